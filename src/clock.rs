@@ -1,0 +1,155 @@
+//! When: instants of wall time in milliseconds, and the one place that reads the system clock.
+
+use std::fmt;
+use std::ops::Add;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A moment, in milliseconds since the Unix epoch. It must outlive a process, so it is wall time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The moment `millis` milliseconds after the Unix epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The moment `span` before this one; the epoch when there is none.
+    pub fn before(self, span: Duration) -> Timestamp {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+
+    fn civil(self) -> jiff::Timestamp {
+        i64::try_from(self.0)
+            .ok()
+            .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+            .unwrap_or(jiff::Timestamp::MAX)
+    }
+
+    /// The time of day in UTC, to the second: `14:05:09`.
+    pub fn time_of_day(self) -> String {
+        self.civil().strftime("%H:%M:%S").to_string()
+    }
+
+    /// Date and time in UTC without punctuation, as part of a name: `20261123-140509`.
+    pub fn compact(self) -> String {
+        self.civil().strftime("%Y%m%d-%H%M%S").to_string()
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    fn add(self, span: Duration) -> Timestamp {
+        Self(self.0.saturating_add(millis(span)))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC, to the second: `2026-11-23T14:05:09Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.civil().strftime("%Y-%m-%dT%H:%M:%SZ"))
+    }
+}
+
+/// Tells the time and waits for it. Its time never goes back within a process, and can run faster
+/// than the wall's when it follows a lab.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    base: Timestamp,
+    started: tokio::time::Instant,
+    speed: f64,
+}
+
+impl Clock {
+    /// The wall's time.
+    pub fn wall() -> Self {
+        Self::anchored(Timestamp::default(), 1.0)
+    }
+
+    /// Time that was the wall's at `anchor` and has run `speed` times as fast since: two processes
+    /// with the same pair tell the same time.
+    pub fn anchored(anchor: Timestamp, speed: f64) -> Self {
+        let wall = wall_now();
+        let ahead = wall.since(anchor).mul_f64(speed);
+        let base = if speed == 1.0 { wall } else { anchor + ahead };
+        Self::starting_at(base, speed)
+    }
+
+    /// Time that is `base` now and runs `speed` times as fast as the runtime's own clock.
+    pub fn starting_at(base: Timestamp, speed: f64) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
+        let started = tokio::time::Instant::now();
+        Self { base, started, speed }
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.base + self.started.elapsed().mul_f64(self.speed)
+    }
+
+    /// How many of this clock's seconds pass in one of the wall's.
+    pub fn speed(&self) -> f64 {
+        self.speed
+    }
+
+    /// Returns once `moment` has come.
+    pub async fn sleep_until(&self, moment: Timestamp) {
+        let span = moment.since(self.now()).div_f64(self.speed);
+        #[expect(clippy::disallowed_methods, reason = "the clock is where time is waited for")]
+        tokio::time::sleep(span).await;
+    }
+}
+
+/// The wall's present moment, for what must be told before a [`Clock`] exists.
+pub fn wall_now() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
+    let now = SystemTime::now();
+    Timestamp(millis(now.duration_since(UNIX_EPOCH).unwrap_or_default()))
+}
+
+/// Says a span as people do: `45s`, `5m`, `1h 30m`; below a second `0.3s`.
+pub fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds == 0 && !duration.is_zero() {
+        return format!("{:.1}s", duration.as_secs_f64());
+    }
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let parts = [(hours, 'h'), (minutes, 'm'), (rest, 's')];
+    let said: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    if said.is_empty() { "0s".to_owned() } else { said.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_reads_as_rfc_3339() {
+        assert_eq!(Timestamp::from_millis(1_795_442_709_000).to_string(), "2026-11-23T14:05:09Z");
+    }
+
+    #[test]
+    fn spans_are_said_as_people_say_them() {
+        let check = |ms, said| assert_eq!(span(Duration::from_millis(ms)), said);
+        check(0, "0s");
+        check(300, "0.3s");
+        check(45_000, "45s");
+        check(300_000, "5m");
+        check(5_400_000, "1h 30m");
+    }
+}

@@ -1,0 +1,115 @@
+//! The port to AWS in our words: few calls, every write absolute, every answer a fault or a fact.
+
+pub mod aws;
+
+use std::future::Future;
+
+use crate::clock::Timestamp;
+use crate::fault::Fault;
+use crate::fleet::{Fleet, Role, RuleSeen, Served, Survey};
+use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
+use crate::traffic::Share;
+
+/// What a rollout needs of AWS once its target is known. One adapter serves one rollout.
+pub trait Cloud: Send + Sync {
+    /// Registers the release's task definition, or finds the revision that this release registered
+    /// before: same fingerprint in its tag.
+    fn register(&self, digest: &str) -> impl Future<Output = Result<String, Fault>> + Send;
+
+    /// Gives a slot's service `count` tasks, of `task_definition` if one is named.
+    fn scale(
+        &self,
+        role: Role,
+        count: u32,
+        task_definition: Option<&str>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Writes the rule's weights: reads it, leaves everything else as it is found, writes once, reads back.
+    fn route(&self, order: RouteOrder) -> impl Future<Output = Result<Routed, Fault>> + Send;
+
+    /// Reads the rule.
+    fn rule(&self) -> impl Future<Output = Result<RuleSeen, Fault>> + Send;
+
+    /// Reads tasks and targets of both slots.
+    fn fleet(&self) -> impl Future<Output = Result<Fleet, Fault>> + Send;
+
+    /// Reads what the given gates ask, in as few calls as there are kinds; one reading a gate, in
+    /// their order. Data before `since` do not matter.
+    fn readings(&self, gates: &[&Gate], since: Timestamp) -> impl Future<Output = Vec<Reading>> + Send;
+
+    /// Counts a slot's requests in the last `periods` closed minutes before `now`. Minutes the load
+    /// balancer did not report are minutes without requests.
+    fn requests(&self, role: Role, periods: u32, now: Timestamp) -> impl Future<Output = Result<u64, Fault>> + Send;
+
+    /// Counts what a slot served from `since` until `now`.
+    fn served(
+        &self,
+        role: Role,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Served, Fault>> + Send;
+
+    /// Sends one probe.
+    fn probe(&self, rule: &ProbeRule, now: Timestamp) -> impl Future<Output = ProbeReading> + Send;
+}
+
+/// One write of the rule's weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteOrder {
+    /// The candidate's share.
+    pub share: Share,
+    /// What the rule must say before; `None` writes over anything.
+    pub expected: Option<Share>,
+    /// Whether stickiness is turned on or off; `None` leaves it.
+    pub sticky: Option<bool>,
+}
+
+/// What became of a write of the rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Routed {
+    /// It is written, and read back as this.
+    Written(RuleSeen),
+    /// Nothing is written: the rule was found like this.
+    Foreign(RuleSeen),
+}
+
+/// What a survey is asked to find, as the spec names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurveyRequest {
+    /// The cluster, by name or ARN.
+    pub cluster: String,
+    /// The rule's ARN, or where it stands.
+    pub rule: RuleRequest,
+    /// Service and target group of the blue slot, by name or ARN.
+    pub blue: (String, String),
+    /// The same of the green slot.
+    pub green: (String, String),
+    /// Names of the alarms that gates ask about.
+    pub alarms: Vec<String>,
+}
+
+/// Which rule is surveyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleRequest {
+    /// By its ARN.
+    Arn(String),
+    /// By load balancer (name or ARN), port and priority.
+    Place(String, u16, u32),
+}
+
+/// Why a survey found no target to plan for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SurveyError {
+    /// AWS refused a read.
+    #[error("{0}")]
+    Fault(Fault),
+    /// Something the spec names is not there, or is there twice; one line each, with what is there instead.
+    #[error("{}", .0.join("; "))]
+    NotFound(Vec<String>),
+}
+
+/// Reads the live account for a plan.
+pub trait Surveyor: Send + Sync {
+    /// Takes the survey.
+    fn survey(&self, request: &SurveyRequest) -> impl Future<Output = Result<Survey, SurveyError>> + Send;
+}

@@ -1,0 +1,269 @@
+//! The metric gate: any CloudWatch metric, or metric math over several, against a bound.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Verdict, Window};
+use crate::clock::{Timestamp, span};
+use crate::fleet::Role;
+
+/// A metric that must stay within a bound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricRule {
+    /// The metrics that are read, by the id that the expression calls them.
+    pub inputs: Vec<Input>,
+    /// Metric math over the ids; `None` when there is one input, which is then the value.
+    pub expression: Option<String>,
+    /// What the value must not do.
+    pub bound: Bound,
+    /// The length of one datapoint.
+    pub period: Duration,
+    /// How many of the last `of` datapoints must break the bound before it is a breach.
+    pub breaching: u32,
+    /// See `breaching`.
+    pub of: u32,
+    /// The id of the input that counts samples, and the least sum a datapoint needs to count at all.
+    pub samples: Option<(String, f64)>,
+    /// What no datapoint at all means, once the step has lasted as long as it may.
+    pub missing_data: MissingData,
+}
+
+/// What a value must not do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// Exceed this.
+    Above(f64),
+    /// Fall below this.
+    Below(f64),
+}
+
+impl Bound {
+    fn is_broken_by(self, value: f64) -> bool {
+        match self {
+            Bound::Above(limit) => value > limit,
+            Bound::Below(limit) => value < limit,
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::Above(limit) => write!(f, "at most {limit}"),
+            Bound::Below(limit) => write!(f, "at least {limit}"),
+        }
+    }
+}
+
+/// What no datapoints mean. There is no word for "pass": no data is never a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingData {
+    /// Nothing yet: the step waits, within its limit.
+    Inconclusive,
+    /// A breach, as soon as two whole periods after the step took hold have brought nothing.
+    Fail,
+}
+
+/// One metric that is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// What the expression calls it: a lower-case letter, then letters, digits and `_`.
+    pub id: String,
+    /// The namespace: `AWS/ApplicationELB`.
+    pub namespace: String,
+    /// The metric's name.
+    pub metric: String,
+    /// The statistic: `Sum`, `Average`, `p95`, `TC(0.2:)`.
+    pub statistic: String,
+    /// Whose metric it is.
+    pub of: Of,
+    /// Dimensions beside those that `of` gives.
+    pub dimensions: Vec<(String, String)>,
+    /// Whether a datapoint that is absent counts as zero: right for counts that are reported only
+    /// when something happened, wrong for anything else.
+    pub absent_is_zero: bool,
+}
+
+/// Whose metric an input is: what fills its dimensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// The target group of the slot in this role, at the rollout's load balancer.
+    Slot(Role),
+    /// The rollout's load balancer.
+    LoadBalancer,
+    /// Nobody's: only the dimensions that are written out.
+    Named,
+}
+
+/// One datapoint: the start of its period, and its value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The start of the period.
+    pub at: Timestamp,
+    /// The value.
+    pub value: f64,
+}
+
+/// Datapoints as one look saw them. Absence is a fact: a period that is not listed has no data.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct MetricReading {
+    /// The value, oldest first.
+    pub values: Vec<Point>,
+    /// The samples, oldest first; empty when the rule asks for none.
+    pub samples: Vec<Point>,
+}
+
+impl MetricRule {
+    /// What it asks, in one line.
+    pub(super) fn question(&self) -> String {
+        let value = match (&self.expression, self.inputs.first()) {
+            (Some(expression), _) => expression.clone(),
+            (None, Some(input)) => format!("{} {}", input.statistic, input.metric),
+            (None, None) => String::new(),
+        };
+        let times = if self.of > 1 { format!(" in {} of {}", self.breaching, self.of) } else { String::new() };
+        format!("{value} is {}{times} per {}", self.bound, span(self.period))
+    }
+
+    /// Closed datapoints with enough samples that begin at or after `from`.
+    fn considered(&self, reading: &MetricReading, from: Timestamp, now: Timestamp) -> Vec<Point> {
+        let enough = |point: &&Point| match &self.samples {
+            None => true,
+            Some((_, least)) => {
+                reading.samples.iter().any(|s| s.at == point.at && s.value.is_finite() && s.value >= *least)
+            }
+        };
+        let closed = |point: &&Point| point.at >= from && point.at + self.period <= now;
+        let finite = |point: &&Point| point.value.is_finite();
+        reading.values.iter().filter(closed).filter(finite).filter(enough).copied().collect()
+    }
+
+    /// The last datapoint of the first run of `of` in which `breaching` break the bound.
+    fn breach(&self, points: &[Point]) -> Option<Point> {
+        let broken = |p: &&Point| self.bound.is_broken_by(p.value);
+        let of = self.of.max(1) as usize;
+        (0..points.len()).find_map(|end| {
+            let run = &points[(end + 1).saturating_sub(of)..=end];
+            let count = run.iter().filter(broken).count();
+            (count >= self.breaching.max(1) as usize).then_some(points[end])
+        })
+    }
+}
+
+pub(super) fn judge(rule: &MetricRule, reading: &MetricReading, window: Window) -> Verdict {
+    let since = window.exposed.unwrap_or(window.step).min(window.step);
+    if let Some(point) = rule.breach(&rule.considered(reading, since, window.now)) {
+        let text = format!("{} against {} at {}", number(point.value), rule.bound, point.at.time_of_day());
+        return Verdict::fail(text);
+    }
+    let points = rule.considered(reading, window.step, window.now);
+    let enough = points.len() >= rule.of.max(1) as usize;
+    match (points.first(), points.last()) {
+        (Some(first), Some(last)) if enough => {
+            let text = format!("{} against {}", number(last.value), rule.bound);
+            Verdict::pass(text, first.at)
+        }
+        (Some(_), Some(_)) => Verdict::inconclusive(format!("{} of {} datapoints so far", points.len(), rule.of)),
+        _ => nothing(rule, reading, window),
+    }
+}
+
+/// No datapoint counts: too early, too few samples, or silence.
+fn nothing(rule: &MetricRule, reading: &MetricReading, window: Window) -> Verdict {
+    let late = window.now.since(window.step) > rule.period * (rule.of + 2);
+    if late && rule.missing_data == MissingData::Fail {
+        return Verdict::fail("no data, which this spec counts as a breach");
+    }
+    let sparse = rule.samples.as_ref().and_then(|(id, least)| {
+        let last = reading.samples.iter().rev().find(|s| s.at >= window.step)?;
+        Some(format!("too few samples: {} {id}, at least {least} needed", number(last.value)))
+    });
+    Verdict::inconclusive(sparse.unwrap_or_else(|| "no data yet".to_owned()))
+}
+
+/// A value with as many digits as tell something.
+fn number(value: f64) -> String {
+    match value.abs() {
+        v if v >= 100.0 || v.fract() == 0.0 => format!("{value:.0}"),
+        v if v >= 1.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::Outcome;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_200_000 + seconds * 1000)
+    }
+
+    fn rule() -> MetricRule {
+        MetricRule {
+            inputs: Vec::new(),
+            expression: Some("100 * e / r".into()),
+            bound: Bound::Above(1.0),
+            period: Duration::from_secs(60),
+            breaching: 1,
+            of: 1,
+            samples: None,
+            missing_data: MissingData::Inconclusive,
+        }
+    }
+
+    fn series(points: &[(u64, f64)]) -> Vec<Point> {
+        points.iter().map(|(s, value)| Point { at: at(*s), value: *value }).collect()
+    }
+
+    fn verdict(rule: &MetricRule, values: &[(u64, f64)], samples: &[(u64, f64)]) -> Verdict {
+        let window = Window { rollout: at(0), exposed: Some(at(60)), step: at(120), now: at(330) };
+        judge(rule, &MetricReading { values: series(values), samples: series(samples) }, window)
+    }
+
+    #[test]
+    fn a_point_over_the_bound_since_exposure_fails() {
+        assert_eq!(verdict(&rule(), &[(60, 2.0), (120, 0.0)], &[]).outcome, Outcome::Fail);
+        assert_eq!(verdict(&rule(), &[(0, 2.0), (120, 0.0)], &[]).outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn data_from_before_the_step_does_not_pass_it() {
+        assert_eq!(verdict(&rule(), &[(60, 0.5)], &[]).outcome, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn an_open_period_says_nothing() {
+        assert_eq!(verdict(&rule(), &[(300, 9.0)], &[]).outcome, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn values_that_are_no_numbers_are_no_data() {
+        assert_eq!(verdict(&rule(), &[(120, f64::NAN), (180, f64::INFINITY)], &[]).outcome, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn m_of_n_needs_m() {
+        let two_of_three = MetricRule { breaching: 2, of: 3, ..rule() };
+        let values = [(120, 2.0), (180, 0.0), (240, 0.0)];
+        assert_eq!(verdict(&two_of_three, &values, &[]).outcome, Outcome::Pass);
+        let values = [(120, 2.0), (180, 0.0), (240, 2.0)];
+        assert_eq!(verdict(&two_of_three, &values, &[]).outcome, Outcome::Fail);
+    }
+
+    #[test]
+    fn too_few_samples_make_a_point_say_nothing() {
+        let rule = MetricRule { samples: Some(("r".into(), 50.0)), ..rule() };
+        let sparse = verdict(&rule, &[(120, 9.0)], &[(120, 3.0)]);
+        assert_eq!(sparse.outcome, Outcome::Inconclusive);
+        assert!(sparse.evidence.contains("at least 50"), "{}", sparse.evidence);
+        assert_eq!(verdict(&rule, &[(120, 9.0)], &[(120, 50.0)]).outcome, Outcome::Fail);
+    }
+
+    #[test]
+    fn silence_fails_only_where_the_spec_says_so() {
+        let strict = MetricRule { missing_data: MissingData::Fail, ..rule() };
+        assert_eq!(verdict(&strict, &[], &[]).outcome, Outcome::Fail);
+        assert_eq!(verdict(&rule(), &[], &[]).outcome, Outcome::Inconclusive);
+    }
+}

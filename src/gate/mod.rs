@@ -1,0 +1,174 @@
+//! Series in, verdict out: the questions a rollout asks of the world, and how an answer is judged.
+//!
+//! Nothing here waits or reads a clock: a gate is data, a reading is data, and [`judge`] is a
+//! function of the two and of the window they are judged in.
+
+mod alarm;
+mod metric;
+mod tasks;
+
+use std::time::Duration;
+
+pub use alarm::{AlarmReading, AlarmRule, AtStart, Insufficient};
+pub use metric::{Bound, Input, MetricReading, MetricRule, MissingData, Of, Point};
+pub use tasks::{TasksReading, TasksRule};
+
+use crate::clock::Timestamp;
+use crate::fault::Fault;
+
+/// One question, under the name people know it by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// Its name, unique in a spec.
+    pub name: String,
+    /// What it asks.
+    pub check: Check,
+}
+
+/// The kinds of question.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Check {
+    /// Is this CloudWatch alarm quiet?
+    Alarm(AlarmRule),
+    /// Is this metric within its bound?
+    Metric(MetricRule),
+    /// Does the candidate answer this request, before it gets traffic?
+    Probe(ProbeRule),
+    /// Do the candidate's tasks start, stay and pass their health checks?
+    Tasks(TasksRule),
+}
+
+/// An HTTP request that must be answered well before the candidate gets traffic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeRule {
+    /// Where to: `http://` or `https://`, the load balancer's own name as `{load_balancer}`.
+    pub url: String,
+    /// Headers to send. Values may hold `${VAR}`, filled in when the probe is sent and never written down.
+    pub headers: Vec<(String, String)>,
+    /// The status that is right.
+    pub status: u16,
+    /// Text the body must contain.
+    pub contains: Option<String>,
+    /// How many answers in a row must be right.
+    pub times: u32,
+    /// How long one answer may take.
+    pub timeout: Duration,
+    /// How long the probe may keep trying; then it has failed.
+    pub within: Duration,
+}
+
+/// One probe's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeReading {
+    /// When it was answered, or given up.
+    pub at: Timestamp,
+    /// Whether status and body were right.
+    pub right: bool,
+    /// What came, in one line: `status 503, expected 200`.
+    pub text: String,
+}
+
+/// The answer to a gate's question, as read from the world.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// An alarm's state.
+    Alarm(AlarmReading),
+    /// A metric's datapoints.
+    Metric(MetricReading),
+    /// The candidate's tasks.
+    Tasks(TasksReading),
+    /// The world did not say.
+    Unreadable(Fault),
+}
+
+/// The stretch of time a reading is judged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// When the rollout started.
+    pub rollout: Timestamp,
+    /// When the candidate was first seen to have traffic, if it was.
+    pub exposed: Option<Timestamp>,
+    /// When the present step was seen to take hold: only data wholly after it can pass the step.
+    pub step: Timestamp,
+    /// When the reading was taken.
+    pub now: Timestamp,
+}
+
+/// What a verdict says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The world is as it should be.
+    Pass,
+    /// It is not: a breach.
+    Fail,
+    /// There is not enough to say. Never a pass.
+    Inconclusive,
+}
+
+/// The answer judged, with its evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Pass, fail or inconclusive.
+    pub outcome: Outcome,
+    /// The evidence in one line: `1.8 against at most 1 (last of 3 datapoints)`.
+    pub evidence: String,
+    /// The start of the data it rests on; `None` when it rests on none.
+    pub data_from: Option<Timestamp>,
+}
+
+impl Verdict {
+    fn pass(evidence: impl Into<String>, data_from: Timestamp) -> Self {
+        Self { outcome: Outcome::Pass, evidence: evidence.into(), data_from: Some(data_from) }
+    }
+
+    fn fail(evidence: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Fail, evidence: evidence.into(), data_from: None }
+    }
+
+    fn inconclusive(evidence: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Inconclusive, evidence: evidence.into(), data_from: None }
+    }
+
+    /// Whether this verdict lets a step pass that was seen to take hold at `step`.
+    pub fn passes(&self, step: Timestamp) -> bool {
+        self.outcome == Outcome::Pass && self.data_from.is_some_and(|from| from >= step)
+    }
+}
+
+/// Judges `reading` as the answer to `gate`. A reading of another kind than the gate's is
+/// inconclusive, and so is one that the world refused.
+pub fn judge(gate: &Gate, reading: &Reading, window: Window) -> Verdict {
+    match (&gate.check, reading) {
+        (Check::Alarm(rule), Reading::Alarm(reading)) => alarm::judge(rule, reading, window),
+        (Check::Metric(rule), Reading::Metric(reading)) => metric::judge(rule, reading, window),
+        (Check::Tasks(rule), Reading::Tasks(reading)) => tasks::judge(rule, reading, window),
+        (_, Reading::Unreadable(fault)) => Verdict::inconclusive(format!("not readable: {fault}")),
+        _ => Verdict::inconclusive("the reading does not fit the gate"),
+    }
+}
+
+impl Gate {
+    /// The least time of data this gate needs after a step took hold before it can pass, without
+    /// the delay with which the world publishes it.
+    pub fn least_data(&self) -> Duration {
+        match &self.check {
+            Check::Metric(rule) => rule.period * rule.of,
+            Check::Alarm(_) | Check::Probe(_) | Check::Tasks(_) => Duration::ZERO,
+        }
+    }
+
+    /// Whether it is asked again and again while the rollout runs, rather than once before traffic.
+    pub fn is_continuous(&self) -> bool {
+        !matches!(self.check, Check::Probe(_))
+    }
+
+    /// What it asks, in one line for people.
+    pub fn question(&self) -> String {
+        match &self.check {
+            Check::Alarm(rule) => format!("alarm {} is quiet", rule.alarm),
+            Check::Metric(rule) => rule.question(),
+            Check::Probe(rule) => format!("{} answers {} {} times in a row", rule.url, rule.status, rule.times),
+            Check::Tasks(rule) => rule.question(),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The tasks gate: the candidate's tasks start in time, stay up and pass their health checks.
+
+use std::time::Duration;
+
+use super::{Verdict, Window};
+use crate::clock::{Timestamp, span};
+use crate::fleet::Capacity;
+
+/// What the candidate's tasks may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TasksRule {
+    /// How many tasks may stop by themselves before it is a breach.
+    pub crashes: u32,
+    /// How long the tasks may take until the load balancer calls them all healthy.
+    pub start_within: Duration,
+}
+
+impl Default for TasksRule {
+    /// Three crashes, five minutes to start.
+    fn default() -> Self {
+        Self { crashes: 3, start_within: Duration::from_secs(300) }
+    }
+}
+
+/// The candidate's tasks as one look saw them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TasksReading {
+    /// Tasks and targets.
+    pub capacity: Capacity,
+    /// Tasks the plan wants; zero when it wants none yet.
+    pub wanted: u32,
+    /// When they were asked for.
+    pub asked: Timestamp,
+    /// Whether all of them have been healthy once since they were asked for.
+    pub started: bool,
+}
+
+impl TasksRule {
+    pub(super) fn question(&self) -> String {
+        format!("tasks are healthy within {} and fewer than {} crash", span(self.start_within), self.crashes)
+    }
+}
+
+pub(super) fn judge(rule: &TasksRule, reading: &TasksReading, window: Window) -> Verdict {
+    let capacity = &reading.capacity;
+    if reading.wanted == 0 {
+        return Verdict::inconclusive("no tasks asked for yet");
+    }
+    if capacity.failed >= rule.crashes.max(1) {
+        let reason = capacity.stopped.first().map_or(String::new(), |s| format!(": {}", s.reason));
+        return Verdict::fail(format!("{} tasks stopped by themselves{reason}", capacity.failed));
+    }
+    let healthy = format!("{} of {} tasks healthy", capacity.healthy, reading.wanted);
+    if !reading.started && window.now.since(reading.asked) > rule.start_within {
+        let reason = capacity.stopped.first().map_or(String::new(), |s| format!("; last stop: {}", s.reason));
+        return Verdict::fail(format!("{healthy} after {}{reason}", span(rule.start_within)));
+    }
+    if capacity.healthy >= reading.wanted { Verdict::pass(healthy, window.now) } else { Verdict::inconclusive(healthy) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::Stopped;
+    use crate::gate::Outcome;
+
+    fn verdict(healthy: u32, failed: u32, seconds: u64, started: bool) -> Verdict {
+        let start = Timestamp::from_millis(5_000_000);
+        let now = start + Duration::from_secs(seconds);
+        let reason = "Essential container in task exited (exit code 1)".to_owned();
+        let stopped = (0..failed).map(|n| Stopped { task: format!("{n}"), at: now, reason: reason.clone() }).collect();
+        let capacity = Capacity { desired: 4, running: 4, healthy, failed, stopped, ..Capacity::default() };
+        let window = Window { rollout: start, exposed: None, step: start, now };
+        judge(&TasksRule::default(), &TasksReading { capacity, wanted: 4, asked: start, started }, window)
+    }
+
+    #[test]
+    fn tasks_are_judged_by_health_crashes_and_time() {
+        assert_eq!(verdict(4, 0, 60, true).outcome, Outcome::Pass);
+        assert_eq!(verdict(2, 0, 60, false).outcome, Outcome::Inconclusive);
+        assert_eq!(verdict(2, 0, 400, false).outcome, Outcome::Fail);
+        assert_eq!(verdict(3, 0, 400, true).outcome, Outcome::Inconclusive);
+        assert_eq!(verdict(4, 2, 60, true).outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn a_crash_loop_names_the_reason() {
+        let verdict = verdict(0, 3, 30, false);
+        assert_eq!(verdict.outcome, Outcome::Fail);
+        assert!(verdict.evidence.contains("exit code 1"), "{}", verdict.evidence);
+    }
+}

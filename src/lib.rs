@@ -1,0 +1,13 @@
+//! tidegate: blue-green and canary rollouts for Amazon ECS behind an Application Load Balancer.
+
+pub mod clock;
+pub mod fault;
+pub mod fleet;
+pub mod name;
+pub mod traffic;
+
+pub mod cloud;
+pub mod gate;
+pub mod machine;
+pub mod plan;
+pub mod spec;

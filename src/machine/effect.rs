@@ -1,0 +1,133 @@
+//! All that a rollout can ask of the world, and what the world can answer.
+
+use crate::clock::Timestamp;
+use crate::fault::Fault;
+use crate::fleet::{Fleet, Role, RuleSeen, Served};
+use crate::gate::{ProbeReading, Reading};
+use crate::traffic::Share;
+
+/// Names one effect within its rollout; they count up from 1.
+pub type EffectId = u64;
+
+/// An effect with its name: at any moment at most one is outstanding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Issued {
+    /// Its name.
+    pub id: EffectId,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// What is asked.
+    pub effect: Effect,
+}
+
+/// One thing asked of the world, in absolute words.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Register the release's task definition, unless this rollout has already.
+    Register {
+        /// The fingerprint of the document, by which an earlier registration is known again.
+        digest: String,
+    },
+    /// Give a slot this many tasks, of this task definition if one is named.
+    Scale {
+        /// Which slot.
+        role: Role,
+        /// How many tasks.
+        count: u32,
+        /// An ARN, or `family:revision`.
+        task_definition: Option<String>,
+    },
+    /// Give the candidate this share, keep everything else in the rule, and read it back.
+    Route(Route),
+    /// Read the world.
+    Look(Look),
+    /// Send one probe: the index in the plan's gates.
+    Probe(usize),
+    /// Count what the candidate served since then.
+    Count {
+        /// The start of the stretch that is counted.
+        since: Timestamp,
+    },
+}
+
+impl Effect {
+    /// Whether it changes the world.
+    pub fn is_write(&self) -> bool {
+        matches!(self, Effect::Register { .. } | Effect::Scale { .. } | Effect::Route(_))
+    }
+}
+
+/// A write of the rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The candidate's share.
+    pub share: Share,
+    /// The share the rule must have right before, and the recorded shape: otherwise nothing is written and the
+    /// answer is [`Answer::Foreign`]. `None` writes over whatever share is found: only the way back may.
+    pub expected: Option<Share>,
+    /// What becomes of stickiness.
+    pub stickiness: Stickiness,
+}
+
+/// What a write of the rule does with target-group stickiness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stickiness {
+    /// Left as it is found.
+    Keep,
+    /// Off, so that clients bound to the candidate come back at once.
+    Suspend,
+    /// As it stood before the rollout.
+    Restore,
+}
+
+/// Which parts of the world are read.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Look {
+    /// The rule's weights.
+    pub rule: bool,
+    /// Tasks and targets of both slots.
+    pub fleet: bool,
+    /// Readings for the gates with these indices in the plan's list (never `tasks` or `probe` gates:
+    /// the machine reads those out of the fleet, or probes).
+    pub gates: Vec<usize>,
+    /// Since when the gates' data matter.
+    pub since: Timestamp,
+    /// The slot whose requests are counted over the last [`crate::plan::QUIET_PERIODS`] closed minutes.
+    pub quiet: Option<Role>,
+}
+
+/// What the world said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// To `Register`: the task definition's ARN.
+    Registered(String),
+    /// To `Scale`: it is accepted.
+    Scaled,
+    /// To `Route`: it is written and read back.
+    Routed(RuleSeen),
+    /// To `Route`: nothing is written, the rule is not as expected.
+    Foreign(RuleSeen),
+    /// To `Look`.
+    Seen(Box<Observation>),
+    /// To `Probe`.
+    Probed(ProbeReading),
+    /// To `Count`.
+    Counted(Served),
+    /// It did not work.
+    Failed(Fault),
+}
+
+/// What one look saw. What it did not ask for is absent; what it could not read is among the faults.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Observation {
+    /// The rule.
+    pub rule: Option<RuleSeen>,
+    /// Tasks and targets.
+    pub fleet: Option<Fleet>,
+    /// Readings by gate index.
+    pub readings: Vec<(usize, Reading)>,
+    /// Requests of the slot that should be quiet in the last closed minutes.
+    pub requests: Option<u64>,
+    /// What could not be read, and why.
+    pub faults: Vec<Fault>,
+}

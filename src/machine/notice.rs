@@ -1,0 +1,243 @@
+//! All that a rollout tells people. Reports see notices and progress, and nothing else, whether the
+//! rollout is live or replayed from its tape.
+
+use std::time::Duration;
+
+use super::event::Word;
+use crate::clock::Timestamp;
+use crate::fault::Fault;
+use crate::fleet::{Capacity, Role, Served};
+use crate::gate::{Outcome as GateOutcome, Verdict};
+use crate::traffic::Share;
+
+/// One thing worth telling.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// The rollout began.
+    Started {
+        /// Who started it.
+        by: String,
+    },
+    /// A runner took over from one that ended without finishing.
+    Recovered {
+        /// Who took over.
+        by: String,
+        /// Counts the runners.
+        epoch: u64,
+    },
+    /// A step began: its index in the plan.
+    StepStarted(usize),
+    /// A step passed.
+    StepPassed {
+        /// Its index in the plan.
+        step: usize,
+        /// How long it took.
+        took: Duration,
+    },
+    /// The task definition is registered.
+    Registered(String),
+    /// A slot's tasks changed while they are waited for.
+    CapacityChanged {
+        /// Which slot.
+        role: Role,
+        /// What was seen.
+        seen: Capacity,
+        /// How many tasks are wanted.
+        wanted: u32,
+    },
+    /// A weight is written and read back.
+    Shifted {
+        /// The candidate's share now.
+        share: Share,
+        /// From the decision to the read-back.
+        took: Duration,
+    },
+    /// A gate's verdict changed its mind, or it is the first of a step.
+    Judged {
+        /// The gate's name.
+        gate: String,
+        /// What it says now.
+        verdict: Verdict,
+    },
+    /// A probe was answered.
+    Probed {
+        /// The gate's name.
+        gate: String,
+        /// Whether it was right.
+        right: bool,
+        /// What came.
+        text: String,
+    },
+    /// The step lasts longer than asked.
+    Waiting {
+        /// For what.
+        why: String,
+    },
+    /// A person is waited for.
+    AwaitingApproval {
+        /// What they are asked.
+        message: String,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A person passed the approval.
+    Approved {
+        /// Who.
+        by: String,
+    },
+    /// No step will be taken until a person says so.
+    Paused {
+        /// By whom or what.
+        why: String,
+        /// When the rollout goes back if nobody says anything.
+        until: Timestamp,
+    },
+    /// It goes on.
+    Continued {
+        /// By whom.
+        by: String,
+    },
+    /// A word came that means nothing now.
+    Refused {
+        /// The word.
+        word: Word,
+        /// Who gave it.
+        by: String,
+        /// Why it means nothing.
+        why: String,
+    },
+    /// Somebody else wrote the rule.
+    ForeignWrite {
+        /// What was found.
+        found: String,
+        /// What should have been there: the candidate's share.
+        expected: Share,
+    },
+    /// The world refused something; the rollout copes with it.
+    Trouble(Fault),
+    /// The rollout goes back.
+    Retreating {
+        /// Why.
+        reason: Reason,
+    },
+    /// All traffic is on the stable slot, read back.
+    TrafficBack {
+        /// From the decision to the read-back.
+        took: Duration,
+    },
+    /// A slot has provably no requests left.
+    Quiet {
+        /// Which slot.
+        role: Role,
+    },
+    /// A slot has been given other capacity.
+    Scaled {
+        /// Which slot.
+        role: Role,
+        /// How many tasks it will have.
+        count: u32,
+    },
+    /// From here on going back is a new rollout.
+    Committed,
+    /// What the candidate served.
+    Counted(Served),
+    /// Something was left undone that does not touch the traffic.
+    LeftUndone {
+        /// What, and why.
+        what: String,
+    },
+    /// The runner leaves; the rollout is not finished.
+    HandedOver {
+        /// Why.
+        why: String,
+    },
+    /// It is over.
+    Finished(Outcome),
+}
+
+/// How a rollout ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The candidate serves everything.
+    Promoted,
+    /// The stable slot serves everything, read back.
+    RolledBack(Reason),
+    /// A person is needed.
+    Stranded {
+        /// Why the way back was taken, if it was.
+        reason: Option<Reason>,
+        /// Why it did not end.
+        why: String,
+    },
+}
+
+/// Why a rollout goes back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// A gate failed.
+    Breach {
+        /// The gate's name.
+        gate: String,
+        /// Its evidence.
+        evidence: String,
+        /// What the verdict was: a fail, or inconclusive for too long.
+        outcome: GateOutcome,
+    },
+    /// The candidate lost the capacity its share needs.
+    Capacity {
+        /// What was seen.
+        seen: String,
+    },
+    /// A step took longer than it may.
+    TimeLimit {
+        /// What was waited for.
+        what: String,
+    },
+    /// A person said so.
+    Operator {
+        /// Which word.
+        word: Word,
+        /// Who.
+        by: String,
+        /// Why, if they said.
+        reason: Option<String>,
+    },
+    /// The runner was told to stop.
+    Signal(String),
+    /// Somebody else wrote the rule.
+    ForeignWrite {
+        /// What was found.
+        found: String,
+    },
+    /// AWS refused what the plan needs.
+    Refused(Fault),
+    /// The world could not be read for too long.
+    Blind(Fault),
+}
+
+/// Where a rollout stands, for a live footer and for `status`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// The index of the present step; the number of steps when all are done.
+    pub step: usize,
+    /// What it is doing, in a few words: `holding`, `waiting for healthy tasks`, `going back`.
+    pub stage: String,
+    /// The candidate's share the plan wants now.
+    pub wanted: Share,
+    /// The candidate's share last read back from the rule, if it was.
+    pub configured: Option<Share>,
+    /// When the present wait ends at the latest.
+    pub until: Option<Timestamp>,
+    /// The latest verdict of each gate, by the plan's order.
+    pub verdicts: Vec<Option<Verdict>>,
+    /// Both slots' tasks as last seen: healthy, of wanted; stable first.
+    pub healthy: Option<[(u32, u32); 2]>,
+    /// Why it is paused, if it is.
+    pub paused: Option<String>,
+    /// Why it goes back, if it does.
+    pub reason: Option<Reason>,
+    /// Whether it is past the point of return.
+    pub committed: bool,
+    /// What the candidate served, once counted.
+    pub served: Option<Served>,
+}

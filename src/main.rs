@@ -1,0 +1,3 @@
+//! The tidegate binary: parse arguments, run, exit with the code.
+
+fn main() {}

@@ -1,0 +1,151 @@
+//! The compiled rollout: absolute, bounded steps, what stood before, and the limits of both ways.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::fleet::Target;
+use crate::gate::Gate;
+use crate::name::RolloutName;
+use crate::spec::{Limits, Policies};
+use crate::traffic::Share;
+
+/// A spec compiled against a survey. It says what will be done in absolute words, so that the
+/// machine knows neither strategies nor differences.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The spec's name.
+    pub name: RolloutName,
+    /// What is moved, resolved.
+    pub target: Target,
+    /// What stood before the first effect; the way back uses this, never the spec.
+    pub before: Before,
+    /// What is released.
+    pub release: ReleasePlan,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// The questions, in the spec's order.
+    pub gates: Vec<Gate>,
+    /// What happens when something does.
+    pub policies: Policies,
+    /// How long things may take.
+    pub limits: Limits,
+    /// What the plan's reader should know although it refuses nothing.
+    pub warnings: Vec<String>,
+}
+
+/// What stood before the rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// When it was read.
+    pub at: Timestamp,
+    /// Target groups of the rule's forward action, by ARN, with their weights.
+    pub weights: Vec<(String, u16)>,
+    /// How long a client sticks to a target group, when stickiness is on.
+    pub stickiness: Option<Duration>,
+    /// As [`crate::fleet::RuleView::shape`].
+    pub shape: String,
+    /// The whole action list as the AWS CLI takes it after `--actions`.
+    pub actions_json: String,
+    /// Tasks of the stable slot.
+    pub stable_desired: u32,
+    /// Tasks of the candidate slot.
+    pub candidate_desired: u32,
+    /// The stable slot's task definition.
+    pub stable_task_definition: String,
+    /// The candidate slot's task definition.
+    pub candidate_task_definition: String,
+}
+
+/// What is released: a task definition that exists, or one that is registered first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReleasePlan {
+    /// It exists: its ARN or `family:revision`.
+    Registered(String),
+    /// It is registered by the first step. The document itself may hold secrets and is never
+    /// written down: only where it comes from, and the fingerprint it had.
+    Register {
+        /// `file web/taskdef.json` or `family web with images app=…`.
+        source: String,
+        /// SHA-256 of the document as it will be registered, in hex.
+        digest: String,
+    },
+}
+
+/// One action with its time limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// How long it may take; then the rollout goes back.
+    pub within: Duration,
+}
+
+/// What a step does, in absolute words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Register the task definition.
+    Register,
+    /// Bring the candidate to this many healthy tasks of the release.
+    Prepare(u32),
+    /// Ask the probe with this index in the plan's gates.
+    Probe(usize),
+    /// Give the candidate this share.
+    Shift(Share),
+    /// Keep the weights this long, and pass only on fresh verdicts.
+    Hold(Duration),
+    /// Wait for a person, who is asked this.
+    Approve(String),
+    /// From here on going back is a new rollout.
+    Commit,
+    /// Take the stable slot's capacity, once it has provably no requests left.
+    Retire,
+}
+
+impl Plan {
+    /// The least and the most time the way forward can take, pauses by people not counted.
+    pub fn duration(&self) -> (Duration, Duration) {
+        let least = self.steps.iter().map(|step| self.least(step)).sum();
+        let most = self.steps.iter().map(|step| step.within).sum();
+        (least, most)
+    }
+
+    /// The least time `step` can take.
+    pub fn least(&self, step: &Step) -> Duration {
+        match step.action {
+            Action::Hold(span) => {
+                let data = self.gates.iter().map(Gate::least_data).max().unwrap_or_default();
+                span.max(data)
+            }
+            Action::Retire => crate::plan::QUIET_LEAST,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The candidate's share after the first `done` steps.
+    pub fn share_after(&self, done: usize) -> Share {
+        let shift = |step: &Step| match step.action {
+            Action::Shift(share) => Some(share),
+            _ => None,
+        };
+        self.steps[..done.min(self.steps.len())].iter().rev().find_map(shift).unwrap_or(Share::NONE)
+    }
+}
+
+impl Step {
+    /// What it does, in a few words.
+    pub fn title(&self, gates: &[Gate]) -> String {
+        match &self.action {
+            Action::Register => "register the task definition".to_owned(),
+            Action::Prepare(count) => format!("prepare {count} candidate tasks"),
+            Action::Probe(index) => match gates.get(*index) {
+                Some(gate) => format!("probe {}", gate.name),
+                None => "probe".to_owned(),
+            },
+            Action::Shift(share) => format!("shift {share} to the candidate"),
+            Action::Hold(span) => format!("hold {}", crate::clock::span(*span)),
+            Action::Approve(_) => "wait for approval".to_owned(),
+            Action::Commit => "commit".to_owned(),
+            Action::Retire => "retire the old stable slot".to_owned(),
+        }
+    }
+}
