@@ -87,7 +87,7 @@ impl Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 % 10 == 0 { write!(f, "{}%", self.0 / 10) } else { write!(f, "{:.1}%", self.percent()) }
+        if self.0.is_multiple_of(10) { write!(f, "{}%", self.0 / 10) } else { write!(f, "{:.1}%", self.percent()) }
     }
 }
 
