@@ -77,6 +77,7 @@ impl Machine {
     /// Whether the rule is as we left it, or as a write of ours with an unknown outcome left it:
     /// that write is then settled.
     pub(super) fn recognise(&mut self, rule: &RuleSeen) -> bool {
+        self.memory.carried |= rule.share != Some(Share::NONE);
         let Some(share) = rule.share.filter(|_| rule.shape == self.plan.before.shape) else { return false };
         match self.memory.unsettled {
             Some(unsettled) if is_close(share, unsettled.share) => {

@@ -25,7 +25,7 @@ use crate::fleet::Role;
 use crate::gate::Check;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use state::{Memory, Paused, Phase, State, Unsettled, Wait};
+use state::{LOOK_BACK, Memory, Paused, Phase, State, Unsettled, Wait};
 
 /// What one event led to.
 #[must_use = "effects must be performed and notices told"]
@@ -309,7 +309,9 @@ impl Machine {
         let read = |check: &Check| matches!(check, Check::Alarm(_) | Check::Metric(_));
         let forward = matches!(self.state, State::Forward { .. });
         let gates = self.plan.gates.iter().enumerate().filter(|(_, gate)| forward && read(&gate.check));
-        let since = self.memory.exposed.unwrap_or(self.memory.judged_from).max(self.memory.judged_from);
+        let data = self.plan.gates.iter().map(crate::gate::Gate::least_data).max().unwrap_or_default();
+        let recent = self.memory.now.before(data + LOOK_BACK);
+        let since = self.memory.exposed.unwrap_or_default().max(self.memory.judged_from).max(recent);
         Look { rule: true, fleet, gates: gates.map(|(index, _)| index).collect(), since, quiet }
     }
 

@@ -109,10 +109,8 @@ impl Machine {
                 Some(Effect::Route(Route { share: Share::NONE, expected: None, stickiness }))
             }
             Phase::Quieting => {
-                let since = self.memory.back_at.unwrap_or(self.memory.now);
-                let ripe = self.memory.now.since(since) >= QUIET_LEAST;
-                let waits = self.memory.carried && !self.memory.hurry;
-                waits.then(|| Effect::Look(self.view(false, ripe.then_some(Role::Candidate))))
+                let waits = self.memory.wanted > 0 && !self.memory.hurry;
+                waits.then(|| Effect::Look(self.view(false, self.is_ripe().then_some(Role::Candidate))))
             }
             Phase::Restoring => {
                 let task_definition = Some(before.candidate_task_definition.clone());
@@ -148,6 +146,7 @@ impl Machine {
         if let Some(fault) = seen.faults.first() {
             self.tell_fault(fault, out);
         }
+        self.memory.carried |= seen.rule.as_ref().is_some_and(|rule| !is_back(rule));
         if let Some(fleet) = &seen.fleet {
             self.memory.fleet = Some((self.memory.now, fleet.clone()));
         }
@@ -251,10 +250,16 @@ impl Machine {
         }
     }
 
-    fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
+    /// Whether closed minutes can prove by now that the candidate is quiet. One that never had weight,
+    /// by us or by anybody we saw, is asked at once.
+    fn is_ripe(&self) -> bool {
         let back_at = self.memory.back_at.unwrap_or(self.memory.now);
-        let waited = self.memory.now.since(back_at);
-        if waited >= QUIET_LEAST && seen.requests == Some(0) {
+        !self.memory.carried || self.memory.now.since(back_at) >= QUIET_LEAST
+    }
+
+    fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
+        let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
+        if self.is_ripe() && seen.requests == Some(0) {
             out.notices.push(Notice::Quiet { role: Role::Candidate });
             return self.after(Phase::Quieting, out);
         }

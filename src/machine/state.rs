@@ -30,6 +30,9 @@ pub(super) const SHORT_WITHIN: Duration = Duration::from_secs(45);
 pub const REASSERTIONS: u32 = 5;
 /// How often something is tried that does not touch the traffic, or that is refused for good.
 pub const ATTEMPTS: u32 = 5;
+/// How much data a look asks for beyond what the slowest gate needs: enough for late and revised
+/// datapoints, and not more with every hour that a rollout lasts.
+pub(super) const LOOK_BACK: Duration = Duration::from_secs(30 * 60);
 /// Every how many looks of a hold the tasks are read too.
 pub(super) const FLEET_EVERY: u64 = 4;
 
