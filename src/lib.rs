@@ -8,6 +8,7 @@ pub mod traffic;
 
 pub mod cloud;
 pub mod gate;
+pub mod journal;
 pub mod machine;
 pub mod plan;
 pub mod spec;
