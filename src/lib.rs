@@ -12,3 +12,4 @@ pub mod journal;
 pub mod machine;
 pub mod plan;
 pub mod spec;
+pub mod store;
