@@ -46,6 +46,7 @@ pub(super) fn plan() -> Plan {
             cluster: "prod".into(),
             rule: "arn:rule".into(),
             load_balancer_dimension: "app/web/1".into(),
+            dns_name: "web.elb.example".into(),
             stable: place(Slot::Blue),
             candidate: place(Slot::Green),
         },

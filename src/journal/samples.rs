@@ -57,6 +57,7 @@ fn plan(name: RolloutName) -> Plan {
         cluster: "prod".into(),
         rule: "arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener-rule/app/web/01/02/03".into(),
         load_balancer_dimension: "app/web/01".into(),
+        dns_name: "web.elb.example".into(),
         stable,
         candidate,
     };

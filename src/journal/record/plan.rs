@@ -23,6 +23,7 @@ written! {
         cluster: String,
         rule: String,
         load_balancer_dimension: String,
+        dns_name: String,
         stable: Place,
         candidate: Place,
     }
