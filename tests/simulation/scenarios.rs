@@ -81,3 +81,16 @@ fn traffic_is_back_within_fifteen_seconds_of_the_first_working_call() {
         assert!(took.is_some_and(|took| took <= Duration::from_secs(15)), "seed {seed}: {took:?}");
     }
 }
+
+#[test]
+fn a_runner_told_to_stop_leaves_no_write_that_could_land_behind_it() {
+    for seed in 0..500 {
+        let mishaps = Mishaps { write_late: 0.5, signal: 0.05, ..Mishaps::none(Candidate::Healthy) };
+        let ended = run(&canary(&[5.0, 50.0]), mishaps, &mut Die::new(seed));
+        assert!(
+            matches!(ended.outcome, Outcome::Promoted | Outcome::RolledBack(_)),
+            "seed {seed}: {:?}",
+            ended.outcome
+        );
+    }
+}

@@ -133,12 +133,16 @@ impl World {
 
     /// Whether a slot had a request at or after `since`, in truth.
     pub fn served_since(&self, role: Role, since: Timestamp) -> bool {
+        self.served_between(role, since, self.now + MINUTE)
+    }
+
+    fn served_between(&self, role: Role, since: Timestamp, until: Timestamp) -> bool {
         let gets = |share: Share| match role {
             Role::Stable => share.rest() > Share::NONE,
             Role::Candidate => share > Share::NONE,
         };
         let ends = self.shares.iter().skip(1).map(|(at, _)| *at).chain([self.now + MINUTE]);
-        self.shares.iter().zip(ends).any(|((_, share), end)| gets(*share) && end > since)
+        self.shares.iter().zip(ends).any(|((start, share), end)| gets(*share) && end > since && *start < until)
     }
 
     /// The answer to an effect that was asked for now, and how long it takes. A write takes effect
@@ -226,8 +230,9 @@ impl World {
             Duration::ZERO
         };
         let quiet = look.quiet.map(|role| {
-            let since = self.now.before(PUBLISHED_AFTER).before(MINUTE * QUIET_PERIODS);
-            u64::from(self.served_since(role, since)) * 100
+            let published = self.now.before(PUBLISHED_AFTER).as_millis();
+            let closed = Timestamp::from_millis(published - published % 60_000);
+            u64::from(self.served_between(role, closed.before(MINUTE * QUIET_PERIODS), closed)) * 100
         });
         Observation {
             rule: Some(self.rule_at(self.now.before(age))),
