@@ -4,6 +4,7 @@ pub mod clock;
 pub mod fault;
 pub mod fleet;
 pub mod name;
+pub mod text;
 pub mod traffic;
 
 pub mod cloud;
