@@ -1,5 +1,6 @@
 //! compile(spec, survey) -> Plan: strategies lowered to absolute steps, and the way back fixed first.
 
+pub mod diagram;
 mod lower;
 mod refusal;
 mod step;

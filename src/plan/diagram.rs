@@ -1,0 +1,145 @@
+//! The plan printed: for people, for programs, and as a picture.
+
+mod json;
+mod mermaid;
+#[cfg(test)]
+pub(crate) mod sample;
+mod text;
+
+use std::time::Duration;
+
+pub use json::json;
+pub use mermaid::mermaid;
+pub use text::text;
+
+use super::{Action, Plan, ReleasePlan, Step};
+use crate::gate::{Check, Gate, Of};
+use crate::name::Arn;
+use crate::text::many;
+use crate::traffic::Share;
+
+/// What the page is like that [`text()`] is printed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// How many columns it has; `usize::MAX` where nothing needs to wrap.
+    pub width: usize,
+    /// Whether it takes more than ASCII.
+    pub unicode: bool,
+}
+
+/// One step with what its place in the plan means for it.
+struct Entry<'a> {
+    step: &'a Step,
+    title: String,
+    earliest: Duration,
+    latest: Duration,
+    before: Share,
+    after: Share,
+}
+
+/// The steps in order, with the time that those before them take at least and at most.
+fn timeline(plan: &Plan) -> Vec<Entry<'_>> {
+    let (mut earliest, mut latest) = (Duration::ZERO, Duration::ZERO);
+    let mut entries = Vec::new();
+    for (n, step) in plan.steps.iter().enumerate() {
+        let title = step.title(&plan.gates);
+        let (before, after) = (plan.share_after(n), plan.share_after(n + 1));
+        entries.push(Entry { step, title, earliest, latest, before, after });
+        earliest += plan.least(step);
+        latest += step.within;
+    }
+    entries
+}
+
+/// A task definition's `family:revision`, when it is an ARN.
+fn task_definition(arn: &str) -> &str {
+    Arn::parse(arn).map_or(arn, |arn| arn.resource.trim_start_matches("task-definition/"))
+}
+
+/// What will run on the candidate slot.
+fn release(plan: &Plan) -> String {
+    match &plan.release {
+        ReleasePlan::Registered(arn) => task_definition(arn).to_owned(),
+        ReleasePlan::Register { source, .. } => format!("a new revision from {source}"),
+    }
+}
+
+/// The rule's weights as they stood before, by the target groups' names.
+fn weights_before(plan: &Plan) -> Vec<(String, u16)> {
+    let target = &plan.target;
+    let name = |arn: &str| {
+        let place = [&target.stable, &target.candidate].into_iter().find(|place| place.target_group == arn);
+        place.map_or_else(|| group_name(arn).to_owned(), |place| place.target_group_name.clone())
+    };
+    plan.before.weights.iter().map(|(arn, weight)| (name(arn), *weight)).collect()
+}
+
+fn group_name(arn: &str) -> &str {
+    Arn::parse(arn).and_then(|arn| arn.resource.split('/').nth(1)).unwrap_or(arn)
+}
+
+/// What the way back does, in order.
+fn retreat(plan: &Plan) -> Vec<String> {
+    let weights: Vec<String> = weights_before(plan).iter().map(|(name, weight)| format!("{name} {weight}")).collect();
+    let (before, target) = (&plan.before, &plan.target);
+    let quiet = super::QUIET_PERIODS;
+    let tasks = |desired: u32, arn: &str| {
+        let of = if arn.is_empty() { String::new() } else { format!(" of {}", task_definition(arn)) };
+        format!("{}{of}", many(u64::from(desired), "task"))
+    };
+    let stable = tasks(before.stable_desired, &before.stable_task_definition);
+    let candidate = tasks(before.candidate_desired, &before.candidate_task_definition);
+    let off = if before.stickiness.is_some() { ", stickiness off so that clients come back at once" } else { "" };
+    let mut acts = vec![
+        format!("only if {} has no healthy target: give it back its {stable}", target.stable.service),
+        format!("set the rule's weights to {}{off}; read them back", weights.join(", ")),
+        format!("wait until {} had no request for {quiet} closed minutes", target.candidate.target_group_name),
+        format!("set {} back to {candidate}", target.candidate.service),
+    ];
+    acts.extend(before.stickiness.map(|span| format!("turn stickiness on again, for {}", crate::clock::span(span))));
+    acts
+}
+
+/// What a gate needs to be answered.
+fn needs(gate: &Gate) -> String {
+    match &gate.check {
+        Check::Alarm(rule) => format!("the state and history of alarm {}", rule.alarm),
+        Check::Metric(rule) => {
+            let inputs: Vec<String> = rule.inputs.iter().map(input).collect();
+            let samples = match &rule.samples {
+                Some((id, least)) => format!(", each with at least {least} in {id}"),
+                None => String::new(),
+            };
+            let (of, period) = (rule.of, crate::clock::span(rule.period));
+            let points = if of == 1 { "datapoint" } else { "datapoints" };
+            format!("{of} {points} of {period}{samples}, after each step: {}", inputs.join(", "))
+        }
+        Check::Probe(rule) => {
+            let wait = crate::clock::span(rule.timeout);
+            format!(
+                "answers within {wait} each, before any traffic; gives up after {}",
+                crate::clock::span(rule.within)
+            )
+        }
+        Check::Tasks(_) => "the service's tasks and the load balancer's health checks".to_owned(),
+    }
+}
+
+fn input(input: &crate::gate::Input) -> String {
+    let whose = match input.of {
+        Of::Slot(role) => format!(" of the {role} slot"),
+        Of::LoadBalancer => " of the load balancer".to_owned(),
+        Of::Named => String::new(),
+    };
+    format!("{} = {} {}{whose}", input.id, input.statistic, input.metric)
+}
+
+/// Whether a gate can send the rollout back while it does this.
+fn judges(gate: &Gate, index: usize, action: &Action) -> bool {
+    match action {
+        Action::Probe(probe) => *probe == index,
+        Action::Prepare(_) => matches!(gate.check, Check::Tasks(_)),
+        Action::Shift(_) | Action::Hold(_) | Action::Approve(_) => gate.is_continuous(),
+        Action::Register | Action::Commit | Action::Retire => false,
+    }
+}

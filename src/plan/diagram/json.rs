@@ -1,0 +1,223 @@
+//! The plan for programs: everything in it, under names that stay. Durations are in seconds, shares in percent.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{Entry, needs, retreat, timeline, weights_before};
+use crate::fleet::Place;
+use crate::gate::{AtStart, Bound, Check, Gate, Insufficient, MetricRule, MissingData, Of};
+use crate::plan::{Action, Plan, ReleasePlan};
+use crate::spec::OnTrouble;
+use crate::traffic::Share;
+
+/// The version of the format; within it fields are only ever added.
+const FORMAT: u32 = 1;
+
+/// The plan as one object.
+pub fn json(plan: &Plan) -> Value {
+    let (least, most) = plan.duration();
+    let target = &plan.target;
+    json!({
+        "type": "plan",
+        "format": FORMAT,
+        "name": plan.name.as_str(),
+        "target": {
+            "region": target.region,
+            "account": target.account,
+            "cluster": target.cluster,
+            "rule": target.rule,
+            "load_balancer": target.load_balancer_dimension,
+            "dns_name": target.dns_name,
+            "stable": place(&target.stable),
+            "candidate": place(&target.candidate),
+        },
+        "before": before(plan),
+        "release": match &plan.release {
+            ReleasePlan::Registered(arn) => json!({"task_definition": arn}),
+            ReleasePlan::Register { source, digest } => json!({"source": source, "digest": digest}),
+        },
+        "steps": timeline(plan).iter().enumerate().map(|(n, entry)| step(n, entry, plan)).collect::<Vec<_>>(),
+        "gates": plan.gates.iter().map(gate).collect::<Vec<_>>(),
+        "policies": {
+            "on_breach": policy(plan.policies.on_breach, "rollback"),
+            "on_interrupt": policy(plan.policies.on_interrupt, "rollback"),
+            "on_foreign_write": policy(plan.policies.on_foreign_write, "abort"),
+        },
+        "limits": limits(plan),
+        "retreat": {"acts": retreat(plan), "within_seconds": seconds(plan.limits.retreat)},
+        "duration": {"least_seconds": seconds(least), "most_seconds": seconds(most)},
+        "warnings": plan.warnings,
+    })
+}
+
+fn seconds(span: Duration) -> Value {
+    if span.subsec_millis() == 0 { json!(span.as_secs()) } else { json!(span.as_secs_f64()) }
+}
+
+fn percent(share: Share) -> Value {
+    if share.permille().is_multiple_of(10) { json!(share.permille() / 10) } else { json!(share.percent()) }
+}
+
+fn weights(candidate: Share) -> Value {
+    json!({"stable_percent": percent(candidate.rest()), "candidate_percent": percent(candidate)})
+}
+
+fn place(place: &Place) -> Value {
+    json!({
+        "slot": place.slot.to_string(),
+        "service": place.service,
+        "target_group": place.target_group_name,
+        "target_group_arn": place.target_group,
+    })
+}
+
+fn before(plan: &Plan) -> Value {
+    let before = &plan.before;
+    let names = weights_before(plan);
+    let weights = before
+        .weights
+        .iter()
+        .zip(names)
+        .map(|((arn, weight), (name, _))| json!({"target_group": name, "target_group_arn": arn, "weight": weight}));
+    json!({
+        "at": before.at.to_string(),
+        "weights": weights.collect::<Vec<_>>(),
+        "stickiness_seconds": before.stickiness.map(seconds),
+        "actions": before.actions_json,
+        "stable": {"desired": before.stable_desired, "task_definition": before.stable_task_definition},
+        "candidate": {"desired": before.candidate_desired, "task_definition": before.candidate_task_definition},
+    })
+}
+
+fn step(n: usize, entry: &Entry, plan: &Plan) -> Value {
+    let mut fields = json!({
+        "step": n + 1,
+        "title": entry.title,
+        "earliest_seconds": seconds(entry.earliest),
+        "latest_seconds": seconds(entry.latest),
+        "least_seconds": seconds(plan.least(entry.step)),
+        "within_seconds": seconds(entry.step.within),
+        "before": weights(entry.before),
+        "after": weights(entry.after),
+    });
+    let gate_name = |index: &usize| plan.gates.get(*index).map(|gate| gate.name.as_str());
+    let (action, key, value) = match &entry.step.action {
+        Action::Register => ("register", None, Value::Null),
+        Action::Prepare(count) => ("prepare", Some("tasks"), json!(count)),
+        Action::Probe(index) => ("probe", Some("gate"), json!(gate_name(index))),
+        Action::Shift(share) => ("shift", Some("share_percent"), percent(*share)),
+        Action::Hold(span) => ("hold", Some("hold_seconds"), seconds(*span)),
+        Action::Approve(message) => ("approve", Some("message"), json!(message)),
+        Action::Commit => ("commit", None, Value::Null),
+        Action::Retire => ("retire", None, Value::Null),
+    };
+    fields["action"] = json!(action);
+    if let Some(key) = key {
+        fields[key] = value;
+    }
+    fields
+}
+
+fn policy(policy: OnTrouble, back: &str) -> Value {
+    match policy {
+        OnTrouble::Rollback => json!(back),
+        OnTrouble::Hold => json!("hold"),
+    }
+}
+
+fn limits(plan: &Plan) -> Value {
+    let limits = &plan.limits;
+    json!({
+        "prepare_seconds": seconds(limits.prepare),
+        "shift_seconds": seconds(limits.shift),
+        "verdict_seconds": seconds(limits.verdict),
+        "pause_seconds": seconds(limits.pause),
+        "blind_seconds": seconds(limits.blind),
+        "drain_seconds": seconds(limits.drain),
+        "retreat_seconds": seconds(limits.retreat),
+    })
+}
+
+fn gate(gate: &Gate) -> Value {
+    let (kind, check) = match &gate.check {
+        Check::Alarm(rule) => {
+            let at_start = match rule.at_start {
+                AtStart::Refuse => "refuse",
+                AtStart::WaitForOk => "wait_for_ok",
+            };
+            let insufficient = match rule.insufficient_data {
+                Insufficient::Inconclusive => "inconclusive",
+                Insufficient::Fail => "fail",
+            };
+            ("alarm", json!({"alarm": rule.alarm, "at_start": at_start, "insufficient_data": insufficient}))
+        }
+        Check::Metric(rule) => ("metric", metric(rule)),
+        Check::Probe(rule) => {
+            // A header's value may be a secret that someone wrote out; its name is enough to know it is sent.
+            let headers: Vec<&str> = rule.headers.iter().map(|(name, _)| name.as_str()).collect();
+            let check = json!({
+                "url": rule.url,
+                "headers": headers,
+                "status": rule.status,
+                "contains": rule.contains,
+                "times": rule.times,
+                "timeout_seconds": seconds(rule.timeout),
+                "within_seconds": seconds(rule.within),
+            });
+            ("probe", check)
+        }
+        Check::Tasks(rule) => {
+            ("tasks", json!({"crashes": rule.crashes, "start_within_seconds": seconds(rule.start_within)}))
+        }
+    };
+    json!({
+        "name": gate.name,
+        "kind": kind,
+        "question": gate.question(),
+        "needs": needs(gate),
+        "least_data_seconds": seconds(gate.least_data()),
+        "check": check,
+    })
+}
+
+fn metric(asked: &MetricRule) -> Value {
+    let inputs = asked.inputs.iter().map(|input| {
+        let whose = match input.of {
+            Of::Slot(role) => role.to_string(),
+            Of::LoadBalancer => "load_balancer".to_owned(),
+            Of::Named => "named".to_owned(),
+        };
+        let dimensions = input.dimensions.iter().map(|(name, value)| (name.clone(), json!(value)));
+        json!({
+            "id": input.id,
+            "namespace": input.namespace,
+            "metric": input.metric,
+            "statistic": input.statistic,
+            "of": whose,
+            "dimensions": Value::Object(dimensions.collect::<Map<_, _>>()),
+            "absent_is_zero": input.absent_is_zero,
+        })
+    });
+    let (bound, value) = match asked.bound {
+        Bound::Above(limit) => ("fail_above", limit),
+        Bound::Below(limit) => ("fail_below", limit),
+    };
+    let missing = match asked.missing_data {
+        MissingData::Inconclusive => "inconclusive",
+        MissingData::Fail => "fail",
+    };
+    json!({
+        "inputs": inputs.collect::<Vec<_>>(),
+        "expression": asked.expression,
+        bound: value,
+        "period_seconds": seconds(asked.period),
+        "breaching": asked.breaching,
+        "of": asked.of,
+        "samples": asked.samples.as_ref().map(|(id, least)| json!({"input": id, "at_least": least})),
+        "missing_data": missing,
+    })
+}
+
+#[cfg(test)]
+mod tests;

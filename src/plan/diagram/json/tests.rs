@@ -1,0 +1,38 @@
+//! The plan as programs read it.
+
+use super::super::sample;
+use super::*;
+
+#[test]
+fn steps_have_times_and_weights() {
+    let value = json(&sample::plan());
+    let expected = json!({
+        "step": 5,
+        "title": "hold 5m",
+        "earliest_seconds": 0,
+        "latest_seconds": 1380,
+        "least_seconds": 300,
+        "within_seconds": 1200,
+        "before": {"stable_percent": 75, "candidate_percent": 25},
+        "after": {"stable_percent": 75, "candidate_percent": 25},
+        "action": "hold",
+        "hold_seconds": 300,
+    });
+    assert_eq!(value["steps"][4], expected);
+    assert_eq!(value["duration"]["least_seconds"], 1200);
+}
+
+#[test]
+fn a_headers_value_is_not_written() {
+    let text = json(&sample::plan()).to_string();
+    assert!(text.contains("X-Token") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn the_way_back_names_the_recorded_weights() {
+    let value = json(&sample::plan());
+    let acts = &value["retreat"]["acts"];
+    assert_eq!(acts[1], "set the rule's weights to web-blue 100, web-green 0; read them back");
+    assert_eq!(value["before"]["weights"][1]["weight"], 0);
+    assert_eq!(value["gates"][1]["check"]["fail_above"], 1.0);
+}

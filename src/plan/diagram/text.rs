@@ -1,0 +1,165 @@
+//! The plan for people: what will happen, when at the earliest and the latest, and what going back means.
+
+use std::fmt::Write as _;
+
+use super::{Entry, Page, needs, release, retreat, task_definition, timeline};
+use crate::clock::span;
+use crate::fleet::{Place, Role};
+use crate::name::Arn;
+use crate::plan::{Action, Plan};
+use crate::spec::OnTrouble;
+use crate::text::{columns, escape, hang, pad};
+use crate::traffic::Share;
+
+/// The plan on one page.
+pub fn text(plan: &Plan, page: Page) -> String {
+    let mut text = header(plan, page);
+    text.push_str(&steps(plan, page));
+    text.push_str(&gates(plan, page));
+    text.push_str(&way_back(plan, page));
+    for warning in &plan.warnings {
+        text.push('\n');
+        text.push_str(&hang("! ", 2, &escape(warning), page.width));
+    }
+    let (least, most) = plan.duration();
+    let total = format!("Forward in {} at least, {} at most; pauses by people come on top.", span(least), span(most));
+    text.push('\n');
+    text.push_str(&hang("", 0, &total, page.width));
+    text
+}
+
+const LABEL: usize = 11;
+
+fn row(label: &str, words: &str, page: Page) -> String {
+    hang(&format!("  {}", pad(label, LABEL)), LABEL + 2, &escape(words), page.width)
+}
+
+fn header(plan: &Plan, page: Page) -> String {
+    let target = &plan.target;
+    let arrow = arrow(page);
+    let place = |role| {
+        let Place { slot, service, target_group_name, .. } = target.place(role);
+        format!("{slot}: service {service}, target group {target_group_name}")
+    };
+    let rule = Arn::parse(&target.rule).map_or(target.rule.as_str(), |arn| arn.resource);
+    let from = task_definition(&plan.before.stable_task_definition);
+    let mut text = format!("Plan for {}\n\n", plan.name);
+    text.push_str(&row("where", &format!("{}, account {}", target.region, target.account), page));
+    text.push_str(&row("cluster", &target.cluster, page));
+    text.push_str(&row("rule", rule, page));
+    text.push_str(&row("stable", &place(Role::Stable), page));
+    text.push_str(&row("candidate", &place(Role::Candidate), page));
+    text.push_str(&row("release", &format!("{from} {arrow} {}", release(plan)), page));
+    text
+}
+
+fn arrow(page: Page) -> &'static str {
+    if page.unicode { "→" } else { "->" }
+}
+
+/// The width below which the timeline is a list instead of a table.
+const TABLE: usize = 64;
+
+fn steps(plan: &Plan, page: Page) -> String {
+    let entries = timeline(plan);
+    let mut text = "\n".to_owned();
+    if page.width < TABLE {
+        text.push_str("Steps (weights: stable/candidate)\n");
+        for (n, entry) in entries.iter().enumerate() {
+            let (starts, weights) = (starts(entry, page), weights(entry, page));
+            text.push_str(&hang(&format!("  {:>2}  ", n + 1), 6, &title(entry), page.width));
+            text.push_str(&hang("      ", 6, &format!("weights {weights}"), page.width));
+            let times = format!("starts after {starts}, may take {}", span(entry.step.within));
+            text.push_str(&hang("      ", 6, &times, page.width));
+        }
+        return text;
+    }
+    let mut rows = vec![["step", "starts after", "stable/candidate", "limit"].map(str::to_owned)];
+    rows.extend(
+        entries.iter().map(|entry| [title(entry), starts(entry, page), weights(entry, page), span(entry.step.within)]),
+    );
+    let widest = |column: usize| rows.iter().map(|row| columns(&row[column])).max().unwrap_or_default();
+    let (time, weight, limit) = (widest(1), widest(2), widest(3));
+    // Number, and three gaps of two: the title has what is left.
+    let room = page.width.saturating_sub(6 + time + weight + limit + 6);
+    let title = widest(0).min(room);
+    for (n, row) in rows.iter().enumerate() {
+        let number = if n == 0 { "  ".to_owned() } else { format!("{n:>2}") };
+        let mut lines = crate::text::wrap(&row[0], title).into_iter();
+        let first = pad(&lines.next().unwrap_or_default(), title);
+        let line = format!("  {number}  {first}  {}  {}  {}", pad(&row[1], time), pad(&row[2], weight), row[3]);
+        text.push_str(line.trim_end());
+        text.push('\n');
+        for line in lines {
+            let _ = writeln!(text, "      {line}");
+        }
+    }
+    text
+}
+
+/// A step's title, with what a person is asked when one is.
+fn title(entry: &Entry) -> String {
+    match &entry.step.action {
+        Action::Approve(message) => escape(&format!("{}: {message}", entry.title)),
+        Action::Register
+        | Action::Prepare(_)
+        | Action::Probe(_)
+        | Action::Shift(_)
+        | Action::Hold(_)
+        | Action::Commit
+        | Action::Retire => escape(&entry.title),
+    }
+}
+
+fn starts(entry: &Entry, page: Page) -> String {
+    let dash = if page.unicode { "–" } else { "-" };
+    let (earliest, latest) = (span(entry.earliest), span(entry.latest));
+    if earliest == latest { earliest } else { format!("{earliest} {dash} {latest}") }
+}
+
+fn weights(entry: &Entry, page: Page) -> String {
+    let pair = |share: Share| {
+        let number = |share: Share| share.to_string().trim_end_matches('%').to_owned();
+        format!("{}/{}", number(share.rest()), number(share))
+    };
+    if entry.before == entry.after {
+        return pair(entry.after);
+    }
+    format!("{} {} {}", pair(entry.before), arrow(page), pair(entry.after))
+}
+
+fn gates(plan: &Plan, page: Page) -> String {
+    let mut text = "\n".to_owned();
+    text.push_str(&hang("", 0, "Gates. No data is never a pass.", page.width));
+    for gate in &plan.gates {
+        text.push_str(&hang("  ", 4, &escape(&format!("{}: {}", gate.name, gate.question())), page.width));
+        text.push_str(&hang("    ", 4, &escape(&format!("needs {}", needs(gate))), page.width));
+    }
+    let does = |policy| match policy {
+        OnTrouble::Rollback => "go back",
+        OnTrouble::Hold => "hold and wait for a person",
+    };
+    let policies = &plan.policies;
+    let policies = format!(
+        "When a gate fails: {}. When the runner is told to stop: {}. When somebody else writes the rule: {}.",
+        does(policies.on_breach),
+        does(policies.on_interrupt),
+        does(policies.on_foreign_write),
+    );
+    text.push_str(&hang("  ", 2, &policies, page.width));
+    text
+}
+
+fn way_back(plan: &Plan, page: Page) -> String {
+    let limit = span(plan.limits.retreat);
+    let head = format!("The way back, from any step before the commit; a person is called after {limit}.");
+    let mut text = "\n".to_owned();
+    text.push_str(&hang("", 0, &head, page.width));
+    for (n, act) in retreat(plan).iter().enumerate() {
+        text.push_str(&hang(&format!("  {}. ", n + 1), 5, &escape(act), page.width));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
