@@ -1,0 +1,266 @@
+//! The event stream for programs: JSON Lines, one object a line, in the order things happened.
+//!
+//! The first line is `{"type":"version","format":1,"tidegate":"0.1.0"}`. Every other line is one notice and has
+//! `type` and `at` (RFC 3339 in UTC, with milliseconds). Within format 1 types and fields are only ever added:
+//! ignore those you do not know, and refuse a format you do not know. Steps are numbered from 1, as people see
+//! them; names ending in `_seconds` and `_percent` are numbers in that unit; a value that is not known is `null`.
+//!
+//! | type | fields |
+//! |---|---|
+//! | `started` | `by`, `name`, `region`, `account`, `cluster`, `stable`, `candidate`, `steps`, `gates` |
+//! | `recovered` | `by`, `epoch` |
+//! | `step_started` | `step`, `of`, `title` |
+//! | `step_passed` | `step`, `of`, `title`, `took_seconds` |
+//! | `registered` | `task_definition` |
+//! | `capacity` | `role`, `wanted`, `desired`, `running`, `healthy`, `failed`, `stopped` |
+//! | `shifted` | `share_percent` (the candidate's), `took_seconds` |
+//! | `judged` | `gate`, `verdict` (`pass`, `fail`, `inconclusive`), `evidence`, `data_from` |
+//! | `probed` | `gate`, `right`, `text` |
+//! | `waiting` | `why` |
+//! | `awaiting_approval` | `message`, `until` |
+//! | `approved`, `continued` | `by` |
+//! | `paused` | `why`, `until` |
+//! | `refused` | `word`, `by`, `why` |
+//! | `foreign_write` | `found`, `expected_percent` |
+//! | `trouble` | `fault`: `kind` (`transient`, `unknown`, `missing`, `denied`, `permanent`), `operation`, `message` |
+//! | `retreating` | `reason` |
+//! | `traffic_back` | `took_seconds` |
+//! | `quiet` | `role` |
+//! | `scaled` | `role`, `count` |
+//! | `committed` | |
+//! | `counted` | `served`: `requests`, `failed` |
+//! | `left_undone` | `what` |
+//! | `handed_over` | `why` |
+//! | `finished` | `outcome` (`promoted`, `rolled_back`, `stranded`), `reason`, `why` (of `stranded`), `served` |
+//!
+//! `stable` and `candidate` have `slot`, `service` and `target_group`; `steps` are titles, `gates` names;
+//! each of `stopped` has `task`, `at` and `reason`.
+//! A `reason` is `null` or has `kind` (`breach`, `capacity`, `time_limit`, `operator`, `signal`, `foreign_write`,
+//! `refused`, `blind`), `text` (the reason in words) and what belongs to its kind: `gate`, `evidence`, `verdict`;
+//! `seen`; `what`; `word`, `by`, `said`; `signal`; `found`; `fault`.
+
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Closed, Output, Report, sentence};
+use crate::clock::Timestamp;
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::{Capacity, Place, Role, Served};
+use crate::gate::Verdict;
+use crate::machine::{Machine, Notice, Outcome, Reason};
+use crate::plan::Plan;
+use crate::text::escape_json;
+use crate::traffic::Share;
+
+/// The version of the stream's format.
+pub const FORMAT: u32 = 1;
+
+/// Tells every notice as a line of JSON.
+pub struct Stream {
+    out: Output,
+    served: Option<Served>,
+}
+
+impl Stream {
+    /// Writes to `out`, beginning at once with the version line.
+    pub fn new(out: Box<dyn Write + Send>) -> Self {
+        let mut out = Output::new(out);
+        out.write(&line(&json!({"type": "version", "format": FORMAT, "tidegate": env!("CARGO_PKG_VERSION")})));
+        Self { out, served: None }
+    }
+
+    /// Tells whether the reader is gone.
+    pub fn closed(&self) -> Closed {
+        self.out.closed.clone()
+    }
+
+    /// Writes one notice of a rollout that follows `plan`, live or from its tape.
+    pub fn write(&mut self, at: Timestamp, notice: &Notice, plan: &Plan) {
+        if let Notice::Counted(served) = notice {
+            self.served = Some(*served);
+        }
+        self.out.write(&line(&object(at, notice, plan, self.served)));
+    }
+}
+
+impl Report for Stream {
+    fn tell(&mut self, at: Timestamp, notice: &Notice, machine: &Machine) {
+        self.write(at, notice, machine.plan());
+    }
+}
+
+/// A value as one line. Characters that a terminal would obey or hide are written as `\u` escapes, so the line is
+/// safe to print and still means exactly the same.
+pub(super) fn line(value: &Value) -> String {
+    escape_json(&value.to_string()) + "\n"
+}
+
+/// A moment in RFC 3339 with milliseconds.
+pub(super) fn moment(at: Timestamp) -> String {
+    format!("{}.{:03}Z", at.to_string().trim_end_matches('Z'), at.as_millis() % 1000)
+}
+
+fn seconds(span: Duration) -> Value {
+    if span.subsec_millis() == 0 { json!(span.as_secs()) } else { json!(span.as_millis() as f64 / 1000.0) }
+}
+
+/// A share in percent, without a fraction when it has none.
+pub(super) fn percent(share: Share) -> Value {
+    if share.permille().is_multiple_of(10) { json!(share.permille() / 10) } else { json!(share.percent()) }
+}
+
+fn object(at: Timestamp, notice: &Notice, plan: &Plan, served: Option<Served>) -> Value {
+    let (kind, fields) = fields(notice, plan, served);
+    let mut object = json!({"type": kind, "at": moment(at)});
+    if let (Value::Object(object), Value::Object(fields)) = (&mut object, fields) {
+        object.extend(fields);
+    }
+    object
+}
+
+fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str, Value) {
+    match notice {
+        Notice::Started { by } => ("started", started(by, plan)),
+        Notice::Recovered { by, epoch } => ("recovered", json!({"by": by, "epoch": epoch})),
+        Notice::StepStarted(step) => ("step_started", step_fields(*step, plan, None)),
+        Notice::StepPassed { step, took } => ("step_passed", step_fields(*step, plan, Some(*took))),
+        Notice::Registered(arn) => ("registered", json!({"task_definition": arn})),
+        Notice::CapacityChanged { role, seen, wanted } => ("capacity", capacity(*role, seen, *wanted)),
+        Notice::Shifted { share, took } => {
+            ("shifted", json!({"share_percent": percent(*share), "took_seconds": seconds(*took)}))
+        }
+        Notice::Judged { gate, verdict } => ("judged", judged(gate, verdict)),
+        Notice::Probed { gate, right, text } => ("probed", json!({"gate": gate, "right": right, "text": text})),
+        Notice::Waiting { why } => ("waiting", json!({"why": why})),
+        Notice::AwaitingApproval { message, until } => {
+            ("awaiting_approval", json!({"message": message, "until": moment(*until)}))
+        }
+        Notice::Approved { by } => ("approved", json!({"by": by})),
+        Notice::Paused { why, until } => ("paused", json!({"why": why, "until": moment(*until)})),
+        Notice::Continued { by } => ("continued", json!({"by": by})),
+        Notice::Refused { word, by, why } => ("refused", json!({"word": word.as_str(), "by": by, "why": why})),
+        Notice::ForeignWrite { found, expected } => {
+            ("foreign_write", json!({"found": found, "expected_percent": percent(*expected)}))
+        }
+        Notice::Trouble(fault) => ("trouble", json!({"fault": fault_fields(fault)})),
+        Notice::Retreating { reason } => ("retreating", json!({"reason": reason_fields(reason)})),
+        Notice::TrafficBack { took } => ("traffic_back", json!({"took_seconds": seconds(*took)})),
+        Notice::Quiet { role } => ("quiet", json!({"role": role.to_string()})),
+        Notice::Scaled { role, count } => ("scaled", json!({"role": role.to_string(), "count": count})),
+        Notice::Committed => ("committed", json!({})),
+        Notice::Counted(served) => ("counted", json!({"served": served_fields(*served)})),
+        Notice::LeftUndone { what } => ("left_undone", json!({"what": what})),
+        Notice::HandedOver { why } => ("handed_over", json!({"why": why})),
+        Notice::Finished(outcome) => ("finished", finished(outcome, served)),
+    }
+}
+
+fn started(by: &str, plan: &Plan) -> Value {
+    let place = |place: &Place| {
+        json!({
+            "slot": place.slot.to_string(),
+            "service": place.service,
+            "target_group": place.target_group_name,
+        })
+    };
+    let titles: Vec<String> = plan.steps.iter().map(|step| step.title(&plan.gates)).collect();
+    let gates: Vec<&str> = plan.gates.iter().map(|gate| gate.name.as_str()).collect();
+    json!({
+        "by": by,
+        "name": plan.name.as_str(),
+        "region": plan.target.region,
+        "account": plan.target.account,
+        "cluster": plan.target.cluster,
+        "stable": place(&plan.target.stable),
+        "candidate": place(&plan.target.candidate),
+        "steps": titles,
+        "gates": gates,
+    })
+}
+
+fn step_fields(step: usize, plan: &Plan, took: Option<Duration>) -> Value {
+    let title = plan.steps.get(step).map(|step| step.title(&plan.gates));
+    let mut fields = json!({"step": step + 1, "of": plan.steps.len(), "title": title});
+    if let Some(took) = took {
+        fields["took_seconds"] = seconds(took);
+    }
+    fields
+}
+
+fn capacity(role: Role, seen: &Capacity, wanted: u32) -> Value {
+    let stopped =
+        seen.stopped.iter().map(|stop| json!({"task": stop.task, "at": moment(stop.at), "reason": stop.reason}));
+    json!({
+        "role": role.to_string(),
+        "wanted": wanted,
+        "desired": seen.desired,
+        "running": seen.running,
+        "healthy": seen.healthy,
+        "failed": seen.failed,
+        "stopped": stopped.collect::<Vec<_>>(),
+    })
+}
+
+fn judged(gate: &str, verdict: &Verdict) -> Value {
+    json!({
+        "gate": gate,
+        "verdict": sentence::verdict_word(verdict.outcome),
+        "evidence": verdict.evidence,
+        "data_from": verdict.data_from.map(moment),
+    })
+}
+
+/// What was served, for programs.
+pub(super) fn served_fields(served: Served) -> Value {
+    json!({"requests": served.requests, "failed": served.failed})
+}
+
+fn fault_fields(fault: &Fault) -> Value {
+    let kind = match fault.kind {
+        FaultKind::Transient => "transient",
+        FaultKind::Unknown => "unknown",
+        FaultKind::Missing => "missing",
+        FaultKind::Denied => "denied",
+        FaultKind::Permanent => "permanent",
+    };
+    json!({"kind": kind, "operation": fault.operation, "message": fault.message})
+}
+
+/// A reason, for programs.
+pub(super) fn reason_fields(reason: &Reason) -> Value {
+    let mut fields = match reason {
+        Reason::Breach { gate, evidence, outcome } => {
+            json!({"gate": gate, "evidence": evidence, "verdict": sentence::verdict_word(*outcome)})
+        }
+        Reason::Capacity { seen } => json!({"seen": seen}),
+        Reason::TimeLimit { what } => json!({"what": what}),
+        Reason::Operator { word, by, reason } => json!({"word": word.as_str(), "by": by, "said": reason}),
+        Reason::Signal(signal) => json!({"signal": signal}),
+        Reason::ForeignWrite { found } => json!({"found": found}),
+        Reason::Refused(fault) | Reason::Blind(fault) => json!({"fault": fault_fields(fault)}),
+    };
+    fields["kind"] = json!(sentence::kind(reason));
+    fields["text"] = json!(reason.to_string());
+    fields
+}
+
+/// An outcome, for programs: its word, its reason and, of `stranded`, why it did not end.
+pub(super) fn outcome_fields(outcome: &Outcome) -> Value {
+    let (reason, why) = match outcome {
+        Outcome::Promoted => (None, None),
+        Outcome::RolledBack(reason) => (Some(reason), None),
+        Outcome::Stranded { reason, why } => (reason.as_ref(), Some(why)),
+    };
+    json!({"outcome": sentence::outcome_word(outcome), "reason": reason.map(reason_fields), "why": why})
+}
+
+fn finished(outcome: &Outcome, served: Option<Served>) -> Value {
+    let mut fields = outcome_fields(outcome);
+    fields["served"] = json!(served.map(served_fields));
+    fields
+}
+
+#[cfg(test)]
+mod tests;

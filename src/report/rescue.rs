@@ -1,0 +1,125 @@
+//! The exact AWS calls a person makes when a rollout could not finish by itself.
+
+use std::fmt::Write as _;
+
+use crate::fleet::Role;
+use crate::plan::Plan;
+use crate::text::{columns, escape, escape_json};
+
+/// One call with the reason for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    /// What it does, in a few words.
+    pub(super) does: String,
+    /// The command's words; those that need it are quoted for a POSIX shell.
+    pub(super) words: Vec<String>,
+}
+
+impl Call {
+    /// The command on one line.
+    pub(super) fn one_line(&self) -> String {
+        self.words.join(" ")
+    }
+
+    /// The command over several lines that are pasted as one, an option and its value never apart. A line can be
+    /// wider than the terminal: a command that was cut in the wrong place could not be pasted.
+    pub(super) fn lines(&self, indent: usize, width: usize) -> String {
+        let first = self.words.iter().position(|word| word.starts_with("--")).unwrap_or(self.words.len());
+        let (command, options) = self.words.split_at(first);
+        let mut text = " ".repeat(indent) + &command.join(" ");
+        let mut used = columns(&text);
+        for option in options.chunks(2).map(|option| option.join(" ")) {
+            if used + columns(&option) + 3 > width {
+                let _ = write!(text, " \\\n{}", " ".repeat(indent + 1));
+                used = indent + 1;
+            }
+            used += 1 + columns(&option);
+            let _ = write!(text, " {option}");
+        }
+        text + "\n"
+    }
+}
+
+/// The calls, in order: make sure that the stable slot can take the traffic, give it the traffic, clear up. Once
+/// `committed`, the traffic belongs to the candidate and nothing here moves it.
+pub(super) fn calls(plan: &Plan, committed: bool) -> Vec<Call> {
+    let target = &plan.target;
+    let look = call(plan, "see who gets the traffic", "elbv2 describe-rules", &["--rule-arns", &target.rule]);
+    if committed {
+        return vec![look];
+    }
+    let health = call(
+        plan,
+        "see whether the stable slot has healthy targets",
+        "elbv2 describe-target-health",
+        &["--target-group-arn", &target.stable.target_group],
+    );
+    let actions = escape_json(&plan.before.actions_json);
+    let back = call(
+        plan,
+        "give all traffic to the stable slot, as the rule stood before",
+        "elbv2 modify-rule",
+        &["--rule-arn", &target.rule, "--actions", &actions],
+    );
+    let revive = restore(plan, Role::Stable, "only if it has none: give it its tasks, and wait until they are healthy");
+    let clear =
+        restore(plan, Role::Candidate, "once the candidate slot has had no requests for some minutes, set it back");
+    vec![health, revive, back, look, clear]
+}
+
+/// Gives a slot the tasks it had before.
+fn restore(plan: &Plan, role: Role, does: &str) -> Call {
+    let before = &plan.before;
+    let (count, task_definition) = match role {
+        Role::Stable => (before.stable_desired, &before.stable_task_definition),
+        Role::Candidate => (before.candidate_desired, &before.candidate_task_definition),
+    };
+    let count = count.to_string();
+    let service = &plan.target.place(role).service;
+    let mut words = vec!["--cluster", &plan.target.cluster, "--service", service, "--desired-count", &count];
+    if !task_definition.is_empty() {
+        words.extend(["--task-definition", task_definition]);
+    }
+    call(plan, does, "ecs update-service", &words)
+}
+
+fn call(plan: &Plan, does: &str, operation: &str, arguments: &[&str]) -> Call {
+    let mut words: Vec<String> = ["aws"].into_iter().chain(operation.split(' ')).map(str::to_owned).collect();
+    words.extend(["--region".to_owned(), quote(&plan.target.region)]);
+    words.extend(arguments.iter().map(|word| quote(word)));
+    Call { does: does.to_owned(), words }
+}
+
+/// Quotes a word for a POSIX shell, when it needs it. Characters that cannot be seen are shown instead: no name
+/// in AWS holds any, and what cannot be seen must not be pasted.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", escape(word).replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        let check = |word, quoted| assert_eq!(quote(word), quoted);
+        check("arn:aws:elb:eu-west-1:1:rule/app", "arn:aws:elb:eu-west-1:1:rule/app");
+        check("", "''");
+        check("a b", "'a b'");
+        check("$(rm -rf /)", "'$(rm -rf /)'");
+        check("it's", r"'it'\''s'");
+        check("a\u{1b}b", "'a<U+001B>b'");
+    }
+
+    #[test]
+    fn once_committed_no_call_moves_traffic() {
+        let plan = crate::plan::diagram::sample::plan();
+        let commands: Vec<String> = calls(&plan, true).iter().map(Call::one_line).collect();
+        assert!(commands.iter().all(|command| !command.contains("modify-rule")), "{commands:?}");
+        assert!(calls(&plan, false)[2].one_line().starts_with("aws elbv2 modify-rule --region eu-west-1 --rule-arn"));
+    }
+}

@@ -1,0 +1,194 @@
+//! Notices and progress to test with, and a page to write on.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::Style;
+use crate::clock::Timestamp;
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::{Capacity, Role, Served, Stopped};
+use crate::gate::{Outcome as GateOutcome, Verdict};
+use crate::machine::{Notice, Outcome, Progress, Reason, Word};
+pub(super) use crate::plan::diagram::sample::{START, plan, share};
+use crate::traffic::Share;
+
+pub(super) const ID: &str = "web-20261123-140509-0a1b";
+
+pub(super) const ASCII: Style = Style { color: false, unicode: false, width: 80 };
+pub(super) const NARROW: Style = Style { color: false, unicode: false, width: 40 };
+pub(super) const FINE: Style = Style { color: false, unicode: true, width: 80 };
+
+/// The text every foreign field of [`all`] holds.
+pub(super) const FOUL: &str = "a\u{1b}[31m\nb\u{202e}c\u{200b}";
+
+/// Keeps what is written.
+#[derive(Clone, Default)]
+pub(super) struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Page {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(super) fn at(seconds: u64) -> Timestamp {
+    START + Duration::from_secs(seconds)
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(super) fn verdict(outcome: GateOutcome, evidence: &str) -> Verdict {
+    Verdict { outcome, evidence: evidence.to_owned(), data_from: Some(START) }
+}
+
+pub(super) fn breach() -> Reason {
+    Reason::Breach {
+        gate: "candidate-errors".to_owned(),
+        evidence: "19.8 against at most 1 at 14:06:00".to_owned(),
+        outcome: GateOutcome::Fail,
+    }
+}
+
+pub(super) fn stranded() -> Outcome {
+    Outcome::Stranded { reason: Some(breach()), why: "ModifyRule was refused for 30m: AccessDenied".to_owned() }
+}
+
+/// Every kind of reason, with foul text wherever text is not ours.
+pub(super) fn reasons() -> Vec<Reason> {
+    let foul = || FOUL.to_owned();
+    let fault = Fault::new(FaultKind::Denied, FOUL, FOUL);
+    vec![
+        Reason::Breach { gate: foul(), evidence: foul(), outcome: GateOutcome::Inconclusive },
+        Reason::Capacity { seen: foul() },
+        Reason::TimeLimit { what: foul() },
+        Reason::Operator { word: Word::Rollback, by: foul(), reason: Some(foul()) },
+        Reason::Signal(foul()),
+        Reason::ForeignWrite { found: foul() },
+        Reason::Refused(fault.clone()),
+        Reason::Blind(fault),
+    ]
+}
+
+/// Every kind of notice, with foul text wherever text is not ours.
+pub(super) fn all() -> Vec<Notice> {
+    let foul = || FOUL.to_owned();
+    let stopped = vec![Stopped { task: foul(), at: START, reason: foul() }];
+    let seen = Capacity { desired: 4, running: 3, healthy: 2, failed: 1, stopped, ..Capacity::default() };
+    let fault = |kind| Notice::Trouble(Fault::new(kind, FOUL, FOUL));
+    let judged = |outcome| Notice::Judged { gate: foul(), verdict: verdict(outcome, FOUL) };
+    let mut all = vec![
+        Notice::Started { by: foul() },
+        Notice::Recovered { by: foul(), epoch: 2 },
+        Notice::StepStarted(3),
+        Notice::StepStarted(99),
+        Notice::StepPassed { step: 3, took: millis(1_500) },
+        Notice::Registered(foul()),
+        Notice::CapacityChanged { role: Role::Candidate, seen, wanted: 4 },
+        Notice::Shifted { share: share(25), took: millis(400) },
+        judged(GateOutcome::Pass),
+        judged(GateOutcome::Fail),
+        judged(GateOutcome::Inconclusive),
+        Notice::Probed { gate: foul(), right: true, text: foul() },
+        Notice::Probed { gate: foul(), right: false, text: foul() },
+        Notice::Waiting { why: foul() },
+        Notice::AwaitingApproval { message: foul(), until: at(600) },
+        Notice::Approved { by: foul() },
+        Notice::Paused { why: foul(), until: at(600) },
+        Notice::Continued { by: foul() },
+        Notice::Refused { word: Word::Approve, by: foul(), why: foul() },
+        Notice::ForeignWrite { found: foul(), expected: share(25) },
+        fault(FaultKind::Transient),
+        fault(FaultKind::Unknown),
+        fault(FaultKind::Missing),
+        fault(FaultKind::Denied),
+        fault(FaultKind::Permanent),
+        Notice::TrafficBack { took: millis(600) },
+        Notice::Quiet { role: Role::Stable },
+        Notice::Scaled { role: Role::Candidate, count: 1 },
+        Notice::Committed,
+        Notice::Counted(Served { requests: 1_204, failed: 238 }),
+        Notice::LeftUndone { what: foul() },
+        Notice::HandedOver { why: foul() },
+        Notice::Finished(Outcome::Promoted),
+        Notice::Finished(Outcome::Stranded { reason: None, why: foul() }),
+    ];
+    all.extend(reasons().into_iter().map(|reason| Notice::Retreating { reason }));
+    all.extend(reasons().into_iter().map(|reason| Notice::Finished(Outcome::RolledBack(reason))));
+    all
+}
+
+/// A rollout that a gate sends back.
+pub(super) fn story() -> Vec<(Timestamp, Notice)> {
+    let judged = |outcome, evidence: &str| Notice::Judged {
+        gate: "candidate-errors".to_owned(),
+        verdict: verdict(outcome, evidence),
+    };
+    let seen = Capacity { desired: 4, running: 4, healthy: 2, ..Capacity::default() };
+    vec![
+        (at(0), Notice::Started { by: "alice@ci".to_owned() }),
+        (at(0), Notice::StepStarted(1)),
+        (at(10), Notice::CapacityChanged { role: Role::Candidate, seen, wanted: 4 }),
+        (at(21), Notice::StepPassed { step: 1, took: millis(21_300) }),
+        (at(21), Notice::StepStarted(3)),
+        (at(22), Notice::Shifted { share: share(25), took: millis(400) }),
+        (at(22), Notice::StepStarted(4)),
+        (at(82), judged(GateOutcome::Pass, "0.2 against at most 1")),
+        (at(142), judged(GateOutcome::Fail, "19.8 against at most 1 at 14:06:00")),
+        (at(142), Notice::Retreating { reason: breach() }),
+        (at(143), Notice::TrafficBack { took: millis(600) }),
+        (at(443), Notice::Quiet { role: Role::Candidate }),
+        (at(444), Notice::Counted(Served { requests: 1_204, failed: 238 })),
+        (at(445), Notice::Scaled { role: Role::Candidate, count: 0 }),
+        (at(445), Notice::Finished(Outcome::RolledBack(breach()))),
+    ]
+}
+
+/// In the middle of the first hold.
+pub(super) fn progress() -> Progress {
+    Progress {
+        step: 4,
+        stage: "hold 5m: holding".to_owned(),
+        wanted: share(25),
+        configured: Some(share(25)),
+        until: Some(at(334)),
+        verdicts: vec![
+            Some(verdict(GateOutcome::Pass, "4 of 4 tasks healthy")),
+            Some(verdict(GateOutcome::Inconclusive, "no datapoints yet")),
+            Some(verdict(GateOutcome::Pass, "OK since 13:02:11")),
+            None,
+        ],
+        healthy: Some([(4, 4), (4, 4)]),
+        paused: None,
+        reason: None,
+        committed: false,
+        served: None,
+    }
+}
+
+/// After [`story`].
+pub(super) fn progress_back() -> Progress {
+    let served = Some(Served { requests: 1_204, failed: 238 });
+    Progress {
+        step: plan().steps.len(),
+        stage: "rolled back".to_owned(),
+        wanted: Share::NONE,
+        configured: Some(Share::NONE),
+        until: None,
+        reason: Some(breach()),
+        served,
+        ..progress()
+    }
+}

@@ -1,0 +1,270 @@
+//! Every notice and every reason in plain words, with the sign that goes before it.
+
+use anstyle::{AnsiColor, Effects};
+
+use super::Style;
+use crate::clock::span;
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::{Capacity, Role, Served};
+use crate::gate::{Outcome as GateOutcome, Verdict};
+use crate::machine::{Notice, Outcome, Progress, Reason};
+use crate::name::Arn;
+use crate::plan::Plan;
+use crate::text::{count, many};
+use crate::traffic::Share;
+
+/// The mark before a line. The line's words say the same, for readers who cannot see or colour it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// It is as it should be.
+    Good,
+    /// It is not.
+    Bad,
+    /// It goes on.
+    Step,
+    /// It goes back.
+    Back,
+    /// A person is waited for.
+    Wait,
+    /// Something to know.
+    Heed,
+}
+
+impl Sign {
+    /// The sign itself, and how many columns it takes.
+    pub(super) fn glyph(self, unicode: bool) -> &'static str {
+        let (fine, ascii) = match self {
+            Sign::Good => ("✔", "ok"),
+            Sign::Bad => ("✖", "x "),
+            Sign::Step => ("●", "* "),
+            Sign::Back => ("↩", "<-"),
+            Sign::Wait => ("⏸", "||"),
+            Sign::Heed => ("!", "! "),
+        };
+        if unicode { fine } else { ascii }
+    }
+
+    /// The sign in its colour, when there are colours.
+    pub(super) fn paint(self, style: Style) -> String {
+        let glyph = self.glyph(style.unicode);
+        if !style.color {
+            return glyph.to_owned();
+        }
+        let color = match self {
+            Sign::Good => AnsiColor::Green,
+            Sign::Bad => AnsiColor::Red,
+            Sign::Step => AnsiColor::Cyan,
+            Sign::Back | Sign::Wait | Sign::Heed => AnsiColor::Yellow,
+        };
+        let style = color.on_default() | Effects::BOLD;
+        format!("{style}{glyph}{style:#}")
+    }
+
+    /// The sign of a verdict.
+    pub(super) fn of(outcome: GateOutcome) -> Self {
+        match outcome {
+            GateOutcome::Pass => Sign::Good,
+            GateOutcome::Fail => Sign::Bad,
+            GateOutcome::Inconclusive => Sign::Step,
+        }
+    }
+}
+
+/// The sign before a notice.
+pub(super) fn sign(notice: &Notice) -> Sign {
+    match notice {
+        Notice::Judged { verdict, .. } => Sign::of(verdict.outcome),
+        Notice::Probed { right, .. } => {
+            if *right {
+                Sign::Good
+            } else {
+                Sign::Heed
+            }
+        }
+        Notice::Finished(Outcome::Promoted)
+        | Notice::StepPassed { .. }
+        | Notice::Registered(_)
+        | Notice::Shifted { .. }
+        | Notice::Approved { .. }
+        | Notice::TrafficBack { .. }
+        | Notice::Quiet { .. }
+        | Notice::Scaled { .. }
+        | Notice::Committed => Sign::Good,
+        Notice::Finished(Outcome::Stranded { .. }) => Sign::Bad,
+        Notice::Started { .. }
+        | Notice::Recovered { .. }
+        | Notice::StepStarted(_)
+        | Notice::CapacityChanged { .. }
+        | Notice::Waiting { .. }
+        | Notice::Continued { .. }
+        | Notice::Counted(_) => Sign::Step,
+        Notice::Finished(Outcome::RolledBack(_)) | Notice::Retreating { .. } => Sign::Back,
+        Notice::AwaitingApproval { .. } | Notice::Paused { .. } | Notice::HandedOver { .. } => Sign::Wait,
+        Notice::Refused { .. } | Notice::ForeignWrite { .. } | Notice::Trouble(_) | Notice::LeftUndone { .. } => {
+            Sign::Heed
+        }
+    }
+}
+
+/// A notice in plain words. They hold foreign text as it came: [`crate::text::escape`] is for the caller.
+pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
+    match notice {
+        Notice::Started { by } => started(by, plan),
+        Notice::Recovered { by, epoch } => format!("{by} takes over as runner {epoch}"),
+        Notice::StepStarted(step) => place(*step, plan),
+        Notice::StepPassed { step, took } => {
+            format!("step {} of {} passed after {}", step + 1, plan.steps.len(), span(*took))
+        }
+        Notice::Registered(arn) => format!("task definition {} is registered", task_definition(arn)),
+        Notice::CapacityChanged { role, seen, wanted } => capacity(*role, seen, *wanted),
+        Notice::Shifted { share, took } => format!("{share} on the candidate, read back after {}", span(*took)),
+        Notice::Judged { gate, verdict } => judged(gate, verdict),
+        Notice::Probed { gate, right: true, text } => format!("probe {gate} is answered right: {text}"),
+        Notice::Probed { gate, right: false, text } => format!("probe {gate} is answered wrong: {text}"),
+        Notice::Waiting { why } => format!("still waiting: {why}"),
+        Notice::AwaitingApproval { message, until } => {
+            format!("waiting for approval until {}, then going back: {message}", until.time_of_day())
+        }
+        Notice::Approved { by } => format!("approved by {by}"),
+        Notice::Paused { why, until } => {
+            format!("paused: {why}; goes back at {} unless told to continue", until.time_of_day())
+        }
+        Notice::Continued { by } => format!("continued by {by}"),
+        Notice::Refused { word, by, why } => format!("`{}` from {by} changes nothing: {why}", word.as_str()),
+        Notice::ForeignWrite { found, expected } => {
+            format!("somebody else wrote the rule: found {found}, expected {expected} on the candidate")
+        }
+        Notice::Trouble(fault) => trouble(fault),
+        Notice::Retreating { reason } => format!("going back: {reason}"),
+        Notice::TrafficBack { took } => {
+            format!("all traffic is on {}, read back after {}", slot(Role::Stable, plan), span(*took))
+        }
+        Notice::Quiet { role } => format!("no requests are left on {}", slot(*role, plan)),
+        Notice::Scaled { role, count } => {
+            format!("{} is set to {}", slot(*role, plan), many(u64::from(*count), "task"))
+        }
+        Notice::Committed => "committed: from here on going back is a new rollout".to_owned(),
+        Notice::Counted(served) => format!("the candidate served {}", served_words(*served)),
+        Notice::LeftUndone { what } => format!("left undone: {what}"),
+        Notice::HandedOver { why } => format!("the runner leaves, the rollout is not finished: {why}"),
+        Notice::Finished(outcome) => finished(outcome, plan),
+    }
+}
+
+fn started(by: &str, plan: &Plan) -> String {
+    let (least, most) = plan.duration();
+    let (stable, candidate) = (plan.target.stable.slot, plan.target.candidate.slot);
+    let steps = many(plan.steps.len() as u64, "step");
+    let time = format!("{} to {}", span(least), span(most));
+    format!("{} starts, by {by}: {steps}, {time}; {stable} serves, {candidate} gets the release", plan.name)
+}
+
+/// Where a rollout is: `step 3 of 9: shift 25% to the candidate`.
+pub(super) fn place(step: usize, plan: &Plan) -> String {
+    let of = plan.steps.len();
+    match plan.steps.get(step) {
+        Some(present) => format!("step {} of {of}: {}", step + 1, present.title(&plan.gates)),
+        None => format!("all {of} steps are done"),
+    }
+}
+
+/// What a rollout is doing: the stage without the step's title, when the title is said beside it.
+pub(super) fn stage<'a>(progress: &'a Progress, plan: &Plan) -> &'a str {
+    let title = plan.steps.get(progress.step).map(|step| step.title(&plan.gates));
+    let stage = title.and_then(|title| progress.stage.strip_prefix(&title)?.strip_prefix(": "));
+    stage.unwrap_or(&progress.stage)
+}
+
+/// Where a rollout stands: on its way forward the step, on its way back the reason.
+pub(super) fn position(progress: &Progress, plan: &Plan) -> String {
+    match &progress.reason {
+        Some(reason) => reason.to_string(),
+        None => place(progress.step, plan),
+    }
+}
+
+fn slot(role: Role, plan: &Plan) -> String {
+    format!("the {role} slot ({})", plan.target.place(role).target_group_name)
+}
+
+/// A task definition's `family:revision`, when it is an ARN.
+pub(super) fn task_definition(arn: &str) -> &str {
+    Arn::parse(arn).map_or(arn, |arn| arn.resource.trim_start_matches("task-definition/"))
+}
+
+fn capacity(role: Role, seen: &Capacity, wanted: u32) -> String {
+    let Capacity { running, healthy, .. } = seen;
+    let stop = seen.stopped.first().map_or(String::new(), |stop| format!("; last stop: {}", stop.reason));
+    let failed = if seen.failed > 0 { format!(", {} failed", seen.failed) } else { String::new() };
+    format!("{role}: {healthy} of {wanted} tasks healthy, {running} running{failed}{stop}")
+}
+
+fn judged(gate: &str, verdict: &Verdict) -> String {
+    let says = match verdict.outcome {
+        GateOutcome::Pass => "passes",
+        GateOutcome::Fail => "fails",
+        GateOutcome::Inconclusive => "cannot say yet",
+    };
+    format!("gate {gate} {says}: {}", verdict.evidence)
+}
+
+fn trouble(fault: &Fault) -> String {
+    let meaning = match fault.kind {
+        FaultKind::Transient => "it may pass",
+        FaultKind::Unknown => "whether it took effect is read back",
+        FaultKind::Missing => "it is not there",
+        FaultKind::Denied => "not allowed, or credentials are missing or expired",
+        FaultKind::Permanent => "asking again would not help",
+    };
+    format!("{fault} ({meaning})")
+}
+
+fn finished(outcome: &Outcome, plan: &Plan) -> String {
+    match outcome {
+        Outcome::Promoted => format!("promoted: {} serves everything", slot(Role::Candidate, plan)),
+        Outcome::RolledBack(reason) => format!("rolled back: {reason}"),
+        Outcome::Stranded { why, .. } => format!("stranded, a person is needed: {why}"),
+    }
+}
+
+/// The one word programs know a reason by.
+pub(super) fn kind(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Breach { .. } => "breach",
+        Reason::Capacity { .. } => "capacity",
+        Reason::TimeLimit { .. } => "time_limit",
+        Reason::Operator { .. } => "operator",
+        Reason::Signal(_) => "signal",
+        Reason::ForeignWrite { .. } => "foreign_write",
+        Reason::Refused(_) => "refused",
+        Reason::Blind(_) => "blind",
+    }
+}
+
+/// The one word programs know an outcome by.
+pub(super) fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Promoted => "promoted",
+        Outcome::RolledBack(_) => "rolled_back",
+        Outcome::Stranded { .. } => "stranded",
+    }
+}
+
+/// The one word programs know a verdict by.
+pub(super) fn verdict_word(outcome: GateOutcome) -> &'static str {
+    match outcome {
+        GateOutcome::Pass => "pass",
+        GateOutcome::Fail => "fail",
+        GateOutcome::Inconclusive => "inconclusive",
+    }
+}
+
+/// What was served: `1,204 requests, 238 of them failed (19.8%)`.
+pub(super) fn served_words(served: Served) -> String {
+    let requests = many(served.requests, "request");
+    match (served.failed, Share::of(served.failed, served.requests)) {
+        (0, _) => format!("{requests}, none of them failed"),
+        (failed, Some(share)) => format!("{requests}, {} of them failed ({share})", count(failed)),
+        (failed, None) => format!("{requests}, {} failed", count(failed)),
+    }
+}

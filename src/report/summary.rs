@@ -1,0 +1,286 @@
+//! The closing account: what happened, why, what it cost, and what is left for a person to do.
+//!
+//! It is a fold over notices, so a rollout that ran last week is told from its tape as it was told live.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::json::{moment, outcome_fields, percent, reason_fields, served_fields};
+use super::sentence::{self, Sign};
+use super::{Closed, Output, Report, Style, command, rescue};
+use crate::clock::{Timestamp, span};
+use crate::fleet::Served;
+use crate::machine::{Machine, Notice, Outcome, Reason};
+use crate::plan::Plan;
+use crate::text::{columns, escape, hang, pad};
+use crate::traffic::Share;
+
+/// What a rollout's notices add up to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// When it started, and who started it.
+    pub started: Option<(Timestamp, String)>,
+    /// When it finished, and how.
+    pub finished: Option<(Timestamp, Outcome)>,
+    /// When the last runner left, and why, if no other has taken over and it is not finished.
+    pub handed_over: Option<(Timestamp, String)>,
+    /// Why it went back, if it did.
+    pub reason: Option<Reason>,
+    /// The highest share the candidate had.
+    pub highest: Share,
+    /// When the traffic was back on the stable slot, and how long that took.
+    pub back: Option<(Timestamp, Duration)>,
+    /// What the candidate served, as last counted.
+    pub served: Option<Served>,
+    /// Whether it is past the point of return.
+    pub committed: bool,
+    /// What was left undone, in order.
+    pub undone: Vec<String>,
+}
+
+impl Summary {
+    /// Nothing has happened yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in one notice.
+    pub fn take(&mut self, at: Timestamp, notice: &Notice) {
+        match notice {
+            Notice::Started { by } => self.started = Some((at, by.clone())),
+            Notice::Recovered { .. } => self.handed_over = None,
+            Notice::Shifted { share, .. } => self.highest = self.highest.max(*share),
+            Notice::Retreating { reason } => self.reason = Some(reason.clone()),
+            Notice::TrafficBack { took } => self.back = Some((at, *took)),
+            Notice::Committed => self.committed = true,
+            Notice::Counted(served) => self.served = Some(*served),
+            Notice::LeftUndone { what } => self.undone.push(what.clone()),
+            Notice::HandedOver { why } => self.handed_over = Some((at, why.clone())),
+            Notice::Finished(outcome) => self.finished = Some((at, outcome.clone())),
+            Notice::StepStarted(_)
+            | Notice::StepPassed { .. }
+            | Notice::Registered(_)
+            | Notice::CapacityChanged { .. }
+            | Notice::Judged { .. }
+            | Notice::Probed { .. }
+            | Notice::Waiting { .. }
+            | Notice::AwaitingApproval { .. }
+            | Notice::Approved { .. }
+            | Notice::Paused { .. }
+            | Notice::Continued { .. }
+            | Notice::Refused { .. }
+            | Notice::ForeignWrite { .. }
+            | Notice::Trouble(_)
+            | Notice::Quiet { .. }
+            | Notice::Scaled { .. } => {}
+        }
+    }
+
+    /// The account for people: of the rollout `id`, which followed `plan`.
+    pub fn text(&self, id: &str, plan: &Plan, style: Style) -> String {
+        let (sign, head) = self.headline(plan);
+        let indent = columns(sign.glyph(style.unicode)) + 1;
+        let mut text = hang(&format!("{} ", sign.paint(style)), indent, &escape(&head), style.width);
+        text.push('\n');
+        for (label, words) in self.rows(plan) {
+            text.push_str(&row(label, &words, style));
+        }
+        text.push_str(&self.last(id, plan, style));
+        text
+    }
+
+    /// The account for programs.
+    pub fn json(&self, id: &str, plan: &Plan) -> Value {
+        let outcome = self.finished.as_ref().map(|(_, outcome)| outcome_fields(outcome));
+        let outcome = outcome.unwrap_or_else(|| json!({"outcome": null, "reason": null, "why": null}));
+        let calls: Vec<Value> = self
+            .needs_person()
+            .then(|| rescue::calls(plan, self.committed))
+            .into_iter()
+            .flatten()
+            .map(|call| json!({"does": call.does, "command": call.one_line()}))
+            .collect();
+        json!({
+            "id": id,
+            "name": plan.name.as_str(),
+            "outcome": outcome["outcome"],
+            "reason": self.reason.as_ref().map_or(outcome["reason"].clone(), reason_fields),
+            "why": outcome["why"],
+            "started": self.started.as_ref().map(|(at, by)| json!({"at": moment(*at), "by": by})),
+            "finished": self.finished.as_ref().map(|(at, _)| moment(*at)),
+            "handed_over": self.handed_over.as_ref().map(|(at, why)| json!({"at": moment(*at), "why": why})),
+            "highest_percent": percent(self.highest),
+            "traffic_back": self.back.map(|(at, took)| json!({
+                "at": moment(at), "took_seconds": took.as_secs_f64(),
+            })),
+            "served": self.served.map(served_fields),
+            "committed": self.committed,
+            "left_undone": self.undone,
+            "calls": calls,
+        })
+    }
+
+    /// Whether a person must act before the rollout is over.
+    fn needs_person(&self) -> bool {
+        matches!(self.finished, Some((_, Outcome::Stranded { .. })))
+    }
+
+    /// What happened, in one sentence.
+    pub(super) fn headline(&self, plan: &Plan) -> (Sign, String) {
+        let (name, target) = (&plan.name, &plan.target);
+        let (stable, candidate) = (&target.stable.target_group_name, &target.candidate.target_group_name);
+        match (&self.finished, &self.handed_over) {
+            (Some((_, Outcome::Promoted)), _) => {
+                (Sign::Good, format!("promoted: {name} is served by {candidate}, the new release"))
+            }
+            (Some((_, Outcome::RolledBack(_))), _) => {
+                (Sign::Back, format!("rolled back: {name} is served by {stable}, the release before"))
+            }
+            (Some((_, Outcome::Stranded { .. })), _) => (Sign::Bad, format!("stranded: {name} needs a person, now")),
+            (None, Some(_)) => (Sign::Wait, format!("handed over: {name} is not finished")),
+            (None, None) => (Sign::Step, format!("{name} is not finished")),
+        }
+    }
+
+    fn rows(&self, plan: &Plan) -> Vec<(&'static str, String)> {
+        let mut rows = Vec::new();
+        if let Some((_, Outcome::Stranded { why, .. })) = &self.finished {
+            rows.push(("stranded", why.clone()));
+        }
+        if let Some((_, why)) = self.handed_over.as_ref().filter(|_| self.finished.is_none()) {
+            rows.push(("handed over", why.clone()));
+        }
+        let finished = self.finished.as_ref().map(|(_, outcome)| outcome);
+        let reason = self.reason.as_ref().or(match finished {
+            Some(Outcome::RolledBack(reason)) => Some(reason),
+            Some(Outcome::Stranded { reason, .. }) => reason.as_ref(),
+            Some(Outcome::Promoted) | None => None,
+        });
+        if let Some(reason) = reason {
+            rows.push(("why", reason.to_string()));
+        }
+        rows.push(("traffic", self.traffic(plan, reason.is_some())));
+        rows.push(("candidate", self.candidate()));
+        rows.extend(self.time().map(|time| ("time", time)));
+        rows.extend(self.undone.iter().map(|what| ("left undone", what.clone())));
+        rows
+    }
+
+    fn traffic(&self, plan: &Plan, went_back: bool) -> String {
+        let stable = &plan.target.stable.target_group_name;
+        let highest = match self.highest {
+            Share::NONE => "the candidate never had any".to_owned(),
+            Share::ALL => "the candidate had all of it".to_owned(),
+            share => format!("the candidate had at most {share}"),
+        };
+        match self.back {
+            Some((at, took)) => {
+                format!("back on {stable} at {}, after {}; {highest}", at.time_of_day(), span(took))
+            }
+            None if went_back => format!("not verified to be back on {stable}; {highest}"),
+            None => highest,
+        }
+    }
+
+    fn candidate(&self) -> String {
+        let served = self.served.map(|served| format!("served {}", sentence::served_words(served)));
+        served.unwrap_or_else(|| match self.highest {
+            Share::NONE => "served nothing".to_owned(),
+            _ => "what it served was not counted".to_owned(),
+        })
+    }
+
+    fn time(&self) -> Option<String> {
+        let (start, by) = self.started.as_ref()?;
+        let end = self.finished.as_ref().map(|(at, _)| *at).or(self.handed_over.as_ref().map(|(at, _)| *at));
+        Some(match end {
+            Some(end) => format!("{}, {start} to {}, by {by}", span(end.since(*start)), until(*start, end)),
+            None => format!("since {start}, by {by}"),
+        })
+    }
+
+    /// What a person does now.
+    fn last(&self, id: &str, plan: &Plan, style: Style) -> String {
+        let mut text = String::new();
+        if self.needs_person() {
+            text.push_str(&hands(plan, self.committed, style));
+        }
+        let next = match (&self.finished, &self.handed_over) {
+            (Some((_, Outcome::Stranded { .. })), _) if !self.committed => command("rollback", id),
+            (Some(_), _) => command("history", id),
+            (None, Some(_)) => command("resume", id),
+            (None, None) => command("status", id),
+        };
+        text.push('\n');
+        let _ = writeln!(text, "  {}{next}", pad("next", LABEL));
+        text
+    }
+}
+
+/// The end of a stretch of time, without the date when it is the start's.
+fn until(start: Timestamp, end: Timestamp) -> String {
+    let (start, end) = (start.to_string(), end.to_string());
+    match (start.split_once('T'), end.split_once('T')) {
+        (Some((day, _)), Some((same, time))) if day == same => time.to_owned(),
+        _ => end,
+    }
+}
+
+/// How many columns a label takes.
+pub(super) const LABEL: usize = 13;
+
+/// One labelled row.
+pub(super) fn row(label: &str, words: &str, style: Style) -> String {
+    hang(&format!("  {}", pad(label, LABEL)), LABEL + 2, &escape(words), style.width)
+}
+
+/// The calls that a person makes, ready to paste.
+pub(super) fn hands(plan: &Plan, committed: bool, style: Style) -> String {
+    let mut text = "\n".to_owned();
+    text.push_str(&hang("  ", 2, "By hand, in this order:", style.width));
+    for (n, call) in rescue::calls(plan, committed).iter().enumerate() {
+        text.push_str(&hang(&format!("  {}. ", n + 1), 5, &call.does, style.width));
+        text.push_str(&call.lines(5, style.width));
+    }
+    text
+}
+
+/// Tells nothing until the runner is done, then the closing account.
+pub struct Closing {
+    out: Output,
+    style: Style,
+    id: String,
+    summary: Summary,
+}
+
+impl Closing {
+    /// Writes the account of the rollout `id` to `out`.
+    pub fn new(out: Box<dyn Write + Send>, id: impl Into<String>, style: Style) -> Self {
+        Self { out: Output::new(out), style, id: id.into(), summary: Summary::new() }
+    }
+
+    /// Tells whether the reader is gone.
+    pub fn closed(&self) -> Closed {
+        self.out.closed.clone()
+    }
+
+    fn write(&mut self, at: Timestamp, notice: &Notice, plan: &Plan) {
+        self.summary.take(at, notice);
+        if matches!(notice, Notice::Finished(_) | Notice::HandedOver { .. }) {
+            let text = self.summary.text(&self.id, plan, self.style);
+            self.out.write(&text);
+        }
+    }
+}
+
+impl Report for Closing {
+    fn tell(&mut self, at: Timestamp, notice: &Notice, machine: &Machine) {
+        self.write(at, notice, machine.plan());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! The closing account of each ending.
+
+use super::super::sample::{ASCII, FINE, FOUL, ID, NARROW, Page, all, at, plan, story, stranded};
+use super::*;
+
+fn summary(notices: &[(Timestamp, Notice)]) -> Summary {
+    let mut summary = Summary::new();
+    for (at, notice) in notices {
+        summary.take(*at, notice);
+    }
+    summary
+}
+
+fn check(summary: &Summary, style: Style, expected: &str) {
+    let text = summary.text(ID, &plan(), style);
+    assert_eq!(text, expected.trim_start_matches('\n'), "\n{text}");
+}
+
+fn ending(last: Vec<Notice>) -> Summary {
+    let mut notices = story()[..10].to_vec();
+    notices.extend(last.into_iter().map(|notice| (at(1_942), notice)));
+    summary(&notices)
+}
+
+#[test]
+fn a_rollback_says_why_and_what_it_cost() {
+    check(
+        &summary(&story()),
+        FINE,
+        "
+↩ rolled back: web is served by web-blue, the release before
+
+  why          gate candidate-errors failed (19.8 against at most 1 at 14:06:00)
+  traffic      back on web-blue at 14:07:32, after 0.6s; the candidate had at
+               most 25%
+  candidate    served 1,204 requests, 238 of them failed (19.8%)
+  time         7m 25s, 2026-11-23T14:05:09Z to 14:12:34Z, by alice@ci
+
+  next         tidegate history web-20261123-140509-0a1b
+",
+    );
+}
+
+#[test]
+fn a_rollback_fits_40_columns() {
+    check(
+        &summary(&story()),
+        NARROW,
+        "
+<- rolled back: web is served by
+   web-blue, the release before
+
+  why          gate candidate-errors
+               failed (19.8 against at
+               most 1 at 14:06:00)
+  traffic      back on web-blue at
+               14:07:32, after 0.6s; the
+               candidate had at most 25%
+  candidate    served 1,204 requests,
+               238 of them failed
+               (19.8%)
+  time         7m 25s,
+               2026-11-23T14:05:09Z to
+               14:12:34Z, by alice@ci
+
+  next         tidegate history web-20261123-140509-0a1b
+",
+    );
+}
+
+#[test]
+fn a_promotion_is_brief() {
+    let notices = [
+        (at(0), Notice::Started { by: "alice@ci".to_owned() }),
+        (at(30), Notice::Shifted { share: Share::ALL, took: Duration::from_millis(400) }),
+        (at(900), Notice::Committed),
+        (at(901), Notice::LeftUndone { what: "web-blue keeps 4 tasks: AccessDenied".to_owned() }),
+        (at(901), Notice::Counted(Served { requests: 52_114, failed: 0 })),
+        (at(1_200), Notice::Finished(Outcome::Promoted)),
+    ];
+    check(
+        &summary(&notices),
+        ASCII,
+        "
+ok promoted: web is served by web-green, the new release
+
+  traffic      the candidate had all of it
+  candidate    served 52,114 requests, none of them failed
+  time         20m, 2026-11-23T14:05:09Z to 14:25:09Z, by alice@ci
+  left undone  web-blue keeps 4 tasks: AccessDenied
+
+  next         tidegate history web-20261123-140509-0a1b
+",
+    );
+}
+
+#[test]
+fn a_stranded_rollout_says_what_to_do_by_hand() {
+    check(
+        &ending(vec![Notice::Finished(stranded())]),
+        ASCII,
+        r#"
+x  stranded: web needs a person, now
+
+  stranded     ModifyRule was refused for 30m: AccessDenied
+  why          gate candidate-errors failed (19.8 against at most 1 at 14:06:00)
+  traffic      not verified to be back on web-blue; the candidate had at most
+               25%
+  candidate    what it served was not counted
+  time         32m 22s, 2026-11-23T14:05:09Z to 14:37:31Z, by alice@ci
+
+  By hand, in this order:
+  1. see whether the stable slot has healthy targets
+     aws elbv2 describe-target-health --region eu-west-1 \
+       --target-group-arn arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web-blue/0123456789abcdef
+  2. only if it has none: give it its tasks, and wait until they are healthy
+     aws ecs update-service --region eu-west-1 --cluster prod \
+       --service web-blue --desired-count 4 \
+       --task-definition arn:aws:ecs:eu-west-1:123456789012:task-definition/web:41
+  3. give all traffic to the stable slot, as the rule stood before
+     aws elbv2 modify-rule --region eu-west-1 \
+       --rule-arn arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee \
+       --actions '[{"Type":"forward","ForwardConfig":{"TargetGroups":[{"TargetGroupArn":"blue","Weight":100}]}}]'
+  4. see who gets the traffic
+     aws elbv2 describe-rules --region eu-west-1 \
+       --rule-arns arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee
+  5. once the candidate slot has had no requests for some minutes, set it back
+     aws ecs update-service --region eu-west-1 --cluster prod \
+       --service web-green --desired-count 0 \
+       --task-definition arn:aws:ecs:eu-west-1:123456789012:task-definition/web:40
+
+  next         tidegate rollback web-20261123-140509-0a1b
+"#,
+    );
+}
+
+#[test]
+fn a_hand_over_says_how_to_go_on() {
+    let text = ending(vec![Notice::HandedOver { why: "SIGINT".to_owned() }]).text(ID, &plan(), ASCII);
+    assert!(text.starts_with("|| handed over: web is not finished\n"), "{text}");
+    assert!(text.ends_with(&format!("next         tidegate resume {ID}\n")), "{text}");
+}
+
+#[test]
+fn nothing_steers_the_terminal() {
+    let notices: Vec<_> = all().into_iter().map(|notice| (at(0), notice)).collect();
+    for end in [Notice::Finished(Outcome::Stranded { reason: None, why: FOUL.to_owned() }), notices[3].1.clone()] {
+        let mut summary = summary(&notices);
+        summary.take(at(1), &end);
+        let text = summary.text("web\u{1b}", &plan(), ASCII);
+        assert!(!text.replace('\n', "").contains(crate::text::is_hidden), "{text:?}");
+    }
+}
+
+#[test]
+fn programs_read_the_same_account() {
+    let value = ending(vec![Notice::Finished(stranded())]).json(ID, &plan());
+    assert_eq!(value["outcome"], "stranded");
+    assert_eq!(value["reason"]["kind"], "breach");
+    assert_eq!(value["highest_percent"], 25);
+    let command = value["calls"][2]["command"].as_str().unwrap();
+    assert!(command.starts_with("aws elbv2 modify-rule --region eu-west-1 --rule-arn arn:"), "{command}");
+}
+
+#[test]
+fn the_account_is_written_once_at_the_end() {
+    let page = Page::default();
+    let mut closing = Closing::new(Box::new(page.clone()), ID, FINE);
+    for (at, notice) in story() {
+        assert_eq!(page.text(), "");
+        closing.write(at, &notice, &plan());
+    }
+    assert_eq!(page.text(), summary(&story()).text(ID, &plan(), FINE));
+}
