@@ -1,3 +1,7 @@
 //! The tidegate binary: parse arguments, run, exit with the code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidegate::cli::main()
+}
