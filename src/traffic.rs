@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+/// The greatest weight a load balancer takes.
+pub const WEIGHT_LIMIT: u16 = 999;
+
 /// A share of the traffic in tenths of a percent, 0 to 1000.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Share(u16);
@@ -87,8 +90,49 @@ impl Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 % 10 == 0 { write!(f, "{}%", self.0 / 10) } else { write!(f, "{:.1}%", self.percent()) }
+        if self.0.is_multiple_of(10) { write!(f, "{}%", self.0 / 10) } else { write!(f, "{:.1}%", self.percent()) }
     }
+}
+
+/// The weights (stable, candidate) that give the candidate `share`, when they were `recorded` before
+/// the rollout. Nothing and everything are the recorded pair as it was, or mirrored. In between the
+/// weights are tenths of a percent, unless `others` says that further target groups of the rule carry
+/// weight: then the two keep their recorded sum, so that the others keep their part.
+///
+/// # Errors
+/// Says in words why no weights give this share: neither slot had weight, or the recorded sum is too
+/// coarse for it.
+pub fn weights(share: Share, recorded: (u16, u16), others: bool) -> Result<(u16, u16), String> {
+    let sum = u32::from(recorded.0) + u32::from(recorded.1);
+    let Some(whole) = u16::try_from(sum).ok().filter(|sum| *sum > 0) else {
+        return Err("neither slot had weight before the rollout".to_owned());
+    };
+    let whole = if others { whole } else { whole.min(WEIGHT_LIMIT) };
+    let (stable, candidate) = match share {
+        Share::NONE => (whole, 0),
+        Share::ALL => (0, whole),
+        _ if !others => (share.rest().permille(), share.permille()),
+        _ => divided(share, whole)?,
+    };
+    if stable.max(candidate) > WEIGHT_LIMIT {
+        return Err(format!("a weight is at most {WEIGHT_LIMIT}, and the two slots together have {whole}"));
+    }
+    Ok((stable, candidate))
+}
+
+/// `whole` divided so that the candidate's part is `share` to within a twentieth of a percent.
+fn divided(share: Share, whole: u16) -> Result<(u16, u16), String> {
+    let exact = u32::from(whole) * u32::from(share.permille());
+    let candidate = (exact + 500) / 1000;
+    let error = (candidate * 1000).abs_diff(exact);
+    let part = u16::try_from(candidate).unwrap_or(whole);
+    if error * 2 > u32::from(whole) || part == 0 || part >= whole {
+        return Err(format!(
+            "other target groups of the rule carry weight, so the two slots keep their sum of {whole}, \
+             and that is too coarse for {share}"
+        ));
+    }
+    Ok((whole - part, part))
 }
 
 #[cfg(test)]
@@ -120,5 +164,39 @@ mod tests {
     fn any_share_needs_a_task() {
         let tenth = Share::from_permille(100).unwrap();
         assert_eq!((tenth.need(4), Share::ALL.need(4), Share::NONE.need(4)), (1, 4, 0));
+    }
+
+    #[test]
+    fn weights_give_the_share_and_keep_what_was_recorded() {
+        let check = |permille, recorded, others, expected: Option<(u16, u16)>| {
+            let share = Share::from_permille(permille).unwrap();
+            assert_eq!(weights(share, recorded, others).ok(), expected, "{share} of {recorded:?}, others {others}");
+        };
+        check(0, (1, 0), false, Some((1, 0)));
+        check(1000, (100, 0), false, Some((0, 100)));
+        check(100, (1, 0), false, Some((900, 100)));
+        check(1, (100, 0), false, Some((999, 1)));
+        check(999, (100, 0), false, Some((1, 999)));
+        check(100, (100, 0), true, Some((90, 10)));
+        check(5, (100, 0), true, None);
+        check(1, (100, 0), true, None);
+        check(500, (1, 0), true, None);
+        check(333, (999, 0), true, Some((666, 333)));
+        check(0, (900, 100), false, Some((999, 0)));
+        check(0, (900, 100), true, None);
+        check(0, (0, 0), false, None);
+    }
+
+    #[test]
+    fn weights_say_the_share_they_were_made_for() {
+        for permille in 0..=1000 {
+            let share = Share::from_permille(permille).unwrap();
+            let (stable, candidate) = weights(share, (100, 0), false).unwrap();
+            assert_eq!(Share::of(u64::from(candidate), u64::from(stable + candidate)), Some(share));
+            if let Ok((stable, candidate)) = weights(share, (300, 0), true) {
+                let part = f64::from(candidate) / f64::from(stable + candidate);
+                assert!((part * 100.0 - share.percent()).abs() <= 0.05 + 1e-9, "{share}: {stable}/{candidate}");
+            }
+        }
     }
 }
