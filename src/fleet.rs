@@ -70,6 +70,8 @@ pub struct Target {
     pub rule: String,
     /// The load balancer as a metric dimension: `app/web/0123`.
     pub load_balancer_dimension: String,
+    /// The load balancer's DNS name, for probes.
+    pub dns_name: String,
     /// The slot that serves when the rollout starts.
     pub stable: Place,
     /// The slot that gets the new release.
@@ -199,8 +201,8 @@ pub struct Survey {
     pub green: SlotView,
     /// The alarms that the gates name and that exist.
     pub alarms: Vec<AlarmView>,
-    /// Other rules, by ARN, that forward to one of the two target groups.
-    pub shared_with: Vec<String>,
+    /// Other rules that forward to one of the two target groups: rule ARN, target group ARN.
+    pub shared_with: Vec<(String, String)>,
     /// Containers of the release's task definition that the image list names and that do not exist,
     /// or what else is wrong with the release; empty when nothing is.
     pub release_problems: Vec<String>,

@@ -7,7 +7,11 @@ pub mod name;
 pub mod traffic;
 
 pub mod cloud;
+pub mod engine;
 pub mod gate;
+pub mod journal;
 pub mod machine;
 pub mod plan;
+pub mod report;
 pub mod spec;
+pub mod store;

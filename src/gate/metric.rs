@@ -170,7 +170,7 @@ pub(super) fn judge(rule: &MetricRule, reading: &MetricReading, window: Window) 
 
 /// No datapoint counts: too early, too few samples, or silence.
 fn nothing(rule: &MetricRule, reading: &MetricReading, window: Window) -> Verdict {
-    let late = window.now.since(window.step) > rule.period * (rule.of + 2);
+    let late = window.now.since(window.step) > rule.period * (rule.of + 2) && window.exposed.is_some();
     if late && rule.missing_data == MissingData::Fail {
         return Verdict::fail("no data, which this spec counts as a breach");
     }

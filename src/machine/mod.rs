@@ -1,15 +1,31 @@
 //! One event in, one reaction out: the machine is a pure function of the tape.
+//!
+//! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
+//! no sense now changes nothing. `forward.rs` is the way forward, `examine.rs` what a look at the
+//! world means for it, `retreat.rs` the way back.
 
 mod effect;
 mod event;
+mod examine;
+mod forward;
 mod notice;
+mod progress;
+mod retreat;
+mod state;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
 pub use notice::{Notice, Outcome, Progress, Reason};
+pub use state::{ATTEMPTS, FRESH, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
+
+use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::fleet::Role;
+use crate::gate::Check;
 use crate::plan::Plan;
+use crate::spec::OnTrouble;
+use state::{LOOK_BACK, Memory, Paused, Phase, State, Unsettled, Wait};
 
 /// What one event led to.
 #[must_use = "effects must be performed and notices told"]
@@ -26,33 +42,57 @@ pub struct Reaction {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
     plan: Plan,
+    state: State,
+    wait: Wait,
+    memory: Memory,
+    issued: EffectId,
 }
 
 impl Machine {
     /// A rollout that has not begun.
     pub fn new(plan: Plan) -> Self {
-        Self { plan }
+        let memory = Memory::new(plan.gates.len());
+        Self { plan, state: State::Ready, wait: Wait::Nothing, memory, issued: 0 }
     }
 
     /// Takes in one event. Never fails, never waits: what makes no sense now changes nothing.
+    /// Time never goes back: an event stamped before the last one counts as happening with it.
     pub fn apply(&mut self, at: Timestamp, event: Event) -> Reaction {
-        let _ = (at, event);
-        Reaction::default()
+        self.memory.now = at.max(self.memory.now);
+        let mut reaction = Reaction::default();
+        match event {
+            Event::Started { by } => self.start(by, &mut reaction),
+            Event::Answered { id, answer } => self.answered(id, answer, &mut reaction),
+            Event::Woken => self.woken(&mut reaction),
+            Event::Told { word, by, reason } => self.told(word, by, reason, &mut reaction),
+            Event::Interrupted { signal } => self.interrupted(signal, &mut reaction),
+            Event::Recovered { by, epoch } => self.recovered(by, epoch, &mut reaction),
+        }
+        reaction
     }
 
     /// The effect whose answer is outstanding.
     pub fn pending(&self) -> Option<&Issued> {
-        None
+        match &self.wait {
+            Wait::Answer(issued) => Some(issued),
+            Wait::Nothing | Wait::Until(..) => None,
+        }
     }
 
     /// When [`Event::Woken`] is due.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        None
+        match self.wait {
+            Wait::Until(moment, _) => Some(moment),
+            Wait::Nothing | Wait::Answer(_) => None,
+        }
     }
 
     /// How it ended, once it has.
     pub fn outcome(&self) -> Option<&Outcome> {
-        None
+        match &self.state {
+            State::Finished(outcome) => Some(outcome),
+            _ => None,
+        }
     }
 
     /// The plan it follows.
@@ -60,8 +100,234 @@ impl Machine {
         &self.plan
     }
 
-    /// Where it stands.
-    pub fn progress(&self) -> Progress {
-        unimplemented!()
+    /// When it started; the epoch before it has.
+    pub fn started(&self) -> Timestamp {
+        self.memory.started
+    }
+
+    /// The time of its last event.
+    pub fn now(&self) -> Timestamp {
+        self.memory.now
+    }
+
+    /// Whether it is going back, or has.
+    pub fn is_retreating(&self) -> bool {
+        matches!(self.state, State::Draining { .. } | State::Retreat { .. })
+    }
+
+    fn start(&mut self, by: String, out: &mut Reaction) {
+        if self.state != State::Ready {
+            return;
+        }
+        let now = self.memory.now;
+        self.memory.started = now;
+        self.memory.judged_from = now;
+        self.memory.step_since = now;
+        self.memory.accepted_at = now;
+        out.notices.push(Notice::Started { by });
+        self.enter_step(0, out);
+    }
+
+    fn answered(&mut self, id: EffectId, answer: Answer, out: &mut Reaction) {
+        let Wait::Answer(issued) = &self.wait else { return };
+        if issued.id != id {
+            return;
+        }
+        let issued = issued.clone();
+        self.wait = Wait::Nothing;
+        match &self.state {
+            State::Forward { .. } => self.forward(&issued, answer, out),
+            State::Draining { .. } => self.drained(&issued, &answer, out),
+            State::Retreat { .. } => self.back(&issued, answer, out),
+            State::Ready | State::Finished(_) => {}
+        }
+    }
+
+    fn woken(&mut self, out: &mut Reaction) {
+        let Wait::Until(moment, effect) = &self.wait else { return };
+        if *moment > self.memory.now {
+            return;
+        }
+        let effect = effect.clone();
+        self.ask(effect, out);
+    }
+
+    fn told(&mut self, word: Word, by: String, reason: Option<String>, out: &mut Reaction) {
+        let refusal = match word {
+            Word::Rollback | Word::Abort => self.told_to_go_back(word, &by, reason, out),
+            Word::Pause => self.told_to_pause(&by, reason, out),
+            Word::Continue => self.told_to_continue(&by, out),
+            Word::Approve => self.told_to_pass(&by, out),
+        };
+        if let Some(why) = refusal {
+            out.notices.push(Notice::Refused { word, by, why });
+        }
+    }
+
+    fn told_to_go_back(&mut self, word: Word, by: &str, reason: Option<String>, out: &mut Reaction) -> Option<String> {
+        let stranded = matches!(self.state, State::Finished(Outcome::Stranded { .. }));
+        match &self.state {
+            _ if self.memory.committed => Some("it is committed: going back is a new rollout".to_owned()),
+            State::Draining { .. } | State::Retreat { .. } => Some("it is going back already".to_owned()),
+            State::Finished(_) if !stranded => Some("it is over".to_owned()),
+            State::Ready | State::Forward { .. } | State::Finished(_) => {
+                self.memory.overwritten = 0;
+                self.memory.revived = false;
+                self.retreat(Reason::Operator { word, by: by.to_owned(), reason }, out);
+                None
+            }
+        }
+    }
+
+    fn told_to_pause(&mut self, by: &str, reason: Option<String>, out: &mut Reaction) -> Option<String> {
+        if !matches!(self.state, State::Forward { .. }) {
+            return Some("it is not on its way forward".to_owned());
+        }
+        if let Some(paused) = &self.memory.paused {
+            return Some(format!("it is paused already: {}", paused.why));
+        }
+        let why = reason.map_or_else(|| format!("paused by {by}"), |reason| format!("paused by {by}: {reason}"));
+        self.pause(why, false, out);
+        None
+    }
+
+    fn told_to_continue(&mut self, by: &str, out: &mut Reaction) -> Option<String> {
+        if self.memory.paused.take().is_none() {
+            return Some("it is not paused".to_owned());
+        }
+        self.unpause();
+        out.notices.push(Notice::Continued { by: by.to_owned() });
+        None
+    }
+
+    /// The step's limit begins anew after a pause, and what was breached before it is overruled.
+    fn unpause(&mut self) {
+        let now = self.memory.now;
+        if let State::Forward { began, .. } = &mut self.state {
+            *began = now;
+        }
+        self.memory.judged_from = now;
+        self.memory.step_since = now;
+        self.memory.exposed = self.memory.exposed.map(|_| now);
+        self.memory.short_since = None;
+        self.memory.drifted_since = None;
+        self.memory.verdicts.fill(None);
+    }
+
+    fn pause(&mut self, why: String, by_interrupt: bool, out: &mut Reaction) {
+        if self.memory.paused.is_some() {
+            return;
+        }
+        let since = self.memory.now;
+        out.notices.push(Notice::Paused { why: why.clone(), until: since + self.plan.limits.pause });
+        self.memory.paused = Some(Paused { why, since, by_interrupt });
+    }
+
+    fn interrupted(&mut self, signal: String, out: &mut Reaction) {
+        let hold = self.plan.policies.on_interrupt == OnTrouble::Hold;
+        match &self.state {
+            State::Finished(_) => {}
+            State::Draining { .. } | State::Retreat { .. } => {
+                self.memory.hurry = true;
+                if self.memory.back_at.is_some() && !self.has_pending_write() {
+                    self.leave_in_a_hurry(out);
+                }
+            }
+            State::Forward { .. } if self.memory.committed => {
+                out.notices.push(Notice::HandedOver { why: format!("{signal}; all traffic is on the candidate") });
+            }
+            State::Ready | State::Forward { .. } if hold => {
+                self.pause(format!("the runner was stopped by {signal}"), true, out);
+                let share = self.memory.accepted;
+                out.notices.push(Notice::HandedOver { why: format!("{signal}; the candidate keeps {share}") });
+            }
+            State::Ready | State::Forward { .. } => {
+                self.memory.hurry = true;
+                self.retreat(Reason::Signal(signal), out);
+            }
+        }
+    }
+
+    fn recovered(&mut self, by: String, epoch: u64, out: &mut Reaction) {
+        if let State::Ready = self.state {
+            return self.start(by, out);
+        }
+        out.notices.push(Notice::Recovered { by, epoch });
+        if self.memory.paused.as_ref().is_some_and(|paused| paused.by_interrupt) {
+            self.memory.paused = None;
+            self.unpause();
+        }
+        self.memory.hurry = false;
+        let outstanding = std::mem::replace(&mut self.wait, Wait::Nothing);
+        if let Wait::Answer(issued) = &outstanding {
+            self.forget_answer(issued);
+        }
+        match self.state.clone() {
+            State::Ready | State::Finished(_) => {}
+            State::Forward { .. } => self.reenter(out),
+            State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
+                self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
+                self.look(true, None, out);
+            }
+        }
+    }
+
+    /// An answer will never come: a route among them may still land.
+    fn forget_answer(&mut self, issued: &Issued) {
+        if let Effect::Route(route) = &issued.effect {
+            self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
+        }
+    }
+
+    fn has_pending_write(&self) -> bool {
+        self.pending().is_some_and(|issued| issued.effect.is_write())
+    }
+
+    /// Asks something of the world, in place of whatever was waited for.
+    fn ask(&mut self, effect: Effect, out: &mut Reaction) {
+        if let Effect::Route(route) = &effect {
+            self.memory.carried |= route.share > crate::traffic::Share::NONE;
+        }
+        self.issued += 1;
+        let issued = Issued { id: self.issued, at: self.memory.now, effect };
+        self.wait = Wait::Answer(issued.clone());
+        out.effect = Some(issued);
+    }
+
+    /// Asks something once `span` has passed.
+    fn ask_after(&mut self, span: Duration, effect: Effect) {
+        self.wait = Wait::Until(self.memory.now + span, effect);
+    }
+
+    /// Reads the world now: always rule and gates, tasks and targets if asked.
+    fn look(&mut self, fleet: bool, quiet: Option<Role>, out: &mut Reaction) {
+        let look = self.view(fleet, quiet);
+        self.ask(Effect::Look(look), out);
+    }
+
+    fn view(&self, fleet: bool, quiet: Option<Role>) -> Look {
+        let read = |check: &Check| matches!(check, Check::Alarm(_) | Check::Metric(_));
+        let forward = matches!(self.state, State::Forward { .. });
+        let gates = self.plan.gates.iter().enumerate().filter(|(_, gate)| forward && read(&gate.check));
+        let data = self.plan.gates.iter().map(crate::gate::Gate::least_data).max().unwrap_or_default();
+        let recent = self.memory.now.before(data + LOOK_BACK);
+        let since = self.memory.exposed.unwrap_or_default().max(self.memory.judged_from).max(recent);
+        Look { rule: true, fleet, gates: gates.map(|(index, _)| index).collect(), since, quiet }
+    }
+
+    fn finish(&mut self, outcome: Outcome, out: &mut Reaction) {
+        self.wait = Wait::Nothing;
+        out.effect = None;
+        self.memory.paused = None;
+        out.notices.push(Notice::Finished(outcome.clone()));
+        self.state = State::Finished(outcome);
+    }
+
+    /// Tells of a fault once, however often it comes in a row.
+    fn tell_fault(&mut self, fault: &crate::fault::Fault, out: &mut Reaction) {
+        if self.memory.told_fault.as_ref() != Some(fault) {
+            self.memory.told_fault = Some(fault.clone());
+            out.notices.push(Notice::Trouble(fault.clone()));
+        }
     }
 }

@@ -1,10 +1,16 @@
 //! compile(spec, survey) -> Plan: strategies lowered to absolute steps, and the way back fixed first.
 
+mod lower;
+mod refusal;
 mod step;
 
 use std::time::Duration;
 
+pub use refusal::{Refusal, Refused};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
+
+use crate::fleet::{Slot, SlotView, Survey, Target};
+use crate::spec::Spec;
 
 /// How many closed minutes without a request make a slot quiet.
 pub const QUIET_PERIODS: u32 = 3;
@@ -12,3 +18,78 @@ pub const QUIET_PERIODS: u32 = 3;
 /// The least time between the last weight and the proof that no requests are left: the quiet
 /// periods, one that was open when the weight went, and the minute in which CloudWatch publishes.
 pub const QUIET_LEAST: Duration = Duration::from_secs(60 * (QUIET_PERIODS as u64 + 2));
+
+/// Compiles a spec against the live account.
+///
+/// # Errors
+/// Every reason for which this target could not be rolled out to, or could not be rolled back.
+pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Plan, Refused> {
+    let stable = stable_slot(survey);
+    let full = if stable == Some(Slot::Green) { survey.green.desired } else { survey.blue.desired };
+    let steps = lower::steps(spec, &release, full);
+    let refusals = refusal::refusals(spec, survey, &steps, stable);
+    let (Some(stable), true) = (stable, refusals.is_empty()) else {
+        return Err(Refused(refusals));
+    };
+    let (stable, candidate) = match stable {
+        Slot::Blue => (&survey.blue, &survey.green),
+        Slot::Green => (&survey.green, &survey.blue),
+    };
+    Ok(Plan {
+        name: spec.name.clone(),
+        target: target(survey, stable, candidate),
+        before: before(survey, stable, candidate),
+        steps,
+        release,
+        gates: spec.gates.clone(),
+        policies: spec.policies,
+        limits: spec.limits,
+        warnings: refusal::warnings(spec, survey, stable, candidate),
+    })
+}
+
+/// The slot that has all the weight; `None` when there is no such slot.
+fn stable_slot(survey: &Survey) -> Option<Slot> {
+    let weight = |slot: &SlotView| weight_of(survey, slot).unwrap_or(0);
+    match (weight(&survey.blue), weight(&survey.green)) {
+        (1.., 0) => Some(Slot::Blue),
+        (0, 1..) => Some(Slot::Green),
+        _ => None,
+    }
+}
+
+/// The weight the rule gives a slot; `None` when it does not name the slot's target group.
+fn weight_of(survey: &Survey, slot: &SlotView) -> Option<u16> {
+    let group = &slot.place.target_group;
+    survey.rule.weights.iter().find(|(arn, _)| arn == group).map(|(_, weight)| *weight)
+}
+
+fn target(survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Target {
+    Target {
+        region: survey.region.clone(),
+        account: survey.account.clone(),
+        cluster: survey.cluster.clone(),
+        rule: survey.rule.arn.clone(),
+        load_balancer_dimension: survey.load_balancer_dimension.clone(),
+        dns_name: survey.dns_name.clone(),
+        stable: stable.place.clone(),
+        candidate: candidate.place.clone(),
+    }
+}
+
+fn before(survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Before {
+    Before {
+        at: survey.at,
+        weights: survey.rule.weights.clone(),
+        stickiness: survey.rule.stickiness,
+        shape: survey.rule.shape.clone(),
+        actions_json: survey.rule.actions_json.clone(),
+        stable_desired: stable.desired,
+        candidate_desired: candidate.desired,
+        stable_task_definition: stable.task_definition.clone(),
+        candidate_task_definition: candidate.task_definition.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Effect -> calls on the cloud -> Answer: the one file that knows both the machine and the cloud.
+//! It decides nothing.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::cloud::{Cloud, RouteOrder, Routed};
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::Role;
+use crate::gate::{Check, Gate};
+use crate::machine::{Answer, Effect, Look, Observation, Route, Stickiness};
+use crate::plan::{Plan, QUIET_PERIODS};
+
+/// How long one effect may take, in wall time. Every call has time-outs of its own, well below this: it
+/// only keeps a call that lost its way from holding the rollout for ever.
+const GUARD: Duration = Duration::from_secs(60);
+
+/// Does what is asked and says what became of it.
+pub(super) async fn perform<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, effect: Effect) -> Answer {
+    let late = late(&effect);
+    let guard = clock.now() + GUARD.mul_f64(clock.speed());
+    tokio::select! {
+        biased;
+        answer = ask(cloud, clock, plan, effect) => answer,
+        () = clock.sleep_until(guard) => Answer::Failed(late),
+    }
+}
+
+/// What an effect becomes that is not answered: nobody knows what a write did.
+fn late(effect: &Effect) -> Fault {
+    let kind = if effect.is_write() { FaultKind::Unknown } else { FaultKind::Transient };
+    let operation = match effect {
+        Effect::Register { .. } => "RegisterTaskDefinition",
+        Effect::Scale { .. } => "UpdateService",
+        Effect::Route(_) => "ModifyRule",
+        Effect::Look(_) => "look",
+        Effect::Probe(_) => "probe",
+        Effect::Count { .. } => "GetMetricData",
+    };
+    Fault::new(kind, operation, format!("no answer within {}", crate::clock::span(GUARD)))
+}
+
+async fn ask<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, effect: Effect) -> Answer {
+    let answer = match effect {
+        Effect::Register { digest } => cloud.register(&digest).await.map(Answer::Registered),
+        Effect::Scale { role, count, task_definition } => {
+            cloud.scale(role, count, task_definition.as_deref()).await.map(|()| Answer::Scaled)
+        }
+        Effect::Route(route) => cloud.route(order(&route, plan)).await.map(|routed| match routed {
+            Routed::Written(seen) => Answer::Routed(seen),
+            Routed::Foreign(seen) => Answer::Foreign(seen),
+        }),
+        Effect::Look(look) => Ok(Answer::Seen(Box::new(observe(cloud, clock, plan, look).await))),
+        Effect::Probe(index) => match plan.gates.get(index).map(|gate| &gate.check) {
+            Some(Check::Probe(rule)) => Ok(Answer::Probed(cloud.probe(rule, clock.now()).await)),
+            _ => Err(Fault::new(FaultKind::Permanent, "probe", format!("the plan's gate {index} is no probe"))),
+        },
+        Effect::Count { since } => cloud.served(Role::Candidate, since, clock.now()).await.map(Answer::Counted),
+    };
+    answer.unwrap_or_else(Answer::Failed)
+}
+
+fn order(route: &Route, plan: &Plan) -> RouteOrder {
+    let sticky = match route.stickiness {
+        Stickiness::Keep => None,
+        Stickiness::Suspend => Some(false),
+        Stickiness::Restore => Some(plan.before.stickiness.is_some()),
+    };
+    RouteOrder { share: route.share, expected: route.expected, sticky }
+}
+
+/// Reads all that is asked for at once; what cannot be read is among the faults.
+async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) -> Observation {
+    let asked = gates(plan, &look.gates);
+    let questions: Vec<&Gate> = asked.iter().map(|(_, gate)| *gate).collect();
+    let rule = async { if look.rule { Some(cloud.rule().await) } else { None } };
+    let fleet = async { if look.fleet { Some(cloud.fleet().await) } else { None } };
+    let readings =
+        async { if questions.is_empty() { Vec::new() } else { cloud.readings(&questions, look.since).await } };
+    let requests = async {
+        let slot = look.quiet?;
+        Some(cloud.requests(slot, QUIET_PERIODS, clock.now()).await)
+    };
+    let (rule, fleet, readings, requests) = tokio::join!(rule, fleet, readings, requests);
+    let mut faults = Vec::new();
+    Observation {
+        rule: kept(rule, &mut faults),
+        fleet: kept(fleet, &mut faults),
+        readings: asked.iter().map(|(index, _)| *index).zip(readings).collect(),
+        requests: kept(requests, &mut faults),
+        faults,
+    }
+}
+
+/// The gates with these indices that the world can answer: the machine reads `tasks` gates out of the
+/// fleet, and probes are effects of their own.
+fn gates<'a>(plan: &'a Plan, indices: &[usize]) -> Vec<(usize, &'a Gate)> {
+    let gate = |index: &usize| plan.gates.get(*index).map(|gate| (*index, gate));
+    let answered = |gate: &Gate| matches!(gate.check, Check::Alarm(_) | Check::Metric(_));
+    indices.iter().filter_map(gate).filter(|(_, gate)| answered(gate)).collect()
+}
+
+fn kept<T>(answer: Option<Result<T, Fault>>, faults: &mut Vec<Fault>) -> Option<T> {
+    answer?.map_err(|fault| faults.push(fault)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::tests::plan;
+    use crate::gate::{AlarmRule, AtStart, Insufficient, TasksRule};
+    use crate::traffic::Share;
+
+    #[test]
+    fn only_gates_that_the_world_answers_are_read() {
+        let alarm =
+            AlarmRule { alarm: "5xx".into(), at_start: AtStart::Refuse, insufficient_data: Insufficient::Inconclusive };
+        let checks = [Check::Tasks(TasksRule::default()), Check::Alarm(alarm)];
+        let gates = checks.map(|check| Gate { name: "g".into(), check }).to_vec();
+        let plan = Plan { gates, ..plan() };
+        let read: Vec<usize> = super::gates(&plan, &[0, 1, 7]).iter().map(|(index, _)| *index).collect();
+        assert_eq!(read, [1]);
+    }
+
+    #[test]
+    fn stickiness_is_restored_to_what_it_was() {
+        let check = |was: Option<Duration>, stickiness, sticky| {
+            let mut plan = plan();
+            plan.before.stickiness = was;
+            let route = Route { share: Share::NONE, expected: Some(Share::ALL), stickiness };
+            let wanted = RouteOrder { share: Share::NONE, expected: Some(Share::ALL), sticky };
+            assert_eq!(order(&route, &plan), wanted);
+        };
+        check(Some(GUARD), Stickiness::Keep, None);
+        check(Some(GUARD), Stickiness::Suspend, Some(false));
+        check(Some(GUARD), Stickiness::Restore, Some(true));
+        check(None, Stickiness::Restore, Some(false));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_fault() {
+        let mut faults = Vec::new();
+        let fault = Fault::new(FaultKind::Denied, "DescribeRules", "no");
+        assert_eq!(kept(Some(Err::<(), _>(fault.clone())), &mut faults), None);
+        assert_eq!(kept(Some(Ok(1)), &mut faults), Some(1));
+        assert_eq!(kept(None::<Result<(), _>>, &mut faults), None);
+        assert_eq!(faults, [fault]);
+    }
+}

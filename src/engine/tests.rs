@@ -1,0 +1,401 @@
+//! The loop, in virtual time: what is written before what is done, and what may overtake what.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::*;
+use crate::cloud::{RouteOrder, Routed};
+use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
+use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
+use crate::journal::{Record, replay};
+use crate::machine::Reason;
+use crate::name::RolloutName;
+use crate::plan::{Action, Before, ReleasePlan, Step};
+use crate::spec::{Limits, Policies};
+use crate::traffic::Share;
+
+const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn seconds(n: u32) -> Timestamp {
+    START + SECOND * n
+}
+
+pub(super) fn plan() -> Plan {
+    let place = |slot: Slot| Place {
+        slot,
+        service: format!("web-{slot}"),
+        target_group: format!("arn:{slot}"),
+        target_group_name: format!("web-{slot}"),
+        target_group_dimension: format!("targetgroup/web-{slot}/1"),
+    };
+    let half = Share::from_permille(500).unwrap();
+    let actions = [
+        Action::Prepare(4),
+        Action::Shift(half),
+        Action::Hold(SECOND * 60),
+        Action::Shift(Share::ALL),
+        Action::Commit,
+        Action::Retire,
+    ];
+    Plan {
+        name: RolloutName::parse("web").unwrap(),
+        target: Target {
+            region: "eu-west-1".into(),
+            account: "111122223333".into(),
+            cluster: "prod".into(),
+            rule: "arn:rule".into(),
+            load_balancer_dimension: "app/web/1".into(),
+            dns_name: "web.elb.example".into(),
+            stable: place(Slot::Blue),
+            candidate: place(Slot::Green),
+        },
+        before: Before {
+            at: START,
+            weights: vec![("arn:blue".into(), 1), ("arn:green".into(), 0)],
+            stickiness: None,
+            shape: "shape".into(),
+            actions_json: "[]".into(),
+            stable_desired: 4,
+            candidate_desired: 0,
+            stable_task_definition: "web:7".into(),
+            candidate_task_definition: "web:6".into(),
+        },
+        release: ReleasePlan::Registered("web:8".into()),
+        steps: actions.into_iter().map(|action| Step { action, within: SECOND * 1800 }).collect(),
+        gates: Vec::new(),
+        policies: Policies::default(),
+        limits: Limits::default(),
+        warnings: Vec::new(),
+    }
+}
+
+/// Everything there is outside of the engine, with a diary of what happened when.
+#[derive(Default)]
+struct World {
+    share: Share,
+    tasks: BTreeMap<&'static str, (u32, String)>,
+    records: Vec<Record>,
+    diary: Vec<(Timestamp, String)>,
+    losses: u32,
+    ticks: u32,
+    /// The number of the event from which on nothing can be written.
+    tape_full_at: Option<usize>,
+    /// How long calls take, by the beginning of their diary entry, once each.
+    slow: BTreeMap<&'static str, Duration>,
+}
+
+#[derive(Clone)]
+struct Fake {
+    world: Arc<Mutex<World>>,
+    clock: Clock,
+}
+
+impl Fake {
+    fn new() -> Self {
+        let tasks = BTreeMap::from([("stable", (4, "web:7".to_owned())), ("candidate", (0, "web:6".to_owned()))]);
+        let world = World { tasks, ..World::default() };
+        Self { world: Arc::new(Mutex::new(world)), clock: Clock::starting_at(START, 1.0) }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    /// A call begins. What is performed must be what the tape alone leads to, unless the tape is lost.
+    async fn call(&self, what: String, is_write: bool) {
+        let delay = {
+            let mut world = self.world();
+            let pending = replay(plan(), &world.records).pending().map(|issued| issued.effect.is_write());
+            assert!(world.losses > 0 || pending == Some(is_write), "{what} is not asked for by the tape: {pending:?}");
+            world.diary.push((self.clock.now(), what.clone()));
+            let slow = world.slow.keys().find(|slow| what.starts_with(**slow)).copied();
+            slow.and_then(|slow| world.slow.remove(slow)).unwrap_or_default()
+        };
+        self.clock.sleep_until(self.clock.now() + delay).await;
+        self.world().diary.push((self.clock.now(), format!("{what} is done")));
+    }
+
+    fn seen(&self) -> RuleSeen {
+        let share = self.world().share;
+        RuleSeen { share: Some(share), sticky: false, shape: "shape".into(), text: format!("candidate {share}") }
+    }
+
+    fn capacity(&self, role: &str) -> Capacity {
+        let (count, task_definition) = self.world().tasks[role].clone();
+        let (desired, running, healthy) = (count, count, count);
+        Capacity { desired, running, healthy, task_definition, settled: true, failed: 0, stopped: Vec::new() }
+    }
+
+    /// When `what` is first in the diary.
+    fn when(&self, what: &str) -> Timestamp {
+        let world = self.world();
+        let entry = world.diary.iter().find(|(_, entry)| entry.starts_with(what));
+        entry.unwrap_or_else(|| panic!("no `{what}` in {:#?}", world.diary)).0
+    }
+}
+
+impl Cloud for Fake {
+    async fn register(&self, _digest: &str) -> Result<String, Fault> {
+        unreachable!("the release is registered")
+    }
+
+    async fn scale(&self, role: Role, count: u32, task_definition: Option<&str>) -> Result<(), Fault> {
+        self.call(format!("scale {role} to {count}"), true).await;
+        let mut world = self.world();
+        let slot = world.tasks.get_mut(if role == Role::Stable { "stable" } else { "candidate" }).unwrap();
+        *slot = (count, task_definition.map_or(slot.1.clone(), str::to_owned));
+        Ok(())
+    }
+
+    async fn route(&self, order: RouteOrder) -> Result<Routed, Fault> {
+        self.call(format!("route {}", order.share), true).await;
+        self.world().share = order.share;
+        Ok(Routed::Written(self.seen()))
+    }
+
+    async fn rule(&self) -> Result<RuleSeen, Fault> {
+        self.call("look".to_owned(), false).await;
+        Ok(self.seen())
+    }
+
+    async fn fleet(&self) -> Result<Fleet, Fault> {
+        Ok(Fleet { stable: self.capacity("stable"), candidate: self.capacity("candidate") })
+    }
+
+    async fn readings(&self, _gates: &[&Gate], _since: Timestamp) -> Vec<Reading> {
+        unreachable!("the plan has no gates")
+    }
+
+    async fn requests(&self, _role: Role, _periods: u32, _now: Timestamp) -> Result<u64, Fault> {
+        Ok(0)
+    }
+
+    async fn served(&self, _role: Role, _since: Timestamp, _now: Timestamp) -> Result<Served, Fault> {
+        Ok(Served { requests: 10, failed: 0 })
+    }
+
+    async fn probe(&self, _rule: &ProbeRule, _now: Timestamp) -> ProbeReading {
+        unreachable!("the plan has no probes")
+    }
+}
+
+impl TapeWriter for Fake {
+    fn append(&mut self, at: Timestamp, event: &Event) -> Result<(), JournalError> {
+        let mut world = self.world();
+        assert_eq!(world.losses, 0, "a tape that failed once is not written again");
+        if world.tape_full_at == Some(world.records.len()) {
+            world.diary.push((at, "the tape is full".to_owned()));
+            return Err(JournalError::Broken("tape.jsonl".into()));
+        }
+        let seq = world.records.len() as u64 + 1;
+        world.diary.push((at, format!("tape: {event:?}")));
+        world.records.push(Record { seq, at, event: event.clone() });
+        Ok(())
+    }
+}
+
+impl Report for Fake {
+    fn tell(&mut self, _at: Timestamp, notice: &Notice, _machine: &Machine) {
+        let lost = |fault: &Fault| fault.operation == "append to the tape";
+        self.world().losses += u32::from(matches!(notice, Notice::Trouble(fault) if lost(fault)));
+    }
+
+    fn tick(&mut self, _at: Timestamp, _machine: &Machine) {
+        self.world().ticks += 1;
+    }
+}
+
+fn engine(fake: &Fake) -> (Engine<Fake, Fake, Fake>, mpsc::Sender<Inbound>) {
+    let (sender, inbox) = mpsc::channel(8);
+    let first = Event::Started { by: "ana@laptop".into() };
+    let (cloud, clock, tape, report) = (fake.clone(), fake.clock.clone(), fake.clone(), fake.clone());
+    (Engine { machine: Machine::new(plan()), first, cloud, clock, tape, report, inbox }, sender)
+}
+
+fn told(word: Word) -> Inbound {
+    Event::Told { word, by: "ana@laptop".into(), reason: None }.into()
+}
+
+/// Runs to the end; a rollback is said as soon as `when` begins and `after` has passed.
+async fn run_with_rollback(fake: &Fake, when: &str, after: Duration) -> Ending {
+    let (engine, sender) = engine(fake);
+    let say = async {
+        let began = |entry: &(Timestamp, String)| entry.1.starts_with(when);
+        while !fake.world().diary.iter().any(began) {
+            fake.clock.sleep_until(fake.clock.now() + SECOND / 10).await;
+        }
+        fake.clock.sleep_until(fake.clock.now() + after).await;
+        sender.send(told(Word::Rollback)).await.unwrap();
+    };
+    tokio::join!(engine.run(), say).0.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_ends_and_nothing_is_done_before_the_tape_asks_for_it() {
+    let fake = Fake::new();
+    let (engine, _sender) = engine(&fake);
+    let ending = engine.run().await.unwrap();
+    assert_eq!(ending, Ending { outcome: Some(Outcome::Promoted), handed_over: None });
+    let world = fake.world();
+    assert_eq!((world.share, world.tasks["stable"].0, world.tasks["candidate"].0), (Share::ALL, 0, 4));
+    assert_eq!(replay(plan(), &world.records).outcome(), Some(&Outcome::Promoted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_alarm_rings_when_it_is_due() {
+    let fake = Fake::new();
+    let (engine, _sender) = engine(&fake);
+    engine.run().await.unwrap();
+    let world = fake.world();
+    let woken: Vec<usize> = (0..world.records.len()).filter(|n| world.records[*n].event == Event::Woken).collect();
+    assert!(!woken.is_empty());
+    for n in woken {
+        let due = replay(plan(), &world.records[..n]).wake_at().unwrap();
+        assert!(world.records[n].at.since(due) <= Duration::from_millis(5), "due at {due:?}: {:?}", world.records[n]);
+        assert!(world.records[n].at >= due);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_during_a_write_waits_for_its_answer() {
+    let fake = Fake::new();
+    fake.world().slow.insert("route 50%", SECOND * 10);
+    let ending = run_with_rollback(&fake, "route 50%", SECOND * 3).await;
+    assert!(matches!(ending.outcome, Some(Outcome::RolledBack(Reason::Operator { .. }))), "{ending:?}");
+    assert!(fake.when("tape: Told") < fake.when("route 50% is done"));
+    assert!(fake.when("route 50% is done") <= fake.when("route 0%"));
+    assert_eq!(fake.world().share, Share::NONE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_during_a_read_acts_at_once() {
+    let fake = Fake::new();
+    let (engine, sender) = engine(&fake);
+    let say = async {
+        fake.clock.sleep_until(seconds(20)).await;
+        fake.world().slow.insert("look", SECOND * 50);
+        let looks = fake.world().diary.iter().filter(|(_, entry)| entry == "look").count();
+        while fake.world().diary.iter().filter(|(_, entry)| entry == "look").count() == looks {
+            fake.clock.sleep_until(fake.clock.now() + SECOND / 10).await;
+        }
+        sender.send(told(Word::Rollback)).await.unwrap();
+    };
+    let (ending, ()) = tokio::join!(engine.run(), say);
+    assert!(matches!(ending.unwrap().outcome, Some(Outcome::RolledBack(_))));
+    assert!(fake.when("route 0%").since(fake.when("tape: Told")) < SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_tape_closes_the_way_forward_wherever_it_happens() {
+    let whole = Fake::new();
+    engine(&whole).0.run().await.unwrap();
+    let events = whole.world().records.len();
+    let (mut back, mut over, mut done) = (0, 0, 0);
+    for full_at in 1..events {
+        let fake = Fake::new();
+        fake.world().tape_full_at = Some(full_at);
+        let (engine, _sender) = engine(&fake);
+        let ending = engine.run().await.unwrap();
+        let world = fake.world();
+        assert_eq!(world.losses, 1);
+        let full = world.diary.iter().position(|(_, entry)| entry == "the tape is full").unwrap();
+        let forward =
+            |entry: &str| ["route 50%", "route 100%", "scale stable", "scale candidate to 4"].contains(&entry);
+        let after: Vec<&String> = world.diary[full..].iter().map(|(_, entry)| entry).filter(|e| forward(e)).collect();
+        assert!(after.is_empty(), "full at {full_at}: {after:?}");
+        match ending {
+            Ending { outcome: Some(Outcome::RolledBack(Reason::Operator { by, .. })), .. } => {
+                assert_eq!((by.as_str(), world.share), ("tidegate", Share::NONE));
+                back += 1;
+            }
+            Ending { outcome: None, handed_over: Some(why) } => {
+                assert!(why.starts_with("the tape cannot be written: "), "{why}");
+                assert_eq!((world.share, world.tasks["stable"].0), (Share::ALL, 4));
+                over += 1;
+            }
+            Ending { outcome: Some(Outcome::Promoted), .. } => done += 1,
+            other => panic!("full at {full_at}: {other:?}"),
+        }
+    }
+    assert!(back > 5 && over > 0 && done <= 3, "{back} back, {over} handed over, {done} done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tape_that_fills_up_on_the_way_back_does_not_stop_it() {
+    let fake = Fake::new();
+    fake.world().slow.insert("route 0%", SECOND);
+    let fill = async {
+        while !fake.world().diary.iter().any(|(_, entry)| entry == "route 0%") {
+            fake.clock.sleep_until(fake.clock.now() + SECOND / 10).await;
+        }
+        let written = fake.world().records.len();
+        fake.world().tape_full_at = Some(written);
+    };
+    let (ending, ()) = tokio::join!(run_with_rollback(&fake, "route 50%", SECOND * 5), fill);
+    let Some(Outcome::RolledBack(Reason::Operator { by, .. })) = ending.outcome else { panic!("{ending:?}") };
+    assert_eq!((by.as_str(), fake.world().losses), ("ana@laptop", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_cannot_be_written_down_does_not_begin() {
+    let fake = Fake::new();
+    fake.world().tape_full_at = Some(0);
+    let (engine, _sender) = engine(&fake);
+    assert!(matches!(engine.run().await, Err(EngineError::Tape(_))));
+    assert!(fake.world().diary.iter().all(|(_, entry)| entry == "the tape is full"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_never_returns_is_given_up() {
+    let fake = Fake::new();
+    fake.world().slow.insert("route 50%", SECOND * 100_000);
+    let (engine, _sender) = engine(&fake);
+    engine.run().await.unwrap();
+    let world = fake.world();
+    let unknown = world.records.iter().find_map(|record| match &record.event {
+        Event::Answered { answer: Answer::Failed(fault), .. } => Some((record.at, fault.kind)),
+        _ => None,
+    });
+    let (at, kind) = unknown.unwrap();
+    drop(world);
+    assert_eq!((at.since(fake.when("route 50%")).as_secs(), kind), (60, FaultKind::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_ticks_about_every_second() {
+    let fake = Fake::new();
+    let (engine, _sender) = engine(&fake);
+    engine.run().await.unwrap();
+    let lasted = fake.clock.now().since(START).as_secs();
+    let ticks = u64::from(fake.world().ticks);
+    assert!(ticks >= lasted - lasted / 10 && ticks <= lasted + 1, "{ticks} ticks in {lasted} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_tape() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = crate::store::Store::open(folder.path().to_owned()).unwrap();
+    let id = crate::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
+    store.create(&id).unwrap();
+    let say = |word: &str, at| {
+        let told = crate::store::Told { word: word.into(), by: "ana@laptop".into(), reason: None, at };
+        store.leave_word(&id, &told).unwrap();
+    };
+    say("pause", START);
+    say("sing", START + SECOND);
+    say("rollback", START + SECOND * 2);
+    let pause = Event::Told { word: Word::Pause, by: "ana@laptop".into(), reason: None };
+    let on_tape = [Record { seq: 1, at: START, event: pause }];
+    let fake = Fake::new();
+    let (engine, sender) = engine(&fake);
+    let mut odd = Vec::new();
+    let carry = carry_words((&store, &id), &on_tape, &fake.clock, sender, |text| odd.push(text.to_owned()));
+    let (ending, carried) = tokio::join!(engine.run(), carry);
+    carried.unwrap();
+    assert!(matches!(ending.unwrap().outcome, Some(Outcome::RolledBack(_))));
+    assert!(store.take_words(&id).unwrap().waiting.is_empty());
+    assert_eq!(odd, ["`sing` is no word"]);
+    let told = fake.world().records.iter().filter(|record| matches!(record.event, Event::Told { .. })).count();
+    assert_eq!(told, 1);
+}

@@ -1,0 +1,86 @@
+//! The written form of an event, with everything the world can answer.
+
+use super::{Moment, Number, Permille, Span, Written, written};
+use crate::{fault, fleet, gate, machine};
+
+written! {
+    enum Event = machine::Event {
+        Started { by: String },
+        Answered { id: u64, answer: Answer },
+        Woken,
+        Told { word: Word, by: String, reason: Option<String> },
+        Interrupted { signal: String },
+        Recovered { by: String, epoch: u64 },
+    }
+
+    enum Word = machine::Word { Rollback, Abort, Pause, Continue, Approve }
+
+    enum Answer = machine::Answer {
+        Registered(arn: String),
+        Scaled,
+        Routed(seen: RuleSeen),
+        Foreign(seen: RuleSeen),
+        Seen(observation: Box<Observation>),
+        Probed(reading: ProbeReading),
+        Counted(served: Served),
+        Failed(fault: Fault),
+    }
+
+    struct Observation = machine::Observation {
+        rule: Option<RuleSeen>,
+        fleet: Option<Fleet>,
+        readings: Vec<(usize, Reading)>,
+        requests: Option<u64>,
+        faults: Vec<Fault>,
+    }
+
+    struct RuleSeen = fleet::RuleSeen { share: Option<Permille>, sticky: bool, shape: String, text: String }
+
+    struct Fleet = fleet::Fleet { stable: Capacity, candidate: Capacity }
+
+    struct Capacity = fleet::Capacity {
+        desired: u32,
+        running: u32,
+        healthy: u32,
+        task_definition: String,
+        settled: bool,
+        failed: u32,
+        stopped: Vec<Stopped>,
+    }
+
+    struct Stopped = fleet::Stopped { task: String, at: Moment, reason: String }
+
+    struct Served = fleet::Served { requests: u64, failed: u64 }
+
+    enum Slot = fleet::Slot { Blue, Green }
+
+    enum Role = fleet::Role { Stable, Candidate }
+
+    enum AlarmState = fleet::AlarmState { Ok, Alarm, InsufficientData }
+
+    enum Reading = gate::Reading {
+        Alarm(reading: AlarmReading),
+        Metric(reading: MetricReading),
+        Tasks(reading: TasksReading),
+        Unreadable(fault: Fault),
+    }
+
+    struct AlarmReading = gate::AlarmReading {
+        state: Option<AlarmState>,
+        changed: Moment,
+        rang: Option<Moment>,
+        window: Span,
+    }
+
+    struct MetricReading = gate::MetricReading { values: Vec<Point>, samples: Vec<Point> }
+
+    struct Point = gate::Point { at: Moment, value: Number }
+
+    struct TasksReading = gate::TasksReading { capacity: Capacity, wanted: u32, asked: Moment, started: bool }
+
+    struct ProbeReading = gate::ProbeReading { at: Moment, right: bool, text: String }
+
+    struct Fault = fault::Fault { kind: FaultKind, operation: String, message: String }
+
+    enum FaultKind = fault::FaultKind { Transient, Unknown, Missing, Denied, Permanent }
+}

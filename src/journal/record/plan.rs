@@ -1,0 +1,137 @@
+//! The written form of a plan, with its gates, policies and limits.
+
+use super::event::{Role, Slot};
+use super::{Moment, Name, Number, Permille, Span, Written, written};
+use crate::{fleet, gate, plan, spec};
+
+written! {
+    struct Plan = plan::Plan {
+        name: Name,
+        target: Target,
+        before: Before,
+        release: ReleasePlan,
+        steps: Vec<Step>,
+        gates: Vec<Gate>,
+        policies: Policies,
+        limits: Limits,
+        warnings: Vec<String>,
+    }
+
+    struct Target = fleet::Target {
+        region: String,
+        account: String,
+        cluster: String,
+        rule: String,
+        load_balancer_dimension: String,
+        dns_name: String,
+        stable: Place,
+        candidate: Place,
+    }
+
+    struct Place = fleet::Place {
+        slot: Slot,
+        service: String,
+        target_group: String,
+        target_group_name: String,
+        target_group_dimension: String,
+    }
+
+    struct Before = plan::Before {
+        at: Moment,
+        weights: Vec<(String, u16)>,
+        stickiness: Option<Span>,
+        shape: String,
+        actions_json: String,
+        stable_desired: u32,
+        candidate_desired: u32,
+        stable_task_definition: String,
+        candidate_task_definition: String,
+    }
+
+    enum ReleasePlan = plan::ReleasePlan {
+        Registered(arn: String),
+        Register { source: String, digest: String },
+    }
+
+    struct Step = plan::Step { action: Action, within: Span }
+
+    enum Action = plan::Action {
+        Register,
+        Prepare(count: u32),
+        Probe(gate: usize),
+        Shift(share: Permille),
+        Hold(span: Span),
+        Approve(message: String),
+        Commit,
+        Retire,
+    }
+
+    struct Gate = gate::Gate { name: String, check: Check }
+
+    enum Check = gate::Check {
+        Alarm(rule: AlarmRule),
+        Metric(rule: MetricRule),
+        Probe(rule: ProbeRule),
+        Tasks(rule: TasksRule),
+    }
+
+    struct AlarmRule = gate::AlarmRule { alarm: String, at_start: AtStart, insufficient_data: Insufficient }
+
+    enum AtStart = gate::AtStart { Refuse, WaitForOk }
+
+    enum Insufficient = gate::Insufficient { Inconclusive, Fail }
+
+    struct MetricRule = gate::MetricRule {
+        inputs: Vec<Input>,
+        expression: Option<String>,
+        bound: Bound,
+        period: Span,
+        breaching: u32,
+        of: u32,
+        samples: Option<(String, Number)>,
+        missing_data: MissingData,
+    }
+
+    enum Bound = gate::Bound { Above(limit: Number), Below(limit: Number) }
+
+    enum MissingData = gate::MissingData { Inconclusive, Fail }
+
+    struct Input = gate::Input {
+        id: String,
+        namespace: String,
+        metric: String,
+        statistic: String,
+        of: Of,
+        dimensions: Vec<(String, String)>,
+        absent_is_zero: bool,
+    }
+
+    enum Of = gate::Of { Slot(role: Role), LoadBalancer, Named }
+
+    struct ProbeRule = gate::ProbeRule {
+        url: String,
+        headers: Vec<(String, String)>,
+        status: u16,
+        contains: Option<String>,
+        times: u32,
+        timeout: Span,
+        within: Span,
+    }
+
+    struct TasksRule = gate::TasksRule { crashes: u32, start_within: Span }
+
+    #[expect(clippy::struct_field_names, reason = "the names are the spec's own")]
+    struct Policies = spec::Policies { on_breach: OnTrouble, on_interrupt: OnTrouble, on_foreign_write: OnTrouble }
+
+    enum OnTrouble = spec::OnTrouble { Rollback, Hold }
+
+    struct Limits = spec::Limits {
+        prepare: Span,
+        shift: Span,
+        verdict: Span,
+        pause: Span,
+        blind: Span,
+        drain: Span,
+        retreat: Span,
+    }
+}

@@ -1,0 +1,198 @@
+//! A header and events in which every variant of everything on a tape occurs.
+
+use std::time::Duration;
+
+use super::Header;
+use crate::clock::Timestamp;
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::{AlarmState, Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Stopped, Target};
+use crate::gate::{
+    AlarmReading, AlarmRule, AtStart, Bound, Check, Gate, Input, Insufficient, MetricReading, MetricRule, MissingData,
+    Of, Point, ProbeReading, ProbeRule, Reading, TasksReading, TasksRule,
+};
+use crate::machine::{Answer, Event, Observation, Word};
+use crate::name::{RolloutId, RolloutName};
+use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
+use crate::spec::{Limits, OnTrouble, Policies};
+use crate::traffic::Share;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_795_442_709_000 + seconds * 1000)
+}
+
+pub(super) fn header() -> Header {
+    let name = RolloutName::parse("web").unwrap();
+    let id = RolloutId::new(&name, at(0), 0xbeef);
+    Header { id, program: "0.1.0".into(), at: at(1), spec: "specs/web.yaml".into(), plan: plan(name) }
+}
+
+fn place(slot: Slot) -> Place {
+    Place {
+        slot,
+        service: format!("web-{slot}"),
+        target_group: format!("arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web-{slot}/01"),
+        target_group_name: format!("web-{slot}"),
+        target_group_dimension: format!("targetgroup/web-{slot}/01"),
+    }
+}
+
+fn plan(name: RolloutName) -> Plan {
+    let (stable, candidate) = (place(Slot::Blue), place(Slot::Green));
+    let weights = vec![(stable.target_group.clone(), 1), (candidate.target_group.clone(), 0)];
+    let actions = [
+        Action::Register,
+        Action::Prepare(4),
+        Action::Probe(2),
+        Action::Shift(Share::from_permille(105).unwrap()),
+        Action::Hold(5 * MINUTE),
+        Action::Approve("all well?".into()),
+        Action::Commit,
+        Action::Retire,
+    ];
+    let target = Target {
+        region: "eu-west-1".into(),
+        account: "111122223333".into(),
+        cluster: "prod".into(),
+        rule: "arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener-rule/app/web/01/02/03".into(),
+        load_balancer_dimension: "app/web/01".into(),
+        dns_name: "web.elb.example".into(),
+        stable,
+        candidate,
+    };
+    let before = Before {
+        at: at(0),
+        weights,
+        stickiness: Some(60 * MINUTE),
+        shape: "a1b2".into(),
+        actions_json: r#"[{"Type":"forward","ForwardConfig":{"TargetGroups":[]}}]"#.into(),
+        stable_desired: 4,
+        candidate_desired: 0,
+        stable_task_definition: "web:7".into(),
+        candidate_task_definition: "web:6".into(),
+    };
+    Plan {
+        name,
+        target,
+        before,
+        release: ReleasePlan::Register { source: "file web.json".into(), digest: "c0ffee".into() },
+        steps: actions.into_iter().map(|action| Step { action, within: 5 * MINUTE }).collect(),
+        gates: gates(),
+        policies: Policies { on_interrupt: OnTrouble::Hold, ..Policies::default() },
+        limits: Limits::default(),
+        warnings: vec!["one \"quoted\" word\nand a line \u{202e}".into()],
+    }
+}
+
+fn gates() -> Vec<Gate> {
+    let alarm =
+        |at_start, insufficient_data| Check::Alarm(AlarmRule { alarm: "5xx".into(), at_start, insufficient_data });
+    let input = |of| Input {
+        id: "e".into(),
+        namespace: "AWS/ApplicationELB".into(),
+        metric: "HTTPCode_Target_5XX_Count".into(),
+        statistic: "Sum".into(),
+        of,
+        dimensions: vec![("Zone".into(), "a".into())],
+        absent_is_zero: true,
+    };
+    let metric = MetricRule {
+        inputs: vec![input(Of::Slot(Role::Stable)), input(Of::Slot(Role::Candidate)), input(Of::LoadBalancer)],
+        expression: Some("100 * e / r".into()),
+        bound: Bound::Above(0.1),
+        period: MINUTE,
+        breaching: 2,
+        of: 3,
+        samples: Some(("r".into(), 50.0)),
+        missing_data: MissingData::Inconclusive,
+    };
+    let plain = MetricRule {
+        inputs: vec![input(Of::Named)],
+        expression: None,
+        bound: Bound::Below(f64::NEG_INFINITY),
+        samples: None,
+        missing_data: MissingData::Fail,
+        ..metric.clone()
+    };
+    let probe = ProbeRule {
+        url: "https://{load_balancer}/health".into(),
+        headers: vec![("Authorization".into(), "Bearer ${TOKEN}".into())],
+        status: 200,
+        contains: Some("ok".into()),
+        times: 3,
+        timeout: Duration::from_millis(1500),
+        within: MINUTE,
+    };
+    let checks = [
+        alarm(AtStart::Refuse, Insufficient::Inconclusive),
+        alarm(AtStart::WaitForOk, Insufficient::Fail),
+        Check::Probe(probe),
+        Check::Metric(metric),
+        Check::Metric(plain),
+        Check::Tasks(TasksRule::default()),
+    ];
+    (0..).zip(checks).map(|(n, check)| Gate { name: format!("gate-{n}"), check }).collect()
+}
+
+/// The short ones come first.
+pub(super) fn events() -> Vec<Event> {
+    let told = |word, reason: Option<&str>| Event::Told { word, by: "ana@ci".into(), reason: reason.map(Into::into) };
+    let mut events = vec![
+        Event::Started { by: "ana@laptop".into() },
+        Event::Woken,
+        told(Word::Rollback, Some("checkout is slow")),
+        Event::Interrupted { signal: "SIGTERM".into() },
+        Event::Recovered { by: "ben@ci".into(), epoch: 2 },
+        told(Word::Abort, None),
+        told(Word::Pause, None),
+        told(Word::Continue, None),
+        told(Word::Approve, None),
+    ];
+    events.extend((1..).zip(answers()).map(|(id, answer)| Event::Answered { id, answer }));
+    events
+}
+
+fn answers() -> Vec<Answer> {
+    let rule = |share| RuleSeen { share, sticky: true, shape: "a1b2".into(), text: "web-blue 90, web-green 10".into() };
+    let kinds = [FaultKind::Transient, FaultKind::Unknown, FaultKind::Missing, FaultKind::Denied, FaultKind::Permanent];
+    let mut answers = vec![
+        Answer::Registered("arn:aws:ecs:eu-west-1:111122223333:task-definition/web:8".into()),
+        Answer::Scaled,
+        Answer::Routed(rule(Share::from_permille(100))),
+        Answer::Foreign(rule(None)),
+        Answer::Seen(Box::default()),
+        Answer::Seen(Box::new(observation(rule(Some(Share::ALL))))),
+        Answer::Probed(ProbeReading { at: at(20), right: false, text: "status 503, expected 200".into() }),
+        Answer::Counted(Served { requests: u64::MAX, failed: 3 }),
+    ];
+    answers.extend(kinds.map(|kind| Answer::Failed(fault(kind))));
+    answers
+}
+
+fn fault(kind: FaultKind) -> Fault {
+    Fault::new(kind, "ModifyRule", "Rate exceeded")
+}
+
+fn observation(rule: RuleSeen) -> Observation {
+    let stopped = vec![Stopped { task: "9f".into(), at: at(30), reason: "exit code 137".into() }];
+    let task_definition = "web:8".to_owned();
+    let sick = Capacity { desired: 4, running: 3, healthy: 2, task_definition, settled: true, failed: 1, stopped };
+    let alarm =
+        |state, rang| Reading::Alarm(AlarmReading { state, changed: at(4), rang, window: Duration::from_secs(120) });
+    let values = [0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e-300, -0.0];
+    let points: Vec<Point> = (0..).zip(values).map(|(n, value)| Point { at: at(n * 60), value }).collect();
+    let tasks = TasksReading { capacity: sick.clone(), wanted: 4, asked: at(9), started: true };
+    let readings = vec![
+        (0, alarm(Some(AlarmState::Ok), None)),
+        (1, alarm(Some(AlarmState::Alarm), Some(at(6)))),
+        (1, alarm(Some(AlarmState::InsufficientData), None)),
+        (1, alarm(None, None)),
+        (3, Reading::Metric(MetricReading { values: points.clone(), samples: points })),
+        (4, Reading::Unreadable(fault(FaultKind::Denied))),
+        (5, Reading::Tasks(tasks)),
+    ];
+    let fleet = Some(Fleet { stable: Capacity::default(), candidate: sick });
+    let faults = vec![fault(FaultKind::Transient)];
+    Observation { rule: Some(rule), fleet, readings, requests: Some(0), faults }
+}

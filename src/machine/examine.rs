@@ -1,0 +1,256 @@
+//! What a look at the world means for the way forward: foreign writes, breaches, lost capacity, silence.
+
+use super::effect::Observation;
+use super::notice::{Notice, Outcome, Reason};
+use super::state::{SHORT_WITHIN, STALE_WITHIN, State};
+use super::{Machine, Reaction};
+use crate::clock::Timestamp;
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::{Capacity, Fleet, Role, RuleSeen};
+use crate::gate::{Check, Gate, Outcome as GateOutcome, Reading, TasksReading, Verdict, Window, judge};
+use crate::spec::OnTrouble;
+use crate::traffic::Share;
+
+impl Machine {
+    /// Takes in what a look saw. False when the rollout left the way forward over it.
+    pub(super) fn examine(&mut self, seen: &Observation, asked: Timestamp, out: &mut Reaction) -> bool {
+        self.examine_faults(seen, out);
+        if let Some(rule) = &seen.rule {
+            self.examine_rule(rule, out);
+        }
+        if let Some(fleet) = &seen.fleet {
+            self.examine_fleet(fleet, asked, out);
+        }
+        for (index, reading) in &seen.readings {
+            self.examine_reading(*index, reading, out);
+        }
+        self.examine_pause(out);
+        matches!(self.state, State::Forward { .. })
+    }
+
+    fn is_forward(&self) -> bool {
+        matches!(self.state, State::Forward { .. })
+    }
+
+    fn window(&self) -> Window {
+        Window {
+            rollout: self.memory.judged_from,
+            exposed: self.memory.exposed,
+            step: self.memory.step_since,
+            now: self.memory.now,
+        }
+    }
+
+    fn examine_faults(&mut self, seen: &Observation, out: &mut Reaction) {
+        let Some(fault) = seen.faults.first() else {
+            self.memory.told_fault = None;
+            self.memory.blind_since = None;
+            return;
+        };
+        self.tell_fault(fault, out);
+        if seen.rule.is_some() {
+            self.memory.blind_since = None;
+            return;
+        }
+        let gone = seen.faults.iter().find(|fault| fault.kind == FaultKind::Missing);
+        match gone {
+            Some(fault) => self.foreign(fault.to_string(), out),
+            None => self.blind(fault, out),
+        }
+    }
+
+    /// The rule cannot be read. For a while that is nothing; then it is a reason to go back.
+    pub(super) fn blind(&mut self, fault: &Fault, out: &mut Reaction) {
+        let since = *self.memory.blind_since.get_or_insert(self.memory.now);
+        let too_long = self.memory.now.since(since) > self.plan.limits.blind;
+        if too_long && !self.memory.committed && self.is_forward() {
+            self.retreat(Reason::Blind(fault.clone()), out);
+        }
+    }
+
+    fn examine_rule(&mut self, rule: &RuleSeen, out: &mut Reaction) {
+        if !self.recognise(rule) && !self.may_be_stale(rule) && self.is_forward() {
+            self.foreign(rule.text.clone(), out);
+        }
+    }
+
+    /// Whether the rule is as we left it, or as a write of ours with an unknown outcome left it:
+    /// that write is then settled.
+    pub(super) fn recognise(&mut self, rule: &RuleSeen) -> bool {
+        self.memory.carried |= rule.share != Some(Share::NONE);
+        let Some(share) = rule.share.filter(|_| rule.shape == self.plan.before.shape) else { return false };
+        match self.memory.unsettled {
+            Some(unsettled) if is_close(share, unsettled.share) => {
+                self.memory.unsettled = None;
+                self.accept(share);
+                true
+            }
+            Some(unsettled) => {
+                if self.memory.now >= unsettled.until {
+                    self.memory.unsettled = None;
+                }
+                is_close(share, self.memory.accepted)
+            }
+            None => is_close(share, self.memory.accepted),
+        }
+    }
+
+    /// The candidate's share is now known to be this.
+    fn accept(&mut self, share: Share) {
+        let now = self.memory.now;
+        if share != self.memory.accepted {
+            self.memory.previous = self.memory.accepted;
+            self.memory.accepted = share;
+            self.memory.accepted_at = now;
+        }
+        if share > Share::NONE && self.memory.exposed.is_none() {
+            self.memory.exposed = Some(now);
+        }
+    }
+
+    /// A read may show the rule as it was before our last write, for a while.
+    pub(super) fn may_be_stale(&self, rule: &RuleSeen) -> bool {
+        let recent = self.memory.now.since(self.memory.accepted_at) <= STALE_WITHIN;
+        let before = rule.share.is_some_and(|share| is_close(share, self.memory.previous));
+        recent && before && rule.shape == self.plan.before.shape
+    }
+
+    /// Somebody else wrote the rule.
+    pub(super) fn foreign(&mut self, found: String, out: &mut Reaction) {
+        if self.is_paused() || !self.is_forward() {
+            return;
+        }
+        out.notices.push(Notice::ForeignWrite { found: found.clone(), expected: self.memory.accepted });
+        if self.memory.committed {
+            let why = format!("the rule was changed after the commit ({found}); the old stable slot keeps its tasks");
+            return self.finish(Outcome::Stranded { reason: None, why }, out);
+        }
+        match self.plan.policies.on_foreign_write {
+            OnTrouble::Rollback => self.retreat(Reason::ForeignWrite { found }, out),
+            OnTrouble::Hold => self.pause(format!("somebody else wrote the rule: {found}"), false, out),
+        }
+    }
+
+    fn examine_fleet(&mut self, fleet: &Fleet, asked: Timestamp, out: &mut Reaction) {
+        let last = self.memory.fleet.as_ref().map(|(_, fleet)| fleet.candidate.healthy);
+        let candidate = &fleet.candidate;
+        let preparing = self.memory.wanted > 0 && self.memory.exposed.is_none();
+        if preparing && last != Some(candidate.healthy) {
+            let (role, wanted) = (Role::Candidate, self.memory.wanted);
+            out.notices.push(Notice::CapacityChanged { role, seen: candidate.clone(), wanted });
+        }
+        self.memory.fleet = Some((asked, fleet.clone()));
+        if self.memory.wanted == 0 {
+            return;
+        }
+        if !self.runs_release(&candidate.task_definition) {
+            return self.drifted(candidate, out);
+        }
+        self.memory.drifted_since = None;
+        self.memory.all_started |= candidate.healthy >= self.memory.wanted;
+        for index in 0..self.plan.gates.len() {
+            if matches!(self.plan.gates[index].check, Check::Tasks(_)) && self.is_forward() {
+                let reading = self.tasks_reading(candidate.clone());
+                self.examine_reading(index, &reading, out);
+            }
+        }
+        self.examine_capacity(candidate, out);
+    }
+
+    fn tasks_reading(&self, capacity: Capacity) -> Reading {
+        let (wanted, asked) = (self.memory.wanted, self.memory.asked);
+        Reading::Tasks(TasksReading { capacity, wanted, asked, started: self.memory.all_started })
+    }
+
+    /// The candidate's service runs something else: an old read, or somebody else's deployment.
+    fn drifted(&mut self, candidate: &Capacity, out: &mut Reaction) {
+        let since = *self.memory.drifted_since.get_or_insert(self.memory.now);
+        let carrying = self.memory.accepted > Share::NONE;
+        if carrying && self.memory.now.since(since) > STALE_WITHIN && self.is_forward() {
+            let found = format!("the candidate's service runs {}", candidate.task_definition);
+            self.foreign(found, out);
+        }
+    }
+
+    /// The candidate must have the healthy targets that its share needs.
+    fn examine_capacity(&mut self, candidate: &Capacity, out: &mut Reaction) {
+        let need = self.memory.accepted.need(self.memory.wanted);
+        if candidate.healthy >= need {
+            self.memory.short_since = None;
+            return;
+        }
+        let since = *self.memory.short_since.get_or_insert(self.memory.now);
+        let long = self.memory.now.since(since) >= SHORT_WITHIN;
+        if (long || candidate.healthy == 0) && self.is_forward() {
+            let share = self.memory.accepted;
+            let seen = format!("{} healthy candidate tasks, {need} needed for {share}", candidate.healthy);
+            self.breach(Reason::Capacity { seen }, out);
+        }
+    }
+
+    fn examine_reading(&mut self, index: usize, reading: &Reading, out: &mut Reaction) {
+        let window = self.window();
+        let Some(gate) = self.plan.gates.get(index) else { return };
+        let verdict = judge(gate, reading, window);
+        let name = gate.name.clone();
+        if self.is_news(index, &verdict) {
+            out.notices.push(Notice::Judged { gate: name.clone(), verdict: verdict.clone() });
+        }
+        let fails = verdict.outcome == GateOutcome::Fail;
+        let evidence = verdict.evidence.clone();
+        self.memory.verdicts[index] = Some(verdict);
+        if fails && self.is_forward() {
+            self.breach(Reason::Breach { gate: name, evidence, outcome: GateOutcome::Fail }, out);
+        }
+    }
+
+    /// A verdict is news when it changed its mind; "nothing yet" is none.
+    fn is_news(&self, index: usize, verdict: &Verdict) -> bool {
+        match &self.memory.verdicts[index] {
+            Some(before) => before.outcome != verdict.outcome,
+            None => verdict.outcome != GateOutcome::Inconclusive,
+        }
+    }
+
+    /// A gate failed, or capacity is lost: back, or a person is asked.
+    pub(super) fn breach(&mut self, reason: Reason, out: &mut Reaction) {
+        if self.memory.committed || self.is_paused() {
+            return;
+        }
+        match self.plan.policies.on_breach {
+            OnTrouble::Rollback => self.retreat(reason, out),
+            OnTrouble::Hold => {
+                self.pause(reason.to_string(), false, out);
+                self.keep_looking();
+            }
+        }
+    }
+
+    /// A person may keep a rollout paused only so long.
+    fn examine_pause(&mut self, out: &mut Reaction) {
+        let Some(paused) = &self.memory.paused else { return };
+        let limit = self.plan.limits.pause;
+        if self.memory.now.since(paused.since) <= limit || self.memory.committed || !self.is_forward() {
+            return;
+        }
+        let what = format!("nobody said how to go on within {}", crate::clock::span(limit));
+        self.retreat(Reason::TimeLimit { what }, out);
+    }
+
+    /// Whether `task_definition` is the release, by ARN or by `family:revision`.
+    pub(super) fn runs_release(&self, task_definition: &str) -> bool {
+        let tail = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
+        self.release().is_some_and(|release| tail(&release) == tail(task_definition))
+    }
+
+    /// The gates, for those who only look.
+    pub fn gates(&self) -> &[Gate] {
+        &self.plan.gates
+    }
+}
+
+/// Shares read back may differ by the rounding of weights, but nothing and everything are exact.
+fn is_close(one: Share, other: Share) -> bool {
+    let exact = |share: Share| share == Share::NONE || share == Share::ALL;
+    one == other || (!exact(one) && !exact(other) && one.permille().abs_diff(other.permille()) <= 1)
+}

@@ -1,0 +1,141 @@
+//! Where a rollout stands, in words: for the live footer and for `status`.
+
+use std::fmt;
+
+use super::Machine;
+use super::effect::Effect;
+use super::notice::{Outcome, Progress, Reason};
+use super::state::{Phase, Stage, State, Wait};
+use crate::clock::Timestamp;
+use crate::gate::Outcome as GateOutcome;
+use crate::plan::Action;
+use crate::traffic::Share;
+
+impl Machine {
+    /// Where it stands.
+    pub fn progress(&self) -> Progress {
+        let memory = &self.memory;
+        let begun = self.state != State::Ready;
+        Progress {
+            step: self.step(),
+            stage: self.stage(),
+            wanted: self.wanted_share(),
+            configured: begun.then_some(memory.accepted),
+            until: self.until(),
+            verdicts: memory.verdicts.clone(),
+            healthy: memory.fleet.as_ref().map(|(_, fleet)| {
+                let stable = (fleet.stable.healthy, fleet.stable.desired);
+                [stable, (fleet.candidate.healthy, fleet.candidate.desired)]
+            }),
+            paused: memory.paused.as_ref().map(|paused| paused.why.clone()),
+            reason: self.reason().cloned(),
+            committed: memory.committed,
+            served: memory.served,
+        }
+    }
+
+    fn step(&self) -> usize {
+        match &self.state {
+            State::Ready => 0,
+            State::Forward { step, .. } => *step,
+            State::Draining { .. } | State::Retreat { .. } | State::Finished(_) => self.plan.steps.len(),
+        }
+    }
+
+    fn reason(&self) -> Option<&Reason> {
+        match &self.state {
+            State::Draining { reason, .. }
+            | State::Retreat { reason, .. }
+            | State::Finished(Outcome::RolledBack(reason)) => Some(reason),
+            State::Finished(Outcome::Stranded { reason, .. }) => reason.as_ref(),
+            State::Ready | State::Forward { .. } | State::Finished(Outcome::Promoted) => None,
+        }
+    }
+
+    fn wanted_share(&self) -> Share {
+        match &self.state {
+            State::Forward { step, .. } => match self.plan.steps.get(*step).map(|step| &step.action) {
+                Some(Action::Shift(share)) => *share,
+                _ => self.plan.share_after(*step),
+            },
+            State::Ready | State::Draining { .. } | State::Retreat { .. } => Share::NONE,
+            State::Finished(_) => self.memory.accepted,
+        }
+    }
+
+    fn until(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Forward { stage: Stage::Holding(until), .. } if *until > self.memory.now => Some(*until),
+            State::Forward { .. } => Some(self.deadline()),
+            State::Retreat { decided, .. } | State::Draining { decided, .. } => {
+                Some(*decided + self.plan.limits.retreat)
+            }
+            State::Ready | State::Finished(_) => None,
+        }
+    }
+
+    fn stage(&self) -> String {
+        let text = match &self.state {
+            State::Ready => "not started",
+            State::Forward { step, stage, .. } => return self.stage_of(*step, *stage),
+            State::Draining { .. } => "going back: waiting for the write in flight",
+            State::Retreat { phase, .. } => match phase {
+                Phase::Checking => "going back: reading the rule and the targets",
+                Phase::Reviving => "going back: giving the stable slot its tasks",
+                Phase::Routing => "going back: giving the traffic to the stable slot",
+                Phase::Verifying => "going back: reading back",
+                Phase::Quieting => "traffic is back; waiting until the candidate has no requests left",
+                Phase::Restoring => "traffic is back; restoring the candidate slot",
+                Phase::Mending => "traffic is back; restoring stickiness",
+                Phase::Counting => "traffic is back; counting what the candidate served",
+            },
+            State::Finished(Outcome::Promoted) => "promoted",
+            State::Finished(Outcome::RolledBack(_)) => "rolled back",
+            State::Finished(Outcome::Stranded { .. }) => "stranded: a person is needed",
+        };
+        text.to_owned()
+    }
+
+    fn stage_of(&self, step: usize, stage: Stage) -> String {
+        let text = match stage {
+            Stage::Checking => "reading the world before the write",
+            Stage::Acting => match &self.wait {
+                Wait::Answer(issued) if matches!(issued.effect, Effect::Route(_)) => "writing the weights",
+                _ => "asking AWS",
+            },
+            Stage::Settling => "waiting for healthy tasks",
+            Stage::Probing(_) => "probing",
+            Stage::Holding(until) if until > self.memory.now => "holding",
+            Stage::Holding(_) => "holding until the gates have data",
+            Stage::Asking => "waiting for approval",
+            Stage::Quieting => "waiting until the old stable slot has no requests left",
+            Stage::Counting(_) => "counting what the candidate served",
+        };
+        let title = self.plan.steps.get(step).map(|step| step.title(&self.plan.gates));
+        match title {
+            Some(title) => format!("{title}: {text}"),
+            None => text.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Breach { gate, evidence, outcome: GateOutcome::Inconclusive } => {
+                write!(f, "gate {gate} had nothing to say for too long ({evidence})")
+            }
+            Reason::Breach { gate, evidence, .. } => write!(f, "gate {gate} failed ({evidence})"),
+            Reason::Capacity { seen } => write!(f, "the candidate lost capacity: {seen}"),
+            Reason::TimeLimit { what } => write!(f, "time limit: {what}"),
+            Reason::Operator { word, by, reason } => {
+                write!(f, "{} by {by}", word.as_str())?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
+            }
+            Reason::Signal(signal) => write!(f, "the runner was stopped by {signal}"),
+            Reason::ForeignWrite { found } => write!(f, "somebody else changed the target: {found}"),
+            Reason::Refused(fault) => write!(f, "AWS refused what the plan needs ({fault})"),
+            Reason::Blind(fault) => write!(f, "the rule could not be read for too long ({fault})"),
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! The way back: traffic first, everything else after. Monotone and idempotent; every wait is bounded.
+
+use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
+use super::notice::{Notice, Outcome, Reason};
+use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, State, Wait};
+use super::{Machine, Reaction};
+use crate::clock::Timestamp;
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::{Role, RuleSeen};
+use crate::plan::QUIET_LEAST;
+use crate::traffic::Share;
+
+impl Machine {
+    /// Turns back. An outstanding write is answered first; an outstanding read is given up.
+    pub(super) fn retreat(&mut self, reason: Reason, out: &mut Reaction) {
+        let decided = self.memory.now;
+        out.notices.push(Notice::Retreating { reason: reason.clone() });
+        self.memory.paused = None;
+        self.memory.back_at = None;
+        if self.has_pending_write() {
+            self.state = State::Draining { reason, decided };
+            return;
+        }
+        self.wait = Wait::Nothing;
+        self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
+        self.look(true, None, out);
+    }
+
+    /// AWS refused for good what the plan needs.
+    pub(super) fn refused(&mut self, fault: Fault, out: &mut Reaction) {
+        self.retreat(Reason::Refused(fault), out);
+    }
+
+    /// The write that was outstanding when the rollout turned back is answered.
+    pub(super) fn drained(&mut self, issued: &Issued, answer: &Answer, out: &mut Reaction) {
+        let State::Draining { reason, decided } = self.state.clone() else { return };
+        if let Answer::Failed(fault) = answer
+            && fault.kind == FaultKind::Unknown
+        {
+            self.forget_answer(issued);
+        }
+        self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
+        self.look(true, None, out);
+    }
+
+    /// An answer on the way back.
+    pub(super) fn back(&mut self, issued: &Issued, answer: Answer, out: &mut Reaction) {
+        let State::Retreat { decided, phase, .. } = self.state.clone() else { return };
+        if self.out_of_patience(decided, out) {
+            return;
+        }
+        match answer {
+            Answer::Seen(seen) => self.seen_back(phase, &seen, out),
+            Answer::Routed(seen) | Answer::Foreign(seen) => self.routed_back(phase, issued, &seen, out),
+            Answer::Scaled => self.scaled_back(phase, out),
+            Answer::Counted(served) => {
+                self.memory.served = Some(served);
+                out.notices.push(Notice::Counted(served));
+                self.end(out);
+            }
+            Answer::Failed(fault) => self.failed_back(phase, issued, &fault, out),
+            Answer::Registered(_) | Answer::Probed(_) => self.go(Phase::Checking, out),
+        }
+    }
+
+    /// The way back has its limit too: for the traffic, and for everything after it.
+    fn out_of_patience(&mut self, decided: Timestamp, out: &mut Reaction) -> bool {
+        let limits = self.plan.limits;
+        let waited = self.memory.now.since(decided);
+        if self.memory.back_at.is_none() && waited > limits.retreat {
+            self.strand("the traffic could not be taken back within the limit".to_owned(), out);
+            return true;
+        }
+        if waited > limits.retreat + limits.drain {
+            let what = "the candidate slot, which could not be restored within the limit".to_owned();
+            out.notices.push(Notice::LeftUndone { what });
+            self.end(out);
+            return true;
+        }
+        false
+    }
+
+    /// Enters a phase and asks what it asks.
+    fn go(&mut self, to: Phase, out: &mut Reaction) {
+        let State::Retreat { phase, refused, .. } = &mut self.state else { return };
+        if *phase != to {
+            *refused = 0;
+        }
+        *phase = to;
+        let effect = self.asks(to);
+        match effect {
+            Some(effect) => self.ask(effect, out),
+            None => self.after(to, out),
+        }
+    }
+
+    /// What a phase asks, or `None` when it has nothing to do.
+    fn asks(&self, phase: Phase) -> Option<Effect> {
+        let before = &self.plan.before;
+        let sticky = before.stickiness.is_some();
+        match phase {
+            Phase::Checking | Phase::Verifying => Some(Effect::Look(self.view(true, None))),
+            Phase::Reviving => {
+                let task_definition = Some(before.stable_task_definition.clone());
+                Some(Effect::Scale { role: Role::Stable, count: before.stable_desired, task_definition })
+            }
+            Phase::Routing => {
+                let stickiness = if sticky { Stickiness::Suspend } else { Stickiness::Keep };
+                Some(Effect::Route(Route { share: Share::NONE, expected: None, stickiness }))
+            }
+            Phase::Quieting => {
+                let waits = self.memory.wanted > 0 && !self.memory.hurry;
+                waits.then(|| Effect::Look(self.view(false, self.is_ripe().then_some(Role::Candidate))))
+            }
+            Phase::Restoring => {
+                let task_definition = Some(before.candidate_task_definition.clone());
+                let scale = Effect::Scale { role: Role::Candidate, count: before.candidate_desired, task_definition };
+                (self.memory.wanted > 0 && !self.memory.hurry).then_some(scale)
+            }
+            Phase::Mending => {
+                let restore =
+                    Route { share: Share::NONE, expected: Some(Share::NONE), stickiness: Stickiness::Restore };
+                self.memory.sticky_suspended.then_some(Effect::Route(restore))
+            }
+            Phase::Counting => {
+                let since = self.memory.exposed.unwrap_or(self.memory.started);
+                (self.memory.carried && !self.memory.hurry).then_some(Effect::Count { since })
+            }
+        }
+    }
+
+    /// The phase after one that is done.
+    fn after(&mut self, phase: Phase, out: &mut Reaction) {
+        match phase {
+            Phase::Checking | Phase::Reviving => self.go(Phase::Routing, out),
+            Phase::Routing => self.go(Phase::Verifying, out),
+            Phase::Verifying => self.go(Phase::Quieting, out),
+            Phase::Quieting => self.go(Phase::Restoring, out),
+            Phase::Restoring => self.go(Phase::Mending, out),
+            Phase::Mending => self.go(Phase::Counting, out),
+            Phase::Counting => self.end(out),
+        }
+    }
+
+    fn seen_back(&mut self, phase: Phase, seen: &Observation, out: &mut Reaction) {
+        if let Some(fault) = seen.faults.first() {
+            self.tell_fault(fault, out);
+        }
+        self.memory.carried |= seen.rule.as_ref().is_some_and(|rule| !is_back(rule));
+        if let Some(fleet) = &seen.fleet {
+            self.memory.fleet = Some((self.memory.now, fleet.clone()));
+        }
+        match phase {
+            Phase::Checking => self.checked(seen, out),
+            Phase::Verifying | Phase::Quieting => self.verified(phase, seen, out),
+            _ => self.go(phase, out),
+        }
+    }
+
+    /// The first read of the way back. Nothing but a stable slot without healthy targets stops the
+    /// write; what could not be read does not.
+    fn checked(&mut self, seen: &Observation, out: &mut Reaction) {
+        let stable = seen.fleet.as_ref().map(|fleet| &fleet.stable);
+        let on_stable = seen.rule.as_ref().is_some_and(is_back);
+        if let Some(rule) = seen.rule.as_ref().filter(|_| !on_stable)
+            && self.memory.back_at.is_some()
+            && !self.overwritten(rule, out)
+        {
+            return;
+        }
+        if on_stable && self.memory.unsettled.is_none() && !self.is_sticky(seen.rule.as_ref()) {
+            self.traffic_is_back(out);
+            return self.go(Phase::Quieting, out);
+        }
+        let Some(stable) = stable.filter(|stable| stable.healthy == 0) else {
+            return self.go(Phase::Routing, out);
+        };
+        let wanted = self.plan.before.stable_desired;
+        let why = format!("the stable slot has no healthy target ({} of {wanted} tasks running)", stable.running);
+        if self.memory.told_waiting.as_ref() != Some(&why) {
+            self.memory.told_waiting = Some(why.clone());
+            out.notices.push(Notice::Waiting { why });
+        }
+        if stable.desired < wanted && !self.memory.revived {
+            self.memory.revived = true;
+            return self.go(Phase::Reviving, out);
+        }
+        self.ask_after(BRISK_POLL, Effect::Look(self.view(true, None)));
+    }
+
+    /// Clients bound to the candidate by a cookie come back only when stickiness is off.
+    fn is_sticky(&self, rule: Option<&RuleSeen>) -> bool {
+        self.memory.carried && self.plan.before.stickiness.is_some() && rule.is_some_and(|rule| rule.sticky)
+    }
+
+    fn traffic_is_back(&mut self, out: &mut Reaction) {
+        let State::Retreat { decided, .. } = self.state else { return };
+        let now = self.memory.now;
+        self.memory.previous = self.memory.accepted;
+        self.memory.accepted = Share::NONE;
+        if self.memory.back_at.is_none() {
+            self.memory.accepted_at = now;
+            self.memory.back_at = Some(now);
+            out.notices.push(Notice::TrafficBack { took: now.since(decided) });
+        }
+    }
+
+    fn routed_back(&mut self, phase: Phase, issued: &Issued, seen: &RuleSeen, out: &mut Reaction) {
+        let Effect::Route(route) = &issued.effect else { return };
+        self.memory.sticky_suspended |= route.stickiness == Stickiness::Suspend;
+        if !is_back(seen) {
+            return self.ask_after_phase(Phase::Verifying, RETRY);
+        }
+        if phase == Phase::Mending {
+            self.memory.sticky_suspended = false;
+            return self.after(Phase::Mending, out);
+        }
+        self.traffic_is_back(out);
+        self.go(Phase::Verifying, out);
+    }
+
+    fn ask_after_phase(&mut self, to: Phase, span: std::time::Duration) {
+        if let State::Retreat { phase, .. } = &mut self.state {
+            *phase = to;
+        }
+        if let Some(effect) = self.asks(to) {
+            self.ask_after(span, effect);
+        }
+    }
+
+    /// A read-back after the write: good until no earlier write can land, and until the candidate is quiet.
+    fn verified(&mut self, phase: Phase, seen: &Observation, out: &mut Reaction) {
+        match &seen.rule {
+            None => return self.ask_after_phase(phase, BRISK_POLL),
+            // One read may be old; a second look decides.
+            Some(rule) if !is_back(rule) => return self.go(Phase::Checking, out),
+            Some(_) => {}
+        }
+        self.traffic_is_back(out);
+        let now = self.memory.now;
+        if phase == Phase::Quieting {
+            return self.quiet(seen, out);
+        }
+        match self.memory.unsettled {
+            Some(unsettled) if now < unsettled.until => self.ask_after_phase(Phase::Verifying, BRISK_POLL),
+            _ => {
+                self.memory.unsettled = None;
+                self.after(Phase::Verifying, out);
+            }
+        }
+    }
+
+    /// Whether closed minutes can prove by now that the candidate is quiet. One that never had weight,
+    /// by us or by anybody we saw, is asked at once.
+    fn is_ripe(&self) -> bool {
+        let back_at = self.memory.back_at.unwrap_or(self.memory.now);
+        !self.memory.carried || self.memory.now.since(back_at) >= QUIET_LEAST
+    }
+
+    fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
+        let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
+        if self.is_ripe() && seen.requests == Some(0) {
+            out.notices.push(Notice::Quiet { role: Role::Candidate });
+            return self.after(Phase::Quieting, out);
+        }
+        if waited > self.plan.limits.drain {
+            let what = "the candidate slot keeps its tasks: no proof that its requests have ended".to_owned();
+            out.notices.push(Notice::LeftUndone { what });
+            return self.go(Phase::Mending, out);
+        }
+        self.ask_after_phase(Phase::Quieting, POLL);
+    }
+
+    /// Two reads say that the rule no longer says what we wrote: a late write of ours, or somebody
+    /// else's. False when that has happened too often.
+    fn overwritten(&mut self, rule: &RuleSeen, out: &mut Reaction) -> bool {
+        self.memory.back_at = None;
+        if self.memory.unsettled.is_some_and(|unsettled| rule.share == Some(unsettled.share)) {
+            return true;
+        }
+        self.memory.overwritten += 1;
+        out.notices.push(Notice::ForeignWrite { found: rule.text.clone(), expected: Share::NONE });
+        let too_often = self.memory.overwritten > REASSERTIONS;
+        if too_often {
+            self.strand(format!("somebody else keeps writing the rule: {}", rule.text), out);
+        }
+        !too_often
+    }
+
+    fn scaled_back(&mut self, phase: Phase, out: &mut Reaction) {
+        let before = &self.plan.before;
+        let (role, count) = match phase {
+            Phase::Reviving => (Role::Stable, before.stable_desired),
+            _ => (Role::Candidate, before.candidate_desired),
+        };
+        out.notices.push(Notice::Scaled { role, count });
+        match phase {
+            Phase::Reviving => self.ask_after_phase(Phase::Checking, BRISK_POLL),
+            _ => self.after(Phase::Restoring, out),
+        }
+    }
+
+    fn failed_back(&mut self, phase: Phase, issued: &Issued, fault: &Fault, out: &mut Reaction) {
+        self.tell_fault(fault, out);
+        let for_good = matches!(fault.kind, FaultKind::Missing | FaultKind::Denied | FaultKind::Permanent);
+        let State::Retreat { refused, .. } = &mut self.state else { return };
+        *refused += 1;
+        let tries = *refused;
+        match phase {
+            Phase::Checking => {
+                // What cannot be read does not stop the write.
+                self.go(Phase::Routing, out);
+            }
+            Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(fault.to_string(), out),
+            Phase::Routing => self.ask_after(RETRY, issued.effect.clone()),
+            Phase::Reviving => self.ask_after_phase(Phase::Checking, BRISK_POLL),
+            Phase::Verifying | Phase::Quieting => self.ask_after_phase(phase, BRISK_POLL),
+            Phase::Restoring | Phase::Mending if tries < ATTEMPTS * 3 && !for_good => {
+                self.ask_after(RETRY, issued.effect.clone());
+            }
+            Phase::Restoring => self.leave_undone(phase, "the candidate slot keeps its tasks", fault, out),
+            Phase::Mending => self.leave_undone(phase, "stickiness of the rule stays off", fault, out),
+            Phase::Counting if tries < ATTEMPTS => self.ask_after(RETRY, issued.effect.clone()),
+            Phase::Counting => self.end(out),
+        }
+    }
+
+    fn leave_undone(&mut self, phase: Phase, what: &str, fault: &Fault, out: &mut Reaction) {
+        out.notices.push(Notice::LeftUndone { what: format!("{what}: {fault}") });
+        self.after(phase, out);
+    }
+
+    /// The runner must leave and the traffic is back: only the rule is put right.
+    pub(super) fn leave_in_a_hurry(&mut self, out: &mut Reaction) {
+        if self.memory.unsettled.is_some() {
+            return self.go(Phase::Verifying, out);
+        }
+        self.go(Phase::Mending, out);
+    }
+
+    fn strand(&mut self, why: String, out: &mut Reaction) {
+        let State::Retreat { reason, .. } = self.state.clone() else { return };
+        self.finish(Outcome::Stranded { reason: Some(reason), why }, out);
+    }
+
+    fn end(&mut self, out: &mut Reaction) {
+        let State::Retreat { reason, .. } = self.state.clone() else { return };
+        if self.memory.hurry && self.memory.wanted > 0 {
+            let what = "the candidate slot keeps its tasks, because the runner was told to stop".to_owned();
+            out.notices.push(Notice::LeftUndone { what });
+        }
+        self.finish(Outcome::RolledBack(reason), out);
+    }
+}
+
+/// Whether the rule gives the candidate nothing.
+fn is_back(rule: &RuleSeen) -> bool {
+    rule.share == Some(Share::NONE)
+}

@@ -1,0 +1,237 @@
+//! Where a rollout stands, and all it remembers: the fold over its tape.
+
+use std::time::Duration;
+
+use super::effect::{Effect, Issued};
+use super::notice::{Outcome, Reason};
+use crate::clock::Timestamp;
+use crate::fault::Fault;
+use crate::fleet::{Fleet, Served};
+use crate::gate::Verdict;
+use crate::traffic::Share;
+
+/// Between two looks while nothing is asked of people or tasks. Four a minute keep an idle rollout
+/// within its budget of calls, and show a breaching datapoint within 15 s.
+pub const POLL: Duration = Duration::from_secs(15);
+/// Between two looks while tasks start, a probe fails, or a write is read back.
+pub(super) const BRISK_POLL: Duration = Duration::from_secs(5);
+/// Before something refused is asked for again.
+pub(super) const RETRY: Duration = Duration::from_secs(2);
+/// How long after it was asked for a write with an unknown outcome can still take effect: the call's
+/// own time-out of 15 s, and as much again for what AWS does after it accepted a call.
+pub const WRITE_LANDS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a read may show the world as it was before our last write.
+pub(super) const STALE_WITHIN: Duration = Duration::from_secs(60);
+/// How old a read of healthy targets may be when weight is given on it.
+pub const FRESH: Duration = Duration::from_secs(10);
+/// How long the candidate may have fewer healthy targets than its share needs.
+pub(super) const SHORT_WITHIN: Duration = Duration::from_secs(45);
+/// How often a foreign write is answered with ours while going back, before a person is called.
+pub const REASSERTIONS: u32 = 5;
+/// How often something is tried that does not touch the traffic, or that is refused for good.
+pub const ATTEMPTS: u32 = 5;
+/// How much data a look asks for beyond what the slowest gate needs: enough for late and revised
+/// datapoints, and not more with every hour that a rollout lasts.
+pub(super) const LOOK_BACK: Duration = Duration::from_secs(30 * 60);
+/// Every how many looks of a hold the tasks are read too.
+pub(super) const FLEET_EVERY: u64 = 4;
+
+/// Where a rollout stands.
+///
+/// | state | leaves on | to |
+/// |---|---|---|
+/// | `Ready` | started, recovered | `Forward` |
+/// | `Forward` | step passed | `Forward` with the next step, `Finished` after the last |
+/// | `Forward` | breach, limit, foreign write, person, signal, before the commit | `Retreat`; `Draining` while a write is outstanding |
+/// | `Draining` | the write's answer | `Retreat` |
+/// | `Retreat` | traffic verified, slots restored | `Finished` |
+/// | `Finished` | a person's rollback, when stranded | `Retreat` |
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum State {
+    /// Nothing has happened.
+    Ready,
+    /// On the way forward.
+    Forward {
+        /// Index of the step.
+        step: usize,
+        /// When it began; moved on by the time it was paused.
+        began: Timestamp,
+        /// What it is doing.
+        stage: Stage,
+    },
+    /// Going back, but a write is outstanding: its answer comes first.
+    Draining {
+        /// Why it goes back.
+        reason: Reason,
+        /// When that was decided.
+        decided: Timestamp,
+    },
+    /// Going back.
+    Retreat {
+        /// Why.
+        reason: Reason,
+        /// When that was decided.
+        decided: Timestamp,
+        /// How far it is.
+        phase: Phase,
+        /// How often the present phase was refused.
+        refused: u32,
+    },
+    /// Over.
+    Finished(Outcome),
+}
+
+/// What a step is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Reading the world before a write.
+    Checking,
+    /// The step's write is outstanding, or about to be repeated.
+    Acting,
+    /// Waiting until the world shows what was written.
+    Settling,
+    /// Probing; so many answers in a row were right.
+    Probing(u32),
+    /// Holding until then at least.
+    Holding(Timestamp),
+    /// Waiting for a person.
+    Asking,
+    /// Waiting for the proof that no requests are left.
+    Quieting,
+    /// Counting what the candidate served.
+    Counting(u32),
+}
+
+/// How far the way back is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Reading rule and targets.
+    Checking,
+    /// Giving a stable slot without tasks its tasks back.
+    Reviving,
+    /// The stable-only write is outstanding.
+    Routing,
+    /// Reading back until no earlier write can land any more.
+    Verifying,
+    /// Waiting for the proof that the candidate has no requests left.
+    Quieting,
+    /// Giving the candidate slot its former tasks.
+    Restoring,
+    /// Giving the rule its former stickiness.
+    Mending,
+    /// Counting what the candidate served.
+    Counting,
+}
+
+/// The one thing that is waited for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Wait {
+    /// Nothing: the rollout has not begun, or is over.
+    Nothing,
+    /// The answer to this.
+    Answer(Issued),
+    /// This moment, when that is asked.
+    Until(Timestamp, Effect),
+}
+
+/// A write of the rule whose outcome nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unsettled {
+    /// The share it asked for.
+    pub(super) share: Share,
+    /// When it cannot take effect any more.
+    pub(super) until: Timestamp,
+}
+
+/// Why no step is taken.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Paused {
+    pub(super) why: String,
+    pub(super) since: Timestamp,
+    /// Whether a new runner ends the pause, because the end of the last one caused it.
+    pub(super) by_interrupt: bool,
+}
+
+/// What a rollout remembers beside its state.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; all combinations can occur")]
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Memory {
+    /// The last event's time; time never goes back.
+    pub(super) now: Timestamp,
+    pub(super) started: Timestamp,
+    /// Data before this are not judged: the start, or the moment a person overruled a breach.
+    pub(super) judged_from: Timestamp,
+    /// The candidate's share last read back, the one before it, and when it changed.
+    pub(super) accepted: Share,
+    pub(super) previous: Share,
+    pub(super) accepted_at: Timestamp,
+    pub(super) unsettled: Option<Unsettled>,
+    /// Whether a write that gives the candidate weight was ever asked for.
+    pub(super) carried: bool,
+    /// When the candidate was first seen to have weight.
+    pub(super) exposed: Option<Timestamp>,
+    /// When the present step was seen to take hold.
+    pub(super) step_since: Timestamp,
+    /// The release's task definition, once registered.
+    pub(super) task_definition: Option<String>,
+    /// Tasks asked for, when, and whether all were healthy once.
+    pub(super) wanted: u32,
+    pub(super) asked: Timestamp,
+    pub(super) all_started: bool,
+    pub(super) fleet: Option<(Timestamp, Fleet)>,
+    pub(super) verdicts: Vec<Option<Verdict>>,
+    pub(super) paused: Option<Paused>,
+    pub(super) blind_since: Option<Timestamp>,
+    pub(super) short_since: Option<Timestamp>,
+    pub(super) drifted_since: Option<Timestamp>,
+    pub(super) told_fault: Option<Fault>,
+    pub(super) told_waiting: Option<String>,
+    pub(super) looks: u64,
+    pub(super) committed: bool,
+    /// When all traffic was read back on the stable slot.
+    pub(super) back_at: Option<Timestamp>,
+    pub(super) overwritten: u32,
+    pub(super) revived: bool,
+    pub(super) sticky_suspended: bool,
+    /// The runner must leave: once the traffic is back, the rest is left undone.
+    pub(super) hurry: bool,
+    pub(super) served: Option<Served>,
+}
+
+impl Memory {
+    pub(super) fn new(gates: usize) -> Self {
+        let zero = Timestamp::default();
+        Self {
+            now: zero,
+            started: zero,
+            judged_from: zero,
+            accepted: Share::NONE,
+            previous: Share::NONE,
+            accepted_at: zero,
+            unsettled: None,
+            carried: false,
+            exposed: None,
+            step_since: zero,
+            task_definition: None,
+            wanted: 0,
+            asked: zero,
+            all_started: false,
+            fleet: None,
+            verdicts: vec![None; gates],
+            paused: None,
+            blind_since: None,
+            short_since: None,
+            drifted_since: None,
+            told_fault: None,
+            told_waiting: None,
+            looks: 0,
+            committed: false,
+            back_at: None,
+            overwritten: 0,
+            revived: false,
+            sticky_suspended: false,
+            hurry: false,
+            served: None,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Strategies lowered to absolute, bounded steps: after this there is no canary and no blue-green.
+
+use std::time::Duration;
+
+use super::step::{Action, ReleasePlan, Step};
+use crate::gate::Check;
+use crate::spec::{Limits, Spec, StepSpec, Strategy};
+use crate::traffic::Share;
+
+/// How long a registration may take, refusals repeated.
+const REGISTER_WITHIN: Duration = Duration::from_secs(120);
+
+/// What is asked of a person when the spec says nothing.
+const APPROVAL: &str = "go on?";
+
+/// The steps of a spec, for a stable slot of `full` tasks.
+pub(super) fn steps(spec: &Spec, release: &ReleasePlan, full: u32) -> Vec<Step> {
+    let limits = &spec.limits;
+    let mut steps = Vec::new();
+    if matches!(release, ReleasePlan::Register { .. }) {
+        steps.push(Step { action: Action::Register, within: REGISTER_WITHIN });
+    }
+    steps.push(Step { action: Action::Prepare(full), within: limits.prepare });
+    steps.extend(spec.gates.iter().enumerate().filter_map(|(index, gate)| match &gate.check {
+        Check::Probe(rule) => Some(Step { action: Action::Probe(index), within: rule.within }),
+        _ => None,
+    }));
+    let warm = match &spec.strategy {
+        Strategy::Canary { steps: asked, warm } => {
+            steps.extend(asked.iter().map(|step| canary(step, limits)));
+            *warm
+        }
+        Strategy::Linear { step, every, warm } => {
+            steps.extend(linear(*step, *every, limits));
+            *warm
+        }
+        Strategy::BlueGreen { warm } => *warm,
+    };
+    let everything = steps.iter().any(|step| step.action == Action::Shift(Share::ALL));
+    if !everything {
+        steps.push(shift(Share::ALL, limits));
+    }
+    steps.push(hold(warm, limits));
+    steps.push(Step { action: Action::Commit, within: limits.shift });
+    steps.push(Step { action: Action::Retire, within: limits.drain });
+    steps
+}
+
+fn canary(step: &StepSpec, limits: &Limits) -> Step {
+    match step {
+        StepSpec::Shift(share) => shift(*share, limits),
+        StepSpec::Hold(span) => hold(*span, limits),
+        StepSpec::Approve { message, within } => {
+            let message = message.clone().unwrap_or_else(|| APPROVAL.to_owned());
+            Step { action: Action::Approve(message), within: *within }
+        }
+    }
+}
+
+/// Equal steps below everything, each held.
+fn linear(step: Share, every: Duration, limits: &Limits) -> Vec<Step> {
+    let stride = usize::from(step.permille().max(1));
+    let shares = (step.permille()..1000).step_by(stride).filter_map(Share::from_permille);
+    shares.flat_map(|share| [shift(share, limits), hold(every, limits)]).collect()
+}
+
+fn shift(share: Share, limits: &Limits) -> Step {
+    Step { action: Action::Shift(share), within: limits.shift }
+}
+
+fn hold(span: Duration, limits: &Limits) -> Step {
+    Step { action: Action::Hold(span), within: span + limits.verdict }
+}

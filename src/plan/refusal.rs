@@ -1,0 +1,238 @@
+//! Why a target is not rolled out to: whatever would make the rollout, or the way back, impossible.
+
+use std::fmt;
+
+use super::step::{Action, Step};
+use super::weight_of;
+use crate::clock::span;
+use crate::fleet::{AlarmState, Slot, SlotView, Survey};
+use crate::gate::{AlarmRule, AtStart, Check, TasksRule};
+use crate::spec::{Limits, Spec};
+use crate::traffic::weights;
+
+/// One reason, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong.
+    pub wrong: String,
+    /// What would be right.
+    pub help: Option<String>,
+}
+
+/// All reasons.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Refused(pub Vec<Refusal>);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<&str> = self.0.iter().map(|refusal| refusal.wrong.as_str()).collect();
+        f.write_str(&lines.join("; "))
+    }
+}
+
+fn refusal(wrong: impl Into<String>, help: impl Into<String>) -> Refusal {
+    Refusal { wrong: wrong.into(), help: Some(help.into()) }
+}
+
+/// Every reason to refuse `spec` on this account; `stable` is the slot with all the weight, if any.
+pub(super) fn refusals(spec: &Spec, survey: &Survey, steps: &[Step], stable: Option<Slot>) -> Vec<Refusal> {
+    let mut found = Vec::new();
+    found.extend(default_rule(survey));
+    let slots = [&survey.blue, &survey.green];
+    found.extend(slots.iter().flat_map(|slot| slot_refusals(survey, slot)));
+    match stable {
+        Some(Slot::Blue) => found.extend(role_refusals(spec, survey, steps, &survey.blue, &survey.green)),
+        Some(Slot::Green) => found.extend(role_refusals(spec, survey, steps, &survey.green, &survey.blue)),
+        None => found.extend(no_stable_slot(survey)),
+    }
+    found.extend(alarm_refusals(spec, survey));
+    found.extend(survey.release_problems.iter().map(|wrong| Refusal { wrong: wrong.clone(), help: None }));
+    found
+}
+
+fn default_rule(survey: &Survey) -> Option<Refusal> {
+    survey.rule.priority.is_none().then(|| {
+        refusal(
+            "the rule is the listener's default rule",
+            "put the service behind a rule of its own: permissions can then be scoped to it, and it cannot shadow others",
+        )
+    })
+}
+
+fn slot_refusals(survey: &Survey, slot: &SlotView) -> Vec<Refusal> {
+    let place = &slot.place;
+    let (which, service, group) = (place.slot, &place.service, &place.target_group_name);
+    let mut found = Vec::new();
+    if weight_of(survey, slot).is_none() {
+        found.push(refusal(
+            format!("the rule does not forward to {which}'s target group {group}"),
+            format!("add {group} to the rule's forward action with weight 0: its health checks run only then"),
+        ));
+    }
+    if slot.status != "ACTIVE" {
+        found.push(refusal(format!("service {service} is {}", slot.status), "create it, or name another"));
+    }
+    if !slot.attached {
+        let help = format!("give {service} a load balancer entry for {group}: ECS must register its tasks there");
+        found.push(refusal(format!("service {service} does not register its tasks in {group}"), help));
+    }
+    if slot.controller != "ECS" {
+        let wrong = format!("service {service} uses the {} deployment controller", slot.controller);
+        found.push(refusal(wrong, "tidegate moves pairs of services with the ECS controller"));
+    } else if slot.strategy != "ROLLING" {
+        let wrong =
+            format!("service {service} uses ECS's own {} deployments, which move the weights too", slot.strategy);
+        found.push(refusal(wrong, "set the service's deployment strategy to ROLLING"));
+    }
+    found
+}
+
+fn no_stable_slot(survey: &Survey) -> Option<Refusal> {
+    let (blue, green) = (weight_of(survey, &survey.blue)?, weight_of(survey, &survey.green)?);
+    let (b, g) = (&survey.blue.place.target_group_name, &survey.green.place.target_group_name);
+    Some(if blue == 0 {
+        refusal(
+            format!("neither {b} nor {g} has weight in the rule, so nothing serves and there is nothing to go back to"),
+            "give the slot that runs the good release a weight of 100",
+        )
+    } else {
+        refusal(
+            format!("both slots carry weight: {b} {blue}, {g} {green}"),
+            "finish the rollout that is under way, or give one slot weight 0: only then is it clear what to go back to",
+        )
+    })
+}
+
+fn role_refusals(
+    spec: &Spec,
+    survey: &Survey,
+    steps: &[Step],
+    stable: &SlotView,
+    candidate: &SlotView,
+) -> Vec<Refusal> {
+    let mut found = Vec::new();
+    let service = &stable.place.service;
+    if stable.desired == 0 || stable.healthy == 0 {
+        let wrong = format!(
+            "the stable slot {service} has no capacity to go back to: {} tasks wanted, {} healthy targets",
+            stable.desired, stable.healthy
+        );
+        found.push(refusal(wrong, format!("bring {service} up first")));
+    }
+    found.extend(health_check(spec, candidate));
+    found.extend(unwritable_shares(steps, survey, stable, candidate));
+    found.extend(unreachable_probe(spec, survey, candidate));
+    found
+}
+
+fn tasks_rule(spec: &Spec) -> Option<&TasksRule> {
+    spec.gates.iter().find_map(|gate| match &gate.check {
+        Check::Tasks(rule) => Some(rule),
+        _ => None,
+    })
+}
+
+/// A target needs so many checks at such intervals; a limit below that can never be kept.
+fn health_check(spec: &Spec, candidate: &SlotView) -> Option<Refusal> {
+    let least = candidate.health_interval * candidate.healthy_threshold;
+    let start_within = tasks_rule(spec).map_or(spec.limits.prepare, |rule| rule.start_within);
+    let limit = start_within.min(spec.limits.prepare);
+    (least >= limit).then(|| {
+        let group = &candidate.place.target_group_name;
+        let wrong = format!(
+            "{group} needs {} checks every {} before a target is healthy, so no task can be healthy within {}",
+            candidate.healthy_threshold,
+            span(candidate.health_interval),
+            span(limit)
+        );
+        refusal(wrong, format!("check more often, or raise the limit above {}", span(least)))
+    })
+}
+
+/// Weights are whole numbers up to 999: with further target groups in the rule some shares cannot be said.
+fn unwritable_shares(steps: &[Step], survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Vec<Refusal> {
+    let pair = [stable, candidate].map(|slot| weight_of(survey, slot).unwrap_or(0));
+    let ours = [&stable.place.target_group, &candidate.place.target_group];
+    let others = survey.rule.weights.iter().any(|(arn, weight)| !ours.contains(&arn) && *weight > 0);
+    let shares = steps.iter().filter_map(|step| match step.action {
+        Action::Shift(share) => Some(share),
+        _ => None,
+    });
+    let wrongs = shares.filter_map(|share| weights(share, (pair[0], pair[1]), others).err());
+    wrongs.map(|wrong| Refusal { wrong, help: None }).collect()
+}
+
+/// A probe that goes through the load balancer reaches the candidate only where a rule leads there.
+fn unreachable_probe(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Option<Refusal> {
+    let through = spec.gates.iter().find(|gate| match &gate.check {
+        Check::Probe(rule) => rule.url.contains("{load_balancer}") || rule.url.contains(&survey.dns_name),
+        _ => false,
+    })?;
+    let group = &candidate.place.target_group;
+    if survey.shared_with.iter().any(|(_, to)| to == group) {
+        return None;
+    }
+    let name = &candidate.place.target_group_name;
+    let wrong = format!("probe {} cannot reach the candidate: no other rule forwards to {name}", through.name);
+    Some(refusal(wrong, format!("point the test listener, or a rule with a test header, at {name}")))
+}
+
+fn alarm_rules(spec: &Spec) -> impl Iterator<Item = &AlarmRule> {
+    spec.gates.iter().filter_map(|gate| match &gate.check {
+        Check::Alarm(rule) => Some(rule),
+        _ => None,
+    })
+}
+
+fn alarm_refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
+    let judge = |rule: &AlarmRule| {
+        let name = &rule.alarm;
+        let Some(alarm) = survey.alarms.iter().find(|alarm| alarm.name == *name) else {
+            return Some(refusal(format!("there is no alarm {name}"), "create it in this region, or name another"));
+        };
+        let rings = alarm.state == AlarmState::Alarm && rule.at_start == AtStart::Refuse;
+        rings.then(|| {
+            let help = "wait until it is quiet, or say `at_start: wait_for_ok` to go on without it until then";
+            refusal(format!("alarm {name} is in ALARM before the rollout starts"), help)
+        })
+    };
+    alarm_rules(spec).filter_map(judge).collect()
+}
+
+/// What the plan's reader should know although it refuses nothing.
+pub(super) fn warnings(spec: &Spec, survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(sticky) = survey.rule.stickiness {
+        said.push(format!(
+            "the rule is sticky for {}: clients keep their target group while weights move; the way back turns stickiness off until the candidate is quiet",
+            span(sticky)
+        ));
+    }
+    if stable.healthy < stable.desired {
+        said.push(format!("the stable slot has {} healthy targets of {} tasks", stable.healthy, stable.desired));
+    }
+    if candidate.desired > 0 {
+        said.push(format!("the candidate slot runs {} tasks already; they are replaced", candidate.desired));
+    }
+    for (rule, _) in &survey.shared_with {
+        said.push(format!("another rule forwards to one of the slots: {rule}"));
+    }
+    for rule in alarm_rules(spec) {
+        if survey.alarms.iter().any(|alarm| alarm.name == rule.alarm && !alarm.actions_enabled) {
+            said.push(format!("alarm {} has its actions disabled; it is judged all the same", rule.alarm));
+        }
+    }
+    said.extend(late_start(spec, &spec.limits));
+    said
+}
+
+fn late_start(spec: &Spec, limits: &Limits) -> Option<String> {
+    let rule = tasks_rule(spec)?;
+    (rule.start_within > limits.prepare).then(|| {
+        format!(
+            "limits.prepare ({}) ends before tasks.start_within ({})",
+            span(limits.prepare),
+            span(rule.start_within)
+        )
+    })
+}

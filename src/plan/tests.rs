@@ -1,0 +1,218 @@
+//! The compiler: a spec and a survey in, steps or reasons out.
+
+use std::time::Duration;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::fleet::{AlarmState, AlarmView, Place, RuleView};
+use crate::gate::{AlarmRule, AtStart, Check, Gate, Insufficient, TasksRule};
+use crate::name::RolloutName;
+use crate::spec::{Limits, Policies, Release, RuleSpec, SlotSpec, StepSpec, Strategy, TargetSpec};
+use crate::traffic::Share;
+
+fn minutes(n: u64) -> Duration {
+    Duration::from_secs(60 * n)
+}
+
+fn share(percent: f64) -> Share {
+    Share::from_percent(percent).unwrap()
+}
+
+fn slot(slot: Slot, desired: u32) -> SlotView {
+    let arn = format!("arn:aws:elasticloadbalancing:eu-west-1:000000000000:targetgroup/web-{slot}/1");
+    SlotView {
+        place: Place {
+            slot,
+            service: format!("web-{slot}"),
+            target_group: arn,
+            target_group_name: format!("web-{slot}"),
+            target_group_dimension: format!("targetgroup/web-{slot}/1"),
+        },
+        status: "ACTIVE".into(),
+        controller: "ECS".into(),
+        strategy: "ROLLING".into(),
+        task_definition: "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:1".into(),
+        desired,
+        running: desired,
+        healthy: desired,
+        attached: true,
+        health_interval: Duration::from_secs(10),
+        healthy_threshold: 2,
+        deregistration_delay: Duration::from_secs(30),
+    }
+}
+
+fn survey() -> Survey {
+    let (blue, green) = (slot(Slot::Blue, 4), slot(Slot::Green, 0));
+    let weights = vec![(blue.place.target_group.clone(), 1), (green.place.target_group.clone(), 0)];
+    Survey {
+        at: Timestamp::from_millis(1_000_000),
+        region: "eu-west-1".into(),
+        account: "000000000000".into(),
+        cluster: "prod".into(),
+        load_balancer: "web".into(),
+        load_balancer_dimension: "app/web/1".into(),
+        dns_name: "web.example.com".into(),
+        rule: RuleView {
+            arn: "arn:aws:elasticloadbalancing:eu-west-1:000000000000:listener-rule/app/web/1/1/1".into(),
+            port: 443,
+            priority: Some(10),
+            conditions: "path /*".into(),
+            weights,
+            stickiness: None,
+            other_actions: Vec::new(),
+            shape: "shape".into(),
+            actions_json: "[]".into(),
+        },
+        blue,
+        green,
+        alarms: Vec::new(),
+        shared_with: Vec::new(),
+        release_problems: Vec::new(),
+    }
+}
+
+fn spec(strategy: Strategy) -> Spec {
+    let slot = |name: &str| SlotSpec { service: name.into(), target_group: name.into() };
+    Spec {
+        name: RolloutName::parse("web").unwrap(),
+        target: TargetSpec {
+            region: None,
+            cluster: "prod".into(),
+            rule: RuleSpec::Arn("arn".into()),
+            blue: slot("web-blue"),
+            green: slot("web-green"),
+        },
+        release: Release::Registered("web:2".into()),
+        strategy,
+        gates: vec![Gate { name: "tasks".into(), check: Check::Tasks(TasksRule::default()) }],
+        policies: Policies::default(),
+        limits: Limits::default(),
+    }
+}
+
+fn blue_green() -> Spec {
+    spec(Strategy::BlueGreen { warm: minutes(10) })
+}
+
+fn registered() -> ReleasePlan {
+    ReleasePlan::Registered("web:2".into())
+}
+
+fn actions(strategy: Strategy) -> Vec<Action> {
+    let plan = compile(&spec(strategy), &survey(), registered()).unwrap();
+    plan.steps.into_iter().map(|step| step.action).collect()
+}
+
+fn refused(spec: &Spec, survey: &Survey) -> String {
+    compile(spec, survey, registered()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_canary_ends_with_everything_warm_commit_and_retire() {
+    let hold = StepSpec::Hold(minutes(5));
+    let steps = vec![StepSpec::Shift(share(5.0)), hold.clone(), StepSpec::Shift(share(50.0)), hold];
+    let expected = vec![
+        Action::Prepare(4),
+        Action::Shift(share(5.0)),
+        Action::Hold(minutes(5)),
+        Action::Shift(share(50.0)),
+        Action::Hold(minutes(5)),
+        Action::Shift(Share::ALL),
+        Action::Hold(minutes(10)),
+        Action::Commit,
+        Action::Retire,
+    ];
+    assert_eq!(actions(Strategy::Canary { steps, warm: minutes(10) }), expected);
+}
+
+#[test]
+fn linear_steps_are_equal_and_stop_short_of_everything() {
+    let shifts = |step| {
+        let all = actions(Strategy::Linear { step: share(step), every: minutes(1), warm: minutes(1) });
+        all.iter().filter(|action| matches!(action, Action::Shift(_))).cloned().collect::<Vec<_>>()
+    };
+    let to = |percent| Action::Shift(share(percent));
+    assert_eq!(shifts(25.0), vec![to(25.0), to(50.0), to(75.0), to(100.0)]);
+    assert_eq!(shifts(40.0), vec![to(40.0), to(80.0), to(100.0)]);
+    assert_eq!(shifts(100.0), vec![to(100.0)]);
+}
+
+#[test]
+fn the_slot_with_the_weight_is_stable_whatever_its_colour() {
+    let mut survey = survey();
+    survey.rule.weights[0].1 = 0;
+    survey.rule.weights[1].1 = 100;
+    survey.green.desired = 3;
+    survey.green.healthy = 3;
+    let plan = compile(&blue_green(), &survey, registered()).unwrap();
+    assert_eq!((plan.target.stable.slot, plan.target.candidate.slot), (Slot::Green, Slot::Blue));
+    assert_eq!(plan.steps[0].action, Action::Prepare(3));
+    assert_eq!(plan.before.weights, survey.rule.weights);
+}
+
+#[test]
+fn a_target_that_could_not_be_rolled_back_is_refused_with_its_reason() {
+    let check = |change: &dyn Fn(&mut Survey), words: &str| {
+        let mut survey = survey();
+        change(&mut survey);
+        let said = refused(&blue_green(), &survey);
+        assert!(said.contains(words), "{said}");
+    };
+    check(&|s| s.blue.healthy = 0, "no capacity to go back to");
+    check(&|s| s.rule.priority = None, "default rule");
+    check(&|s| s.rule.weights[1].1 = 1, "both slots carry weight");
+    check(&|s| s.rule.weights[0].1 = 0, "neither web-blue nor web-green has weight");
+    check(&|s| drop(s.rule.weights.pop()), "does not forward to green's target group web-green");
+    check(&|s| s.green.attached = false, "does not register its tasks");
+    check(&|s| s.green.controller = "CODE_DEPLOY".into(), "CODE_DEPLOY");
+    check(&|s| s.green.strategy = "CANARY".into(), "move the weights too");
+    check(&|s| s.green.status = "INACTIVE".into(), "is INACTIVE");
+    check(&|s| s.green.health_interval = minutes(5), "no task can be healthy within 5m");
+}
+
+#[test]
+fn all_reasons_come_at_once() {
+    let mut survey = survey();
+    survey.green.attached = false;
+    survey.green.status = "DRAINING".into();
+    survey.blue.healthy = 0;
+    assert_eq!(compile(&blue_green(), &survey, registered()).unwrap_err().0.len(), 3);
+}
+
+#[test]
+fn an_alarm_must_exist_and_be_quiet_before_the_start() {
+    let gate = |at_start| {
+        let rule = AlarmRule { alarm: "web-5xx".into(), at_start, insufficient_data: Insufficient::Inconclusive };
+        Gate { name: "web-5xx".into(), check: Check::Alarm(rule) }
+    };
+    let mut spec = blue_green();
+    spec.gates.push(gate(AtStart::Refuse));
+    assert!(refused(&spec, &survey()).contains("there is no alarm web-5xx"));
+    let mut ringing = survey();
+    let name = "web-5xx".into();
+    ringing.alarms.push(AlarmView { name, state: AlarmState::Alarm, actions_enabled: true, window: minutes(1) });
+    assert!(refused(&spec, &ringing).contains("in ALARM before the rollout starts"));
+    spec.gates[1] = gate(AtStart::WaitForOk);
+    assert!(compile(&spec, &ringing, registered()).is_ok());
+}
+
+#[test]
+fn a_share_too_fine_for_the_rules_other_weights_is_refused() {
+    let mut survey = survey();
+    survey.rule.weights.push(("arn:other".into(), 1));
+    let steps = vec![StepSpec::Shift(share(5.0)), StepSpec::Hold(minutes(1))];
+    let canary = spec(Strategy::Canary { steps, warm: minutes(1) });
+    assert!(refused(&canary, &survey).contains("too coarse for 5%"));
+    assert!(compile(&blue_green(), &survey, registered()).is_ok());
+}
+
+#[test]
+fn the_plan_is_bounded_and_never_shorter_than_its_holds() {
+    let plan = compile(&blue_green(), &survey(), registered()).unwrap();
+    let (least, most) = plan.duration();
+    assert_eq!(least, minutes(10) + QUIET_LEAST);
+    assert!(most > least && most < minutes(24 * 60));
+    assert_eq!(plan.share_after(0), Share::NONE);
+    assert_eq!(plan.share_after(plan.steps.len()), Share::ALL);
+}

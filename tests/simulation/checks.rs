@@ -1,0 +1,147 @@
+//! The safety invariants, checked against the world's truth at every event.
+
+use std::time::Duration;
+
+use tidegate::clock::Timestamp;
+use tidegate::fleet::Role;
+use tidegate::machine::{Answer, Effect, Event, FRESH, Issued, Machine, Notice, Outcome};
+use tidegate::plan::{Action, Plan, QUIET_PERIODS};
+use tidegate::traffic::Share;
+
+use super::mishaps::Candidate;
+use super::world::{FULL, World};
+
+/// How long a foreign write may be unseen: a slow answer to an old read.
+const UNSEEN_WITHIN: Duration = Duration::from_secs(20);
+
+/// What was seen so far.
+pub struct Checks {
+    /// When the last fleet was asked for, and the candidate's healthy targets in it.
+    fleet: Option<(Timestamp, u32)>,
+    retreating: bool,
+    committed: bool,
+    /// The newest metric point seen, and the start of the step it was seen in.
+    newest_point: Option<Timestamp>,
+    holds: Vec<bool>,
+    step_began: Timestamp,
+}
+
+impl Checks {
+    pub fn new(plan: &Plan) -> Self {
+        let holds = plan.steps.iter().map(|step| matches!(step.action, Action::Hold(_))).collect();
+        Self {
+            fleet: None,
+            retreating: false,
+            committed: false,
+            newest_point: None,
+            holds,
+            step_began: Timestamp::default(),
+        }
+    }
+
+    /// An answer is on its way to the machine.
+    pub fn answered(&mut self, issued: &Issued, answer: &Answer) {
+        let Answer::Seen(seen) = answer else { return };
+        if let Some(fleet) = &seen.fleet {
+            self.fleet = Some((issued.at, fleet.candidate.healthy));
+        }
+        let points = seen.readings.iter().filter_map(|(_, reading)| match reading {
+            tidegate::gate::Reading::Metric(metric) => metric.values.last().map(|point| point.at),
+            _ => None,
+        });
+        self.newest_point = points.max().or(self.newest_point);
+    }
+
+    /// The machine asks something of the world.
+    pub fn asked(&mut self, issued: &Issued, outstanding: Option<&Issued>, world: &World) {
+        if let Some(outstanding) = outstanding {
+            assert!(!outstanding.effect.is_write(), "a write in flight was dropped: {outstanding:?}");
+        }
+        match &issued.effect {
+            Effect::Route(route) if route.share > Share::NONE => self.weight_is_given(issued, route.share),
+            Effect::Scale { role, count, .. } if *count < world.tasks(*role).desired => {
+                self.capacity_is_taken(*role, world);
+            }
+            _ => {}
+        }
+    }
+
+    /// Weight only to a slot with enough healthy targets, read at most 10 s ago, and never once going back.
+    fn weight_is_given(&self, issued: &Issued, share: Share) {
+        assert!(!self.retreating, "forward while going back");
+        let (asked, healthy) = self.fleet.expect("weight is given on a read");
+        assert!(issued.at.since(asked) <= FRESH, "weight is given on an old read");
+        assert!(healthy >= share.need(FULL), "weight {share} is given to {healthy} healthy targets");
+    }
+
+    /// Capacity is never taken from a slot that has weight, had requests in the last periods, or could
+    /// still be given weight by a write that has not landed.
+    /// A foreign write that no read could have shown yet is nobody's fault: AWS has no conditional write.
+    fn capacity_is_taken(&self, role: Role, world: &World) {
+        let changed = world.shares.last().expect("there is a first share").0;
+        if world.foreign_rules && world.now.since(changed) <= UNSEEN_WITHIN {
+            return;
+        }
+        assert_eq!(world.gets(role), Share::NONE, "capacity is taken from the {role} slot, which has weight");
+        let since = world.now.before(Duration::from_secs(60) * QUIET_PERIODS);
+        assert!(!world.served_since(role, since), "capacity is taken from the {role} slot, which had requests");
+        let could_land = world.late.iter().any(|(_, share)| match role {
+            Role::Stable => share.rest() > Share::NONE,
+            Role::Candidate => *share > Share::NONE,
+        });
+        assert!(!could_land, "capacity is taken from the {role} slot, which a late write could give weight");
+    }
+
+    /// The machine told people something.
+    pub fn told(&mut self, notices: &[Notice], machine: &Machine, now: Timestamp) {
+        for notice in notices {
+            match notice {
+                Notice::Retreating { .. } => {
+                    assert!(!self.committed, "going back after the commit");
+                    self.retreating = true;
+                }
+                Notice::Committed => self.committed = true,
+                Notice::StepStarted(_) => self.step_began = now,
+                Notice::StepPassed { step, .. } if self.holds[*step] => {
+                    let newest = self.newest_point.expect("a hold passes on data");
+                    assert!(newest >= self.step_began, "a hold passed on data from before it");
+                }
+                _ => {}
+            }
+        }
+        assert!(machine.pending().is_none() || machine.wake_at().is_none(), "two things are waited for");
+    }
+
+    /// It is over: the world must be as the outcome says, and stay so.
+    pub fn end(&self, outcome: &Outcome, world: &mut World, tape: &[(Timestamp, Event)], plan: &Plan) {
+        let later = world.now + Duration::from_secs(120);
+        world.advance(later);
+        match outcome {
+            Outcome::Promoted => {
+                assert!(world.foreign || world.share() == Share::ALL, "promoted at {}", world.share());
+                assert_ne!(world.mishaps.candidate, Candidate::Failing, "a failing release was promoted");
+            }
+            Outcome::RolledBack(_) => {
+                assert!(world.foreign || world.share() == Share::NONE, "rolled back at {}", world.share());
+                assert_eq!(world.stable.desired, FULL, "rolled back to a slot that was scaled down");
+            }
+            Outcome::Stranded { why, .. } => {
+                let hopeless = world.foreign || world.healthy(Role::Stable) == 0;
+                assert!(hopeless, "stranded without need: {why}");
+            }
+        }
+        assert_eq!(world.requests_to_nobody, 0, "traffic went to a slot without tasks");
+        self.every_prefix_replays(tape, plan);
+    }
+
+    /// Replaying any prefix gives the machine that was there: applying it twice does.
+    fn every_prefix_replays(&self, tape: &[(Timestamp, Event)], plan: &Plan) {
+        let (mut one, mut other) = (Machine::new(plan.clone()), Machine::new(plan.clone()));
+        for (at, event) in tape {
+            let first = one.apply(*at, event.clone());
+            let second = other.apply(*at, event.clone());
+            assert_eq!(first, second);
+        }
+        assert_eq!(one, other);
+    }
+}

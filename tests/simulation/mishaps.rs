@@ -1,0 +1,101 @@
+//! What goes wrong in one rollout, thrown once from its seed. Each kind is off in most rollouts, so
+//! that their combinations differ.
+
+use std::time::Duration;
+
+use super::die::Die;
+
+/// How the new release behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    Healthy,
+    /// A fifth of its requests fail.
+    Failing,
+    /// Its tasks never pass a health check.
+    NeverHealthy,
+    /// Its tasks stop by themselves.
+    Crashing,
+    /// It is good, and loses tasks while it serves.
+    Sick,
+}
+
+/// The mishaps of one rollout.
+#[derive(Clone, Debug)]
+pub struct Mishaps {
+    pub candidate: Candidate,
+    /// Probability that a read fails.
+    pub read_fails: f64,
+    /// Probability that a read shows the rule as it was a few seconds ago.
+    pub read_is_stale: f64,
+    /// Probability that a write is refused without effect.
+    pub write_refused: f64,
+    /// Probability that a write's answer is lost after it took effect.
+    pub answer_lost: f64,
+    /// Probability that a write times out and lands later.
+    pub write_late: f64,
+    /// Probability that a write times out and never lands.
+    pub write_lost: f64,
+    /// Answers take up to this long.
+    pub latency: Duration,
+    /// Probability, at each event, that the runner dies.
+    pub crash: f64,
+    /// How long a dead runner stays dead, at most.
+    pub outage: Duration,
+    /// Probability, at each event, that a person says something.
+    pub word: f64,
+    /// Probability, at each event, that the runner is told to stop.
+    pub signal: f64,
+    /// How many times somebody else writes the rule.
+    pub foreign_writes: u32,
+    /// Probability that a minute's metrics are missing.
+    pub silence: f64,
+}
+
+impl Mishaps {
+    pub fn throw(die: &mut Die) -> Self {
+        let mut maybe = |probability: f64, value: f64| if die.chance(probability) { value } else { 0.0 };
+        let (read_fails, read_is_stale) = (maybe(0.4, 0.15), maybe(0.3, 0.15));
+        let (write_refused, answer_lost) = (maybe(0.4, 0.3), maybe(0.4, 0.3));
+        let (write_late, write_lost) = (maybe(0.4, 0.3), maybe(0.3, 0.2));
+        let (crash, silence) = (maybe(0.5, 0.03), maybe(0.2, 0.2));
+        let (word, signal) = (maybe(0.3, 0.01), maybe(0.1, 0.01));
+        let kinds =
+            [Candidate::Healthy, Candidate::Failing, Candidate::NeverHealthy, Candidate::Crashing, Candidate::Sick];
+        Self {
+            candidate: die.one_of(&kinds),
+            read_fails,
+            read_is_stale,
+            write_refused,
+            answer_lost,
+            write_late,
+            write_lost,
+            latency: Duration::from_secs(die.one_of(&[0, 1, 3, 9])),
+            crash,
+            outage: Duration::from_secs(die.one_of(&[1, 20, 600])),
+            word,
+            signal,
+            foreign_writes: if die.chance(0.1) { 1 } else { 0 },
+            silence,
+        }
+    }
+
+    /// Nothing goes wrong, and the release is good.
+    pub fn none(candidate: Candidate) -> Self {
+        Self {
+            candidate,
+            read_fails: 0.0,
+            read_is_stale: 0.0,
+            write_refused: 0.0,
+            answer_lost: 0.0,
+            write_late: 0.0,
+            write_lost: 0.0,
+            latency: Duration::ZERO,
+            crash: 0.0,
+            outage: Duration::ZERO,
+            word: 0.0,
+            signal: 0.0,
+            foreign_writes: 0,
+            silence: 0.0,
+        }
+    }
+}

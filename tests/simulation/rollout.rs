@@ -1,0 +1,169 @@
+//! One rollout in virtual time: machine, tape and world, a runner that may die, people who may speak.
+
+use std::time::Duration;
+
+use tidegate::clock::Timestamp;
+use tidegate::gate::{Bound, Check, Gate, MetricRule, MissingData, TasksRule};
+use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
+use tidegate::plan::Plan;
+use tidegate::traffic::Share;
+
+use super::checks::Checks;
+use super::die::Die;
+use super::mishaps::Mishaps;
+use super::world::World;
+
+/// More events than any rollout has; one that needs more never ends.
+const EVENTS: usize = 40_000;
+
+/// A rollout that ended.
+pub struct Ended {
+    pub outcome: Outcome,
+    pub world: World,
+    pub tape: Vec<(Timestamp, Event)>,
+    pub notices: Vec<Notice>,
+    pub took: Duration,
+}
+
+struct Runner<'a> {
+    machine: Machine,
+    tape: Vec<(Timestamp, Event)>,
+    notices: Vec<Notice>,
+    in_flight: Option<(Timestamp, Issued, Answer)>,
+    world: World,
+    checks: Checks,
+    die: &'a mut Die,
+    epoch: u64,
+}
+
+/// Runs a rollout of `plan` to its end.
+pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
+    let start = Timestamp::from_millis(1_800_000_000_000);
+    let mut runner = Runner {
+        machine: Machine::new(plan.clone()),
+        tape: Vec::new(),
+        notices: Vec::new(),
+        in_flight: None,
+        world: World::new(start, mishaps),
+        checks: Checks::new(plan),
+        die,
+        epoch: 1,
+    };
+    runner.take(Event::Started { by: "sim".into() });
+    for _ in 0..EVENTS {
+        if let Some(outcome) = runner.machine.outcome().cloned() {
+            runner.checks.end(&outcome, &mut runner.world, &runner.tape, plan);
+            let took = runner.world.now.since(start);
+            return Ended { outcome, world: runner.world, tape: runner.tape, notices: runner.notices, took };
+        }
+        runner.turn();
+    }
+    panic!("no end after {EVENTS} events: {:?}", runner.machine.progress());
+}
+
+impl Runner<'_> {
+    fn turn(&mut self) {
+        if self.die.chance(self.world.mishaps.crash) {
+            // The answer in flight, if there is one, is never written down.
+            return self.recover();
+        }
+        if self.world.mishaps.foreign_writes > 0 && self.die.chance(0.01) {
+            self.world.mishaps.foreign_writes -= 1;
+            let some = Share::from_percent(37.0).expect("37 % is a share");
+            let share = self.die.one_of(&[some, Share::NONE]);
+            self.world.meddle(share);
+        }
+        if self.die.chance(self.world.mishaps.word) {
+            let word = self.die.one_of(&[Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Continue]);
+            return self.take(Event::Told { word, by: "ann".into(), reason: None });
+        }
+        if self.die.chance(self.world.mishaps.signal) {
+            return self.take(Event::Interrupted { signal: "SIGTERM".into() });
+        }
+        self.next();
+    }
+
+    /// What is due next: the answer in flight, the alarm, or the world's own doing.
+    fn next(&mut self) {
+        let answer = self.in_flight.as_ref().map(|(at, ..)| *at);
+        let due = [answer, self.machine.wake_at()].into_iter().flatten().min();
+        let change = self.world.next_change();
+        match (due, change) {
+            (Some(due), Some(change)) if change < due => self.world.advance(change),
+            (Some(due), _) => {
+                self.world.advance(due);
+                if answer == Some(due) {
+                    let (_, issued, answer) = self.in_flight.take().expect("it is due");
+                    self.checks.answered(&issued, &answer);
+                    self.take(Event::Answered { id: issued.id, answer });
+                } else {
+                    self.take(Event::Woken);
+                }
+            }
+            (None, _) => panic!("nothing is waited for: {:?}", self.machine.progress()),
+        }
+    }
+
+    /// Writes the event down, applies it, and performs what it led to.
+    fn take(&mut self, event: Event) {
+        let now = self.world.now;
+        self.tape.push((now, event.clone()));
+        let reaction = self.machine.apply(now, event);
+        if self.die.chance(self.world.mishaps.crash / 3.0) {
+            // The runner dies between the tape and the world: what the event led to is asked of nobody.
+            self.checks.told(&reaction.notices, &self.machine, now);
+            self.notices.extend(reaction.notices);
+            return self.recover();
+        }
+        self.perform(reaction);
+    }
+
+    fn perform(&mut self, reaction: Reaction) {
+        let handed_over = reaction.notices.iter().any(|notice| matches!(notice, Notice::HandedOver { .. }));
+        self.checks.told(&reaction.notices, &self.machine, self.world.now);
+        self.notices.extend(reaction.notices);
+        if let Some(issued) = reaction.effect {
+            let outstanding = self.in_flight.as_ref().map(|(_, issued, _)| issued);
+            self.checks.asked(&issued, outstanding, &self.world);
+            let (latency, answer) = self.world.answer(&issued.effect, self.die);
+            self.in_flight = Some((self.world.now + latency, issued, answer));
+        }
+        if handed_over {
+            self.recover();
+        }
+    }
+
+    /// Another runner takes the tape over, after an outage.
+    fn recover(&mut self) {
+        self.in_flight = None;
+        let outage = self.die.span(Duration::from_secs(1), self.world.mishaps.outage.max(Duration::from_secs(1)));
+        let back = self.world.now + outage;
+        self.world.advance(back);
+        let mut machine = Machine::new(self.machine.plan().clone());
+        for (at, event) in &self.tape {
+            let _ = machine.apply(*at, event.clone());
+        }
+        assert_eq!(machine, self.machine, "replay differs from the live machine");
+        self.machine = machine;
+        self.epoch += 1;
+        self.take(Event::Recovered { by: "sim".into(), epoch: self.epoch });
+    }
+}
+
+/// The gates of simulated rollouts: the candidate's error rate, and its tasks.
+pub fn gates() -> Vec<Gate> {
+    let errors = MetricRule {
+        inputs: Vec::new(),
+        expression: Some("100 * e / r".into()),
+        bound: Bound::Above(1.0),
+        period: Duration::from_secs(60),
+        breaching: 1,
+        of: 1,
+        samples: None,
+        missing_data: MissingData::Inconclusive,
+    };
+    vec![
+        Gate { name: "errors".into(), check: Check::Metric(errors) },
+        Gate { name: "tasks".into(), check: Check::Tasks(TasksRule::default()) },
+    ]
+}

@@ -1,0 +1,286 @@
+//! A world in virtual time: a rule, two slots, minutes of metrics. It answers effects as AWS would,
+//! mishaps included, and remembers the truth for the checkers.
+
+use std::time::Duration;
+
+use tidegate::clock::Timestamp;
+use tidegate::fault::{Fault, FaultKind};
+use tidegate::fleet::{Capacity, Fleet, Role, RuleSeen, Served, Stopped};
+use tidegate::gate::{MetricReading, Point, ProbeReading, Reading};
+use tidegate::machine::{Answer, Effect, Look, Observation, Route};
+use tidegate::plan::QUIET_PERIODS;
+use tidegate::traffic::Share;
+
+use super::die::Die;
+use super::mishaps::{Candidate, Mishaps};
+
+pub const RELEASE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:2";
+pub const BEFORE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:1";
+pub const FULL: u32 = 4;
+/// The least time a task takes to be healthy.
+const START_UP: Duration = Duration::from_secs(20);
+/// How long a late write takes to land at most, after it was sent.
+const LATE: Duration = Duration::from_secs(25);
+/// How long CloudWatch takes to publish a closed minute.
+const PUBLISHED_AFTER: Duration = Duration::from_secs(20);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// One slot's tasks.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    pub desired: u32,
+    pub task_definition: String,
+    pub since: Timestamp,
+    pub lost: u32,
+}
+
+/// The world.
+pub struct World {
+    pub now: Timestamp,
+    pub mishaps: Mishaps,
+    pub stable: Tasks,
+    pub candidate: Tasks,
+    /// Every share the rule ever had, and since when.
+    pub shares: Vec<(Timestamp, Share)>,
+    /// Writes that will land later.
+    pub late: Vec<(Timestamp, Share)>,
+    /// Whether somebody else ever wrote the rule, and whether theirs is the last word.
+    pub foreign: bool,
+    pub foreign_rules: bool,
+    pub requests_to_nobody: u64,
+}
+
+impl World {
+    pub fn new(now: Timestamp, mishaps: Mishaps) -> Self {
+        let tasks = |desired, task_definition: &str| Tasks {
+            desired,
+            task_definition: task_definition.to_owned(),
+            since: now.before(MINUTE * 60),
+            lost: 0,
+        };
+        Self {
+            now,
+            mishaps,
+            stable: tasks(FULL, BEFORE),
+            candidate: tasks(0, BEFORE),
+            shares: vec![(now, Share::NONE)],
+            late: Vec::new(),
+            foreign: false,
+            foreign_rules: false,
+            requests_to_nobody: 0,
+        }
+    }
+
+    pub fn share(&self) -> Share {
+        self.shares.last().expect("there is a first share").1
+    }
+
+    /// When the world next changes by itself.
+    pub fn next_change(&self) -> Option<Timestamp> {
+        self.late.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Lets time pass, and what was due happen.
+    pub fn advance(&mut self, to: Timestamp) {
+        self.now = self.now.max(to);
+        self.late.sort();
+        while let Some((at, share)) = self.late.first().copied().filter(|(at, _)| *at <= self.now) {
+            self.late.remove(0);
+            self.set_share(at, share);
+        }
+        for role in [Role::Stable, Role::Candidate] {
+            if !self.foreign_rules && self.gets(role) > Share::NONE && self.tasks(role).desired == 0 {
+                self.requests_to_nobody += 1;
+            }
+        }
+    }
+
+    /// Somebody else writes the rule.
+    pub fn meddle(&mut self, share: Share) {
+        self.foreign = true;
+        self.foreign_rules = true;
+        self.set_share(self.now, share);
+    }
+
+    pub fn set_share(&mut self, at: Timestamp, share: Share) {
+        if share != self.share() {
+            self.shares.push((at, share));
+        }
+    }
+
+    pub fn tasks(&self, role: Role) -> &Tasks {
+        match role {
+            Role::Stable => &self.stable,
+            Role::Candidate => &self.candidate,
+        }
+    }
+
+    /// The share a slot gets.
+    pub fn gets(&self, role: Role) -> Share {
+        match role {
+            Role::Stable => self.share().rest(),
+            Role::Candidate => self.share(),
+        }
+    }
+
+    pub fn healthy(&self, role: Role) -> u32 {
+        let tasks = self.tasks(role);
+        let age = self.now.since(tasks.since);
+        let bad = matches!(self.mishaps.candidate, Candidate::NeverHealthy | Candidate::Crashing);
+        let never = role == Role::Candidate && tasks.task_definition == RELEASE && bad;
+        if age < START_UP || never { 0 } else { tasks.desired.saturating_sub(tasks.lost) }
+    }
+
+    /// Whether a slot had a request at or after `since`, in truth.
+    pub fn served_since(&self, role: Role, since: Timestamp) -> bool {
+        self.served_between(role, since, self.now + MINUTE)
+    }
+
+    fn served_between(&self, role: Role, since: Timestamp, until: Timestamp) -> bool {
+        let gets = |share: Share| match role {
+            Role::Stable => share.rest() > Share::NONE,
+            Role::Candidate => share > Share::NONE,
+        };
+        let ends = self.shares.iter().skip(1).map(|(at, _)| *at).chain([self.now + MINUTE]);
+        self.shares.iter().zip(ends).any(|((start, share), end)| gets(*share) && end > since && *start < until)
+    }
+
+    /// The answer to an effect that was asked for now, and how long it takes. A write takes effect
+    /// here, or later, or never.
+    pub fn answer(&mut self, effect: &Effect, die: &mut Die) -> (Duration, Answer) {
+        let latency = die.span(Duration::ZERO, self.mishaps.latency);
+        let answer = if effect.is_write() { self.write(effect, die) } else { self.read(effect, die) };
+        (latency, answer)
+    }
+
+    fn write(&mut self, effect: &Effect, die: &mut Die) -> Answer {
+        let fault = |kind, words: &str| Answer::Failed(Fault::new(kind, "write", words));
+        if die.chance(self.mishaps.write_refused) {
+            return fault(FaultKind::Transient, "throttled");
+        }
+        if die.chance(self.mishaps.write_lost) {
+            return fault(FaultKind::Unknown, "timed out");
+        }
+        if die.chance(self.mishaps.write_late) {
+            if let Effect::Route(route) = effect {
+                self.late.push((self.now + die.span(Duration::from_secs(1), LATE), route.share));
+            }
+            return fault(FaultKind::Unknown, "timed out");
+        }
+        let answer = self.apply(effect);
+        if die.chance(self.mishaps.answer_lost) { fault(FaultKind::Unknown, "connection closed") } else { answer }
+    }
+
+    /// A write takes effect.
+    pub fn apply(&mut self, effect: &Effect) -> Answer {
+        match effect {
+            Effect::Register { .. } => Answer::Registered(RELEASE.to_owned()),
+            Effect::Scale { role, count, task_definition } => {
+                let now = self.now;
+                let tasks = match role {
+                    Role::Stable => &mut self.stable,
+                    Role::Candidate => &mut self.candidate,
+                };
+                let other = task_definition.as_ref().is_some_and(|other| *other != tasks.task_definition);
+                if other || *count > tasks.desired {
+                    tasks.since = now;
+                }
+                tasks.desired = *count;
+                tasks.task_definition = task_definition.clone().unwrap_or_else(|| tasks.task_definition.clone());
+                Answer::Scaled
+            }
+            Effect::Route(route) => self.route(route),
+            Effect::Look(_) | Effect::Probe(_) | Effect::Count { .. } => unreachable!("these are reads"),
+        }
+    }
+
+    fn route(&mut self, route: &Route) -> Answer {
+        if route.expected.is_some_and(|expected| expected != self.share()) {
+            return Answer::Foreign(self.rule_at(self.now));
+        }
+        self.set_share(self.now, route.share);
+        self.foreign_rules = false;
+        Answer::Routed(self.rule_at(self.now))
+    }
+
+    fn rule_at(&self, at: Timestamp) -> RuleSeen {
+        let share = self.shares.iter().rev().find(|(since, _)| *since <= at).map_or(Share::NONE, |(_, share)| *share);
+        RuleSeen { share: Some(share), sticky: false, shape: "shape".into(), text: format!("candidate {share}") }
+    }
+
+    fn read(&mut self, effect: &Effect, die: &mut Die) -> Answer {
+        if die.chance(self.mishaps.read_fails) {
+            return Answer::Failed(Fault::new(FaultKind::Transient, "read", "throttled"));
+        }
+        match effect {
+            Effect::Look(look) => Answer::Seen(Box::new(self.look(look, die))),
+            Effect::Probe(_) => Answer::Probed(ProbeReading { at: self.now, right: true, text: "200".into() }),
+            Effect::Count { .. } => Answer::Counted(Served { requests: 100, failed: 3 }),
+            Effect::Register { .. } | Effect::Scale { .. } | Effect::Route(_) => unreachable!("these are writes"),
+        }
+    }
+
+    fn look(&mut self, look: &Look, die: &mut Die) -> Observation {
+        if self.mishaps.candidate == Candidate::Sick && self.share() > Share::NONE && die.chance(0.05) {
+            self.candidate.lost = (self.candidate.lost + 1).min(FULL);
+        }
+        let age = if die.chance(self.mishaps.read_is_stale) {
+            Duration::from_secs(die.between(1, 8))
+        } else {
+            Duration::ZERO
+        };
+        let quiet = look.quiet.map(|role| {
+            let published = self.now.before(PUBLISHED_AFTER).as_millis();
+            let closed = Timestamp::from_millis(published - published % 60_000);
+            u64::from(self.served_between(role, closed.before(MINUTE * QUIET_PERIODS), closed)) * 100
+        });
+        Observation {
+            rule: Some(self.rule_at(self.now.before(age))),
+            fleet: look.fleet.then(|| self.fleet()),
+            readings: look.gates.iter().map(|gate| (*gate, self.reading(look.since, die))).collect(),
+            requests: quiet,
+            faults: Vec::new(),
+        }
+    }
+
+    fn fleet(&self) -> Fleet {
+        Fleet { stable: self.capacity(Role::Stable), candidate: self.capacity(Role::Candidate) }
+    }
+
+    fn capacity(&self, role: Role) -> Capacity {
+        let tasks = self.tasks(role);
+        let age = self.now.since(tasks.since);
+        let crashes = self.mishaps.candidate == Candidate::Crashing && tasks.task_definition == RELEASE;
+        let failed =
+            if crashes && tasks.desired > 0 { u32::try_from(age.as_secs() / 15).unwrap_or(u32::MAX) } else { 0 };
+        let stop = Stopped { task: "1".into(), at: self.now, reason: "exit code 1".into() };
+        Capacity {
+            desired: tasks.desired,
+            running: tasks.desired,
+            healthy: self.healthy(role),
+            task_definition: tasks.task_definition.clone(),
+            settled: age >= START_UP,
+            failed,
+            stopped: if failed > 0 { vec![stop] } else { Vec::new() },
+        }
+    }
+
+    /// The candidate's error rate in percent, a point for each closed, published minute with requests.
+    fn reading(&self, since: Timestamp, die: &mut Die) -> Reading {
+        let minute = 60_000;
+        let first = since.as_millis().div_ceil(minute) * minute;
+        let last = self.now.before(PUBLISHED_AFTER).as_millis();
+        let mut values = Vec::new();
+        let mut start = first;
+        while start + minute <= last {
+            let at = Timestamp::from_millis(start);
+            let had_requests = self.rule_at(at).share > Some(Share::NONE);
+            if had_requests && !die.chance(self.mishaps.silence) {
+                let value = if self.mishaps.candidate == Candidate::Failing { 20.0 } else { 0.2 };
+                values.push(Point { at, value });
+            }
+            start += minute;
+        }
+        Reading::Metric(MetricReading { values, samples: Vec::new() })
+    }
+}
