@@ -19,6 +19,9 @@ use crate::gate::{AlarmReading, AlarmRule, Reading};
 /// What a composite alarm, which has no period of its own, is taken to look at.
 const COMPOSITE_WINDOW: Duration = Duration::from_secs(60);
 
+/// How far the moment of a change in the history may lie before the one that the alarm tells.
+const HISTORY_SLACK: Duration = Duration::from_secs(5);
+
 /// One alarm as DescribeAlarms tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Alarm {
@@ -91,8 +94,12 @@ impl Histories {
         }
         let items = cloudwatch::history(cloudwatch, name, since).await?;
         let rang = items.iter().filter(|item| went_off(item)).filter_map(|item| item.timestamp()).map(timestamp).max();
-        let looked = Looked { changed: alarm.changed, since, rang };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), looked);
+        let newest = items.iter().filter_map(|item| item.timestamp()).map(timestamp).max();
+        // A history may lag behind the state; it is worth keeping once it tells of the last change.
+        if newest.is_some_and(|newest| newest + HISTORY_SLACK >= alarm.changed) {
+            let looked = Looked { changed: alarm.changed, since, rang };
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), looked);
+        }
         Ok(rang)
     }
 
@@ -106,20 +113,37 @@ impl Histories {
             Err(fault) => return rules.iter().map(|_| Reading::Unreadable(fault.clone())).collect(),
         };
         let mut readings = Vec::new();
+        let mut refused: Option<Fault> = None;
         for rule in rules {
             let alarm = found.iter().find(|alarm| alarm.view.name == rule.alarm);
-            readings.push(self.reading(cloudwatch, alarm, since).await);
+            let reading = self.reading(cloudwatch, alarm, since, refused.as_ref()).await;
+            if let Reading::Unreadable(fault) = &reading {
+                refused.get_or_insert(fault.clone());
+            }
+            readings.push(reading);
         }
         readings
     }
 
-    async fn reading(&self, cloudwatch: &Client, alarm: Option<&Alarm>, since: Timestamp) -> Reading {
+    /// One alarm's reading. Once a history was `refused`, no other is asked for in the same look: it
+    /// would take as long and bring as little.
+    async fn reading(
+        &self,
+        cloudwatch: &Client,
+        alarm: Option<&Alarm>,
+        since: Timestamp,
+        refused: Option<&Fault>,
+    ) -> Reading {
         let Some(alarm) = alarm else {
             let gone = Timestamp::default();
             return Reading::Alarm(AlarmReading { state: None, changed: gone, rang: None, window: Duration::ZERO });
         };
         let quiet_again = alarm.view.state != AlarmState::Alarm && alarm.changed >= since;
-        let rang = if quiet_again { self.rang(cloudwatch, alarm, since).await } else { Ok(None) };
+        let rang = match refused {
+            _ if !quiet_again => Ok(None),
+            Some(fault) => Err(fault.clone()),
+            None => self.rang(cloudwatch, alarm, since).await,
+        };
         match rang {
             Ok(rang) => Reading::Alarm(AlarmReading {
                 state: Some(alarm.view.state),

@@ -50,8 +50,11 @@ impl AlbDriver {
         let (services, missing) = ecs::services(&self.aws.reading.ecs, &self.target.cluster, &[service]).await?;
         let found = find(&services, &missing, service)?;
         let idle = found.desired_count == 0 && found.running_count == 0;
-        let remembers = primary(found)
-            .is_some_and(|deployment| deployment.task_definition() == Some(definition) && deployment.failed_tasks > 0);
+        let remembers = primary(found).is_some_and(|deployment| {
+            let runs = deployment.task_definition().unwrap_or_default();
+            let same = runs == definition || runs.ends_with(&format!("/{definition}"));
+            same && deployment.failed_tasks > 0
+        });
         Ok(idle && remembers)
     }
 }

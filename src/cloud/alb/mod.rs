@@ -31,21 +31,18 @@ use crate::clock::{Clock, Timestamp};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Target};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
-use crate::traffic::Share;
 use actions::Slots;
 use alarms::Histories;
 
 /// What a rollout's driver is made for.
 #[derive(Clone, Debug)]
 pub struct AlbSetup {
-    /// What is moved.
+    /// What is moved. Its DNS name is what probes know as `{load_balancer}`.
     pub target: Target,
     /// The rule as it stood before the rollout.
     pub recorded: Recorded,
     /// What is registered, when something is.
     pub release: Option<ReleaseDocument>,
-    /// The load balancer's DNS name, which probes know as `{load_balancer}`.
-    pub dns_name: String,
     /// What `${VAR}` in a probe's headers is filled in from.
     pub environment: BTreeMap<String, String>,
     /// Where plain-text probes of a `host:port` connect to instead; for a lab.
@@ -73,24 +70,10 @@ impl fmt::Debug for AlbDriver {
 impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
     pub fn new(aws: Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
-        let AlbSetup { target, recorded, release, dns_name, environment, connect_to } = setup;
-        let prober = Prober::new(dns_name, environment, connect_to);
+        let AlbSetup { target, recorded, release, environment, connect_to } = setup;
+        let prober = Prober::new(target.dns_name.clone(), environment, connect_to);
         let slots = Slots::of(&target);
         AlbDriver { aws, clock, target, slots, recorded, release, prober, histories: Histories::default() }
-    }
-
-    /// The action list, as the AWS CLI takes it, that gives all of the slots' traffic to the stable
-    /// slot: what a person types when nothing else works.
-    ///
-    /// # Errors
-    /// When the rule cannot be read, or cannot be written back as it was read.
-    pub async fn stable_only(&self) -> Result<String, Fault> {
-        let rule = super::aws::elbv2::rule(&self.aws.reading.elb, &self.target.rule).await?;
-        let wanted = actions::Wanted { share: Share::NONE, sticky: None, repair: true };
-        let written = actions::rewritten(rule.actions(), &self.slots, wanted, &self.recorded)
-            .map_err(|why| Fault::new(FaultKind::Permanent, "ModifyRule", why))?;
-        let written = written.unwrap_or_else(|| rule.actions().iter().cloned().map(actions::writable).collect());
-        Ok(json::actions(&written).to_string())
     }
 
     async fn find_or_register(&self, digest: &str) -> Result<String, Fault> {

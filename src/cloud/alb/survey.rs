@@ -238,11 +238,6 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::clock::T
     let green = slot(Slot::Green, &containers.green, &balancing.green);
     // Which slot is stable is for the plan to say; the shape does not depend on it.
     let slots = Slots { stable: blue.place.target_group.clone(), candidate: green.place.target_group.clone() };
-    let forwards = |rule: &&Rule| {
-        let groups = rule.actions().iter().flat_map(actions::groups);
-        rule.rule_arn() != balancing.rule.rule_arn() && groups.into_iter().any(|(group, _)| slots.holds(&group))
-    };
-    let shared = balancing.rules.iter().filter(forwards).filter_map(|rule| rule.rule_arn().map(ToOwned::to_owned));
     Survey {
         at,
         region: parsed.as_ref().map_or("", |arn| arn.region).to_owned(),
@@ -252,12 +247,23 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::clock::T
         load_balancer_dimension: arn.split_once("loadbalancer/").map_or(arn, |(_, rest)| rest).to_owned(),
         dns_name: balancer.dns_name().unwrap_or_default().to_owned(),
         rule: rule_view(&balancing.rule, balancing.port, &slots),
-        shared_with: shared.collect(),
+        shared_with: shared_with(&balancing.rules, &balancing.rule, &slots),
         blue,
         green,
         alarms: Vec::new(),
         release_problems: Vec::new(),
     }
+}
+
+/// The slots' target groups that other rules give traffic to, each with that rule.
+fn shared_with(rules: &[Rule], rule: &Rule, slots: &Slots) -> Vec<(String, String)> {
+    let others = rules.iter().filter(|other| other.rule_arn() != rule.rule_arn());
+    let pairs = others.flat_map(|other| {
+        let groups = other.actions().iter().flat_map(actions::groups);
+        let ours = groups.filter(|(group, weight)| *weight > 0 && slots.holds(group));
+        ours.map(|(group, _)| (other.rule_arn().unwrap_or_default().to_owned(), group))
+    });
+    pairs.collect()
 }
 
 fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {

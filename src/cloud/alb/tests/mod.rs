@@ -10,6 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::cloud::aws::fake::Fake;
 use crate::fleet::{Place, Slot};
+use crate::traffic::Share;
 
 pub(super) const BLUE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-blue/01";
 pub(super) const GREEN: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-green/02";
@@ -34,6 +35,7 @@ pub(super) fn target() -> Target {
         cluster: "prod".into(),
         rule: RULE.into(),
         load_balancer_dimension: "app/web/03".into(),
+        dns_name: "web.example.com".into(),
         stable: place(Slot::Blue, BLUE),
         candidate: place(Slot::Green, GREEN),
     }
@@ -63,14 +65,8 @@ pub(super) fn no_record() -> Recorded {
 }
 
 pub(super) fn driver_with(fake: &Fake, recorded: Recorded) -> AlbDriver {
-    let setup = AlbSetup {
-        target: target(),
-        recorded,
-        release: None,
-        dns_name: "web.example.com".into(),
-        environment: BTreeMap::new(),
-        connect_to: Vec::new(),
-    };
+    let setup =
+        AlbSetup { target: target(), recorded, release: None, environment: BTreeMap::new(), connect_to: Vec::new() };
     AlbDriver::new(fake.aws(), Clock::starting_at(NOW, 1.0), setup)
 }
 

@@ -117,6 +117,24 @@ async fn metric_gates_share_a_call_and_its_pages_are_read_to_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_count_that_was_never_published_is_nought_where_requests_flowed() {
+    let fake = Fake::new(|seen| {
+        let again = format!("{:?}", seen.cbor()).contains("100*(0*g0_r)/g0_r");
+        let values = if again { vec![0.0] } else { Vec::new() };
+        let times = if again { vec![at(-120)] } else { Vec::new() };
+        Reply::cbor(&json!({ "MetricDataResults": [
+            { "Id": "g0_r", "Timestamps": [at(-120)], "Values": [40.0] },
+            { "Id": "g0__value", "Timestamps": times, "Values": values },
+        ] }))
+    });
+    let since = NOW.before(Duration::from_secs(300));
+    let readings = driver_with(&fake, no_record()).readings(&[&error_rate()], since).await;
+    let Reading::Metric(reading) = &readings[0] else { panic!("{readings:?}") };
+    assert_eq!(reading.values.iter().map(|point| point.value).collect::<Vec<_>>(), [0.0]);
+    assert_eq!(fake.operations().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn minutes_that_were_not_reported_are_minutes_without_requests() {
     let fake = Fake::new(|_| {
         Reply::cbor(&json!({ "MetricDataResults": [{ "Id": "requests", "Timestamps": [], "Values": [] }] }))

@@ -82,7 +82,7 @@ async fn a_survey_resolves_every_name() {
     assert_eq!(survey.rule.other_actions, ["authenticate-oidc"]);
     assert_eq!(survey.rule.stickiness, Some(Duration::from_secs(600)));
     assert!(survey.rule.actions_json.contains("\"UseExistingClientSecret\":true"), "{}", survey.rule.actions_json);
-    assert_eq!(survey.shared_with, ["other"]);
+    assert_eq!(survey.shared_with, [("other".to_owned(), GREEN.to_owned())]);
     assert_eq!(survey.green.place.target_group_dimension, "targetgroup/web-green/02");
     assert_eq!(survey.green.deregistration_delay, Duration::from_secs(30));
 }
