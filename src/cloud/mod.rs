@@ -1,5 +1,6 @@
 //! The port to AWS in our words: few calls, every write absolute, every answer a fault or a fact.
 
+pub mod alb;
 pub mod aws;
 
 use std::future::Future;

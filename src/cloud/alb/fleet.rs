@@ -1,0 +1,137 @@
+//! Tasks and targets of both slots, and the writes that change how many there are.
+
+use aws_sdk_ecs::types::{Container, Deployment, DeploymentRolloutState, Failure, Service, Task, TaskStopCode};
+
+use super::AlbDriver;
+use crate::clock::Timestamp;
+use crate::cloud::aws::{ecs, elbv2, timestamp};
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::{Capacity, Fleet, Role, Stopped};
+
+/// How many stopped tasks are told of.
+const STOPPED_LIMIT: usize = 20;
+
+impl AlbDriver {
+    pub(super) async fn look_at_fleet(&self) -> Result<Fleet, Fault> {
+        let (stable, candidate) = (&self.target.stable, &self.target.candidate);
+        let names = [stable.service.as_str(), candidate.service.as_str()];
+        let polling = &self.aws.polling;
+        let ((services, missing), stable_healthy, candidate_healthy) = tokio::try_join!(
+            ecs::services(&polling.ecs, &self.target.cluster, &names),
+            elbv2::healthy(&polling.elb, &stable.target_group),
+            elbv2::healthy(&polling.elb, &candidate.target_group),
+        )?;
+        let stable = capacity(find(&services, &missing, names[0])?, stable_healthy);
+        let service = find(&services, &missing, names[1])?;
+        let mut candidate = capacity(service, candidate_healthy);
+        if candidate.failed > 0 || candidate.running < candidate.desired {
+            let tasks = ecs::stopped_tasks(&polling.ecs, &self.target.cluster, names[1]).await?;
+            candidate.stopped = stopped(service, &tasks);
+            let count = u32::try_from(candidate.stopped.len()).unwrap_or(u32::MAX);
+            candidate.failed = candidate.failed.max(count);
+            candidate.stopped.truncate(STOPPED_LIMIT);
+        }
+        Ok(Fleet { stable, candidate })
+    }
+
+    pub(super) async fn write_scale(&self, role: Role, count: u32, definition: Option<&str>) -> Result<(), Fault> {
+        let service = self.target.place(role).service.as_str();
+        let anew = match definition {
+            Some(definition) => self.has_old_failures(service, definition).await?,
+            None => false,
+        };
+        let update = ecs::Update { count, task_definition: definition, anew };
+        ecs::update(&self.aws.writing.ecs, &self.target.cluster, service, update).await
+    }
+
+    /// Whether an idle service's deployment is already of this task definition and remembers failed
+    /// tasks: a release that is tried again must not be judged on its last try.
+    async fn has_old_failures(&self, service: &str, definition: &str) -> Result<bool, Fault> {
+        let (services, missing) = ecs::services(&self.aws.reading.ecs, &self.target.cluster, &[service]).await?;
+        let found = find(&services, &missing, service)?;
+        let idle = found.desired_count == 0 && found.running_count == 0;
+        let remembers = primary(found).is_some_and(|deployment| {
+            let runs = deployment.task_definition().unwrap_or_default();
+            let same = runs == definition || runs.ends_with(&format!("/{definition}"));
+            same && deployment.failed_tasks > 0
+        });
+        Ok(idle && remembers)
+    }
+}
+
+fn find<'a>(services: &'a [Service], missing: &[Failure], name: &str) -> Result<&'a Service, Fault> {
+    let found = services.iter().find(|service| service.service_name() == Some(name));
+    found.filter(|service| service.status() != Some("INACTIVE")).ok_or_else(|| {
+        let reason = missing.iter().find(|failure| failure.arn().is_some_and(|arn| arn.ends_with(name)));
+        let reason = reason.and_then(Failure::reason).unwrap_or("MISSING");
+        Fault::new(FaultKind::Missing, "DescribeServices", format!("service {name}: {reason}"))
+    })
+}
+
+fn primary(service: &Service) -> Option<&Deployment> {
+    service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))
+}
+
+fn number(count: i32) -> u32 {
+    u32::try_from(count).unwrap_or_default()
+}
+
+fn capacity(service: &Service, healthy: u32) -> Capacity {
+    let primary = primary(service);
+    let in_progress = |deployment: &Deployment| {
+        deployment.rollout_state().is_some_and(|state| *state == DeploymentRolloutState::InProgress)
+    };
+    let alone = service.deployments().len() == 1;
+    let complete = service.running_count == service.desired_count;
+    Capacity {
+        desired: number(service.desired_count),
+        running: number(service.running_count),
+        healthy,
+        task_definition: primary
+            .and_then(Deployment::task_definition)
+            .or(service.task_definition())
+            .unwrap_or_default()
+            .to_owned(),
+        settled: alone && complete && primary.is_some_and(|deployment| !in_progress(deployment)),
+        failed: primary.map_or(0, |deployment| number(deployment.failed_tasks)),
+        stopped: Vec::new(),
+    }
+}
+
+/// Tasks of the primary deployment that stopped by themselves, newest first.
+fn stopped(service: &Service, tasks: &[Task]) -> Vec<Stopped> {
+    let Some(primary) = primary(service) else { return Vec::new() };
+    let ours = |task: &&Task| {
+        let deployment = task.started_by().filter(|by| by.starts_with("ecs-svc/"));
+        task.task_definition_arn() == primary.task_definition()
+            && deployment.is_none_or(|deployment| Some(deployment) == primary.id())
+    };
+    let mut told: Vec<Stopped> = tasks.iter().filter(ours).filter(|task| by_itself(task)).map(tell).collect();
+    told.sort_by_key(|stopped| std::cmp::Reverse(stopped.at));
+    told
+}
+
+/// Whether the task failed, rather than being stopped for scaling, by a person or with its host.
+fn by_itself(task: &Task) -> bool {
+    match task.stop_code() {
+        Some(TaskStopCode::EssentialContainerExited | TaskStopCode::TaskFailedToStart) => true,
+        _ => task.stopped_reason().is_some_and(|reason| reason.contains("health checks")),
+    }
+}
+
+fn tell(task: &Task) -> Stopped {
+    let at = task.stopped_at().or(task.stopping_at()).map_or(Timestamp::default(), timestamp);
+    let arn = task.task_arn().unwrap_or_default();
+    let reason = task.stopped_reason().unwrap_or("stopped");
+    let details: Vec<String> = task.containers().iter().filter_map(detail).collect();
+    let reason = if details.is_empty() { reason.to_owned() } else { format!("{reason} ({})", details.join("; ")) };
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    Stopped { task: arn.rsplit('/').next().unwrap_or(arn).to_owned(), at, reason }
+}
+
+fn detail(container: &Container) -> Option<String> {
+    let code = container.exit_code().map(|code| format!("exit code {code}"));
+    let parts: Vec<String> = code.into_iter().chain(container.reason().map(ToOwned::to_owned)).collect();
+    let name = container.name().unwrap_or("container");
+    (!parts.is_empty()).then(|| format!("{name}: {}", parts.join(", ")))
+}

@@ -1,0 +1,145 @@
+//! The `alb` driver: two ECS services behind two target groups on one listener rule, whose weights
+//! are written here.
+
+mod actions;
+mod alarms;
+mod fleet;
+mod json;
+mod known;
+mod metrics;
+mod readings;
+mod release;
+mod rule;
+mod survey;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde_json::Value;
+
+pub use actions::Recorded;
+pub use release::{RELEASE_TAG, ReleaseDocument};
+pub use survey::AlbSurveyor;
+
+use super::aws::{Aws, Prober, ecs};
+use super::{Cloud, RouteOrder, Routed};
+use crate::clock::{Clock, Timestamp};
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::{Fleet, Role, RuleSeen, Served, Target};
+use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
+use actions::Slots;
+use alarms::Histories;
+
+/// What a rollout's driver is made for.
+#[derive(Clone, Debug)]
+pub struct AlbSetup {
+    /// What is moved. Its DNS name is what probes know as `{load_balancer}`.
+    pub target: Target,
+    /// The rule as it stood before the rollout.
+    pub recorded: Recorded,
+    /// What is registered, when something is.
+    pub release: Option<ReleaseDocument>,
+    /// What `${VAR}` in a probe's headers is filled in from.
+    pub environment: BTreeMap<String, String>,
+    /// Where plain-text probes of a `host:port` connect to instead; for a lab.
+    pub connect_to: Vec<(String, SocketAddr)>,
+}
+
+/// Drives one rollout's listener rule and services.
+pub struct AlbDriver {
+    aws: Aws,
+    clock: Clock,
+    target: Target,
+    slots: Slots,
+    recorded: Recorded,
+    release: Option<ReleaseDocument>,
+    prober: Prober,
+    histories: Histories,
+}
+
+impl fmt::Debug for AlbDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlbDriver").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+impl AlbDriver {
+    /// A driver for one rollout. Sends nothing yet.
+    pub fn new(aws: Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
+        let AlbSetup { target, recorded, release, environment, connect_to } = setup;
+        let prober = Prober::new(target.dns_name.clone(), environment, connect_to);
+        let slots = Slots::of(&target);
+        AlbDriver { aws, clock, target, slots, recorded, release, prober, histories: Histories::default() }
+    }
+
+    async fn find_or_register(&self, digest: &str) -> Result<String, Fault> {
+        let refuse = |words: &str| Fault::new(FaultKind::Permanent, "RegisterTaskDefinition", words);
+        let release = self.release.as_ref().ok_or_else(|| refuse("there is no release document"))?;
+        if release.digest() != digest {
+            return Err(refuse("the release document is not the one that was planned"));
+        }
+        let newest = ecs::task_definition(&self.aws.reading.ecs, release.family()).await?;
+        if let Some(described) = newest.filter(|described| release::is_release(described, digest)) {
+            let arn = described["taskDefinition"]["taskDefinitionArn"].as_str();
+            return arn.map(ToOwned::to_owned).ok_or_else(|| refuse("the registered revision has no ARN"));
+        }
+        ecs::register(&self.aws.writing.ecs, &release.tagged(digest)).await
+    }
+}
+
+/// Reads a task definition with its tags, as DescribeTaskDefinition answers: by ARN,
+/// `family:revision`, or family for its newest revision. `None` when there is none.
+///
+/// # Errors
+/// When AWS refuses the read.
+pub async fn task_definition(aws: &Aws, name: &str) -> Result<Option<Value>, Fault> {
+    ecs::task_definition(&aws.polling.ecs, name).await
+}
+
+impl Cloud for AlbDriver {
+    async fn register(&self, digest: &str) -> Result<String, Fault> {
+        self.find_or_register(digest).await
+    }
+
+    async fn scale(&self, role: Role, count: u32, task_definition: Option<&str>) -> Result<(), Fault> {
+        self.write_scale(role, count, task_definition).await
+    }
+
+    async fn route(&self, order: RouteOrder) -> Result<Routed, Fault> {
+        self.write_rule(order).await
+    }
+
+    async fn rule(&self) -> Result<RuleSeen, Fault> {
+        self.look_at_rule().await
+    }
+
+    async fn fleet(&self) -> Result<Fleet, Fault> {
+        self.look_at_fleet().await
+    }
+
+    async fn readings(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
+        self.read_gates(gates, since).await
+    }
+
+    async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<u64, Fault> {
+        self.count_requests(role, periods, now).await
+    }
+
+    async fn served(&self, role: Role, since: Timestamp, now: Timestamp) -> Result<Served, Fault> {
+        self.count_served(role, since, now).await
+    }
+
+    async fn probe(&self, rule: &ProbeRule, now: Timestamp) -> ProbeReading {
+        let started = self.clock.now();
+        let answer = self.prober.probe(rule).await;
+        let at = now + self.clock.now().since(started);
+        match answer {
+            Ok(text) => ProbeReading { at, right: true, text },
+            Err(text) => ProbeReading { at, right: false, text },
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! The survey: every name resolved, every list read to its end, and all that is missing told at once.
+
+use std::time::Duration;
+
+use aws_sdk_ecs::types::{DeploymentStrategy, Service};
+use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule, RuleCondition, TargetGroup};
+
+use super::actions::{self, Slots};
+use super::known::nearest;
+use super::{alarms, json};
+use crate::clock::Clock;
+use crate::cloud::aws::{Aws, cloudwatch, ecs, elbv2};
+use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
+use crate::fault::Fault;
+use crate::fleet::{Place, RuleView, Slot, SlotView, Survey};
+use crate::name::Arn;
+
+/// How many names are listed where one was not found.
+const NAMES_LIMIT: usize = 12;
+
+/// Surveys an account for the `alb` driver.
+#[derive(Clone, Debug)]
+pub struct AlbSurveyor {
+    aws: Aws,
+    clock: Clock,
+}
+
+impl AlbSurveyor {
+    /// A surveyor. Sends nothing yet.
+    pub fn new(aws: Aws, clock: Clock) -> AlbSurveyor {
+        AlbSurveyor { aws, clock }
+    }
+}
+
+/// What was found of one part, and a line for each thing that was not.
+type Part<T> = Result<Result<T, Vec<String>>, Fault>;
+
+/// The load balancing side of a survey.
+struct Balancing {
+    load_balancer: LoadBalancer,
+    port: u16,
+    rule: Rule,
+    /// Every rule of the load balancer.
+    rules: Vec<Rule>,
+    blue: Group,
+    green: Group,
+}
+
+/// A target group with what only further calls tell.
+struct Group {
+    told: TargetGroup,
+    healthy: u32,
+    delay: Duration,
+}
+
+/// The container side of a survey.
+struct Containers {
+    cluster: String,
+    blue: Service,
+    green: Service,
+}
+
+impl Surveyor for AlbSurveyor {
+    async fn survey(&self, request: &SurveyRequest) -> Result<Survey, SurveyError> {
+        let (balancing, containers, found) = tokio::join!(
+            Box::pin(self.balancing(request)),
+            Box::pin(self.containers(request)),
+            cloudwatch::alarms(&self.aws.polling.cloudwatch, &request.alarms),
+        );
+        let balancing = balancing.map_err(SurveyError::Fault)?;
+        let containers = containers.map_err(SurveyError::Fault)?;
+        let found = found.map_err(SurveyError::Fault)?;
+        match (balancing, containers) {
+            (Ok(balancing), Ok(containers)) => {
+                let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
+                Ok(Survey { alarms, ..assembled(&balancing, &containers, self.clock.now()) })
+            }
+            (balancing, containers) => {
+                let lines = containers.err().into_iter().chain(balancing.err()).flatten();
+                Err(SurveyError::NotFound(lines.collect()))
+            }
+        }
+    }
+}
+
+impl AlbSurveyor {
+    async fn containers(&self, request: &SurveyRequest) -> Part<Containers> {
+        let client = &self.aws.polling.ecs;
+        let (clusters, _) = ecs::clusters(client, &request.cluster).await?;
+        let Some(cluster) = clusters.iter().find(|cluster| cluster.status() != Some("INACTIVE")) else {
+            let names = ecs::list_clusters(client).await?;
+            return Ok(Err(vec![absent("ECS cluster", &request.cluster, &last_parts(&names))]));
+        };
+        let cluster = cluster.cluster_name().unwrap_or(&request.cluster).to_owned();
+        let names = [request.blue.0.as_str(), request.green.0.as_str()];
+        let (services, _) = ecs::services(client, &cluster, &names).await?;
+        let find = |name: &str| {
+            services.iter().find(|service| [service.service_name(), service.service_arn()].contains(&Some(name)))
+        };
+        if let (Some(blue), Some(green)) = (find(names[0]), find(names[1])) {
+            return Ok(Ok(Containers { cluster, blue: blue.clone(), green: green.clone() }));
+        }
+        let there = last_parts(&ecs::list_services(client, &cluster).await?);
+        let what = format!("service in cluster {cluster}");
+        let missing = names.iter().filter(|name| find(name).is_none());
+        Ok(Err(missing.map(|name| absent(&what, name, &there)).collect()))
+    }
+
+    async fn balancing(&self, request: &SurveyRequest) -> Part<Balancing> {
+        let (routing, blue, green) =
+            tokio::try_join!(self.routing(&request.rule), self.group(&request.blue.1), self.group(&request.green.1),)?;
+        match (routing, blue, green) {
+            (Ok(routing), Ok(blue), Ok(green)) => {
+                let (load_balancer, port, rule, rules) = routing;
+                Ok(Ok(Balancing { load_balancer, port, rule, rules, blue, green }))
+            }
+            (routing, blue, green) => {
+                let lines = routing.err().into_iter().flatten().chain(blue.err()).chain(green.err());
+                Ok(Err(lines.collect()))
+            }
+        }
+    }
+
+    async fn routing(&self, request: &RuleRequest) -> Part<(LoadBalancer, u16, Rule, Vec<Rule>)> {
+        let client = &self.aws.polling.elb;
+        let name = match request {
+            RuleRequest::Arn(arn) => match parent(arn) {
+                Some(balancer) => balancer,
+                None => return Ok(Err(vec![format!("`{}` is no listener rule's ARN", arn.escape_debug())])),
+            },
+            RuleRequest::Place(name, _, _) => name.clone(),
+        };
+        let found = elbv2::load_balancers(client, Some(&name)).await?;
+        let Some(balancer) = found.into_iter().next() else {
+            let all = elbv2::load_balancers(client, None).await?;
+            let names: Vec<String> = all.into_iter().filter_map(|one| one.load_balancer_name).collect();
+            return Ok(Err(vec![absent("load balancer", &name, &names)]));
+        };
+        let listeners = elbv2::listeners(client, balancer.load_balancer_arn().unwrap_or(&name)).await?;
+        let mut all: Vec<(u16, Rule)> = Vec::new();
+        for listener in &listeners {
+            let arn = listener.listener_arn().unwrap_or_default();
+            all.extend(elbv2::rules(client, arn).await?.into_iter().map(|rule| (port(listener), rule)));
+        }
+        let shown = balancer.load_balancer_name().unwrap_or(&name).to_owned();
+        match pick(request, &shown, &listeners, &all) {
+            Err(line) => Ok(Err(vec![line])),
+            Ok((port, rule)) => {
+                let rules = all.into_iter().map(|(_, rule)| rule).collect();
+                Ok(Ok((balancer, port, rule, rules)))
+            }
+        }
+    }
+
+    async fn group(&self, name: &str) -> Result<Result<Group, String>, Fault> {
+        let client = &self.aws.polling.elb;
+        let Some(group) = elbv2::target_groups(client, Some(name)).await?.into_iter().next() else {
+            let all = elbv2::target_groups(client, None).await?;
+            let names: Vec<String> = all.into_iter().filter_map(|one| one.target_group_name).collect();
+            return Ok(Err(absent("target group", name, &names)));
+        };
+        let arn = group.target_group_arn().unwrap_or(name);
+        let (healthy, attributes) = tokio::try_join!(elbv2::healthy(client, arn), elbv2::attributes(client, arn))?;
+        let delay = attributes.iter().find(|one| one.key() == Some("deregistration_delay.timeout_seconds"));
+        let delay = delay.and_then(|one| one.value()).and_then(|value| value.parse().ok()).unwrap_or(300);
+        Ok(Ok(Group { told: group, healthy, delay: Duration::from_secs(delay) }))
+    }
+}
+
+/// The load balancer's ARN that a rule's ARN names.
+fn parent(rule: &str) -> Option<String> {
+    let (head, path) = rule.split_once(":listener-rule/")?;
+    let parts: Vec<&str> = path.split('/').collect();
+    let [kind, name, id, _, _] = parts.as_slice() else { return None };
+    Some(format!("{head}:loadbalancer/{kind}/{name}/{id}"))
+}
+
+fn port(listener: &Listener) -> u16 {
+    listener.port().and_then(|port| u16::try_from(port).ok()).unwrap_or_default()
+}
+
+/// The rule that is asked for, or a line saying what is there instead.
+fn pick(
+    request: &RuleRequest,
+    balancer: &str,
+    listeners: &[Listener],
+    rules: &[(u16, Rule)],
+) -> Result<(u16, Rule), String> {
+    match request {
+        RuleRequest::Arn(arn) => rules
+            .iter()
+            .find(|(_, rule)| rule.rule_arn() == Some(arn))
+            .cloned()
+            .ok_or_else(|| format!("load balancer {balancer} has no rule {arn}")),
+        RuleRequest::Place(_, port_asked, priority) => {
+            if !listeners.iter().any(|listener| port(listener) == *port_asked) {
+                let ports = listeners.iter().map(|listener| port(listener).to_string());
+                let ports = listed(&ports.collect::<Vec<_>>());
+                return Err(format!("load balancer {balancer} does not listen on port {port_asked}; {ports}"));
+            }
+            let here = || rules.iter().filter(|(port, _)| port == port_asked);
+            let asked = priority.to_string();
+            here().find(|(_, rule)| rule.priority() == Some(asked.as_str())).cloned().ok_or_else(|| {
+                let there: Vec<String> =
+                    here().filter_map(|(_, rule)| rule.priority().map(ToOwned::to_owned)).collect();
+                format!("port {port_asked} of {balancer} has no rule with priority {priority}; {}", listed(&there))
+            })
+        }
+    }
+}
+
+/// A line about something that is not there, with what may have been meant.
+fn absent(what: &str, name: &str, there: &[String]) -> String {
+    let name = name.escape_debug();
+    let near = nearest(&name.to_string(), there.iter().map(String::as_str));
+    let hint = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+    format!("there is no {what} `{name}`; {hint}{}", listed(there))
+}
+
+fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES_LIMIT).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_LIMIT) {
+        _ if names.is_empty() => "there are none".to_owned(),
+        0 => format!("there are {shown}"),
+        more => format!("there are {shown} and {more} more"),
+    }
+}
+
+fn last_parts(arns: &[String]) -> Vec<String> {
+    arns.iter().map(|arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()).collect()
+}
+
+fn assembled(balancing: &Balancing, containers: &Containers, at: crate::clock::Timestamp) -> Survey {
+    let balancer = &balancing.load_balancer;
+    let arn = balancer.load_balancer_arn().unwrap_or_default();
+    let parsed = Arn::parse(arn);
+    let blue = slot(Slot::Blue, &containers.blue, &balancing.blue);
+    let green = slot(Slot::Green, &containers.green, &balancing.green);
+    // Which slot is stable is for the plan to say; the shape does not depend on it.
+    let slots = Slots { stable: blue.place.target_group.clone(), candidate: green.place.target_group.clone() };
+    Survey {
+        at,
+        region: parsed.as_ref().map_or("", |arn| arn.region).to_owned(),
+        account: parsed.as_ref().map_or("", |arn| arn.account).to_owned(),
+        cluster: containers.cluster.clone(),
+        load_balancer: balancer.load_balancer_name().unwrap_or_default().to_owned(),
+        load_balancer_dimension: arn.split_once("loadbalancer/").map_or(arn, |(_, rest)| rest).to_owned(),
+        dns_name: balancer.dns_name().unwrap_or_default().to_owned(),
+        rule: rule_view(&balancing.rule, balancing.port, &slots),
+        shared_with: shared_with(&balancing.rules, &balancing.rule, &slots),
+        blue,
+        green,
+        alarms: Vec::new(),
+        release_problems: Vec::new(),
+    }
+}
+
+/// The slots' target groups that other rules give traffic to, each with that rule.
+fn shared_with(rules: &[Rule], rule: &Rule, slots: &Slots) -> Vec<(String, String)> {
+    let others = rules.iter().filter(|other| other.rule_arn() != rule.rule_arn());
+    let pairs = others.flat_map(|other| {
+        let groups = other.actions().iter().flat_map(actions::groups);
+        let ours = groups.filter(|(group, weight)| *weight > 0 && slots.holds(group));
+        ours.map(|(group, _)| (other.rule_arn().unwrap_or_default().to_owned(), group))
+    });
+    pairs.collect()
+}
+
+fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {
+    let list = rule.actions();
+    let others = actions::in_order(list).into_iter().filter_map(|action| action.r#type.as_ref());
+    let others = others.map(aws_sdk_elasticloadbalancingv2::types::ActionTypeEnum::as_str);
+    let writable: Vec<Action> = list.iter().cloned().map(actions::writable).collect();
+    RuleView {
+        arn: rule.rule_arn().unwrap_or_default().to_owned(),
+        port,
+        priority: rule.priority().and_then(|priority| priority.parse().ok()),
+        conditions: conditions(rule),
+        weights: actions::forward(list).map(actions::groups).unwrap_or_default(),
+        stickiness: actions::stickiness(list),
+        other_actions: others.filter(|kind| *kind != "forward").map(ToOwned::to_owned).collect(),
+        shape: json::shape(list, slots),
+        actions_json: json::actions(&writable).to_string(),
+    }
+}
+
+fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
+    let number = |count: i32| u32::try_from(count).unwrap_or_default();
+    let seconds = |seconds: Option<i32>, usual| {
+        Duration::from_secs(seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(usual))
+    };
+    let arn = group.told.target_group_arn().unwrap_or_default();
+    let controller = service.deployment_controller().map_or("ECS", |controller| controller.r#type.as_str());
+    let strategy = service.deployment_configuration().and_then(|configuration| configuration.strategy());
+    SlotView {
+        place: Place {
+            slot,
+            service: service.service_name().unwrap_or_default().to_owned(),
+            target_group: arn.to_owned(),
+            target_group_name: group.told.target_group_name().unwrap_or_default().to_owned(),
+            target_group_dimension: arn.rsplit(':').next().unwrap_or(arn).to_owned(),
+        },
+        status: service.status().unwrap_or_default().to_owned(),
+        controller: controller.to_owned(),
+        strategy: strategy.map_or("ROLLING", DeploymentStrategy::as_str).to_owned(),
+        task_definition: service.task_definition().unwrap_or_default().to_owned(),
+        desired: number(service.desired_count),
+        running: number(service.running_count),
+        healthy: group.healthy,
+        attached: service.load_balancers().iter().any(|one| one.target_group_arn() == Some(arn)),
+        health_interval: seconds(group.told.health_check_interval_seconds(), 30),
+        healthy_threshold: number(group.told.healthy_threshold_count().unwrap_or(5)),
+        deregistration_delay: group.delay,
+    }
+}
+
+/// What a rule matches, in words.
+fn conditions(rule: &Rule) -> String {
+    if rule.is_default() == Some(true) {
+        return "everything no other rule matches".to_owned();
+    }
+    rule.conditions().iter().map(condition).collect::<Vec<_>>().join(", ")
+}
+
+fn condition(condition: &RuleCondition) -> String {
+    let any = |values: &[String], regexes: &[String]| {
+        let values = if values.is_empty() && regexes.is_empty() { condition.values() } else { values };
+        values.iter().chain(regexes).map(String::as_str).collect::<Vec<_>>().join("|")
+    };
+    let field = condition.field().unwrap_or_default();
+    match field {
+        "host-header" => {
+            let config = condition.host_header_config();
+            format!("host {}", any(config.map_or(&[], |c| c.values()), config.map_or(&[], |c| c.regex_values())))
+        }
+        "path-pattern" => {
+            let config = condition.path_pattern_config();
+            format!("path {}", any(config.map_or(&[], |c| c.values()), config.map_or(&[], |c| c.regex_values())))
+        }
+        "http-header" => {
+            let config = condition.http_header_config();
+            let name = config.and_then(|config| config.http_header_name()).unwrap_or_default();
+            format!(
+                "header {name} {}",
+                any(config.map_or(&[], |c| c.values()), config.map_or(&[], |c| c.regex_values()))
+            )
+        }
+        "http-request-method" => {
+            format!("method {}", any(condition.http_request_method_config().map_or(&[], |c| c.values()), &[]))
+        }
+        "source-ip" => format!("source {}", any(condition.source_ip_config().map_or(&[], |c| c.values()), &[])),
+        "query-string" => {
+            let pairs = condition.query_string_config().map_or(&[][..], |config| config.values());
+            let pair = |pair: &aws_sdk_elasticloadbalancingv2::types::QueryStringKeyValuePair| match pair.key() {
+                Some(key) => format!("{key}={}", pair.value().unwrap_or_default()),
+                None => pair.value().unwrap_or_default().to_owned(),
+            };
+            format!("query {}", pairs.iter().map(pair).collect::<Vec<_>>().join("|"))
+        }
+        other => format!("{other} {}", any(&[], &[])),
+    }
+}

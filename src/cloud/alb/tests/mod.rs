@@ -1,0 +1,80 @@
+//! The driver against AWS as a function: what is sent, how often, and what comes of each answer.
+
+mod containers;
+mod readings;
+mod route;
+mod survey;
+
+use serde_json::json;
+
+use super::*;
+use crate::cloud::aws::fake::Fake;
+use crate::fleet::{Place, Slot};
+use crate::traffic::Share;
+
+pub(super) const BLUE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-blue/01";
+pub(super) const GREEN: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-green/02";
+pub(super) const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/web/03/04/05";
+/// 2026-11-23T14:00:00Z.
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_442_400_000);
+
+pub(super) fn place(slot: Slot, arn: &str) -> Place {
+    Place {
+        slot,
+        service: format!("web-{slot}"),
+        target_group: arn.to_owned(),
+        target_group_name: format!("web-{slot}"),
+        target_group_dimension: arn.rsplit(':').next().unwrap_or_default().to_owned(),
+    }
+}
+
+pub(super) fn target() -> Target {
+    Target {
+        region: "eu-west-1".into(),
+        account: "1".into(),
+        cluster: "prod".into(),
+        rule: RULE.into(),
+        load_balancer_dimension: "app/web/03".into(),
+        dns_name: "web.example.com".into(),
+        stable: place(Slot::Blue, BLUE),
+        candidate: place(Slot::Green, GREEN),
+    }
+}
+
+/// A rule with OIDC before the forward, as DescribeRules answers.
+pub(super) fn rule_xml(weights: (u16, u16)) -> String {
+    let tuple = |arn: &str, weight: u16| {
+        format!("<member><TargetGroupArn>{arn}</TargetGroupArn><Weight>{weight}</Weight></member>")
+    };
+    format!(
+        "<Rules><member><RuleArn>{RULE}</RuleArn><Priority>10</Priority><IsDefault>false</IsDefault>\
+         <Conditions><member><Field>host-header</Field><HostHeaderConfig><Values><member>web.example.com</member>\
+         </Values></HostHeaderConfig></member></Conditions><Actions>\
+         <member><Type>authenticate-oidc</Type><Order>1</Order><AuthenticateOidcConfig><Issuer>https://id</Issuer>\
+         <ClientId>me</ClientId></AuthenticateOidcConfig></member>\
+         <member><Type>forward</Type><Order>2</Order><ForwardConfig><TargetGroups>{}{}</TargetGroups>\
+         <TargetGroupStickinessConfig><Enabled>true</Enabled><DurationSeconds>600</DurationSeconds>\
+         </TargetGroupStickinessConfig></ForwardConfig></member></Actions></member></Rules>",
+        tuple(BLUE, weights.0),
+        tuple(GREEN, weights.1),
+    )
+}
+
+pub(super) fn no_record() -> Recorded {
+    Recorded { weights: Vec::new(), stickiness: None, shape: String::new() }
+}
+
+pub(super) fn driver_with(fake: &Fake, recorded: Recorded) -> AlbDriver {
+    let setup =
+        AlbSetup { target: target(), recorded, release: None, environment: BTreeMap::new(), connect_to: Vec::new() };
+    AlbDriver::new(fake.aws(), Clock::starting_at(NOW, 1.0), setup)
+}
+
+pub(super) fn service(name: &str, running: u32, failed: u32) -> serde_json::Value {
+    json!({
+        "serviceName": name, "status": "ACTIVE", "desiredCount": 4, "runningCount": running, "pendingCount": 0,
+        "taskDefinition": "arn:web:8",
+        "deployments": [{ "id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": "arn:web:8", "desiredCount": 4,
+            "runningCount": running, "pendingCount": 0, "failedTasks": failed, "rolloutState": "COMPLETED" }],
+    })
+}

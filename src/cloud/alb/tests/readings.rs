@@ -1,0 +1,143 @@
+//! Alarms and metrics.
+
+use std::time::Duration;
+
+use super::*;
+use crate::cloud::aws::fake::Reply;
+use crate::fleet::AlarmState;
+use crate::gate::{AlarmReading, AlarmRule, AtStart, Bound, Check, Input, Insufficient, MetricRule, MissingData, Of};
+
+fn alarm_gate(name: &str) -> Gate {
+    let (at_start, insufficient_data) = (AtStart::Refuse, Insufficient::Inconclusive);
+    let rule = AlarmRule { alarm: name.into(), at_start, insufficient_data };
+    Gate { name: name.into(), check: Check::Alarm(rule) }
+}
+
+fn at(seconds_from_now: i64) -> String {
+    format!("@{}", (NOW.as_millis() / 1000).cast_signed() + seconds_from_now)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_that_rang_between_two_looks_is_found_in_its_history_once() {
+    let fake = Fake::new(|seen| match seen.operation.as_str() {
+        "DescribeAlarms" => Reply::cbor(&json!({
+            "MetricAlarms": [
+                { "AlarmName": "5xx", "StateValue": "OK", "StateTransitionedTimestamp": at(-30), "ActionsEnabled": true,
+                  "Period": 60, "EvaluationPeriods": 3, "Dimensions": [], "Metrics": [] },
+            ],
+            "CompositeAlarms": [{ "AlarmName": "all", "StateValue": "ALARM", "StateUpdatedTimestamp": at(-10) }],
+        })),
+        "DescribeAlarmHistory" => Reply::cbor(&json!({ "AlarmHistoryItems": [
+            { "AlarmName": "5xx", "Timestamp": at(-30), "HistorySummary": "Alarm updated from ALARM to OK" },
+            { "AlarmName": "5xx", "Timestamp": at(-90), "HistoryData": "{\"newState\":{\"stateValue\":\"ALARM\"}}" },
+        ] })),
+        other => panic!("{other} is not expected"),
+    });
+    let driver = driver_with(&fake, no_record());
+    let gates = [alarm_gate("all"), alarm_gate("gone"), alarm_gate("5xx")];
+    let gates: Vec<&Gate> = gates.iter().collect();
+    let since = NOW.before(Duration::from_secs(300));
+    let first = driver.readings(&gates, since).await;
+    assert_eq!(driver.readings(&gates, since).await, first);
+    let reading = |state, changed, rang, window| {
+        let ago = |seconds| NOW.before(Duration::from_secs(seconds));
+        let window = Duration::from_secs(window);
+        Reading::Alarm(AlarmReading { state, changed, rang: Some(rang).filter(|r| *r > 0).map(ago), window })
+    };
+    let ago = |seconds| NOW.before(Duration::from_secs(seconds));
+    let expected = [
+        reading(Some(AlarmState::Alarm), ago(10), 0, 60),
+        reading(None, Timestamp::default(), 0, 0),
+        reading(Some(AlarmState::Ok), ago(30), 90, 180),
+    ];
+    assert_eq!(first, expected);
+    assert_eq!(fake.operations().iter().filter(|operation| *operation == "DescribeAlarmHistory").count(), 1);
+    let sent = format!("{:?}", fake.seen()[0].cbor());
+    assert!(sent.contains("CompositeAlarm") && sent.contains("MetricAlarm"), "{sent}");
+}
+
+fn error_rate() -> Gate {
+    let input = |id: &str, metric: &str, absent_is_zero| Input {
+        id: id.into(),
+        namespace: "AWS/ApplicationELB".into(),
+        metric: metric.into(),
+        statistic: "Sum".into(),
+        of: Of::Slot(Role::Candidate),
+        dimensions: Vec::new(),
+        absent_is_zero,
+    };
+    let rule = MetricRule {
+        inputs: vec![input("e", "HTTPCode_Target_5XX_Count", true), input("r", "RequestCount", false)],
+        expression: Some("100*e/r".into()),
+        bound: Bound::Above(1.0),
+        period: Duration::from_secs(60),
+        breaching: 1,
+        of: 1,
+        samples: Some(("r".into(), 1.0)),
+        missing_data: MissingData::Inconclusive,
+    };
+    Gate { name: "errors".into(), check: Check::Metric(rule) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metric_gates_share_a_call_and_its_pages_are_read_to_the_end() {
+    let fake = Fake::new(|seen| {
+        let page = format!("{:?}", seen.cbor()).contains("NextToken");
+        let result = |id: &str, minutes: &[i64], values: &[f64]| {
+            let times: Vec<_> = minutes.iter().map(|minutes| at(minutes * 60)).collect();
+            json!({ "Id": id, "Timestamps": times, "Values": values, "StatusCode": "Complete" })
+        };
+        if page {
+            return Reply::cbor(
+                &json!({ "MetricDataResults": [result("g0_r", &[-2], &[50.0]), result("g0__value", &[-2], &[2.0])] }),
+            );
+        }
+        let results = [
+            result("g0_r", &[-3], &[40.0]),
+            result("g0__value", &[-4, -3], &[0.0, 0.0]),
+            json!({ "Id": "g1_e", "StatusCode": "InternalError", "Timestamps": [], "Values": [] }),
+        ];
+        Reply::cbor(&json!({ "MetricDataResults": results, "NextToken": "more" }))
+    });
+    let (first, mut second) = (error_rate(), error_rate());
+    if let Check::Metric(rule) = &mut second.check {
+        rule.expression = None;
+        rule.inputs.truncate(1);
+        rule.samples = None;
+    }
+    let since = NOW.before(Duration::from_secs(290));
+    let readings = driver_with(&fake, no_record()).readings(&[&first, &second], since).await;
+    let Reading::Metric(reading) = &readings[0] else { panic!("{readings:?}") };
+    let values: Vec<_> = reading.values.iter().map(|point| point.value).collect();
+    assert_eq!((values, reading.samples.len()), (vec![0.0, 2.0], 2));
+    assert!(matches!(&readings[1], Reading::Unreadable(fault) if fault.kind == FaultKind::Transient));
+    assert_eq!(fake.operations(), ["GetMetricData", "GetMetricData"]);
+    let sent = format!("{:?}", fake.seen()[0].cbor());
+    assert!(sent.contains("100*FILL(g0_e,0)/g0_r") && sent.contains("targetgroup/web-green/02"), "{sent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_that_was_never_published_is_nought_where_requests_flowed() {
+    let fake = Fake::new(|seen| {
+        let again = format!("{:?}", seen.cbor()).contains("100*(0*g0_r)/g0_r");
+        let values = if again { vec![0.0] } else { Vec::new() };
+        let times = if again { vec![at(-120)] } else { Vec::new() };
+        Reply::cbor(&json!({ "MetricDataResults": [
+            { "Id": "g0_r", "Timestamps": [at(-120)], "Values": [40.0] },
+            { "Id": "g0__value", "Timestamps": times, "Values": values },
+        ] }))
+    });
+    let since = NOW.before(Duration::from_secs(300));
+    let readings = driver_with(&fake, no_record()).readings(&[&error_rate()], since).await;
+    let Reading::Metric(reading) = &readings[0] else { panic!("{readings:?}") };
+    assert_eq!(reading.values.iter().map(|point| point.value).collect::<Vec<_>>(), [0.0]);
+    assert_eq!(fake.operations().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn minutes_that_were_not_reported_are_minutes_without_requests() {
+    let fake = Fake::new(|_| {
+        Reply::cbor(&json!({ "MetricDataResults": [{ "Id": "requests", "Timestamps": [], "Values": [] }] }))
+    });
+    assert_eq!(driver_with(&fake, no_record()).requests(Role::Stable, 3, NOW).await, Ok(0));
+}

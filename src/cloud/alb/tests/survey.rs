@@ -1,0 +1,101 @@
+//! Surveys.
+
+use std::time::Duration;
+
+use super::*;
+use crate::cloud::aws::fake::{Reply, Seen};
+use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor as _};
+
+/// An account for a survey: two listeners, rules on two pages.
+fn account(seen: &Seen) -> Reply {
+    let group = |name: &str, arn: &str| {
+        format!("<member><TargetGroupArn>{arn}</TargetGroupArn><TargetGroupName>{name}</TargetGroupName></member>")
+    };
+    match seen.operation.as_str() {
+        "DescribeClusters" => Reply::json(&json!({ "clusters": [{ "clusterName": "prod", "status": "ACTIVE" }] })),
+        "DescribeServices" => {
+            Reply::json(&json!({ "services": [service("web-blue", 4, 0), service("web-green", 0, 0)] }))
+        }
+        "ListServices" => Reply::json(&json!({ "serviceArns": ["arn:aws:ecs:eu-west-1:1:service/prod/web-green"] })),
+        "DescribeLoadBalancers" => Reply::xml(
+            "DescribeLoadBalancers",
+            "<LoadBalancers><member><LoadBalancerArn>arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/web/03\
+             </LoadBalancerArn><LoadBalancerName>web</LoadBalancerName><DNSName>web.example.com</DNSName></member>\
+             </LoadBalancers>",
+        ),
+        "DescribeListeners" => Reply::xml(
+            "DescribeListeners",
+            "<Listeners><member><ListenerArn>l80</ListenerArn><Port>80</Port></member></Listeners>",
+        ),
+        "DescribeRules" => match seen.param("Marker") {
+            None => Reply::xml(
+                "DescribeRules",
+                &format!(
+                    "<Rules><member><RuleArn>other</RuleArn><Priority>default</Priority><IsDefault>true</IsDefault>\
+                     <Actions><member><Type>forward</Type><TargetGroupArn>{GREEN}</TargetGroupArn></member></Actions>\
+                     </member></Rules><NextMarker>2</NextMarker>"
+                ),
+            ),
+            Some(_) => Reply::xml("DescribeRules", &rule_xml((100, 0))),
+        },
+        "DescribeTargetGroups" => match seen.param("Names.member.1").as_deref() {
+            Some("web-blue") => {
+                Reply::xml("DescribeTargetGroups", &format!("<TargetGroups>{}</TargetGroups>", group("web-blue", BLUE)))
+            }
+            Some("web-gren") => Reply::xml_error(400, "TargetGroupNotFound"),
+            _ => Reply::xml(
+                "DescribeTargetGroups",
+                &format!("<TargetGroups>{}</TargetGroups>", group("web-green", GREEN)),
+            ),
+        },
+        "DescribeTargetGroupAttributes" => Reply::xml(
+            "DescribeTargetGroupAttributes",
+            "<Attributes><member><Key>deregistration_delay.timeout_seconds</Key><Value>30</Value></member></Attributes>",
+        ),
+        "DescribeTargetHealth" => {
+            Reply::xml("DescribeTargetHealth", "<TargetHealthDescriptions></TargetHealthDescriptions>")
+        }
+        "DescribeAlarms" => Reply::cbor(&json!({ "MetricAlarms": [], "CompositeAlarms": [] })),
+        other => panic!("{other} is not expected"),
+    }
+}
+
+fn request(green: &str, priority: u32) -> SurveyRequest {
+    SurveyRequest {
+        cluster: "prod".into(),
+        rule: RuleRequest::Place("web".into(), 80, priority),
+        blue: ("web-blue".into(), "web-blue".into()),
+        green: ("web-green".into(), green.into()),
+        alarms: vec!["5xx".into()],
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_survey_resolves_every_name() {
+    let fake = Fake::new(account);
+    let survey = AlbSurveyor::new(fake.aws(), Clock::starting_at(NOW, 1.0)).survey(&request("web-green", 10)).await;
+    let survey = survey.unwrap();
+    assert_eq!((survey.account.as_str(), survey.load_balancer_dimension.as_str()), ("1", "app/web/03"));
+    assert_eq!((survey.rule.priority, survey.rule.port), (Some(10), 80));
+    assert_eq!(survey.rule.conditions, "host web.example.com");
+    assert_eq!(survey.rule.weights, [(BLUE.to_owned(), 100), (GREEN.to_owned(), 0)]);
+    assert_eq!(survey.rule.other_actions, ["authenticate-oidc"]);
+    assert_eq!(survey.rule.stickiness, Some(Duration::from_secs(600)));
+    assert!(survey.rule.actions_json.contains("\"UseExistingClientSecret\":true"), "{}", survey.rule.actions_json);
+    assert_eq!(survey.shared_with, [("other".to_owned(), GREEN.to_owned())]);
+    assert_eq!(survey.green.place.target_group_dimension, "targetgroup/web-green/02");
+    assert_eq!(survey.green.deregistration_delay, Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_survey_tells_all_that_is_missing_at_once() {
+    let fake = Fake::new(account);
+    let surveyor = AlbSurveyor::new(fake.aws(), Clock::starting_at(NOW, 1.0));
+    let missing = surveyor.survey(&request("web-gren", 11)).await;
+    let expected = [
+        "port 80 of web has no rule with priority 11; there are default, 10",
+        "there is no target group `web-gren`; did you mean `web-green`? there are web-green",
+    ];
+    let Err(SurveyError::NotFound(lines)) = missing else { panic!("{missing:?}") };
+    assert_eq!(lines, expected);
+}

@@ -1,0 +1,124 @@
+//! CloudWatch: alarms, their history, and metric data in as few calls as there can be.
+
+use std::collections::HashMap;
+
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::types::{
+    AlarmHistoryItem, AlarmType, CompositeAlarm, HistoryItemType, MetricAlarm, MetricDataQuery, MetricDataResult,
+    ScanBy, StatusCode,
+};
+
+use super::{PAGES_LIMIT, date, fault, timestamp};
+use crate::clock::Timestamp;
+use crate::fault::{Fault, FaultKind};
+use crate::gate::Point;
+
+/// The most alarms one DescribeAlarms may name.
+const ALARMS_LIMIT: usize = 100;
+/// How many pages of one alarm's history are read: five hundred changes of state.
+const HISTORY_LIMIT: usize = 5;
+/// The most queries one GetMetricData may hold.
+pub(in crate::cloud) const QUERIES_LIMIT: usize = 500;
+
+/// The alarms of both kinds that were found.
+#[derive(Clone, Debug, Default)]
+pub(in crate::cloud) struct Alarms {
+    pub metric: Vec<MetricAlarm>,
+    pub composite: Vec<CompositeAlarm>,
+}
+
+/// Reads alarms by name, metric and composite ones. A name without an alarm is not in the answer.
+pub(in crate::cloud) async fn alarms(cloudwatch: &Client, names: &[String]) -> Result<Alarms, Fault> {
+    let mut found = Alarms::default();
+    for names in names.chunks(ALARMS_LIMIT) {
+        let mut next = None;
+        for _ in 0..PAGES_LIMIT {
+            let call = cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec())).set_next_token(next);
+            let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
+            let page = call.send().await.map_err(|error| fault::read("DescribeAlarms", &error))?;
+            found.metric.extend(page.metric_alarms.unwrap_or_default());
+            found.composite.extend(page.composite_alarms.unwrap_or_default());
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Reads an alarm's changes of state since a moment, newest first.
+pub(in crate::cloud) async fn history(
+    cloudwatch: &Client,
+    alarm: &str,
+    since: Timestamp,
+) -> Result<Vec<AlarmHistoryItem>, Fault> {
+    let mut items = Vec::new();
+    let mut next = None;
+    for _ in 0..HISTORY_LIMIT {
+        let call = cloudwatch.describe_alarm_history().alarm_name(alarm).set_next_token(next);
+        let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
+        let call = call.history_item_type(HistoryItemType::StateUpdate).start_date(date(since));
+        let call = call.scan_by(ScanBy::TimestampDescending).max_records(100);
+        let page = call.send().await.map_err(|error| fault::read("DescribeAlarmHistory", &error))?;
+        items.extend(page.alarm_history_items.unwrap_or_default());
+        next = page.next_token.filter(|token| !token.is_empty());
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(items)
+}
+
+/// The points of each query, by its id, oldest first. A query that AWS could not answer has its fault.
+pub(in crate::cloud) type Series = HashMap<String, Result<Vec<Point>, Fault>>;
+
+/// Reads the queries' points that begin in `from..to`. At most [`QUERIES_LIMIT`] of them.
+pub(in crate::cloud) async fn metric_data(
+    cloudwatch: &Client,
+    queries: &[MetricDataQuery],
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Series, Fault> {
+    let mut series = Series::new();
+    let mut next = None;
+    for _ in 0..PAGES_LIMIT {
+        let call = cloudwatch.get_metric_data().set_metric_data_queries(Some(queries.to_vec()));
+        let call = call.start_time(date(from)).end_time(date(to)).scan_by(ScanBy::TimestampAscending);
+        let page = call.set_next_token(next).send().await;
+        let page = page.map_err(|error| fault::read("GetMetricData", &error))?;
+        for result in page.metric_data_results.unwrap_or_default() {
+            gather(&mut series, result);
+        }
+        next = page.next_token.filter(|token| !token.is_empty());
+        if next.is_none() {
+            break;
+        }
+    }
+    for points in series.values_mut().flatten() {
+        points.sort_by_key(|point| point.at);
+        points.dedup_by_key(|point| point.at);
+    }
+    Ok(series)
+}
+
+/// Adds one page's part of a query to what earlier pages brought.
+fn gather(series: &mut Series, result: MetricDataResult) {
+    let Some(id) = result.id else { return };
+    let trouble = match result.status_code {
+        Some(StatusCode::InternalError) => Some(FaultKind::Transient),
+        Some(StatusCode::Forbidden) => Some(FaultKind::Denied),
+        _ => None,
+    };
+    if let Some(kind) = trouble {
+        let words = result.messages.unwrap_or_default().into_iter().filter_map(|message| message.value);
+        let words = words.collect::<Vec<_>>().join(" ");
+        let words = if words.is_empty() { "the query could not be answered".to_owned() } else { words };
+        series.insert(id, Err(Fault::new(kind, "GetMetricData", fault::one_line(&words))));
+        return;
+    }
+    let pairs = result.timestamps.unwrap_or_default().into_iter().zip(result.values.unwrap_or_default());
+    let points = pairs.map(|(at, value)| Point { at: timestamp(&at), value });
+    if let Ok(known) = series.entry(id).or_insert_with(|| Ok(Vec::new())) {
+        known.extend(points);
+    }
+}

@@ -1,0 +1,256 @@
+//! What an SDK error means: one table from what happened to the kind of fault.
+
+use std::error::Error;
+
+use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use crate::fault::{Fault, FaultKind};
+
+/// The longest message, in characters: some refusals carry a page of encoded text.
+const MESSAGE_LIMIT: usize = 600;
+
+/// Whether a call can change anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Read,
+    Write,
+}
+
+/// How far a call came before it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The request could not be made.
+    Made,
+    /// There are no credentials to sign it with.
+    Signed,
+    /// No connection came about, so nothing was sent.
+    Connected,
+    /// It may have been sent; no answer came, or none in time.
+    Sent,
+    /// An answer came that cannot be read.
+    Answered,
+    /// AWS refused.
+    Refused,
+}
+
+/// What a read's failure means.
+pub(super) fn read<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> Fault
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    fault(Call::Read, operation, error)
+}
+
+/// What a write's failure means.
+pub(super) fn write<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> Fault
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    fault(Call::Write, operation, error)
+}
+
+fn fault<E>(call: Call, operation: &str, error: &SdkError<E, HttpResponse>) -> Fault
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    let words = chain(error);
+    let kind = kind(call, stage(error, &words), status, code);
+    let message = match (code, error.as_service_error().and_then(ProvideErrorMetadata::message)) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => match status {
+            Some(status) => format!("status {status}: {words}"),
+            None => words,
+        },
+    };
+    Fault::new(kind, operation, one_line(&message))
+}
+
+fn stage<E>(error: &SdkError<E, HttpResponse>, words: &str) -> Stage {
+    match error {
+        SdkError::ConstructionFailure(_) => Stage::Made,
+        SdkError::DispatchFailure(failure) if failure.is_other() && names_credentials(words) => {
+            if is_passing(words) {
+                Stage::Connected
+            } else {
+                Stage::Signed
+            }
+        }
+        SdkError::DispatchFailure(_) if never_connected(words) => Stage::Connected,
+        SdkError::ResponseError(_) => Stage::Answered,
+        SdkError::ServiceError(_) => Stage::Refused,
+        // A time-out, a broken connection, or something this version does not know.
+        _ => Stage::Sent,
+    }
+}
+
+/// The SDK tells of missing credentials and of failed connections in words only.
+fn names_credentials(words: &str) -> bool {
+    let lower = words.to_lowercase();
+    ["credential", "identity", "token provider", "sso"].iter().any(|word| lower.contains(word))
+}
+
+/// Credentials that could not be fetched this time, rather than credentials that are not there.
+fn is_passing(words: &str) -> bool {
+    let lower = words.to_lowercase();
+    ["timed out", "timeout", "throttl", "connection"].iter().any(|word| lower.contains(word))
+}
+
+fn never_connected(words: &str) -> bool {
+    ["client error (Connect)", "connect timeout", "dns error"].iter().any(|word| words.contains(word))
+}
+
+/// The table. A write that may have arrived and brought no readable answer is unknown; a write
+/// that was refused, even for now, was not applied.
+fn kind(call: Call, stage: Stage, status: Option<u16>, code: Option<&str>) -> FaultKind {
+    let lost = if call == Call::Write { FaultKind::Unknown } else { FaultKind::Transient };
+    match stage {
+        Stage::Made => FaultKind::Permanent,
+        Stage::Signed => FaultKind::Denied,
+        Stage::Connected => FaultKind::Transient,
+        Stage::Sent | Stage::Answered => lost,
+        Stage::Refused => refusal(code, status, lost),
+    }
+}
+
+fn refusal(code: Option<&str>, status: Option<u16>, lost: FaultKind) -> FaultKind {
+    let code = code.unwrap_or_default();
+    match status {
+        _ if THROTTLES.contains(&code) => FaultKind::Transient,
+        _ if DENIALS.contains(&code) => FaultKind::Denied,
+        _ if is_missing(code) => FaultKind::Missing,
+        Some(429) => FaultKind::Transient,
+        Some(401 | 403) if code.is_empty() => FaultKind::Denied,
+        Some(500..) => lost,
+        _ if SERVER_TROUBLE.contains(&code) => lost,
+        _ => FaultKind::Permanent,
+    }
+}
+
+fn is_missing(code: &str) -> bool {
+    code.trim_end_matches("Exception").ends_with("NotFound")
+}
+
+/// Codes with which AWS says: not now.
+const THROTTLES: [&str; 12] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+    "SlowDown",
+    "RequestTimeTooSkewed",
+];
+
+/// Codes with which AWS says: not you.
+const DENIALS: [&str; 15] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "NotAuthorized",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "OptInRequired",
+];
+
+/// Codes of server trouble, whatever the status.
+const SERVER_TROUBLE: [&str; 6] = [
+    "InternalFailure",
+    "InternalError",
+    "InternalServerError",
+    "ServiceUnavailable",
+    "ServerException",
+    "RequestTimeout",
+];
+
+/// The words of an error and of its causes.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |cause| (*cause).source());
+    let mut words: Vec<String> = Vec::new();
+    for cause in causes {
+        let said = cause.to_string();
+        if !words.iter().any(|word| word.contains(&said)) {
+            words.push(said);
+        }
+    }
+    words.join(": ")
+}
+
+/// `text` in one line, cut to a length that people read.
+pub(super) fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MESSAGE_LIMIT) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_table() {
+        use FaultKind::{Denied, Missing, Permanent, Transient, Unknown};
+        let check = |stage, status, code, on_read, on_write| {
+            assert_eq!(kind(Call::Read, stage, status, code), on_read, "read {stage:?} {status:?} {code:?}");
+            assert_eq!(kind(Call::Write, stage, status, code), on_write, "write {stage:?} {status:?} {code:?}");
+        };
+        check(Stage::Made, None, None, Permanent, Permanent);
+        check(Stage::Signed, None, None, Denied, Denied);
+        check(Stage::Connected, None, None, Transient, Transient);
+        check(Stage::Sent, None, None, Transient, Unknown);
+        check(Stage::Answered, Some(200), None, Transient, Unknown);
+        check(Stage::Answered, Some(500), None, Transient, Unknown);
+        for code in THROTTLES {
+            check(Stage::Refused, Some(400), Some(code), Transient, Transient);
+            check(Stage::Refused, Some(503), Some(code), Transient, Transient);
+        }
+        for code in DENIALS {
+            check(Stage::Refused, Some(400), Some(code), Denied, Denied);
+        }
+        for code in ["RuleNotFound", "ServiceNotFoundException", "ResourceNotFound", "TargetGroupNotFound"] {
+            check(Stage::Refused, Some(400), Some(code), Missing, Missing);
+        }
+        for code in SERVER_TROUBLE {
+            check(Stage::Refused, Some(400), Some(code), Transient, Unknown);
+            check(Stage::Refused, Some(500), Some(code), Transient, Unknown);
+        }
+        check(Stage::Refused, Some(429), None, Transient, Transient);
+        check(Stage::Refused, Some(403), None, Denied, Denied);
+        check(Stage::Refused, Some(502), None, Transient, Unknown);
+        check(Stage::Refused, Some(400), Some("ValidationError"), Permanent, Permanent);
+        check(Stage::Refused, Some(404), None, Permanent, Permanent);
+    }
+
+    #[test]
+    fn words_of_the_sdk_are_told_apart() {
+        assert!(names_credentials("dispatch failure: other: the credential provider was not enabled"));
+        assert!(is_passing("failed to load credentials: timed out"));
+        assert!(!is_passing("the credential provider was not enabled"));
+        assert!(never_connected("io error: client error (Connect): tcp connect error: Connection refused"));
+        assert!(!never_connected("io error: connection reset by peer"));
+    }
+
+    #[test]
+    fn a_message_is_one_line_of_bounded_length() {
+        assert_eq!(one_line("a\n  b\r\nc"), "a b c");
+        assert_eq!(one_line(&"x".repeat(2000)).chars().count(), MESSAGE_LIMIT + 1);
+    }
+}

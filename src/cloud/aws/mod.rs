@@ -1,0 +1,163 @@
+//! The clients: three sets that share nothing but connections, and time-outs on every call.
+//!
+//! A poll that is throttled must not delay the way back, so writes and the reads on the way of a
+//! write have retry budgets of their own. A write is sent once: the SDK would send it again when
+//! its answer was lost, and nobody could say how often it took effect.
+
+pub(super) mod cloudwatch;
+pub(super) mod ecs;
+pub(super) mod elbv2;
+mod fault;
+mod probe;
+
+#[cfg(test)]
+pub(super) mod fake;
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ecs::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_ecs::primitives::DateTime;
+
+use crate::clock::Timestamp;
+
+pub(super) use probe::Prober;
+
+/// How long a connection may take to open.
+const CONNECT_WITHIN: Duration = Duration::from_millis(3100);
+/// How long one attempt may take.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(5);
+/// How long a call may take with all its attempts.
+const CALL_WITHIN: Duration = Duration::from_secs(15);
+/// How often a read is tried.
+const READ_ATTEMPTS: u32 = 3;
+/// How long the first pause between two attempts is, and how long one may become.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
+/// How many pages of a list are read; no list that matters here is longer.
+pub(super) const PAGES_LIMIT: usize = 100;
+
+/// Where AWS is and who asks. What is `None` is left to the SDK's own environment and files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The region.
+    pub region: Option<String>,
+    /// The URL of every service, instead of AWS's own.
+    pub endpoint: Option<String>,
+    /// The profile in the shared configuration files.
+    pub profile: Option<String>,
+}
+
+/// Connections to one account and region.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// For reads that come round again.
+    pub(super) polling: Clients,
+    /// For the reads on the way of a write.
+    pub(super) reading: Clients,
+    /// For writes: each is sent once.
+    pub(super) writing: Clients,
+    region: Option<String>,
+}
+
+/// One client a service.
+#[derive(Clone, Debug)]
+pub(super) struct Clients {
+    pub ecs: aws_sdk_ecs::Client,
+    pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+}
+
+impl Aws {
+    /// Connects as the AWS command line would: environment, shared files, SSO, web identity,
+    /// credential process, container and instance roles. Nothing is sent yet, so nothing can fail yet.
+    pub async fn connect(settings: &Settings) -> Aws {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(region) = &settings.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(endpoint) = &settings.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(profile) = &settings.profile {
+            loader = loader.profile_name(profile);
+        }
+        Self::from_config(&loader.load().await)
+    }
+
+    /// Connects to a lab: its URL, and keys that mean nothing. Reads neither environment nor files.
+    pub fn lab(endpoint: &str, region: &str) -> Aws {
+        let keys = Credentials::new("AKIDLAB", "lab", None, None, "lab");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .endpoint_url(endpoint)
+            .build();
+        Self::from_config(&config)
+    }
+
+    pub(super) fn from_config(config: &SdkConfig) -> Aws {
+        Aws {
+            polling: Clients::new(config, "polling", READ_ATTEMPTS),
+            reading: Clients::new(config, "reading", READ_ATTEMPTS),
+            writing: Clients::new(config, "writing", 1),
+            region: config.region().map(ToString::to_string),
+        }
+    }
+
+    /// The region that calls go to, when one is known.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+}
+
+/// Configures one service's client from `$config`.
+macro_rules! client {
+    ($service:ident, $config:expr, $purpose:expr, $attempts:expr) => {{
+        let partition = RetryPartition::custom(concat!("tidegate-", stringify!($service)).to_owned() + "-" + $purpose)
+            .token_bucket(TokenBucket::default())
+            .build();
+        let config = $service::config::Builder::from($config)
+            .retry_config(retries($attempts))
+            .retry_partition(partition)
+            .timeout_config(timeouts())
+            .build();
+        $service::Client::from_conf(config)
+    }};
+}
+
+impl Clients {
+    fn new(config: &SdkConfig, purpose: &str, attempts: u32) -> Clients {
+        Clients {
+            ecs: client!(aws_sdk_ecs, config, purpose, attempts),
+            elb: client!(aws_sdk_elasticloadbalancingv2, config, purpose, attempts),
+            cloudwatch: client!(aws_sdk_cloudwatch, config, purpose, attempts),
+        }
+    }
+}
+
+fn retries(attempts: u32) -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(PAUSES.0).with_max_backoff(PAUSES.1)
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_WITHIN)
+        .operation_attempt_timeout(ATTEMPT_WITHIN)
+        .operation_timeout(CALL_WITHIN)
+        .build()
+}
+
+/// A moment as the SDK wants it.
+pub(super) fn date(at: Timestamp) -> DateTime {
+    DateTime::from_millis(i64::try_from(at.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A moment as the SDK gave it.
+pub(super) fn timestamp(at: &DateTime) -> Timestamp {
+    let millis = at.to_millis().unwrap_or_default();
+    Timestamp::from_millis(u64::try_from(millis).unwrap_or_default())
+}
