@@ -7,10 +7,12 @@ pub mod name;
 pub mod text;
 pub mod traffic;
 
+pub mod cli;
 pub mod cloud;
 pub mod engine;
 pub mod gate;
 pub mod journal;
+pub mod lab;
 pub mod machine;
 pub mod plan;
 pub mod report;

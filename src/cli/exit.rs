@@ -1,0 +1,77 @@
+//! Exit codes: public, documented in `--help`, and the only place that chooses one.
+
+use crate::engine::Ending;
+use crate::fault::FaultKind;
+use crate::machine::{Outcome, Reason};
+
+/// How a command ends. A rollback is never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Promoted, or the command did what it says.
+    Done = 0,
+    /// Something unexpected: a bug, or a machine that cannot do its part.
+    Unexpected = 1,
+    /// The command line or the spec is wrong.
+    Usage = 2,
+    /// Rolled back by a gate, traffic verified on the stable slot.
+    RolledBack = 10,
+    /// Rolled back by a person or a signal, traffic verified on the stable slot.
+    Stopped = 11,
+    /// Not verified: a person is needed.
+    Stranded = 12,
+    /// Waiting, or handed over.
+    HandedOver = 13,
+    /// Somebody else holds the target.
+    Held = 14,
+    /// Refused: drift, or a target that could not be rolled back.
+    Refused = 15,
+    /// Credentials or permission.
+    Denied = 16,
+    /// Rolled back because a time limit ran out, traffic verified on the stable slot.
+    TimeLimit = 20,
+}
+
+/// The table as `--help` shows it.
+pub(super) const TABLE: &str = "\
+Exit codes:
+   0  promoted, or the command did what it says
+   1  unexpected
+   2  usage, or an invalid spec
+  10  rolled back by a gate, traffic verified on stable
+  11  rolled back by a person or a signal, traffic verified on stable
+  12  not verified: a person is needed
+  13  waiting, or handed over
+  14  somebody else holds the target
+  15  refused: drift, or a failed preflight
+  16  credentials or permission
+  20  rolled back by a time limit, traffic verified on stable";
+
+impl Exit {
+    /// The code of an outcome.
+    pub fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Promoted => Exit::Done,
+            Outcome::Stranded { .. } => Exit::Stranded,
+            Outcome::RolledBack(reason) => match reason {
+                Reason::Breach { .. } | Reason::Capacity { .. } | Reason::Blind(_) => Exit::RolledBack,
+                Reason::Refused(fault) if fault.kind == FaultKind::Denied => Exit::Denied,
+                Reason::Refused(_) => Exit::RolledBack,
+                Reason::Operator { .. } | Reason::Signal(_) => Exit::Stopped,
+                Reason::ForeignWrite { .. } => Exit::Refused,
+                Reason::TimeLimit { .. } => Exit::TimeLimit,
+            },
+        }
+    }
+
+    /// The code of a run's end.
+    pub fn of_ending(ending: &Ending) -> Self {
+        ending.outcome.as_ref().map_or(Exit::HandedOver, Exit::of)
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

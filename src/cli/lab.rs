@@ -1,0 +1,325 @@
+//! `tidegate lab`, and the lab inside `run --lab`: a spec turned into a world to rehearse it in.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::{Exit, Failure, release, target, terminal};
+use crate::clock::{Clock, Timestamp, wall_now};
+use crate::cloud::aws::Aws;
+use crate::gate::Check;
+use crate::lab::{ApiFault, Behaviour, Lab, LabClock, LabConfig, SlotSeed, TrafficReport, WorldSeed};
+use crate::name::Arn;
+use crate::spec::{Release, RuleSpec, SlotSpec, Spec};
+use crate::text::{count, escape};
+
+/// The region of a lab whose spec names none.
+const REGION: &str = "eu-west-1";
+/// The account of a lab whose spec names none.
+const ACCOUNT: &str = "123456789012";
+
+/// Serve an AWS account in miniature on a loopback port: ECS, load balancing and CloudWatch in AWS's own
+/// wire formats, with live tasks and traffic behind them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tidegate lab --spec rollout.yaml --listen 127.0.0.1:4566
+  tidegate lab --spec rollout.yaml --lab-candidate errors=5%,latency=+50ms --lab-rps 50
+  tidegate lab --spec rollout.yaml --lab-fault throttle=30%@ModifyRule --lab-speed 10")]
+pub(super) struct Args {
+    /// The spec whose target the world is made of.
+    #[arg(long, value_name = "SPEC")]
+    spec: PathBuf,
+    /// Where the API listens, on the loopback; port 0 takes any.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    lab: ServedArgs,
+}
+
+/// What a lab beside the runner plays.
+#[derive(Clone, Debug, clap::Args)]
+struct ServedArgs {
+    #[command(flatten)]
+    play: PlayArgs,
+    /// Lab seconds in a second of the wall clock.
+    #[arg(long = "speed", alias = "lab-speed", default_value_t = 1.0, value_name = "X", value_parser = speed)]
+    speed: f64,
+}
+
+/// What a lab inside the runner plays.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct LabArgs {
+    #[command(flatten)]
+    play: PlayArgs,
+    /// Lab seconds in a second of the wall clock.
+    #[arg(long = "lab-speed", default_value_t = 30.0, value_name = "X", value_parser = speed)]
+    speed: f64,
+}
+
+/// How the world behaves.
+#[derive(Clone, Debug, clap::Args)]
+struct PlayArgs {
+    /// How the new release behaves: healthy, errors=5%, latency=+300ms, slow-start=60s, crash,
+    /// never-healthy, leak; several joined by commas.
+    #[arg(long = "lab-candidate", alias = "candidate", default_value_t, value_name = "WORDS")]
+    candidate: Behaviour,
+    /// Trouble of the API: throttle, error, delay, lost-answer, stale-read, each with a rate, and after
+    /// an @ the operation: throttle=30%@ModifyRule.
+    #[arg(long = "lab-fault", alias = "fault", value_name = "WORD=RATE[@OPERATION]")]
+    faults: Vec<ApiFault>,
+    /// Requests a lab second.
+    #[arg(long = "lab-rps", alias = "rps", default_value_t = 20.0, value_name = "N", value_parser = rps)]
+    rps: f64,
+    /// Tasks of the stable slot.
+    #[arg(long = "lab-tasks", default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    tasks: u32,
+    /// Where every die of the lab starts.
+    #[arg(long = "lab-seed", default_value_t = 1, value_name = "N")]
+    seed: u64,
+}
+
+impl LabArgs {
+    /// A lab that is only looked at.
+    pub(super) fn idle() -> Self {
+        let play =
+            PlayArgs { candidate: Behaviour::default(), faults: Vec::new(), rps: 0.0, tasks: 4, seed: 1 };
+        Self { play, speed: 30.0 }
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    within(text, 0.1, 100.0, "a speed")
+}
+
+fn rps(text: &str) -> Result<f64, String> {
+    within(text, 0.0, 5_000.0, "a rate")
+}
+
+fn within(text: &str, least: f64, most: f64, what: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| (least..=most).contains(number));
+    number.ok_or_else(|| format!("{what} is a number from {least} to {most}"))
+}
+
+/// A lab that runs, and how to reach it.
+pub(super) struct Running {
+    lab: Lab,
+    region: String,
+}
+
+impl Running {
+    pub(super) fn aws(&self) -> Aws {
+        Aws::lab(&self.lab.endpoint(), &self.region)
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        let clock = self.lab.clock();
+        Clock::anchored(Timestamp::from_millis(clock.anchor_unix_ms()), clock.speed())
+    }
+
+    pub(super) fn connections(&self) -> Vec<(String, SocketAddr)> {
+        self.lab.connections()
+    }
+
+    pub(super) async fn stop(self) {
+        self.lab.stop().await;
+    }
+
+    /// Ends the lab, and says what its clients saw.
+    pub(super) async fn finish(self, context: &Context) -> Result<(), Failure> {
+        let traffic = self.lab.traffic();
+        if context.json() {
+            terminal::print(&format!("{}\n", json!({"type": "lab", "traffic": traffic})))?;
+        } else {
+            terminal::print(&seen(&traffic))?;
+        }
+        self.lab.stop().await;
+        Ok(())
+    }
+}
+
+fn seen(traffic: &TrafficReport) -> String {
+    let mut text = format!(
+        "\n  lab          clients sent {} requests, {} failed",
+        count(traffic.requests),
+        count(traffic.failed)
+    );
+    for (group, seen) in &traffic.by_target_group {
+        let (requests, failed) = (count(seen.requests), count(seen.failed));
+        text.push_str(&format!("\n               {}: {requests} served, {failed} failed", escape(group)));
+    }
+    let unrouted = count(traffic.unrouted);
+    text.push_str(&format!("\n               {unrouted} failed without a task's doing\n"));
+    text
+}
+
+/// Starts a lab made of a spec, inside this process.
+pub(super) async fn start(
+    spec: &Spec,
+    folder: &Path,
+    args: &LabArgs,
+    listen: Option<SocketAddr>,
+) -> Result<Running, Failure> {
+    let world = world(spec, folder, args.play.tasks)?;
+    let (region, account) = home(spec);
+    let mut config = LabConfig {
+        region: region.clone(),
+        account,
+        clock: LabClock::at(wall_now().as_millis(), args.speed),
+        seed: args.play.seed,
+        rps: args.play.rps,
+        candidate: args.play.candidate.clone(),
+        faults: args.play.faults.clone(),
+        world,
+        ..LabConfig::default()
+    };
+    config.listen = listen.unwrap_or(config.listen);
+    let address = config.listen;
+    let lab = Lab::start(config).await.map_err(|error| {
+        Failure::new(Exit::Unexpected, format!("the lab cannot listen on {address}: {error}"))
+    })?;
+    Ok(Running { lab, region })
+}
+
+/// Region and account: the spec's own words, else what its ARNs say, else the lab's.
+fn home(spec: &Spec) -> (String, String) {
+    let mut names = vec![spec.target.cluster.as_str()];
+    for slot in [&spec.target.blue, &spec.target.green] {
+        names.extend([slot.service.as_str(), slot.target_group.as_str()]);
+    }
+    match &spec.target.rule {
+        RuleSpec::Arn(arn) => names.push(arn),
+        RuleSpec::Place { load_balancer, .. } => names.push(load_balancer),
+    }
+    let arn = names.into_iter().find_map(Arn::parse);
+    let region = spec.target.region.clone().or_else(|| arn.as_ref().map(|arn| arn.region.to_owned()));
+    let account = arn.map(|arn| arn.account.to_owned()).filter(|account| !account.is_empty());
+    (region.unwrap_or_else(|| REGION.to_owned()), account.unwrap_or_else(|| ACCOUNT.to_owned()))
+}
+
+/// The world that a spec takes for granted: blue serves, green is empty.
+fn world(spec: &Spec, folder: &Path, tasks: u32) -> Result<WorldSeed, Failure> {
+    let slot = |slot: &SlotSpec, desired, weight| SlotSeed {
+        service: slot.service.clone(),
+        target_group: slot.target_group.clone(),
+        desired,
+        weight,
+    };
+    let mut world = WorldSeed {
+        cluster: spec.target.cluster.clone(),
+        slots: [slot(&spec.target.blue, tasks, 100), slot(&spec.target.green, 0, 0)],
+        alarms: alarms(spec),
+        test_listener_port: test_port(spec),
+        ..WorldSeed::default()
+    };
+    match &spec.target.rule {
+        RuleSpec::Arn(arn) => world.rule_arn = Some(arn.clone()),
+        RuleSpec::Place { load_balancer, port, priority } => {
+            world.load_balancer.clone_from(load_balancer);
+            world.listener_port = *port;
+            world.rule_priority = *priority;
+        }
+    }
+    seed_release(&mut world, &spec.release, folder)?;
+    Ok(world)
+}
+
+fn alarms(spec: &Spec) -> Vec<String> {
+    let names = spec.gates.iter().filter_map(|gate| match &gate.check {
+        Check::Alarm(rule) => Some(rule.alarm.clone()),
+        _ => None,
+    });
+    names.collect()
+}
+
+/// The port that probes reach the candidate by, when they go through the load balancer.
+fn test_port(spec: &Spec) -> Option<u16> {
+    spec.gates.iter().find_map(|gate| match &gate.check {
+        Check::Probe(rule) => {
+            let rest = rule.url.split_once("{load_balancer}:")?.1;
+            rest.split('/').next()?.parse().ok()
+        }
+        _ => None,
+    })
+}
+
+/// The task definition that runs before the rollout: the release's family and containers.
+fn seed_release(world: &mut WorldSeed, release: &Release, folder: &Path) -> Result<(), Failure> {
+    match release {
+        Release::File(path) => {
+            let text = release::read(&folder.join(path))?;
+            let document: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+            let body = document.get("taskDefinition").unwrap_or(&document);
+            let name = |value: &Value| value.as_str().map(str::to_owned);
+            world.family = name(&body["family"]).unwrap_or_else(|| world.family.clone());
+            let container = &body["containerDefinitions"][0]["name"];
+            world.container = name(container).unwrap_or_else(|| world.container.clone());
+        }
+        Release::Images { family, images } => {
+            world.family.clone_from(family);
+            if let Some((container, _)) = images.first() {
+                world.container.clone_from(container);
+            }
+        }
+        Release::Registered(name) => {
+            let tail = name.rsplit('/').next().unwrap_or(name);
+            world.family = tail.split(':').next().unwrap_or(tail).to_owned();
+            world.extra_task_definitions.push(name.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Serves until it is told to stop.
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    if !args.listen.ip().is_loopback() {
+        let failure = Failure::new(Exit::Usage, format!("{} is not a loopback address", args.listen));
+        return Err(failure.hint("a lab checks no signatures, so it serves this machine only: 127.0.0.1"));
+    }
+    let spec = target::spec(context, &args.spec)?;
+    let folder = target::folder(&args.spec);
+    let lab = LabArgs { play: args.lab.play, speed: args.lab.speed };
+    let running = start(&spec, &folder, &lab, Some(args.listen)).await?;
+    terminal::print(&format!("{}\n", ready(&running)))?;
+    stop_signal().await;
+    running.stop().await;
+    Ok(Exit::Done)
+}
+
+/// Everything a client needs, in one line; `environment` is what to export.
+fn ready(running: &Running) -> Value {
+    let clock = running.lab.clock();
+    let listeners = running.connections();
+    let connect_to: Vec<String> = listeners.iter().map(|(host, address)| format!("{host}={address}")).collect();
+    let listeners: serde_json::Map<String, Value> =
+        listeners.into_iter().map(|(host, address)| (host, json!(format!("http://{address}")))).collect();
+    let endpoint = running.lab.endpoint();
+    json!({
+        "endpoint": endpoint,
+        "region": running.region,
+        "listeners": listeners,
+        "traffic": format!("{endpoint}/_lab/traffic"),
+        "environment": {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_REGION": running.region,
+            "AWS_DEFAULT_REGION": running.region,
+            "AWS_ACCESS_KEY_ID": "lab",
+            "AWS_SECRET_ACCESS_KEY": "lab",
+            "TIDEGATE_CLOCK": format!("{}*{}", clock.anchor_unix_ms(), clock.speed()),
+            "TIDEGATE_CONNECT_TO": connect_to.join(","),
+        },
+    })
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,116 @@
+//! The commands: one file each. Only this module reads the environment and the command line.
+
+mod context;
+mod drive;
+mod exit;
+mod failure;
+mod follow;
+mod history;
+mod lab;
+mod people;
+mod plan;
+mod release;
+mod resume;
+mod run;
+mod schema;
+mod status;
+mod target;
+mod terminal;
+mod validate;
+mod word;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+pub use failure::Failure;
+
+use context::{Context, Globals};
+
+/// Blue-green and canary rollouts for Amazon ECS behind an Application Load Balancer: judged at every
+/// step, rolled back by themselves.
+#[derive(Debug, Parser)]
+#[command(version, after_help = exit::TABLE, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check specs: every problem at once, each with its place.
+    Validate(validate::Args),
+    /// Show what a rollout would do, and how it would go back, without doing it.
+    Plan(plan::Args),
+    /// Roll a release out.
+    Run(run::Args),
+    /// Go on with a rollout whose runner is gone.
+    Resume(resume::Args),
+    /// Say where a rollout stands.
+    Status(status::Args),
+    /// List the rollouts of this machine, or tell one again from its tape.
+    History(history::Args),
+    /// Take the traffic back to the stable slot, and wait until it is there.
+    Rollback(word::Args),
+    /// End a rollout: the traffic goes back, and the candidate slot is restored.
+    Abort(word::Args),
+    /// Take no further step; gates stay on.
+    Pause(word::Args),
+    /// Go on after a pause or a hold.
+    Continue(word::Args),
+    /// Pass the approval that a rollout waits for.
+    Approve(word::Args),
+    /// Serve an AWS account in miniature on a loopback port.
+    Lab(lab::Args),
+    /// Print the JSON Schema of specs.
+    Schema,
+}
+
+/// Runs the command line and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let usage = error.use_stderr();
+            let _ = error.print();
+            return if usage { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let context = match Context::new(cli.globals) {
+        Ok(context) => context,
+        Err(failure) => return terminal::fail(&failure, false),
+    };
+    let json = context.json();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return terminal::fail(&Failure::new(Exit::Unexpected, error.to_string()), json),
+    };
+    let result = runtime.block_on(dispatch(&context, cli.command));
+    runtime.shutdown_background();
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => terminal::fail(&failure, json),
+    }
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
+    use crate::machine::Word;
+    match command {
+        Command::Validate(args) => validate::run(context, &args),
+        Command::Plan(args) => plan::run(context, args).await,
+        Command::Run(args) => run::run(context, args).await,
+        Command::Resume(args) => resume::run(context, &args).await,
+        Command::Status(args) => status::run(context, &args),
+        Command::History(args) => history::run(context, &args),
+        Command::Rollback(args) => word::run(context, Word::Rollback, args).await,
+        Command::Abort(args) => word::run(context, Word::Abort, args).await,
+        Command::Pause(args) => word::run(context, Word::Pause, args).await,
+        Command::Continue(args) => word::run(context, Word::Continue, args).await,
+        Command::Approve(args) => word::run(context, Word::Approve, args).await,
+        Command::Lab(args) => lab::run(context, args).await,
+        Command::Schema => schema::run(),
+    }
+}

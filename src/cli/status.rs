@@ -1,0 +1,54 @@
+//! `tidegate status`: where a rollout stands, from its tape.
+
+use super::context::{Context, is_driven};
+use super::{Exit, Failure, terminal};
+use crate::journal::{self, Tape};
+use crate::machine::Machine;
+use crate::report::{Status, Summary};
+
+/// Say where a rollout stands.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  tidegate status\n  tidegate status web --json")]
+pub(super) struct Args {
+    /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
+    /// that is not over].
+    rollout: Option<String>,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
+    let stores = context.stores()?;
+    let found = stores.find(args.rollout.as_deref())?;
+    let tape = journal::read(&found.entry.tape())?;
+    let (machine, summary) = fold(&tape);
+    let id = found.entry.id.as_str();
+    // A lab's time is known from its tape only.
+    let at = if found.is_lab { machine.now() } else { context.clock().now().max(machine.now()) };
+    let progress = machine.progress();
+    let status = Status { id, at, plan: machine.plan(), progress: &progress, summary: &summary };
+    let over = machine.outcome().is_some();
+    let driven = is_driven(&found);
+    if context.json() {
+        let mut json = status.json();
+        json["runner"] = serde_json::json!(driven);
+        terminal::print(&format!("{}\n", crate::text::escape_json(&json.to_string())))?;
+        return Ok(Exit::Done);
+    }
+    terminal::print(&status.text(terminal::stdout_style(context)))?;
+    if !over && !driven {
+        terminal::print(&format!("\nNobody drives it. To go on: tidegate resume {id}\n"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// A tape folded into where the rollout stands and what has happened.
+pub(super) fn fold(tape: &Tape) -> (Machine, Summary) {
+    let mut machine = Machine::new(tape.header.plan.clone());
+    let mut summary = Summary::new();
+    for record in &tape.records {
+        let reaction = machine.apply(record.at, record.event.clone());
+        for notice in &reaction.notices {
+            summary.take(record.at, notice);
+        }
+    }
+    (machine, summary)
+}

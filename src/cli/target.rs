@@ -1,0 +1,127 @@
+//! From a spec's path to a compiled plan: read, survey, compile.
+
+use std::path::{Path, PathBuf};
+
+use super::context::Context;
+use super::release::{self, Ready};
+use super::{Exit, Failure, validate};
+use crate::clock::Clock;
+use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
+use crate::cloud::aws::Aws;
+use crate::cloud::{RuleRequest, SurveyRequest, Surveyor};
+use crate::gate::Check;
+use crate::plan::{Plan, compile};
+use crate::spec::{Problems, RuleSpec, SlotSpec, Source, Spec, parse};
+
+/// The largest spec that is read whole, in bytes, so that its size can be told; the parser takes less.
+const READ_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// Why a spec could not be read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// The file.
+    File(Failure),
+    /// What is in it.
+    Problems(Problems),
+}
+
+/// Reads and checks a spec.
+pub(super) fn read_spec(context: &Context, path: &Path) -> Result<Spec, Unread> {
+    let bytes = read_bytes(path).map_err(Unread::File)?;
+    let variables = context.variables().clone();
+    let source = Source { path: path.display().to_string(), bytes, variables };
+    parse(&source).map_err(Unread::Problems)
+}
+
+/// Reads and checks a spec, telling what is wrong with it.
+pub(super) fn spec(context: &Context, path: &Path) -> Result<Spec, Failure> {
+    read_spec(context, path).map_err(|unread| match unread {
+        Unread::File(failure) => failure,
+        Unread::Problems(problems) => {
+            let mut failure = Failure::new(Exit::Usage, format!("{} is not a valid spec", path.display()));
+            if context.json() {
+                failure.notes = problems.iter().map(|problem| problem.wrong.clone()).collect();
+            } else {
+                validate::say_problems(context, &problems);
+            }
+            failure
+        }
+    })
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let wrong = |why: &str| Failure::new(Exit::Usage, format!("cannot read the spec {}: {why}", path.display()));
+    let about = std::fs::metadata(path).map_err(|error| wrong(&error.to_string()))?;
+    if about.is_dir() {
+        return Err(wrong("it is a folder").hint("name the file in it"));
+    }
+    if about.len() > READ_LIMIT {
+        return Err(wrong("it is larger than a spec can be"));
+    }
+    std::fs::read(path).map_err(|error| wrong(&error.to_string()))
+}
+
+/// The folder that a spec's relative paths start from.
+pub(super) fn folder(path: &Path) -> PathBuf {
+    path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// A spec compiled against the live account.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) plan: Plan,
+    pub(super) document: Option<ReleaseDocument>,
+}
+
+/// Surveys the account and compiles the spec against it.
+pub(super) async fn compiled(aws: &Aws, clock: &Clock, spec: &Spec, folder: &Path) -> Result<Compiled, Failure> {
+    let surveyor = AlbSurveyor::new(aws.clone(), clock.clone());
+    let mut survey = surveyor.survey(&request(spec)).await?;
+    let Ready { plan: release, document, problems } = release::prepare(aws, &spec.release, folder).await?;
+    survey.release_problems.extend(problems);
+    let plan = compile(spec, &survey, release)?;
+    Ok(Compiled { plan, document })
+}
+
+fn request(spec: &Spec) -> SurveyRequest {
+    let slot = |slot: &SlotSpec| (slot.service.clone(), slot.target_group.clone());
+    let alarms = spec.gates.iter().filter_map(|gate| match &gate.check {
+        Check::Alarm(rule) => Some(rule.alarm.clone()),
+        _ => None,
+    });
+    SurveyRequest {
+        cluster: spec.target.cluster.clone(),
+        rule: match &spec.target.rule {
+            RuleSpec::Arn(arn) => RuleRequest::Arn(arn.clone()),
+            RuleSpec::Place { load_balancer, port, priority } => {
+                RuleRequest::Place(load_balancer.clone(), *port, *priority)
+            }
+        },
+        blue: slot(&spec.target.blue),
+        green: slot(&spec.target.green),
+        alarms: alarms.collect(),
+    }
+}
+
+/// The driver for a plan.
+pub(super) fn driver(
+    context: &Context,
+    (aws, clock): (&Aws, &Clock),
+    plan: &Plan,
+    release: Option<ReleaseDocument>,
+    connect_to: Vec<(String, std::net::SocketAddr)>,
+) -> AlbDriver {
+    let recorded = Recorded {
+        weights: plan.before.weights.clone(),
+        stickiness: plan.before.stickiness,
+        shape: plan.before.shape.clone(),
+    };
+    let setup = AlbSetup {
+        target: plan.target.clone(),
+        recorded,
+        release,
+        environment: context.variables().clone(),
+        connect_to,
+    };
+    AlbDriver::new(aws.clone(), clock.clone(), setup)
+}

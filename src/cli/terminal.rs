@@ -1,0 +1,89 @@
+//! What the terminal can show, and writing to it: quiet when the reader is gone.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use super::context::Context;
+use super::{Exit, Failure};
+use crate::report::Style;
+
+/// Columns where the terminal does not say.
+const COLUMNS: usize = 80;
+
+/// How text for people is dressed on standard output.
+pub(super) fn stdout_style(context: &Context) -> Style {
+    style(context, std::io::stdout().is_terminal())
+}
+
+/// How text for people is dressed on standard error.
+pub(super) fn stderr_style(context: &Context) -> Style {
+    style(context, std::io::stderr().is_terminal())
+}
+
+/// Whether standard error is a terminal that can be redrawn.
+pub(super) fn is_live(context: &Context) -> bool {
+    std::io::stderr().is_terminal() && context.variable("TERM") != Some("dumb")
+}
+
+/// Whether a person can be asked.
+pub(super) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+fn style(context: &Context, terminal: bool) -> Style {
+    let dumb = context.variable("TERM") == Some("dumb");
+    let color = terminal && !dumb && context.variable("NO_COLOR").is_none();
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| context.variable(name)).unwrap_or_default();
+    let utf8 = locale.to_ascii_lowercase().replace('-', "").contains("utf8");
+    let width = if terminal { columns(context) } else { usize::MAX };
+    // A log or a pipe takes UTF-8; a terminal only where its locale says so.
+    Style { color, unicode: !dumb && (utf8 || !terminal), width }
+}
+
+fn columns(context: &Context) -> usize {
+    let asked = context.variable("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
+    let measured = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
+    asked.or_else(measured).unwrap_or(COLUMNS)
+}
+
+/// Writes a result to standard output. A reader that went away is no failure.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Unexpected, format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a message to standard error. There is nobody to tell if that fails.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Tells why a command failed, and ends with its code.
+pub(super) fn fail(failure: &Failure, json: bool) -> ExitCode {
+    if json {
+        let line = serde_json::json!({
+            "type": "error",
+            "exit": failure.exit as u8,
+            "error": failure.wrong,
+            "notes": failure.notes,
+            "help": failure.hints,
+        });
+        let _ = print(&format!("{}\n", crate::text::escape_json(&line.to_string())));
+    } else {
+        let _ = std::io::stderr().lock().write_all(failure.text().as_bytes());
+    }
+    failure.exit.into()
+}
+
+/// Asks a yes-or-no question; anything but `y` or `yes` is no.
+pub(super) fn confirm(question: &str) -> bool {
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
