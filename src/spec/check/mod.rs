@@ -1,0 +1,131 @@
+//! The rules of the language: a document in, a [`Spec`] out, or what is wrong with it. Every section
+//! is checked whatever the others hold.
+
+mod gate;
+mod metric;
+mod name;
+mod probe;
+mod release;
+mod strategy;
+mod target;
+mod time;
+
+use std::collections::BTreeMap;
+
+use super::document::{self, Document, Intrusion, Trouble};
+use super::model::{Limits, OnTrouble, Policies, Spec};
+use super::problem::{Finding, Mark};
+use super::text::Text;
+use super::tree::Node;
+use super::words;
+use crate::name::RolloutName;
+use time::{DAY, HOUR, MINUTE, SECOND};
+
+/// Gives `document`, whose fields stand at `node`, its meaning; `None` when it has none.
+pub(super) fn check(
+    document: Document,
+    node: &Node,
+    context: Context<'_>,
+    findings: &mut Vec<Finding>,
+) -> Option<Spec> {
+    let mut check = Check { findings, context, region: None };
+    let name = document.name.and_then(|name| check.rollout_name(&name, node.field("name")));
+    let target = document.target.and_then(|target| check.target(target, node.field("target")));
+    let release = document.release.and_then(|release| check.release(release, node.field("release")));
+    let strategy = document.strategy.and_then(|strategy| check.strategy(strategy, node.field("strategy")));
+    let gates = check.gates(document.gates, node.field("gates"));
+    let limits = check.limits(&document.limits, node.field("limits"));
+    let policies = policies(&document.policies);
+    document.version?;
+    Some(Spec {
+        name: name?,
+        target: target?,
+        release: release?,
+        strategy: strategy?,
+        gates: gates?,
+        policies,
+        limits: limits?,
+    })
+}
+
+/// What a document is checked with.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// The text it was read from.
+    pub(super) text: &'a Text<'a>,
+    /// What `${VAR}` stands for.
+    pub(super) variables: &'a BTreeMap<String, String>,
+}
+
+/// What was found so far.
+struct Check<'a> {
+    findings: &'a mut Vec<Finding>,
+    context: Context<'a>,
+    /// The region that the target is in, and where the spec says so.
+    region: Option<(String, Mark)>,
+}
+
+impl Check<'_> {
+    /// Notes what is wrong at `mark`, and what would be right.
+    fn wrong<T>(&mut self, mark: Mark, wrong: impl Into<String>, help: impl Into<String>) -> Option<T> {
+        self.add(Finding::new(mark, wrong).help(help))
+    }
+
+    fn add<T>(&mut self, finding: Finding) -> Option<T> {
+        self.findings.push(finding);
+        None
+    }
+
+    /// The place of `word` within the text at `at`, or all of it when it cannot be found there.
+    fn within(&self, at: &Node, word: &str) -> Mark {
+        let shown = self.context.text.slice(at.value());
+        let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_');
+        let whole = |start: &usize| {
+            let end = start + word.len();
+            is_edge(shown[..*start].chars().next_back()) && is_edge(shown[end..].chars().next())
+        };
+        let found = shown.match_indices(word).map(|(start, _)| start).find(whole);
+        found.map_or(at.value(), |start| {
+            let start = at.value().start + start;
+            Mark::new(start, start + word.len())
+        })
+    }
+
+    fn rollout_name(&mut self, name: &str, at: &Node) -> Option<RolloutName> {
+        match RolloutName::parse(name) {
+            Ok(name) => Some(name),
+            Err(help) => self.wrong(at.value(), format!("{} is not a name", words::shown(at, name)), help),
+        }
+    }
+
+    fn limits(&mut self, limits: &document::Limits, at: &Node) -> Option<Limits> {
+        let prepare = self.time(&limits.prepare, at.field("prepare"), MINUTE..=6 * HOUR);
+        let shift = self.time(&limits.shift, at.field("shift"), 30 * SECOND..=HOUR);
+        let verdict = self.time(&limits.verdict, at.field("verdict"), MINUTE..=DAY);
+        let pause = self.time(&limits.pause, at.field("pause"), MINUTE..=7 * DAY);
+        let blind = self.time(&limits.blind, at.field("blind"), 30 * SECOND..=HOUR);
+        let drain = self.time(&limits.drain, at.field("drain"), 6 * MINUTE..=DAY);
+        let retreat = self.time(&limits.retreat, at.field("retreat"), 5 * MINUTE..=DAY);
+        Some(Limits {
+            prepare: prepare?,
+            shift: shift?,
+            verdict: verdict?,
+            pause: pause?,
+            blind: blind?,
+            drain: drain?,
+            retreat: retreat?,
+        })
+    }
+}
+
+fn policies(policies: &document::Policies) -> Policies {
+    let trouble = |word| match word {
+        Trouble::Rollback => OnTrouble::Rollback,
+        Trouble::Hold => OnTrouble::Hold,
+    };
+    let on_foreign_write = match policies.on_foreign_write {
+        Intrusion::Abort => OnTrouble::Rollback,
+        Intrusion::Hold => OnTrouble::Hold,
+    };
+    Policies { on_breach: trouble(policies.on_breach), on_interrupt: trouble(policies.on_interrupt), on_foreign_write }
+}

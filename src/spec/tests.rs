@@ -1,0 +1,244 @@
+//! Specs that are read whole, specs that are refused, and text that was never meant as one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::*;
+use crate::gate::{Check, TasksRule};
+use crate::traffic::Share;
+
+/// Set to write what the code says into the files that hold what it should say.
+const BLESS: &str = "TIDEGATE_BLESS";
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn specs_in(name: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder(name)).unwrap().map(|entry| entry.unwrap().path());
+    let mut specs: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    specs.sort();
+    specs
+}
+
+fn source(path: &Path) -> Source {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let variables = BTreeMap::from([
+        ("NUMBER".to_owned(), "443".to_owned()),
+        ("WORD".to_owned(), "ten".to_owned()),
+        ("EMPTY".to_owned(), String::new()),
+    ]);
+    Source { path: name.to_owned(), bytes: fs::read(path).unwrap(), variables }
+}
+
+fn text(text: impl Into<Vec<u8>>) -> Result<Spec, Problems> {
+    parse(&Source { path: "spec.yaml".to_owned(), bytes: text.into(), ..Source::default() })
+}
+
+/// Compares `said` with what the file at `path` holds, or writes it there.
+#[expect(clippy::disallowed_methods, reason = "whether to write is for the person who runs the test")]
+fn expect_file(path: &Path, said: &str) {
+    if std::env::var(BLESS).is_ok() {
+        fs::write(path, said).unwrap();
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(said, expected, "{} differs; {BLESS}=1 writes it anew", path.display());
+}
+
+const LEAST: &str = "
+version: 1
+name: web
+target:
+  cluster: prod
+  rule: { load_balancer: web, port: 443, priority: 10 }
+  slots:
+    blue: { service: web-blue, target_group: web-blue }
+    green: { service: web-green, target_group: web-green }
+release: { registered: web:42 }
+strategy: { blue_green: {} }
+";
+
+#[test]
+fn every_spec_beside_the_schema_is_read() {
+    let specs = specs_in("rollout-specs");
+    assert!(specs.len() >= 6);
+    for path in specs {
+        let source = source(&path);
+        let first = source.bytes.split(|byte| *byte == b'\n').next().unwrap();
+        assert_eq!(String::from_utf8_lossy(first), "# yaml-language-server: $schema=./tidegate.schema.json");
+        if let Err(problems) = parse(&source) {
+            panic!("{}", problems.render(false, 100));
+        }
+    }
+}
+
+#[test]
+fn the_schema_beside_the_specs_is_the_one_of_this_build() {
+    let said = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    expect_file(&folder("rollout-specs/tidegate.schema.json"), &said);
+}
+
+#[test]
+fn every_wrong_spec_is_told_what_is_wrong() {
+    for path in specs_in("tests/specs") {
+        let Err(problems) = parse(&source(&path)) else { panic!("{} is read without a problem", path.display()) };
+        assert!(problems.count() > 0, "{} is refused for no reason", path.display());
+        expect_file(&path.with_extension("txt"), &problems.render(false, 100));
+    }
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let spec = text(LEAST).unwrap();
+    assert_eq!((spec.policies, spec.limits), (Policies::default(), Limits::default()));
+    assert_eq!(spec.strategy, Strategy::BlueGreen { warm: Duration::from_secs(600) });
+    assert!(matches!(spec.gates.as_slice(), [gate] if gate.check == Check::Tasks(TasksRule::default())));
+}
+
+#[test]
+fn a_canary_ends_with_everything() {
+    let strategy = "strategy: { canary: { steps: [{ shift: 5 }, { hold: 1h30m }] } }";
+    let spec = text(LEAST.replace("strategy: { blue_green: {} }", strategy)).unwrap();
+    let Strategy::Canary { steps, .. } = spec.strategy else { panic!("not a canary") };
+    let shift = |permille| StepSpec::Shift(Share::from_permille(permille).unwrap());
+    assert_eq!(steps, [shift(50), StepSpec::Hold(Duration::from_secs(5400)), shift(1000)]);
+}
+
+#[test]
+fn a_probes_header_keeps_its_variable() {
+    let gates = "gates: [{ probe: { name: p, url: \"https://x/\", headers: { authorization: \"${T:-x}\" } } }]";
+    let spec = text(format!("{LEAST}{gates}")).unwrap();
+    let Check::Probe(probe) = &spec.gates[0].check else { panic!("not a probe") };
+    assert_eq!(probe.headers, [("authorization".to_owned(), "${T:-x}".to_owned())]);
+}
+
+#[test]
+fn a_number_may_come_from_a_variable() {
+    let text = LEAST.replace("443", "\"${PORT}\"");
+    let variables = BTreeMap::from([("PORT".to_owned(), "8443".to_owned())]);
+    let spec = parse(&Source { path: String::new(), bytes: text.into_bytes(), variables }).unwrap();
+    assert!(matches!(spec.target.rule, RuleSpec::Place { port: 8443, .. }));
+}
+
+#[test]
+fn what_a_variable_holds_is_never_repeated() {
+    let secret = "s3cr3t value\u{202e}";
+    for (field, reference) in [("name: web", "name: \"${S}\""), ("cluster: prod", "cluster: ${S}"), ("443", "\"${S}\"")]
+    {
+        let bytes = LEAST.replace(field, reference).into_bytes();
+        let variables = BTreeMap::from([("S".to_owned(), secret.to_owned())]);
+        let problems = parse(&Source { path: String::new(), bytes, variables }).unwrap_err();
+        let said = problems.render(false, 100) + &problems.to_string();
+        assert!(!said.contains("s3cr3t"), "{said}");
+    }
+}
+
+#[test]
+fn every_field_of_the_schema_is_a_page_of_the_manual() {
+    fn visit(schema: &serde_json::Value, path: &str) {
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            assert!(field["title"].is_string(), "{path} has no title");
+            assert!(field["description"].is_string(), "{path} has no description");
+            let leaf = ["object", "array"].iter().all(|kind| field["type"] != *kind) && field.get("oneOf").is_none();
+            let shows = field.get("examples").is_some() || field.get("enum").is_some();
+            assert!(!leaf || shows, "{path} has no example");
+            visit(field, &path);
+        }
+        for key in ["items", "additionalProperties"] {
+            if let Some(inner) = schema.get(key) {
+                visit(inner, path);
+            }
+        }
+        for choice in schema["oneOf"].as_array().into_iter().flatten() {
+            visit(choice, path);
+        }
+    }
+    visit(&schema(), "");
+}
+
+#[test]
+fn a_mark_at_the_start_of_the_file_and_foreign_line_ends_are_read() {
+    assert!(text(format!("\u{feff}{LEAST}")).is_ok());
+    assert!(text(LEAST.replace('\n', "\r\n")).is_ok());
+}
+
+#[test]
+fn places_are_counted_in_characters() {
+    let problems = text(format!("{LEAST}regiøn: x # ø").replace("cluster: prod", "cluster: \"prød\" # ø")).unwrap_err();
+    let places: Vec<_> = problems.iter().map(|p| (p.place.line, p.place.column, p.place.length)).collect();
+    assert_eq!(places, [(5, 12, 6), (12, 1, 6)]);
+}
+
+#[test]
+fn hostile_text_is_refused_at_once() {
+    let bomb = "a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n".to_owned();
+    let wide = (0..9_000).map(|n| format!("k{n}: {n}")).collect::<Vec<_>>().join("\n");
+    let hostile = [
+        ("alias bomb", bomb),
+        ("brackets", "[".repeat(1 << 17)),
+        ("braces", "{a: ".repeat(1 << 15)),
+        ("deep list", "- ".repeat(1 << 16)),
+        ("deep questions", "? ".repeat(1 << 16)),
+        ("one key", format!("{}: 1", "k".repeat((1 << 17) - 10))),
+        ("one value", format!("name: {}", "v".repeat((1 << 17) - 10))),
+        ("one quoted value", format!("name: \"{}\"", "v".repeat((1 << 17) - 10))),
+        ("one foreign value", format!("name: {}", "é".repeat((1 << 16) - 10))),
+        ("references", format!("name: \"{}\"", "${X}".repeat((1 << 15) - 10))),
+        ("one comment", format!("#{}", "c".repeat((1 << 17) - 1))),
+        ("empty lines", "\n".repeat(1 << 17)),
+        ("spaces", " ".repeat(1 << 17)),
+        ("wide", wide),
+        ("commas", format!("[{}]", "a,".repeat(1 << 15))),
+        ("colons", ":".repeat(1 << 17)),
+        ("anchors", "&a ".repeat(1 << 15)),
+        ("tags", "!a ".repeat(1 << 15)),
+        ("directives", "%a\n".repeat(1 << 15)),
+        ("documents", "---\n".repeat(1 << 15)),
+        ("block text", format!("name: |\n{}", "  v\n".repeat((1 << 15) - 10))),
+        ("too large", "a".repeat(8 << 20)),
+    ];
+    for (name, hostile) in hostile {
+        #[expect(clippy::disallowed_methods, reason = "what is tested is how long it takes")]
+        let started = std::time::Instant::now();
+        let problems = text(hostile).expect_err(name);
+        let took = started.elapsed();
+        println!("{took:>12?} {name}: {}", problems.iter().next().unwrap().wrong);
+        assert!(took < Duration::from_secs(2), "{name} took {took:?}");
+        assert!(problems.render(true, 100).len() < 200_000, "{name}");
+    }
+}
+
+#[test]
+fn no_damage_to_a_spec_makes_the_parser_panic() {
+    let specs: Vec<Vec<u8>> = specs_in("rollout-specs").iter().map(|path| fs::read(path).unwrap()).collect();
+    let wrong = specs_in("tests/specs").into_iter().map(|path| fs::read(path).unwrap());
+    let specs: Vec<Vec<u8>> = specs.into_iter().chain(wrong).collect();
+    let pieces = [
+        "{", "}", "[", "]", ": ", "- ", "\n", "\t", "\"", "'", "|", ">", "&a", "*a", "!!x", "${", "}", "#", "%",
+        "null", "~", "1e999", ".nan", "-1", "é", "\u{202e}", "\0", "shift", "hold", "    ", "\r", "? ", "<<: ",
+    ];
+    let mut die = fastrand::Rng::with_seed(7);
+    for _ in 0..20_000 {
+        let mut bytes = specs[die.usize(..specs.len())].clone();
+        for _ in 0..die.usize(1..6) {
+            let at = die.usize(..=bytes.len());
+            match die.u8(..4) {
+                0 if at < bytes.len() => bytes[at] = die.u8(..),
+                1 => drop(bytes.drain(at..(at + die.usize(..20)).min(bytes.len()))),
+                2 => drop(bytes.splice(at..at, die.choice(pieces).unwrap().bytes())),
+                _ => {
+                    let from = die.usize(..=at);
+                    let part = bytes[from..at.min(from + 40)].to_vec();
+                    let to = die.usize(..=bytes.len());
+                    drop(bytes.splice(to..to, part));
+                }
+            }
+        }
+        if let Err(problems) = text(bytes) {
+            assert!(problems.count() > 0);
+            let _ = problems.render(die.bool(), die.usize(..200));
+        }
+    }
+}
