@@ -1,0 +1,123 @@
+//! The lab's own controls: what the clients saw, what there is, the rate, the behaviour.
+
+use std::borrow::Cow;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use hyper::{Method, Response};
+use serde_json::{Value, json};
+
+use crate::lab::account::{Account, Phase};
+use crate::lab::behaviour::Behaviour;
+use crate::lab::world::{World, lock};
+
+/// Answers a request below `/_lab/`.
+pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {
+    let query = head.uri.query().unwrap_or_default();
+    let parameter = |name: &str| -> Option<Cow<'_, str>> {
+        form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, v)| v)
+    };
+    let done = match (&head.method, head.uri.path()) {
+        (&Method::GET, "/_lab/traffic") => {
+            serde_json::to_value(world.traffic.report()).map_err(|error| error.to_string())
+        }
+        (&Method::GET, "/_lab/state") => Ok(state(world)),
+        (&Method::POST, "/_lab/rps") => set_rps(world, parameter("value")),
+        (&Method::POST, "/_lab/behaviour") => set_behaviour(world, parameter("task-definition"), parameter("value")),
+        _ => {
+            let controls = "GET /_lab/traffic, GET /_lab/state, POST /_lab/rps?value=, \
+                POST /_lab/behaviour?value=[&task-definition=]";
+            return respond(404, &json!({"error": format!("the controls are {controls}")}));
+        }
+    };
+    match done {
+        Ok(value) => respond(200, &value),
+        Err(error) => respond(400, &json!({"error": error})),
+    }
+}
+
+fn respond(status: u16, value: &Value) -> Response<Full<Bytes>> {
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(format!("{value}\n"))))
+        .unwrap_or_default()
+}
+
+fn set_rps(world: &World, value: Option<Cow<'_, str>>) -> Result<Value, String> {
+    let rps: f64 = value.and_then(|value| value.parse().ok()).ok_or("value= takes a number")?;
+    world.traffic.set_rps(rps);
+    Ok(json!({"rps": world.traffic.rps()}))
+}
+
+/// Changes how one task definition behaves, its running tasks too, or all that are yet to come.
+fn set_behaviour(
+    world: &World,
+    definition: Option<Cow<'_, str>>,
+    value: Option<Cow<'_, str>>,
+) -> Result<Value, String> {
+    let behaviour: Behaviour = value.unwrap_or_default().parse().map_err(|error| format!("{error}"))?;
+    let mut account = lock(&world.account);
+    let Some(name) = definition else {
+        account.candidate = behaviour;
+        return Ok(json!({"behaviour": account.candidate.to_string()}));
+    };
+    let arn = account.definition(&name).map(|one| one.arn.clone());
+    let arn = arn.ok_or_else(|| format!("there is no task definition {name}"))?;
+    for one in account.definitions.iter_mut().filter(|one| one.arn == arn) {
+        one.behaviour = behaviour.clone();
+    }
+    for task in account.tasks.values_mut().filter(|task| task.definition == arn) {
+        task.behaviour = behaviour.clone();
+    }
+    lock(&world.containers).behave(&arn, &behaviour);
+    Ok(json!({"taskDefinition": arn, "behaviour": behaviour.to_string()}))
+}
+
+fn state(world: &World) -> Value {
+    let account = lock(&world.account);
+    let clock = world.config.clock;
+    let connections: serde_json::Map<String, Value> =
+        world.balancer.connections().into_iter().map(|(name, address)| (name, json!(address.to_string()))).collect();
+    json!({
+        "now": crate::lab::value::date(clock.now_ms()),
+        "anchor_unix_ms": clock.anchor_unix_ms(),
+        "speed": clock.speed(),
+        "rps": world.traffic.rps(),
+        "connections": connections,
+        "services": services(&account),
+        "target_groups": groups(&account),
+        "alarms": account.alarms.iter().map(|alarm| (alarm.name.clone(), json!(alarm.state.word())))
+            .collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+fn services(account: &Account) -> Value {
+    let one = |service: &crate::lab::account::Service| {
+        let tasks = account.tasks.values().filter(|task| task.service == service.arn);
+        let tasks: Vec<Value> = tasks
+            .filter(|task| task.phase != Phase::Stopped)
+            .map(|task| {
+                json!({"id": task.id, "status": task.phase.word(), "address": task.address,
+                    "loopback": task.loopback.map(|address| address.to_string()),
+                    "behaviour": task.behaviour.to_string()})
+            })
+            .collect();
+        (
+            service.name.clone(),
+            json!({"desired": service.desired,
+            "task_definition": service.definition, "tasks": tasks}),
+        )
+    };
+    Value::Object(account.services.iter().map(one).collect())
+}
+
+fn groups(account: &Account) -> Value {
+    let one = |group: &crate::lab::account::TargetGroup| {
+        let targets =
+            group.targets.iter().map(|target| (format!("{}:{}", target.id, target.port), json!(target.state.word())));
+        (group.name.clone(), Value::Object(targets.collect()))
+    };
+    Value::Object(account.groups.iter().map(one).collect())
+}

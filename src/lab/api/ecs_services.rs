@@ -1,0 +1,377 @@
+//! ECS: clusters and services.
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value, json};
+
+use super::ecs_tags;
+use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use crate::lab::account::{
+    Account, Attachment, Cluster, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus, last,
+};
+use crate::lab::value::{flag, list, seconds, text, texts, whole};
+
+/// How ECS pages its lists.
+pub(super) const PAGING: Paging =
+    Paging { token: "nextToken", size: "maxResults", limit: 100, code: "InvalidParameterException" };
+/// Services in one DescribeServices.
+const DESCRIBED_LIMIT: usize = 10;
+/// Members of a service that are kept as they were given.
+const KEPT: [&str; 9] = [
+    "launchType",
+    "capacityProviderStrategy",
+    "platformVersion",
+    "networkConfiguration",
+    "deploymentController",
+    "schedulingStrategy",
+    "propagateTags",
+    "enableExecuteCommand",
+    "serviceRegistries",
+];
+
+/// Performs an operation, if it is one of these.
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+    Some(match operation {
+        "CreateCluster" => Ok(create_cluster(call)),
+        "DescribeClusters" => Ok(describe_clusters(call)),
+        "ListClusters" => list_clusters(call),
+        "CreateService" => create_service(call),
+        "UpdateService" => update_service(call),
+        "DeleteService" => delete_service(call),
+        "DescribeServices" => describe_services(call),
+        "ListServices" => list_services(call),
+        _ => return None,
+    })
+}
+
+/// A client's mistake that ECS calls an invalid parameter.
+pub(super) fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new("InvalidParameterException", message)
+}
+
+/// The cluster an input names, or `default`.
+pub(super) fn cluster_of<'a>(call: &'a Call<'_>) -> Result<&'a Cluster, Refusal> {
+    let cluster = call.account.cluster(text(call.input, "cluster"));
+    cluster.ok_or_else(|| Refusal::new("ClusterNotFoundException", "Cluster not found."))
+}
+
+fn create_cluster(call: &mut Call<'_>) -> Value {
+    let name = text(call.input, "clusterName").unwrap_or("default").to_owned();
+    let arn = call.account.names.ecs(&format!("cluster/{name}"));
+    if call.account.cluster(Some(&name)).is_none() {
+        call.account.clusters.push(Cluster { arn: arn.clone(), name });
+    }
+    ecs_tags::put(call.account, &arn, list(call.input, "tags"));
+    let cluster = call.account.cluster(Some(&arn));
+    json!({"cluster": cluster.map(|cluster| show_cluster(call.account, cluster))})
+}
+
+fn show_cluster(account: &Account, cluster: &Cluster) -> Value {
+    let services = account.services.iter();
+    let active = services.filter(|one| one.cluster == cluster.arn && one.status == ServiceStatus::Active);
+    let tasks = |phases: &[Phase]| {
+        let here = account.tasks.values().filter(|task| task.cluster == cluster.arn);
+        here.filter(|task| phases.contains(&task.phase)).count()
+    };
+    json!({
+        "clusterArn": cluster.arn, "clusterName": cluster.name, "status": "ACTIVE",
+        "registeredContainerInstancesCount": 0,
+        "runningTasksCount": tasks(&[Phase::Running]),
+        "pendingTasksCount": tasks(&[Phase::Provisioning, Phase::Pending]),
+        "activeServicesCount": active.count(),
+        "statistics": [], "tags": ecs_tags::show(account, &cluster.arn), "settings": [],
+        "capacityProviders": [], "defaultCapacityProviderStrategy": [],
+    })
+}
+
+fn describe_clusters(call: &Call<'_>) -> Value {
+    let mut names = texts(call.input, "clusters");
+    if names.is_empty() {
+        names.push("default");
+    }
+    let (mut clusters, mut failures) = (Vec::new(), Vec::new());
+    for name in names {
+        if let Some(cluster) = call.account.cluster(Some(name)) {
+            clusters.push(show_cluster(call.account, cluster));
+        } else {
+            let arn = call.account.names.ecs(&format!("cluster/{}", last(name)));
+            failures.push(json!({"arn": arn, "reason": "MISSING"}));
+        }
+    }
+    json!({"clusters": clusters, "failures": failures})
+}
+
+fn list_clusters(call: &Call<'_>) -> Outcome {
+    let arns = call.account.clusters.iter().map(|cluster| cluster.arn.clone()).collect();
+    let (page, next) = PAGING.cut(call.input, arns)?;
+    Ok(with_token(json!({"clusterArns": page}), "nextToken", next))
+}
+
+fn list_services(call: &Call<'_>) -> Outcome {
+    let cluster = &cluster_of(call)?.arn;
+    let is_there = |one: &&Service| &one.cluster == cluster && one.status != ServiceStatus::Inactive;
+    let arns = call.account.services.iter().filter(is_there).map(|one| one.arn.clone()).collect();
+    let (page, next) = PAGING.cut(call.input, arns)?;
+    Ok(with_token(json!({"serviceArns": page}), "nextToken", next))
+}
+
+fn describe_services(call: &Call<'_>) -> Outcome {
+    let cluster = cluster_of(call)?;
+    let names = texts(call.input, "services");
+    if names.is_empty() {
+        return Err(invalid("Services cannot be empty."));
+    }
+    if names.len() > DESCRIBED_LIMIT {
+        return Err(invalid(format!("Services cannot have more than {DESCRIBED_LIMIT} elements")));
+    }
+    let with_tags = texts(call.input, "include").contains(&"TAGS");
+    let (mut services, mut failures) = (Vec::new(), Vec::new());
+    for name in names {
+        let Some(service) = call.account.service(&cluster.arn, name) else {
+            let rest = format!("service/{}/{}", cluster.name, last(name));
+            failures.push(json!({"arn": call.account.names.ecs(&rest), "reason": "MISSING"}));
+            continue;
+        };
+        let mut shown = show(call.account, service);
+        if with_tags {
+            shown["tags"] = ecs_tags::show(call.account, &service.arn);
+        }
+        services.push(shown);
+    }
+    Ok(json!({"services": services, "failures": failures}))
+}
+
+/// Running and pending tasks of a deployment, or of all.
+fn counts(account: &Account, service: &Service, deployment: Option<&str>) -> (usize, usize) {
+    let (mut running, mut pending) = (0, 0);
+    for task in account.tasks.values().filter(|task| task.service == service.arn) {
+        if deployment.is_some_and(|id| id != task.deployment) {
+            continue;
+        }
+        match task.phase {
+            Phase::Running => running += 1,
+            Phase::Provisioning | Phase::Pending => pending += 1,
+            _ => {}
+        }
+    }
+    (running, pending)
+}
+
+/// A service as ECS tells it.
+fn show(account: &Account, service: &Service) -> Value {
+    let (running, pending) = counts(account, service, None);
+    let events = service
+        .events
+        .iter()
+        .map(|event| json!({"id": event.id, "createdAt": seconds(event.at), "message": event.message}));
+    let balancers = service.attachments.iter().map(|place| {
+        json!({"targetGroupArn": place.group, "containerName": place.container,
+            "containerPort": place.port})
+    });
+    let deployments = service.deployments.iter().enumerate();
+    let mut limits = Map::from_iter([
+        (
+            "deploymentCircuitBreaker".to_owned(),
+            json!({"enable": service.limits.has_breaker,
+            "rollback": service.limits.rolls_back}),
+        ),
+        ("maximumPercent".to_owned(), json!(service.limits.maximum_percent)),
+        ("minimumHealthyPercent".to_owned(), json!(service.limits.minimum_healthy_percent)),
+        ("strategy".to_owned(), json!("ROLLING")),
+    ]);
+    limits.extend(service.limits.raw.clone());
+    let mut shown = json!({
+        "serviceArn": service.arn, "serviceName": service.name, "clusterArn": service.cluster,
+        "status": service.status.word(), "desiredCount": service.desired,
+        "runningCount": running, "pendingCount": pending, "taskDefinition": service.definition,
+        "loadBalancers": balancers.collect::<Vec<_>>(), "serviceRegistries": [],
+        "deploymentConfiguration": limits,
+        "deployments": deployments.map(|(index, one)| show_deployment(account, service, index, one))
+            .collect::<Vec<_>>(),
+        "events": events.collect::<Vec<_>>(), "createdAt": seconds(service.created_at),
+        "placementConstraints": [], "placementStrategy": [],
+        "healthCheckGracePeriodSeconds": service.grace_seconds,
+        "schedulingStrategy": "REPLICA", "deploymentController": {"type": "ECS"},
+        "enableECSManagedTags": false, "propagateTags": "NONE", "enableExecuteCommand": false,
+        "availabilityZoneRebalancing": "DISABLED",
+    });
+    if let Some(members) = shown.as_object_mut() {
+        members.extend(service.extra.clone());
+    }
+    shown
+}
+
+fn show_deployment(account: &Account, service: &Service, index: usize, deployment: &Deployment) -> Value {
+    let (running, pending) = counts(account, service, Some(&deployment.id));
+    let desired = if index == 0 { service.desired as usize } else { running + pending };
+    let mut shown = json!({
+        "id": deployment.id, "status": if index == 0 { "PRIMARY" } else { "ACTIVE" },
+        "taskDefinition": deployment.definition, "desiredCount": desired,
+        "pendingCount": pending, "runningCount": running, "failedTasks": deployment.failed_tasks,
+        "createdAt": seconds(deployment.created_at), "updatedAt": seconds(deployment.updated_at),
+        "rolloutState": deployment.rollout.word(),
+        "rolloutStateReason": match deployment.rollout_reason.as_str() {
+            "" if deployment.rollout == Rollout::Completed => {
+                format!("ECS deployment {} completed.", deployment.id)
+            }
+            "" => format!("ECS deployment {} in progress.", deployment.id),
+            reason => reason.to_owned(),
+        },
+    });
+    for key in ["launchType", "platformVersion", "networkConfiguration"] {
+        if let Some(value) = service.extra.get(key) {
+            shown[key] = value.clone();
+        }
+    }
+    shown
+}
+
+fn count_of(input: &Value, key: &str) -> Result<Option<u32>, Refusal> {
+    match input.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => whole(input, key)
+            .and_then(|count| u32::try_from(count).ok())
+            .map(Some)
+            .ok_or_else(|| invalid(format!("{key} must not be negative."))),
+    }
+}
+
+/// Reads `deploymentConfiguration` over what there is.
+fn read_limits(input: &Value, mut limits: DeploymentLimits) -> Result<DeploymentLimits, Refusal> {
+    let Some(Value::Object(given)) = input.get("deploymentConfiguration") else {
+        return Ok(limits);
+    };
+    let value = Value::Object(given.clone());
+    limits.maximum_percent = count_of(&value, "maximumPercent")?.unwrap_or(limits.maximum_percent);
+    let minimum = count_of(&value, "minimumHealthyPercent")?;
+    limits.minimum_healthy_percent = minimum.unwrap_or(limits.minimum_healthy_percent);
+    if limits.maximum_percent <= limits.minimum_healthy_percent && limits.maximum_percent < 100 {
+        return Err(invalid("maximumPercent must be greater than minimumHealthyPercent."));
+    }
+    if let Some(breaker) = given.get("deploymentCircuitBreaker") {
+        limits.has_breaker = flag(breaker, "enable").unwrap_or(false);
+        limits.rolls_back = flag(breaker, "rollback").unwrap_or(false);
+    }
+    limits.raw.extend(given.clone());
+    Ok(limits)
+}
+
+/// The ARN of an active task definition.
+fn definition_of(account: &Account, name: &str) -> Result<String, Refusal> {
+    let definition = account.definition(name);
+    let definition = definition.ok_or_else(|| Refusal::new("ClientException", "TaskDefinition not found."))?;
+    if !definition.is_active {
+        return Err(Refusal::new("ClientException", "TaskDefinition is inactive"));
+    }
+    Ok(definition.arn.clone())
+}
+
+fn read_attachments(account: &Account, input: &Value) -> Result<Vec<Attachment>, Refusal> {
+    let read = |place: &Value| {
+        let group = text(place, "targetGroupArn").unwrap_or_default();
+        if account.group(group).is_none() || account.balancers_of(group).is_empty() {
+            return Err(invalid(format!(
+                "The target group with targetGroupArn {group} does not have an associated load balancer."
+            )));
+        }
+        Ok(Attachment {
+            group: group.to_owned(),
+            container: text(place, "containerName").unwrap_or_default().to_owned(),
+            port: whole(place, "containerPort").unwrap_or(80) as u16,
+        })
+    };
+    list(input, "loadBalancers").iter().map(read).collect()
+}
+
+fn create_service(call: &mut Call<'_>) -> Outcome {
+    let cluster = cluster_of(call)?.clone();
+    let input = call.input;
+    let name = text(input, "serviceName").filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| invalid("Service name cannot be empty."))?.to_owned();
+    let before = call.account.service(&cluster.arn, &name);
+    if before.is_some_and(|before| before.status != ServiceStatus::Inactive) {
+        return Err(invalid("Creation of service was not idempotent."));
+    }
+    let definition = text(input, "taskDefinition").unwrap_or_default();
+    let definition = definition_of(call.account, definition)?;
+    let arn = call.account.names.ecs(&format!("service/{}/{name}", cluster.name));
+    let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), input.get(*key)?.clone())));
+    let mut service = Service {
+        arn: arn.clone(),
+        name,
+        cluster: cluster.arn,
+        status: ServiceStatus::Active,
+        desired: count_of(input, "desiredCount")?.unwrap_or(0),
+        definition: definition.clone(),
+        attachments: read_attachments(call.account, input)?,
+        grace_seconds: count_of(input, "healthCheckGracePeriodSeconds")?.unwrap_or(0).into(),
+        limits: read_limits(input, DeploymentLimits::default())?,
+        deployments: Vec::new(),
+        events: VecDeque::new(),
+        created_at: call.now,
+        is_steady: false,
+        extra: kept.collect(),
+    };
+    let number = call.account.next();
+    service.deploy(&definition, call.now, number);
+    let shown = show(call.account, &service);
+    call.account.services.retain(|one| one.arn != arn);
+    call.account.services.push(service);
+    ecs_tags::put(call.account, &arn, list(input, "tags"));
+    Ok(json!({"service": shown}))
+}
+
+/// The ARN of the service an input names, which must be active.
+fn active_service(call: &Call<'_>) -> Result<String, Refusal> {
+    let cluster = cluster_of(call)?;
+    let name = text(call.input, "service").unwrap_or_default();
+    let service = call.account.service(&cluster.arn, name);
+    let service = service.ok_or_else(|| Refusal::new("ServiceNotFoundException", "Service not found."))?;
+    if service.status != ServiceStatus::Active {
+        return Err(Refusal::new("ServiceNotActiveException", "Service was not ACTIVE."));
+    }
+    Ok(service.arn.clone())
+}
+
+fn update_service(call: &mut Call<'_>) -> Outcome {
+    let arn = active_service(call)?;
+    let (input, now) = (call.input, call.now);
+    let desired = count_of(input, "desiredCount")?;
+    let grace = count_of(input, "healthCheckGracePeriodSeconds")?;
+    let named = text(input, "taskDefinition").map(|name| definition_of(call.account, name));
+    let named = named.transpose()?;
+    let number = call.account.next();
+    let Some(service) = call.account.service_mut(&arn) else { unreachable!("the service was just found") };
+    service.limits = read_limits(input, service.limits.clone())?;
+    service.desired = desired.unwrap_or(service.desired);
+    service.grace_seconds = grace.map_or(service.grace_seconds, u64::from);
+    for key in KEPT {
+        if let Some(value) = input.get(key) {
+            service.extra.insert(key.to_owned(), value.clone());
+        }
+    }
+    let is_forced = flag(input, "forceNewDeployment").unwrap_or(false);
+    let is_new = named.as_ref().is_some_and(|name| *name != service.definition);
+    if is_new || is_forced {
+        let definition = named.unwrap_or_else(|| service.definition.clone());
+        service.deploy(&definition, now, number);
+    } else if let Some(primary) = service.deployments.first_mut() {
+        primary.updated_at = now;
+    }
+    service.is_steady = false;
+    let shown = call.account.services.iter().find(|one| one.arn == arn);
+    Ok(json!({"service": shown.map(|service| show(call.account, service))}))
+}
+
+fn delete_service(call: &mut Call<'_>) -> Outcome {
+    let arn = active_service(call)?;
+    let is_forced = flag(call.input, "force").unwrap_or(false);
+    let Some(service) = call.account.service_mut(&arn) else { unreachable!("the service was just found") };
+    if service.desired > 0 && !is_forced {
+        return Err(invalid("The service cannot be stopped while it is scaled above 0."));
+    }
+    service.status = ServiceStatus::Draining;
+    service.desired = 0;
+    let shown = call.account.services.iter().find(|one| one.arn == arn);
+    Ok(json!({"service": shown.map(|service| show(call.account, service))}))
+}

@@ -1,0 +1,193 @@
+//! ELBv2: target groups and their attributes.
+
+use serde_json::{Value, json};
+
+use super::elbv2_actions::{group_not_found, invalid};
+use super::elbv2_read::{balancer_not_found, page};
+use super::elbv2_targets::put_tags;
+use super::operation::{Call, Outcome, Refusal};
+use crate::lab::account::{Account, DEREGISTRATION_DELAY, HealthCheck, TargetGroup, default_group_attributes, hex_id};
+use crate::lab::value::{list, text, texts, whole};
+
+/// Performs an operation, if it is one of these.
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+    Some(match operation {
+        "CreateTargetGroup" => create(call),
+        "ModifyTargetGroup" => modify(call),
+        "DeleteTargetGroup" => delete(call),
+        "DescribeTargetGroupAttributes" => describe_attributes(call),
+        "ModifyTargetGroupAttributes" => modify_attributes(call),
+        _ => return None,
+    })
+}
+
+/// Describes target groups by ARN, by name, by load balancer, or all.
+pub(super) fn describe(call: &Call<'_>) -> Outcome {
+    let (arns, names) = (texts(call.input, "TargetGroupArns"), texts(call.input, "Names"));
+    let account = &call.account;
+    let mut found: Vec<&TargetGroup> = Vec::new();
+    for arn in &arns {
+        found.push(account.group(arn).ok_or_else(group_not_found)?);
+    }
+    for name in &names {
+        let group = account.groups.iter().find(|group| group.name == *name);
+        found.push(group.ok_or_else(group_not_found)?);
+    }
+    if let Some(balancer) = text(call.input, "LoadBalancerArn") {
+        account.load_balancer(balancer).ok_or_else(balancer_not_found)?;
+        let is_there = |group: &&TargetGroup| account.balancers_of(&group.arn).iter().any(|arn| arn == balancer);
+        found.extend(account.groups.iter().filter(is_there));
+    } else if arns.is_empty() && names.is_empty() {
+        found.extend(&account.groups);
+    }
+    page(call, "TargetGroups", found.into_iter().map(|group| show(account, group)).collect())
+}
+
+/// A target group as ELBv2 tells it.
+fn show(account: &Account, group: &TargetGroup) -> Value {
+    let check = &group.check;
+    json!({
+        "TargetGroupArn": group.arn, "TargetGroupName": group.name, "Protocol": "HTTP",
+        "Port": group.port, "VpcId": "vpc-0lab", "HealthCheckProtocol": "HTTP",
+        "HealthCheckPort": check.port, "HealthCheckEnabled": true,
+        "HealthCheckIntervalSeconds": check.interval_seconds,
+        "HealthCheckTimeoutSeconds": check.timeout_seconds,
+        "HealthyThresholdCount": check.healthy_threshold,
+        "UnhealthyThresholdCount": check.unhealthy_threshold,
+        "HealthCheckPath": check.path, "Matcher": {"HttpCode": check.matcher},
+        "LoadBalancerArns": account.balancers_of(&group.arn), "TargetType": group.target_type,
+        "ProtocolVersion": "HTTP1", "IpAddressType": "ipv4",
+    })
+}
+
+/// Reads the members of a health check over what there is.
+fn read_check(input: &Value, check: &mut HealthCheck) -> Result<(), Refusal> {
+    let within = |key: &str, from: i64, to: i64| match input.get(key) {
+        None => Ok(None),
+        Some(_) => whole(input, key)
+            .filter(|value| (from..=to).contains(value))
+            .map(Some)
+            .ok_or_else(|| invalid(format!("{key} must be between {from} and {to}, inclusive"))),
+    };
+    if let Some(seconds) = within("HealthCheckIntervalSeconds", 5, 300)? {
+        check.interval_seconds = seconds as u64;
+    }
+    if let Some(seconds) = within("HealthCheckTimeoutSeconds", 2, 120)? {
+        check.timeout_seconds = seconds as u64;
+    }
+    if let Some(count) = within("HealthyThresholdCount", 2, 10)? {
+        check.healthy_threshold = count as u32;
+    }
+    if let Some(count) = within("UnhealthyThresholdCount", 2, 10)? {
+        check.unhealthy_threshold = count as u32;
+    }
+    for (key, member) in [("HealthCheckPath", &mut check.path), ("HealthCheckPort", &mut check.port)] {
+        if let Some(given) = text(input, key) {
+            given.clone_into(member);
+        }
+    }
+    if let Some(codes) = input.get("Matcher").and_then(|matcher| text(matcher, "HttpCode")) {
+        codes.clone_into(&mut check.matcher);
+    }
+    Ok(())
+}
+
+fn create(call: &mut Call<'_>) -> Outcome {
+    let name = text(call.input, "Name").unwrap_or_default().to_owned();
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if name.is_empty() || name.len() > 32 || !name.chars().all(is_fine) {
+        return Err(invalid(format!("The target group name '{name}' is not valid")));
+    }
+    if call.account.groups.iter().any(|group| group.name == name) {
+        return Err(Refusal::new(
+            "DuplicateTargetGroupName",
+            format!("A target group with the same name '{name}' exists, but with different settings"),
+        ));
+    }
+    let mut check = HealthCheck {
+        path: "/".to_owned(),
+        port: "traffic-port".to_owned(),
+        interval_seconds: 30,
+        timeout_seconds: 5,
+        healthy_threshold: 5,
+        unhealthy_threshold: 2,
+        matcher: "200".to_owned(),
+    };
+    read_check(call.input, &mut check)?;
+    let port = whole(call.input, "Port").and_then(|port| u16::try_from(port).ok());
+    let group = TargetGroup {
+        arn: call.account.names.elb(&format!("targetgroup/{name}/{}", hex_id(&name, 16))),
+        name,
+        port: port.ok_or_else(|| invalid("A port must be specified"))?,
+        target_type: text(call.input, "TargetType").unwrap_or("instance").to_owned(),
+        check,
+        attributes: default_group_attributes(),
+        targets: Vec::new(),
+    };
+    put_tags(call.account, &group.arn, list(call.input, "Tags"))?;
+    let shown = show(call.account, &group);
+    call.account.groups.push(group);
+    Ok(json!({"TargetGroups": [shown]}))
+}
+
+/// The ARN of the target group an input names.
+pub(super) fn group_of(call: &Call<'_>) -> Result<String, Refusal> {
+    let arn = text(call.input, "TargetGroupArn").unwrap_or_default();
+    call.account.group(arn).map(|group| group.arn.clone()).ok_or_else(group_not_found)
+}
+
+fn modify(call: &mut Call<'_>) -> Outcome {
+    let arn = group_of(call)?;
+    let input = call.input;
+    let group = call.account.group_mut(&arn).ok_or_else(group_not_found)?;
+    let mut check = group.check.clone();
+    read_check(input, &mut check)?;
+    group.check = check;
+    let shown = call.account.group(&arn).map(|group| show(call.account, group));
+    Ok(json!({"TargetGroups": [shown]}))
+}
+
+fn delete(call: &mut Call<'_>) -> Outcome {
+    let arn = group_of(call)?;
+    if call.account.is_in_use(&arn) {
+        return Err(Refusal::new(
+            "ResourceInUse",
+            format!("Target group '{arn}' is currently in use by a listener or a rule"),
+        ));
+    }
+    call.account.groups.retain(|group| group.arn != arn);
+    call.account.tags.remove(&arn);
+    Ok(json!({}))
+}
+
+fn show_attributes(group: &TargetGroup) -> Value {
+    let attributes = group.attributes.iter();
+    let attributes: Vec<Value> = attributes.map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    json!({"Attributes": attributes})
+}
+
+fn describe_attributes(call: &Call<'_>) -> Outcome {
+    let arn = group_of(call)?;
+    Ok(call.account.group(&arn).map(show_attributes).unwrap_or_default())
+}
+
+fn modify_attributes(call: &mut Call<'_>) -> Outcome {
+    let arn = group_of(call)?;
+    let input = call.input;
+    let group = call.account.group_mut(&arn).ok_or_else(group_not_found)?;
+    for pair in list(input, "Attributes") {
+        let (key, value) = (text(pair, "Key").unwrap_or_default(), text(pair, "Value").unwrap_or(""));
+        if !group.attributes.contains_key(key) {
+            return Err(invalid(format!("Target group attribute key '{key}' is not recognized")));
+        }
+        let seconds = value.parse::<u32>().ok().filter(|seconds| *seconds <= 3_600);
+        if key == DEREGISTRATION_DELAY && seconds.is_none() {
+            return Err(invalid(format!("'{key}' must be between 0 and 3600, inclusive")));
+        }
+    }
+    for pair in list(input, "Attributes") {
+        let (key, value) = (text(pair, "Key").unwrap_or_default(), text(pair, "Value").unwrap_or(""));
+        group.attributes.insert(key.to_owned(), value.to_owned());
+    }
+    Ok(show_attributes(group))
+}

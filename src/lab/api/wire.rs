@@ -1,0 +1,158 @@
+//! Which protocol a request speaks, and the answer in the same one.
+
+use http_body_util::Full;
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::http::request::Parts;
+use serde_json::Value;
+
+use super::operation::Refusal;
+use super::{wire_cbor, wire_json, wire_query};
+
+/// A service the lab knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Service {
+    /// Amazon ECS.
+    Ecs,
+    /// Elastic Load Balancing v2.
+    Elbv2,
+    /// Amazon CloudWatch.
+    CloudWatch,
+    /// AWS STS.
+    Sts,
+}
+
+impl Service {
+    /// The word in fault specifications.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Service::Ecs => "ecs",
+            Service::Elbv2 => "elbv2",
+            Service::CloudWatch => "cloudwatch",
+            Service::Sts => "sts",
+        }
+    }
+}
+
+/// A protocol the lab speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// awsJson1.1.
+    Json11,
+    /// awsJson1.0.
+    Json10,
+    /// awsQuery.
+    Query,
+    /// Smithy RPC v2 CBOR.
+    Cbor,
+}
+
+/// A request that was understood.
+pub(super) struct Asked {
+    /// Whom it asks.
+    pub service: Service,
+    /// How.
+    pub protocol: Protocol,
+    /// What.
+    pub operation: String,
+    /// With what.
+    pub input: Value,
+}
+
+const ECS_TARGET: &str = "AmazonEC2ContainerServiceV20141113";
+const CLOUDWATCH_TARGET: &str = "GraniteServiceVersion20100801";
+
+/// Reads a request.
+pub(super) fn read(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal)> {
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(target) = header("x-amz-target") {
+        let (prefix, operation) = target.split_once('.').unwrap_or(("", target));
+        let (service, protocol) = match prefix {
+            ECS_TARGET => (Service::Ecs, Protocol::Json11),
+            CLOUDWATCH_TARGET => (Service::CloudWatch, Protocol::Json10),
+            _ => {
+                let message = format!("the lab serves no target {target}");
+                let refusal = Refusal::new("UnknownOperationException", message);
+                return Err((Protocol::Json11, refusal));
+            }
+        };
+        let input = wire_json::read(body).map_err(|refusal| (protocol, refusal))?;
+        return Ok(Asked { service, protocol, operation: operation.to_owned(), input });
+    }
+    if header("smithy-protocol") == Some("rpc-v2-cbor") {
+        return read_cbor(head, body).map_err(|refusal| (Protocol::Cbor, refusal));
+    }
+    wire_query::read(head.uri.query(), body).map_err(|refusal| (Protocol::Query, refusal))
+}
+
+fn read_cbor(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
+    let path = head.uri.path().strip_prefix("/service/");
+    let found = path.and_then(|path| path.split_once("/operation/"));
+    let (CLOUDWATCH_TARGET, operation) = found.unwrap_or_default() else {
+        let message = format!("the lab serves no path {}", head.uri.path());
+        return Err(Refusal::new("UnknownOperationException", message));
+    };
+    if head.headers.contains_key("content-encoding") {
+        let message = "the lab reads no compressed requests: set request_min_compression_size_bytes";
+        return Err(Refusal::new("SerializationException", message));
+    }
+    Ok(Asked {
+        service: Service::CloudWatch,
+        protocol: Protocol::Cbor,
+        operation: operation.to_owned(),
+        input: wire_cbor::read(body)?,
+    })
+}
+
+/// Writes an answer.
+pub(super) fn tell(asked: &Asked, output: Value, id: &str) -> Response<Full<Bytes>> {
+    let body = match asked.protocol {
+        Protocol::Json11 | Protocol::Json10 => output.to_string().into_bytes(),
+        Protocol::Query => wire_query::tell(asked, &output, id).into_bytes(),
+        Protocol::Cbor => wire_cbor::tell(output),
+    };
+    respond(asked.protocol, 200, body, id)
+}
+
+/// Writes a refusal.
+pub(super) fn refuse(protocol: Protocol, refusal: &Refusal, id: &str) -> Response<Full<Bytes>> {
+    let body = match protocol {
+        Protocol::Json11 | Protocol::Json10 => wire_json::refuse(refusal).into_bytes(),
+        Protocol::Query => wire_query::refuse(refusal, id).into_bytes(),
+        Protocol::Cbor => wire_cbor::tell(wire_json::refusal(refusal)),
+    };
+    let mut response = respond(protocol, refusal.status, body, id);
+    let side = if refusal.status < 500 { "Sender" } else { "Receiver" };
+    if matches!(protocol, Protocol::Cbor | Protocol::Json10)
+        && let Ok(value) = format!("{};{side}", query_code(refusal.code)).parse()
+    {
+        response.headers_mut().insert("x-amzn-query-error", value);
+    }
+    response
+}
+
+/// The code CloudWatch had when it spoke the query protocol.
+pub(super) fn query_code(code: &str) -> &str {
+    match code {
+        "InvalidParameterValueException" => "InvalidParameterValue",
+        "InvalidParameterCombinationException" => "InvalidParameterCombination",
+        "MissingRequiredParameterException" => "MissingParameter",
+        "ValidationException" => "ValidationError",
+        "ThrottlingException" => "Throttling",
+        other => other,
+    }
+}
+
+fn respond(protocol: Protocol, status: u16, body: Vec<u8>, id: &str) -> Response<Full<Bytes>> {
+    let kind = match protocol {
+        Protocol::Json11 => "application/x-amz-json-1.1",
+        Protocol::Json10 => "application/x-amz-json-1.0",
+        Protocol::Query => "text/xml",
+        Protocol::Cbor => "application/cbor",
+    };
+    let mut response = Response::builder().status(status).header("content-type", kind).header("x-amzn-requestid", id);
+    if protocol == Protocol::Cbor {
+        response = response.header("smithy-protocol", "rpc-v2-cbor");
+    }
+    response.body(Full::new(Bytes::from(body))).unwrap_or_default()
+}

@@ -1,0 +1,194 @@
+//! How a release behaves: the words a person dials in, and what they mean at a given age.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How the tasks of one task definition behave.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Behaviour {
+    /// The share of requests answered with a 500, from 0 to 1.
+    pub errors: f64,
+    /// What every answer takes on top of the usual time.
+    pub latency: Duration,
+    /// How long the health check fails after the start.
+    pub slow_start: Duration,
+    /// The essential container exits with code 1 three seconds after its start.
+    pub crash: bool,
+    /// The health check answers 503 for ever.
+    pub never_healthy: bool,
+    /// Latency and errors grow with age until the container exits; the rates are the `LEAK_` constants.
+    pub leak: bool,
+}
+
+/// What a task does at one age.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Conduct {
+    /// The share of requests answered with a 500.
+    pub errors: f64,
+    /// What every answer takes on top of the usual time.
+    pub latency: Duration,
+    /// Whether the health check passes.
+    pub is_well: bool,
+}
+
+/// A crashing task lives this long.
+pub(crate) const CRASH_AFTER: Duration = Duration::from_secs(3);
+/// A leaking task gets slower by this much for each second of its age.
+pub(crate) const LEAK_LATENCY_PER_SECOND: Duration = Duration::from_millis(2);
+/// A leaking task fails this much larger a share of requests for each second of its age.
+pub(crate) const LEAK_ERRORS_PER_SECOND: f64 = 0.000_2;
+/// A leaking task lives this long.
+pub(crate) const LEAK_CRASH_AFTER: Duration = Duration::from_secs(900);
+
+const WORDS: &str = "healthy, errors=5%, latency=+300ms, slow-start=60s, crash, never-healthy, leak";
+
+/// A word that says nothing about behaviour.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read the behaviour `{word}`: the words are {WORDS}")]
+pub struct BehaviourError {
+    word: String,
+}
+
+impl Behaviour {
+    /// What a task of this behaviour does at an age.
+    pub fn at(&self, age: Duration) -> Conduct {
+        let mut conduct = Conduct {
+            errors: self.errors,
+            latency: self.latency,
+            is_well: !self.never_healthy && !self.crash && age >= self.slow_start,
+        };
+        if self.leak {
+            conduct.errors = (conduct.errors + LEAK_ERRORS_PER_SECOND * age.as_secs_f64()).min(1.0);
+            conduct.latency += LEAK_LATENCY_PER_SECOND.mul_f64(age.as_secs_f64());
+        }
+        conduct
+    }
+
+    /// How long a task lives before its container exits by itself.
+    pub fn life(&self) -> Option<Duration> {
+        if self.crash { Some(CRASH_AFTER) } else { self.leak.then_some(LEAK_CRASH_AFTER) }
+    }
+}
+
+impl FromStr for Behaviour {
+    type Err = BehaviourError;
+
+    fn from_str(text: &str) -> Result<Behaviour, BehaviourError> {
+        let mut behaviour = Behaviour::default();
+        for word in text.split(',').map(str::trim) {
+            let wrong = || BehaviourError { word: word.to_owned() };
+            match word.split_once('=') {
+                None => match word {
+                    "healthy" => {}
+                    "crash" => behaviour.crash = true,
+                    "never-healthy" => behaviour.never_healthy = true,
+                    "leak" => behaviour.leak = true,
+                    _ => return Err(wrong()),
+                },
+                Some(("errors", share)) => {
+                    behaviour.errors = parse_share(share).ok_or_else(wrong)?;
+                }
+                Some(("latency", time)) => {
+                    let time = time.strip_prefix('+').unwrap_or(time);
+                    behaviour.latency = parse_duration(time).ok_or_else(wrong)?;
+                }
+                Some(("slow-start", time)) => {
+                    behaviour.slow_start = parse_duration(time).ok_or_else(wrong)?;
+                }
+                Some(_) => return Err(wrong()),
+            }
+        }
+        Ok(behaviour)
+    }
+}
+
+impl fmt::Display for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        if self.errors > 0.0 {
+            words.push(format!("errors={}%", round(self.errors * 100.0)));
+        }
+        if !self.latency.is_zero() {
+            words.push(format!("latency=+{}ms", self.latency.as_millis()));
+        }
+        if !self.slow_start.is_zero() {
+            words.push(format!("slow-start={}s", self.slow_start.as_secs_f64()));
+        }
+        let flags = [(self.crash, "crash"), (self.never_healthy, "never-healthy"), (self.leak, "leak")];
+        words.extend(flags.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).to_owned()));
+        if words.is_empty() { f.write_str("healthy") } else { f.write_str(&words.join(",")) }
+    }
+}
+
+/// Reads `5%` or `0.05` as a share from 0 to 1.
+pub(super) fn parse_share(text: &str) -> Option<f64> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().ok()? / 100.0,
+        None => text.parse::<f64>().ok()?,
+    };
+    (0.0..=1.0).contains(&share).then_some(share)
+}
+
+/// Reads `300ms`, `60s` or `5m`.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().ok()?;
+    let seconds = match unit {
+        "ms" => number / 1_000.0,
+        "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3_600.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+fn round(number: f64) -> f64 {
+    (number * 1_000_000.0).round() / 1_000_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(words: &str, shown: &str) {
+        let behaviour: Behaviour = words.parse().expect("the words are right");
+        assert_eq!(behaviour.to_string(), shown);
+    }
+
+    #[test]
+    fn words_are_read_and_shown() {
+        check("healthy", "healthy");
+        check("errors=5%", "errors=5%");
+        check("errors=0.02, latency=+50ms", "errors=2%,latency=+50ms");
+        check("slow-start=1m,never-healthy", "slow-start=60s,never-healthy");
+        check("crash", "crash");
+        check("leak,errors=0.5%", "errors=0.5%,leak");
+    }
+
+    #[test]
+    fn a_wrong_word_is_named_with_the_right_ones() {
+        for words in ["", "sick", "errors=150%", "errors=x", "latency=300", "slow-start=", "a=b"] {
+            let error = words.parse::<Behaviour>().expect_err("the words are wrong");
+            assert!(error.to_string().contains("never-healthy"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_slow_start_becomes_well_at_its_age() {
+        let behaviour: Behaviour = "slow-start=60s".parse().expect("the words are right");
+        assert!(!behaviour.at(Duration::from_secs(59)).is_well);
+        assert!(behaviour.at(Duration::from_secs(60)).is_well);
+    }
+
+    #[test]
+    fn a_leak_grows_with_age_and_ends() {
+        let behaviour: Behaviour = "leak".parse().expect("the words are right");
+        let old = behaviour.at(Duration::from_secs(500));
+        assert!((old.errors - 0.1).abs() < 1e-9);
+        assert_eq!(old.latency, Duration::from_secs(1));
+        assert_eq!(behaviour.life(), Some(LEAK_CRASH_AFTER));
+    }
+}

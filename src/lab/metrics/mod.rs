@@ -1,0 +1,16 @@
+//! CloudWatch: what was measured, statistics and mathematics over it, and the alarms that look at it.
+
+pub(super) mod alarm;
+pub(super) mod alarm_rule;
+pub(super) mod bucket;
+pub(super) mod composite;
+pub(super) mod expression;
+pub(super) mod math;
+pub(super) mod query;
+pub(super) mod statistic;
+pub(super) mod store;
+
+use std::collections::BTreeMap;
+
+/// Values by the second their period starts at.
+pub(super) type Series = BTreeMap<u64, f64>;

@@ -1,0 +1,105 @@
+//! An AWS account in miniature: real wire formats in front, a live loopback data plane behind.
+//!
+//! The API plane is one HTTP/1.1 port that speaks what AWS speaks: JSON 1.1 for ECS, query and XML
+//! for load balancing and STS, RPC v2 CBOR, JSON 1.0 and query for CloudWatch. Behind it tasks are
+//! HTTP servers, the balancer really forwards, metrics come only from requests that really flowed,
+//! and alarms look at those. Everything happens in lab time, see [`LabClock`].
+//!
+//! What it is not: signatures are not verified, permissions are not checked, listeners speak plain
+//! HTTP whatever their protocol says, and rule transforms are kept but not applied.
+//!
+//! Response times are `declared + overhead`: a task declares how long its work took in lab seconds
+//! and sleeps that long on the stretched clock; what this machine adds on top is measured on the
+//! wall clock and added as it is, so a fast lab does not multiply the machine's own noise.
+
+#![expect(clippy::disallowed_methods, reason = "the lab is the outside world: it makes lab time out of the wall clock")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "times, counts and wire numbers are checked or far below the bounds"
+)]
+
+mod account;
+mod api;
+mod balancer;
+mod behaviour;
+mod clock;
+mod config;
+mod ending;
+mod fault;
+mod metrics;
+mod plain;
+mod scheduler;
+mod task;
+mod traffic;
+mod value;
+mod world;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+pub use self::behaviour::{Behaviour, BehaviourError, Conduct};
+pub use self::clock::LabClock;
+pub use self::config::{HealthCheckSeed, LabConfig, SlotSeed, WorldSeed};
+pub use self::fault::{ApiFault, ApiFaultError, FaultKind};
+pub use self::traffic::{GroupTraffic, TrafficFailure, TrafficReport};
+use self::world::World;
+
+/// A lab that runs; it ends when this is dropped or [`Lab::stop`] is called.
+pub struct Lab {
+    world: Arc<World>,
+    address: SocketAddr,
+}
+
+impl Lab {
+    /// Starts a lab: when this returns, the API answers and both slots serve what they are to serve.
+    ///
+    /// # Errors
+    /// When the API port or a loopback port cannot be had.
+    pub async fn start(config: LabConfig) -> std::io::Result<Lab> {
+        let listener = tokio::net::TcpListener::bind(config.listen).await?;
+        let address = listener.local_addr()?;
+        let world = World::new(config);
+        world.begin();
+        api::serve(listener, &world);
+        Ok(Lab { world, address })
+    }
+
+    /// The URL of the API plane.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The listeners: `dns:port` as AWS would say it, and where each really is.
+    pub fn connections(&self) -> Vec<(String, SocketAddr)> {
+        self.world.balancer.connections()
+    }
+
+    /// What the simulated clients have seen so far.
+    pub fn traffic(&self) -> TrafficReport {
+        self.world.traffic.report()
+    }
+
+    /// Changes how many requests a lab second the simulated clients send.
+    pub fn set_rps(&self, rps: f64) {
+        self.world.traffic.set_rps(rps);
+    }
+
+    /// Lab time.
+    pub fn clock(&self) -> LabClock {
+        self.world.config.clock
+    }
+
+    /// Ends the lab and waits until all of it is gone.
+    pub async fn stop(self) {
+        self.world.ending.end();
+        self.world.ending.ended().await;
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.world.ending.end();
+    }
+}

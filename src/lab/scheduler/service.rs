@@ -1,0 +1,201 @@
+//! A service on its way to what is wanted: starting, stopping, completing, giving up.
+
+use super::life::is_target_of;
+use crate::lab::account::{Account, Deployment, Phase, Rollout, Service, ServiceStatus, TargetState, Task};
+
+/// Seconds before the next start, after so many failures in a row.
+const BACK_OFF_SECONDS: [u64; 8] = [0, 5, 10, 20, 40, 80, 160, 300];
+/// Failures in a row that are worth an event.
+const FAILURES_TOLD: u32 = 3;
+
+/// Counts a failed task against its deployment; the next start waits longer.
+pub(super) fn note_failure(service: &mut Service, deployment: &str, now: u64) {
+    let name = service.name.clone();
+    service.is_steady = false;
+    let found = service.deployments.iter_mut().find(|one| one.id == deployment);
+    let Some(deployment) = found else { return };
+    deployment.failed_tasks += 1;
+    deployment.failures_in_a_row += 1;
+    deployment.updated_at = now;
+    let row = deployment.failures_in_a_row;
+    let step = (row as usize - 1).min(BACK_OFF_SECONDS.len() - 1);
+    deployment.next_launch_at = now + BACK_OFF_SECONDS[step] * 1_000;
+    if row == FAILURES_TOLD {
+        service.tell(now, format!("(service {name}) is unable to consistently start tasks successfully."));
+    }
+}
+
+/// The wanted tasks of a service.
+struct Muster {
+    /// Wanted tasks of the primary deployment: id and whether it is well; the unwell and young last.
+    primary: Vec<(String, bool)>,
+    /// Wanted tasks of earlier deployments.
+    earlier: Vec<(String, bool)>,
+}
+
+impl Muster {
+    fn take(account: &Account, service: &Service) -> Muster {
+        let mut muster = Muster { primary: Vec::new(), earlier: Vec::new() };
+        let primary = service.deployments.first().map(|one| one.id.as_str()).unwrap_or_default();
+        let mut tasks: Vec<&Task> =
+            account.tasks.values().filter(|task| task.service == service.arn && task.is_wanted).collect();
+        tasks.sort_by_key(|task| task.times.created);
+        for task in tasks {
+            let entry = (task.id.clone(), is_well(account, service, task));
+            let is_primary = task.deployment == primary;
+            let side = if is_primary { &mut muster.primary } else { &mut muster.earlier };
+            side.push(entry);
+        }
+        muster.primary.sort_by_key(|(_, well)| !*well);
+        muster
+    }
+
+    fn well(&self) -> usize {
+        self.primary.iter().chain(&self.earlier).filter(|(_, well)| *well).count()
+    }
+}
+
+/// Runs, and every target group says healthy (or does not look).
+fn is_well(account: &Account, service: &Service, task: &Task) -> bool {
+    task.phase == Phase::Running
+        && service.attachments.iter().all(|place| {
+            account.group(&place.group).is_none_or(|group| {
+                let targets = group.targets.iter();
+                targets
+                    .filter(|target| is_target_of(task, target))
+                    .all(|target| matches!(target.state, TargetState::Healthy | TargetState::Unused))
+            })
+        })
+}
+
+/// Starts and stops tasks of a service, and concludes its deployments.
+pub(super) fn reconcile(account: &mut Account, service: &mut Service, now: u64) {
+    let desired = if service.status == ServiceStatus::Active { service.desired as usize } else { 0 };
+    let muster = Muster::take(account, service);
+    launch(account, service, &muster, desired, now);
+    let mut stopping: Vec<String> = muster.primary.iter().skip(desired).map(|(id, _)| id.clone()).collect();
+    let floor = percent(desired, service.limits.minimum_healthy_percent);
+    let mut well = muster.well() - muster.primary.iter().skip(desired).filter(|(_, w)| *w).count();
+    let is_given_up = service.deployments.first().is_some_and(|d| d.rollout == Rollout::Failed);
+    for (id, is_well) in &muster.earlier {
+        if is_given_up && desired > 0 {
+            break;
+        }
+        if !is_well || well > floor {
+            well -= usize::from(*is_well);
+            stopping.push(id.clone());
+        }
+    }
+    stop_tasks(account, service, &stopping, now);
+    conclude(account, service, &muster, desired, now);
+}
+
+fn percent(of: usize, percent: u32) -> usize {
+    (of * percent as usize).div_ceil(100)
+}
+
+fn launch(account: &mut Account, service: &mut Service, muster: &Muster, desired: usize, now: u64) {
+    let ceiling = (desired * service.limits.maximum_percent as usize / 100).max(1);
+    let Some(primary) = service.deployments.first() else { return };
+    if primary.rollout == Rollout::Failed || now < primary.next_launch_at {
+        return;
+    }
+    let room = ceiling.saturating_sub(muster.primary.len() + muster.earlier.len());
+    let missing = desired.saturating_sub(muster.primary.len()).min(room);
+    let started: Vec<String> = (0..missing).filter_map(|_| account.add_task(service, now)).collect();
+    if missing > 0 {
+        let started = told(&started);
+        service.is_steady = false;
+        let name = &service.name;
+        service.tell(now, format!("(service {name}) has started {missing} tasks:{started}."));
+    }
+}
+
+/// Tasks as events name them.
+fn told(ids: &[String]) -> String {
+    ids.iter().flat_map(|id| [" (task ", id, ")"]).collect()
+}
+
+fn stop_tasks(account: &mut Account, service: &mut Service, ids: &[String], now: u64) {
+    if ids.is_empty() {
+        return;
+    }
+    let stopped = told(ids);
+    for id in ids {
+        let Some(task) = account.tasks.get_mut(id) else { continue };
+        task.is_wanted = false;
+    }
+    service.is_steady = false;
+    let (name, count) = (&service.name, ids.len());
+    service.tell(now, format!("(service {name}) has stopped {count} running tasks:{stopped}."));
+    let name = &service.name;
+    service.tell(now, format!("(service {name}) has begun draining connections on {count} tasks."));
+}
+
+/// Forgets deployments without tasks, completes or gives up the primary one, tells a steady state.
+fn conclude(account: &mut Account, service: &mut Service, muster: &Muster, desired: usize, now: u64) {
+    let arn = service.arn.clone();
+    let has_tasks = |deployment: &Deployment| {
+        account
+            .tasks
+            .values()
+            .any(|task| task.service == arn && task.deployment == deployment.id && task.phase <= Phase::Running)
+    };
+    let mut index = 0;
+    service.deployments.retain(|deployment| {
+        index += 1;
+        index == 1 || has_tasks(deployment)
+    });
+    if service.status == ServiceStatus::Draining {
+        if !account.tasks.values().any(|task| task.service == arn && task.phase < Phase::Stopped) {
+            service.status = ServiceStatus::Inactive;
+            service.deployments.clear();
+        }
+        return;
+    }
+    give_up(account, service, desired, now);
+    let is_alone = service.deployments.len() == 1;
+    let well = muster.primary.iter().filter(|(_, well)| *well).count();
+    let is_there = muster.primary.len() == desired && well == desired;
+    let Some(primary) = service.deployments.first_mut() else { return };
+    if is_there && desired > 0 {
+        primary.failures_in_a_row = 0;
+    }
+    if !(is_alone && is_there) || primary.rollout == Rollout::Failed {
+        return;
+    }
+    let (id, name) = (primary.id.clone(), service.name.clone());
+    if primary.rollout == Rollout::InProgress {
+        primary.rollout = Rollout::Completed;
+        primary.rollout_reason = format!("ECS deployment {id} completed.");
+        primary.updated_at = now;
+        service.tell(now, format!("(service {name}) (deployment {id}) deployment completed."));
+    }
+    if !service.is_steady {
+        service.is_steady = true;
+        service.tell(now, format!("(service {name}) has reached a steady state."));
+    }
+}
+
+/// The circuit breaker: half the desired count, from 3 to 200 failed tasks.
+fn give_up(account: &mut Account, service: &mut Service, desired: usize, now: u64) {
+    let limit = desired.div_ceil(2).clamp(3, 200) as u32;
+    let earlier = service.deployments.get(1).map(|one| one.definition.clone());
+    let Some(primary) = service.deployments.first_mut() else { return };
+    let is_over = service.limits.has_breaker && primary.rollout == Rollout::InProgress && primary.failed_tasks >= limit;
+    if !is_over {
+        return;
+    }
+    primary.rollout = Rollout::Failed;
+    "ECS deployment circuit breaker: tasks failed to start.".clone_into(&mut primary.rollout_reason);
+    primary.updated_at = now;
+    let (id, name) = (primary.id.clone(), service.name.clone());
+    let message = format!("(service {name}) (deployment {id}) deployment failed: tasks failed to start.");
+    service.tell(now, message);
+    if let (true, Some(definition)) = (service.limits.rolls_back, earlier) {
+        let number = account.next();
+        service.deploy(&definition, now, number);
+        let reason = "ECS deployment circuit breaker: rolling back to the last completed deployment.";
+        reason.clone_into(&mut service.deployments[0].rollout_reason);
+    }
+}

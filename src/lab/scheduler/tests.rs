@@ -1,0 +1,186 @@
+//! The scheduler in virtual time, with containers that only note what they were told.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+use crate::lab::account::{Phase, Rollout, TargetState};
+use crate::lab::balancer::health;
+use crate::lab::config::LabConfig;
+
+#[derive(Default)]
+struct Notes {
+    told: BTreeMap<String, Vec<&'static str>>,
+}
+
+impl Notes {
+    fn note(&mut self, id: &str, what: &'static str) {
+        self.told.entry(id.to_owned()).or_default().push(what);
+    }
+}
+
+impl Host for Notes {
+    fn start(&mut self, task: &Task) -> Option<SocketAddr> {
+        self.note(&task.id, "start");
+        Some(SocketAddr::from(([127, 0, 0, 1], 9_000 + self.told.len() as u16)))
+    }
+
+    fn stop(&mut self, id: &str) {
+        self.note(id, "stop");
+    }
+
+    fn kill(&mut self, id: &str) {
+        self.note(id, "kill");
+    }
+}
+
+struct Scene {
+    account: Account,
+    notes: Notes,
+    now: u64,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let mut config = LabConfig::default();
+        config.world.extra_task_definitions = vec!["web:2".to_owned()];
+        let account = Account::seeded(&config, 0);
+        let mut scene = Scene { account, notes: Notes::default(), now: 0 };
+        scene.run(30);
+        scene
+    }
+
+    /// Lets seconds pass; every target that is checked is found as its task behaves.
+    fn run(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.now += 1_000;
+            tick(&mut self.account, self.now, &mut self.notes);
+            for probe in health::due(&mut self.account, self.now) {
+                let task = self.account.tasks.values().find(|task| task.address == probe.id);
+                let is_well = task.is_some_and(|task| !task.behaviour.never_healthy);
+                let finding = if is_well { health::Finding::Well } else { health::Finding::Mismatch };
+                health::note(&mut self.account, &probe, finding);
+            }
+        }
+    }
+
+    fn service(&mut self, name: &str) -> &mut crate::lab::account::Service {
+        let service = self.account.services.iter_mut().find(|service| service.name == name);
+        service.expect("the service is seeded")
+    }
+
+    fn release(&mut self, name: &str, desired: u32, behaviour: &str) {
+        let arn = self.account.definition("web:2").expect("it is seeded").arn.clone();
+        let behaviour: crate::lab::Behaviour = behaviour.parse().expect("the words are right");
+        for one in self.account.definitions.iter_mut().filter(|one| one.arn == arn) {
+            one.behaviour = behaviour.clone();
+        }
+        let (now, number) = (self.now, self.account.next());
+        let service = self.service(name);
+        service.desired = desired;
+        service.deploy(&arn, now, number);
+    }
+
+    fn count(&self, phase: Phase) -> usize {
+        self.account.tasks.values().filter(|task| task.phase == phase).count()
+    }
+
+    fn targets(&self, group: &str, state: TargetState) -> usize {
+        let group = self.account.groups.iter().find(|one| one.name == group);
+        let targets = &group.expect("the group is seeded").targets;
+        targets.iter().filter(|target| target.state == state).count()
+    }
+}
+
+#[test]
+fn a_release_comes_up_and_completes() {
+    let mut scene = Scene::new();
+    scene.release("web-green", 3, "healthy");
+    scene.run(60);
+    let green = scene.service("web-green");
+    assert_eq!(green.deployments.len(), 1);
+    assert_eq!(green.deployments[0].rollout, Rollout::Completed);
+    assert!(green.events[0].message.contains("has reached a steady state"));
+    assert_eq!(scene.targets("web-green", TargetState::Healthy), 3);
+}
+
+#[test]
+fn a_rolling_release_never_has_fewer_well_tasks_than_wanted() {
+    let mut scene = Scene::new();
+    scene.release("web-blue", 2, "healthy");
+    for _ in 0..120 {
+        scene.run(1);
+        assert!(scene.targets("web-blue", TargetState::Healthy) >= 2);
+    }
+    assert_eq!(scene.service("web-blue").deployments.len(), 1);
+    assert_eq!(scene.count(Phase::Running), 2);
+}
+
+#[test]
+fn a_clean_stop_drains_before_the_container_is_told() {
+    let mut scene = Scene::new();
+    scene.service("web-blue").desired = 0;
+    scene.run(2);
+    assert_eq!(scene.targets("web-blue", TargetState::Draining), 2);
+    scene.run(25);
+    assert!(scene.notes.told.values().all(|told| told == &["start"]));
+    scene.run(15);
+    assert!(scene.notes.told.values().all(|told| told == &["start", "stop"]));
+    assert_eq!(scene.count(Phase::Stopped), 2);
+}
+
+#[test]
+fn a_crashing_release_is_tried_again_ever_more_rarely() {
+    let mut scene = Scene::new();
+    scene.release("web-green", 1, "crash");
+    scene.run(300);
+    let failed = scene.service("web-green").deployments[0].failed_tasks;
+    assert!((3..=8).contains(&failed), "{failed}");
+    let stopped = scene.account.tasks.values().find(|task| task.phase == Phase::Stopped);
+    let cause = stopped.and_then(|task| task.stop.clone()).expect("it says why");
+    assert_eq!((cause.code, cause.exit_code), ("EssentialContainerExited", 1));
+}
+
+#[test]
+fn a_task_that_is_never_healthy_is_replaced() {
+    let mut scene = Scene::new();
+    scene.release("web-green", 1, "never-healthy");
+    scene.run(120);
+    assert!(scene.service("web-green").deployments[0].failed_tasks >= 1);
+    let reason = |task: &Task| task.stop.as_ref().map(|stop| stop.reason.clone());
+    let reasons: Vec<_> = scene.account.tasks.values().filter_map(reason).collect();
+    assert!(reasons.iter().any(|reason| reason.contains("failed ELB health checks")));
+}
+
+#[test]
+fn the_circuit_breaker_brings_the_release_before_back() {
+    let mut scene = Scene::new();
+    let limits = &mut scene.service("web-blue").limits;
+    (limits.has_breaker, limits.rolls_back) = (true, true);
+    scene.release("web-blue", 2, "crash");
+    scene.run(300);
+    let blue = scene.service("web-blue");
+    assert!(blue.definition.ends_with("web:1"));
+    assert_eq!(blue.deployments[0].rollout, Rollout::Completed);
+}
+
+#[test]
+fn a_deleted_service_goes_with_its_tasks() {
+    let mut scene = Scene::new();
+    scene.service("web-blue").status = ServiceStatus::Draining;
+    scene.run(60);
+    assert_eq!(scene.service("web-blue").status, ServiceStatus::Inactive);
+    assert_eq!(scene.count(Phase::Running), 0);
+}
+
+#[test]
+fn a_container_says_how_its_release_behaves() {
+    let mut scene = Scene::new();
+    let body = json!({"family": "web", "containerDefinitions": [{"name": "web", "image": "x",
+        "environment": [{"name": "LAB_BEHAVIOUR", "value": "errors=5%"}]}]});
+    let body = body.as_object().expect("it is an object").clone();
+    let arn = scene.account.register(body, None, scene.now);
+    let definition = scene.account.definition(&arn).expect("it was just registered");
+    assert_eq!(definition.behaviour.to_string(), "errors=5%");
+}

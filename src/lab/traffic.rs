@@ -1,0 +1,286 @@
+//! The simulated clients: sixty-four of them, each with a connection and a cookie of its own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::balancer::GROUP;
+use super::clock::LabClock;
+use super::config::{LabConfig, WorldSeed};
+use super::ending::Ending;
+use super::metrics::bucket::Bucket;
+use super::metrics::statistic::Statistic;
+use super::plain::{Answer, Connection};
+use super::task::SERVICE_TIME;
+use super::world::lock;
+
+/// What the clients have seen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrafficReport {
+    /// Requests answered or failed.
+    pub requests: u64,
+    /// Requests answered with a 5XX or not at all.
+    pub failed: u64,
+    /// Failures no task caused: the balancer's own 5XX, or no answer.
+    pub unrouted: u64,
+    /// By the name of the target group that answered.
+    pub by_target_group: BTreeMap<String, GroupTraffic>,
+    /// The first failures.
+    pub failures: Vec<TrafficFailure>,
+}
+
+/// What one target group answered.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GroupTraffic {
+    /// Requests answered.
+    pub requests: u64,
+    /// Requests answered with a 5XX.
+    pub failed: u64,
+    /// The median time, in lab milliseconds.
+    pub p50_ms: f64,
+    /// The 95th percentile, in lab milliseconds.
+    pub p95_ms: f64,
+}
+
+/// One failed request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrafficFailure {
+    /// When, in lab milliseconds since 1970.
+    pub at_ms: u64,
+    /// The status; 0 when there was no answer.
+    pub status: u16,
+    /// The target group that answered, or was tried.
+    pub target_group: Option<String>,
+    /// What happened.
+    pub reason: String,
+}
+
+const CLIENTS: u64 = 64;
+/// Failures kept.
+const FAILURES_LIMIT: usize = 100;
+/// A client this far behind its own schedule forgets what it missed, in lab milliseconds.
+const BEHIND_LIMIT_MS: f64 = 10_000.0;
+/// A client waits this long for an answer.
+const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE_AT_LEAST: Duration = Duration::from_secs(10);
+
+/// The clients and what they have seen.
+pub(super) struct Traffic {
+    clock: LabClock,
+    seed: u64,
+    head: String,
+    rps: watch::Sender<f64>,
+    tally: Mutex<Tally>,
+}
+
+#[derive(Default)]
+struct Tally {
+    requests: u64,
+    failed: u64,
+    unrouted: u64,
+    groups: BTreeMap<String, Group>,
+    failures: Vec<TrafficFailure>,
+}
+
+#[derive(Default)]
+struct Group {
+    requests: u64,
+    failed: u64,
+    times: Bucket,
+}
+
+impl Traffic {
+    /// Clients that send nothing yet.
+    pub(crate) fn new(config: &LabConfig) -> Traffic {
+        Traffic {
+            clock: config.clock,
+            seed: config.seed,
+            head: request_head(&config.world),
+            rps: watch::channel(config.rps).0,
+            tally: Mutex::default(),
+        }
+    }
+
+    /// Changes the rate.
+    pub(crate) fn set_rps(&self, rps: f64) {
+        self.rps.send_replace(rps.max(0.0));
+    }
+
+    /// The rate.
+    pub(crate) fn rps(&self) -> f64 {
+        *self.rps.borrow()
+    }
+
+    /// Lets the clients send to a listener.
+    pub(crate) fn begin(self: &Arc<Traffic>, address: SocketAddr, ending: &Ending) {
+        for number in 0..CLIENTS {
+            let traffic = Arc::clone(self);
+            let client = Client {
+                address,
+                connection: None,
+                cookie: None,
+                die: fastrand::Rng::with_seed(traffic.seed ^ (number + 1) << 32),
+            };
+            ending.spawn(async move { traffic.drive(client).await });
+        }
+    }
+
+    /// One client: a Poisson process of its own, on its own schedule.
+    async fn drive(&self, mut client: Client) {
+        let mut rps = self.rps.subscribe();
+        let mut due = self.clock.now_ms() as f64;
+        loop {
+            let rate = *rps.borrow_and_update();
+            if rate <= 0.0 {
+                if rps.changed().await.is_err() {
+                    return;
+                }
+                due = self.clock.now_ms() as f64;
+                continue;
+            }
+            due += -(1.0 - client.die.f64()).ln() * 1e3 * CLIENTS as f64 / rate;
+            let ahead = due - self.clock.now_ms() as f64;
+            if ahead < -BEHIND_LIMIT_MS {
+                due = self.clock.now_ms() as f64;
+            }
+            if ahead > 0.0 {
+                let pause = self.clock.wall(Duration::from_secs_f64(ahead / 1e3));
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    _ = rps.changed() => {
+                        due = self.clock.now_ms() as f64;
+                        continue;
+                    }
+                }
+            }
+            self.request(&mut client).await;
+        }
+    }
+
+    async fn request(&self, client: &mut Client) {
+        let started = Instant::now();
+        let patience = self.clock.wall(PATIENCE).max(PATIENCE_AT_LEAST);
+        let asked = tokio::time::timeout(patience, client.ask(&self.head)).await;
+        let elapsed = started.elapsed();
+        let at_ms = self.clock.now_ms();
+        let mut tally = lock(&self.tally);
+        tally.requests += 1;
+        match asked {
+            Ok(Ok(answer)) => tally.note(&answer, elapsed, self.clock.speed(), at_ms),
+            Ok(Err(error)) => tally.lose(at_ms, format!("no answer: {error}")),
+            Err(_) => {
+                client.connection = None;
+                tally.lose(at_ms, "no answer in time".to_owned());
+            }
+        }
+    }
+
+    /// What the clients have seen so far.
+    pub(crate) fn report(&self) -> TrafficReport {
+        let tally = lock(&self.tally);
+        let groups = tally.groups.iter().map(|(name, group)| {
+            let at = |percent| Statistic::Percentile(percent).of(&group.times).unwrap_or(0.0);
+            let traffic = GroupTraffic {
+                requests: group.requests,
+                failed: group.failed,
+                p50_ms: (at(50.0) * 1e5).round() / 1e2,
+                p95_ms: (at(95.0) * 1e5).round() / 1e2,
+            };
+            (name.clone(), traffic)
+        });
+        TrafficReport {
+            requests: tally.requests,
+            failed: tally.failed,
+            unrouted: tally.unrouted,
+            by_target_group: groups.collect(),
+            failures: tally.failures.clone(),
+        }
+    }
+}
+
+struct Client {
+    address: SocketAddr,
+    connection: Option<Connection>,
+    cookie: Option<String>,
+    die: fastrand::Rng,
+}
+
+impl Client {
+    async fn ask(&mut self, head: &str) -> std::io::Result<Answer> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(self.address).await?,
+        };
+        let answer = match &self.cookie {
+            Some(cookie) => {
+                let request = format!("{head}cookie: {cookie}\r\n\r\n");
+                connection.ask(request.as_bytes()).await?
+            }
+            None => connection.ask(format!("{head}\r\n").as_bytes()).await?,
+        };
+        if answer.is_reusable {
+            self.connection = Some(connection);
+        }
+        let cookie = answer.all("set-cookie").next();
+        if let Some(cookie) = cookie.and_then(|cookie| cookie.split(';').next()) {
+            self.cookie = Some(cookie.to_owned());
+        }
+        Ok(answer)
+    }
+}
+
+impl Tally {
+    fn note(&mut self, answer: &Answer, elapsed: Duration, speed: f64, at_ms: u64) {
+        let is_failed = answer.status >= 500;
+        let group = answer.header(GROUP);
+        if let Some(name) = group {
+            if !self.groups.contains_key(name) {
+                self.groups.insert(name.to_owned(), Group::default());
+            }
+            if let Some(group) = self.groups.get_mut(name) {
+                let declared = answer.header(SERVICE_TIME).and_then(|time| time.parse().ok());
+                let declared: f64 = declared.unwrap_or(0.0);
+                let overhead = (elapsed.as_secs_f64() - declared / speed).max(0.0);
+                group.requests += 1;
+                group.failed += u64::from(is_failed);
+                group.times.add(declared + overhead, 1.0);
+            }
+        }
+        if !is_failed {
+            return;
+        }
+        self.failed += 1;
+        self.unrouted += u64::from(group.is_none());
+        let by = if group.is_some() { "a task" } else { "the load balancer" };
+        self.keep(TrafficFailure {
+            at_ms,
+            status: answer.status,
+            target_group: group.or(answer.header("x-lab-tried")).map(str::to_owned),
+            reason: format!("answered with {} by {by}", answer.status),
+        });
+    }
+
+    fn lose(&mut self, at_ms: u64, reason: String) {
+        self.failed += 1;
+        self.unrouted += 1;
+        self.keep(TrafficFailure { at_ms, status: 0, target_group: None, reason });
+    }
+
+    fn keep(&mut self, failure: TrafficFailure) {
+        if self.failures.len() < FAILURES_LIMIT {
+            self.failures.push(failure);
+        }
+    }
+}
+
+/// A request that the seeded rule matches, up to where a cookie may follow.
+fn request_head(world: &WorldSeed) -> String {
+    let concrete = |pattern: &String| pattern.replace('*', "lab").replace('?', "x");
+    let host = world.rule_hosts.first().map_or("lab.example".to_owned(), concrete);
+    let path = world.rule_paths.first().map_or("/".to_owned(), concrete);
+    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: lab-client\r\n")
+}

@@ -1,0 +1,154 @@
+//! Everything a lab is made of, and the one loop that moves it through lab time.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::account::{Account, TargetState};
+use super::balancer::{Balancer, health};
+use super::config::LabConfig;
+use super::ending::Ending;
+use super::fault::FaultKind;
+use super::metrics::alarm;
+use super::metrics::store::Store;
+use super::scheduler;
+use super::task::Containers;
+use super::traffic::Traffic;
+
+/// A lab's parts. Locks are taken in the order of the fields and never held across a wait.
+pub(super) struct World {
+    /// What the lab was started with.
+    pub config: LabConfig,
+    /// How it all ends.
+    pub ending: Ending,
+    /// The control plane.
+    pub account: Mutex<Account>,
+    /// The containers.
+    pub containers: Mutex<Containers>,
+    /// The metrics.
+    pub store: Mutex<Store>,
+    /// The data plane.
+    pub balancer: Arc<Balancer>,
+    /// The simulated clients.
+    pub traffic: Arc<Traffic>,
+    /// The control plane as it was, for stale reads; newest last.
+    past: Mutex<VecDeque<(u64, Arc<Account>)>>,
+    /// The die for faults and pauses.
+    pub die: Mutex<fastrand::Rng>,
+    alarms_at: Mutex<u64>,
+}
+
+/// The loop turns this often in lab time, but neither faster nor slower than this on the wall clock.
+const TURN: Duration = Duration::from_millis(500);
+const TURN_WITHIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
+/// Alarms are evaluated this often.
+const ALARMS_EVERY_MS: u64 = 10_000;
+/// The past is remembered this often, and no more moments of it.
+const PAST_EVERY_MS: u64 = 1_000;
+const PAST_LIMIT: usize = 600;
+
+impl World {
+    /// Builds a world that does not move yet.
+    pub(crate) fn new(config: LabConfig) -> Arc<World> {
+        let (clock, seed, ending) = (config.clock, config.seed, Ending::new());
+        let now = clock.now_ms();
+        let path = &config.world.health_check.path;
+        let account = Account::seeded(&config, now);
+        Arc::new(World {
+            containers: Mutex::new(Containers::new(clock, ending.clone(), seed, path)),
+            store: Mutex::new(Store::new(config.publication_delay.as_millis() as u64)),
+            balancer: Arc::new(Balancer::new(clock, ending.clone(), config.rule_propagation, seed ^ 1)),
+            traffic: Arc::new(Traffic::new(&config)),
+            past: Mutex::default(),
+            die: Mutex::new(fastrand::Rng::with_seed(seed ^ 2)),
+            alarms_at: Mutex::new(now),
+            account: Mutex::new(account),
+            ending,
+            config,
+        })
+    }
+
+    /// Brings the seeded tasks up, lets their targets be healthy, and sets everything in motion.
+    pub(crate) fn begin(self: &Arc<World>) {
+        let now = self.config.clock.now_ms();
+        {
+            let mut account = lock(&self.account);
+            scheduler::tick(&mut account, now, &mut *lock(&self.containers));
+            for target in account.groups.iter_mut().flat_map(|group| &mut group.targets) {
+                target.state = TargetState::Healthy;
+                target.reason = "";
+                target.passes = 1;
+            }
+            self.balancer.learn(&account, now);
+        }
+        let world = Arc::clone(self);
+        let pause = self.config.clock.wall(TURN).clamp(TURN_WITHIN.0, TURN_WITHIN.1);
+        self.ending.spawn(async move {
+            loop {
+                world.turn();
+                tokio::time::sleep(pause).await;
+            }
+        });
+        let listener = lock(&self.account).listeners[0].arn.clone();
+        if let Some(address) = self.balancer.address_of(&listener) {
+            self.traffic.begin(address, &self.ending);
+        }
+    }
+
+    fn turn(self: &Arc<World>) {
+        let now = self.config.clock.now_ms();
+        let probes = {
+            let mut account = lock(&self.account);
+            scheduler::tick(&mut account, now, &mut *lock(&self.containers));
+            let probes = health::due(&mut account, now);
+            self.balancer.learn(&account, now);
+            let mut store = lock(&self.store);
+            self.balancer.flush(&mut store);
+            self.balancer.count_hosts(&account, &mut store, now);
+            self.look_at_alarms(&mut account, &store, now);
+            self.remember(&account, now);
+            probes
+        };
+        for probe in probes {
+            let world = Arc::clone(self);
+            self.ending.spawn(async move {
+                let finding = health::perform(&probe, world.config.clock).await;
+                health::note(&mut lock(&world.account), &probe, finding);
+            });
+        }
+    }
+
+    fn look_at_alarms(&self, account: &mut Account, store: &Store, now: u64) {
+        let mut at = lock(&self.alarms_at);
+        if now < *at {
+            return;
+        }
+        *at = now + ALARMS_EVERY_MS;
+        alarm::evaluate(&mut account.alarms, &mut account.history, store, now);
+    }
+
+    fn remember(&self, account: &Account, now: u64) {
+        let faults = &self.config.faults;
+        let is_wanted = faults.iter().any(|fault| matches!(fault.kind, FaultKind::StaleRead(_)));
+        let mut past = lock(&self.past);
+        let is_due = past.back().is_none_or(|(at, _)| now >= at + PAST_EVERY_MS);
+        if is_wanted && is_due {
+            past.push_back((now, Arc::new(account.clone())));
+            while past.len() > PAST_LIMIT {
+                past.pop_front();
+            }
+        }
+    }
+
+    /// The control plane as it was at a moment, as far back as is remembered.
+    pub(crate) fn as_it_was(&self, at: u64) -> Option<Arc<Account>> {
+        let past = lock(&self.past);
+        let before = past.iter().rev().find(|(then, _)| *then <= at).or(past.front());
+        before.map(|(_, account)| Arc::clone(account))
+    }
+}
+
+/// Takes a lock; a panic elsewhere leaves plain data that is still whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

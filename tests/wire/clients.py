@@ -1,0 +1,604 @@
+"""The lab against AWS clients we did not write: boto3 and the AWS CLI.
+
+Give it LAB_ENDPOINT, the URL of a lab that runs; or TIDEGATE_BIN, and optionally TIDEGATE_SPEC, and it
+starts `tidegate lab` itself. The lab is expected to hold two services behind one rule, one of them serving,
+and simulated clients that send requests. It is changed by these tests: give it a lab of its own.
+"""
+
+import contextlib
+import datetime
+import json
+import os
+import subprocess
+import sys
+import time
+import unittest
+import urllib.error
+import urllib.request
+from unittest import mock
+
+import boto3
+import botocore.exceptions
+import botocore.model
+
+REGION = "eu-west-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab", "AWS_DEFAULT_REGION": REGION}
+PATIENCE = 120
+
+lab = None  # set by setUpModule
+
+
+def setUpModule():
+    global lab
+    os.environ.update(CREDENTIALS)
+    endpoint, process = os.environ.get("LAB_ENDPOINT"), None
+    if not endpoint:
+        endpoint, process = start()
+    if process:
+        unittest.addModuleCleanup(stop, process)
+    lab = Lab(endpoint)
+
+
+def start():
+    """Starts a lab and reads where it is from the one line it prints."""
+    binary, spec = os.environ["TIDEGATE_BIN"], os.environ.get("TIDEGATE_SPEC")
+    words = [binary, "lab", "--listen", "127.0.0.1:0"] + (["--spec", spec] if spec else [])
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    return json.loads(process.stdout.readline())["endpoint"], process
+
+
+def stop(process):
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=10)
+    process.kill()
+    process.stdout.close()
+
+
+def until(question, what, patience=PATIENCE):
+    """Asks until the answer is true, and gives it."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        answer = question()
+        if answer:
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"waited {patience} s in vain: {what}")
+
+
+class Lab:
+    """The clients, and what the lab begins with."""
+
+    def __init__(self, endpoint):
+        self.endpoint = endpoint
+        self.ecs, self.elb, self.cloudwatch, self.sts = map(self.client, ("ecs", "elbv2", "cloudwatch", "sts"))
+        self.cluster = self.ecs.list_clusters()["clusterArns"][0]
+        arns = self.ecs.list_services(cluster=self.cluster)["serviceArns"]
+        services = self.ecs.describe_services(cluster=self.cluster, services=arns)["services"]
+        services.sort(key=lambda service: -service["desiredCount"])
+        self.serving, self.idle = [service["serviceName"] for service in services[:2]]
+        self.serving_group, self.idle_group = [s["loadBalancers"][0]["targetGroupArn"] for s in services[:2]]
+        self.balancer = self.elb.describe_load_balancers()["LoadBalancers"][0]
+        listeners = self.elb.describe_listeners(LoadBalancerArn=self.balancer["LoadBalancerArn"])["Listeners"]
+        for listener in listeners:
+            rules = self.elb.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
+            found = [rule for rule in rules if not rule["IsDefault"]]
+            if found:
+                self.listener, self.rule = listener["ListenerArn"], found[0]["RuleArn"]
+
+    def client(self, service):
+        config = boto3.session.Config(retries={"total_max_attempts": 1})
+        return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, config=config)
+
+    def get(self, path):
+        with urllib.request.urlopen(self.endpoint + path) as answer:
+            return json.load(answer)
+
+    def now(self):
+        return datetime.datetime.fromisoformat(self.get("/_lab/state")["now"])
+
+    def service(self, name):
+        return self.ecs.describe_services(cluster=self.cluster, services=[name])["services"][0]
+
+    def is_stable(self, name):
+        service = self.service(name)
+        settled = len(service["deployments"]) == 1 and service["deployments"][0]["rolloutState"] == "COMPLETED"
+        return settled and service["runningCount"] == service["desiredCount"]
+
+    def health(self, group):
+        targets = self.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        return [target["TargetHealth"]["State"] for target in targets]
+
+    def the_rule(self):
+        return self.elb.describe_rules(RuleArns=[self.rule])["Rules"][0]
+
+    def forward(self, serving, idle, **stickiness):
+        groups = [(self.serving_group, serving), (self.idle_group, idle)]
+        config = {"TargetGroups": [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in groups]}
+        if stickiness:
+            config["TargetGroupStickinessConfig"] = stickiness
+        return {"Type": "forward", "ForwardConfig": config}
+
+    def dimensions(self):
+        return [{"Name": "LoadBalancer", "Value": self.balancer["LoadBalancerArn"].split(":loadbalancer/")[1]}]
+
+    def stat(self, id, metric, stat="Sum", **more):
+        metric = {"Namespace": "AWS/ApplicationELB", "MetricName": metric, "Dimensions": self.dimensions()}
+        return {"Id": id, "MetricStat": {"Metric": metric, "Period": 60, "Stat": stat}, **more}
+
+    def data(self, queries, cloudwatch=None, **more):
+        now = self.now()
+        window = {"StartTime": now - datetime.timedelta(hours=1), "EndTime": now}
+        answer = (cloudwatch or self.cloudwatch).get_metric_data(MetricDataQueries=queries, **window, **more)
+        return {result["Id"]: result for result in answer["MetricDataResults"]}
+
+    def definition(self, **more):
+        container = {"name": "web", "image": "example/web:2", "memory": 128}
+        container |= {"portMappings": [{"containerPort": 8080}]}
+        return {"family": "clients", "containerDefinitions": [container | more]}
+
+
+class Case(unittest.TestCase):
+    """What the tests share."""
+
+    maxDiff = None
+
+    def refuses(self, code, call, **input):
+        with self.assertRaises(botocore.exceptions.ClientError) as caught:
+            call(**input)
+        self.assertEqual(caught.exception.response["Error"]["Code"], code)
+        self.assertTrue(caught.exception.response["ResponseMetadata"]["RequestId"])
+        return caught.exception.response
+
+
+class Definitions(Case):
+    def test_revisions_count_up_and_are_found_by_every_name(self):
+        first = lab.ecs.register_task_definition(**lab.definition())["taskDefinition"]
+        second = lab.ecs.register_task_definition(**lab.definition(), tags=[{"key": "a", "value": "b"}])
+        self.assertEqual(second["tags"], [{"key": "a", "value": "b"}])
+        second = second["taskDefinition"]
+        self.assertEqual(second["revision"], first["revision"] + 1)
+        self.assertEqual(second["status"], "ACTIVE")
+        self.assertIsInstance(second["registeredAt"], datetime.datetime)
+        for name in ("clients", f"clients:{second['revision']}", second["taskDefinitionArn"]):
+            found = lab.ecs.describe_task_definition(taskDefinition=name, include=["TAGS"])
+            self.assertEqual(found["taskDefinition"], second)
+            self.assertEqual(found["tags"], [{"key": "a", "value": "b"}])
+        paginator = lab.ecs.get_paginator("list_task_definitions")
+        listed = paginator.paginate(familyPrefix="clients", PaginationConfig={"PageSize": 1})
+        arns = [arn for page in listed for arn in page["taskDefinitionArns"]]
+        self.assertIn(first["taskDefinitionArn"], arns)
+        self.assertIn(second["taskDefinitionArn"], arns)
+
+    def test_a_deregistered_revision_is_inactive_and_cannot_be_deployed(self):
+        arn = lab.ecs.register_task_definition(**lab.definition())["taskDefinition"]["taskDefinitionArn"]
+        gone = lab.ecs.deregister_task_definition(taskDefinition=arn)["taskDefinition"]
+        self.assertEqual(gone["status"], "INACTIVE")
+        call = lab.ecs.update_service
+        self.refuses("ClientException", call, cluster=lab.cluster, service=lab.idle, taskDefinition=arn)
+
+    def test_wrong_definitions_are_refused(self):
+        register = lab.ecs.register_task_definition
+        self.refuses("ClientException", register, family="clients", containerDefinitions=[])
+        self.refuses("ClientException", register, **lab.definition(essential=False))
+        self.refuses("ClientException", register, **lab.definition() | {"family": "a b"})
+        wrong = {"environment": [{"name": "LAB_BEHAVIOUR", "value": "sick"}]}
+        self.assertIn("never-healthy", str(self.refuses("ClientException", register, **lab.definition(**wrong))))
+        self.refuses("ClientException", lab.ecs.describe_task_definition, taskDefinition="clients:999")
+
+
+class Services(Case):
+    def test_missing_things_are_told_as_aws_tells_them(self):
+        answer = lab.ecs.describe_services(cluster=lab.cluster, services=[lab.serving, "nope"])
+        self.assertEqual([one["serviceName"] for one in answer["services"]], [lab.serving])
+        self.assertEqual(answer["failures"][0]["reason"], "MISSING")
+        self.refuses("ClusterNotFoundException", lab.ecs.describe_services, cluster="nope", services=["x"])
+        update = lab.ecs.update_service
+        self.refuses("ServiceNotFoundException", update, cluster=lab.cluster, service="nope", desiredCount=1)
+        many = [f"s{number}" for number in range(11)]
+        self.refuses("InvalidParameterException", lab.ecs.describe_services, cluster=lab.cluster, services=many)
+        self.refuses("InvalidParameterException", lab.ecs.stop_task, cluster=lab.cluster, task="0" * 32)
+
+    def test_tags_come_and_go(self):
+        arn = lab.service(lab.serving)["serviceArn"]
+        lab.ecs.tag_resource(resourceArn=arn, tags=[{"key": "tide", "value": "high"}])
+        self.assertIn({"key": "tide", "value": "high"}, lab.ecs.list_tags_for_resource(resourceArn=arn)["tags"])
+        shown = lab.ecs.describe_services(cluster=lab.cluster, services=[arn], include=["TAGS"])["services"][0]
+        self.assertIn({"key": "tide", "value": "high"}, shown["tags"])
+        lab.ecs.untag_resource(resourceArn=arn, tagKeys=["tide"])
+        self.assertNotIn("tide", str(lab.ecs.list_tags_for_resource(resourceArn=arn)["tags"]))
+
+    def test_a_release_goes_out_and_comes_back_without_a_failed_request(self):
+        """Scale out, shift all weight there and back, scale in: every target state, and no failure."""
+        before = lab.get("/_lab/traffic")
+        definition = lab.ecs.register_task_definition(**lab.definition())["taskDefinition"]["taskDefinitionArn"]
+        input = {"cluster": lab.cluster, "service": lab.idle}
+        updated = lab.ecs.update_service(**input, taskDefinition=definition, desiredCount=3)["service"]
+        self.assertEqual(updated["deployments"][0]["status"], "PRIMARY")
+        self.assertEqual(updated["deployments"][0]["taskDefinition"], definition)
+        seen = set()
+
+        def is_healthy():
+            states = lab.health(lab.idle_group)
+            seen.update(states)
+            return states.count("healthy") == 3
+
+        until(is_healthy, "three healthy targets")
+        self.assertIn("initial", seen)
+        lab.ecs.get_waiter("services_stable").wait(
+            cluster=lab.cluster, services=[lab.idle], WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE}
+        )
+        lab.elb.get_waiter("target_in_service").wait(
+            TargetGroupArn=lab.idle_group, WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE}
+        )
+        self.the_tasks_of_the_release(definition)
+        for serving, idle in ((90, 10), (0, 100), (100, 0)):
+            lab.elb.modify_rule(RuleArn=lab.rule, Actions=[lab.forward(serving, idle)])
+            group = (lab.idle_group if idle == 100 else lab.serving_group).split("/")[1]
+            count = lambda: lab.get("/_lab/traffic")["by_target_group"].get(group, {"requests": 0})["requests"]
+            had = count()
+            until(lambda: count() > had + 50, f"requests at {serving}/{idle}")
+        lab.ecs.update_service(**input, desiredCount=0)
+        until(lambda: "draining" in lab.health(lab.idle_group), "draining")
+        until(lambda: lab.health(lab.idle_group) == [], "no target")
+        until(lambda: lab.is_stable(lab.idle), "stable at zero")
+        stopped = until(lambda: len(self.stopped(definition)) == 3 and self.stopped(definition), "stopped tasks")
+        self.assertEqual({task["stopCode"] for task in stopped}, {"ServiceSchedulerInitiated"})
+        after = lab.get("/_lab/traffic")
+        self.assertGreater(after["requests"], before["requests"])
+        self.assertEqual(after["failed"], before["failed"], after["failures"])
+
+    def the_tasks_of_the_release(self, definition):
+        arns = lab.ecs.list_tasks(cluster=lab.cluster, serviceName=lab.idle)["taskArns"]
+        self.assertEqual(len(arns), 3)
+        pages = lab.ecs.get_paginator("list_tasks").paginate(
+            cluster=lab.cluster, serviceName=lab.idle, PaginationConfig={"PageSize": 2}
+        )
+        self.assertEqual([arn for page in pages for arn in page["taskArns"]], arns)
+        answer = lab.ecs.describe_tasks(cluster=lab.cluster, tasks=arns + ["0" * 32])
+        self.assertEqual(len(answer["failures"]), 1)
+        for task in answer["tasks"]:
+            self.assertEqual((task["lastStatus"], task["desiredStatus"]), ("RUNNING", "RUNNING"))
+            self.assertEqual(task["taskDefinitionArn"], definition)
+            self.assertEqual(task["group"], f"service:{lab.idle}")
+            self.assertTrue(task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"].startswith("10."))
+
+    def stopped(self, definition):
+        arns = lab.ecs.list_tasks(cluster=lab.cluster, serviceName=lab.idle, desiredStatus="STOPPED")["taskArns"]
+        tasks = lab.ecs.describe_tasks(cluster=lab.cluster, tasks=arns[:100])["tasks"] if arns else []
+        ended = [task for task in tasks if task["lastStatus"] == "STOPPED"]
+        return [task for task in ended if task["taskDefinitionArn"] == definition]
+
+    def test_a_crashing_release_fails_and_says_why(self):
+        crash = {"environment": [{"name": "LAB_BEHAVIOUR", "value": "crash"}]}
+        definition = lab.ecs.register_task_definition(**lab.definition(**crash))["taskDefinition"]
+        definition = definition["taskDefinitionArn"]
+        before = lab.service(lab.idle)["taskDefinition"]
+        input = {"cluster": lab.cluster, "service": lab.idle}
+        lab.ecs.update_service(**input, taskDefinition=definition, desiredCount=1)
+        self.addCleanup(lab.ecs.update_service, **input, taskDefinition=before, desiredCount=0)
+        primary = until(
+            lambda: [one for one in lab.service(lab.idle)["deployments"] if one["failedTasks"] >= 2], "failed tasks"
+        )[0]
+        self.assertEqual(primary["rolloutState"], "IN_PROGRESS")
+        tasks = until(lambda: self.stopped(definition), "stopped tasks")
+        self.assertEqual(tasks[0]["stopCode"], "EssentialContainerExited")
+        self.assertEqual(tasks[0]["stoppedReason"], "Essential container in task exited")
+        self.assertEqual(tasks[0]["containers"][0]["exitCode"], 1)
+
+
+class Routes(Case):
+    def setUp(self):
+        before = lab.the_rule()
+        self.addCleanup(lab.elb.modify_rule, RuleArn=lab.rule, Actions=before["Actions"])
+
+    def test_a_change_replaces_the_actions_and_keeps_the_rest(self):
+        before = lab.the_rule()
+        sticky = {"Enabled": True, "DurationSeconds": 60}
+        answer = lab.elb.modify_rule(RuleArn=lab.rule, Actions=[lab.forward(95, 5, **sticky)])["Rules"][0]
+        self.assertEqual(answer, lab.the_rule())
+        self.assertEqual(answer["Conditions"], before["Conditions"])
+        self.assertEqual(answer["Priority"], before["Priority"])
+        config = answer["Actions"][0]["ForwardConfig"]
+        self.assertEqual([group["Weight"] for group in config["TargetGroups"]], [95, 5])
+        self.assertEqual(config["TargetGroupStickinessConfig"], sticky)
+        answer = lab.elb.modify_rule(RuleArn=lab.rule, Actions=[lab.forward(100, 0)])["Rules"][0]
+        self.assertEqual(answer["Actions"][0]["ForwardConfig"]["TargetGroupStickinessConfig"], {"Enabled": False})
+
+    def test_a_single_group_is_told_both_ways(self):
+        action = {"Type": "forward", "TargetGroupArn": lab.serving_group}
+        answer = lab.elb.modify_rule(RuleArn=lab.rule, Actions=[action])["Rules"][0]["Actions"][0]
+        self.assertEqual(answer["TargetGroupArn"], lab.serving_group)
+        groups = [{"TargetGroupArn": lab.serving_group, "Weight": 1}]
+        self.assertEqual(answer["ForwardConfig"]["TargetGroups"], groups)
+
+    def test_the_secret_of_an_identity_provider_is_never_told_and_must_be_kept_or_given(self):
+        urls = ("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint")
+        oidc = {key: "https://idp.example/" + key for key in urls} | {"ClientId": "tide"}
+        given = {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": oidc | {"ClientSecret": "hush"}}
+        forward = lab.forward(100, 0) | {"Order": 2}
+        actions = lab.elb.modify_rule(RuleArn=lab.rule, Actions=[given, forward])["Rules"][0]["Actions"]
+        self.assertNotIn("hush", str(actions))
+        self.assertEqual(actions[0]["AuthenticateOidcConfig"]["ClientId"], "tide")
+        modify = lab.elb.modify_rule
+        self.refuses("InvalidLoadBalancerAction", modify, RuleArn=lab.rule, Actions=actions)
+        actions[0]["AuthenticateOidcConfig"]["UseExistingClientSecret"] = True
+        modify(RuleArn=lab.rule, Actions=actions)
+
+    def test_wrong_actions_are_refused_with_the_right_codes(self):
+        modify = lab.elb.modify_rule
+        self.refuses("ValidationError", modify, RuleArn=lab.rule, Actions=[lab.forward(1000, 0)])
+        self.refuses("ValidationError", modify, RuleArn=lab.rule, Actions=[lab.forward(-1, 0)])
+        sticky = [lab.forward(1, 1, Enabled=True)]
+        self.refuses("ValidationError", modify, RuleArn=lab.rule, Actions=sticky)
+        sticky = [lab.forward(1, 1, Enabled=True, DurationSeconds=604801)]
+        self.refuses("ValidationError", modify, RuleArn=lab.rule, Actions=sticky)
+        action = lab.forward(1, 1)
+        action["ForwardConfig"]["TargetGroups"] *= 3
+        self.refuses("TooManyTargetGroups", modify, RuleArn=lab.rule, Actions=[action])
+        unknown = {"Type": "forward", "TargetGroupArn": lab.serving_group + "0"}
+        self.refuses("TargetGroupNotFound", modify, RuleArn=lab.rule, Actions=[unknown])
+        self.refuses("RuleNotFound", modify, RuleArn=lab.rule + "0", Actions=[lab.forward(1, 1)])
+        default = lab.elb.describe_rules(ListenerArn=lab.listener)["Rules"][-1]
+        self.assertTrue(default["IsDefault"])
+        self.refuses("OperationNotPermitted", modify, RuleArn=default["RuleArn"], Actions=[lab.forward(1, 1)])
+        modify(RuleArn=lab.rule, Actions=[lab.forward(0, 0)])
+
+    def test_rules_come_and_go_by_priority(self):
+        header = {"HttpHeaderName": "X-Tide", "Values": ["high"]}
+        conditions = [{"Field": "http-header", "HttpHeaderConfig": header}]
+        answer = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "418", "MessageBody": "tea"}}
+        input = {"ListenerArn": lab.listener, "Conditions": conditions, "Actions": [answer]}
+        rule = lab.elb.create_rule(Priority=7, **input)["Rules"][0]
+        self.addCleanup(lab.elb.delete_rule, RuleArn=rule["RuleArn"])
+        self.refuses("PriorityInUse", lab.elb.create_rule, Priority=7, **input)
+        lab.elb.set_rule_priorities(RulePriorities=[{"RuleArn": rule["RuleArn"], "Priority": 8}])
+        paginator = lab.elb.get_paginator("describe_rules")
+        pages = paginator.paginate(ListenerArn=lab.listener, PaginationConfig={"PageSize": 1})
+        rules = [one for page in pages for one in page["Rules"]]
+        self.assertIn(("8", rule["RuleArn"]), [(one["Priority"], one["RuleArn"]) for one in rules])
+        place = f"{self.balancer_name()}:{self.port()}"
+        address = lab.get("/_lab/state")["connections"][place]
+
+        def tea():
+            request = urllib.request.Request(f"http://{address}/", headers={"X-Tide": "high"})
+            try:
+                return urllib.request.urlopen(request).status == 418
+            except urllib.error.HTTPError as error:
+                return error.code == 418
+
+        until(tea, "the new rule in the data plane")
+
+    def balancer_name(self):
+        return lab.balancer["DNSName"]
+
+    def port(self):
+        return lab.elb.describe_listeners(ListenerArns=[lab.listener])["Listeners"][0]["Port"]
+
+    def test_groups_have_attributes_tags_and_targets(self):
+        input = {"Name": "clients", "Protocol": "HTTP", "Port": 80, "VpcId": "vpc-0lab", "TargetType": "ip"}
+        arn = lab.elb.create_target_group(**input)["TargetGroups"][0]["TargetGroupArn"]
+        lab.elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": "10.9.9.9"}])
+        until(lambda: lab.health(arn) == ["unused"], "a group that no rule names is unused")
+        attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": "5"}
+        lab.elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[attribute])
+        attributes = lab.elb.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
+        self.assertIn(attribute, attributes)
+        lab.elb.add_tags(ResourceArns=[arn], Tags=[{"Key": "tide", "Value": "low"}])
+        tags = lab.elb.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
+        self.assertEqual(tags, [{"Key": "tide", "Value": "low"}])
+        lab.elb.remove_tags(ResourceArns=[arn], TagKeys=["tide"])
+        lab.elb.delete_target_group(TargetGroupArn=arn)
+        self.refuses("TargetGroupNotFound", lab.elb.describe_target_groups, TargetGroupArns=[arn])
+        self.refuses("ResourceInUse", lab.elb.delete_target_group, TargetGroupArn=lab.serving_group)
+        balancer = lab.balancer["LoadBalancerArn"]
+        groups = lab.elb.describe_target_groups(LoadBalancerArn=balancer)["TargetGroups"]
+        self.assertIn(lab.serving_group, [group["TargetGroupArn"] for group in groups])
+
+
+class Metrics(Case):
+    @classmethod
+    def setUpClass(cls):
+        query = lab.stat("requests", "RequestCount")
+        until(lambda: len(lab.data([query])["requests"]["Values"]) >= 3, "three published minutes")
+
+    def queries(self):
+        return [
+            lab.stat("requests", "RequestCount"),
+            lab.stat("errors", "HTTPCode_Target_5XX_Count", ReturnData=False),
+            lab.stat("p95", "TargetResponseTime", "p95"),
+            lab.stat("slow", "TargetResponseTime", "TC(0.02:)"),
+            lab.stat("all", "TargetResponseTime", "SampleCount"),
+            {"Id": "share", "Expression": "100 * FILL(errors, 0) / requests", "Label": "share"},
+            {"Id": "half", "Expression": "IF(requests > 0, slow / all, 0)"},
+        ]
+
+    def the_values(self, cloudwatch):
+        found = lab.data(self.queries(), cloudwatch, ScanBy="TimestampAscending")
+        self.assertNotIn("errors", found)
+        for result in found.values():
+            self.assertEqual(result["StatusCode"], "Complete")
+            self.assertEqual(len(result["Timestamps"]), len(result["Values"]))
+            self.assertEqual(result["Timestamps"], sorted(result["Timestamps"]))
+        self.assertGreater(found["requests"]["Values"][0], 0)
+        self.assertTrue(0.02 < found["p95"]["Values"][0] < 0.2, found["p95"])
+        self.assertTrue(all(0 < value < 1 for value in found["half"]["Values"]))
+        self.assertTrue(all(0 <= value <= 100 for value in found["share"]["Values"]))
+
+    def test_metrics_come_from_the_requests_that_flowed(self):
+        self.the_values(lab.cloudwatch)
+
+    def test_cbor_and_query_tell_the_same(self):
+        order = "PRIORITY_ORDERED_SUPPORTED_PROTOCOLS"
+        for protocol in ("smithy-rpc-v2-cbor", "query"):
+            with self.subTest(protocol), mock.patch.object(botocore.model, order, (protocol,)):
+                cloudwatch = lab.client("cloudwatch")
+                self.assertEqual(cloudwatch.meta.service_model.resolved_protocol, protocol)
+                self.the_values(cloudwatch)
+                self.an_alarm(cloudwatch, f"wire-{protocol}")
+
+    def an_alarm(self, cloudwatch, name):
+        alarm = {"MetricName": "m", "Namespace": "clients", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1}
+        alarm |= {"Threshold": 1.5, "ComparisonOperator": "GreaterThanThreshold"}
+        cloudwatch.put_metric_alarm(AlarmName=name, **alarm)
+        found = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+        self.assertEqual((found["Threshold"], found["Period"]), (1.5, 60))
+        self.assertEqual(found["StateValue"], "INSUFFICIENT_DATA")
+        self.assertIsInstance(found["StateUpdatedTimestamp"], datetime.datetime)
+        unknown = {"AlarmName": "nope", "StateValue": "OK", "StateReason": "x"}
+        self.refuses("ResourceNotFound", cloudwatch.set_alarm_state, **unknown)
+        cloudwatch.delete_alarms(AlarmNames=[name])
+
+    def test_pages_together_are_the_whole(self):
+        now = lab.now()
+        window = {"StartTime": now - datetime.timedelta(hours=1), "EndTime": now - datetime.timedelta(minutes=2)}
+        queries = [lab.stat("a", "RequestCount"), lab.stat("b", "TargetResponseTime", "Maximum")]
+        whole = lab.cloudwatch.get_metric_data(MetricDataQueries=queries, **window)["MetricDataResults"]
+        whole = {result["Id"]: list(result["Values"]) for result in whole}
+        pages = lab.cloudwatch.get_paginator("get_metric_data").paginate(
+            MetricDataQueries=queries, **window, PaginationConfig={"PageSize": 2}
+        )
+        paged = {}
+        for page in pages:
+            for result in page["MetricDataResults"]:
+                paged.setdefault(result["Id"], []).extend(result["Values"])
+        self.assertEqual(paged, whole)
+
+    def test_wrong_queries_are_refused(self):
+        code = "ValidationError"
+        now = lab.now()
+        window = {"StartTime": now - datetime.timedelta(minutes=5), "EndTime": now}
+        call = lab.cloudwatch.get_metric_data
+        band = [lab.stat("a", "RequestCount"), {"Id": "b", "Expression": "ANOMALY_DETECTION_BAND(a, 2)"}]
+        self.assertIn("ANOMALY_DETECTION_BAND", str(self.refuses(code, call, MetricDataQueries=band, **window)))
+        self.refuses(code, call, MetricDataQueries=[lab.stat("a", "RequestCount", "median")], **window)
+        self.refuses(code, call, MetricDataQueries=[lab.stat(f"m{n}", "RequestCount") for n in range(501)], **window)
+        self.refuses(code, call, MetricDataQueries=[lab.stat("a", "RequestCount")], StartTime=now, EndTime=now)
+
+    def test_own_metrics_go_in_and_come_out(self):
+        now = lab.now()
+        data = [{"MetricName": "depth", "Timestamp": now, "Values": [1.0, 2.0, 3.0, 4.0], "Unit": "Count"}]
+        lab.cloudwatch.put_metric_data(Namespace="clients", MetricData=data)
+        metric = {"Namespace": "clients", "MetricName": "depth"}
+        stats = {"sum": "Sum", "p50": "p50", "tm": "TM(25%:75%)", "max": "Maximum"}
+        stat = {"Metric": metric, "Period": 60}
+        queries = [{"Id": id, "MetricStat": stat | {"Stat": name}} for id, name in stats.items()]
+        window = {"StartTime": now - datetime.timedelta(minutes=2), "EndTime": now + datetime.timedelta(minutes=1)}
+        found = lab.cloudwatch.get_metric_data(MetricDataQueries=queries, **window)["MetricDataResults"]
+        self.assertEqual([result["Values"] for result in found], [[10.0], [2.0], [2.5], [4.0]])
+        statistics = {"Period": 60, "Statistics": ["Average"], "ExtendedStatistics": ["p100"]}
+        points = lab.cloudwatch.get_metric_statistics(**metric, **statistics, **window)["Datapoints"]
+        self.assertEqual((points[0]["Average"], points[0]["ExtendedStatistics"]), (2.5, {"p100": 4.0}))
+        names = lab.cloudwatch.list_metrics(Namespace="clients")["Metrics"]
+        self.assertIn("depth", [metric["MetricName"] for metric in names])
+        put = lab.cloudwatch.put_metric_data
+        self.refuses("InvalidParameterValue", put, Namespace="AWS/ECS", MetricData=data)
+
+
+class Alarms(Case):
+    def alarm(self, name, threshold, **more):
+        self.addCleanup(lab.cloudwatch.delete_alarms, AlarmNames=[name])
+        metric = {"MetricName": "RequestCount", "Namespace": "AWS/ApplicationELB", "Dimensions": lab.dimensions()}
+        rule = {"Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": threshold}
+        rule |= {"ComparisonOperator": "GreaterThanThreshold"} | more
+        lab.cloudwatch.put_metric_alarm(AlarmName=name, **metric, **rule)
+
+    def state(self, name):
+        return lab.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"]
+
+    def test_alarms_look_at_what_flowed_and_remember(self):
+        self.alarm("clients-busy", 0.0)
+        self.alarm("clients-calm", 1e9)
+        until(lambda: self.state("clients-busy") == "ALARM", "an alarm on requests")
+        until(lambda: self.state("clients-calm") == "OK", "no alarm below the threshold")
+        items = lab.cloudwatch.describe_alarm_history(AlarmName="clients-busy", HistoryItemType="StateUpdate")
+        summaries = [item["HistorySummary"] for item in items["AlarmHistoryItems"]]
+        self.assertEqual(summaries[0].split(" to ")[1], "ALARM")
+        self.alarm("clients-busy", 1.0)
+        self.assertEqual(self.state("clients-busy"), "ALARM")
+
+    def test_composite_alarms_are_told_only_when_asked_for(self):
+        self.alarm("clients-child", 0.0)
+        self.addCleanup(lab.cloudwatch.delete_alarms, AlarmNames=["clients-all"])
+        lab.cloudwatch.put_composite_alarm(AlarmName="clients-all", AlarmRule='ALARM("clients-child") AND NOT FALSE')
+        answer = lab.cloudwatch.describe_alarms(AlarmNames=["clients-all"])
+        self.assertEqual(answer["MetricAlarms"] + answer["CompositeAlarms"], [])
+
+        def state():
+            types = ["CompositeAlarm", "MetricAlarm"]
+            answer = lab.cloudwatch.describe_alarms(AlarmNames=["clients-all"], AlarmTypes=types)
+            return answer["CompositeAlarms"][0]["StateValue"]
+
+        until(lambda: state() == "ALARM", "the composite follows its child")
+        put = lab.cloudwatch.put_composite_alarm
+        self.refuses("ValidationError", put, AlarmName="x", AlarmRule="ALARM(nope)")
+        self.refuses("ValidationError", put, AlarmName="x", AlarmRule="ALARM(")
+
+    def test_missing_data_and_actions(self):
+        self.alarm("clients-quiet", 0.0, TreatMissingData="notBreaching", EvaluationPeriods=2)
+        lab.cloudwatch.disable_alarm_actions(AlarmNames=["clients-quiet"])
+        found = lab.cloudwatch.describe_alarms(AlarmNames=["clients-quiet"])["MetricAlarms"][0]
+        self.assertFalse(found["ActionsEnabled"])
+        self.assertEqual(found["TreatMissingData"], "notBreaching")
+        many = [f"a{number}" for number in range(101)]
+        with self.assertRaises(botocore.exceptions.ClientError):
+            lab.cloudwatch.describe_alarms(AlarmNames=many)
+        wrong = {"AlarmName": "x", "MetricName": "m", "Namespace": "n", "Statistic": "Sum", "EvaluationPeriods": 1}
+        wrong |= {"Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold"}
+        self.refuses("ValidationError", lab.cloudwatch.put_metric_alarm, Period=7, **wrong)
+
+
+class Protocol(Case):
+    def post(self, headers, body):
+        request = urllib.request.Request(lab.endpoint, data=body, headers=headers, method="POST")
+        with self.assertRaises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request)
+        with caught.exception as error:
+            self.assertTrue(error.headers["x-amzn-requestid"])
+            return error.code, error.read().decode()
+
+    def test_what_is_not_served_is_refused_in_the_shape_of_its_protocol(self):
+        json_type = {"content-type": "application/x-amz-json-1.1"}
+        target = json_type | {"x-amz-target": "AmazonEC2ContainerServiceV20141113.MakeTea"}
+        code, body = self.post(target, b"{}")
+        self.assertEqual((code, json.loads(body)["__type"]), (400, "UnknownOperationException"))
+        target = json_type | {"x-amz-target": "AmazonEC2ContainerServiceV20141113.ListClusters"}
+        code, body = self.post(target, b"{")
+        self.assertEqual((code, json.loads(body)["__type"]), (400, "SerializationException"))
+        code, body = self.post({}, b"Action=MakeTea&Version=2015-12-01")
+        self.assertEqual((code, "<Code>InvalidAction</Code>" in body), (400, True))
+
+    def test_the_caller_has_an_account(self):
+        self.assertRegex(lab.sts.get_caller_identity()["Account"], r"^\d{12}$")
+
+
+class Cli(Case):
+    def aws(self, *words):
+        command = os.path.join(os.path.dirname(sys.executable), "aws")
+        words = [command, "--endpoint-url", lab.endpoint, "--output", "json", *words]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+        return done.returncode, json.loads(done.stdout) if done.returncode == 0 and done.stdout else done.stderr
+
+    def test_the_cli_reads_and_writes(self):
+        code, answer = self.aws("ecs", "describe-services", "--cluster", lab.cluster, "--services", lab.serving)
+        self.assertEqual((code, answer["services"][0]["status"]), (0, "ACTIVE"), answer)
+        code, answer = self.aws("elbv2", "describe-rules", "--rule-arns", lab.rule)
+        self.assertEqual((code, answer["Rules"][0]["RuleArn"]), (0, lab.rule), answer)
+        actions = json.dumps([lab.forward(100, 0)])
+        code, answer = self.aws("elbv2", "modify-rule", "--rule-arn", lab.rule, "--actions", actions)
+        self.assertEqual(code, 0, answer)
+        actions = json.dumps([lab.forward(1000, 0)])
+        code, answer = self.aws("elbv2", "modify-rule", "--rule-arn", lab.rule, "--actions", actions)
+        self.assertIn("(ValidationError)", answer)
+        self.assertNotEqual(code, 0)
+        code, answer = self.aws("cloudwatch", "describe-alarms", "--max-items", "1")
+        self.assertEqual(code, 0, answer)
+        datum = ("--namespace", "clients", "--metric-name", "cli", "--value", "1")
+        code, answer = self.aws("cloudwatch", "put-metric-data", *datum)
+        self.assertEqual(code, 0, answer)
+        code, answer = self.aws("ecs", "list-tasks", "--cluster", lab.cluster, "--service-name", lab.serving)
+        self.assertTrue(answer["taskArns"], answer)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
