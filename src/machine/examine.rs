@@ -204,11 +204,13 @@ impl Machine {
         }
     }
 
-    /// A verdict is news when it changed its mind; "nothing yet" is none.
+    /// A verdict is news when it says something else than the last one that said something; that a
+    /// new step has no data yet is none.
     fn is_news(&self, index: usize, verdict: &Verdict) -> bool {
-        match &self.memory.verdicts[index] {
-            Some(before) => before.outcome != verdict.outcome,
-            None => verdict.outcome != GateOutcome::Inconclusive,
+        match (&self.memory.verdicts[index], verdict.outcome) {
+            (Some(before), GateOutcome::Inconclusive) => before.outcome == GateOutcome::Fail,
+            (Some(before), outcome) => before.outcome != outcome,
+            (None, outcome) => outcome != GateOutcome::Inconclusive,
         }
     }
 
