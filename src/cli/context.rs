@@ -12,15 +12,16 @@ use crate::store::{Held, RolloutEntry, Store, StoreError};
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Everywhere")]
 pub(super) struct Globals {
     /// Print JSON for programs instead of text for people.
     #[arg(long, global = true)]
     json: bool,
     /// Where rollouts are kept [default: the user's state folder].
-    #[arg(long, global = true, env = "TIDEGATE_STATE_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "TIDEGATE_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Use this URL in place of AWS's own endpoints.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = url)]
     endpoint_url: Option<String>,
     /// The region, where the spec names none.
     #[arg(long, global = true)]
@@ -121,6 +122,13 @@ impl Context {
     }
 }
 
+/// A URL that calls can go to.
+fn url(text: &str) -> Result<String, String> {
+    let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let host = rest.and_then(|rest| rest.split('/').next()).filter(|host| !host.is_empty());
+    host.map(|_| text.to_owned()).ok_or_else(|| "it begins with http:// or https:// and names a host".to_owned())
+}
+
 /// `milliseconds*speed`.
 fn clock(text: &str) -> Option<Clock> {
     let (anchor, speed) = text.split_once('*')?;
@@ -160,7 +168,8 @@ impl Stores {
             (Some(found), None) | (None, Some(found)) => Ok(found),
             (None, None) => match text {
                 Some(text) => Err(StoreError::Unknown(text.to_owned()).into()),
-                None => Err(Failure::new(Exit::Usage, "there is no rollout on this machine yet")),
+                None => Err(Failure::new(Exit::Usage, "there is no rollout on this machine yet")
+                    .hint("`tidegate run SPEC` starts one; `--state-dir` says where else to look")),
             },
         }
     }

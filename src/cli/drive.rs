@@ -1,6 +1,6 @@
 //! Drives a rollout: engine, tape, reports, signals and the words of other processes, put together.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,7 +88,8 @@ fn reports(context: &Context, id: &RolloutId, clock: &Clock) -> Several {
     }
     let style = terminal::stderr_style(context);
     let out = || -> Box<dyn Write + Send> { Box::new(std::io::stderr()) };
-    let closing = Closing::new(Box::new(std::io::stdout()), id.as_str(), terminal::stdout_style(context));
+    let closing = Closing::new(Box::new(std::io::stdout()), id.as_str(), terminal::page_style(context));
+    let closing = closing.apart(std::io::stdout().is_terminal());
     if terminal::is_live(context) {
         return Several::new().and(Live::new(out(), footer::on_stderr(), style)).and(closing);
     }

@@ -1,7 +1,5 @@
 //! What a command says when it cannot do what it was asked: one line, the reasons, what to do next.
 
-use std::fmt::Write as _;
-
 use super::exit::Exit;
 use crate::cloud::SurveyError;
 use crate::engine::EngineError;
@@ -9,7 +7,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::journal::JournalError;
 use crate::plan::Refused;
 use crate::store::{ClaimError, StoreError};
-use crate::text::escape;
+use crate::text::{escape, hang};
 
 /// A command's failure, as it is shown and as the exit code says it.
 #[derive(Debug)]
@@ -42,14 +40,14 @@ impl Failure {
         self
     }
 
-    /// The failure as text. Foreign words in it are escaped here, once.
-    pub fn text(&self) -> String {
-        let mut text = format!("error: {}\n", escape(&self.wrong));
+    /// The failure as text, `width` columns wide. Foreign words in it are escaped here, once.
+    pub fn text(&self, width: usize) -> String {
+        let mut text = hang("error: ", 7, &escape(&self.wrong), width);
         for note in &self.notes {
-            let _ = writeln!(text, "  - {}", escape(note));
+            text.push_str(&hang("  - ", 4, &escape(note), width));
         }
         for hint in &self.hints {
-            let _ = writeln!(text, "help: {}", escape(hint));
+            text.push_str(&hang("help: ", 6, &escape(hint), width));
         }
         text
     }
@@ -59,7 +57,12 @@ impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         let denied = fault.kind == FaultKind::Denied;
         let failure = Failure::new(if denied { Exit::Denied } else { Exit::Unexpected }, fault.to_string());
-        if denied { failure.hint("check the credentials: `aws sts get-caller-identity`") } else { failure }
+        match fault.kind {
+            FaultKind::Denied => failure
+                .hint("`aws sts get-caller-identity` says whether AWS knows you; `--profile` or AWS_PROFILE names who you are"),
+            FaultKind::Transient => failure.hint("nothing was changed; try again"),
+            FaultKind::Unknown | FaultKind::Missing | FaultKind::Permanent => failure,
+        }
     }
 }
 
@@ -91,11 +94,15 @@ impl From<Refused> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let exit = match error {
-            StoreError::Unknown(_) | StoreError::Ambiguous { .. } => Exit::Usage,
-            StoreError::Io { .. } => Exit::Unexpected,
+        let (exit, hint) = match error {
+            StoreError::Unknown(_) | StoreError::Ambiguous { .. } => {
+                (Exit::Usage, "`tidegate history` lists the rollouts of this machine")
+            }
+            StoreError::Io { .. } => {
+                (Exit::Unexpected, "rollouts are kept where `--state-dir` or TIDEGATE_STATE_DIR says")
+            }
         };
-        Failure::new(exit, error.to_string()).hint("`tidegate history` lists the rollouts of this machine")
+        Failure::new(exit, error.to_string()).hint(hint)
     }
 }
 

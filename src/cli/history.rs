@@ -8,7 +8,7 @@ use super::{Exit, Failure, terminal};
 use crate::journal::{self, Tape, TapeEnd};
 use crate::machine::{Machine, Outcome};
 use crate::report::{Lines, Stream};
-use crate::text::{escape, pad};
+use crate::text::{escape, escape_json, pad};
 
 /// List the rollouts of this machine, or tell one again from its tape.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,8 @@ fn tell(context: &Context, found: &Found<'_>) -> Result<Exit, Failure> {
     }
     if !context.json() {
         let (_, summary) = fold(&tape);
-        terminal::print(&summary.text(found.entry.id.as_str(), machine.plan(), terminal::stdout_style(context)))?;
+        let account = summary.text(found.entry.id.as_str(), machine.plan(), terminal::page_style(context));
+        terminal::print(&format!("\n{account}"))?;
     }
     Ok(Exit::Done)
 }
@@ -85,7 +86,8 @@ fn row(context: &Context, id: &str, is_lab: bool, tape: Option<&Tape>) -> String
     let at = tape.map(|tape| tape.header.at.to_string());
     if context.json() {
         let word = word.replace(' ', "_");
-        return format!("{}\n", json!({"id": id, "state": word, "started": at, "lab": is_lab}));
+        let line = json!({"id": id, "state": word, "started": at, "lab": is_lab});
+        return escape_json(&line.to_string()) + "\n";
     }
     let lab = if is_lab { "  (lab)" } else { "" };
     format!("{}  {}  {}{lab}\n", at.unwrap_or_else(|| pad("", 20)), pad(word, 11), id)

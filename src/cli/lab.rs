@@ -13,7 +13,7 @@ use crate::gate::Check;
 use crate::lab::{ApiFault, Behaviour, Lab, LabClock, LabConfig, SlotSeed, TrafficReport, WorldSeed};
 use crate::name::Arn;
 use crate::spec::{Release, RuleSpec, SlotSpec, Spec};
-use crate::text::{count, escape};
+use crate::text::{count, escape, hang, pad};
 
 /// The region of a lab whose spec names none.
 const REGION: &str = "eu-west-1";
@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// Where the API listens, on the loopback; port 0 takes any.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "The lab")]
     lab: ServedArgs,
 }
 
@@ -44,7 +44,7 @@ struct ServedArgs {
     #[command(flatten)]
     play: PlayArgs,
     /// Lab seconds in a second of the wall clock.
-    #[arg(long = "speed", alias = "lab-speed", default_value_t = 1.0, value_name = "X", value_parser = speed)]
+    #[arg(long = "lab-speed", alias = "speed", default_value_t = 1.0, value_name = "X", value_parser = speed)]
     speed: f64,
 }
 
@@ -88,6 +88,11 @@ impl LabArgs {
     }
 }
 
+/// What a lab plays means nothing without one: a rollout on an account must not look like a rehearsal.
+pub(super) fn with_lab(arg: clap::Arg) -> clap::Arg {
+    if arg.get_long().is_some_and(|long| long.starts_with("lab-")) { arg.requires("lab") } else { arg }
+}
+
 fn speed(text: &str) -> Result<f64, String> {
     within(text, 0.1, 100.0, "a speed")
 }
@@ -129,25 +134,28 @@ impl Running {
     pub(super) async fn finish(self, context: &Context) -> Result<(), Failure> {
         let traffic = self.lab.traffic();
         if context.json() {
-            terminal::print(&format!("{}\n", json!({"type": "lab", "traffic": traffic})))?;
+            terminal::print_json(&json!({"type": "lab", "traffic": traffic}))?;
         } else {
-            terminal::print(&seen(&traffic))?;
+            terminal::print(&seen(&traffic, terminal::page_style(context).width))?;
         }
         self.lab.stop().await;
         Ok(())
     }
 }
 
-fn seen(traffic: &TrafficReport) -> String {
-    let (sent, failed) = (count(traffic.requests), count(traffic.failed));
-    let mut lines = vec![String::new(), format!("  lab          clients sent {sent} requests, {failed} failed")];
+/// What the clients saw, beside the runner's own account.
+fn seen(traffic: &TrafficReport, width: usize) -> String {
+    let row = |label: &str, words: String| hang(&format!("  {}", pad(label, 13)), 15, &words, width);
+    let (requests, failed) = (count(traffic.requests), count(traffic.failed));
+    let mut text = "\n".to_owned() + &row("lab", format!("clients sent {requests} requests, {failed} failed"));
     for (group, seen) in &traffic.by_target_group {
         let (requests, failed) = (count(seen.requests), count(seen.failed));
-        lines.push(format!("               {}: {requests} served, {failed} failed", escape(group)));
+        text.push_str(&row("", format!("{}: {requests} served, {failed} failed", escape(group))));
     }
-    lines.push(format!("               {} failed without a task's doing", count(traffic.unrouted)));
-    lines.push(String::new());
-    lines.join("\n")
+    if traffic.unrouted > 0 {
+        text.push_str(&row("", format!("{} failed before they reached a task", count(traffic.unrouted))));
+    }
+    text
 }
 
 /// Starts a lab made of a spec, inside this process.
@@ -277,7 +285,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let folder = target::folder(&args.spec);
     let lab = LabArgs { play: args.lab.play, speed: args.lab.speed };
     let running = start(&spec, &folder, &lab, Some(args.listen)).await?;
-    terminal::print(&format!("{}\n", ready(&running)))?;
+    terminal::print_json(&ready(&running))?;
     stop_signal().await;
     running.stop().await;
     Ok(Exit::Done)

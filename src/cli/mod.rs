@@ -54,18 +54,26 @@ enum Command {
     /// List the rollouts of this machine, or tell one again from its tape.
     History(history::Args),
     /// Take the traffic back to the stable slot, and wait until it is there.
+    #[command(
+        after_help = "Examples:\n  tidegate rollback web\n  tidegate rollback web-20261123-140509-0a1b --yes --reason \"checkout is slow\""
+    )]
     Rollback(word::Args),
     /// End a rollout: the traffic goes back, and the candidate slot is restored.
+    #[command(after_help = "Examples:\n  tidegate abort web\n  tidegate abort web --yes --reason \"wrong image\"")]
     Abort(word::Args),
     /// Take no further step; gates stay on.
+    #[command(after_help = "Examples:\n  tidegate pause\n  tidegate pause web --reason \"looking at the dashboards\"")]
     Pause(word::Args),
     /// Go on after a pause or a hold.
+    #[command(after_help = "Examples:\n  tidegate continue\n  tidegate continue web")]
     Continue(word::Args),
     /// Pass the approval that a rollout waits for.
+    #[command(after_help = "Examples:\n  tidegate approve\n  tidegate approve web --reason \"dashboards look right\"")]
     Approve(word::Args),
     /// Serve an AWS account in miniature on a loopback port.
     Lab(lab::Args),
     /// Print the JSON Schema of specs.
+    #[command(after_help = "Examples:\n  tidegate schema > tidegate.schema.json")]
     Schema,
 }
 
@@ -81,18 +89,17 @@ pub fn main() -> ExitCode {
     };
     let context = match Context::new(cli.globals) {
         Ok(context) => context,
-        Err(failure) => return terminal::fail(&failure, false),
+        Err(failure) => return terminal::fail(&failure, None),
     };
-    let json = context.json();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return terminal::fail(&Failure::new(Exit::Unexpected, error.to_string()), json),
+        Err(error) => return terminal::fail(&Failure::new(Exit::Unexpected, error.to_string()), Some(&context)),
     };
     let result = runtime.block_on(dispatch(&context, cli.command));
     runtime.shutdown_background();
     match result {
         Ok(exit) => exit.into(),
-        Err(failure) => terminal::fail(&failure, json),
+        Err(failure) => terminal::fail(&failure, Some(&context)),
     }
 }
 

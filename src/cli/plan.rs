@@ -6,8 +6,8 @@ use super::context::Context;
 use super::lab::{self, LabArgs};
 use super::target::{self, compiled};
 use super::{Exit, Failure, terminal};
-use crate::cloud::aws::Aws;
 use crate::plan::diagram;
+use crate::text::escape_json;
 
 /// Show what a rollout would do, and how it would go back, without doing it.
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ use crate::plan::diagram;
 pub(super) struct Args {
     /// The spec.
     spec: PathBuf,
-    /// How to show it.
+    /// How to show it: a page for people, everything for programs, or a state diagram.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Plan against a lab inside this process, seeded from the spec.
@@ -28,12 +28,9 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// A page for people.
     #[default]
     Text,
-    /// Everything, for programs.
     Json,
-    /// A state diagram.
     Mermaid,
 }
 
@@ -43,13 +40,13 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let lab = if args.lab { Some(lab::start(&spec, &folder, &LabArgs::idle(), None).await?) } else { None };
     let (aws, clock) = match &lab {
         Some(lab) => (lab.aws(), lab.clock()),
-        None => (Aws::connect(&context.settings(spec.target.region.as_deref())).await, context.clock()),
+        None => (target::connect(context, &spec).await?, context.clock()),
     };
-    let plan = compiled(&aws, &clock, &spec, &folder).await?.plan;
-    let style = terminal::stdout_style(context);
+    let plan = compiled(context, (&aws, &clock), &spec, &folder).await?.plan;
+    let style = terminal::page_style(context);
     let text = match if context.json() { Format::Json } else { args.format } {
-        Format::Text => diagram::text(&plan, diagram::Page { width: style.width.min(100), unicode: style.unicode }),
-        Format::Json => format!("{:#}\n", diagram::json(&plan)),
+        Format::Text => diagram::text(&plan, diagram::Page { width: style.width, unicode: style.unicode }),
+        Format::Json => pretty(&diagram::json(&plan)),
         Format::Mermaid => diagram::mermaid(&plan),
     };
     terminal::print(&text)?;
@@ -57,4 +54,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         lab.stop().await;
     }
     Ok(Exit::Done)
+}
+
+/// A value over several lines, each harmless on a terminal.
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}").lines().map(|line| escape_json(line) + "\n").collect()
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::context::{Context, Found};
 use super::drive::{Drive, claim, drive};
 use super::people::whoami;
+use super::status::fold;
 use super::{Exit, Failure, release, target, terminal};
 use crate::clock::Timestamp;
 use crate::cloud::alb::ReleaseDocument;
@@ -28,8 +29,26 @@ pub(super) struct Args {
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let stores = context.stores()?;
     let found = stores.find(args.rollout.as_deref())?;
+    if let Some(exit) = already_over(context, &found)? {
+        return Ok(exit);
+    }
     let ending = take_over(context, &found, None).await?;
     Ok(Exit::of_ending(&ending))
+}
+
+/// How a rollout that is over ended, told once more: there is nothing to go on with.
+fn already_over(context: &Context, found: &Found<'_>) -> Result<Option<Exit>, Failure> {
+    let tape = journal::read(&found.entry.tape())?;
+    let (machine, summary) = fold(&tape);
+    let Some(outcome) = machine.outcome() else { return Ok(None) };
+    let id = found.entry.id.as_str();
+    if context.json() {
+        terminal::print_json(&summary.json(id, machine.plan()))?;
+    } else {
+        terminal::say(&format!("rollout {id} is over: there is nothing to go on with"));
+        terminal::print(&summary.text(id, machine.plan(), terminal::page_style(context)))?;
+    }
+    Ok(Some(Exit::of(outcome)))
 }
 
 /// Takes a rollout over that nobody drives, and drives it to its end: forward, or, with a word, back.

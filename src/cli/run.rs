@@ -9,7 +9,6 @@ use super::people::whoami;
 use super::target::{self, Compiled, compiled};
 use super::{Exit, Failure, terminal};
 use crate::clock::Clock;
-use crate::cloud::aws::Aws;
 use crate::journal::{Header, Journal};
 use crate::machine::{Event, Machine};
 use crate::name::RolloutId;
@@ -18,10 +17,13 @@ use crate::store::Store;
 
 /// Roll a release out.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Examples:
   tidegate run rollout.yaml
   tidegate run rollout.yaml --yes --json > events.jsonl
-  tidegate run rollout.yaml --lab --yes --lab-candidate errors=20%")]
+  tidegate run rollout.yaml --lab --yes --lab-candidate errors=20%",
+    mut_args(lab::with_lab)
+)]
 pub(super) struct Args {
     /// The spec.
     spec: PathBuf,
@@ -31,22 +33,23 @@ pub(super) struct Args {
     /// Rehearse in a lab inside this process, seeded from the spec; no account is needed.
     #[arg(long)]
     lab: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "The lab, with --lab")]
     lab_args: LabArgs,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let spec = target::spec(context, &args.spec)?;
+    refuse_unasked(context, &args)?;
     let folder = target::folder(&args.spec);
     let lab = if args.lab { Some(lab::start(&spec, &folder, &args.lab_args, None).await?) } else { None };
     let (aws, clock, connect_to) = match &lab {
         Some(lab) => (lab.aws(), lab.clock(), lab.connections()),
         None => {
-            let aws = Aws::connect(&context.settings(spec.target.region.as_deref())).await;
+            let aws = target::connect(context, &spec).await?;
             (aws, context.clock(), context.connect_to())
         }
     };
-    let Compiled { plan, document } = compiled(&aws, &clock, &spec, &folder).await?;
+    let Compiled { plan, document } = compiled(context, (&aws, &clock), &spec, &folder).await?;
     confirm(context, &args, &plan)?;
     let stores = context.stores()?;
     let store = store(&stores, args.lab);
@@ -88,16 +91,21 @@ fn store(stores: &Stores, is_lab: bool) -> &Store {
     if is_lab { &stores.lab } else { &stores.main }
 }
 
-/// Shows the plan and asks, where a person can be asked.
+/// Where nobody can be asked, the answer must be given in advance. Said before anything is looked at.
+fn refuse_unasked(context: &Context, args: &Args) -> Result<(), Failure> {
+    if args.yes || (terminal::can_ask() && !context.json()) {
+        return Ok(());
+    }
+    let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to start");
+    Err(failure.hint("say so in advance: `--yes`; or look first: `tidegate plan`"))
+}
+
+/// Shows the plan and asks.
 fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
-    if context.json() || !terminal::can_ask() {
-        let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to start");
-        return Err(failure.hint("say so in advance: `--yes`"));
-    }
-    let style = terminal::stderr_style(context);
+    let style = terminal::page(terminal::stderr_style(context));
     terminal::say(&diagram::text(plan, diagram::Page { width: style.width, unicode: style.unicode }));
     if terminal::confirm("Start this rollout?") {
         return Ok(());

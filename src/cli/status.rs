@@ -30,10 +30,10 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     if context.json() {
         let mut json = status.json();
         json["runner"] = serde_json::json!(driven);
-        terminal::print(&format!("{}\n", crate::text::escape_json(&json.to_string())))?;
+        terminal::print_json(&json)?;
         return Ok(Exit::Done);
     }
-    terminal::print(&status.text(terminal::stdout_style(context)))?;
+    terminal::print(&status.text(terminal::page_style(context)))?;
     if !over && !driven {
         terminal::print(&format!("\nNobody drives it. To go on: tidegate resume {id}\n"))?;
     }

@@ -66,6 +66,16 @@ pub(super) fn folder(path: &Path) -> PathBuf {
     path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
+/// Connects to the account that a spec is for.
+pub(super) async fn connect(context: &Context, spec: &Spec) -> Result<Aws, Failure> {
+    let aws = Aws::connect(&context.settings(spec.target.region.as_deref())).await;
+    if aws.region().is_none() {
+        let failure = Failure::new(Exit::Usage, "no region: nothing says where the target is");
+        return Err(failure.hint("set `target.region` in the spec, `--region`, AWS_REGION, or a region in the profile"));
+    }
+    Ok(aws)
+}
+
 /// A spec compiled against the live account.
 #[derive(Debug)]
 pub(super) struct Compiled {
@@ -74,9 +84,24 @@ pub(super) struct Compiled {
 }
 
 /// Surveys the account and compiles the spec against it.
-pub(super) async fn compiled(aws: &Aws, clock: &Clock, spec: &Spec, folder: &Path) -> Result<Compiled, Failure> {
+pub(super) async fn compiled(
+    context: &Context,
+    (aws, clock): (&Aws, &Clock),
+    spec: &Spec,
+    folder: &Path,
+) -> Result<Compiled, Failure> {
     let surveyor = AlbSurveyor::new(aws.clone(), clock.clone());
-    let mut survey = surveyor.survey(&request(spec)).await?;
+    let surveyed = surveyor.survey(&request(spec)).await;
+    let mut survey = surveyed.map_err(|error| {
+        let failure = Failure::from(error);
+        let lost = matches!(failure.exit, Exit::Denied | Exit::Unexpected);
+        let settings = context.settings(None);
+        let asked = [("profile", settings.profile), ("URL", settings.endpoint)].into_iter();
+        let failure = asked
+            .filter_map(|(what, said)| said.filter(|_| lost).map(|said| format!("with {what} {said}")))
+            .fold(failure, Failure::note);
+        if failure.exit == Exit::Denied { failure.hint("`--lab` rehearses without an account") } else { failure }
+    })?;
     let Ready { plan: release, document, problems } = release::prepare(aws, &spec.release, folder).await?;
     survey.release_problems.extend(problems);
     let plan = compile(spec, &survey, release)?;

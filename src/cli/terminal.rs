@@ -9,10 +9,22 @@ use crate::report::Style;
 
 /// Columns where the terminal does not say.
 const COLUMNS: usize = 80;
+/// The widest page that people like to read: plans, accounts and states are no wider, whatever there is room for.
+const PAGE: usize = 100;
 
 /// How text for people is dressed on standard output.
 pub(super) fn stdout_style(context: &Context) -> Style {
     style(context, std::io::stdout().is_terminal())
+}
+
+/// How a page for people is dressed on standard output: what is read as a whole, not line by line as it comes.
+pub(super) fn page_style(context: &Context) -> Style {
+    page(stdout_style(context))
+}
+
+/// The same style, no wider than a page.
+pub(super) fn page(style: Style) -> Style {
+    Style { width: style.width.min(PAGE), ..style }
 }
 
 /// How text for people is dressed on standard error.
@@ -57,14 +69,19 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes a value to standard output as one line, harmless on a terminal and of the same meaning.
+pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print(&format!("{}\n", crate::text::escape_json(&value.to_string())))
+}
+
 /// Writes a message to standard error. There is nobody to tell if that fails.
 pub(super) fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Tells why a command failed, and ends with its code.
-pub(super) fn fail(failure: &Failure, json: bool) -> ExitCode {
-    if json {
+pub(super) fn fail(failure: &Failure, context: Option<&Context>) -> ExitCode {
+    if context.is_some_and(Context::json) {
         let line = serde_json::json!({
             "type": "error",
             "exit": failure.exit as u8,
@@ -72,9 +89,10 @@ pub(super) fn fail(failure: &Failure, json: bool) -> ExitCode {
             "notes": failure.notes,
             "help": failure.hints,
         });
-        let _ = print(&format!("{}\n", crate::text::escape_json(&line.to_string())));
+        let _ = print_json(&line);
     } else {
-        let _ = std::io::stderr().lock().write_all(failure.text().as_bytes());
+        let width = context.map_or(usize::MAX, |context| stderr_style(context).width);
+        let _ = std::io::stderr().lock().write_all(failure.text(width).as_bytes());
     }
     failure.exit.into()
 }

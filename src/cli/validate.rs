@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     for path in &args.specs {
         let shown = escape(&path.display().to_string());
         match read_spec(context, path) {
-            Ok(_) if context.json() => terminal::print(&format!("{}\n", json!({"spec": shown, "valid": true})))?,
+            Ok(_) if context.json() => terminal::print_json(&json!({"spec": shown, "valid": true}))?,
             Ok(_) => terminal::print(&format!("{shown}: valid\n"))?,
             Err(unread) => {
                 exit = Exit::Usage;
@@ -38,12 +38,13 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
 
 fn tell(context: &Context, shown: &str, unread: &Unread) -> Result<(), Failure> {
     match (unread, context.json()) {
-        (Unread::File(failure), false) => terminal::say(failure.text().trim_end()),
+        (Unread::File(failure), false) => terminal::say(failure.text(terminal::stderr_style(context).width).trim_end()),
         (Unread::File(failure), true) => {
-            let problems = [json!({"wrong": failure.wrong})];
-            terminal::print(&format!("{}\n", json!({"spec": shown, "valid": false, "problems": problems})))?;
+            let help = failure.hints.first();
+            let problems = [json!({"at": null, "wrong": failure.wrong, "help": help, "note": null})];
+            terminal::print_json(&json!({"spec": shown, "valid": false, "problems": problems}))?;
         }
-        (Unread::Problems(problems), true) => terminal::print(&format!("{}\n", problems_json(shown, problems)))?,
+        (Unread::Problems(problems), true) => terminal::print_json(&problems_json(shown, problems))?,
         (Unread::Problems(problems), false) => say_problems(context, problems),
     }
     Ok(())

@@ -20,10 +20,6 @@ const BACK_WITHIN: Duration = Duration::from_secs(3600);
 
 /// A word to a rollout.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  tidegate rollback web
-  tidegate rollback web-20261123-140509-0a1b --yes --reason \"checkout is slow\"
-  tidegate pause web && tidegate continue web")]
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
     /// that is not over].
@@ -51,6 +47,10 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
         }
     } else if !is_driven(&found) {
         let id = &found.entry.id;
+        if let Some(outcome) = machine.outcome() {
+            let failure = Failure::new(Exit::Refused, format!("rollout {id} is over: {}", ended(outcome)));
+            return Err(failure.hint(format!("`tidegate status {id}` says how it ended")));
+        }
         let failure =
             Failure::new(Exit::HandedOver, format!("nobody drives rollout {id}, so nobody hears `{}`", word.as_str()));
         return Err(failure.hint(format!("`tidegate resume {id}` goes on with it")));
@@ -75,9 +75,17 @@ fn settled(context: &Context, found: &Found<'_>, machine: &Machine) -> Result<Op
     }
 }
 
+fn ended(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Promoted => "promoted".to_owned(),
+        Outcome::RolledBack(reason) => format!("rolled back, {reason}"),
+        Outcome::Stranded { why, .. } => format!("stranded, {why}"),
+    }
+}
+
 fn say(context: &Context, text: &str) -> Result<(), Failure> {
     if context.json() {
-        return terminal::print(&format!("{}\n", serde_json::json!({"type": "answer", "text": text})));
+        return terminal::print_json(&serde_json::json!({"type": "answer", "text": text}));
     }
     terminal::print(&format!("{}\n", crate::text::escape(text)))
 }

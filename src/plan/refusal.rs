@@ -6,7 +6,8 @@ use super::step::{Action, Step};
 use super::weight_of;
 use crate::clock::span;
 use crate::fleet::{AlarmState, Slot, SlotView, Survey};
-use crate::gate::{AlarmRule, AtStart, Check, TasksRule};
+use crate::gate::{AlarmRule, AtStart, Check, Gate, TasksRule};
+use crate::name::Arn;
 use crate::spec::{Limits, Spec};
 use crate::traffic::weights;
 
@@ -162,12 +163,17 @@ fn unwritable_shares(steps: &[Step], survey: &Survey, stable: &SlotView, candida
     wrongs.map(|wrong| Refusal { wrong, help: None }).collect()
 }
 
-/// A probe that goes through the load balancer reaches the candidate only where a rule leads there.
-fn unreachable_probe(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Option<Refusal> {
-    let through = spec.gates.iter().find(|gate| match &gate.check {
+/// The gate whose probe goes through the load balancer, if any.
+fn probe_through<'a>(spec: &'a Spec, survey: &Survey) -> Option<&'a Gate> {
+    spec.gates.iter().find(|gate| match &gate.check {
         Check::Probe(rule) => rule.url.contains("{load_balancer}") || rule.url.contains(&survey.dns_name),
         _ => false,
-    })?;
+    })
+}
+
+/// A probe that goes through the load balancer reaches the candidate only where a rule leads there.
+fn unreachable_probe(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Option<Refusal> {
+    let through = probe_through(spec, survey)?;
     let group = &candidate.place.target_group;
     if survey.shared_with.iter().any(|(_, to)| to == group) {
         return None;
@@ -214,8 +220,11 @@ pub(super) fn warnings(spec: &Spec, survey: &Survey, stable: &SlotView, candidat
     if candidate.desired > 0 {
         said.push(format!("the candidate slot runs {} tasks already; they are replaced", candidate.desired));
     }
-    for (rule, _) in &survey.shared_with {
-        said.push(format!("another rule forwards to one of the slots: {rule}"));
+    // The rule that a probe goes through is meant to lead to the candidate.
+    let probed = |to: &str| probe_through(spec, survey).is_some() && to == candidate.place.target_group;
+    for (rule, _) in survey.shared_with.iter().filter(|(_, to)| !probed(to)) {
+        let rule = Arn::parse(rule).map_or(rule.as_str(), |arn| arn.resource);
+        said.push(format!("another rule forwards to one of the slots, and this rollout leaves it alone: {rule}"));
     }
     for rule in alarm_rules(spec) {
         if survey.alarms.iter().any(|alarm| alarm.name == rule.alarm && !alarm.actions_enabled) {

@@ -254,12 +254,18 @@ pub struct Closing {
     style: Style,
     id: String,
     summary: Summary,
+    gap: bool,
 }
 
 impl Closing {
     /// Writes the account of the rollout `id` to `out`.
     pub fn new(out: Box<dyn Write + Send>, id: impl Into<String>, style: Style) -> Self {
-        Self { out: Output::new(out), style, id: id.into(), summary: Summary::new() }
+        Self { out: Output::new(out), style, id: id.into(), summary: Summary::new(), gap: false }
+    }
+
+    /// Leaves a blank line before the account, where it follows other lines on the same screen.
+    pub fn apart(self, gap: bool) -> Self {
+        Self { gap, ..self }
     }
 
     /// Tells whether the reader is gone.
@@ -271,7 +277,7 @@ impl Closing {
         self.summary.take(at, notice);
         if matches!(notice, Notice::Finished(_) | Notice::HandedOver { .. }) {
             let text = self.summary.text(&self.id, plan, self.style);
-            self.out.write(&text);
+            self.out.write(&format!("{}{text}", if self.gap { "\n" } else { "" }));
         }
     }
 }

@@ -14,6 +14,9 @@ const MAX_KEPT: usize = 100;
 /// The longest line that is shown, in bytes.
 const MAX_LINE: usize = 1000;
 
+/// The columns that lines are cut to: no fewer, however narrow the terminal, and no more where nothing bounds them.
+const WIDTHS: (usize, usize) = (40, 140);
+
 /// The most lines between a problem and its note that are shown in one snippet.
 const MAX_APART: usize = 2000;
 
@@ -120,7 +123,7 @@ impl Problems {
     /// what is wrong, and what would be right.
     pub fn render(&self, color: bool, width: usize) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(width.max(40));
+        let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(width.clamp(WIDTHS.0, WIDTHS.1));
         let text = Text::of(&self.content);
         let path = self.path.escape_debug().to_string();
         let shown = self.kept.iter().map(|problem| renderer.render(&[group(&text, &path, problem)]));

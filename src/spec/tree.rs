@@ -123,7 +123,7 @@ impl<'t> Reader<'t> {
                 (Event::StreamStart | Event::DocumentStart(_), _) => {}
                 (Event::StreamEnd, _) => {
                     let empty = Finding::new(Mark::default(), "the file holds no spec");
-                    return Err(empty.help("`tidegate init` writes one from a live service"));
+                    return Err(empty.help("`tidegate schema` says what one holds"));
                 }
                 (event, span) => {
                     let root = self.node(&event, span, 0, None)?;

@@ -63,7 +63,7 @@ where
         (Some(code), None) => code.to_owned(),
         (None, _) => match status {
             Some(status) => format!("status {status}: {words}"),
-            None => words,
+            None => plain(&words),
         },
     };
     Fault::new(kind, operation, one_line(&message))
@@ -192,6 +192,14 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     words.join(": ")
 }
 
+/// The SDK's words without its own plumbing: whose chain was tried in which order helps nobody.
+fn plain(words: &str) -> String {
+    let words = words.strip_prefix("dispatch failure: ").unwrap_or(words);
+    let words = words.strip_prefix("other: ").unwrap_or(words);
+    let words = words.strip_prefix("the credential provider was not enabled: ").unwrap_or(words);
+    words.split(". Attempted:").next().unwrap_or(words).to_owned()
+}
+
 /// `text` in one line, cut to a length that people read.
 pub(super) fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -246,6 +254,14 @@ mod tests {
         assert!(!is_passing("the credential provider was not enabled"));
         assert!(never_connected("io error: client error (Connect): tcp connect error: Connection refused"));
         assert!(!never_connected("io error: connection reset by peer"));
+    }
+
+    #[test]
+    fn plumbing_is_not_told() {
+        let words = "dispatch failure: other: the credential provider was not enabled: no credentials found in chain. \
+                     Attempted: Environment: the credential provider was not enabled";
+        assert_eq!(plain(words), "no credentials found in chain");
+        assert_eq!(plain("dispatch failure: io error: client error (Connect)"), "io error: client error (Connect)");
     }
 
     #[test]
