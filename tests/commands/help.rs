@@ -1,0 +1,84 @@
+//! `--help`, `--version`, and what is said to a wrong command line.
+
+use super::support::Sandbox;
+
+const COMMANDS: [&str; 13] = [
+    "validate", "plan", "run", "resume", "status", "history", "rollback", "abort", "pause", "continue", "approve", "lab",
+    "schema",
+];
+
+#[test]
+fn every_command_says_what_it_does_and_how_it_is_used() {
+    let sandbox = Sandbox::new();
+    for command in COMMANDS {
+        let help = sandbox.run(&[command, "--help"]).is(0).is_harmless();
+        let (first, _) = help.out.split_once("\n\nUsage: tidegate ").unwrap_or_else(|| panic!("{}", help.out));
+        assert!(!first.contains("\n\n") && !first.ends_with('.'), "{first}");
+        let examples = help.out.split_once("\nExamples:\n").map_or("", |(_, examples)| examples);
+        let all = examples.lines().all(|line| line.contains("tidegate "));
+        assert!(!examples.is_empty() && all, "{command}: {}", help.out);
+        assert!(examples.contains(&format!("tidegate {command}")), "{command}: {examples}");
+        assert!(help.out.lines().all(|line| line.chars().count() <= 100), "{}", help.out);
+        assert!(!help.out.contains(&sandbox.state().display().to_string()), "the environment is told: {}", help.out);
+    }
+}
+
+#[test]
+fn the_first_page_lists_every_command_and_every_exit_code() {
+    let help = Sandbox::new().run(&["--help"]).is(0).is_harmless();
+    for command in COMMANDS {
+        assert!(help.out.contains(&format!("\n  {command} ")), "{command} is not in\n{}", help.out);
+    }
+    assert_eq!(codes(&help.out), written(), "{}", help.out);
+}
+
+#[test]
+fn the_readme_has_the_same_exit_codes() {
+    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let Ok(readme) = std::fs::read_to_string(readme) else { return };
+    let codes: Vec<i32> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix('|')?.split('|').next()?.trim().trim_matches('`').parse().ok())
+        .collect();
+    assert!(codes.is_empty() || codes == written(), "{codes:?}");
+}
+
+/// The codes of the table in the help.
+fn codes(help: &str) -> Vec<i32> {
+    let table = help.split_once("Exit codes:\n").map_or("", |(_, table)| table);
+    table.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
+}
+
+/// The codes as the program has them.
+fn written() -> Vec<i32> {
+    let source = include_str!("../../src/cli/exit.rs");
+    source.lines().filter_map(|line| line.trim().strip_suffix(',')?.split_once(" = ")?.1.parse().ok()).collect()
+}
+
+#[test]
+fn a_wrong_word_is_answered_with_the_right_one() {
+    let sandbox = Sandbox::new();
+    for (wrong, right) in [("rolback", "'rollback'"), ("vaildate", "'validate'"), ("statu", "'status'")] {
+        let said = sandbox.run(&[wrong]).is(2).says(&["unrecognized subcommand", right]);
+        assert_eq!(said.out, "");
+    }
+    sandbox.run(&["run", "--yess", "x.yaml"]).is(2).says(&["'--yes'"]);
+    sandbox.run(&[]).is(2).says(&["Usage: tidegate"]);
+    sandbox.run(&["plan"]).is(2).says(&["<SPEC>"]);
+    sandbox.run(&["plan", "x", "--endpoint-url", "lab"]).is(2).says(&["http://"]);
+    sandbox.run(&["rollback", "--reason"]).is(2).says(&["--reason <REASON>"]);
+}
+
+#[test]
+fn the_version_is_one_line() {
+    let version = Sandbox::new().run(&["--version"]).is(0);
+    assert_eq!(version.out, format!("tidegate {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_schema_is_the_one_that_ships() {
+    let schema = Sandbox::new().run(&["schema"]).is(0).is_harmless();
+    let shipped = include_str!("../../rollout-specs/tidegate.schema.json");
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(read(&schema.out), read(shipped), "write it anew: tidegate schema > rollout-specs/tidegate.schema.json");
+}

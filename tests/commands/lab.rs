@@ -1,0 +1,54 @@
+//! `tidegate lab`: the ready line, and what it refuses.
+
+use std::net::TcpListener;
+
+use super::support::{Sandbox, Served, example};
+
+#[test]
+fn the_ready_line_is_all_that_a_client_needs() {
+    let sandbox = Sandbox::new();
+    let spec = example("blue-green.yaml");
+    let lab = Served::start(&sandbox, &spec, &["--lab-speed", "10"]);
+    let ready = &lab.ready;
+    assert!(ready["endpoint"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{ready}");
+    assert_eq!(ready["environment"]["AWS_ENDPOINT_URL"], ready["endpoint"]);
+    for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "TIDEGATE_CLOCK", "TIDEGATE_CONNECT_TO"] {
+        assert!(ready["environment"][name].as_str().is_some_and(|value| !value.is_empty()), "{name}: {ready}");
+    }
+    lab.run(&sandbox, &["plan", &spec]).is(0).says(&["Plan for web-blue-green"]);
+}
+
+#[test]
+fn it_serves_this_machine_only() {
+    let sandbox = Sandbox::new();
+    let spec = example("canary.yaml");
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
+        let words = ["lab", "--spec", &spec, "--listen", address];
+        sandbox.run(&words).is(2).says(&["is not a loopback address", "127.0.0.1"]);
+    }
+    sandbox.run(&["lab", "--spec", &spec, "--listen", "localhost"]).is(2).says(&["--listen <ADDRESS:PORT>"]);
+    sandbox.run(&["lab"]).is(2).says(&["--spec <SPEC>"]);
+    sandbox.run(&["lab", "--spec", "nowhere.yaml"]).is(2).says(&["cannot read the spec nowhere.yaml"]);
+}
+
+#[test]
+fn a_port_in_use_is_told() {
+    let sandbox = Sandbox::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let words = ["lab", "--spec", &example("canary.yaml"), "--listen", &address];
+    sandbox.run(&words).is(1).says(&[&address, "Address already in use", "port 0 takes any"]);
+}
+
+#[test]
+fn wrong_words_are_answered_with_the_right_ones() {
+    let sandbox = Sandbox::new();
+    let spec = example("canary.yaml");
+    let behaviours = ["healthy", "errors=5%", "latency=+300ms", "slow-start=60s", "crash", "never-healthy", "leak"];
+    sandbox.run(&["lab", "--spec", &spec, "--lab-candidate", "eror=5%"]).is(2).says(&behaviours);
+    sandbox.run(&["run", "--lab", &spec, "--lab-candidate", "errors=200%"]).is(2).says(&behaviours);
+    let faults = ["throttle=30%", "error=5%", "delay=10%:2s", "lost-answer=2%", "stale-read=20%:5s", "@Operation"];
+    sandbox.run(&["lab", "--spec", &spec, "--lab-fault", "throtle=5%"]).is(2).says(&faults);
+    sandbox.run(&["lab", "--spec", &spec, "--lab-rps", "-1"]).is(2);
+    sandbox.run(&["lab", "--spec", &spec, "--lab-tasks", "0"]).is(2).says(&["1..=64"]);
+}

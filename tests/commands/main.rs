@@ -1,0 +1,17 @@
+//! Every command as its users meet it: the real binary, its exit codes, its two streams and nothing of the library.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a test has no readers of its interface")]
+
+mod foreign;
+mod help;
+mod history;
+mod lab;
+mod pipes;
+mod plan;
+mod refusals;
+mod run;
+mod screen;
+mod support;
+mod validate;
+mod validate_many;
+mod word;

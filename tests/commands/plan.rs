@@ -1,0 +1,108 @@
+//! `tidegate plan`: the page, the JSON and the picture, for every example.
+
+use serde_json::Value;
+
+use super::support::{Sandbox, example};
+
+const EXAMPLES: [&str; 6] = ["approval", "blue-green", "canary", "images", "linear", "storefront"];
+
+const PAGE: &str = "\
+Plan for web-blue-green
+
+  where      eu-west-1, account 123456789012
+  cluster    prod
+  rule       RULE
+  stable     blue: service web-blue, target group web-blue
+  candidate  green: service web-green, target group web-green
+  release    web:1 → a new revision from file taskdef.json
+
+      step                          starts after  stable/candidate  limit
+   1  register the task definition  0s            100/0             2m
+   2  prepare 4 candidate tasks     0s – 2m       100/0             15m
+   3  probe smoke                   0s – 17m      100/0             2m
+   4  shift 100% to the candidate   0s – 19m      100/0 → 0/100     5m
+   5  hold 5m                       0s – 24m      0/100             20m
+   6  commit                        5m – 44m      0/100             5m
+   7  retire the old stable slot    5m – 49m      0/100             30m
+
+Gates. No data is never a pass.
+  smoke: http://{load_balancer}:9001/healthz answers 200 3 times in a row
+    needs answers within 5s each, before any traffic; gives up after 2m
+  web-5xx: alarm web-5xx is quiet
+    needs the state and history of alarm web-5xx
+  tasks: tasks are healthy within 5m and fewer than 3 crash
+    needs the service's tasks and the load balancer's health checks
+  When a gate fails: go back. When the runner is told to stop: go back. When somebody else writes
+  the rule: go back.
+
+The way back, from any step before the commit; a person is called after 30m.
+  1. only if web-blue has no healthy target: give it back its 4 tasks of web:1
+  2. set the rule's weights to web-blue 100, web-green 0; read them back
+  3. wait until web-green had no request for 3 closed minutes
+  4. set web-green back to 0 tasks of web:1
+
+Forward in 10m at least, 1h 19m at most; pauses by people come on top.
+";
+
+#[test]
+fn a_plan_reads_as_one_page() {
+    let said = Sandbox::new().run(&["plan", &example("blue-green.yaml"), "--lab"]).is(0).is_harmless();
+    let rule = said.out.lines().find_map(|line| line.strip_prefix("  rule       ")).unwrap();
+    assert!(rule.starts_with("listener-rule/app/web/"), "{rule}");
+    assert_eq!(said.out, PAGE.replace("RULE", rule), "\n{}", said.out);
+    assert_eq!(said.err, "");
+}
+
+#[test]
+fn every_example_has_a_page_a_picture_and_json() {
+    let sandbox = Sandbox::new();
+    for name in EXAMPLES {
+        let spec = example(&format!("{name}.yaml"));
+        let page = sandbox.run(&["plan", &spec, "--lab"]).is(0).is_harmless();
+        let page = page.says(&["The way back", "Gates. No data is never a pass.", "Forward in "]);
+        assert!(page.out.lines().all(|line| line.chars().count() <= 100), "{}", page.out);
+        let picture = sandbox.run(&["plan", &spec, "--lab", "--format", "mermaid"]).is(0).is_harmless().out;
+        assert!(picture.starts_with("stateDiagram-v2\n"), "{picture}");
+        for part in ["[*] --> s1", "--> promoted", "--> back", "back --> rolled_back", "stranded --> [*]"] {
+            assert!(picture.contains(part), "no {part} in {picture}");
+        }
+        let json = sandbox.run(&["plan", &spec, "--lab", "--format", "json"]).is(0).is_harmless();
+        is_whole(&serde_json::from_str(&json.out).unwrap());
+    }
+}
+
+/// Checks that a plan has bounded steps, gates and a way back.
+fn is_whole(plan: &Value) {
+    assert_eq!((&plan["type"], &plan["format"]), (&"plan".into(), &1.into()));
+    let steps = plan["steps"].as_array().unwrap();
+    let actions: Vec<&str> = steps.iter().map(|step| step["action"].as_str().unwrap()).collect();
+    assert!(actions.contains(&"shift") && actions.ends_with(&["commit", "retire"]), "{actions:?}");
+    for step in steps {
+        assert!(step["within_seconds"].as_u64().is_some_and(|within| within > 0), "no bound: {step}");
+        let percent = |when: &str| ["stable_percent", "candidate_percent"].map(|side| step[when][side].as_f64().unwrap());
+        assert_eq!(percent("after").iter().sum::<f64>(), 100.0, "{step}");
+    }
+    assert_eq!(steps.last().unwrap()["after"]["candidate_percent"], 100);
+    let gates = plan["gates"].as_array().unwrap();
+    assert!(gates.iter().all(|gate| gate["name"].is_string() && gate["question"].is_string()));
+    assert!(plan["retreat"]["acts"].as_array().unwrap().len() >= 3);
+    let (least, most) = (&plan["duration"]["least_seconds"], &plan["duration"]["most_seconds"]);
+    assert!(least.as_u64() < most.as_u64(), "{least} {most}");
+    assert!(plan["limits"]["retreat_seconds"].as_u64() > Some(0));
+}
+
+#[test]
+fn json_is_what_json_asks_for() {
+    let sandbox = Sandbox::new();
+    let spec = example("canary.yaml");
+    let said = sandbox.run(&["plan", &spec, "--lab", "--json"]).is(0);
+    is_whole(&serde_json::from_str(&said.out).unwrap());
+    sandbox.run(&["plan", &spec, "--lab", "--format", "yaml"]).is(2).says(&["text, json, mermaid"]);
+}
+
+#[test]
+fn a_plan_leaves_nothing_behind() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["plan", &example("canary.yaml"), "--lab"]).is(0);
+    assert!(!sandbox.state().exists());
+}

@@ -1,0 +1,90 @@
+//! `tidegate run`: before anything happens, and a whole rollout as its lines and its events tell it.
+
+use super::support::{Sandbox, end, example};
+
+#[test]
+fn without_a_terminal_the_answer_is_given_in_advance() {
+    let sandbox = Sandbox::new();
+    for words in [&["run", "SPEC"][..], &["run", "SPEC", "--lab"], &["run", "SPEC", "--json"]] {
+        let words: Vec<String> = words.iter().map(|word| word.replace("SPEC", &example("canary.yaml"))).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let said = sandbox.run(&words).is(2).says(&["nobody can be asked here whether to start", "`--yes`"]);
+        assert!(said.took.as_secs() < 5, "{:?}", said.took);
+    }
+    assert!(!sandbox.state().exists(), "nothing was begun");
+}
+
+#[test]
+fn a_lab_s_words_without_a_lab_are_refused() {
+    let sandbox = Sandbox::new();
+    let spec = example("canary.yaml");
+    for words in [["--lab-candidate", "errors=5%"], ["--lab-speed", "10"], ["--lab-fault", "error=5%"]] {
+        sandbox.run(&["run", &spec, "--yes", words[0], words[1]]).is(2).says(&["--lab"]);
+    }
+    sandbox.run(&["run", &spec, "--lab", "--lab-speed", "1000"]).is(2).says(&["a number from 0.1 to 100"]);
+}
+
+#[test]
+fn without_a_region_or_credentials_it_says_what_is_missing() {
+    let sandbox = Sandbox::new();
+    let spec = example("canary.yaml");
+    for command in [&["plan"][..], &["run", "--yes"]] {
+        let words = [command, &[spec.as_str()]].concat();
+        let said = sandbox.run(&words).is(2).says(&["no region", "`target.region`", "`--region`", "AWS_REGION"]);
+        assert!(said.took.as_secs() < 20, "{:?}", said.took);
+        let words = [&words[..], &["--region", "eu-west-1"]].concat();
+        let said = sandbox.run(&words).is(16).says(&["no credentials found", "`--profile`", "`--lab`"]);
+        assert!(said.err.lines().all(|line| line.len() < 200), "{}", said.err);
+        assert!(said.took.as_secs() < 20, "{:?}", said.took);
+        let json = sandbox.run(&[&words[..], &["--json"]].concat()).is(16).json();
+        assert_eq!(json[0]["exit"], 16);
+    }
+    let words = ["plan", &spec, "--region", "eu-west-1", "--profile", "nobody"];
+    sandbox.run(&words).is(16).says(&["with profile nobody"]);
+}
+
+#[test]
+fn an_endpoint_that_is_not_there_is_named() {
+    let sandbox = Sandbox::new();
+    let spec = example("canary.yaml");
+    let mut command = sandbox.command(&["plan", &spec, "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"]);
+    command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y");
+    let said = end(command).is(1).says(&["http://127.0.0.1:9", "Connection refused", "nothing was changed"]);
+    assert!(said.took.as_secs() < 40, "{:?}", said.took);
+}
+
+#[test]
+fn a_rehearsal_tells_lines_and_an_account() {
+    let sandbox = Sandbox::new();
+    let spec = sandbox.quick("");
+    let said = sandbox.run(&["run", &spec, "--lab", "--yes", "--lab-speed", "100"]).is(0).is_harmless();
+    let first = said.err.lines().next().unwrap();
+    assert!(first.starts_with("rollout web-") && first.ends_with("at 100 times the wall's speed"), "{first}");
+    assert!(said.out.starts_with("✔ promoted: web is served by web-green, the new release\n\n"), "{}", said.out);
+    let said = said.says(&["step 1 of 8: register the task definition", "10% on the candidate, read back", "clients sent"]);
+    assert!(said.out.lines().all(|line| line.chars().count() <= 100), "{}", said.out);
+    // It is kept, told again, and over.
+    sandbox.run(&["history"]).is(0).says(&["promoted", "(lab)"]);
+    sandbox.run(&["status"]).is(0).says(&["promoted: web is served by web-green"]);
+    sandbox.run(&["rollback"]).is(15).says(&["was promoted at", "a new rollout"]);
+    sandbox.run(&["resume"]).is(0).says(&["nothing to go on with"]);
+}
+
+#[test]
+fn a_rehearsal_for_programs_is_lines_of_json() {
+    let sandbox = Sandbox::new();
+    let spec = sandbox.quick("  - metric:\n      name: errors\n      inputs:\n        \
+         errors: { metric: HTTPCode_Target_5XX_Count, statistic: Sum, of: candidate, absent: zero }\n      above: 5\n");
+    let words = ["run", &spec, "--lab", "--yes", "--json", "--lab-speed", "100", "--lab-candidate", "errors=100%"];
+    let said = sandbox.run(&words).is(10).is_harmless();
+    let events = said.json();
+    assert_eq!((&events[0]["type"], &events[0]["format"]), (&"version".into(), &1.into()));
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    for kind in ["started", "step_started", "shifted", "judged", "retreating", "traffic_back", "finished", "lab"] {
+        assert!(kinds.contains(&kind), "no {kind} in {kinds:?}");
+    }
+    let finished = events.iter().find(|event| event["type"] == "finished").unwrap();
+    assert_eq!((&finished["outcome"], &finished["reason"]["kind"]), (&"rolled_back".into(), &"breach".into()));
+    let told = sandbox.run(&["history", "web", "--json"]).is(0).json();
+    assert_eq!(told[1..], events[1..events.len() - 1], "told again, it is the same story");
+}

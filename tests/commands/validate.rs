@@ -1,0 +1,118 @@
+//! `tidegate validate`: whatever is in the file, exit code 2, every problem, no panic, and quickly.
+
+use super::support::{Sandbox, example, examples};
+
+/// Checks that a file with this content is refused with all of these.
+#[track_caller]
+fn refused(content: impl AsRef<[u8]>, says: &[&str]) {
+    let sandbox = Sandbox::new();
+    let name = sandbox.file("spec.yaml", content);
+    let said = sandbox.run(&["validate", &name]).is(2).says(says);
+    assert!(!said.err.contains('\u{1b}'), "colours without a terminal: {:?}", said.err);
+    assert_eq!(said.out, "", "problems are messages");
+    let json = sandbox.run(&["validate", "--json", &name]).is(2).is_harmless();
+    let lines = json.json();
+    assert_eq!((lines.len(), &lines[0]["valid"]), (1, &serde_json::json!(false)), "{}", json.out);
+    assert!(!lines[0]["problems"].as_array().unwrap().is_empty());
+}
+
+/// Checks that the canary example with this change is refused.
+#[track_caller]
+fn changed(changes: &[(&str, &str)], says: &[&str]) {
+    let mut text = std::fs::read_to_string(examples().join("canary.yaml")).unwrap();
+    for (old, new) in changes {
+        assert!(text.contains(old), "{old}");
+        text = text.replace(old, new);
+    }
+    refused(text, says);
+}
+
+#[test]
+fn what_is_no_yaml_is_told_at_its_place() {
+    refused("version: [1\n", &["a bracket that is not closed", "spec.yaml:1:10", "1 problem in spec.yaml"]);
+    refused("version: 1\n\tname: x\n", &["not YAML", "found a tab"]);
+    refused("version: 1\n  - x\n", &["spec.yaml:"]);
+    refused("", &["the file holds no spec"]);
+    refused("# nothing\n", &["the file holds no spec"]);
+    refused("just words\n", &["spec.yaml:1:1"]);
+    refused(b"version: 1\nname: \xff\xfe\n", &["byte 0xff is not UTF-8 text", "spec.yaml:2:7"]);
+    refused([0_u8; 64], &["spec.yaml:1:1"]);
+}
+
+#[test]
+fn a_field_is_known_and_set_once() {
+    changed(&[("name: web\n", "name: web\nname: web2\n")], &["`name` is set twice", "first set here"]);
+    changed(&[("cluster: prod", "clustr: prod")], &["`target` has no field `clustr`", "did you mean `cluster`?"]);
+    changed(&[("cluster: prod", "cluster: prod\n  colour: red")], &["`target` has no field `colour`"]);
+}
+
+#[test]
+fn every_problem_is_told_in_one_go() {
+    changed(
+        &[("shift: 5%", "shift: 101"), ("shift: 25%", "shift: -1"), ("shift: 50%", "shift: 0.05"), ("warm: 2m", "wram: 2m")],
+        &[
+            "`101` is more than everything",
+            "`-1` is less than nothing",
+            "`0.05` is too fine",
+            "did you mean `warm`?",
+            "4 problems in spec.yaml",
+        ],
+    );
+}
+
+#[test]
+fn shares_go_up() {
+    changed(&[("shift: 25%", "shift: 3%")], &["3% is less than the shift before it", "5% here"]);
+}
+
+#[test]
+fn nothing_is_no_name() {
+    changed(&[("cluster: prod", "cluster: ~"), ("name: web\n", "name:\n")], &[
+        "`cluster` has no value",
+        "`name` has no value",
+        "2 problems",
+    ]);
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_told_where_it_stands() {
+    changed(&[("cluster: prod", "cluster: \"${CLUSTER}\"")], &["`CLUSTER` is not set", "${CLUSTER:-"]);
+    let sandbox = Sandbox::new();
+    let name = sandbox.changed("canary.yaml", &[("cluster: prod", "cluster: \"${CLUSTER}\"")]);
+    let mut command = sandbox.command(&["validate", &name]);
+    super::support::end({ command.env("CLUSTER", "prod"); command }).is(0).says(&["valid"]);
+}
+
+#[test]
+fn size_is_bounded_before_it_is_read() {
+    let text = std::fs::read_to_string(example("canary.yaml")).unwrap() + &"#".repeat(1024 * 1024);
+    refused(text, &["a spec has at most 131072", "is this the file you meant?"]);
+    let sandbox = Sandbox::new();
+    let name = sandbox.file("huge.yaml", vec![b'#'; 5 * 1024 * 1024]);
+    sandbox.run(&["validate", &name]).is(2).says(&["larger than a spec can be"]);
+}
+
+#[test]
+fn aliases_do_not_explode() {
+    let mut bomb = "a: &a [x,x,x,x,x,x,x,x]\n".to_owned();
+    for (this, last) in ["b", "c", "d", "e", "f", "g", "h", "i"].iter().zip(["a", "b", "c", "d", "e", "f", "g", "h"]) {
+        bomb.push_str(&format!("{this}: &{this} [*{last},*{last},*{last},*{last},*{last},*{last},*{last},*{last}]\n"));
+    }
+    refused(&bomb, &["a spec has no anchors", "a spec has no aliases"]);
+    refused("[".repeat(100_000), &["problem"]);
+    refused(format!("{{ a: {}", "[{a: ".repeat(20_000)), &["problem"]);
+}
+
+#[test]
+fn characters_that_steer_a_terminal_are_shown() {
+    let sandbox = Sandbox::new();
+    for name in ["\"a\\e[31mb\"", "a\u{202e}b", "\"a\\u009b2Jb\"", "a\u{200b}b"] {
+        let change = format!("name: {name}\n");
+        let file = sandbox.changed("canary.yaml", &[("name: web\n", change.as_str())]);
+        sandbox.run(&["validate", "--json", &file]).is(2).is_harmless().says(&["is not a name"]);
+        sandbox.run(&["validate", &file]).is(2).is_harmless();
+    }
+    let foul = sandbox.file("raw.yaml", "version: 1\nname: \u{1b}[31mred\u{7}\n");
+    sandbox.run(&["validate", &foul]).is(2).is_harmless();
+    sandbox.run(&["plan", "--json", "--lab", &foul]).is(2).is_harmless();
+}

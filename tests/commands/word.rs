@@ -1,0 +1,52 @@
+//! `rollback`, `abort`, `pause`, `continue`, `approve`, `resume` where no runner is there to hear them.
+
+use super::support::Sandbox;
+
+const OVER: &str = "web-20261123-140509-beef";
+const WAITING: &str = "web-20261124-090000-0a1b";
+
+#[test]
+fn a_rollout_that_is_over_stays_over() {
+    let sandbox = Sandbox::new();
+    sandbox.rollout(OVER, 23);
+    // The second person's rollback is no failure: the traffic is where they want it.
+    for word in ["rollback", "abort"] {
+        sandbox.run(&[word]).is(0).says(&["already on stable since", "checkout is slow"]);
+        let json = sandbox.run(&[word, "--json"]).is(0).json();
+        assert_eq!(json[0]["type"], "answer");
+    }
+    for word in ["pause", "continue", "approve"] {
+        sandbox.run(&[word]).is(15).says(&["is over: rolled back", "tidegate status"]);
+    }
+    sandbox.run(&["resume"]).is(11).says(&["nothing to go on with", "rolled back: web is served by web-blue"]);
+    let json = sandbox.run(&["resume", "--json"]).is(11).json();
+    assert_eq!(json[0]["outcome"], "rolled_back");
+}
+
+#[test]
+fn a_word_that_nobody_hears_says_who_could() {
+    let sandbox = Sandbox::new();
+    sandbox.rollout(WAITING, 3);
+    for word in ["pause", "continue", "approve"] {
+        sandbox.run(&[word, "web"]).is(13).says(&["nobody drives rollout", "tidegate resume web-20261124"]);
+    }
+}
+
+#[test]
+fn going_back_needs_a_yes() {
+    let sandbox = Sandbox::new();
+    sandbox.rollout(WAITING, 3);
+    for words in [&["rollback"][..], &["abort", "web"], &["rollback", "--json"]] {
+        let said = sandbox.run(words).is(2);
+        said.says(&["nobody can be asked here", "tidegate rollback web-20261124-090000-0a1b --yes"]);
+    }
+}
+
+#[test]
+fn without_credentials_nothing_hangs() {
+    let sandbox = Sandbox::new();
+    sandbox.rollout(WAITING, 3);
+    let said = sandbox.run(&["resume", "web"]);
+    assert!([1, 15, 16].contains(&said.code), "{said:#?}");
+    assert!(said.took.as_secs() < 30, "{:?}", said.took);
+}
