@@ -135,11 +135,13 @@ impl World {
             ..Capacity::default()
         };
         let stable = Capacity { healthy: plan.before.stable_desired, ..candidate.clone() };
+        // The canary's first gate reads errors in percent, its second the latency in seconds.
         let errors = if self.share.percent() >= 50.0 { 7.0 } else { 0.1 };
+        let value = |gate: usize| if gate == 0 { errors } else { 0.08 };
         Observation {
             rule: Some(self.rule(plan)),
             fleet: look.fleet.then_some(Fleet { stable, candidate }),
-            readings: look.gates.iter().map(|gate| (*gate, closed_minutes(look.since, now, errors))).collect(),
+            readings: look.gates.iter().map(|gate| (*gate, closed_minutes(look.since, now, value(*gate)))).collect(),
             requests: look.quiet.map(|_| 0),
             faults: Vec::new(),
         }
