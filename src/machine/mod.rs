@@ -110,7 +110,7 @@ impl Machine {
         self.memory.now
     }
 
-    /// Whether it is going back, or has.
+    /// Whether it is on its way back.
     pub fn is_retreating(&self) -> bool {
         matches!(self.state, State::Draining { .. } | State::Retreat { .. })
     }
@@ -172,7 +172,9 @@ impl Machine {
             State::Finished(_) if !stranded => Some("it is over".to_owned()),
             State::Ready | State::Forward { .. } | State::Finished(_) => {
                 self.memory.overwritten = 0;
+                self.memory.contradicted = false;
                 self.memory.revived = false;
+                self.memory.hurry = false;
                 self.retreat(Reason::Operator { word, by: by.to_owned(), reason }, out);
                 None
             }
@@ -258,6 +260,7 @@ impl Machine {
             self.unpause();
         }
         self.memory.hurry = false;
+        self.memory.revived = false;
         let outstanding = std::mem::replace(&mut self.wait, Wait::Nothing);
         if let Wait::Answer(issued) = &outstanding {
             self.forget_answer(issued);

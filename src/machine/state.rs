@@ -191,6 +191,8 @@ pub(super) struct Memory {
     /// When all traffic was read back on the stable slot.
     pub(super) back_at: Option<Timestamp>,
     pub(super) overwritten: u32,
+    /// Whether a write of the way back was read back as something else.
+    pub(super) contradicted: bool,
     pub(super) revived: bool,
     pub(super) sticky_suspended: bool,
     /// The runner must leave: once the traffic is back, the rest is left undone.
@@ -228,6 +230,7 @@ impl Memory {
             committed: false,
             back_at: None,
             overwritten: 0,
+            contradicted: false,
             revived: false,
             sticky_suspended: false,
             hurry: false,
