@@ -25,7 +25,7 @@ use crate::fleet::Role;
 use crate::gate::Check;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use state::{LOOK_BACK, Memory, Paused, Phase, State, Unsettled, Wait};
+use state::{Cause, LOOK_BACK, Memory, Paused, Phase, State, Unsettled, Wait};
 
 /// What one event led to.
 #[must_use = "effects must be performed and notices told"]
@@ -189,7 +189,7 @@ impl Machine {
             return Some(format!("it is paused already: {}", paused.why));
         }
         let why = reason.map_or_else(|| format!("paused by {by}"), |reason| format!("paused by {by}: {reason}"));
-        self.pause(why, false, out);
+        self.pause(why, Cause::Person, out);
         None
     }
 
@@ -202,27 +202,30 @@ impl Machine {
         None
     }
 
-    /// The step's limit begins anew after a pause, and what was breached before it is overruled.
-    fn unpause(&mut self) {
+    /// The step's limit begins anew after a pause.
+    fn restart_limit(&mut self) {
         let now = self.memory.now;
         if let State::Forward { began, .. } = &mut self.state {
             *began = now;
         }
+    }
+
+    /// What was breached before a person's word to go on is overruled.
+    fn unpause(&mut self) {
+        let now = self.memory.now;
+        self.restart_limit();
         self.memory.judged_from = now;
         self.memory.step_since = now;
-        self.memory.exposed = self.memory.exposed.map(|_| now);
         self.memory.short_since = None;
         self.memory.drifted_since = None;
         self.memory.verdicts.fill(None);
     }
 
-    fn pause(&mut self, why: String, by_interrupt: bool, out: &mut Reaction) {
-        if self.memory.paused.is_some() {
-            return;
-        }
-        let since = self.memory.now;
+    /// Takes no step from here on. A pause that is on already gets another cause, and no more time.
+    fn pause(&mut self, why: String, cause: Cause, out: &mut Reaction) {
+        let since = self.memory.paused.as_ref().map_or(self.memory.now, |paused| paused.since);
         out.notices.push(Notice::Paused { why: why.clone(), until: since + self.plan.limits.pause });
-        self.memory.paused = Some(Paused { why, since, by_interrupt });
+        self.memory.paused = Some(Paused { why, since, cause });
     }
 
     fn interrupted(&mut self, signal: String, out: &mut Reaction) {
@@ -239,7 +242,9 @@ impl Machine {
                 out.notices.push(Notice::HandedOver { why: format!("{signal}; all traffic is on the candidate") });
             }
             State::Ready | State::Forward { .. } if hold => {
-                self.pause(format!("the runner was stopped by {signal}"), true, out);
+                if self.memory.paused.is_none() {
+                    self.pause(format!("the runner was stopped by {signal}"), Cause::Interrupt, out);
+                }
                 let share = self.memory.accepted;
                 out.notices.push(Notice::HandedOver { why: format!("{signal}; the candidate keeps {share}") });
             }
@@ -251,14 +256,14 @@ impl Machine {
     }
 
     fn recovered(&mut self, by: String, epoch: u64, out: &mut Reaction) {
+        if self.memory.paused.as_ref().is_some_and(|paused| paused.cause == Cause::Interrupt) {
+            self.memory.paused = None;
+            self.restart_limit();
+        }
         if let State::Ready = self.state {
             return self.start(by, out);
         }
         out.notices.push(Notice::Recovered { by, epoch });
-        if self.memory.paused.as_ref().is_some_and(|paused| paused.by_interrupt) {
-            self.memory.paused = None;
-            self.unpause();
-        }
         self.memory.hurry = false;
         self.memory.revived = false;
         let outstanding = std::mem::replace(&mut self.wait, Wait::Nothing);

@@ -148,8 +148,20 @@ pub(super) struct Unsettled {
 pub(super) struct Paused {
     pub(super) why: String,
     pub(super) since: Timestamp,
-    /// Whether a new runner ends the pause, because the end of the last one caused it.
-    pub(super) by_interrupt: bool,
+    pub(super) cause: Cause,
+}
+
+/// What a pause came of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A person's word. Breaches and foreign writes still count.
+    Person,
+    /// The end of a runner; the next one ends the pause.
+    Interrupt,
+    /// A breach, which a person may overrule.
+    Breach,
+    /// Somebody else's write, which is not written over.
+    ForeignWrite,
 }
 
 /// What a rollout remembers beside its state.
