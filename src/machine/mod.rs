@@ -12,6 +12,8 @@ mod notice;
 mod progress;
 mod retreat;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
