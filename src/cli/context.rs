@@ -68,7 +68,6 @@ impl Context {
         let connect_to = connect_to
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| Failure::new(Exit::Usage, "TIDEGATE_CONNECT_TO is not a list of host:port=address:port"))?;
-        #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
         let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         Ok(Self { variables: variables.collect(), globals, clock, connect_to })
     }

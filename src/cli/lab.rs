@@ -262,13 +262,13 @@ fn seed_release(world: &mut WorldSeed, release: &Release, folder: &Path) -> Resu
         }
         Release::Images { family, images } => {
             world.family.clone_from(family);
-            if let Some((container, _)) = images.first() {
-                world.container.clone_from(container);
-            }
+            let mut names = images.iter().map(|(container, _)| container.clone());
+            world.container = names.next().unwrap_or_else(|| world.container.clone());
+            world.sidecars = names.collect();
         }
         Release::Registered(name) => {
             let tail = name.rsplit('/').next().unwrap_or(name);
-            world.family = tail.split(':').next().unwrap_or(tail).to_owned();
+            tail.split(':').next().unwrap_or(tail).clone_into(&mut world.family);
             world.extra_task_definitions.push(name.clone());
         }
     }

@@ -162,11 +162,10 @@ async fn tell_runner(
         return Err(Failure::new(Exit::Refused, format!("the runner did not {}: {why}", word.as_str())));
     }
     match end {
-        Followed::Done => Ok(exit_of(follower.machine())),
         Followed::RunnerGone if is_back(word) && follower.machine().outcome().is_none() => {
             back_without_runner(context, found, word, told.reason).await
         }
-        Followed::RunnerGone => Ok(exit_of(follower.machine())),
+        Followed::Done | Followed::RunnerGone => Ok(exit_of(follower.machine())),
         Followed::TimedOut => {
             Err(Failure::new(Exit::HandedOver, format!("the runner has not answered for {}", span(within)))
                 .hint(format!("`tidegate status {}` says where it stands", found.entry.id)))

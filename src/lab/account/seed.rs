@@ -279,18 +279,21 @@ fn seed_check(seed: &HealthCheckSeed) -> HealthCheck {
 }
 
 fn seed_body(world: &WorldSeed, family: &str) -> Map<String, Value> {
+    let served = json!({
+        "name": world.container,
+        "image": world.image,
+        "essential": true,
+        "portMappings": [{"containerPort": world.container_port, "protocol": "tcp"}],
+    });
+    let sidecars = world.sidecars.iter().map(|name| json!({"name": name, "image": world.image, "essential": false}));
+    let containers: Vec<Value> = std::iter::once(served).chain(sidecars).collect();
     let body = json!({
         "family": family,
         "networkMode": "awsvpc",
         "requiresCompatibilities": ["FARGATE"],
         "cpu": "256",
         "memory": "512",
-        "containerDefinitions": [{
-            "name": world.container,
-            "image": world.image,
-            "essential": true,
-            "portMappings": [{"containerPort": world.container_port, "protocol": "tcp"}],
-        }],
+        "containerDefinitions": containers,
     });
     match body {
         Value::Object(map) => map,
