@@ -180,9 +180,10 @@ pub(super) async fn start(
     };
     config.listen = listen.unwrap_or(config.listen);
     let address = config.listen;
-    let lab = Lab::start(config)
-        .await
-        .map_err(|error| Failure::new(Exit::Unexpected, format!("the lab cannot listen on {address}: {error}")))?;
+    let lab = Lab::start(config).await.map_err(|error| {
+        let failure = Failure::new(Exit::Unexpected, format!("the lab cannot listen on {address}: {error}"));
+        failure.hint("name another port with `--listen`; port 0 takes any that is free")
+    })?;
     Ok(Running { lab, region })
 }
 

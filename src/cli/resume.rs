@@ -160,7 +160,12 @@ async fn document(context: &Context, aws: &Aws, tape: &Tape) -> Result<Option<Re
         return Ok(None);
     }
     let path = Path::new(&tape.header.spec);
-    let spec = target::spec(context, path)?;
+    let spec = target::spec(context, path).map_err(|failure| {
+        let id = &tape.header.id;
+        failure.hint(format!(
+            "the release is still to be registered, so its spec is needed; `tidegate rollback {id}` needs none"
+        ))
+    })?;
     let ready = release::prepare(aws, &spec.release, &target::folder(path)).await?;
     match ready.document {
         Some(document) if document.digest() == *digest => Ok(Some(document)),

@@ -40,7 +40,7 @@ pub(super) fn spec(context: &Context, path: &Path) -> Result<Spec, Failure> {
         Unread::Problems(problems) => {
             let mut failure = Failure::new(Exit::Usage, format!("{} is not a valid spec", path.display()));
             if context.json() {
-                failure.notes = problems.iter().map(|problem| problem.wrong.clone()).collect();
+                failure.notes = problems.to_string().lines().map(str::to_owned).collect();
             } else {
                 validate::say_problems(context, &problems);
             }

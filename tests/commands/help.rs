@@ -3,15 +3,15 @@
 use super::support::Sandbox;
 
 const COMMANDS: [&str; 13] = [
-    "validate", "plan", "run", "resume", "status", "history", "rollback", "abort", "pause", "continue", "approve", "lab",
-    "schema",
+    "validate", "plan", "run", "resume", "status", "history", "rollback", "abort", "pause", "continue", "approve",
+    "lab", "schema",
 ];
 
 #[test]
 fn every_command_says_what_it_does_and_how_it_is_used() {
     let sandbox = Sandbox::new();
     for command in COMMANDS {
-        let help = sandbox.run(&[command, "--help"]).is(0).is_harmless();
+        let help = sandbox.run(&[command, "--help"]).is(0).harmless();
         let (first, _) = help.out.split_once("\n\nUsage: tidegate ").unwrap_or_else(|| panic!("{}", help.out));
         assert!(!first.contains("\n\n") && !first.ends_with('.'), "{first}");
         let examples = help.out.split_once("\nExamples:\n").map_or("", |(_, examples)| examples);
@@ -25,7 +25,7 @@ fn every_command_says_what_it_does_and_how_it_is_used() {
 
 #[test]
 fn the_first_page_lists_every_command_and_every_exit_code() {
-    let help = Sandbox::new().run(&["--help"]).is(0).is_harmless();
+    let help = Sandbox::new().run(&["--help"]).is(0).harmless();
     for command in COMMANDS {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command} is not in\n{}", help.out);
     }
@@ -77,7 +77,7 @@ fn the_version_is_one_line() {
 
 #[test]
 fn the_schema_is_the_one_that_ships() {
-    let schema = Sandbox::new().run(&["schema"]).is(0).is_harmless();
+    let schema = Sandbox::new().run(&["schema"]).is(0).harmless();
     let shipped = include_str!("../../rollout-specs/tidegate.schema.json");
     let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(read(&schema.out), read(shipped), "write it anew: tidegate schema > rollout-specs/tidegate.schema.json");

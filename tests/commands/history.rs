@@ -47,10 +47,10 @@ fn what_is_not_over_comes_first() {
     let sandbox = Sandbox::new();
     sandbox.rollout(WAITING, 3);
     sandbox.rollout("web-20261125-000000-ffff", WHOLE);
-    let status = sandbox.run(&["status"]).is(0).is_harmless().says(&[WAITING, "Nobody drives it", "tidegate resume"]);
+    let status = sandbox.run(&["status"]).is(0).harmless().says(&[WAITING, "Nobody drives it", "tidegate resume"]);
     assert!(status.out.contains("step 1 of 8"), "{}", status.out);
     sandbox.run(&["status", "web"]).is(0).says(&[WAITING]);
-    let json = sandbox.run(&["status", "--json"]).is(0).is_harmless().json();
+    let json = sandbox.run(&["status", "--json"]).is(0).harmless().json();
     assert_eq!((&json[0]["id"], &json[0]["runner"]), (&WAITING.into(), &false.into()));
     assert_eq!(json[0]["outcome"], serde_json::Value::Null);
 }
@@ -61,7 +61,7 @@ fn the_list_has_a_line_for_each() {
     sandbox.rollout(OVER, WHOLE);
     sandbox.rollout(WAITING, 3);
     sandbox.rollout("broken-20261123-140509-beef", 0);
-    let list = sandbox.run(&["history"]).is(0).is_harmless();
+    let list = sandbox.run(&["history"]).is(0).harmless();
     assert_eq!(list.out.lines().count(), 3, "{}", list.out);
     for (id, state) in [(OVER, "rolled back"), (WAITING, "not over"), ("broken-2", "unreadable")] {
         assert!(list.out.lines().any(|line| line.contains(id) && line.contains(state)), "{}", list.out);
@@ -76,11 +76,11 @@ fn the_list_has_a_line_for_each() {
 fn a_rollout_is_told_again_from_its_tape() {
     let sandbox = Sandbox::new();
     sandbox.rollout(OVER, WHOLE);
-    let told = sandbox.run(&["history", "web"]).is(0).is_harmless();
+    let told = sandbox.run(&["history", "web"]).is(0).harmless();
     let parts = ["step 1 of 8", "going back: rollback by ana@ci: checkout is slow", "↩ rolled back: web is served by"];
     let told = told.says(&parts);
     assert!(told.out.contains("\n\n↩ rolled back"), "the account stands apart: {}", told.out);
-    let events = sandbox.run(&["history", "web", "--json"]).is(0).is_harmless().json();
+    let events = sandbox.run(&["history", "web", "--json"]).is(0).harmless().json();
     assert_eq!((&events[0]["type"], &events[0]["format"]), (&"version".into(), &1.into()));
     assert_eq!(events.last().unwrap()["outcome"], "rolled_back");
     assert!(events[1..].iter().all(|event| event["at"].is_string()));
@@ -95,7 +95,7 @@ fn a_torn_or_damaged_tape_is_told_as_far_as_it_goes() {
     std::fs::write(&path, &whole[..whole.len() - 20]).unwrap();
     sandbox.run(&["history", OVER]).is(0).says(&["no whole line"]);
     std::fs::write(&path, whole.replacen("ana@laptop", "eve@laptop", 1)).unwrap();
-    sandbox.run(&["history", OVER]).is(0).is_harmless().says(&["is damaged"]);
+    sandbox.run(&["history", OVER]).is(0).harmless().says(&["is damaged"]);
     sandbox.run(&["resume", OVER]).is(15).says(&["forward is closed", "tidegate rollback"]);
 }
 

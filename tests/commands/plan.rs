@@ -46,7 +46,7 @@ Forward in 10m at least, 1h 19m at most; pauses by people come on top.
 
 #[test]
 fn a_plan_reads_as_one_page() {
-    let said = Sandbox::new().run(&["plan", &example("blue-green.yaml"), "--lab"]).is(0).is_harmless();
+    let said = Sandbox::new().run(&["plan", &example("blue-green.yaml"), "--lab"]).is(0).harmless();
     let rule = said.out.lines().find_map(|line| line.strip_prefix("  rule       ")).unwrap();
     assert!(rule.starts_with("listener-rule/app/web/"), "{rule}");
     assert_eq!(said.out, PAGE.replace("RULE", rule), "\n{}", said.out);
@@ -58,15 +58,15 @@ fn every_example_has_a_page_a_picture_and_json() {
     let sandbox = Sandbox::new();
     for name in EXAMPLES {
         let spec = example(&format!("{name}.yaml"));
-        let page = sandbox.run(&["plan", &spec, "--lab"]).is(0).is_harmless();
+        let page = sandbox.run(&["plan", &spec, "--lab"]).is(0).harmless();
         let page = page.says(&["The way back", "Gates. No data is never a pass.", "Forward in "]);
         assert!(page.out.lines().all(|line| line.chars().count() <= 100), "{}", page.out);
-        let picture = sandbox.run(&["plan", &spec, "--lab", "--format", "mermaid"]).is(0).is_harmless().out;
+        let picture = sandbox.run(&["plan", &spec, "--lab", "--format", "mermaid"]).is(0).harmless().out;
         assert!(picture.starts_with("stateDiagram-v2\n"), "{picture}");
         for part in ["[*] --> s1", "--> promoted", "--> back", "back --> rolled_back", "stranded --> [*]"] {
             assert!(picture.contains(part), "no {part} in {picture}");
         }
-        let json = sandbox.run(&["plan", &spec, "--lab", "--format", "json"]).is(0).is_harmless();
+        let json = sandbox.run(&["plan", &spec, "--lab", "--format", "json"]).is(0).harmless();
         is_whole(&serde_json::from_str(&json.out).unwrap());
     }
 }
@@ -79,7 +79,8 @@ fn is_whole(plan: &Value) {
     assert!(actions.contains(&"shift") && actions.ends_with(&["commit", "retire"]), "{actions:?}");
     for step in steps {
         assert!(step["within_seconds"].as_u64().is_some_and(|within| within > 0), "no bound: {step}");
-        let percent = |when: &str| ["stable_percent", "candidate_percent"].map(|side| step[when][side].as_f64().unwrap());
+        let percent =
+            |when: &str| ["stable_percent", "candidate_percent"].map(|side| step[when][side].as_f64().unwrap());
         assert_eq!(percent("after").iter().sum::<f64>(), 100.0, "{step}");
     }
     assert_eq!(steps.last().unwrap()["after"]["candidate_percent"], 100);

@@ -32,7 +32,7 @@ impl Scene {
 
     #[track_caller]
     fn refuses_spec(&self, spec: &str, says: &[&str]) {
-        let said = self.lab.run(&self.sandbox, &["plan", spec]).is(15).is_harmless().says(says);
+        let said = self.lab.run(&self.sandbox, &["plan", spec]).is(15).harmless().says(says);
         assert_eq!(said.out, "", "nothing is planned");
         let json = self.lab.run(&self.sandbox, &["plan", spec, "--json"]).is(15).json();
         let notes = json[0]["notes"].as_array().unwrap().len();
@@ -47,7 +47,8 @@ impl Scene {
     fn weights(&self, blue: &str, green: &str) {
         let groups = [self.text("/target/stable/target_group_arn"), self.text("/target/candidate/target_group_arn")];
         let member = |n: usize, what: &str| format!("Actions.member.1.ForwardConfig.TargetGroups.member.{n}.{what}");
-        let names = [member(1, "TargetGroupArn"), member(1, "Weight"), member(2, "TargetGroupArn"), member(2, "Weight")];
+        let names =
+            [member(1, "TargetGroupArn"), member(1, "Weight"), member(2, "TargetGroupArn"), member(2, "Weight")];
         let mut parameters = vec![("RuleArn", self.text("/target/rule")), ("Actions.member.1.Type", "forward")];
         parameters.extend(names.iter().map(String::as_str).zip([groups[0], blue, groups[1], green]));
         self.lab.elb("ModifyRule", &parameters);
@@ -92,13 +93,23 @@ fn names_that_are_not_there_are_told_with_those_that_are() {
     let sandbox = &scene.sandbox;
     let spec = sandbox.changed("canary.yaml", &[("priority: 10", "priority: 11")]);
     scene.refuses_spec(&spec, &["has no rule with priority 11", "10"]);
-    let spec = sandbox.changed("canary.yaml", &[("service: web-green", "service: web-gren"), ("load_balancer: web", "load_balancer: wb")]);
+    let spec = sandbox.changed(
+        "canary.yaml",
+        &[("service: web-green", "service: web-gren"), ("load_balancer: web", "load_balancer: wb")],
+    );
     scene.refuses_spec(&spec, &["web-gren", "web-green", "`wb`"]);
     let spec = sandbox.changed("canary.yaml", &[("cluster: prod", "cluster: prd")]);
     scene.refuses_spec(&spec, &["prd", "prod"]);
-    let crossed = [("target_group: web-blue", "target_group: x"), ("target_group: web-green", "target_group: web-blue"), ("target_group: x", "target_group: web-green")];
+    let crossed = [
+        ("target_group: web-blue", "target_group: x"),
+        ("target_group: web-green", "target_group: web-blue"),
+        ("target_group: x", "target_group: web-green"),
+    ];
     let spec = sandbox.changed("canary.yaml", &crossed);
-    let says = ["service web-blue does not register its tasks in web-green", "service web-green does not register its tasks in web-blue"];
+    let says = [
+        "service web-blue does not register its tasks in web-green",
+        "service web-green does not register its tasks in web-blue",
+    ];
     scene.refuses_spec(&spec, &says);
 }
 

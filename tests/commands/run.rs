@@ -47,7 +47,8 @@ fn without_a_region_or_credentials_it_says_what_is_missing() {
 fn an_endpoint_that_is_not_there_is_named() {
     let sandbox = Sandbox::new();
     let spec = example("canary.yaml");
-    let mut command = sandbox.command(&["plan", &spec, "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"]);
+    let mut command =
+        sandbox.command(&["plan", &spec, "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"]);
     command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y");
     let said = end(command).is(1).says(&["http://127.0.0.1:9", "Connection refused", "nothing was changed"]);
     assert!(said.took.as_secs() < 40, "{:?}", said.took);
@@ -57,11 +58,12 @@ fn an_endpoint_that_is_not_there_is_named() {
 fn a_rehearsal_tells_lines_and_an_account() {
     let sandbox = Sandbox::new();
     let spec = sandbox.quick("");
-    let said = sandbox.run(&["run", &spec, "--lab", "--yes", "--lab-speed", "100"]).is(0).is_harmless();
+    let said = sandbox.run(&["run", &spec, "--lab", "--yes", "--lab-speed", "100"]).is(0).harmless();
     let first = said.err.lines().next().unwrap();
     assert!(first.starts_with("rollout web-") && first.ends_with("at 100 times the wall's speed"), "{first}");
     assert!(said.out.starts_with("✔ promoted: web is served by web-green, the new release\n\n"), "{}", said.out);
-    let said = said.says(&["step 1 of 8: register the task definition", "10% on the candidate, read back", "clients sent"]);
+    let said =
+        said.says(&["step 1 of 8: register the task definition", "10% on the candidate, read back", "clients sent"]);
     assert!(said.out.lines().all(|line| line.chars().count() <= 100), "{}", said.out);
     // It is kept, told again, and over.
     sandbox.run(&["history"]).is(0).says(&["promoted", "(lab)"]);
@@ -73,10 +75,18 @@ fn a_rehearsal_tells_lines_and_an_account() {
 #[test]
 fn a_rehearsal_for_programs_is_lines_of_json() {
     let sandbox = Sandbox::new();
-    let spec = sandbox.quick("  - metric:\n      name: errors\n      inputs:\n        \
-         errors: { metric: HTTPCode_Target_5XX_Count, statistic: Sum, of: candidate, absent: zero }\n      above: 5\n");
+    let spec = sandbox.quick(
+        "  - metric:
+      name: errors
+      inputs:
+        errors: { metric: HTTPCode_Target_5XX_Count, statistic: Sum, of: candidate, absent: zero }
+        requests: { metric: RequestCount, statistic: Sum, of: candidate }
+      expression: 100 * errors / requests
+      above: 5
+",
+    );
     let words = ["run", &spec, "--lab", "--yes", "--json", "--lab-speed", "100", "--lab-candidate", "errors=100%"];
-    let said = sandbox.run(&words).is(10).is_harmless();
+    let said = sandbox.run(&words).is(10).harmless();
     let events = said.json();
     assert_eq!((&events[0]["type"], &events[0]["format"]), (&"version".into(), &1.into()));
     let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();

@@ -31,7 +31,7 @@ fn without_a_terminal_there_are_no_escape_codes() {
     for words in [&["validate", &bad][..], &["status"], &["history", "web"], &["--help"], &["nope"], &["status", "x"]] {
         let mut command = sandbox.command(words);
         command.env("TERM", "xterm-256color").env("COLUMNS", "40");
-        end(command).is_harmless();
+        end(command).harmless();
     }
 }
 
@@ -45,7 +45,7 @@ fn pages_fit_the_terminal() {
     let spec = example("storefront.yaml");
     for columns in [80, 40] {
         for words in [&["plan", &spec, "--lab"][..], &["history", "web"], &["status"]] {
-            let said = in_terminal(&sandbox, columns, &[("NO_COLOR", "1")], words).is(0).is_harmless();
+            let said = in_terminal(&sandbox, columns, &[("NO_COLOR", "1")], words).is(0).harmless();
             // A command is never broken: half of one could not be pasted.
             let wide = |line: &&str| line.chars().count() > columns && !line.contains("tidegate ");
             assert_eq!(said.out.lines().find(wide), None, "{columns}\n{}", said.out);

@@ -143,7 +143,7 @@ impl Ended {
 
     /// Checks that a terminal would obey nothing in it.
     #[track_caller]
-    pub fn is_harmless(self) -> Self {
+    pub fn harmless(self) -> Self {
         harmless(&self.out);
         harmless(&self.err);
         self
@@ -153,7 +153,8 @@ impl Ended {
 /// Checks that no control character but line breaks is in `text`, nor one that turns the direction of writing.
 #[track_caller]
 pub fn harmless(text: &str) {
-    let foul = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let foul =
+        |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     assert!(!text.contains(foul), "{text:?}");
 }
 
@@ -226,7 +227,8 @@ impl Served {
     pub fn elb(&self, operation: &str, parameters: &[(&str, &str)]) {
         let mut body = format!("Action={operation}&Version=2015-12-01");
         for (name, value) in parameters {
-            body.push_str(&format!("&{name}={}", value.replace(':', "%3A").replace('/', "%2F")));
+            let value = value.replace(':', "%3A").replace('/', "%2F");
+            body.extend(["&", name, "=", &value]);
         }
         self.post("content-type: application/x-www-form-urlencoded", &body);
     }

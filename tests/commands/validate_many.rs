@@ -24,7 +24,7 @@ fn each_file_is_told_of_and_the_worst_decides() {
     assert_eq!(said.out, format!("{good}: valid\n"));
     let said = said.says(&["`101` is more than everything", "cannot read the spec missing.yaml", "it is a folder"]);
     assert!(said.err.contains("1 problem in changed-canary.yaml"), "{}", said.err);
-    let json = sandbox.run(&["validate", &good, &bad, "missing.yaml", ".", "--json"]).is(2).is_harmless();
+    let json = sandbox.run(&["validate", &good, &bad, "missing.yaml", ".", "--json"]).is(2).harmless();
     let lines = json.json();
     assert_eq!(lines.iter().map(|line| line["valid"] == true).collect::<Vec<_>>(), [true, false, false, false]);
     let at = &lines[1]["problems"][0]["at"];
@@ -36,11 +36,11 @@ fn each_file_is_told_of_and_the_worst_decides() {
 #[test]
 fn a_path_that_steers_the_terminal_is_shown() {
     let sandbox = Sandbox::new();
-    sandbox.run(&["validate", "\u{1b}[2Jx.yaml"]).is(2).is_harmless();
-    sandbox.run(&["validate", "--json", "\u{9b}2Jx.yaml"]).is(2).is_harmless();
+    sandbox.run(&["validate", "\u{1b}[2Jx.yaml"]).is(2).harmless();
+    sandbox.run(&["validate", "--json", "\u{9b}2Jx.yaml"]).is(2).harmless();
     let name = sandbox.file("\u{1b}[2Jy.yaml", "version: [1\n");
-    sandbox.run(&["validate", &name]).is(2).is_harmless();
-    sandbox.run(&["plan", &name]).is(2).is_harmless();
+    sandbox.run(&["validate", &name]).is(2).harmless();
+    sandbox.run(&["plan", &name]).is(2).harmless();
 }
 
 #[test]

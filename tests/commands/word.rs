@@ -43,10 +43,22 @@ fn going_back_needs_a_yes() {
 }
 
 #[test]
-fn without_credentials_nothing_hangs() {
+fn going_on_needs_the_release_and_says_where_it_looked() {
     let sandbox = Sandbox::new();
     sandbox.rollout(WAITING, 3);
-    let said = sandbox.run(&["resume", "web"]);
-    assert!([1, 15, 16].contains(&said.code), "{said:#?}");
-    assert!(said.took.as_secs() < 30, "{:?}", said.took);
+    sandbox.run(&["resume", "web"]).is(2).says(&["specs/web.yaml", "tidegate rollback web-"]);
+}
+
+#[test]
+fn a_way_back_without_credentials_ends_in_calls_for_a_person() {
+    let sandbox = Sandbox::new();
+    sandbox.rollout(WAITING, 3);
+    let said = sandbox.run(&["rollback", "web", "--yes"]).is(12).harmless();
+    assert!(said.took.as_secs() < 60, "{:?}", said.took);
+    said.says(&[
+        "stranded: web needs a person, now",
+        "aws elbv2 modify-rule --region eu-west-1",
+        "next         tidegate rollback",
+    ]);
+    sandbox.run(&["status"]).is(0).says(&["try the way back once more", "By hand, in this order:"]);
 }
