@@ -18,6 +18,7 @@ use crate::machine::{Event, Machine};
 use crate::name::RolloutId;
 use crate::plan::Plan;
 use crate::report::{Closing, Lines, Live, Several, Stream, footer};
+use crate::spec::OnTrouble;
 use crate::store::{Claim, Holder, Store};
 
 /// How often a log without a terminal says where a rollout stands while nothing happens, in wall time.
@@ -62,10 +63,14 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
         // The inbox is empty and has room: this cannot wait.
         let _ = sender.send(Inbound::from(event)).await;
     }
-    let signals = tokio::spawn(carry_signals(sender.clone(), id.clone()));
-    let report = reports(context, id, &clock);
+    let (report, voice) = reports(context, id, &clock);
+    let stop = match machine.plan().policies.on_interrupt {
+        OnTrouble::Rollback => "giving the traffic back",
+        OnTrouble::Hold => "holding where it is",
+    };
+    let signals = tokio::spawn(carry_signals(sender.clone(), id.clone(), (stop, voice.clone())));
     let words = carry_words((store, id), &records, &clock, sender, |odd| {
-        terminal::say(&format!("set aside: {}", crate::text::escape(odd)));
+        voice.say(&format!("set aside: {}", crate::text::escape(odd)));
     });
     let engine = Engine { machine, first, cloud, clock: clock.clone(), tape, report, inbox };
     let ending = tokio::select! {
@@ -73,7 +78,8 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
         // Words end with the engine, or fail alone: then the rollout goes on without them.
         ending = async {
             if let Err(error) = words.await {
-                terminal::say(&format!("words of other processes are not heard: {error}"));
+                let error = crate::text::escape(&error.to_string());
+                voice.say(&format!("words of other processes are not heard: {error}"));
             }
             std::future::pending().await
         } => ending,
@@ -82,23 +88,46 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
     Ok(ending?)
 }
 
-fn reports(context: &Context, id: &RolloutId, clock: &Clock) -> Several {
+/// Says what is no notice, beside the footer where there is one.
+#[derive(Clone)]
+struct Voice(Option<footer::Beside>);
+
+impl Voice {
+    fn say(&self, text: &str) {
+        match &self.0 {
+            Some(footer) => footer.with(|| terminal::say(text)),
+            None => terminal::say(text),
+        }
+    }
+
+    /// Says the last thing.
+    fn end(&self, text: &str) {
+        if let Some(footer) = &self.0 {
+            footer.clear();
+        }
+        terminal::say(text);
+    }
+}
+
+fn reports(context: &Context, id: &RolloutId, clock: &Clock) -> (Several, Voice) {
     if context.json() {
-        return Several::new().and(Stream::new(Box::new(std::io::stdout())));
+        return (Several::new().and(Stream::new(Box::new(std::io::stdout()))), Voice(None));
     }
     let style = terminal::stderr_style(context);
     let out = || -> Box<dyn Write + Send> { Box::new(std::io::stderr()) };
     let closing = Closing::new(Box::new(std::io::stdout()), id.as_str(), terminal::page_style(context));
     let closing = closing.apart(std::io::stdout().is_terminal());
     if terminal::is_live(context) {
-        return Several::new().and(Live::new(out(), footer::on_stderr(), style)).and(closing);
+        let live = Live::new(out(), footer::on_stderr(), style);
+        let voice = Voice(Some(live.beside()));
+        return (Several::new().and(live).and(closing), voice);
     }
     let heartbeat = HEARTBEAT.mul_f64(clock.speed());
-    Several::new().and(Lines::new(out(), style, Some(heartbeat))).and(closing)
+    (Several::new().and(Lines::new(out(), style, Some(heartbeat))).and(closing), Voice(None))
 }
 
 /// The first signal is an event; the second ends the process at once.
-async fn carry_signals(inbox: mpsc::Sender<Inbound>, id: RolloutId) {
+async fn carry_signals(inbox: mpsc::Sender<Inbound>, id: RolloutId, (stop, voice): (&str, Voice)) {
     let kinds =
         [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::hangup(), "SIGHUP")];
     let (caught, mut signals) = mpsc::channel(INBOX);
@@ -108,10 +137,10 @@ async fn carry_signals(inbox: mpsc::Sender<Inbound>, id: RolloutId) {
         tokio::spawn(async move { while stream.recv().await.is_some() && caught.send(name).await.is_ok() {} });
     }
     let Some(name) = signals.recv().await else { return };
-    terminal::say(&format!("{name}: giving the traffic back, or holding, as the spec says; again to leave at once"));
+    voice.say(&format!("{name}: {stop}; again to leave at once"));
     let _ = inbox.send(Inbound::from(Event::Interrupted { signal: name.to_owned() })).await;
     if signals.recv().await.is_some() {
-        terminal::say(&format!("left at once; finish with: tidegate rollback {id}   (or: tidegate resume {id})"));
+        voice.end(&format!("left at once; finish with: tidegate rollback {id}   (or: tidegate resume {id})"));
         std::process::exit(i32::from(Exit::HandedOver as u8));
     }
 }

@@ -34,7 +34,29 @@ pub struct Live {
     over: bool,
 }
 
+/// Writes beside the footer: whatever else goes to the same terminal would be wiped away with it, or leave it
+/// standing half.
+#[derive(Clone, Debug)]
+pub struct Beside(ProgressBar);
+
+impl Beside {
+    /// Takes the footer away while `write` writes.
+    pub fn with(&self, write: impl FnOnce()) {
+        self.0.suspend(write);
+    }
+
+    /// Takes the footer away for good.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 impl Live {
+    /// For others who write to the same terminal.
+    pub fn beside(&self) -> Beside {
+        Beside(self.bar.clone())
+    }
+
     /// Writes lines to `out` and draws the footer on `target`: the same terminal.
     pub fn new(out: Box<dyn Write + Send>, target: ProgressDrawTarget, style: Style) -> Self {
         let bar = ProgressBar::with_draw_target(None, target);

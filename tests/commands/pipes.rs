@@ -54,7 +54,7 @@ fn a_reader_that_leaves_ends_nothing_badly() {
 fn a_rollout_goes_on_without_its_reader() {
     let sandbox = Sandbox::new();
     let spec = sandbox.quick("");
-    let words = ["run", &spec, "--lab", "--yes", "--json", "--lab-speed", "100"];
+    let words = ["run", &spec, "--lab", "--yes", "--json", "--lab-speed", "60"];
     let (code, errors) = head(sandbox.command(&words), 3);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     sandbox.run(&["status"]).is(0).says(&["promoted: web is served by web-green"]);

@@ -58,9 +58,9 @@ fn an_endpoint_that_is_not_there_is_named() {
 fn a_rehearsal_tells_lines_and_an_account() {
     let sandbox = Sandbox::new();
     let spec = sandbox.quick("");
-    let said = sandbox.run(&["run", &spec, "--lab", "--yes", "--lab-speed", "100"]).is(0).harmless();
+    let said = sandbox.run(&["run", &spec, "--lab", "--yes", "--lab-speed", "60"]).is(0).harmless();
     let first = said.err.lines().next().unwrap();
-    assert!(first.starts_with("rollout web-") && first.ends_with("at 100 times the wall's speed"), "{first}");
+    assert!(first.starts_with("rollout web-") && first.ends_with("at 60 times the wall's speed"), "{first}");
     assert!(said.out.starts_with("✔ promoted: web is served by web-green, the new release\n\n"), "{}", said.out);
     let said =
         said.says(&["step 1 of 8: register the task definition", "10% on the candidate, read back", "clients sent"]);
@@ -85,7 +85,7 @@ fn a_rehearsal_for_programs_is_lines_of_json() {
       above: 5
 ",
     );
-    let words = ["run", &spec, "--lab", "--yes", "--json", "--lab-speed", "100", "--lab-candidate", "errors=100%"];
+    let words = ["run", &spec, "--lab", "--yes", "--json", "--lab-speed", "60", "--lab-candidate", "errors=100%"];
     let said = sandbox.run(&words).is(10).harmless();
     let events = said.json();
     assert_eq!((&events[0]["type"], &events[0]["format"]), (&"version".into(), &1.into()));

@@ -75,7 +75,10 @@ strategy:
       - shift: 10%
       - hold: 2m
     warm: 1m
+# A lab second is short, and the machine may be busy with other tests.
+limits: { prepare: 1h, shift: 1h, verdict: 1h }
 gates:
+  - tasks: { start_within: 1h }
   - alarm: { name: web-5xx }
 ";
         self.file("quick.yaml", format!("{text}{extra}"))
