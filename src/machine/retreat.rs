@@ -204,9 +204,11 @@ impl Machine {
         let now = self.memory.now;
         self.memory.previous = self.memory.accepted;
         self.memory.accepted = Share::NONE;
-        self.memory.weighted = false;
-        if self.memory.back_at.is_none() {
+        let weighted = std::mem::take(&mut self.memory.weighted);
+        if weighted || self.memory.back_at.is_none() {
             self.memory.accepted_at = now;
+        }
+        if self.memory.back_at.is_none() {
             self.memory.back_at = Some(now);
             out.notices.push(Notice::TrafficBack { took: now.since(decided) });
         }
@@ -274,8 +276,7 @@ impl Machine {
     /// Whether closed minutes can prove by now that the candidate is quiet. One that never had weight,
     /// by us or by anybody we saw, is asked at once.
     fn is_ripe(&self) -> bool {
-        let back_at = self.memory.back_at.unwrap_or(self.memory.now);
-        !self.memory.carried || self.memory.now.since(back_at) >= QUIET_LEAST
+        !self.memory.carried || self.memory.now.since(self.memory.accepted_at) >= QUIET_LEAST
     }
 
     fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {

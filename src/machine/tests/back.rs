@@ -239,6 +239,20 @@ fn a_slot_is_proven_quiet_again_before_its_tasks_are_asked_for_again() {
 }
 
 #[test]
+fn weight_that_somebody_else_gives_begins_the_wait_for_quiet_anew() {
+    let mut run = told_back(canary());
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+    run.pass(MINUTE * 4);
+    run.share = tenth();
+    run.until_asked(|effect| matches!(effect, Effect::Look(look) if look.fleet));
+    run.answer(Answer::Failed(fault(FaultKind::Transient)));
+    run.until(|run| run.share == Share::NONE);
+    let back = run.now;
+    run.until_asked(is_scale);
+    assert!(run.now.since(back) >= crate::plan::QUIET_LEAST);
+}
+
+#[test]
 fn a_new_runner_goes_on_going_back() {
     let mut run = told_back(canary());
     run.until_asked(is_route);
