@@ -78,7 +78,7 @@ impl Machine {
     /// Whether the rule is as we left it, or as a write of ours with an unknown outcome left it:
     /// that write is then settled.
     pub(super) fn recognise(&mut self, rule: &RuleSeen) -> bool {
-        self.memory.carried |= rule.share != Some(Share::NONE);
+        self.saw(rule);
         let Some(share) = rule.share.filter(|_| rule.shape == self.plan.before.shape) else { return false };
         match self.memory.unsettled {
             Some(unsettled) if is_close(share, unsettled.share) => {
@@ -94,6 +94,13 @@ impl Machine {
             }
             None => is_close(share, self.memory.accepted),
         }
+    }
+
+    /// The rule may give the candidate weight.
+    pub(super) fn saw(&mut self, rule: &RuleSeen) {
+        let weighted = rule.share != Some(Share::NONE);
+        self.memory.carried |= weighted;
+        self.memory.weighted |= weighted;
     }
 
     /// The candidate's share is now known to be this.

@@ -34,10 +34,10 @@ impl Machine {
     /// The write that was outstanding when the rollout turned back is answered.
     pub(super) fn drained(&mut self, issued: &Issued, answer: &Answer, out: &mut Reaction) {
         let State::Draining { reason, decided } = self.state.clone() else { return };
-        if let Answer::Failed(fault) = answer
-            && fault.kind == FaultKind::Unknown
-        {
-            self.forget_answer(issued);
+        match answer {
+            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => self.forget_answer(issued),
+            Answer::Routed(seen) | Answer::Foreign(seen) => self.saw(seen),
+            _ => {}
         }
         self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
         self.look(true, None, out);
@@ -148,7 +148,9 @@ impl Machine {
         if let Some(fault) = seen.faults.first() {
             self.tell_fault(fault, out);
         }
-        self.memory.carried |= seen.rule.as_ref().is_some_and(|rule| !is_back(rule));
+        if let Some(rule) = &seen.rule {
+            self.saw(rule);
+        }
         if let Some(fleet) = &seen.fleet {
             self.memory.fleet = Some((self.memory.now, fleet.clone()));
         }
@@ -159,7 +161,8 @@ impl Machine {
         }
     }
 
-    /// The first read of the way back. Nothing but a stable slot without healthy targets stops the
+    /// The first read of the way back. It spares the write only where no write of weight is known or
+    /// possible, because it may show the rule as it was before one. Nothing but a stable slot without healthy targets stops the
     /// write; what could not be read does not.
     fn checked(&mut self, seen: &Observation, out: &mut Reaction) {
         let stable = seen.fleet.as_ref().map(|fleet| &fleet.stable);
@@ -170,7 +173,8 @@ impl Machine {
         {
             return;
         }
-        if on_stable && self.memory.unsettled.is_none() && !self.is_sticky(seen.rule.as_ref()) {
+        let settled = self.memory.unsettled.is_none() && !self.memory.weighted;
+        if on_stable && settled && !self.is_sticky(seen.rule.as_ref()) {
             self.traffic_is_back(out);
             return self.go(Phase::Quieting, out);
         }
@@ -200,8 +204,11 @@ impl Machine {
         let now = self.memory.now;
         self.memory.previous = self.memory.accepted;
         self.memory.accepted = Share::NONE;
-        if self.memory.back_at.is_none() {
+        let weighted = std::mem::take(&mut self.memory.weighted);
+        if weighted || self.memory.back_at.is_none() {
             self.memory.accepted_at = now;
+        }
+        if self.memory.back_at.is_none() {
             self.memory.back_at = Some(now);
             out.notices.push(Notice::TrafficBack { took: now.since(decided) });
         }
@@ -209,6 +216,7 @@ impl Machine {
 
     fn routed_back(&mut self, phase: Phase, issued: &Issued, seen: &RuleSeen, out: &mut Reaction) {
         let Effect::Route(route) = &issued.effect else { return };
+        self.saw(seen);
         self.memory.sticky_suspended |= route.stickiness == Stickiness::Suspend;
         if !is_back(seen) {
             self.memory.contradicted = true;
@@ -225,6 +233,7 @@ impl Machine {
     /// Nothing was written. With the traffic on the stable slot, what stands in the way of stickiness is
     /// somebody else's.
     fn foreign_back(&mut self, phase: Phase, seen: &RuleSeen, out: &mut Reaction) {
+        self.saw(seen);
         if phase != Phase::Mending || !is_back(seen) {
             return self.ask_after_phase(Phase::Verifying, RETRY);
         }
@@ -267,8 +276,7 @@ impl Machine {
     /// Whether closed minutes can prove by now that the candidate is quiet. One that never had weight,
     /// by us or by anybody we saw, is asked at once.
     fn is_ripe(&self) -> bool {
-        let back_at = self.memory.back_at.unwrap_or(self.memory.now);
-        !self.memory.carried || self.memory.now.since(back_at) >= QUIET_LEAST
+        !self.memory.carried || self.memory.now.since(self.memory.accepted_at) >= QUIET_LEAST
     }
 
     fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {

@@ -180,6 +180,9 @@ pub(super) struct Memory {
     pub(super) unsettled: Option<Unsettled>,
     /// Whether a write that gives the candidate weight was ever asked for.
     pub(super) carried: bool,
+    /// Whether the candidate was seen to have weight since all traffic was last seen on the stable slot:
+    /// one read that shows none may then be old.
+    pub(super) weighted: bool,
     /// When the candidate was first seen to have weight.
     pub(super) exposed: Option<Timestamp>,
     /// When the present step was seen to take hold.
@@ -226,6 +229,7 @@ impl Memory {
             accepted_at: zero,
             unsettled: None,
             carried: false,
+            weighted: false,
             exposed: None,
             step_since: zero,
             task_definition: None,

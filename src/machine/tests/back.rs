@@ -49,6 +49,30 @@ fn a_write_in_flight_is_answered_first() {
 }
 
 #[test]
+fn an_old_read_does_not_spare_the_write() {
+    for stop in [Run::interrupted, |run: &mut Run| run.told(Word::Rollback)] {
+        let mut run = Run::of(canary());
+        run.until_step(2);
+        stop(&mut run);
+        run.share = Share::NONE;
+        run.go();
+        run.share = tenth();
+        assert!(run.pending().is_some_and(is_route));
+        run.end();
+        assert_eq!(run.share, Share::NONE);
+    }
+}
+
+#[test]
+fn a_rollout_that_never_had_weight_goes_back_without_a_write() {
+    let mut run = Run::of(canary());
+    run.until_step(1);
+    run.told(Word::Rollback);
+    run.end();
+    assert_eq!(run.routes(), []);
+}
+
+#[test]
 fn a_write_whose_answer_was_lost_is_waited_out() {
     let mut run = Run::of(canary());
     run.until_asked(is_route);
@@ -212,6 +236,20 @@ fn a_slot_is_proven_quiet_again_before_its_tasks_are_asked_for_again() {
     assert_eq!(run.candidate.desired, FULL);
     run.end();
     assert_eq!((run.share, run.candidate.desired), (Share::NONE, 1));
+}
+
+#[test]
+fn weight_that_somebody_else_gives_begins_the_wait_for_quiet_anew() {
+    let mut run = told_back(canary());
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+    run.pass(MINUTE * 4);
+    run.share = tenth();
+    run.until_asked(|effect| matches!(effect, Effect::Look(look) if look.fleet));
+    run.answer(Answer::Failed(fault(FaultKind::Transient)));
+    run.until(|run| run.share == Share::NONE);
+    let back = run.now;
+    run.until_asked(is_scale);
+    assert!(run.now.since(back) >= crate::plan::QUIET_LEAST);
 }
 
 #[test]
