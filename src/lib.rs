@@ -1,4 +1,88 @@
 //! tidegate: blue-green and canary rollouts for Amazon ECS behind an Application Load Balancer.
+//!
+//! # The one idea
+//!
+//! The journal is the tape of everything that happened. The machine is a pure function of the tape. The
+//! engine only carries events in and effects out.
+//!
+//! ```text
+//! spec text ── parse ──▶ Spec ── compile(survey) ──▶ Plan ──▶ Machine
+//!
+//! operator ─┐                                             ┌─▶ report  (notices)
+//! answer ───┼─▶ event ─▶ journal.append ─▶ machine.apply ─┤
+//! timer ────┘                                             └─▶ cloud   (effects) ─▶ AWS, or the lab
+//!    ▲                                                              │
+//!    └──────────────────────────── answer ──────────────────────────┘
+//! ```
+//!
+//! * One event in, one reaction out. [`machine::Machine::apply`] never fails, never waits, never reads a
+//!   clock. After a crash the same events give the same machine.
+//! * Strategy ends at [`plan::compile`]: the machine knows absolute steps, not "canary" or "blue-green".
+//! * The world is described by targets ("90/10"), never by differences ("+10").
+//! * `status`, `resume`, `history`, a report and a regression test are each a fold over a tape.
+//! * The way back is monotone and idempotent, and open without lease, journal or store. The way forward
+//!   never is.
+//!
+//! # Who may import whom
+//!
+//! | module | may import |
+//! |---|---|
+//! | `clock name traffic fleet fault text` | words |
+//! | `gate` | words |
+//! | `spec` | `gate`, words |
+//! | `plan` | `spec gate`, words |
+//! | `machine` | `plan spec gate`, words |
+//! | `cloud` | `gate`, words |
+//! | `store` | `gate`, words |
+//! | `journal` | `machine plan spec gate`, words |
+//! | `report` | `machine plan spec gate`, words |
+//! | `engine` | `machine plan spec gate cloud store journal report`, words |
+//! | `lab` | nothing of ours |
+//! | `cli` | everything |
+//!
+//! The first row are the words. `tests/tidy.rs` reads this table and keeps it.
+//!
+//! # What is deliberately absent
+//!
+//! * Nothing in `spec`, `plan`, `gate` and `machine` waits, opens a file, reads a clock or the environment,
+//!   prints, or rolls dice. Time arrives inside events.
+//! * `machine` does not know `cloud`, and `cloud` does not know `machine`: `engine/perform.rs` is one match
+//!   between the two, and decides nothing.
+//! * `lab` imports nothing of ours. It knows AWS, not us, so it cannot share our misunderstandings.
+//! * There is never more than one effect outstanding, so that recovery has one thing to ask about and no set
+//!   to reconcile.
+//! * No write in flight is dropped. The way back waits for its answer, which the call's own time-out bounds,
+//!   and then writes.
+//! * Nothing goes forward that is not on the tape, and nothing on the tape is edited.
+//! * No weight is given on an old read, no step passed without data from after it, no capacity taken from a
+//!   slot that could still get a request. No data is never a pass.
+//! * Only `journal/record` derives serde for the run; the other types stay free to change. The written form
+//!   has a version, and `tests/tapes` has a tape of every one.
+//! * Only `cli` and `report` write to a terminal. Only `cli`, `journal` and `store` touch files.
+//! * There is no loop, queue, wait or retry without a named bound.
+//!
+//! # Where is the thing that…
+//!
+//! | …does this | is here |
+//! |---|---|
+//! | says what is wrong in a spec, and where | `spec` |
+//! | turns canary, linear and blue-green into steps | `plan/lower.rs` |
+//! | refuses a target that could not be rolled back | `plan/refusal.rs` |
+//! | decides what a datapoint, or none, means | `gate`, one file per kind |
+//! | gives the next weight | `machine/forward.rs` |
+//! | decides to go back | `machine/examine.rs` |
+//! | goes back | `machine/retreat.rs` |
+//! | remembers how long things may take | `machine/state.rs`, `spec::Limits` |
+//! | says where a rollout stands | `machine/progress.rs` |
+//! | turns 10 % into a weight | `traffic.rs` |
+//! | calls AWS, and knows a throttle from a denial | `cloud` |
+//! | makes it safe to kill the process | `engine/mod.rs` (order), `journal/mod.rs` (durability) |
+//! | keeps two runners from driving one rule | `store/claim.rs` |
+//! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
+//! | reads yesterday's tape | `journal/record` |
+//! | prints a sentence | `report` |
+//! | chooses an exit code | `cli` |
+//! | throws thousands of rollouts at the machine | `tests/simulation` |
 
 pub mod clock;
 pub mod fault;

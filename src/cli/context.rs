@@ -64,10 +64,9 @@ impl Context {
         };
         let connect_to = globals.connect_to.as_deref().unwrap_or_default();
         let connect_to = connect_to.split(',').filter(|entry| !entry.is_empty()).map(connection);
-        let connect_to = connect_to.collect::<Option<Vec<_>>>().ok_or_else(|| {
-            Failure::new(Exit::Usage, "TIDEGATE_CONNECT_TO is not a list of host:port=address:port")
-        })?;
-        #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+        let connect_to = connect_to
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| Failure::new(Exit::Usage, "TIDEGATE_CONNECT_TO is not a list of host:port=address:port"))?;
         let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         Ok(Self { variables: variables.collect(), globals, clock, connect_to })
     }
@@ -147,9 +146,8 @@ impl Stores {
     /// The rollout that `text` names: by id, beginning of an id, or name; without it the newest that is
     /// unfinished, or else the newest.
     pub(super) fn find(&self, text: Option<&str>) -> Result<Found<'_>, Failure> {
-        let found = [(&self.main, false), (&self.lab, true)].map(|(store, is_lab)| {
-            find_in(store, text).map(|entry| entry.map(|entry| Found { store, entry, is_lab }))
-        });
+        let found = [(&self.main, false), (&self.lab, true)]
+            .map(|(store, is_lab)| find_in(store, text).map(|entry| entry.map(|entry| Found { store, entry, is_lab })));
         let [main, lab] = found;
         match (main?, lab?) {
             (Some(main), Some(lab)) => {

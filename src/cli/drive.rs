@@ -12,7 +12,7 @@ use super::people::whoami;
 use super::{Exit, Failure, terminal};
 use crate::clock::Clock;
 use crate::cloud::alb::AlbDriver;
-use crate::engine::{Engine, Ending, Inbound, TapeWriter, carry_words};
+use crate::engine::{Ending, Engine, Inbound, TapeWriter, carry_words};
 use crate::journal::Record;
 use crate::machine::{Event, Machine};
 use crate::name::RolloutId;
@@ -40,7 +40,12 @@ pub(super) struct Drive<'a, T> {
 }
 
 /// Claims everything that a plan touches, in order.
-pub(super) fn claim(context: &Context, store: &Store, plan: &Plan, holder: (&RolloutId, &Clock)) -> Result<Claim, Failure> {
+pub(super) fn claim(
+    context: &Context,
+    store: &Store,
+    plan: &Plan,
+    holder: (&RolloutId, &Clock),
+) -> Result<Claim, Failure> {
     let target = &plan.target;
     let service = |name: &str| format!("{}/{}/{}/{name}", target.account, target.region, target.cluster);
     let (stable, candidate) = (service(&target.stable.service), service(&target.candidate.service));
@@ -93,11 +98,8 @@ fn reports(context: &Context, id: &RolloutId, clock: &Clock) -> Several {
 
 /// The first signal is an event; the second ends the process at once.
 async fn carry_signals(inbox: mpsc::Sender<Inbound>, id: RolloutId) {
-    let kinds = [
-        (SignalKind::interrupt(), "SIGINT"),
-        (SignalKind::terminate(), "SIGTERM"),
-        (SignalKind::hangup(), "SIGHUP"),
-    ];
+    let kinds =
+        [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::hangup(), "SIGHUP")];
     let (caught, mut signals) = mpsc::channel(INBOX);
     for (kind, name) in kinds {
         let Ok(mut stream) = signal(kind) else { continue };

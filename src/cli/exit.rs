@@ -54,9 +54,10 @@ impl Exit {
             Outcome::Promoted => Exit::Done,
             Outcome::Stranded { .. } => Exit::Stranded,
             Outcome::RolledBack(reason) => match reason {
-                Reason::Breach { .. } | Reason::Capacity { .. } | Reason::Blind(_) => Exit::RolledBack,
                 Reason::Refused(fault) if fault.kind == FaultKind::Denied => Exit::Denied,
-                Reason::Refused(_) => Exit::RolledBack,
+                Reason::Breach { .. } | Reason::Capacity { .. } | Reason::Blind(_) | Reason::Refused(_) => {
+                    Exit::RolledBack
+                }
                 Reason::Operator { .. } | Reason::Signal(_) => Exit::Stopped,
                 Reason::ForeignWrite { .. } => Exit::Refused,
                 Reason::TimeLimit { .. } => Exit::TimeLimit,

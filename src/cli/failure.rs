@@ -106,7 +106,9 @@ impl From<ClaimError> for Failure {
                 let id = holder.as_ref().map(|holder| holder.rollout.to_string());
                 let failure = Failure::new(Exit::Held, error.to_string());
                 match id {
-                    Some(id) => failure.hint(format!("`tidegate status {id}` shows it, `tidegate rollback {id}` ends it")),
+                    Some(id) => {
+                        failure.hint(format!("`tidegate status {id}` shows it, `tidegate rollback {id}` ends it"))
+                    }
                     None => failure,
                 }
             }

@@ -44,7 +44,9 @@ fn tell(context: &Context, found: &Found<'_>) -> Result<Exit, Failure> {
     match &tape.end {
         TapeEnd::Clean => {}
         TapeEnd::Torn { bytes, .. } => terminal::say(&format!("the last {bytes} bytes of the tape are no whole line")),
-        TapeEnd::Damaged { line, why } => terminal::say(&format!("line {line} of the tape is damaged: {}", escape(why))),
+        TapeEnd::Damaged { line, why } => {
+            terminal::say(&format!("line {line} of the tape is damaged: {}", escape(why)));
+        }
     }
     if !context.json() {
         let (_, summary) = fold(&tape);

@@ -83,8 +83,7 @@ struct PlayArgs {
 impl LabArgs {
     /// A lab that is only looked at.
     pub(super) fn idle() -> Self {
-        let play =
-            PlayArgs { candidate: Behaviour::default(), faults: Vec::new(), rps: 0.0, tasks: 4, seed: 1 };
+        let play = PlayArgs { candidate: Behaviour::default(), faults: Vec::new(), rps: 0.0, tasks: 4, seed: 1 };
         Self { play, speed: 30.0 }
     }
 }
@@ -140,18 +139,15 @@ impl Running {
 }
 
 fn seen(traffic: &TrafficReport) -> String {
-    let mut text = format!(
-        "\n  lab          clients sent {} requests, {} failed",
-        count(traffic.requests),
-        count(traffic.failed)
-    );
+    let (sent, failed) = (count(traffic.requests), count(traffic.failed));
+    let mut lines = vec![String::new(), format!("  lab          clients sent {sent} requests, {failed} failed")];
     for (group, seen) in &traffic.by_target_group {
         let (requests, failed) = (count(seen.requests), count(seen.failed));
-        text.push_str(&format!("\n               {}: {requests} served, {failed} failed", escape(group)));
+        lines.push(format!("               {}: {requests} served, {failed} failed", escape(group)));
     }
-    let unrouted = count(traffic.unrouted);
-    text.push_str(&format!("\n               {unrouted} failed without a task's doing\n"));
-    text
+    lines.push(format!("               {} failed without a task's doing", count(traffic.unrouted)));
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 /// Starts a lab made of a spec, inside this process.
@@ -176,9 +172,9 @@ pub(super) async fn start(
     };
     config.listen = listen.unwrap_or(config.listen);
     let address = config.listen;
-    let lab = Lab::start(config).await.map_err(|error| {
-        Failure::new(Exit::Unexpected, format!("the lab cannot listen on {address}: {error}"))
-    })?;
+    let lab = Lab::start(config)
+        .await
+        .map_err(|error| Failure::new(Exit::Unexpected, format!("the lab cannot listen on {address}: {error}")))?;
     Ok(Running { lab, region })
 }
 
@@ -258,13 +254,13 @@ fn seed_release(world: &mut WorldSeed, release: &Release, folder: &Path) -> Resu
         }
         Release::Images { family, images } => {
             world.family.clone_from(family);
-            if let Some((container, _)) = images.first() {
-                world.container.clone_from(container);
-            }
+            let mut names = images.iter().map(|(container, _)| container.clone());
+            world.container = names.next().unwrap_or_else(|| world.container.clone());
+            world.sidecars = names.collect();
         }
         Release::Registered(name) => {
             let tail = name.rsplit('/').next().unwrap_or(name);
-            world.family = tail.split(':').next().unwrap_or(tail).to_owned();
+            tail.split(':').next().unwrap_or(tail).clone_into(&mut world.family);
             world.extra_task_definitions.push(name.clone());
         }
     }

@@ -40,11 +40,9 @@ pub(super) async fn prepare(aws: &Aws, release: &Release, folder: &Path) -> Resu
             let described = task_definition(aws, name).await?;
             let arn = described.as_ref().and_then(|d| d["taskDefinition"]["taskDefinitionArn"].as_str());
             Ok(match arn {
-                Some(arn) => Ready {
-                    plan: ReleasePlan::Registered(arn.to_owned()),
-                    document: None,
-                    problems: Vec::new(),
-                },
+                Some(arn) => {
+                    Ready { plan: ReleasePlan::Registered(arn.to_owned()), document: None, problems: Vec::new() }
+                }
                 None => unusable(format!("there is no task definition {name}")),
             })
         }

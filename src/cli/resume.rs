@@ -52,17 +52,8 @@ pub(super) async fn take_over(
     let document = if word.is_some() { None } else { document(context, &aws, &tape).await? };
     let cloud = target::driver(context, (&aws, &clock), &plan, document, context.connect_to());
     let (first, then) = events(context, &machine, &tape, word);
-    let drive_it = Drive {
-        store: found.store,
-        id,
-        machine,
-        first,
-        then,
-        records: tape.records,
-        tape: writer,
-        cloud,
-        clock,
-    };
+    let drive_it =
+        Drive { store: found.store, id, machine, first, then, records: tape.records, tape: writer, cloud, clock };
     let ending = drive(context, drive_it).await?;
     drop(held);
     Ok(ending)
@@ -83,7 +74,12 @@ fn over(machine: &Machine, goes_back: bool) -> Option<Outcome> {
     (!again).then(|| outcome.clone())
 }
 
-fn events(context: &Context, machine: &Machine, tape: &Tape, word: Option<(Word, Option<String>)>) -> (Event, Vec<Event>) {
+fn events(
+    context: &Context,
+    machine: &Machine,
+    tape: &Tape,
+    word: Option<(Word, Option<String>)>,
+) -> (Event, Vec<Event>) {
     let by = whoami(context);
     let before = tape.records.iter().filter(|record| matches!(record.event, Event::Recovered { .. })).count();
     let recovered = Event::Recovered { by: by.clone(), epoch: before as u64 + 2 };

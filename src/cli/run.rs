@@ -62,17 +62,20 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let journal = Journal::create(&entry.tape(), &header)?;
     announce(context, &id, &plan, &clock);
     let cloud = target::driver(context, (&aws, &clock), &plan, document, connect_to);
-    let ending = drive(context, Drive {
-        store,
-        id: &id,
-        machine: Machine::new(plan),
-        first: Event::Started { by: whoami(context) },
-        then: Vec::new(),
-        records: Vec::new(),
-        tape: journal,
-        cloud,
-        clock,
-    })
+    let ending = drive(
+        context,
+        Drive {
+            store,
+            id: &id,
+            machine: Machine::new(plan),
+            first: Event::Started { by: whoami(context) },
+            then: Vec::new(),
+            records: Vec::new(),
+            tape: journal,
+            cloud,
+            clock,
+        },
+    )
     .await?;
     drop(claim);
     if let Some(lab) = lab {
@@ -110,7 +113,9 @@ fn refuse_unfinished(store: &Store, plan: &Plan) -> Result<(), Failure> {
             let id = &entry.id;
             // A live runner is named by its claim, which says more.
             let failure = Failure::new(Exit::Held, format!("rollout {id} is not over, and it moves the same rule"));
-            return Err(failure.hint(format!("`tidegate resume {id}` goes on with it, `tidegate rollback {id}` ends it")));
+            return Err(
+                failure.hint(format!("`tidegate resume {id}` goes on with it, `tidegate rollback {id}` ends it"))
+            );
         }
     }
     Ok(())
@@ -122,7 +127,8 @@ fn announce(context: &Context, id: &RolloutId, plan: &Plan, clock: &Clock) {
     }
     let (least, most) = plan.duration();
     let span = |span| crate::clock::span(span);
-    let fast = if clock.speed() == 1.0 { String::new() } else { format!(", at {} times the wall's speed", clock.speed()) };
+    let fast =
+        if clock.speed() == 1.0 { String::new() } else { format!(", at {} times the wall's speed", clock.speed()) };
     terminal::say(&format!("rollout {id}: {} to {}{fast}", span(least), span(most)));
     for warning in &plan.warnings {
         terminal::say(&format!("note: {}", crate::text::escape(warning)));

@@ -11,7 +11,9 @@ use crate::text::{escape, many};
 
 /// Check specs: every problem at once, each with its place.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tidegate validate rollout.yaml\n  VERSION=42 tidegate validate specs/*.yaml --json")]
+#[command(
+    after_help = "Examples:\n  tidegate validate rollout.yaml\n  VERSION=42 tidegate validate specs/*.yaml --json"
+)]
 pub(super) struct Args {
     /// The specs.
     #[arg(required = true, value_name = "SPEC")]

@@ -51,7 +51,8 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
         }
     } else if !is_driven(&found) {
         let id = &found.entry.id;
-        let failure = Failure::new(Exit::HandedOver, format!("nobody drives rollout {id}, so nobody hears `{}`", word.as_str()));
+        let failure =
+            Failure::new(Exit::HandedOver, format!("nobody drives rollout {id}, so nobody hears `{}`", word.as_str()));
         return Err(failure.hint(format!("`tidegate resume {id}` goes on with it")));
     }
     tell_runner(context, &found, word, args.reason).await
@@ -101,7 +102,12 @@ fn confirm(context: &Context, args: &Args, found: &Found<'_>, machine: &Machine)
     Err(Failure::new(Exit::Refused, "nothing was done"))
 }
 
-async fn back_without_runner(context: &Context, found: &Found<'_>, word: Word, reason: Option<String>) -> Result<Exit, Failure> {
+async fn back_without_runner(
+    context: &Context,
+    found: &Found<'_>,
+    word: Word,
+    reason: Option<String>,
+) -> Result<Exit, Failure> {
     let ending = take_over(context, found, Some((word, reason))).await?;
     Ok(match ending.outcome {
         Some(Outcome::RolledBack(_)) => Exit::Done,
@@ -112,7 +118,12 @@ async fn back_without_runner(context: &Context, found: &Found<'_>, word: Word, r
 }
 
 /// Leaves the word for the runner and follows what comes of it.
-async fn tell_runner(context: &Context, found: &Found<'_>, word: Word, reason: Option<String>) -> Result<Exit, Failure> {
+async fn tell_runner(
+    context: &Context,
+    found: &Found<'_>,
+    word: Word,
+    reason: Option<String>,
+) -> Result<Exit, Failure> {
     let mut follower = Follower::at_end(found)?;
     // Stamped in the rollout's own time, which in a lab is not the wall's.
     let at = follower.machine().now().max(if found.is_lab { follower.machine().now() } else { context.clock().now() });
@@ -123,7 +134,7 @@ async fn tell_runner(context: &Context, found: &Found<'_>, word: Word, reason: O
     let mut lines = Lines::new(Box::new(std::io::stderr()), terminal::stderr_style(context), None);
     let mut stream = context.json().then(|| Stream::new(Box::new(std::io::stdout())));
     let within = if is_back(word) { BACK_WITHIN } else { TAKEN_WITHIN };
-    let followed = follower
+    let end = follower
         .until(
             within,
             |at, notice, machine| match &mut stream {
@@ -142,12 +153,11 @@ async fn tell_runner(context: &Context, found: &Found<'_>, word: Word, reason: O
     if let Some(why) = refusal {
         return Err(Failure::new(Exit::Refused, format!("the runner did not {}: {why}", word.as_str())));
     }
-    match followed {
-        Followed::Done => Ok(exit_of(follower.machine())),
+    match end {
         Followed::RunnerGone if is_back(word) && follower.machine().outcome().is_none() => {
             back_without_runner(context, found, word, told.reason).await
         }
-        Followed::RunnerGone => Ok(exit_of(follower.machine())),
+        Followed::Done | Followed::RunnerGone => Ok(exit_of(follower.machine())),
         Followed::TimedOut => {
             Err(Failure::new(Exit::HandedOver, format!("the runner has not answered for {}", span(within)))
                 .hint(format!("`tidegate status {}` says where it stands", found.entry.id)))

@@ -81,7 +81,9 @@ pub struct WorldSeed {
     pub family: String,
     /// The name of its container.
     pub container: String,
-    /// The image of its container.
+    /// Names of further containers in it.
+    pub sidecars: Vec<String>,
+    /// The image of its containers.
     pub image: String,
     /// The port of its container.
     pub container_port: u16,
@@ -160,6 +162,7 @@ impl Default for WorldSeed {
             slots: [slot("blue", 2, 100), slot("green", 0, 0)],
             family: "web".to_owned(),
             container: "web".to_owned(),
+            sidecars: Vec::new(),
             image: "example/web:1".to_owned(),
             container_port: 8080,
             extra_task_definitions: Vec::new(),

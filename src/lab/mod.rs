@@ -103,3 +103,31 @@ impl Drop for Lab {
         self.world.ending.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::plain::Connection;
+    use super::*;
+
+    async fn ask(address: SocketAddr, request: &str) -> u16 {
+        let mut connection = Connection::open(address).await.expect("the lab listens");
+        connection.ask(request.as_bytes()).await.expect("the lab answers").status
+    }
+
+    #[tokio::test]
+    async fn a_lab_serves_from_the_start_and_ends_when_it_is_stopped() {
+        let mut config = LabConfig { rps: 0.0, clock: LabClock::new(60.0), ..LabConfig::default() };
+        config.world.rule_hosts = vec!["*.example".to_owned()];
+        let lab = Lab::start(config).await.expect("a loopback port is free");
+        let (name, listener) = lab.connections().remove(0);
+        assert!(name.ends_with(".elb.amazonaws.com:80"), "{name}");
+        assert_eq!(ask(listener, "GET / HTTP/1.1\r\nhost: lab.example\r\n\r\n").await, 200);
+        assert_eq!(ask(listener, "GET / HTTP/1.1\r\nhost: other\r\n\r\n").await, 404);
+        let api = lab.endpoint().trim_start_matches("http://").parse().expect("it is an address");
+        assert_eq!(ask(api, "GET /_lab/traffic HTTP/1.1\r\nhost: lab\r\n\r\n").await, 200);
+        assert_eq!(lab.traffic(), TrafficReport::default());
+        lab.stop().await;
+        assert!(Connection::open(listener).await.is_err());
+        assert!(Connection::open(api).await.is_err());
+    }
+}

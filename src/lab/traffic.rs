@@ -64,6 +64,8 @@ const CLIENTS: u64 = 64;
 const FAILURES_LIMIT: usize = 100;
 /// A client this far behind its own schedule forgets what it missed, in lab milliseconds.
 const BEHIND_LIMIT_MS: f64 = 10_000.0;
+/// A client is a new person without a cookie after about this long, in lab milliseconds.
+const VISIT_MS: f64 = 300_000.0;
 /// A client waits this long for an answer.
 const PATIENCE: Duration = Duration::from_secs(90);
 const PATIENCE_AT_LEAST: Duration = Duration::from_secs(10);
@@ -123,6 +125,7 @@ impl Traffic {
                 address,
                 connection: None,
                 cookie: None,
+                leaves_at: 0.0,
                 die: fastrand::Rng::with_seed(traffic.seed ^ (number + 1) << 32),
             };
             ending.spawn(async move { traffic.drive(client).await });
@@ -142,7 +145,7 @@ impl Traffic {
                 due = self.clock.now_ms() as f64;
                 continue;
             }
-            due += -(1.0 - client.die.f64()).ln() * 1e3 * CLIENTS as f64 / rate;
+            due += client.wait(1e3 * CLIENTS as f64 / rate);
             let ahead = due - self.clock.now_ms() as f64;
             if ahead < -BEHIND_LIMIT_MS {
                 due = self.clock.now_ms() as f64;
@@ -156,6 +159,10 @@ impl Traffic {
                         continue;
                     }
                 }
+            }
+            if due > client.leaves_at {
+                client.cookie = None;
+                client.leaves_at = due + client.wait(VISIT_MS);
             }
             self.request(&mut client).await;
         }
@@ -206,10 +213,16 @@ struct Client {
     address: SocketAddr,
     connection: Option<Connection>,
     cookie: Option<String>,
+    leaves_at: f64,
     die: fastrand::Rng,
 }
 
 impl Client {
+    /// A waiting time of a Poisson process.
+    fn wait(&mut self, mean: f64) -> f64 {
+        -(1.0 - self.die.f64()).ln() * mean
+    }
+
     async fn ask(&mut self, head: &str) -> std::io::Result<Answer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,

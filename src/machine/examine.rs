@@ -2,7 +2,7 @@
 
 use super::effect::Observation;
 use super::notice::{Notice, Outcome, Reason};
-use super::state::{SHORT_WITHIN, STALE_WITHIN, State};
+use super::state::{Cause, SHORT_WITHIN, STALE_WITHIN, State};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
@@ -35,7 +35,7 @@ impl Machine {
     fn window(&self) -> Window {
         Window {
             rollout: self.memory.judged_from,
-            exposed: self.memory.exposed,
+            exposed: self.memory.exposed.map(|exposed| exposed.max(self.memory.judged_from)),
             step: self.memory.step_since,
             now: self.memory.now,
         }
@@ -115,9 +115,9 @@ impl Machine {
         recent && before && rule.shape == self.plan.before.shape
     }
 
-    /// Somebody else wrote the rule.
+    /// Somebody else wrote the rule. A pause for that has told so already; no other pause hides it.
     pub(super) fn foreign(&mut self, found: String, out: &mut Reaction) {
-        if self.is_paused() || !self.is_forward() {
+        if self.is_paused_for(&[Cause::ForeignWrite]) || !self.is_forward() {
             return;
         }
         out.notices.push(Notice::ForeignWrite { found: found.clone(), expected: self.memory.accepted });
@@ -127,7 +127,7 @@ impl Machine {
         }
         match self.plan.policies.on_foreign_write {
             OnTrouble::Rollback => self.retreat(Reason::ForeignWrite { found }, out),
-            OnTrouble::Hold => self.pause(format!("somebody else wrote the rule: {found}"), false, out),
+            OnTrouble::Hold => self.pause(format!("somebody else wrote the rule: {found}"), Cause::ForeignWrite, out),
         }
     }
 
@@ -143,18 +143,23 @@ impl Machine {
         if self.memory.wanted == 0 {
             return;
         }
-        if !self.runs_release(&candidate.task_definition) {
-            return self.drifted(candidate, out);
+        if self.runs_release(&candidate.task_definition) {
+            self.memory.drifted_since = None;
+            self.memory.all_started |= candidate.healthy >= self.memory.wanted;
+            self.examine_tasks(candidate, out);
+        } else {
+            self.drifted(candidate, out);
         }
-        self.memory.drifted_since = None;
-        self.memory.all_started |= candidate.healthy >= self.memory.wanted;
+        self.examine_capacity(candidate, out);
+    }
+
+    fn examine_tasks(&mut self, candidate: &Capacity, out: &mut Reaction) {
         for index in 0..self.plan.gates.len() {
             if matches!(self.plan.gates[index].check, Check::Tasks(_)) && self.is_forward() {
                 let reading = self.tasks_reading(candidate.clone());
                 self.examine_reading(index, &reading, out);
             }
         }
-        self.examine_capacity(candidate, out);
     }
 
     fn tasks_reading(&self, capacity: Capacity) -> Reading {
@@ -204,37 +209,50 @@ impl Machine {
         }
     }
 
-    /// A verdict is news when it changed its mind; "nothing yet" is none.
+    /// A verdict is news when it says something else than the last one that said something; that a
+    /// new step has no data yet is none.
     fn is_news(&self, index: usize, verdict: &Verdict) -> bool {
-        match &self.memory.verdicts[index] {
-            Some(before) => before.outcome != verdict.outcome,
-            None => verdict.outcome != GateOutcome::Inconclusive,
+        match (&self.memory.verdicts[index], verdict.outcome) {
+            (Some(before), GateOutcome::Inconclusive) => before.outcome == GateOutcome::Fail,
+            (Some(before), outcome) => before.outcome != outcome,
+            (None, outcome) => outcome != GateOutcome::Inconclusive,
         }
     }
 
-    /// A gate failed, or capacity is lost: back, or a person is asked.
+    /// A gate failed, or capacity is lost: back, or a person is asked. Gates stay on while a person
+    /// keeps the rollout paused; a rule that somebody else wrote is left alone.
     pub(super) fn breach(&mut self, reason: Reason, out: &mut Reaction) {
-        if self.memory.committed || self.is_paused() {
+        if self.memory.committed || self.is_paused_for(&[Cause::Breach, Cause::ForeignWrite]) {
             return;
         }
         match self.plan.policies.on_breach {
             OnTrouble::Rollback => self.retreat(reason, out),
             OnTrouble::Hold => {
-                self.pause(reason.to_string(), false, out);
+                self.pause(reason.to_string(), Cause::Breach, out);
                 self.keep_looking();
             }
         }
     }
 
-    /// A person may keep a rollout paused only so long.
-    fn examine_pause(&mut self, out: &mut Reaction) {
+    /// A person may keep a rollout paused only so long: then it goes back, or past the commit ends
+    /// with the old stable slot as it is.
+    pub(super) fn examine_pause(&mut self, out: &mut Reaction) {
         let Some(paused) = &self.memory.paused else { return };
         let limit = self.plan.limits.pause;
-        if self.memory.now.since(paused.since) <= limit || self.memory.committed || !self.is_forward() {
+        if self.memory.now.since(paused.since) <= limit || !self.is_forward() {
             return;
         }
         let what = format!("nobody said how to go on within {}", crate::clock::span(limit));
+        if self.memory.committed {
+            self.memory.paused = None;
+            out.notices.push(Notice::LeftUndone { what: format!("the old stable slot keeps its tasks: {what}") });
+            return self.count_and_promote(out);
+        }
         self.retreat(Reason::TimeLimit { what }, out);
+    }
+
+    fn is_paused_for(&self, causes: &[Cause]) -> bool {
+        self.memory.paused.as_ref().is_some_and(|paused| causes.contains(&paused.cause))
     }
 
     /// Whether `task_definition` is the release, by ARN or by `family:revision`.

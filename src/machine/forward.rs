@@ -1,5 +1,7 @@
 //! The way forward: what each step asks of the world, and what its answers lead to.
 
+use std::time::Duration;
+
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::notice::{Notice, Outcome, Reason};
 use super::state::{
@@ -9,7 +11,7 @@ use super::state::{
 use super::{Machine, Reaction};
 use crate::clock::{Timestamp, span};
 use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Role, RuleSeen};
+use crate::fleet::{Capacity, Role, RuleSeen};
 use crate::gate::{Check, Outcome as GateOutcome};
 use crate::plan::{Action, QUIET_LEAST, ReleasePlan};
 use crate::traffic::Share;
@@ -89,6 +91,10 @@ impl Machine {
         }
     }
 
+    fn registered(&mut self, out: &mut Reaction) {
+        if self.is_paused() { self.next_look(POLL) } else { self.pass_step(out) }
+    }
+
     fn prepare(&mut self, count: u32, out: &mut Reaction) {
         self.memory.asked = self.memory.now;
         self.memory.wanted = count;
@@ -113,7 +119,7 @@ impl Machine {
             Answer::Registered(arn) => {
                 self.memory.task_definition = Some(arn.clone());
                 out.notices.push(Notice::Registered(arn));
-                self.pass_step(out);
+                self.registered(out);
             }
             Answer::Scaled => self.scaled(out),
             Answer::Routed(seen) => self.routed(issued, &seen, out),
@@ -135,6 +141,8 @@ impl Machine {
         let State::Forward { step, stage, .. } = self.state else { return };
         let Some(action) = self.plan.steps.get(step).map(|step| step.action.clone()) else { return };
         match (action, stage) {
+            (_, Stage::Counting(_)) => {}
+            (Action::Register, _) => self.registered(out),
             (Action::Prepare(count), _) => self.settle_prepare(count, seen, out),
             (Action::Shift(share), _) => self.check_shift(share, seen, asked, out),
             (Action::Commit, _) => self.check_commit(seen, out),
@@ -147,12 +155,18 @@ impl Machine {
     }
 
     /// Plans the next ordinary look; tasks are read in every fourth.
-    fn next_look(&mut self, after: std::time::Duration) {
+    fn next_look(&mut self, after: Duration) {
         self.memory.looks += 1;
         let fleet = self.memory.looks.is_multiple_of(FLEET_EVERY)
             || self.memory.short_since.is_some()
             || self.memory.drifted_since.is_some();
         self.ask_after(after, Effect::Look(self.view(fleet, None)));
+    }
+
+    fn look_sooner(&mut self, after: Duration) {
+        if let (State::Forward { .. }, Wait::Until(moment, _)) = (&self.state, &mut self.wait) {
+            *moment = (*moment).min(self.memory.now + after);
+        }
     }
 
     fn settle_prepare(&mut self, count: u32, seen: &Observation, out: &mut Reaction) {
@@ -187,21 +201,27 @@ impl Machine {
         if self.memory.unsettled.is_some() || seen.rule.is_none() || self.is_paused() {
             return self.ask_after(BRISK_POLL, again);
         }
-        let need = share.need(self.memory.wanted);
-        let healthy = seen.fleet.as_ref().map(|fleet| fleet.candidate.healthy);
-        let fresh = self.memory.now.since(asked) <= FRESH;
-        match healthy {
-            Some(healthy) if healthy >= need && fresh => {
-                self.set_stage(Stage::Acting);
-                let expected = Some(self.memory.accepted);
-                self.ask(Effect::Route(Route { share, expected, stickiness: Stickiness::Keep }), out);
-            }
-            Some(healthy) if healthy < need => {
-                self.wait_for(format!("{need} healthy candidate tasks, {healthy} seen"), out);
-                self.ask_after(BRISK_POLL, again);
-            }
-            _ => self.ask_after(RETRY, again),
+        let Some(fleet) = &seen.fleet else { return self.ask_after(RETRY, again) };
+        if let Some(lacking) = self.lacking(share, &fleet.candidate) {
+            self.wait_for(lacking, out);
+            return self.ask_after(BRISK_POLL, again);
         }
+        if self.memory.now.since(asked) > FRESH {
+            return self.ask_after(RETRY, again);
+        }
+        self.set_stage(Stage::Acting);
+        let expected = Some(self.memory.accepted);
+        self.ask(Effect::Route(Route { share, expected, stickiness: Stickiness::Keep }), out);
+    }
+
+    /// What the candidate lacks to be given this share.
+    fn lacking(&self, share: Share, candidate: &Capacity) -> Option<String> {
+        let Capacity { healthy, task_definition, .. } = candidate;
+        let need = share.need(self.memory.wanted);
+        if !self.runs_release(task_definition) {
+            return Some(format!("the release on the candidate's service, which runs {task_definition}"));
+        }
+        (*healthy < need).then(|| format!("{need} healthy candidate tasks, {healthy} seen"))
     }
 
     fn shift_landed(&mut self, out: &mut Reaction) {
@@ -325,10 +345,13 @@ impl Machine {
         let streak = if reading.right { streak + 1 } else { 0 };
         out.notices.push(Notice::Probed { gate: name.clone(), right: reading.right, text: reading.text.clone() });
         self.set_stage(Stage::Probing(streak));
-        if streak >= times && !self.is_paused() {
+        if self.is_paused() {
+            return self.next_look(POLL);
+        }
+        if streak >= times {
             return self.pass_step(out);
         }
-        if self.memory.now >= self.deadline() && !self.is_paused() {
+        if self.memory.now >= self.deadline() {
             let reason = Reason::Breach { gate: name, evidence: reading.text.clone(), outcome: GateOutcome::Fail };
             return self.breach(reason, out);
         }
@@ -359,10 +382,10 @@ impl Machine {
                 self.ask_after(BRISK_POLL, Effect::Look(self.view(true, None)));
             }
             Effect::Look(_) => {
-                self.blind(&fault, out);
-                if matches!(self.state, State::Forward { .. }) {
-                    self.ask_after(BRISK_POLL, issued.effect.clone());
-                }
+                // A look that saw nothing still lets limits run out.
+                let nothing = Observation { faults: vec![fault], ..Observation::default() };
+                self.seen(&nothing, issued.at, out);
+                self.look_sooner(BRISK_POLL);
             }
             _ if self.out_of_time(out) => {}
             // A stable slot whose retirement is unknown: the proof of quiet is taken again first.
@@ -375,7 +398,7 @@ impl Machine {
     }
 
     /// Counts what the candidate served; the rollout is promoted whatever comes of it.
-    fn count_and_promote(&mut self, out: &mut Reaction) {
+    pub(super) fn count_and_promote(&mut self, out: &mut Reaction) {
         let Some(since) = self.memory.exposed else { return self.finish(Outcome::Promoted, out) };
         self.set_stage(Stage::Counting(0));
         self.ask(Effect::Count { since }, out);
@@ -429,9 +452,14 @@ impl Machine {
         }
     }
 
-    /// Goes back when the present step has lasted as long as it may; a pause stops its clock.
+    /// Goes back when the present step has lasted as long as it may; a pause stops its clock, and has
+    /// a limit of its own.
     fn out_of_time(&mut self, out: &mut Reaction) -> bool {
-        let State::Forward { step, .. } = self.state else { return false };
+        self.examine_pause(out);
+        let State::Forward { step, stage, .. } = self.state else { return true };
+        if matches!(stage, Stage::Counting(_)) {
+            return true;
+        }
         if self.memory.now < self.deadline() || self.is_paused() || self.memory.committed {
             return false;
         }

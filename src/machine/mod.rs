@@ -12,6 +12,8 @@ mod notice;
 mod progress;
 mod retreat;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
@@ -25,7 +27,7 @@ use crate::fleet::Role;
 use crate::gate::Check;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use state::{LOOK_BACK, Memory, Paused, Phase, State, Unsettled, Wait};
+use state::{Cause, LOOK_BACK, Memory, Paused, Phase, State, Unsettled, Wait};
 
 /// What one event led to.
 #[must_use = "effects must be performed and notices told"]
@@ -110,7 +112,7 @@ impl Machine {
         self.memory.now
     }
 
-    /// Whether it is going back, or has.
+    /// Whether it is on its way back.
     pub fn is_retreating(&self) -> bool {
         matches!(self.state, State::Draining { .. } | State::Retreat { .. })
     }
@@ -172,7 +174,9 @@ impl Machine {
             State::Finished(_) if !stranded => Some("it is over".to_owned()),
             State::Ready | State::Forward { .. } | State::Finished(_) => {
                 self.memory.overwritten = 0;
+                self.memory.contradicted = false;
                 self.memory.revived = false;
+                self.memory.hurry = false;
                 self.retreat(Reason::Operator { word, by: by.to_owned(), reason }, out);
                 None
             }
@@ -187,7 +191,7 @@ impl Machine {
             return Some(format!("it is paused already: {}", paused.why));
         }
         let why = reason.map_or_else(|| format!("paused by {by}"), |reason| format!("paused by {by}: {reason}"));
-        self.pause(why, false, out);
+        self.pause(why, Cause::Person, out);
         None
     }
 
@@ -200,27 +204,30 @@ impl Machine {
         None
     }
 
-    /// The step's limit begins anew after a pause, and what was breached before it is overruled.
-    fn unpause(&mut self) {
+    /// The step's limit begins anew after a pause.
+    fn restart_limit(&mut self) {
         let now = self.memory.now;
         if let State::Forward { began, .. } = &mut self.state {
             *began = now;
         }
+    }
+
+    /// What was breached before a person's word to go on is overruled.
+    fn unpause(&mut self) {
+        let now = self.memory.now;
+        self.restart_limit();
         self.memory.judged_from = now;
         self.memory.step_since = now;
-        self.memory.exposed = self.memory.exposed.map(|_| now);
         self.memory.short_since = None;
         self.memory.drifted_since = None;
         self.memory.verdicts.fill(None);
     }
 
-    fn pause(&mut self, why: String, by_interrupt: bool, out: &mut Reaction) {
-        if self.memory.paused.is_some() {
-            return;
-        }
-        let since = self.memory.now;
+    /// Takes no step from here on. A pause that is on already gets another cause, and no more time.
+    fn pause(&mut self, why: String, cause: Cause, out: &mut Reaction) {
+        let since = self.memory.paused.as_ref().map_or(self.memory.now, |paused| paused.since);
         out.notices.push(Notice::Paused { why: why.clone(), until: since + self.plan.limits.pause });
-        self.memory.paused = Some(Paused { why, since, by_interrupt });
+        self.memory.paused = Some(Paused { why, since, cause });
     }
 
     fn interrupted(&mut self, signal: String, out: &mut Reaction) {
@@ -237,7 +244,9 @@ impl Machine {
                 out.notices.push(Notice::HandedOver { why: format!("{signal}; all traffic is on the candidate") });
             }
             State::Ready | State::Forward { .. } if hold => {
-                self.pause(format!("the runner was stopped by {signal}"), true, out);
+                if self.memory.paused.is_none() {
+                    self.pause(format!("the runner was stopped by {signal}"), Cause::Interrupt, out);
+                }
                 let share = self.memory.accepted;
                 out.notices.push(Notice::HandedOver { why: format!("{signal}; the candidate keeps {share}") });
             }
@@ -249,15 +258,16 @@ impl Machine {
     }
 
     fn recovered(&mut self, by: String, epoch: u64, out: &mut Reaction) {
+        if self.memory.paused.as_ref().is_some_and(|paused| paused.cause == Cause::Interrupt) {
+            self.memory.paused = None;
+            self.restart_limit();
+        }
         if let State::Ready = self.state {
             return self.start(by, out);
         }
         out.notices.push(Notice::Recovered { by, epoch });
-        if self.memory.paused.as_ref().is_some_and(|paused| paused.by_interrupt) {
-            self.memory.paused = None;
-            self.unpause();
-        }
         self.memory.hurry = false;
+        self.memory.revived = false;
         let outstanding = std::mem::replace(&mut self.wait, Wait::Nothing);
         if let Wait::Answer(issued) = &outstanding {
             self.forget_answer(issued);

@@ -2,7 +2,7 @@
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::notice::{Notice, Outcome, Reason};
-use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, State, Wait};
+use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State, Wait};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
@@ -46,12 +46,14 @@ impl Machine {
     /// An answer on the way back.
     pub(super) fn back(&mut self, issued: &Issued, answer: Answer, out: &mut Reaction) {
         let State::Retreat { decided, phase, .. } = self.state.clone() else { return };
-        if self.out_of_patience(decided, out) {
+        let is_done = matches!(&answer, Answer::Routed(seen) if is_back(seen));
+        if !is_done && self.out_of_patience(decided, out) {
             return;
         }
         match answer {
             Answer::Seen(seen) => self.seen_back(phase, &seen, out),
-            Answer::Routed(seen) | Answer::Foreign(seen) => self.routed_back(phase, issued, &seen, out),
+            Answer::Routed(seen) => self.routed_back(phase, issued, &seen, out),
+            Answer::Foreign(seen) => self.foreign_back(phase, &seen, out),
             Answer::Scaled => self.scaled_back(phase, out),
             Answer::Counted(served) => {
                 self.memory.served = Some(served);
@@ -163,7 +165,7 @@ impl Machine {
         let stable = seen.fleet.as_ref().map(|fleet| &fleet.stable);
         let on_stable = seen.rule.as_ref().is_some_and(is_back);
         if let Some(rule) = seen.rule.as_ref().filter(|_| !on_stable)
-            && self.memory.back_at.is_some()
+            && self.is_overwritten(rule)
             && !self.overwritten(rule, out)
         {
             return;
@@ -209,6 +211,7 @@ impl Machine {
         let Effect::Route(route) = &issued.effect else { return };
         self.memory.sticky_suspended |= route.stickiness == Stickiness::Suspend;
         if !is_back(seen) {
+            self.memory.contradicted = true;
             return self.ask_after_phase(Phase::Verifying, RETRY);
         }
         if phase == Phase::Mending {
@@ -217,6 +220,17 @@ impl Machine {
         }
         self.traffic_is_back(out);
         self.go(Phase::Verifying, out);
+    }
+
+    /// Nothing was written. With the traffic on the stable slot, what stands in the way of stickiness is
+    /// somebody else's.
+    fn foreign_back(&mut self, phase: Phase, seen: &RuleSeen, out: &mut Reaction) {
+        if phase != Phase::Mending || !is_back(seen) {
+            return self.ask_after_phase(Phase::Verifying, RETRY);
+        }
+        let what = format!("stickiness of the rule stays off: somebody else changed the rule ({})", seen.text);
+        out.notices.push(Notice::LeftUndone { what });
+        self.after(Phase::Mending, out);
     }
 
     fn ask_after_phase(&mut self, to: Phase, span: std::time::Duration) {
@@ -271,10 +285,18 @@ impl Machine {
         self.ask_after_phase(Phase::Quieting, POLL);
     }
 
+    /// Whether a rule that gives the candidate weight was written over ours, and is not only an old read.
+    fn is_overwritten(&self, rule: &RuleSeen) -> bool {
+        let State::Retreat { decided, .. } = &self.state else { return false };
+        let old = rule.share == Some(self.memory.accepted) && self.memory.now.since(*decided) <= STALE_WITHIN;
+        self.memory.back_at.is_some() || (self.memory.contradicted && !old)
+    }
+
     /// Two reads say that the rule no longer says what we wrote: a late write of ours, or somebody
     /// else's. False when that has happened too often.
     fn overwritten(&mut self, rule: &RuleSeen, out: &mut Reaction) -> bool {
         self.memory.back_at = None;
+        self.memory.contradicted = false;
         if self.memory.unsettled.is_some_and(|unsettled| rule.share == Some(unsettled.share)) {
             return true;
         }
@@ -294,10 +316,11 @@ impl Machine {
             _ => (Role::Candidate, before.candidate_desired),
         };
         out.notices.push(Notice::Scaled { role, count });
-        match phase {
-            Phase::Reviving => self.ask_after_phase(Phase::Checking, BRISK_POLL),
-            _ => self.after(Phase::Restoring, out),
+        if phase == Phase::Reviving {
+            return self.ask_after_phase(Phase::Checking, BRISK_POLL);
         }
+        self.memory.wanted = 0;
+        self.after(Phase::Restoring, out);
     }
 
     fn failed_back(&mut self, phase: Phase, issued: &Issued, fault: &Fault, out: &mut Reaction) {
@@ -313,7 +336,10 @@ impl Machine {
             }
             Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(fault.to_string(), out),
             Phase::Routing => self.ask_after(RETRY, issued.effect.clone()),
-            Phase::Reviving => self.ask_after_phase(Phase::Checking, BRISK_POLL),
+            Phase::Reviving => {
+                self.memory.revived = false;
+                self.ask_after_phase(Phase::Checking, BRISK_POLL);
+            }
             Phase::Verifying | Phase::Quieting => self.ask_after_phase(phase, BRISK_POLL),
             Phase::Restoring | Phase::Mending if tries < ATTEMPTS * 3 && !for_good => {
                 self.ask_after(RETRY, issued.effect.clone());

@@ -148,8 +148,20 @@ pub(super) struct Unsettled {
 pub(super) struct Paused {
     pub(super) why: String,
     pub(super) since: Timestamp,
-    /// Whether a new runner ends the pause, because the end of the last one caused it.
-    pub(super) by_interrupt: bool,
+    pub(super) cause: Cause,
+}
+
+/// What a pause came of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A person's word. Breaches and foreign writes still count.
+    Person,
+    /// The end of a runner; the next one ends the pause.
+    Interrupt,
+    /// A breach, which a person may overrule.
+    Breach,
+    /// Somebody else's write, which is not written over.
+    ForeignWrite,
 }
 
 /// What a rollout remembers beside its state.
@@ -191,6 +203,8 @@ pub(super) struct Memory {
     /// When all traffic was read back on the stable slot.
     pub(super) back_at: Option<Timestamp>,
     pub(super) overwritten: u32,
+    /// Whether a write of the way back was read back as something else.
+    pub(super) contradicted: bool,
     pub(super) revived: bool,
     pub(super) sticky_suspended: bool,
     /// The runner must leave: once the traffic is back, the rest is left undone.
@@ -228,6 +242,7 @@ impl Memory {
             committed: false,
             back_at: None,
             overwritten: 0,
+            contradicted: false,
             revived: false,
             sticky_suspended: false,
             hurry: false,

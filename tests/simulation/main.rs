@@ -12,6 +12,7 @@ mod mishaps;
 mod plans;
 mod rollout;
 mod scenarios;
+mod tapes;
 mod world;
 
 use std::collections::BTreeMap;
@@ -44,19 +45,35 @@ fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
-#[test]
-fn every_seed_keeps_the_invariants() {
-    let seeds = number("TIDEGATE_SEEDS").unwrap_or(SEEDS);
-    let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
-    for seed in 0..seeds {
+/// The outcomes of the seeds from `first`, every `stride`-th below `end`.
+fn outcomes(first: u64, end: u64, stride: usize) -> BTreeMap<&'static str, u64> {
+    let mut outcomes = BTreeMap::new();
+    for seed in (first..end).step_by(stride) {
         let ended = catch_unwind(AssertUnwindSafe(|| rollout_of(seed))).unwrap_or_else(|_| {
             panic!("repeat with: TIDEGATE_SEED={seed} cargo test --test simulation one_seed -- --nocapture")
         });
         *outcomes.entry(word(&ended.outcome)).or_default() += 1;
     }
-    println!("{seeds} rollouts: {outcomes:?}");
-    assert!(outcomes.get("promoted") > Some(&(seeds / 20)), "hardly any was promoted: {outcomes:?}");
-    assert!(outcomes.get("rolled back") > Some(&(seeds / 4)), "hardly any was rolled back: {outcomes:?}");
+    outcomes
+}
+
+#[test]
+fn every_seed_keeps_the_invariants() {
+    let seeds = number("TIDEGATE_SEEDS").unwrap_or(SEEDS);
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut all: BTreeMap<&str, u64> = BTreeMap::new();
+    std::thread::scope(|scope| {
+        let shares: Vec<_> =
+            (0..threads).map(|thread| scope.spawn(move || outcomes(thread as u64, seeds, threads))).collect();
+        for share in shares {
+            for (word, count) in share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+                *all.entry(word).or_default() += count;
+            }
+        }
+    });
+    println!("{seeds} rollouts: {all:?}");
+    assert!(all.get("promoted") > Some(&(seeds / 20)), "hardly any was promoted: {all:?}");
+    assert!(all.get("rolled back") > Some(&(seeds / 4)), "hardly any was rolled back: {all:?}");
 }
 
 #[test]

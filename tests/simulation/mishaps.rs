@@ -74,7 +74,7 @@ impl Mishaps {
             outage: Duration::from_secs(die.one_of(&[1, 20, 600])),
             word,
             signal,
-            foreign_writes: if die.chance(0.1) { 1 } else { 0 },
+            foreign_writes: u32::from(die.chance(0.1)),
             silence,
         }
     }

@@ -22,7 +22,6 @@ pub struct Ended {
     pub world: World,
     pub tape: Vec<(Timestamp, Event)>,
     pub notices: Vec<Notice>,
-    pub took: Duration,
 }
 
 struct Runner<'a> {
@@ -52,9 +51,8 @@ pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
     runner.take(Event::Started { by: "sim".into() });
     for _ in 0..EVENTS {
         if let Some(outcome) = runner.machine.outcome().cloned() {
-            runner.checks.end(&outcome, &mut runner.world, &runner.tape, plan);
-            let took = runner.world.now.since(start);
-            return Ended { outcome, world: runner.world, tape: runner.tape, notices: runner.notices, took };
+            Checks::end(&outcome, &mut runner.world, &runner.tape, &runner.machine);
+            return Ended { outcome, world: runner.world, tape: runner.tape, notices: runner.notices };
         }
         runner.turn();
     }

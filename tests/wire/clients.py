@@ -1,8 +1,9 @@
 """The lab against AWS clients we did not write: boto3 and the AWS CLI.
 
-Give it LAB_ENDPOINT, the URL of a lab that runs; or TIDEGATE_BIN, and optionally TIDEGATE_SPEC, and it
-starts `tidegate lab` itself. The lab is expected to hold two services behind one rule, one of them serving,
-and simulated clients that send requests. It is changed by these tests: give it a lab of its own.
+Give it LAB_ENDPOINT, the URL of a lab that runs; or TIDEGATE_BIN, optionally with TIDEGATE_SPEC and LAB_FLAGS,
+and it starts `tidegate lab` itself. The lab is expected to hold two services behind one rule, one of them serving,
+and simulated clients that send requests; minutes have to pass in it, so let it run fast. It is changed by these
+tests: give it a lab of its own.
 """
 
 import contextlib
@@ -42,7 +43,8 @@ def setUpModule():
 def start():
     """Starts a lab and reads where it is from the one line it prints."""
     binary, spec = os.environ["TIDEGATE_BIN"], os.environ.get("TIDEGATE_SPEC")
-    words = [binary, "lab", "--listen", "127.0.0.1:0"] + (["--spec", spec] if spec else [])
+    flags = os.environ.get("LAB_FLAGS", "--speed 60 --rps 10").split()
+    words = [binary, "lab", "--listen", "127.0.0.1:0", *flags] + (["--spec", spec] if spec else [])
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     return json.loads(process.stdout.readline())["endpoint"], process
 

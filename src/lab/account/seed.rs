@@ -279,18 +279,21 @@ fn seed_check(seed: &HealthCheckSeed) -> HealthCheck {
 }
 
 fn seed_body(world: &WorldSeed, family: &str) -> Map<String, Value> {
+    let served = json!({
+        "name": world.container,
+        "image": world.image,
+        "essential": true,
+        "portMappings": [{"containerPort": world.container_port, "protocol": "tcp"}],
+    });
+    let sidecars = world.sidecars.iter().map(|name| json!({"name": name, "image": world.image, "essential": false}));
+    let containers: Vec<Value> = std::iter::once(served).chain(sidecars).collect();
     let body = json!({
         "family": family,
         "networkMode": "awsvpc",
         "requiresCompatibilities": ["FARGATE"],
         "cpu": "256",
         "memory": "512",
-        "containerDefinitions": [{
-            "name": world.container,
-            "image": world.image,
-            "essential": true,
-            "portMappings": [{"containerPort": world.container_port, "protocol": "tcp"}],
-        }],
+        "containerDefinitions": containers,
     });
     match body {
         Value::Object(map) => map,
@@ -344,4 +347,55 @@ pub(in crate::lab) fn default_balancer_attributes() -> BTreeMap<String, String> 
         ("routing.http2.enabled", "true"),
     ];
     defaults.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seeded(change: impl FnOnce(&mut WorldSeed)) -> Account {
+        let mut config = LabConfig::default();
+        change(&mut config.world);
+        Account::seeded(&config, 0)
+    }
+
+    #[test]
+    fn the_arn_of_a_rule_decides_those_above_it() {
+        let rule = "arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/shop/50dc/f2f7/9683";
+        let account = seeded(|world| world.rule_arn = Some(rule.to_owned()));
+        assert!(account.rules.iter().any(|one| one.arn == rule));
+        assert_eq!(dimension(&account.load_balancers[0].arn), "app/shop/50dc");
+        assert!(account.listeners[0].arn.ends_with(":listener/app/shop/50dc/f2f7"));
+        assert_eq!(account.load_balancers[0].name, "shop");
+    }
+
+    #[test]
+    fn given_arns_are_kept_and_found_by_name() {
+        let group = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/shop-blue/73e2";
+        let account = seeded(|world| {
+            world.cluster = "arn:aws:ecs:eu-west-1:1:cluster/shop".to_owned();
+            world.slots[0].service = "arn:aws:ecs:eu-west-1:1:service/shop/shop-blue".to_owned();
+            world.slots[0].target_group = group.to_owned();
+            world.extra_task_definitions = vec!["arn:aws:ecs:eu-west-1:1:task-definition/shop:7".to_owned()];
+        });
+        let cluster = &account.cluster(Some("shop")).expect("it is seeded").arn;
+        assert!(account.service(cluster, "shop-blue").is_some());
+        assert_eq!(account.group(group).map(|one| one.name.as_str()), Some("shop-blue"));
+        assert_eq!(account.definition("shop:7").map(|one| one.revision), Some(7));
+    }
+
+    #[test]
+    fn a_release_named_revision_one_leaves_another_one_in_service() {
+        let account = seeded(|world| world.extra_task_definitions = vec!["web:1".to_owned()]);
+        assert!(account.services[0].definition.ends_with("/web:2"));
+        assert_eq!(account.definition("web:1").map(|one| &one.behaviour), Some(&account.candidate));
+    }
+
+    #[test]
+    fn the_test_listener_leads_to_the_slot_with_the_least_weight() {
+        let account = seeded(|world| world.test_listener_port = Some(8080));
+        let rule = account.rules.iter().find(|rule| rule.listener == account.listeners[1].arn);
+        let groups: Vec<&str> = rule.expect("it has a default rule").groups().collect();
+        assert_eq!(groups, [account.groups[1].arn.as_str()]);
+    }
 }

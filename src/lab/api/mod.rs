@@ -100,9 +100,7 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> operation::Outcome 
         return Err(throttled(asked.service));
     }
     if mishap.broken {
-        let code = if asked.protocol == Protocol::Query { "InternalFailure" } else { "ServerException" };
-        let message = "The service has suffered an internal failure.";
-        return Err(Refusal { status: 500, ..Refusal::new(code, message) });
+        return Err(broken(asked.service));
     }
     let now = world.config.clock.now_ms();
     let reads = ["Describe", "Get", "List"];
@@ -156,6 +154,15 @@ fn caller(call: &Call<'_>) -> serde_json::Value {
         "UserId": "AIDALABLABLABLABLABLA",
         "Account": account,
     })
+}
+
+fn broken(service: Service) -> Refusal {
+    let code = match service {
+        Service::Ecs => "ServerException",
+        Service::CloudWatch => "InternalServiceFault",
+        Service::Elbv2 | Service::Sts => "InternalFailure",
+    };
+    Refusal { status: 500, ..Refusal::new(code, "The service has suffered an internal failure.") }
 }
 
 fn throttled(service: Service) -> Refusal {

@@ -138,6 +138,7 @@ pub(super) fn query_code(code: &str) -> &str {
         "InvalidParameterCombinationException" => "InvalidParameterCombination",
         "MissingRequiredParameterException" => "MissingParameter",
         "ValidationException" => "ValidationError",
+        "InternalServiceFault" => "InternalServiceError",
         "ThrottlingException" => "Throttling",
         other => other,
     }

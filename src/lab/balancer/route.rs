@@ -292,6 +292,9 @@ impl Redirect {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
+    use serde_json::json;
+
     use super::*;
 
     fn check(pattern: &str, text: &str, expected: bool) {
@@ -337,6 +340,34 @@ mod tests {
         assert_eq!(forward.bound(&cookie, until), None);
         let other = Forward { groups: vec![("g9".into(), 1)], stickiness: Some(60) };
         assert_eq!(other.bound(&cookie, 1_001), None);
+    }
+
+    #[test]
+    fn a_request_meets_the_first_rule_whose_conditions_all_hold() {
+        let config = crate::lab::LabConfig::default();
+        let mut account = Account::seeded(&config, 0);
+        let (listener, balancer) = (account.listeners[0].arn.clone(), account.load_balancers[0].arn.clone());
+        let mut rule = account.rules.iter().find(|rule| rule.priority.is_some()).cloned().expect("one is seeded");
+        rule.priority = Some(1);
+        rule.conditions = vec![
+            json!({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Tide", "Values": ["high"]}}),
+            json!({"Field": "query-string", "QueryStringConfig": {"Values": [{"Key": "v", "Value": "2*"}]}}),
+            json!({"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["GET"]}}),
+        ];
+        rule.actions = vec![json!({"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "418"}})];
+        account.rules.push(rule);
+        let routes = Routes::compile(&account, &listener, &balancer);
+        let meets = |header: &'static str, query: &str, method: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-tide", HeaderValue::from_static(header));
+            let source = IpAddr::from([127, 0, 0, 1]);
+            let asked = Asked { host: "lab", path: "/", query, method, headers: &headers, source };
+            matches!(routes.find(&asked), Some(Action::Fixed { status: 418, .. }))
+        };
+        assert!(meets("HIGH", "v=21", "GET"));
+        assert!(!meets("low", "v=21", "GET"));
+        assert!(!meets("high", "v=12", "GET"));
+        assert!(!meets("high", "v=21", "PUT"));
     }
 
     #[test]

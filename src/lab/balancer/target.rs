@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Method, Request, Response};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -51,7 +51,7 @@ impl Upstream {
         {
             match sender.try_send_request(request.clone()).await {
                 Ok(response) => return self.finish(sender, response).await,
-                Err(error) if error.message().is_some() || is_idempotent(request.method()) => {}
+                Err(error) if error.message().is_some() || request.method().is_idempotent() => {}
                 Err(_) => return Err(Trouble::Broken),
             }
         }
@@ -83,8 +83,4 @@ impl Upstream {
         }
         Ok(Response::from_parts(head, body))
     }
-}
-
-fn is_idempotent(method: &Method) -> bool {
-    method.is_idempotent()
 }

@@ -23,6 +23,7 @@ impl Check<'_> {
         let period = self.period(&metric, at);
         let breaching = self.breaching(&metric.breaching, at.field("breaching"));
         self.samples(&metric, at);
+        self.silent(&metric, at);
         let (breaching, of) = breaching?;
         let samples = metric.samples.map(|samples| (samples.input, samples.at_least));
         let missing_data = match metric.missing_data {
@@ -198,6 +199,18 @@ impl Check<'_> {
                 self.wrong(at.value(), format!("{} is not a number of datapoints", words::shown(at, text)), help)
             }
         }
+    }
+
+    /// Where every absent datapoint counts as zero, silence and health look the same.
+    fn silent(&mut self, metric: &Metric, at: &Node) {
+        let zero = |input: &document::Input| matches!(input.absent, Some(Absent::Zero));
+        let Some(id) = metric.inputs.keys().next().filter(|_| metric.inputs.values().all(zero)) else { return };
+        let place = at.field("inputs").field(id).field("absent").value();
+        let wrong =
+            "no input tells silence from zero: every absent datapoint counts as zero, and no data is never a pass";
+        let help =
+            "add the requests as an input, `{ metric: RequestCount, statistic: Sum, … }`, and name it in `samples`";
+        self.wrong::<()>(place, wrong.to_owned(), help);
     }
 
     fn samples(&mut self, metric: &Metric, at: &Node) {

@@ -1,0 +1,211 @@
+//! The way back: traffic first, everything else after, and a person when it does not work.
+
+use super::*;
+
+/// A rollout that holds a tenth and is told to go back.
+fn told_back(plan: Plan) -> Run {
+    let mut run = Run::of(plan);
+    run.until_step(2);
+    run.told(Word::Rollback);
+    run
+}
+
+fn sticky() -> Plan {
+    let mut plan = canary();
+    plan.before.stickiness = Some(MINUTE * 60);
+    plan
+}
+
+/// Answers what is outstanding with a refusal as long as it is like this; everything else is done.
+fn refuse(run: &mut Run, kind: FaultKind, what: impl Fn(&Effect) -> bool) {
+    while run.machine.outcome().is_none() {
+        if run.pending().is_some_and(&what) {
+            run.answer(Answer::Failed(fault(kind)));
+        } else {
+            run.go();
+        }
+    }
+}
+
+#[test]
+fn the_slots_are_left_as_they_were() {
+    let mut run = told_back(canary());
+    assert!(matches!(reason(run.end()), Reason::Operator { word: Word::Rollback, .. }));
+    assert_eq!((run.share, &run.stable, &run.candidate), (Share::NONE, &capacity(4, BEFORE), &capacity(1, BEFORE)));
+    assert!(run.machine.progress().served.is_some());
+}
+
+#[test]
+fn a_write_in_flight_is_answered_first() {
+    let mut run = Run::of(canary());
+    run.until_asked(is_route);
+    let write = run.machine.pending().cloned();
+    run.told(Word::Rollback);
+    assert_eq!(run.machine.pending().cloned(), write);
+    run.go();
+    assert!(run.pending().is_some_and(is_look));
+    run.end();
+    assert_eq!((run.routes(), run.share), (vec![tenth(), Share::NONE], Share::NONE));
+}
+
+#[test]
+fn a_write_whose_answer_was_lost_is_waited_out() {
+    let mut run = Run::of(canary());
+    run.until_asked(is_route);
+    let asked = run.now;
+    run.told(Word::Rollback);
+    run.answer(Answer::Failed(fault(FaultKind::Unknown)));
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+    run.share = tenth();
+    run.end();
+    assert!(run.now.since(asked) >= WRITE_LANDS_WITHIN);
+    assert_eq!(run.share, Share::NONE);
+    assert!(!run.is_told(|notice| matches!(notice, Notice::ForeignWrite { .. })), "it was our own");
+}
+
+#[test]
+fn a_rule_that_cannot_be_read_is_written_all_the_same() {
+    let mut run = told_back(canary());
+    run.answer(Answer::Failed(fault(FaultKind::Transient)));
+    assert!(run.pending().is_some_and(is_route));
+}
+
+#[test]
+fn a_stable_slot_without_tasks_gets_them_back_before_its_traffic() {
+    let mut run = told_back(canary());
+    run.stable = capacity(0, BEFORE);
+    run.until_asked(is_scale);
+    run.answer(Answer::Failed(fault(FaultKind::Transient)));
+    run.until_asked(is_scale);
+    assert_eq!(run.share, tenth());
+    run.go();
+    assert_eq!(run.stable, capacity(FULL, BEFORE));
+    run.end();
+    assert_eq!(run.share, Share::NONE);
+}
+
+#[test]
+fn a_stable_slot_that_stays_without_targets_is_waited_for_and_then_a_person_called() {
+    let mut run = told_back(canary());
+    run.stable.healthy = 0;
+    run.pass(MINUTE * 20);
+    assert_eq!((run.routes(), run.asked.iter().filter(|effect| is_scale(effect)).count()), (vec![tenth()], 1));
+    let why = stranded(run.end());
+    assert!(why.contains("within the limit"), "{why}");
+}
+
+#[test]
+fn a_foreign_write_is_answered_five_times_and_then_a_person_called() {
+    let mut run = told_back(canary());
+    while run.machine.outcome().is_none() {
+        let notices = run.go();
+        if notices.iter().any(|notice| matches!(notice, Notice::TrafficBack { .. })) {
+            run.share = Share::from_permille(370).unwrap();
+        }
+    }
+    assert_eq!(run.routes().len(), 2 + REASSERTIONS as usize);
+    let why = stranded(run.machine.outcome().unwrap().clone());
+    assert!(why.contains("keeps writing the rule"), "{why}");
+}
+
+#[test]
+fn a_foreign_write_that_is_faster_than_our_reading_back_counts_too() {
+    let mut run = told_back(canary());
+    run.share = Share::from_permille(370).unwrap();
+    while run.machine.outcome().is_none() {
+        if run.pending().is_some_and(is_route) {
+            run.answer(Answer::Routed(run.rule()));
+        } else {
+            run.go();
+        }
+    }
+    assert_eq!(run.routes().len(), 2 + REASSERTIONS as usize);
+    stranded(run.machine.outcome().unwrap().clone());
+}
+
+#[test]
+fn stickiness_is_off_on_the_way_back_and_on_again_at_the_end() {
+    let mut run = told_back(sticky());
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+    assert!(!run.sticky);
+    run.end();
+    assert!(run.sticky);
+    assert_eq!(run.undone(), Vec::<&str>::new());
+}
+
+#[test]
+fn stickiness_that_cannot_be_put_back_is_said() {
+    let mut run = told_back(sticky());
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::Quiet { .. })));
+    run.shape = "theirs";
+    run.end();
+    assert!(!run.sticky);
+    assert!(run.undone().iter().any(|what| what.contains("stickiness")), "{:?}", run.undone());
+}
+
+#[test]
+fn a_runner_in_a_hurry_mends_the_rule_and_leaves_the_tasks() {
+    let mut run = told_back(sticky());
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+    run.pass(Duration::from_secs(30));
+    let before = run.now;
+    run.interrupted();
+    run.end();
+    assert!(run.sticky && run.now.since(before) < Duration::from_secs(10));
+    assert_eq!((run.candidate.desired, run.undone().len()), (FULL, 1));
+}
+
+#[test]
+fn a_runner_in_a_hurry_does_not_say_it_left_what_it_put_back() {
+    let mut run = told_back(canary());
+    run.until_asked(is_scale);
+    run.interrupted();
+    run.end();
+    assert_eq!((run.candidate.desired, run.undone()), (1, vec![]));
+}
+
+#[test]
+fn a_refusal_for_good_strands() {
+    let mut run = told_back(canary());
+    refuse(&mut run, FaultKind::Denied, is_route);
+    assert_eq!(stranded(run.machine.outcome().unwrap().clone()), "Call: no");
+    assert_eq!(run.routes().len(), 1 + ATTEMPTS as usize);
+}
+
+#[test]
+fn a_write_that_succeeds_after_the_limit_is_a_success() {
+    let mut run = told_back(canary());
+    run.until_asked(is_route);
+    run.now = run.now + MINUTE * 31;
+    run.go();
+    assert!(matches!(run.end(), Outcome::RolledBack(_)));
+}
+
+#[test]
+fn a_stranded_rollout_can_be_told_to_go_back_again() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.interrupted();
+    refuse(&mut run, FaultKind::Denied, is_route);
+    assert_eq!(refusal(&run.told(Word::Rollback)), None);
+    assert!(matches!(reason(run.end()), Reason::Operator { .. }));
+    assert_eq!((run.share, run.candidate.desired, run.undone()), (Share::NONE, 1, vec![]));
+}
+
+#[test]
+fn tasks_that_cannot_be_put_back_are_said_and_do_not_strand() {
+    let mut run = told_back(canary());
+    refuse(&mut run, FaultKind::Denied, is_scale);
+    assert!(matches!(run.machine.outcome(), Some(Outcome::RolledBack(_))));
+    assert_eq!(run.undone(), ["the candidate slot keeps its tasks: Call: no"]);
+}
+
+#[test]
+fn a_new_runner_goes_on_going_back() {
+    let mut run = told_back(canary());
+    run.until_asked(is_route);
+    run.recovered();
+    assert!(run.machine.is_retreating() && run.pending().is_some_and(is_look));
+    run.end();
+    assert_eq!(run.share, Share::NONE);
+}

@@ -1,0 +1,351 @@
+//! The machine as data in, effect and notices out: what one rollout does, move by move.
+
+mod back;
+mod forward;
+mod people;
+
+use std::time::Duration;
+
+use super::*;
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::{Capacity, Fleet, Place, RuleSeen, Served, Slot, Target};
+use crate::gate::{
+    Bound, Gate, MetricReading, MetricRule, MissingData, Point, ProbeReading, ProbeRule, Reading, TasksRule,
+};
+use crate::name::RolloutName;
+use crate::plan::{Action, Before, ReleasePlan, Step};
+use crate::spec::{Limits, Policies};
+use crate::traffic::Share;
+
+const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+const MINUTE: Duration = Duration::from_secs(60);
+const RELEASE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:2";
+const BEFORE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:1";
+const FULL: u32 = 4;
+/// More moves than any rollout here makes.
+const MOVES: usize = 5_000;
+
+/// Index of the probe among the plan's gates.
+const PROBE: usize = 2;
+const TENTH: Action = Action::Shift(tenth());
+const HOLD: Action = Action::Hold(Duration::from_secs(120));
+
+const fn tenth() -> Share {
+    match Share::from_permille(100) {
+        Some(share) => share,
+        None => Share::NONE,
+    }
+}
+
+/// A whole canary: a tenth, everything, commit.
+fn canary() -> Plan {
+    plan(&[Action::Prepare(FULL), TENTH, HOLD, Action::Shift(Share::ALL), HOLD, Action::Commit, Action::Retire])
+}
+
+/// A plan of these steps, five minutes each, that goes back whatever happens.
+fn plan(actions: &[Action]) -> Plan {
+    let within = |action: &Action| if *action == Action::Retire { MINUTE * 30 } else { MINUTE * 5 };
+    let steps = actions.iter().map(|action| Step { action: action.clone(), within: within(action) }).collect();
+    Plan {
+        name: RolloutName::parse("web").unwrap(),
+        target: target(),
+        before: Before {
+            at: START,
+            weights: vec![("arn:tg/blue".into(), 1), ("arn:tg/green".into(), 0)],
+            stickiness: None,
+            shape: "ours".into(),
+            actions_json: "[]".into(),
+            stable_desired: FULL,
+            candidate_desired: 1,
+            stable_task_definition: BEFORE.into(),
+            candidate_task_definition: BEFORE.into(),
+        },
+        release: ReleasePlan::Registered(RELEASE.into()),
+        steps,
+        gates: gates(),
+        policies: Policies::default(),
+        limits: Limits { pause: MINUTE * 60, ..Limits::default() },
+        warnings: Vec::new(),
+    }
+}
+
+fn gates() -> Vec<Gate> {
+    let errors = MetricRule {
+        inputs: Vec::new(),
+        expression: Some("100 * e / r".into()),
+        bound: Bound::Above(1.0),
+        period: MINUTE,
+        breaching: 1,
+        of: 1,
+        samples: None,
+        missing_data: MissingData::Inconclusive,
+    };
+    let probe = ProbeRule {
+        url: "http://{load_balancer}:8080/".into(),
+        headers: Vec::new(),
+        status: 200,
+        contains: None,
+        times: 3,
+        timeout: MINUTE,
+        within: MINUTE * 5,
+    };
+    let gate = |name: &str, check| Gate { name: name.into(), check };
+    let tasks = TasksRule { start_within: MINUTE * 10, ..TasksRule::default() };
+    vec![gate("errors", Check::Metric(errors)), gate("tasks", Check::Tasks(tasks)), gate("home", Check::Probe(probe))]
+}
+
+fn target() -> Target {
+    let place = |slot| Place {
+        slot,
+        service: format!("web-{slot}"),
+        target_group: format!("arn:tg/{slot}"),
+        target_group_name: format!("web-{slot}"),
+        target_group_dimension: format!("targetgroup/web-{slot}/1"),
+    };
+    Target {
+        region: "eu-west-1".into(),
+        account: "000000000000".into(),
+        cluster: "prod".into(),
+        rule: "arn:rule".into(),
+        load_balancer_dimension: "app/web/1".into(),
+        dns_name: "web.example.com".into(),
+        stable: place(Slot::Blue),
+        candidate: place(Slot::Green),
+    }
+}
+
+/// A rollout, and a world that does what it is asked until a test changes it.
+struct Run {
+    machine: Machine,
+    now: Timestamp,
+    /// All that was told.
+    notices: Vec<Notice>,
+    /// All that was asked.
+    asked: Vec<Effect>,
+    share: Share,
+    shape: &'static str,
+    sticky: bool,
+    stable: Capacity,
+    candidate: Capacity,
+    /// The candidate's error rate in percent; `None` is silence.
+    errors: Option<f64>,
+    probe_is_right: bool,
+    /// Why the rule cannot be read.
+    rule_fault: Option<Fault>,
+}
+
+fn capacity(count: u32, task_definition: &str) -> Capacity {
+    let task_definition = task_definition.to_owned();
+    Capacity { desired: count, running: count, healthy: count, task_definition, settled: true, ..Capacity::default() }
+}
+
+fn fault(kind: FaultKind) -> Fault {
+    Fault::new(kind, "Call", "no")
+}
+
+impl Run {
+    fn of(plan: Plan) -> Self {
+        let sticky = plan.before.stickiness.is_some();
+        let mut run = Self {
+            machine: Machine::new(plan),
+            now: START,
+            notices: Vec::new(),
+            asked: Vec::new(),
+            share: Share::NONE,
+            shape: "ours",
+            sticky,
+            stable: capacity(FULL, BEFORE),
+            candidate: capacity(1, BEFORE),
+            errors: Some(0.1),
+            probe_is_right: true,
+            rule_fault: None,
+        };
+        run.feed(Event::Started { by: "ann".into() });
+        run
+    }
+
+    /// Applies an event now, and gives what it told.
+    fn feed(&mut self, event: Event) -> Vec<Notice> {
+        let reaction = self.machine.apply(self.now, event);
+        self.notices.extend(reaction.notices.iter().cloned());
+        self.asked.extend(reaction.effect.map(|issued| issued.effect));
+        reaction.notices
+    }
+
+    fn told(&mut self, word: Word) -> Vec<Notice> {
+        self.feed(Event::Told { word, by: "bob".into(), reason: None })
+    }
+
+    fn interrupted(&mut self) -> Vec<Notice> {
+        self.feed(Event::Interrupted { signal: "SIGTERM".into() })
+    }
+
+    fn recovered(&mut self) -> Vec<Notice> {
+        self.feed(Event::Recovered { by: "eve".into(), epoch: 2 })
+    }
+
+    /// The effect that is outstanding.
+    fn pending(&self) -> Option<&Effect> {
+        self.machine.pending().map(|issued| &issued.effect)
+    }
+
+    /// Answers the outstanding effect.
+    fn answer(&mut self, answer: Answer) -> Vec<Notice> {
+        let id = self.machine.pending().unwrap().id;
+        self.feed(Event::Answered { id, answer })
+    }
+
+    /// One move: the outstanding effect is done, or the next moment to wake comes.
+    fn go(&mut self) -> Vec<Notice> {
+        if let Some(effect) = self.pending().cloned() {
+            let answer = self.perform(&effect);
+            return self.answer(answer);
+        }
+        self.now = self.machine.wake_at().unwrap();
+        self.feed(Event::Woken)
+    }
+
+    /// Moves on until `there`.
+    fn until(&mut self, there: impl Fn(&Self) -> bool) {
+        for _ in 0..MOVES {
+            if there(self) {
+                return;
+            }
+            assert_eq!(self.machine.outcome(), None, "it ended on the way: {:#?}", self.notices);
+            self.go();
+        }
+        panic!("it never came: {:?}", self.machine.progress());
+    }
+
+    /// Moves on until something like this is outstanding.
+    fn until_asked(&mut self, what: impl Fn(&Effect) -> bool) {
+        self.until(|run| run.pending().is_some_and(&what));
+    }
+
+    /// Moves on to the end.
+    fn end(&mut self) -> Outcome {
+        self.until(|run| run.machine.outcome().is_some());
+        self.machine.outcome().unwrap().clone()
+    }
+
+    /// Moves on for at least this long.
+    fn pass(&mut self, span: Duration) {
+        let then = self.now + span;
+        self.until(|run| run.now >= then);
+    }
+
+    /// Moves on into the step with this index.
+    fn until_step(&mut self, step: usize) {
+        self.until(|run| run.notices.contains(&Notice::StepStarted(step)));
+    }
+
+    fn perform(&mut self, effect: &Effect) -> Answer {
+        match effect {
+            Effect::Register { .. } => Answer::Registered(RELEASE.into()),
+            Effect::Scale { role, count, task_definition } => {
+                let slot = if *role == Role::Stable { &mut self.stable } else { &mut self.candidate };
+                let task_definition = task_definition.clone().unwrap_or_else(|| slot.task_definition.clone());
+                *slot = capacity(*count, &task_definition);
+                Answer::Scaled
+            }
+            Effect::Route(route) => self.route(route),
+            Effect::Look(look) => Answer::Seen(Box::new(self.seen(look))),
+            Effect::Probe(_) => {
+                Answer::Probed(ProbeReading { at: self.now, right: self.probe_is_right, text: "200".into() })
+            }
+            Effect::Count { .. } => Answer::Counted(Served { requests: 100, failed: 3 }),
+        }
+    }
+
+    fn route(&mut self, route: &Route) -> Answer {
+        let found = route.expected.is_none_or(|expected| expected == self.share && self.shape == "ours");
+        if !found {
+            return Answer::Foreign(self.rule());
+        }
+        self.share = route.share;
+        match route.stickiness {
+            Stickiness::Keep => {}
+            Stickiness::Suspend => self.sticky = false,
+            Stickiness::Restore => self.sticky = true,
+        }
+        Answer::Routed(self.rule())
+    }
+
+    fn rule(&self) -> RuleSeen {
+        RuleSeen {
+            share: Some(self.share),
+            sticky: self.sticky,
+            shape: self.shape.into(),
+            text: format!("green {}", self.share),
+        }
+    }
+
+    fn seen(&self, look: &Look) -> Observation {
+        let requests = |role| if role == Role::Candidate { self.share } else { self.share.rest() };
+        Observation {
+            rule: self.rule_fault.is_none().then(|| self.rule()),
+            fleet: look.fleet.then(|| Fleet { stable: self.stable.clone(), candidate: self.candidate.clone() }),
+            readings: look.gates.iter().map(|gate| (*gate, self.metric(look.since))).collect(),
+            requests: look.quiet.map(|role| u64::from(requests(role).permille())),
+            faults: self.rule_fault.iter().cloned().collect(),
+        }
+    }
+
+    /// A point for every minute since then that is closed.
+    fn metric(&self, since: Timestamp) -> Reading {
+        let minutes = since.as_millis().div_ceil(60_000)..self.now.as_millis() / 60_000;
+        let point = |minute: u64| Some(Point { at: Timestamp::from_millis(minute * 60_000), value: self.errors? });
+        Reading::Metric(MetricReading { values: minutes.filter_map(point).collect(), samples: Vec::new() })
+    }
+
+    fn is_told(&self, what: impl Fn(&Notice) -> bool) -> bool {
+        self.notices.iter().any(what)
+    }
+
+    /// What was left undone.
+    fn undone(&self) -> Vec<&str> {
+        let notices = self.notices.iter();
+        notices
+            .filter_map(|notice| if let Notice::LeftUndone { what } = notice { Some(what.as_str()) } else { None })
+            .collect()
+    }
+
+    /// Shares that were asked for.
+    fn routes(&self) -> Vec<Share> {
+        let share = |effect: &Effect| if let Effect::Route(route) = effect { Some(route.share) } else { None };
+        self.asked.iter().filter_map(share).collect()
+    }
+}
+
+fn is_route(effect: &Effect) -> bool {
+    matches!(effect, Effect::Route(_))
+}
+
+fn is_scale(effect: &Effect) -> bool {
+    matches!(effect, Effect::Scale { .. })
+}
+
+fn is_look(effect: &Effect) -> bool {
+    matches!(effect, Effect::Look(_))
+}
+
+/// Why a word was refused, if it was.
+fn refusal(notices: &[Notice]) -> Option<&str> {
+    notices.iter().find_map(|notice| if let Notice::Refused { why, .. } = notice { Some(why.as_str()) } else { None })
+}
+
+/// Why the rollout went back.
+fn reason(outcome: Outcome) -> Reason {
+    match outcome {
+        Outcome::RolledBack(reason) => reason,
+        other => panic!("not rolled back: {other:?}"),
+    }
+}
+
+/// Why a person is needed.
+fn stranded(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Stranded { why, .. } => why,
+        other => panic!("not stranded: {other:?}"),
+    }
+}

@@ -1,0 +1,212 @@
+//! What people say, and what becomes of a rollout whose runner is told to stop.
+
+use super::*;
+
+fn on_breach_hold() -> Plan {
+    let mut plan = canary();
+    plan.policies.on_breach = OnTrouble::Hold;
+    plan
+}
+
+#[test]
+fn a_paused_rollout_takes_no_step_until_it_is_told_to() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.told(Word::Pause);
+    run.pass(MINUTE * 40);
+    assert!(!run.notices.contains(&Notice::StepStarted(3)));
+    run.told(Word::Continue);
+    assert_eq!(run.end(), Outcome::Promoted);
+}
+
+#[test]
+fn a_registration_answered_during_a_pause_starts_no_tasks() {
+    let mut plan = plan(&[Action::Register, Action::Prepare(FULL), TENTH]);
+    plan.release = ReleasePlan::Register { source: "file taskdef.json".into(), digest: "d".into() };
+    let mut run = Run::of(plan);
+    run.told(Word::Pause);
+    run.pass(MINUTE * 10);
+    assert!(!run.asked.iter().any(is_scale));
+    run.told(Word::Continue);
+    run.until_step(2);
+    assert_eq!(run.candidate, capacity(FULL, RELEASE));
+}
+
+#[test]
+fn gates_stay_on_while_a_person_keeps_a_rollout_paused() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.told(Word::Pause);
+    run.pass(MINUTE * 5);
+    run.errors = Some(20.0);
+    assert!(matches!(reason(run.end()), Reason::Breach { gate, .. } if gate == "errors"));
+}
+
+#[test]
+fn a_foreign_write_counts_while_a_person_keeps_a_rollout_paused() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.pass(MINUTE);
+    run.told(Word::Pause);
+    run.share = Share::from_permille(370).unwrap();
+    assert!(matches!(reason(run.end()), Reason::ForeignWrite { .. }));
+}
+
+#[test]
+fn a_breach_may_hold_until_a_person_overrules_it_and_fresh_data_pass() {
+    let mut run = Run::of(on_breach_hold());
+    run.until_step(2);
+    let exposed = run.now;
+    run.errors = Some(20.0);
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::Paused { .. })));
+    run.pass(MINUTE * 10);
+    assert_eq!(run.notices.iter().filter(|notice| matches!(notice, Notice::Paused { .. })).count(), 1);
+    assert_eq!(run.share, tenth());
+    run.told(Word::Continue);
+    let overruled = run.now;
+    run.errors = Some(0.1);
+    run.until_step(3);
+    assert!(run.now.since(overruled) >= MINUTE, "it went on without fresh data");
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert!(run.asked.contains(&Effect::Count { since: exposed }), "requests before the pause are not counted");
+}
+
+#[test]
+fn a_breach_after_it_was_overruled_holds_again() {
+    let mut run = Run::of(on_breach_hold());
+    run.until_step(2);
+    run.errors = Some(20.0);
+    run.until(|run| run.machine.progress().paused.is_some());
+    run.told(Word::Continue);
+    assert_eq!(run.machine.progress().paused, None);
+    run.until(|run| run.machine.progress().paused.is_some());
+    assert_eq!(run.share, tenth());
+}
+
+#[test]
+fn nobody_keeps_a_rollout_paused_for_ever() {
+    let nobody = Reason::TimeLimit { what: "nobody said how to go on within 1h".into() };
+    for step in [0, 1, 2] {
+        let mut run = Run::of(plan(&[Action::Probe(PROBE), TENTH, HOLD]));
+        run.candidate = capacity(FULL, RELEASE);
+        run.until_step(step);
+        run.told(Word::Pause);
+        assert_eq!(reason(run.end()), nobody, "paused in step {step}");
+        assert!(run.now < START + MINUTE * 120, "paused in step {step}");
+    }
+}
+
+#[test]
+fn a_pause_after_the_commit_ends_with_the_old_tasks_in_place() {
+    let mut run = Run::of(canary());
+    run.until_step(6);
+    run.told(Word::Pause);
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!((run.stable.desired, run.undone().len()), (FULL, 1));
+}
+
+#[test]
+fn words_that_mean_nothing_are_refused_with_the_reason() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    assert_eq!(refusal(&run.told(Word::Continue)), Some("it is not paused"));
+    assert_eq!(refusal(&run.told(Word::Approve)), Some("it does not wait for an approval"));
+    run.told(Word::Pause);
+    assert_eq!(refusal(&run.told(Word::Pause)), Some("it is paused already: paused by bob"));
+    assert_eq!(refusal(&run.told(Word::Rollback)), None);
+    assert_eq!(refusal(&run.told(Word::Abort)), Some("it is going back already"));
+    assert_eq!(refusal(&run.told(Word::Pause)), Some("it is not on its way forward"));
+    run.end();
+    assert_eq!(refusal(&run.told(Word::Rollback)), Some("it is over"));
+}
+
+#[test]
+fn an_approval_is_waited_for_and_passed_by_a_person() {
+    let mut run = Run::of(plan(&[Action::Approve("look well?".into()), Action::Probe(PROBE)]));
+    assert!(
+        run.is_told(|notice| matches!(notice, Notice::AwaitingApproval { message, .. } if message == "look well?"))
+    );
+    run.pass(MINUTE);
+    run.told(Word::Pause);
+    assert_eq!(refusal(&run.told(Word::Approve)), Some("it is paused: paused by bob"));
+    run.told(Word::Continue);
+    let notices = run.told(Word::Approve);
+    assert!(notices.contains(&Notice::Approved { by: "bob".into() }) && notices.contains(&Notice::StepStarted(1)));
+}
+
+#[test]
+fn an_approval_that_nobody_gives_goes_back() {
+    let mut run = Run::of(plan(&[Action::Approve("go on?".into())]));
+    assert_eq!(reason(run.end()), Reason::TimeLimit { what: "wait for approval was not done within 5m".into() });
+}
+
+#[test]
+fn nothing_goes_back_after_the_commit() {
+    let mut run = Run::of(canary());
+    run.until(|run| run.notices.contains(&Notice::Committed));
+    let committed = Some("it is committed: going back is a new rollout");
+    assert_eq!(refusal(&run.told(Word::Rollback)), committed);
+    run.errors = Some(20.0);
+    run.candidate.healthy = 0;
+    assert_eq!(run.end(), Outcome::Promoted);
+}
+
+#[test]
+fn a_runner_told_to_stop_takes_the_traffic_with_it() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.interrupted();
+    assert_eq!(reason(run.end()), Reason::Signal("SIGTERM".into()));
+    assert_eq!(run.share, Share::NONE);
+}
+
+#[test]
+fn a_runner_may_be_told_to_leave_things_as_they_are() {
+    let mut plan = canary();
+    plan.policies.on_interrupt = OnTrouble::Hold;
+    let mut run = Run::of(plan);
+    run.until_step(2);
+    let notices = run.interrupted();
+    assert!(notices.iter().any(|notice| matches!(notice, Notice::HandedOver { .. })), "{notices:?}");
+    run.now = run.now + MINUTE * 3;
+    run.recovered();
+    assert_eq!((run.share, run.machine.progress().paused), (tenth(), None));
+    assert_eq!(run.end(), Outcome::Promoted);
+}
+
+#[test]
+fn what_happened_while_nobody_ran_the_rollout_still_counts() {
+    let mut plan = canary();
+    plan.policies.on_interrupt = OnTrouble::Hold;
+    let mut run = Run::of(plan);
+    run.until_step(2);
+    run.interrupted();
+    run.now = run.now + MINUTE * 3;
+    run.errors = Some(20.0);
+    run.recovered();
+    run.go();
+    assert!(run.machine.is_retreating());
+}
+
+#[test]
+fn a_persons_pause_outlives_the_runner() {
+    let mut plan = canary();
+    plan.policies.on_interrupt = OnTrouble::Hold;
+    let mut run = Run::of(plan);
+    run.until_step(2);
+    run.told(Word::Pause);
+    run.interrupted();
+    run.recovered();
+    assert_eq!(run.machine.progress().paused, Some("paused by bob".into()));
+}
+
+#[test]
+fn a_runner_told_to_stop_after_the_commit_hands_over_and_another_finishes() {
+    let mut run = Run::of(canary());
+    run.until_step(6);
+    let notices = run.interrupted();
+    assert!(notices.iter().any(|notice| matches!(notice, Notice::HandedOver { .. })), "{notices:?}");
+    run.recovered();
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!(run.stable.desired, 0);
+}

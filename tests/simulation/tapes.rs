@@ -1,0 +1,42 @@
+//! Simulated rollouts written to real tapes: every prefix read back is the machine that was there.
+
+use tidegate::journal::{Header, Journal, TapeEnd, read};
+use tidegate::machine::Machine;
+use tidegate::name::RolloutId;
+
+use super::die::Die;
+use super::mishaps::Mishaps;
+use super::{plans, rollout};
+
+#[test]
+fn every_prefix_of_a_written_tape_is_the_live_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for seed in 0..12 {
+        let mut die = Die::new(seed);
+        let plan = plans::throw(&mut die);
+        let mishaps = Mishaps::throw(&mut die);
+        let ended = rollout::run(&plan, mishaps, &mut die);
+        let events = &ended.tape[..ended.tape.len().min(150)];
+        let path = folder.path().join(format!("{seed}.jsonl"));
+        let header = Header {
+            id: RolloutId::parse("web-1").expect("an id"),
+            program: "0".into(),
+            at: events[0].0,
+            spec: "rollout.yaml".into(),
+            plan: plan.clone(),
+        };
+        let mut journal = Journal::create(&path, &header).expect("a tape");
+        for (at, event) in events {
+            journal.append(*at, event).expect("a line");
+        }
+        let tape = read(&path).expect("it reads back");
+        assert_eq!((tape.end, tape.records.len()), (TapeEnd::Clean, events.len()));
+        assert_eq!(tape.header.plan, plan);
+        let (mut live, mut replayed) = (Machine::new(plan.clone()), Machine::new(tape.header.plan));
+        for ((at, event), record) in events.iter().zip(tape.records) {
+            let reaction = live.apply(*at, event.clone());
+            assert_eq!(reaction, replayed.apply(record.at, record.event), "seed {seed}");
+            assert_eq!(live, replayed, "seed {seed}");
+        }
+    }
+}
