@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::context::Context;
 use super::lab::{self, LabArgs};
-use super::target::{self, compiled};
+use super::target::{self, compiled, surveyed};
 use super::{Exit, Failure, terminal};
 use crate::cloud::aws::Aws;
 use crate::plan::diagram;
@@ -45,7 +45,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Some(lab) => (lab.aws(), lab.clock()),
         None => (Aws::connect(&context.settings(spec.target.region.as_deref())).await, context.clock()),
     };
-    let plan = compiled(&aws, &clock, &spec, &folder).await?.plan;
+    let survey = surveyed(&aws, &clock, &spec).await?;
+    let plan = compiled(&aws, &spec, &folder, survey).await?.plan;
     let style = terminal::stdout_style(context);
     let text = match if context.json() { Format::Json } else { args.format } {
         Format::Text => diagram::text(&plan, diagram::Page { width: style.width.min(100), unicode: style.unicode }),

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
 use crate::cloud::aws::Aws;
 use crate::cloud::{RuleRequest, SurveyRequest, Surveyor};
+use crate::fleet::Survey;
 use crate::gate::Check;
 use crate::plan::{Plan, compile};
 use crate::spec::{Problems, RuleSpec, SlotSpec, Source, Spec, parse};
@@ -73,10 +74,14 @@ pub(super) struct Compiled {
     pub(super) document: Option<ReleaseDocument>,
 }
 
-/// Surveys the account and compiles the spec against it.
-pub(super) async fn compiled(aws: &Aws, clock: &Clock, spec: &Spec, folder: &Path) -> Result<Compiled, Failure> {
+/// Reads what the spec names in the account.
+pub(super) async fn surveyed(aws: &Aws, clock: &Clock, spec: &Spec) -> Result<Survey, Failure> {
     let surveyor = AlbSurveyor::new(aws.clone(), clock.clone());
-    let mut survey = surveyor.survey(&request(spec)).await?;
+    Ok(surveyor.survey(&request(spec)).await?)
+}
+
+/// Compiles the spec against the account as it was surveyed.
+pub(super) async fn compiled(aws: &Aws, spec: &Spec, folder: &Path, mut survey: Survey) -> Result<Compiled, Failure> {
     let Ready { plan: release, document, problems } = release::prepare(aws, &spec.release, folder).await?;
     survey.release_problems.extend(problems);
     let plan = compile(spec, &survey, release)?;
