@@ -4,6 +4,13 @@
 
 #![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
 
+mod faults;
+mod kills;
+mod operators;
+mod outages;
 mod rehearsals;
+mod signals;
+mod strangers;
 mod support;
+mod tapes;
 mod two_processes;

@@ -59,6 +59,12 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// A number that the tester chooses.
+pub fn number(variable: &str) -> Option<u64> {
+    #[expect(clippy::disallowed_methods, reason = "how much is tested is the tester's to choose")]
+    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+}
+
 /// Asks again and again until there is an answer. The one place that waits without being told.
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = now() + PATIENCE;
@@ -108,6 +114,11 @@ impl Place {
     /// Runs a command to its end.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
         Process::start(&mut self.tidegate(arguments)).end()
+    }
+
+    /// What `status --json` says.
+    pub fn status(&self) -> Value {
+        self.run(["status", "--json"]).events().remove(0)
     }
 
     /// The tape of the only rollout here.
@@ -195,6 +206,22 @@ impl Process {
     /// Reads until the candidate has this share.
     pub fn share(&mut self, percent: u64) {
         self.event_where("shifted", |event| event["share_percent"] == percent);
+    }
+
+    /// Reads events for this long, or to its end.
+    pub fn read_for(&mut self, span: Duration) {
+        let deadline = now() + span;
+        while self.line_until(deadline).is_ok() {}
+    }
+
+    /// Reads so many events, or to its end.
+    pub fn read_lines(&mut self, count: usize) {
+        let deadline = now() + PATIENCE;
+        for _ in 0..count {
+            if self.line_until(deadline).is_err() {
+                return;
+            }
+        }
     }
 
     fn story(&self) -> String {
@@ -403,6 +430,12 @@ impl Lab {
         texts(&forward, "TargetGroupArn").iter().map(|arn| name(arn).to_owned()).zip(weights).collect()
     }
 
+    /// Green's share of the rule's weights in percent.
+    pub fn green_percent(&self) -> u64 {
+        let weights = self.weights();
+        weights["web-green"] * 100 / (weights["web-blue"] + weights["web-green"])
+    }
+
     /// Writes the rule's weights, as somebody who knows nothing of tidegate.
     pub fn write_weights(&self, blue: u64, green: u64) {
         let rule = self.elb("DescribeRules", &[("RuleArns.member.1", &self.rule)]);
@@ -444,12 +477,6 @@ impl Lab {
 
     pub fn traffic(&self) -> Traffic {
         Traffic(serde_json::from_str(&self.ask("GET /_lab/traffic", "")).expect("it is JSON"))
-    }
-
-    /// How releases behave from now on.
-    pub fn releases_are(&self, behaviour: &str) {
-        let behaviour = behaviour.replace('%', "%25");
-        self.ask(&format!("POST /_lab/behaviour?value={behaviour}"), "");
     }
 
     /// AWS is gone.
