@@ -143,6 +143,7 @@ impl World {
             fleet: look.fleet.then_some(Fleet { stable, candidate }),
             readings: look.gates.iter().map(|gate| (*gate, closed_minutes(look.since, now, value(*gate)))).collect(),
             requests: look.quiet.map(|_| 0),
+            observed: None,
             faults: Vec::new(),
         }
     }

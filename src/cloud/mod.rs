@@ -42,6 +42,10 @@ pub trait Cloud: Send + Sync {
     /// balancer did not report are minutes without requests.
     fn requests(&self, role: Role, periods: u32, now: Timestamp) -> impl Future<Output = Result<u64, Fault>> + Send;
 
+    /// The candidate's share of the requests that the two slots got in the last minute that has any;
+    /// `None` when the last few minutes had none.
+    fn observed(&self, now: Timestamp) -> impl Future<Output = Result<Option<Share>, Fault>> + Send;
+
     /// Counts what a slot served from `since` until `now`.
     fn served(
         &self,

@@ -81,13 +81,15 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
         let slot = look.quiet?;
         Some(cloud.requests(slot, QUIET_PERIODS, clock.now()).await)
     };
-    let (rule, fleet, readings, requests) = tokio::join!(rule, fleet, readings, requests);
+    let observed = async { if look.observed { Some(cloud.observed(clock.now()).await) } else { None } };
+    let (rule, fleet, readings, requests, observed) = tokio::join!(rule, fleet, readings, requests, observed);
     let mut faults = Vec::new();
     Observation {
         rule: kept(rule, &mut faults),
         fleet: kept(fleet, &mut faults),
         readings: asked.iter().map(|(index, _)| *index).zip(readings).collect(),
         requests: kept(requests, &mut faults),
+        observed: kept(observed, &mut faults).flatten(),
         faults,
     }
 }

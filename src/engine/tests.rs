@@ -136,6 +136,10 @@ impl Fake {
 }
 
 impl Cloud for Fake {
+    async fn observed(&self, _: Timestamp) -> Result<Option<Share>, Fault> {
+        Ok(None)
+    }
+
     async fn register(&self, _digest: &str) -> Result<String, Fault> {
         unreachable!("the release is registered")
     }

@@ -194,5 +194,5 @@ fn observation(rule: RuleSeen) -> Observation {
     ];
     let fleet = Some(Fleet { stable: Capacity::default(), candidate: sick });
     let faults = vec![fault(FaultKind::Transient)];
-    Observation { rule: Some(rule), fleet, readings, requests: Some(0), faults }
+    Observation { rule: Some(rule), fleet, readings, requests: Some(0), observed: Share::from_permille(52), faults }
 }

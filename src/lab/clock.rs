@@ -21,7 +21,7 @@ impl LabClock {
         LabClock::at(wall_ms(), speed)
     }
 
-    /// Anchors a clock at a moment of the wall clock; speeds outside [`SPEED_WITHIN`] are clamped.
+    /// Anchors a clock at a moment of the wall clock; speeds outside 0.01 to 10,000 are clamped.
     pub fn at(anchor_unix_ms: u64, speed: f64) -> LabClock {
         let speed = if speed.is_finite() { speed } else { 1.0 };
         LabClock { anchor_unix_ms, speed: speed.clamp(SPEED_WITHIN.0, SPEED_WITHIN.1) }

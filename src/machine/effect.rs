@@ -92,6 +92,8 @@ pub struct Look {
     pub gates: Vec<usize>,
     /// Since when the gates' data matter.
     pub since: Timestamp,
+    /// The share of the requests that the candidate really gets.
+    pub observed: bool,
     /// The slot whose requests are counted over the last [`crate::plan::QUIET_PERIODS`] closed minutes.
     pub quiet: Option<Role>,
 }
@@ -128,6 +130,8 @@ pub struct Observation {
     pub readings: Vec<(usize, Reading)>,
     /// Requests of the slot that should be quiet in the last closed minutes.
     pub requests: Option<u64>,
+    /// The candidate's share of the requests in the last minute that had any.
+    pub observed: Option<Share>,
     /// What could not be read, and why.
     pub faults: Vec<Fault>,
 }

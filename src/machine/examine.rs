@@ -21,6 +21,7 @@ impl Machine {
         if let Some(fleet) = &seen.fleet {
             self.examine_fleet(fleet, asked, out);
         }
+        self.memory.observed = seen.observed.or(self.memory.observed);
         for (index, reading) in &seen.readings {
             self.examine_reading(*index, reading, out);
         }

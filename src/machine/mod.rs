@@ -321,8 +321,9 @@ impl Machine {
         let gates = self.plan.gates.iter().enumerate().filter(|(_, gate)| forward && read(&gate.check));
         let data = self.plan.gates.iter().map(crate::gate::Gate::least_data).max().unwrap_or_default();
         let recent = self.memory.now.before(data + LOOK_BACK);
+        let observed = fleet && forward && self.memory.exposed.is_some();
         let since = self.memory.exposed.unwrap_or_default().max(self.memory.judged_from).max(recent);
-        Look { rule: true, fleet, gates: gates.map(|(index, _)| index).collect(), since, quiet }
+        Look { rule: true, fleet, gates: gates.map(|(index, _)| index).collect(), since, observed, quiet }
     }
 
     fn finish(&mut self, outcome: Outcome, out: &mut Reaction) {

@@ -226,6 +226,8 @@ pub struct Progress {
     pub wanted: Share,
     /// The candidate's share last read back from the rule, if it was.
     pub configured: Option<Share>,
+    /// The candidate's share of the requests, as last counted by the load balancer: a minute or two old.
+    pub observed: Option<Share>,
     /// When the present wait ends at the latest.
     pub until: Option<Timestamp>,
     /// The latest verdict of each gate, by the plan's order.

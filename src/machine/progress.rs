@@ -21,6 +21,7 @@ impl Machine {
             stage: self.stage(),
             wanted: self.wanted_share(),
             configured: begun.then_some(memory.accepted),
+            observed: memory.observed,
             until: self.until(),
             verdicts: memory.verdicts.clone(),
             healthy: memory.fleet.as_ref().map(|(_, fleet)| {

@@ -341,9 +341,10 @@ impl Machine {
                 self.ask_after_phase(Phase::Checking, BRISK_POLL);
             }
             Phase::Verifying | Phase::Quieting => self.ask_after_phase(phase, BRISK_POLL),
-            Phase::Restoring | Phase::Mending if tries < ATTEMPTS * 3 && !for_good => {
-                self.ask_after(RETRY, issued.effect.clone());
-            }
+            Phase::Restoring if self.memory.hurry => self.after(phase, out),
+            // Somebody may have given the slot weight since: the proof of quiet is taken again first.
+            Phase::Restoring if !for_good => self.ask_after_phase(Phase::Quieting, RETRY),
+            Phase::Mending if tries < ATTEMPTS * 3 && !for_good => self.ask_after(RETRY, issued.effect.clone()),
             Phase::Restoring => self.leave_undone(phase, "the candidate slot keeps its tasks", fault, out),
             Phase::Mending => self.leave_undone(phase, "stickiness of the rule stays off", fault, out),
             Phase::Counting if tries < ATTEMPTS => self.ask_after(RETRY, issued.effect.clone()),

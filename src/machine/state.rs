@@ -191,6 +191,8 @@ pub(super) struct Memory {
     pub(super) asked: Timestamp,
     pub(super) all_started: bool,
     pub(super) fleet: Option<(Timestamp, Fleet)>,
+    /// The candidate's share of the requests, as last counted.
+    pub(super) observed: Option<Share>,
     pub(super) verdicts: Vec<Option<Verdict>>,
     pub(super) paused: Option<Paused>,
     pub(super) blind_since: Option<Timestamp>,
@@ -231,6 +233,7 @@ impl Memory {
             asked: zero,
             all_started: false,
             fleet: None,
+            observed: None,
             verdicts: vec![None; gates],
             paused: None,
             blind_since: None,

@@ -101,6 +101,7 @@ pub fn lines(at: Timestamp, progress: &Progress, plan: &Plan, style: Style) -> V
     let cut = |line: &str| fit(line, room, style.unicode);
     let mut lines = vec![cut(&head(at, progress, plan, style))];
     let mut facts = vec![weights(progress)];
+    facts.extend(progress.observed.filter(|_| progress.reason.is_none()).map(|share| format!("{share} observed")));
     facts.extend(progress.healthy.map(tasks));
     lines.extend(flow(&facts, room, style).iter().map(|line| cut(line)));
     lines.extend(gates(progress, plan, room, style).map(|line| cut(&line)));

@@ -163,6 +163,7 @@ pub(super) fn progress() -> Progress {
         stage: "hold 5m: holding".to_owned(),
         wanted: share(25),
         configured: Some(share(25)),
+        observed: None,
         until: Some(at(334)),
         verdicts: vec![
             Some(verdict(GateOutcome::Pass, "4 of 4 tasks healthy")),

@@ -86,6 +86,7 @@ impl Status<'_> {
             "candidate": {
                 "wanted_percent": percent(progress.wanted),
                 "configured_percent": progress.configured.map(percent),
+                "observed_percent": progress.observed.map(percent),
             },
             "tasks": progress.healthy.map(|[stable, candidate]| json!({
                 "stable": tasks(stable), "candidate": tasks(candidate),
@@ -137,6 +138,9 @@ impl Status<'_> {
         }
         rows.extend(progress.paused.as_ref().map(|why| ("paused", why.clone())));
         rows.push(("weights", self.weights()));
+        if let Some(share) = self.progress.observed {
+            rows.push(("observed", format!("{share} of the requests went to the candidate, by the last count")));
+        }
         if let Some([stable, candidate]) = progress.healthy {
             let side = |(healthy, wanted)| format!("{healthy} of {wanted}");
             rows.push(("healthy", format!("stable {}, candidate {} tasks", side(stable), side(candidate))));

@@ -239,6 +239,7 @@ impl World {
             fleet: look.fleet.then(|| self.fleet()),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(look.since, die))).collect(),
             requests: quiet,
+            observed: None,
             faults: Vec::new(),
         }
     }

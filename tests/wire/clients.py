@@ -19,6 +19,7 @@ import urllib.request
 from unittest import mock
 
 import boto3
+import botocore.config
 import botocore.exceptions
 import botocore.model
 
@@ -89,7 +90,7 @@ class Lab:
                 self.listener, self.rule = listener["ListenerArn"], found[0]["RuleArn"]
 
     def client(self, service):
-        config = boto3.session.Config(retries={"total_max_attempts": 1})
+        config = botocore.config.Config(retries={"total_max_attempts": 1})
         return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, config=config)
 
     def get(self, path):
@@ -576,7 +577,7 @@ class Protocol(Case):
 
 class Cli(Case):
     def aws(self, *words):
-        command = os.path.join(os.path.dirname(sys.executable), "aws")
+        command = os.environ.get("AWS_CLI") or os.path.join(os.path.dirname(sys.executable), "aws")
         words = [command, "--endpoint-url", lab.endpoint, "--output", "json", *words]
         done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
         return done.returncode, json.loads(done.stdout) if done.returncode == 0 and done.stdout else done.stderr

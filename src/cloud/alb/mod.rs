@@ -31,6 +31,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Target};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
+use crate::traffic::Share;
 use actions::Slots;
 use alarms::Histories;
 
@@ -127,6 +128,10 @@ impl Cloud for AlbDriver {
 
     async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<u64, Fault> {
         self.count_requests(role, periods, now).await
+    }
+
+    async fn observed(&self, now: Timestamp) -> Result<Option<Share>, Fault> {
+        self.observe_share(now).await
     }
 
     async fn served(&self, role: Role, since: Timestamp, now: Timestamp) -> Result<Served, Fault> {

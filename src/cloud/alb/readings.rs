@@ -9,6 +9,10 @@ use crate::cloud::aws::cloudwatch::{self, QUERIES_LIMIT, Series};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Role, Served};
 use crate::gate::{AlarmRule, Check, Gate, MetricRule, Point, Reading};
+use crate::traffic::Share;
+
+/// How far back the last minute with requests is looked for.
+const OBSERVED_WITHIN: std::time::Duration = std::time::Duration::from_secs(300);
 
 impl AlbDriver {
     pub(super) async fn read_gates(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
@@ -84,6 +88,15 @@ impl AlbDriver {
         sum(&series, "requests")
     }
 
+    pub(super) async fn observe_share(&self, now: Timestamp) -> Result<Option<Share>, Fault> {
+        let query = |id, role| count_query(id, "RequestCount", &self.target, role);
+        let queries = [query("stable", Role::Stable), query("candidate", Role::Candidate)];
+        let to = floor(now, 60);
+        let stretch = (to.before(OBSERVED_WITHIN), to);
+        let series = cloudwatch::metric_data(&self.aws.polling.cloudwatch, &queries, stretch).await?;
+        Ok(share_of_last(points(&series, "stable"), points(&series, "candidate")))
+    }
+
     pub(super) async fn count_served(&self, role: Role, since: Timestamp, now: Timestamp) -> Result<Served, Fault> {
         let query = |id, metric| count_query(id, metric, &self.target, role);
         let queries = [
@@ -112,6 +125,22 @@ fn batches(parts: Vec<Part<'_>>) -> Vec<Vec<Part<'_>>> {
         room -= needs;
     }
     batches
+}
+
+fn points<'a>(series: &'a Series, id: &str) -> &'a [Point] {
+    match series.get(id) {
+        Some(Ok(points)) => points,
+        _ => &[],
+    }
+}
+
+/// The candidate's share of the last minute in which either slot had a request.
+fn share_of_last(stable: &[Point], candidate: &[Point]) -> Option<Share> {
+    let last = stable.iter().chain(candidate).map(|point| point.at).max()?;
+    let of = |points: &[Point]| points.iter().find(|point| point.at == last).map_or(0.0, |point| point.value.max(0.0));
+    let (stable, candidate) = (of(stable), of(candidate));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of requests, not negative")]
+    Share::of(candidate as u64, (stable + candidate) as u64)
 }
 
 fn sum(series: &Series, id: &str) -> Result<u64, Fault> {

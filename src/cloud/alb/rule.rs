@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_elasticloadbalancingv2::types::Action;
 
 use super::AlbDriver;
-use super::actions::{Wanted, rewritten, seen};
+use super::actions::{Wanted, rewritten, seen, writable};
 use crate::cloud::aws::elbv2;
 use crate::cloud::{RouteOrder, Routed};
 use crate::fault::{Fault, FaultKind};
@@ -34,10 +34,12 @@ impl AlbDriver {
         }
         let written = rewritten(&actions, &self.slots, wanted, &self.recorded)
             .map_err(|why| Fault::new(FaultKind::Permanent, "ModifyRule", why))?;
-        let Some(written) = written else { return Ok(Routed::Written(found)) };
-        if foreign {
-            return Ok(Routed::Written(found));
-        }
+        let written = match written {
+            // The read may be old, so the way back writes whatever it shows; forward is read back anyway.
+            None if order.expected.is_none() => actions.into_iter().map(writable).collect(),
+            Some(written) if !foreign => written,
+            None | Some(_) => return Ok(Routed::Written(found)),
+        };
         elbv2::modify_rule(&self.aws.writing.elb, &self.target.rule, written).await?;
         self.read_back(order).await.map(Routed::Written)
     }

@@ -87,7 +87,8 @@ impl Aws {
         Self::from_config(&loader.load().await)
     }
 
-    /// Connects to a lab: its URL, and keys that mean nothing. Reads neither environment nor files.
+    /// Connects to a lab: its URL, and keys that mean nothing. Reads neither environment nor files, and
+    /// goes through no proxy: a lab is on this machine.
     pub fn lab(endpoint: &str, region: &str) -> Aws {
         let keys = Credentials::new("AKIDLAB", "lab", None, None, "lab");
         let config = SdkConfig::builder()
@@ -95,6 +96,7 @@ impl Aws {
             .region(Region::new(region.to_owned()))
             .credentials_provider(SharedCredentialsProvider::new(keys))
             .endpoint_url(endpoint)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
         Self::from_config(&config)
     }

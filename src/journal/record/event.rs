@@ -31,6 +31,7 @@ written! {
         fleet: Option<Fleet>,
         readings: Vec<(usize, Reading)>,
         requests: Option<u64>,
+        observed: Option<Permille>,
         faults: Vec<Fault>,
     }
 

@@ -201,6 +201,20 @@ fn tasks_that_cannot_be_put_back_are_said_and_do_not_strand() {
 }
 
 #[test]
+fn a_slot_is_proven_quiet_again_before_its_tasks_are_asked_for_again() {
+    let mut run = told_back(canary());
+    run.until_asked(is_scale);
+    run.answer(Answer::Failed(fault(FaultKind::Transient)));
+    run.share = Share::from_permille(370).unwrap();
+    run.go();
+    assert!(run.pending().is_some_and(is_look));
+    run.until(|run| run.share == Share::NONE);
+    assert_eq!(run.candidate.desired, FULL);
+    run.end();
+    assert_eq!((run.share, run.candidate.desired), (Share::NONE, 1));
+}
+
+#[test]
 fn a_new_runner_goes_on_going_back() {
     let mut run = told_back(canary());
     run.until_asked(is_route);

@@ -287,6 +287,7 @@ impl Run {
             fleet: look.fleet.then(|| Fleet { stable: self.stable.clone(), candidate: self.candidate.clone() }),
             readings: look.gates.iter().map(|gate| (*gate, self.metric(look.since))).collect(),
             requests: look.quiet.map(|role| u64::from(requests(role).permille())),
+            observed: None,
             faults: self.rule_fault.iter().cloned().collect(),
         }
     }
