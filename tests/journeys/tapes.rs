@@ -46,7 +46,13 @@ fn a_flipped_byte_closes_the_way_forward_and_not_the_way_back() {
     ended.ends(0, &["going back by what was written before it", "rolled back"]);
     lab.is_all_on("web-blue");
     assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
-    assert_eq!(lab.desired("web-blue"), 4);
+    assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
+    // The way back is on the tape, the damaged one is kept beside it, and the target is free again.
+    lab.run(&place, ["status"]).ends(0, &["rolled back"]);
+    let kept = std::fs::read(place.tape().with_extension("damaged.jsonl")).expect("the damaged tape is kept");
+    assert_eq!(kept, bytes);
+    lab.run(&place, ["rollback", "--yes"]).ends(0, &["already on stable since"]);
+    lab.roll_out(&place, &place.spec("")).event("started");
 }
 
 #[test]
