@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::context::Context;
 use super::lab::{self, LabArgs};
-use super::target::{self, compiled};
+use super::target::{self, compiled, surveyed};
 use super::{Exit, Failure, terminal};
 use crate::plan::diagram;
 use crate::text::escape_json;
@@ -42,7 +42,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Some(lab) => (lab.aws(), lab.clock()),
         None => (target::connect(context, &spec).await?, context.clock()),
     };
-    let plan = compiled(context, (&aws, &clock), &spec, &folder).await?.plan;
+    let survey = surveyed(context, (&aws, &clock), &spec).await?;
+    let plan = compiled(&aws, &spec, &folder, survey).await?.plan;
     let style = terminal::page_style(context);
     let text = match if context.json() { Format::Json } else { args.format } {
         Format::Text => diagram::text(&plan, diagram::Page { width: style.width, unicode: style.unicode }),

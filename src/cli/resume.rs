@@ -59,10 +59,11 @@ pub(super) async fn take_over(
 ) -> Result<Ending, Failure> {
     refuse_gone_lab(found)?;
     let id = &found.entry.id;
-    let Opened { tape, writer } = open(found, word.is_some())?;
-    let plan = tape.header.plan.clone();
+    let plan = journal::read(&found.entry.tape())?.header.plan;
     let clock = context.clock();
+    // Only who holds the target touches the tape: what looks torn may be a line that is being written.
     let held = claim(context, found.store, &plan, (id, &clock))?;
+    let Opened { tape, writer } = open(found, word.is_some())?;
     let machine = journal::replay(plan.clone(), &tape.records);
     if let Some(outcome) = over(&machine, word.is_some()) {
         return Ok(Ending { outcome: Some(outcome), handed_over: None });
@@ -115,8 +116,8 @@ struct Opened {
     writer: Writer,
 }
 
-/// Where the events of a taken-over rollout go. A damaged tape is only read: forward is refused, and a
-/// way back needs no tape.
+/// Where the events of a taken-over rollout go: nowhere when a damaged tape cannot be salvaged, because a way
+/// back needs no tape.
 enum Writer {
     Tape(Journal),
     Nowhere,
@@ -138,18 +139,44 @@ fn open(found: &Found<'_>, goes_back: bool) -> Result<Opened, Failure> {
             if let TapeEnd::Torn { at, bytes } = &tape.end {
                 terminal::say(&format!("the last line of the tape was not whole: {bytes} bytes cut at {at}"));
             }
-            Ok(Opened { tape, writer: Writer::Tape(journal) })
+            let opened = Opened { tape, writer: Writer::Tape(journal) };
+            refuse_forward_from_damage(found, &opened.tape, goes_back)?;
+            Ok(opened)
         }
         Err(error @ JournalError::Damaged { .. }) if goes_back => {
             terminal::say(&format!("{error}; going back by what was written before it"));
-            Ok(Opened { tape: journal::read(&path)?, writer: Writer::Nowhere })
+            Ok(salvage(&path)?)
         }
-        Err(error @ JournalError::Damaged { .. }) => {
-            let id = &found.entry.id;
-            Err(Failure::from(error).hint(format!("forward is closed; `tidegate rollback {id}` still goes back")))
-        }
+        Err(error @ JournalError::Damaged { .. }) => Err(forward_is_closed(found, error.into())),
         Err(error) => Err(error.into()),
     }
+}
+
+fn salvage(path: &Path) -> Result<Opened, JournalError> {
+    match Journal::salvage(path) {
+        Ok((journal, tape)) => Ok(Opened { tape, writer: Writer::Tape(journal) }),
+        Err(error) => {
+            terminal::say(&format!("{error}; going back without writing it down"));
+            Ok(Opened { tape: journal::read(path)?, writer: Writer::Nowhere })
+        }
+    }
+}
+
+/// What is left of a damaged tape leads back only, whoever comes after the one who began the way back.
+fn refuse_forward_from_damage(found: &Found<'_>, tape: &Tape, goes_back: bool) -> Result<(), Failure> {
+    if goes_back || !journal::damaged_copy(&found.entry.tape()).exists() {
+        return Ok(());
+    }
+    let machine = journal::replay(tape.header.plan.clone(), &tape.records);
+    if machine.is_retreating() || machine.outcome().is_some() {
+        return Ok(());
+    }
+    let wrong = Failure::new(Exit::Refused, format!("the tape of rollout {} was damaged", found.entry.id));
+    Err(forward_is_closed(found, wrong))
+}
+
+fn forward_is_closed(found: &Found<'_>, wrong: Failure) -> Failure {
+    wrong.hint(format!("forward is closed; `tidegate rollback {}` still goes back", found.entry.id))
 }
 
 /// The document to register, when that is still to be done: it must be what was planned.

@@ -6,14 +6,14 @@ use super::context::{Context, Stores, is_unfinished};
 use super::drive::{Drive, absolute, claim, drive};
 use super::lab::{self, LabArgs};
 use super::people::whoami;
-use super::target::{self, Compiled, compiled};
+use super::target::{self, Compiled, compiled, surveyed};
 use super::{Exit, Failure, terminal};
 use crate::clock::Clock;
 use crate::journal::{Header, Journal};
 use crate::machine::{Event, Machine};
 use crate::name::RolloutId;
 use crate::plan::{Plan, diagram};
-use crate::store::Store;
+use crate::store::{ClaimError, Held, Store};
 
 /// Roll a release out.
 #[derive(Debug, clap::Args)]
@@ -49,12 +49,17 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             (aws, context.clock(), context.connect_to())
         }
     };
-    let Compiled { plan, document } = compiled(context, (&aws, &clock), &spec, &folder).await?;
-    confirm(context, &args, &plan)?;
     let stores = context.stores()?;
     let store = store(&stores, args.lab);
+    let survey = surveyed(context, (&aws, &clock), &spec).await?;
+    // Whose the target is comes first: half-way through a rollout it looks like nothing to plan for.
     if !args.lab {
-        refuse_unfinished(store, &plan)?;
+        refuse_held(store, &survey.rule.arn)?;
+    }
+    let Compiled { plan, document } = compiled(&aws, &spec, &folder, survey).await?;
+    confirm(context, &args, &plan)?;
+    if !args.lab {
+        refuse_held(store, &plan.target.rule)?;
     }
     let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
     let claim = claim(context, store, &plan, (&id, &clock))?;
@@ -113,13 +118,18 @@ fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), Failure> {
     Err(Failure::new(Exit::Refused, "not started"))
 }
 
-/// A rollout that is not over holds its target until it is.
-fn refuse_unfinished(store: &Store, plan: &Plan) -> Result<(), Failure> {
+/// A runner holds its target, and so does a rollout that is not over although nobody drives it.
+fn refuse_held(store: &Store, rule: &str) -> Result<(), Failure> {
+    let held = |holder| Err(ClaimError::Held { resource: rule.to_owned(), holder }.into());
+    match store.holder_of(rule)? {
+        Held::By(holder) => return held(Some(holder)),
+        Held::Unnamed => return held(None),
+        Held::Free => {}
+    }
     for entry in store.list()? {
         let Ok(tape) = crate::journal::read(&entry.tape()) else { continue };
-        if tape.header.plan.target.rule == plan.target.rule && is_unfinished(&entry) {
+        if tape.header.plan.target.rule == rule && is_unfinished(&entry) {
             let id = &entry.id;
-            // A live runner is named by its claim, which says more.
             let failure = Failure::new(Exit::Held, format!("rollout {id} is not over, and it moves the same rule"));
             return Err(
                 failure.hint(format!("`tidegate resume {id}` goes on with it, `tidegate rollback {id}` ends it"))

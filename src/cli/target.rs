@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
 use crate::cloud::aws::Aws;
 use crate::cloud::{RuleRequest, SurveyRequest, Surveyor};
+use crate::fleet::Survey;
 use crate::gate::Check;
 use crate::plan::{Plan, compile};
 use crate::spec::{Problems, RuleSpec, SlotSpec, Source, Spec, parse};
@@ -83,16 +84,10 @@ pub(super) struct Compiled {
     pub(super) document: Option<ReleaseDocument>,
 }
 
-/// Surveys the account and compiles the spec against it.
-pub(super) async fn compiled(
-    context: &Context,
-    (aws, clock): (&Aws, &Clock),
-    spec: &Spec,
-    folder: &Path,
-) -> Result<Compiled, Failure> {
+/// Reads what the spec names in the account.
+pub(super) async fn surveyed(context: &Context, (aws, clock): (&Aws, &Clock), spec: &Spec) -> Result<Survey, Failure> {
     let surveyor = AlbSurveyor::new(aws.clone(), clock.clone());
-    let surveyed = surveyor.survey(&request(spec)).await;
-    let mut survey = surveyed.map_err(|error| {
+    surveyor.survey(&request(spec)).await.map_err(|error| {
         let failure = Failure::from(error);
         let lost = matches!(failure.exit, Exit::Denied | Exit::Unexpected);
         let settings = context.settings(None);
@@ -101,7 +96,11 @@ pub(super) async fn compiled(
             .filter_map(|(what, said)| said.filter(|_| lost).map(|said| format!("with {what} {said}")))
             .fold(failure, Failure::note);
         if failure.exit == Exit::Denied { failure.hint("`--lab` rehearses without an account") } else { failure }
-    })?;
+    })
+}
+
+/// Compiles the spec against the account as it was surveyed.
+pub(super) async fn compiled(aws: &Aws, spec: &Spec, folder: &Path, mut survey: Survey) -> Result<Compiled, Failure> {
     let Ready { plan: release, document, problems } = release::prepare(aws, &spec.release, folder).await?;
     survey.release_problems.extend(problems);
     let plan = compile(spec, &survey, release)?;

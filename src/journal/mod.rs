@@ -2,7 +2,8 @@
 //!
 //! A tape is JSON Lines. The first line is the [`Header`], every other a [`Record`]; each carries a hash over
 //! itself and the line before. A writer that dies leaves at most one torn line at the end, which is cut off
-//! and counts as never written: nothing was done because of it. Damage anywhere else is never repaired.
+//! and counts as never written: nothing was done because of it. Damage anywhere else is never repaired: a tape
+//! that is needed for the way back goes on from what was written before it, and is kept as it was beside that.
 
 mod chain;
 mod record;
@@ -107,6 +108,24 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Opens a damaged tape for the way back: all of it is kept beside as [`damaged_copy`], and it goes on from
+    /// what is whole.
+    ///
+    /// # Errors
+    /// When not even the header can be read, or the file system refuses; nothing is changed then.
+    pub fn salvage(path: &Path) -> Result<(Self, Tape), JournalError> {
+        let refused = |source| JournalError::Io { doing: "salvage", path: path.to_owned(), source };
+        let bytes = std::fs::read(path).map_err(refused)?;
+        let scan = tape::scan(&bytes)?;
+        let mut copy = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(refused)?;
+        copy.write_all(&bytes).and_then(|()| copy.as_file().sync_all()).map_err(refused)?;
+        copy.persist(damaged_copy(path)).map_err(|error| refused(error.error))?;
+        let file = OpenOptions::new().write(true).open(path).map_err(refused)?;
+        file.set_len(scan.length).and_then(|()| file.sync_all()).map_err(refused)?;
+        drop(file);
+        Self::open(path)
+    }
+
     /// Opens a tape to write on. A torn tail is cut off first, and [`Tape::end`] says so.
     ///
     /// # Errors
@@ -157,6 +176,11 @@ impl Journal {
         self.seq += 1;
         Ok(())
     }
+}
+
+/// Where a damaged tape is kept as it was, once the way back was taken from what is whole of it.
+pub fn damaged_copy(path: &Path) -> PathBuf {
+    path.with_extension("damaged.jsonl")
 }
 
 /// Reads a tape and changes nothing: as far as it is whole, and [`Tape::end`] says what comes after.

@@ -129,6 +129,21 @@ fn lines_that_are_lost_doubled_or_swapped_are_damage() {
 }
 
 #[test]
+fn a_damaged_tape_goes_on_from_what_is_whole_and_is_kept_beside() {
+    let (_folder, path) = tape(4);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let third = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(2).unwrap().0;
+    bytes[third + 5] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let (mut journal, tape) = Journal::salvage(&path).unwrap();
+    assert_eq!(tape.records.len(), 2);
+    journal.append(Timestamp::from_millis(9), &Event::Woken).unwrap();
+    let again = read(&path).unwrap();
+    assert_eq!((again.records.len(), again.end), (3, TapeEnd::Clean));
+    assert_eq!(std::fs::read(damaged_copy(&path)).unwrap(), bytes);
+}
+
+#[test]
 fn a_later_format_is_refused_with_what_the_way_back_needs() {
     let (_folder, path) = tape(0);
     let written = record::encode_header(&header()).unwrap().replacen("\"format\":1", "\"format\":2", 1);

@@ -1,0 +1,16 @@
+//! The real binary against the lab, from one end to the other, every client request counted.
+//!
+//! A file for each theme. Nothing here links the library: what is tested is what people run.
+
+#![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
+
+mod faults;
+mod kills;
+mod operators;
+mod outages;
+mod rehearsals;
+mod signals;
+mod strangers;
+mod support;
+mod tapes;
+mod two_processes;

@@ -1,0 +1,104 @@
+//! People in a second process while a runner runs, and after.
+
+use crate::support::{Lab, Place, SPEED, example};
+
+#[test]
+fn an_approval_is_given_from_another_process() {
+    let place = Place::new();
+    let spec = example("approval.yaml");
+    let spec = spec.to_str().expect("paths are UTF-8 here");
+    let arguments = ["run", spec, "--lab", "--yes", "--json", "--lab-speed", SPEED];
+    let mut runner = crate::support::Process::start(&mut place.tidegate(arguments));
+    runner.share(10);
+    let early = place.run(["approve", "web-approval"]);
+    early.ends(15, &["it does not wait for an approval"]);
+    runner.event("awaiting_approval");
+    let status = place.run(["status"]);
+    status.ends(0, &["wait for approval", "tidegate approve web-approval"]);
+    let told = place.status();
+    assert_eq!((&told["runner"], &told["candidate"]["configured_percent"]), (&true.into(), &10.into()), "{told}");
+    place.run(["approve", "web-approval"]).ends(0, &[]);
+    let by = runner.event("approved")["by"].clone();
+    assert!(by.as_str().is_some_and(|by| by.starts_with("alice@")), "{by}");
+    let ended = runner.end();
+    ended.ends(0, &[r#""outcome":"promoted""#]);
+    assert_eq!(ended.traffic().failed(), 0, "{ended}");
+    place.run(["rollback", "--yes"]).ends(15, &["was promoted", "going back is a new rollout"]);
+    place.run(["history"]).ends(0, &["promoted", "web-approval-"]);
+    let again = place.run(["history", "web-approval", "--json"]);
+    assert!(again.has("approved") && again.last("finished")["outcome"] == "promoted", "{again}");
+}
+
+#[test]
+fn a_rollout_is_paused_continued_and_rolled_back_from_another_process() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.share(10);
+    lab.run(&place, ["pause", "web", "--reason", "lunch"]).ends(0, &["lunch"]);
+    runner.event("paused");
+    lab.run(&place, ["pause", "web"]).ends(15, &["it is paused already"]);
+    lab.run(&place, ["status"]).ends(0, &["lunch", "tidegate continue web-"]);
+    let status = lab.run(&place, ["status", "--json"]).events().remove(0);
+    assert!(status["paused"].as_str().is_some_and(|why| why.contains("lunch")), "{status}");
+    assert_eq!(lab.green_percent(), 10);
+    lab.run(&place, ["continue", "web"]).ends(0, &[]);
+    runner.event("continued");
+    runner.share(50);
+    lab.run(&place, ["rollback", "web"]).ends(2, &["--yes"]);
+    lab.run(&place, ["rollback", "web", "--yes", "--reason", "checkout is slow"]).ends(0, &[]);
+    // The command ends when the traffic is back; the runner clears up after that.
+    lab.is_all_on("web-blue");
+    runner.end().ends(11, &["checkout is slow", r#""outcome":"rolled_back""#]);
+    lab.run(&place, ["rollback", "web", "--yes"]).ends(0, &["already on stable since", "checkout is slow"]);
+    lab.run(&place, ["resume", "web"]).ends(11, &[]);
+    assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+}
+
+#[test]
+fn a_rollout_in_an_inside_lab_is_paused_and_aborted_from_another_process() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let spec = spec.to_str().expect("temporary paths are UTF-8");
+    let arguments = ["run", spec, "--lab", "--yes", "--json", "--lab-speed", SPEED];
+    let mut runner = crate::support::Process::start(&mut place.tidegate(arguments));
+    runner.share(10);
+    place.run(["pause"]).ends(0, &[]);
+    runner.event("paused");
+    place.run(["continue"]).ends(0, &[]);
+    place.run(["abort", "--yes"]).ends(0, &["rolled back"]);
+    let ended = runner.end();
+    ended.ends(11, &[r#""outcome":"rolled_back""#]);
+    assert_eq!(ended.traffic().failed(), 0, "{ended}");
+}
+
+#[test]
+fn a_rollback_needs_no_runner() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.share(10);
+    runner.kill();
+    lab.run(&place, ["status"]).ends(0, &["Nobody drives it", "tidegate resume web-"]);
+    lab.run(&place, ["pause"]).ends(13, &["nobody drives rollout web-"]);
+    assert_eq!(lab.green_percent(), 10);
+    lab.run(&place, ["rollback", "--yes"]).ends(0, &["rolled back"]);
+    lab.is_all_on("web-blue");
+    assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+}
+
+#[test]
+fn a_lab_inside_a_runner_is_gone_with_it() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let spec = spec.to_str().expect("temporary paths are UTF-8");
+    let mut runner = crate::support::Process::start(&mut place.tidegate(["run", spec, "--lab", "--yes", "--json"]));
+    runner.event("started");
+    runner.kill();
+    place.run(["resume"]).ends(15, &["ran in a lab inside its runner, which is gone"]);
+    place.run(["rollback", "--yes"]).ends(15, &["ran in a lab inside its runner, which is gone"]);
+}

@@ -1,0 +1,116 @@
+//! `run --lab`: the lab inside the runner.
+
+use std::path::Path;
+
+use crate::support::{Ended, Place, SPEED, example, heavy, now};
+
+fn rehearse(place: &Place, spec: &Path, arguments: &[&str]) -> Ended {
+    let spec = spec.to_str().expect("paths are UTF-8 here");
+    place.run(["run", spec, "--lab", "--yes", "--json"].iter().chain(arguments))
+}
+
+fn promotes(name: &str) {
+    let place = Place::new();
+    let ended = rehearse(&place, &example(name), &["--lab-speed", SPEED]);
+    ended.ends(0, &[r#""outcome":"promoted""#]);
+    assert_eq!(ended.traffic().failed(), 0, "{ended}");
+}
+
+#[test]
+fn a_healthy_canary_is_promoted_without_a_failed_request_at_200_a_second() {
+    let _alone = heavy();
+    let place = Place::new();
+    let began = now();
+    let ended = rehearse(&place, &place.spec(""), &["--lab-rps", "200", "--lab-speed", "10"]);
+    ended.ends(0, &[r#""outcome":"promoted""#]);
+    let traffic = ended.traffic();
+    println!("{} requests in {:?} of wall time, {} failed", traffic.requests(), began.elapsed(), traffic.failed());
+    assert_eq!(traffic.failed(), 0, "{ended}");
+    assert!(traffic.requests() > 50_000, "{ended}");
+    assert!(traffic.of("web-green").0 > 20_000, "{ended}");
+}
+
+#[test]
+fn a_release_with_errors_goes_back_and_says_how_many_requests_it_failed() {
+    let place = Place::new();
+    let ended = rehearse(&place, &example("canary.yaml"), &["--lab-candidate", "errors=20%", "--lab-speed", SPEED]);
+    ended.ends(10, &[r#""outcome":"rolled_back""#, "candidate errors"]);
+    let traffic = ended.traffic();
+    traffic.fails_only_in("web-green");
+    let (requests, failed) = traffic.of("web-green");
+    assert!(failed > 0, "{ended}");
+    let served = &ended.last("finished")["served"];
+    assert_eq!((served["requests"].as_u64(), served["failed"].as_u64()), (Some(requests), Some(failed)), "{ended}");
+}
+
+#[test]
+fn a_slow_release_goes_back() {
+    let place = Place::new();
+    let ended = rehearse(&place, &example("canary.yaml"), &["--lab-candidate", "latency=+400ms", "--lab-speed", SPEED]);
+    ended.ends(10, &[r#""outcome":"rolled_back""#, "candidate latency"]);
+    assert_eq!(ended.traffic().failed(), 0, "{ended}");
+}
+
+fn is_never_given_a_request(behaviour: &str, more: &str) -> Ended {
+    let place = Place::new();
+    let ended = rehearse(&place, &place.spec(more), &["--lab-candidate", behaviour, "--lab-speed", "60"]);
+    assert_eq!((ended.traffic().failed(), ended.traffic().of("web-green").0), (0, 0), "{ended}");
+    assert!(!ended.has("shifted"), "{ended}");
+    ended
+}
+
+#[test]
+fn a_release_that_crashes_is_never_given_a_request() {
+    is_never_given_a_request("crash", "").ends(10, &[r#""outcome":"rolled_back""#, r#""gate":"tasks""#]);
+}
+
+#[test]
+fn a_release_that_never_gets_healthy_is_never_given_a_request() {
+    let ended = is_never_given_a_request("never-healthy", "");
+    ended.ends(10, &[r#""outcome":"rolled_back""#]);
+}
+
+#[test]
+fn text_for_people_says_how_it_ended_and_how_many_requests_failed() {
+    let place = Place::new();
+    let spec = example("canary.yaml");
+    let arguments = ["run", spec.to_str().expect("paths are UTF-8 here"), "--lab", "--yes", "--lab-speed", "60"];
+    let ended = place.run(arguments.iter().chain(&["--lab-candidate", "errors=20%"]));
+    ended.ends(
+        10,
+        &["rolled back: web is served by web-blue", "gate candidate errors failed", "0 failed without a task"],
+    );
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let line = |start: &str| {
+        let line = ended.lines.iter().find(|line| line.trim_start().starts_with(start));
+        words(line.unwrap_or_else(|| panic!("no line starts with {start}: {ended}")))
+    };
+    // "candidate served 124 requests, 18 of them failed" and "web-green: 124 served, 18 failed".
+    let (told, seen) = (line("candidate "), line("web-green:"));
+    assert_eq!((&told[2], &told[4]), (&seen[1], &seen[3]), "{ended}");
+}
+
+#[test]
+fn the_blue_green_example_is_promoted() {
+    promotes("blue-green.yaml");
+}
+
+#[test]
+fn the_canary_example_is_promoted() {
+    promotes("canary.yaml");
+}
+
+#[test]
+fn the_linear_example_is_promoted() {
+    promotes("linear.yaml");
+}
+
+#[test]
+fn the_images_example_is_promoted() {
+    promotes("images.yaml");
+}
+
+#[test]
+fn the_storefront_example_is_promoted() {
+    promotes("storefront.yaml");
+}

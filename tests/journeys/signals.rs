@@ -1,0 +1,77 @@
+//! Ctrl-C and SIGTERM in the middle of a rollout.
+
+use std::time::Duration;
+
+use crate::support::{Lab, Place, SPEED, now, until};
+
+/// How soon the traffic is back after a signal, in wall time.
+const BACK_WITHIN: Duration = Duration::from_secs(4);
+
+/// The lab is slow: AWS takes its time by the wall's clock.
+fn gives_the_traffic_back(signal: &str) {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::start(&place, &spec, &["--speed", "5"]);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.share(10);
+    let since = now();
+    runner.signal(signal);
+    until("the traffic is back", || (lab.serving() == ["web-blue"]).then_some(()));
+    let took = since.elapsed();
+    let ended = runner.end();
+    let left = since.elapsed();
+    println!("SIG{signal}: traffic back after {took:?}, gone after {left:?}");
+    ended.ends(11, &[r#""outcome":"rolled_back""#, "giving the traffic back"]);
+    assert!(left < BACK_WITHIN, "{left:?}: {ended}");
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+}
+
+#[test]
+fn sigint_gives_the_traffic_back_within_four_seconds() {
+    gives_the_traffic_back("INT");
+}
+
+#[test]
+fn sigterm_gives_the_traffic_back_within_four_seconds() {
+    gives_the_traffic_back("TERM");
+}
+
+#[test]
+fn a_second_signal_leaves_at_once_and_prints_the_command() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::start(&place, &spec, &["--speed", SPEED, "--lab-fault", "delay=100%:60s@ModifyRule"]);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.share(10);
+    runner.signal("INT");
+    runner.event("retreating");
+    let since = now();
+    runner.signal("INT");
+    let ended = runner.end();
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+    ended.ends(13, &["left at once", "tidegate rollback web-"]);
+    let words = ended.errors.split_once("tidegate rollback ").expect("it is printed").1;
+    let id = words.split_whitespace().next().expect("an id follows");
+    lab.run(&place, ["rollback", id, "--yes"]).ends(0, &["rolled back"]);
+    lab.is_all_on("web-blue");
+    assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+}
+
+#[test]
+fn a_signal_holds_the_weights_where_the_spec_says_so_and_resume_goes_on() {
+    let place = Place::new();
+    let spec = place.spec("policies: { on_interrupt: hold }\n");
+    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.share(10);
+    runner.signal("TERM");
+    let ended = runner.end();
+    ended.ends(13, &[r#""type":"handed_over""#]);
+    assert_eq!(lab.green_percent(), 10);
+    lab.run(&place, ["status"]).ends(0, &["Nobody drives it"]);
+    assert_eq!(lab.green_percent(), 10);
+    lab.run(&place, ["resume", "--json"]).ends(0, &[r#""outcome":"promoted""#]);
+    lab.is_all_on("web-green");
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+}

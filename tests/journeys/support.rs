@@ -1,0 +1,498 @@
+//! What every journey needs: the binary, a lab beside it, and the only place that waits.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything may take, in wall time, before a journey is given up.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+/// Between two looks at something that cannot say by itself that it is ready.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// How fast the labs of ordinary journeys are.
+pub const SPEED: &str = "30";
+
+/// A short canary: everything a rollout has, in as little time as the minutes of metrics allow.
+const SPEC: &str = r#"
+version: 1
+name: web
+target:
+  cluster: prod
+  rule: { load_balancer: web, port: 443, priority: 10 }
+  slots:
+    blue: { service: web-blue, target_group: web-blue }
+    green: { service: web-green, target_group: web-green }
+release:
+  images: { family: web, containers: { app: "example/web:${VERSION:-2}" } }
+strategy:
+  canary:
+    steps: [shift: 10%, hold: 1m, shift: 50%, hold: 1m]
+    warm: 1m
+gates:
+  - metric:
+      name: candidate errors
+      inputs:
+        errors: { metric: HTTPCode_Target_5XX_Count, statistic: Sum, of: candidate, absent: zero }
+        requests: { metric: RequestCount, statistic: Sum, of: candidate }
+      expression: 100 * errors / requests
+      above: 1
+      samples: { input: requests, at_least: 5 }
+"#;
+
+/// Keeps journeys that need the machine for themselves from each other.
+static HEAVY: Mutex<()> = Mutex::new(());
+
+pub fn heavy() -> MutexGuard<'static, ()> {
+    HEAVY.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[expect(clippy::disallowed_methods, reason = "journeys happen on the wall clock")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// A number that the tester chooses.
+pub fn number(variable: &str) -> Option<u64> {
+    #[expect(clippy::disallowed_methods, reason = "how much is tested is the tester's to choose")]
+    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+}
+
+/// Asks again and again until there is an answer. The one place that waits without being told.
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(now() < deadline, "waited {PATIENCE:?} in vain until {what}");
+        thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
+/// A spec of the repository.
+pub fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("rollout-specs").join(name)
+}
+
+/// A place of its own for one journey: its state folder, its home, its specs.
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder can be made") }
+    }
+
+    /// The short canary, with more lines at its end.
+    pub fn spec(&self, more: &str) -> PathBuf {
+        let path = self.folder.path().join("rollout.yaml");
+        std::fs::write(&path, format!("{SPEC}{more}")).expect("a spec can be written");
+        path
+    }
+
+    /// `tidegate` with these arguments, and nothing of this machine's environment.
+    pub fn tidegate<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(arguments).env_clear().stdin(Stdio::null());
+        command.env("HOME", self.folder.path()).env("TIDEGATE_STATE_DIR", self.state()).env("USER", "alice");
+        command
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Runs a command to its end.
+    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Ended {
+        Process::start(&mut self.tidegate(arguments)).end()
+    }
+
+    /// What `status --json` says.
+    pub fn status(&self) -> Value {
+        self.run(["status", "--json"]).events().remove(0)
+    }
+
+    /// The tape of the only rollout here.
+    pub fn tape(&self) -> PathBuf {
+        let rollouts = std::fs::read_dir(self.state().join("rollouts")).expect("there is a store");
+        let rollouts: Vec<PathBuf> = rollouts.map(|entry| entry.expect("it can be read").path()).collect();
+        assert_eq!(rollouts.len(), 1, "{rollouts:?}");
+        rollouts[0].join("tape.jsonl")
+    }
+}
+
+/// A process that runs. Dropped, it is killed.
+pub struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    errors: Arc<Mutex<String>>,
+    reader: Option<thread::JoinHandle<()>>,
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; none after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub lines: Vec<String>,
+    /// Standard error.
+    pub errors: String,
+}
+
+impl Process {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tidegate starts");
+        let (sender, lines) = channel();
+        let out = BufReader::new(child.stdout.take().expect("it is piped"));
+        thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let errors = Arc::new(Mutex::new(String::new()));
+        let (heard, err) = (Arc::clone(&errors), BufReader::new(child.stderr.take().expect("it is piped")));
+        let reader = thread::spawn(move || {
+            for line in err.lines().map_while(Result::ok) {
+                let mut heard = heard.lock().expect("nobody panics with it");
+                heard.push_str(&line);
+                heard.push('\n');
+            }
+        });
+        Self { child, lines, seen: Vec::new(), errors, reader: Some(reader) }
+    }
+
+    /// What it has said on standard error so far.
+    pub fn errors(&self) -> String {
+        self.errors.lock().expect("nobody panics with it").clone()
+    }
+
+    /// The next line of standard output, unless there is none any more or none comes until `deadline`.
+    pub fn line_until(&mut self, deadline: Instant) -> Result<String, RecvTimeoutError> {
+        let line = self.lines.recv_timeout(deadline.saturating_duration_since(now()))?;
+        self.seen.push(line.clone());
+        Ok(line)
+    }
+
+    /// Reads events until one is `kind` and `is_it` agrees.
+    pub fn event_where(&mut self, kind: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        let deadline = now() + PATIENCE;
+        loop {
+            let line = self.line_until(deadline);
+            let line = line.unwrap_or_else(|why| panic!("no `{kind}` came ({why}); until then: {}", self.story()));
+            let event: Value = serde_json::from_str(&line).expect("events are JSON");
+            if event["type"] == kind && is_it(&event) {
+                return event;
+            }
+        }
+    }
+
+    pub fn event(&mut self, kind: &str) -> Value {
+        self.event_where(kind, |_| true)
+    }
+
+    /// Reads until the candidate has this share.
+    pub fn share(&mut self, percent: u64) {
+        self.event_where("shifted", |event| event["share_percent"] == percent);
+    }
+
+    /// Reads events for this long, or to its end.
+    pub fn read_for(&mut self, span: Duration) {
+        let deadline = now() + span;
+        while self.line_until(deadline).is_ok() {}
+    }
+
+    /// Reads so many events, or to its end.
+    pub fn read_lines(&mut self, count: usize) {
+        let deadline = now() + PATIENCE;
+        for _ in 0..count {
+            if self.line_until(deadline).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn story(&self) -> String {
+        format!("{}\n{}", self.seen.join("\n"), self.errors())
+    }
+
+    /// `kill -9`. What it said is read to its end; true if it had ended before.
+    pub fn kill(mut self) -> Ended {
+        // The pipe still holds what it said before.
+        self.child.kill().expect("a process of ours can be killed");
+        self.end()
+    }
+
+    /// Sends a signal by name: `INT`.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("there is a shell").success());
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ended {
+        let deadline = now() + PATIENCE;
+        loop {
+            match self.line_until(deadline) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {}", self.story()),
+            }
+        }
+        let status = until("the process has ended", || self.child.try_wait().expect("it can be waited for"));
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader does not panic");
+        }
+        Ended { code: status.code(), lines: std::mem::take(&mut self.seen), errors: self.errors() }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// Standard output as events.
+    pub fn events(&self) -> Vec<Value> {
+        let event = |line: &String| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        self.lines.iter().map(event).collect()
+    }
+
+    /// The last event of a kind.
+    pub fn last(&self, kind: &str) -> Value {
+        let event = self.events().into_iter().rfind(|event| event["type"] == kind);
+        event.unwrap_or_else(|| panic!("no `{kind}` in: {self}"))
+    }
+
+    pub fn has(&self, kind: &str) -> bool {
+        self.events().iter().any(|event| event["type"] == kind)
+    }
+
+    /// What the in-process lab's clients saw.
+    pub fn traffic(&self) -> Traffic {
+        Traffic(self.last("lab")["traffic"].clone())
+    }
+
+    /// Both outputs.
+    pub fn text(&self) -> String {
+        format!("{}\n{}", self.lines.join("\n"), self.errors)
+    }
+
+    /// It ended with this code, and says these words somewhere.
+    #[track_caller]
+    pub fn ends(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self}");
+        let text = self.text();
+        for word in words {
+            assert!(text.contains(word), "`{word}` is not in: {self}");
+        }
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit {:?}\n{}", self.code, self.text())
+    }
+}
+
+/// What simulated clients saw.
+#[derive(Clone, Debug)]
+pub struct Traffic(pub Value);
+
+impl Traffic {
+    pub fn requests(&self) -> u64 {
+        self.0["requests"].as_u64().expect("it is counted")
+    }
+
+    pub fn failed(&self) -> u64 {
+        self.0["failed"].as_u64().expect("it is counted")
+    }
+
+    /// Requests that a target group answered, and how many of them with a 5XX.
+    pub fn of(&self, group: &str) -> (u64, u64) {
+        let group = &self.0["by_target_group"][group];
+        (group["requests"].as_u64().unwrap_or_default(), group["failed"].as_u64().unwrap_or_default())
+    }
+
+    /// No request failed but by this group's doing.
+    #[track_caller]
+    pub fn fails_only_in(&self, group: &str) {
+        let (_, failed) = self.of(group);
+        assert_eq!(self.failed(), failed, "requests failed that the candidate did not answer: {}", self.0);
+    }
+}
+
+/// `tidegate lab`, serving beside the runner.
+pub struct Lab {
+    process: Process,
+    address: String,
+    environment: BTreeMap<String, String>,
+    rule: String,
+}
+
+impl Lab {
+    pub fn start(place: &Place, spec: &Path, arguments: &[&str]) -> Self {
+        let spec = spec.to_str().expect("temporary paths are UTF-8");
+        let fixed = ["lab", "--spec", spec, "--listen", "127.0.0.1:0"];
+        let mut process = Process::start(&mut place.tidegate(fixed.iter().chain(arguments)));
+        let line = process.line_until(now() + PATIENCE);
+        let line = line.unwrap_or_else(|why| panic!("the lab does not start ({why}): {}", process.errors()));
+        let ready: Value = serde_json::from_str(&line).expect("its line is JSON");
+        let environment = ready["environment"].as_object().expect("it is there");
+        let text = |value: &Value| value.as_str().expect("it is text").to_owned();
+        let environment = environment.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        let address = text(&ready["endpoint"]).replace("http://", "");
+        let mut lab = Self { process, address, environment, rule: String::new() };
+        let balancers = lab.elb("DescribeLoadBalancers", &[]);
+        let balancer = texts(&balancers, "LoadBalancerArn").remove(0);
+        for listener in texts(&lab.elb("DescribeListeners", &[("LoadBalancerArn", &balancer)]), "ListenerArn") {
+            let rules = lab.elb("DescribeRules", &[("ListenerArn", &listener)]);
+            let arns = texts(&rules, "RuleArn").into_iter().zip(texts(&rules, "Priority"));
+            let found = arns.filter(|(_, priority)| priority != "default").map(|(arn, _)| arn).next();
+            lab.rule = found.unwrap_or(lab.rule);
+        }
+        assert!(!lab.rule.is_empty(), "the lab has a rule");
+        lab
+    }
+
+    /// `tidegate` with these arguments, pointed at this lab.
+    pub fn tidegate<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        place: &Place,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut command = place.tidegate(arguments);
+        command.envs(&self.environment);
+        command
+    }
+
+    /// Starts a command against this lab.
+    pub fn begin<S: AsRef<std::ffi::OsStr>>(&self, place: &Place, arguments: impl IntoIterator<Item = S>) -> Process {
+        Process::start(&mut self.tidegate(place, arguments))
+    }
+
+    /// Runs a command against this lab to its end.
+    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, place: &Place, arguments: impl IntoIterator<Item = S>) -> Ended {
+        self.begin(place, arguments).end()
+    }
+
+    /// Starts a rollout against this lab.
+    pub fn roll_out(&self, place: &Place, spec: &Path) -> Process {
+        self.begin(place, ["run", spec.to_str().expect("temporary paths are UTF-8"), "--yes", "--json"])
+    }
+
+    fn ask(&self, head: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("the lab answers");
+        stream.set_read_timeout(Some(PATIENCE)).expect("it is a limit");
+        let length = body.len();
+        let kind = "content-type: application/x-www-form-urlencoded";
+        let address = &self.address;
+        let whole = format!(
+            "{head} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{kind}\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(whole.as_bytes()).expect("the lab listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the lab answers");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer}"));
+        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+        body.to_owned()
+    }
+
+    /// Calls the load balancing API as anybody could, unsigned.
+    fn elb(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        let mut body = format!("Action={action}&Version=2015-12-01");
+        for (name, value) in parameters {
+            let _ = write!(body, "&{name}={value}");
+        }
+        self.ask("POST /", &body)
+    }
+
+    /// The rule's weights as the API tells them, by the target group's name.
+    pub fn weights(&self) -> BTreeMap<String, u64> {
+        let rule = self.elb("DescribeRules", &[("RuleArns.member.1", &self.rule)]);
+        let forward = texts(&rule, "ForwardConfig").remove(0);
+        let weights = texts(&forward, "Weight").into_iter().map(|weight| weight.parse().expect("it is a number"));
+        texts(&forward, "TargetGroupArn").iter().map(|arn| name(arn).to_owned()).zip(weights).collect()
+    }
+
+    /// Green's share of the rule's weights in percent.
+    pub fn green_percent(&self) -> u64 {
+        let weights = self.weights();
+        weights["web-green"] * 100 / (weights["web-blue"] + weights["web-green"])
+    }
+
+    /// Writes the rule's weights, as somebody who knows nothing of tidegate.
+    pub fn write_weights(&self, blue: u64, green: u64) {
+        let rule = self.elb("DescribeRules", &[("RuleArns.member.1", &self.rule)]);
+        let forward = texts(&rule, "ForwardConfig").remove(0);
+        let mut parameters = vec![("RuleArn".to_owned(), self.rule.clone())];
+        parameters.push(("Actions.member.1.Type".to_owned(), "forward".to_owned()));
+        for (index, arn) in texts(&forward, "TargetGroupArn").iter().enumerate() {
+            let weight = if name(arn).ends_with("blue") { blue } else { green };
+            let group = format!("Actions.member.1.ForwardConfig.TargetGroups.member.{}", index + 1);
+            parameters.push((format!("{group}.TargetGroupArn"), arn.clone()));
+            parameters.push((format!("{group}.Weight"), weight.to_string()));
+        }
+        let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
+        self.elb("ModifyRule", &parameters);
+    }
+
+    /// This slot has all the traffic.
+    #[track_caller]
+    pub fn is_all_on(&self, slot: &str) {
+        let weights = self.weights();
+        let with_weight: Vec<&String> =
+            weights.iter().filter(|(_, weight)| **weight > 0).map(|(name, _)| name).collect();
+        assert_eq!(with_weight, [slot], "{weights:?}");
+    }
+
+    /// The slots that have weight.
+    pub fn serving(&self) -> Vec<String> {
+        self.weights().into_iter().filter(|(_, weight)| *weight > 0).map(|(name, _)| name).collect()
+    }
+
+    /// How many tasks a service is to have.
+    pub fn desired(&self, service: &str) -> u64 {
+        self.state()["services"][service]["desired"].as_u64().expect("the service is there")
+    }
+
+    pub fn state(&self) -> Value {
+        serde_json::from_str(&self.ask("GET /_lab/state", "")).expect("it is JSON")
+    }
+
+    pub fn traffic(&self) -> Traffic {
+        Traffic(serde_json::from_str(&self.ask("GET /_lab/traffic", "")).expect("it is JSON"))
+    }
+
+    /// AWS is gone.
+    pub fn end(self) {
+        self.process.kill();
+    }
+}
+
+/// The name in a target group's ARN.
+fn name(arn: &str) -> &str {
+    arn.split('/').nth(1).expect("it is a target group's ARN")
+}
+
+/// The texts of all elements with this name.
+fn texts(xml: &str, element: &str) -> Vec<String> {
+    let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+    let parts = xml.split(open.as_str()).skip(1);
+    parts.filter_map(|part| Some(part.split_once(close.as_str())?.0.to_owned())).collect()
+}

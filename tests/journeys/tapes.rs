@@ -1,0 +1,77 @@
+//! Tapes that are cut or damaged, and rollouts that stand in each other's way.
+
+use std::io::Write as _;
+
+use crate::support::{Lab, Place, SPEED};
+
+/// A lab with a rollout whose runner was killed at its first share.
+fn killed(place: &Place) -> Lab {
+    let spec = place.spec("");
+    let lab = Lab::start(place, &spec, &["--speed", SPEED]);
+    let mut runner = lab.roll_out(place, &spec);
+    runner.share(10);
+    runner.kill();
+    lab
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_said() {
+    let place = Place::new();
+    let lab = killed(&place);
+    let mut tape = std::fs::OpenOptions::new().append(true).open(place.tape()).expect("there is a tape");
+    tape.write_all(br#"{"seq":99,"at":17"#).expect("it can be written");
+    drop(tape);
+    let ended = lab.run(&place, ["resume", "--json"]);
+    ended.ends(0, &["the last line of the tape was not whole: 17 bytes cut", r#""outcome":"promoted""#]);
+    lab.is_all_on("web-green");
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+    let again = lab.run(&place, ["history", "web"]);
+    again.ends(0, &["promoted"]);
+    assert!(!again.text().contains("no whole line"), "{again}");
+}
+
+#[test]
+fn a_flipped_byte_closes_the_way_forward_and_not_the_way_back() {
+    let place = Place::new();
+    let lab = killed(&place);
+    let mut bytes = std::fs::read(place.tape()).expect("there is a tape");
+    // The line in the middle: what comes after it is not believed.
+    let lines: Vec<usize> = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).collect();
+    let middle = lines[lines.len() / 2] + 20;
+    bytes[middle] ^= 1;
+    std::fs::write(place.tape(), &bytes).expect("it can be written");
+    lab.run(&place, ["resume"]).ends(15, &["damaged", "forward is closed", "tidegate rollback web-"]);
+    assert_eq!(lab.green_percent(), 10);
+    let ended = lab.run(&place, ["rollback", "--yes"]);
+    ended.ends(0, &["going back by what was written before it", "rolled back"]);
+    lab.is_all_on("web-blue");
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+    assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
+    // The way back is on the tape, the damaged one is kept beside it, and the target is free again.
+    lab.run(&place, ["status"]).ends(0, &["rolled back"]);
+    let kept = std::fs::read(place.tape().with_extension("damaged.jsonl")).expect("the damaged tape is kept");
+    assert_eq!(kept, bytes);
+    lab.run(&place, ["rollback", "--yes"]).ends(0, &["already on stable since"]);
+    lab.roll_out(&place, &place.spec("")).event("started");
+}
+
+#[test]
+fn a_second_runner_is_refused_and_told_who_is_first() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.event("started");
+    let refused = lab.roll_out(&place, &spec).end();
+    refused.ends(14, &["alice@", "process", "rollout web-", "tidegate status web-"]);
+    runner.share(10);
+    let refused = lab.roll_out(&place, &spec).end();
+    refused.ends(14, &["alice@", "process", "rollout web-", "tidegate rollback web-"]);
+    lab.run(&place, ["resume"]).ends(14, &["alice@", "process"]);
+    runner.kill();
+    // An unfinished rollout holds the target as well as a running one.
+    let refused = lab.roll_out(&place, &spec).end();
+    refused.ends(14, &["is not over", "tidegate resume web-", "tidegate rollback web-"]);
+    lab.run(&place, ["rollback", "--yes"]).ends(0, &[]);
+    lab.roll_out(&place, &spec).event("started");
+}
