@@ -5,14 +5,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::support::{Ended, Lab, Place, Process, number};
+use crate::support::{Ended, Lab, Place, Process, heavy, number};
 
 /// Runners killed in an ordinary test.
 const KILLS: u64 = 52;
-/// Lab seconds in a second: whole rollouts, many times.
-const SPEED: &str = "60";
+/// Rollouts that go on at the same time: most of their time is waiting.
+const AT_ONCE: usize = 3;
 /// No rollout needs more runners than this.
 const RUNNERS: u32 = 40;
 
@@ -88,12 +90,12 @@ impl Case<'_> {
 /// One rollout by its seed. Returns how many runners were killed.
 fn rollout(seed: u64) -> u64 {
     let die = &mut fastrand::Rng::with_seed(seed);
-    let is_healthy = seed % 3 != 0;
+    let is_healthy = !seed.is_multiple_of(3);
     let place = Place::new();
     let spec = place.spec("");
     let behaviour = if is_healthy { "healthy" } else { "errors=20%" };
-    let play = ["--speed", SPEED, "--lab-rps", "10", "--lab-candidate", behaviour];
-    let lab = Lab::start(&place, &spec, &play);
+    let play = ["--speed", "60", "--lab-rps", "6", "--lab-candidate", behaviour];
+    let lab = Lab::playing(&place, &spec, &play);
     let mut case = Case { place: &place, spec: &spec, lab: &lab, is_healthy, told: false, kills: 0 };
     let kills = 1 + u64::from(die.u8(..4));
     let mut next = Next::Run;
@@ -123,32 +125,28 @@ fn rollout(seed: u64) -> u64 {
     panic!("{RUNNERS} runners and still not over: {}", story.join(", "));
 }
 
-fn rollouts(seeds: impl Iterator<Item = u64>, kills: u64) {
-    let (mut killed, mut rollouts) = (0, 0);
-    for seed in seeds {
-        killed += catch_unwind(AssertUnwindSafe(|| rollout(seed))).unwrap_or_else(|_| {
+/// Takes seeds one after the other until enough runners are killed.
+fn worker(seeds: &AtomicU64, killed: &AtomicU64, kills: u64) {
+    while killed.load(Relaxed) < kills {
+        let seed = seeds.fetch_add(1, Relaxed);
+        let done = catch_unwind(AssertUnwindSafe(|| rollout(seed))).unwrap_or_else(|_| {
             panic!("repeat with: TIDEGATE_KILL_SEED={seed} cargo test --test journeys one_kill_seed -- --nocapture")
         });
-        rollouts += 1;
-        if killed >= kills {
-            break;
-        }
+        killed.fetch_add(done, Relaxed);
     }
-    println!("{killed} runners killed over {rollouts} rollouts");
-}
-
-fn kills() -> u64 {
-    number("TIDEGATE_KILLS").unwrap_or(KILLS)
 }
 
 #[test]
-fn killed_runners_leave_nothing_that_the_next_does_not_finish_even_seeds() {
-    rollouts((0..).step_by(2), kills().div_ceil(2));
-}
-
-#[test]
-fn killed_runners_leave_nothing_that_the_next_does_not_finish_odd_seeds() {
-    rollouts((1..).step_by(2), kills().div_ceil(2));
+fn killed_runners_leave_nothing_that_the_next_does_not_finish() {
+    let _alone = heavy();
+    let kills = number("TIDEGATE_KILLS").unwrap_or(KILLS);
+    let (seeds, killed) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| worker(&seeds, &killed, kills));
+        }
+    });
+    println!("{} runners killed over {} rollouts", killed.into_inner(), seeds.into_inner());
 }
 
 #[test]

@@ -1,14 +1,11 @@
 //! People in a second process while a runner runs, and after.
 
-use crate::support::{Lab, Place, SPEED, example};
+use crate::support::{INSIDE, Lab, Place, example};
 
 #[test]
 fn an_approval_is_given_from_another_process() {
     let place = Place::new();
-    let spec = example("approval.yaml");
-    let spec = spec.to_str().expect("paths are UTF-8 here");
-    let arguments = ["run", spec, "--lab", "--yes", "--json", "--lab-speed", SPEED];
-    let mut runner = crate::support::Process::start(&mut place.tidegate(arguments));
+    let mut runner = place.rehearse(&example("approval.yaml"), &INSIDE);
     runner.share(10);
     let early = place.run(["approve", "web-approval"]);
     early.ends(15, &["it does not wait for an approval"]);
@@ -33,7 +30,7 @@ fn an_approval_is_given_from_another_process() {
 fn a_rollout_is_paused_continued_and_rolled_back_from_another_process() {
     let place = Place::new();
     let spec = place.spec("");
-    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let lab = Lab::start(&place, &spec);
     let mut runner = lab.roll_out(&place, &spec);
     runner.share(10);
     lab.run(&place, ["pause", "web", "--reason", "lunch"]).ends(0, &["lunch"]);
@@ -60,10 +57,7 @@ fn a_rollout_is_paused_continued_and_rolled_back_from_another_process() {
 #[test]
 fn a_rollout_in_an_inside_lab_is_paused_and_aborted_from_another_process() {
     let place = Place::new();
-    let spec = place.spec("");
-    let spec = spec.to_str().expect("temporary paths are UTF-8");
-    let arguments = ["run", spec, "--lab", "--yes", "--json", "--lab-speed", SPEED];
-    let mut runner = crate::support::Process::start(&mut place.tidegate(arguments));
+    let mut runner = place.rehearse(&place.spec(""), &INSIDE);
     runner.share(10);
     place.run(["pause"]).ends(0, &[]);
     runner.event("paused");
@@ -78,7 +72,7 @@ fn a_rollout_in_an_inside_lab_is_paused_and_aborted_from_another_process() {
 fn a_rollback_needs_no_runner() {
     let place = Place::new();
     let spec = place.spec("");
-    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let lab = Lab::start(&place, &spec);
     let mut runner = lab.roll_out(&place, &spec);
     runner.share(10);
     runner.kill();
@@ -94,9 +88,7 @@ fn a_rollback_needs_no_runner() {
 #[test]
 fn a_lab_inside_a_runner_is_gone_with_it() {
     let place = Place::new();
-    let spec = place.spec("");
-    let spec = spec.to_str().expect("temporary paths are UTF-8");
-    let mut runner = crate::support::Process::start(&mut place.tidegate(["run", spec, "--lab", "--yes", "--json"]));
+    let mut runner = place.rehearse(&place.spec(""), &INSIDE);
     runner.event("started");
     runner.kill();
     place.run(["resume"]).ends(15, &["ran in a lab inside its runner, which is gone"]);

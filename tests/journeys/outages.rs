@@ -1,12 +1,12 @@
 //! AWS is gone in the middle of a rollout.
 
-use crate::support::{Lab, Place, Process, SPEED, until};
+use crate::support::{Lab, Place, Process, until};
 
 #[test]
 fn without_aws_a_rollout_goes_blind_and_ends_with_the_calls_that_a_person_makes() {
     let place = Place::new();
     let spec = place.spec("limits: { blind: 30s, retreat: 5m }\n");
-    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let lab = Lab::start(&place, &spec);
     let arguments = ["run", spec.to_str().expect("temporary paths are UTF-8"), "--yes"];
     let runner = Process::start(&mut lab.tidegate(&place, arguments));
     until("the candidate has a share", || runner.errors().contains("10% on the candidate").then_some(()));

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use crate::support::{Ended, Place, SPEED, example, heavy, now};
+use crate::support::{Ended, INSIDE, Place, example, heavy, now};
 
-fn rehearse(place: &Place, spec: &Path, arguments: &[&str]) -> Ended {
-    let spec = spec.to_str().expect("paths are UTF-8 here");
-    place.run(["run", spec, "--lab", "--yes", "--json"].iter().chain(arguments))
+fn rehearse(place: &Place, spec: &Path, behaviour: &str) -> Ended {
+    place.rehearse(spec, &[&INSIDE[..], &["--lab-candidate", behaviour]].concat()).end()
 }
 
 fn promotes(name: &str) {
     let place = Place::new();
-    let ended = rehearse(&place, &example(name), &["--lab-speed", SPEED]);
+    let ended = rehearse(&place, &example(name), "healthy");
     ended.ends(0, &[r#""outcome":"promoted""#]);
     assert_eq!(ended.traffic().failed(), 0, "{ended}");
 }
@@ -21,7 +20,7 @@ fn a_healthy_canary_is_promoted_without_a_failed_request_at_200_a_second() {
     let _alone = heavy();
     let place = Place::new();
     let began = now();
-    let ended = rehearse(&place, &place.spec(""), &["--lab-rps", "200", "--lab-speed", "10"]);
+    let ended = place.rehearse(&place.spec(""), &["--lab-rps", "200", "--lab-speed", "10"]).end();
     ended.ends(0, &[r#""outcome":"promoted""#]);
     let traffic = ended.traffic();
     println!("{} requests in {:?} of wall time, {} failed", traffic.requests(), began.elapsed(), traffic.failed());
@@ -33,7 +32,7 @@ fn a_healthy_canary_is_promoted_without_a_failed_request_at_200_a_second() {
 #[test]
 fn a_release_with_errors_goes_back_and_says_how_many_requests_it_failed() {
     let place = Place::new();
-    let ended = rehearse(&place, &example("canary.yaml"), &["--lab-candidate", "errors=20%", "--lab-speed", SPEED]);
+    let ended = rehearse(&place, &example("canary.yaml"), "errors=20%");
     ended.ends(10, &[r#""outcome":"rolled_back""#, "candidate errors"]);
     let traffic = ended.traffic();
     traffic.fails_only_in("web-green");
@@ -46,14 +45,14 @@ fn a_release_with_errors_goes_back_and_says_how_many_requests_it_failed() {
 #[test]
 fn a_slow_release_goes_back() {
     let place = Place::new();
-    let ended = rehearse(&place, &example("canary.yaml"), &["--lab-candidate", "latency=+400ms", "--lab-speed", SPEED]);
+    let ended = rehearse(&place, &example("canary.yaml"), "latency=+400ms");
     ended.ends(10, &[r#""outcome":"rolled_back""#, "candidate latency"]);
     assert_eq!(ended.traffic().failed(), 0, "{ended}");
 }
 
-fn is_never_given_a_request(behaviour: &str, more: &str) -> Ended {
+fn is_never_given_a_request(behaviour: &str) -> Ended {
     let place = Place::new();
-    let ended = rehearse(&place, &place.spec(more), &["--lab-candidate", behaviour, "--lab-speed", "60"]);
+    let ended = rehearse(&place, &place.spec(""), behaviour);
     assert_eq!((ended.traffic().failed(), ended.traffic().of("web-green").0), (0, 0), "{ended}");
     assert!(!ended.has("shifted"), "{ended}");
     ended
@@ -61,12 +60,12 @@ fn is_never_given_a_request(behaviour: &str, more: &str) -> Ended {
 
 #[test]
 fn a_release_that_crashes_is_never_given_a_request() {
-    is_never_given_a_request("crash", "").ends(10, &[r#""outcome":"rolled_back""#, r#""gate":"tasks""#]);
+    is_never_given_a_request("crash").ends(10, &[r#""outcome":"rolled_back""#, r#""gate":"tasks""#]);
 }
 
 #[test]
 fn a_release_that_never_gets_healthy_is_never_given_a_request() {
-    let ended = is_never_given_a_request("never-healthy", "");
+    let ended = is_never_given_a_request("never-healthy");
     ended.ends(10, &[r#""outcome":"rolled_back""#]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Lab, Place, SPEED, now, until};
+use crate::support::{Lab, Place, now, until};
 
 /// How soon the traffic is back after a signal, in wall time.
 const BACK_WITHIN: Duration = Duration::from_secs(4);
@@ -11,7 +11,7 @@ const BACK_WITHIN: Duration = Duration::from_secs(4);
 fn gives_the_traffic_back(signal: &str) {
     let place = Place::new();
     let spec = place.spec("");
-    let lab = Lab::start(&place, &spec, &["--speed", "5"]);
+    let lab = Lab::playing(&place, &spec, &["--speed", "5"]);
     let mut runner = lab.roll_out(&place, &spec);
     runner.share(10);
     let since = now();
@@ -40,7 +40,7 @@ fn sigterm_gives_the_traffic_back_within_four_seconds() {
 fn a_second_signal_leaves_at_once_and_prints_the_command() {
     let place = Place::new();
     let spec = place.spec("");
-    let lab = Lab::start(&place, &spec, &["--speed", SPEED, "--lab-fault", "delay=100%:60s@ModifyRule"]);
+    let lab = Lab::playing(&place, &spec, &["--speed", "30", "--lab-fault", "delay=100%:60s@ModifyRule"]);
     let mut runner = lab.roll_out(&place, &spec);
     runner.share(10);
     runner.signal("INT");
@@ -62,7 +62,7 @@ fn a_second_signal_leaves_at_once_and_prints_the_command() {
 fn a_signal_holds_the_weights_where_the_spec_says_so_and_resume_goes_on() {
     let place = Place::new();
     let spec = place.spec("policies: { on_interrupt: hold }\n");
-    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let lab = Lab::start(&place, &spec);
     let mut runner = lab.roll_out(&place, &spec);
     runner.share(10);
     runner.signal("TERM");

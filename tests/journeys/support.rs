@@ -17,8 +17,12 @@ use serde_json::Value;
 pub const PATIENCE: Duration = Duration::from_secs(180);
 /// Between two looks at something that cannot say by itself that it is ready.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
-/// How fast the labs of ordinary journeys are.
-pub const SPEED: &str = "30";
+/// Requests a lab second in ordinary journeys.
+pub const RPS: u64 = 10;
+/// What a lab inside a runner plays in ordinary journeys: its speed, and its requests a second.
+pub const INSIDE: [&str; 4] = ["--lab-speed", "60", "--lab-rps", "10"];
+/// The same for a lab beside a runner.
+pub const BESIDE: [&str; 4] = ["--speed", "60", "--lab-rps", "10"];
 
 /// A short canary: everything a rollout has, in as little time as the minutes of metrics allow.
 const SPEC: &str = r#"
@@ -109,6 +113,12 @@ impl Place {
 
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// Starts a rollout in a lab inside the runner.
+    pub fn rehearse(&self, spec: &Path, play: &[&str]) -> Process {
+        let spec = spec.to_str().expect("paths are UTF-8 here");
+        Process::start(&mut self.tidegate(["run", spec, "--lab", "--yes", "--json"].iter().chain(play)))
     }
 
     /// Runs a command to its end.
@@ -346,10 +356,15 @@ pub struct Lab {
 }
 
 impl Lab {
-    pub fn start(place: &Place, spec: &Path, arguments: &[&str]) -> Self {
+    /// A lab made of a spec, as ordinary journeys have it.
+    pub fn start(place: &Place, spec: &Path) -> Self {
+        Self::playing(place, spec, &BESIDE)
+    }
+
+    pub fn playing(place: &Place, spec: &Path, play: &[&str]) -> Self {
         let spec = spec.to_str().expect("temporary paths are UTF-8");
         let fixed = ["lab", "--spec", spec, "--listen", "127.0.0.1:0"];
-        let mut process = Process::start(&mut place.tidegate(fixed.iter().chain(arguments)));
+        let mut process = Process::start(&mut place.tidegate(fixed.iter().chain(play)));
         let line = process.line_until(now() + PATIENCE);
         let line = line.unwrap_or_else(|why| panic!("the lab does not start ({why}): {}", process.errors()));
         let ready: Value = serde_json::from_str(&line).expect("its line is JSON");

@@ -2,12 +2,12 @@
 
 use std::io::Write as _;
 
-use crate::support::{Lab, Place, SPEED};
+use crate::support::{Lab, Place};
 
 /// A lab with a rollout whose runner was killed at its first share.
 fn killed(place: &Place) -> Lab {
     let spec = place.spec("");
-    let lab = Lab::start(place, &spec, &["--speed", SPEED]);
+    let lab = Lab::start(place, &spec);
     let mut runner = lab.roll_out(place, &spec);
     runner.share(10);
     runner.kill();
@@ -59,7 +59,7 @@ fn a_flipped_byte_closes_the_way_forward_and_not_the_way_back() {
 fn a_second_runner_is_refused_and_told_who_is_first() {
     let place = Place::new();
     let spec = place.spec("");
-    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let lab = Lab::start(&place, &spec);
     let mut runner = lab.roll_out(&place, &spec);
     runner.event("started");
     let refused = lab.roll_out(&place, &spec).end();

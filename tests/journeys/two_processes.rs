@@ -1,12 +1,12 @@
 //! `tidegate lab` in one process, the runner in another.
 
-use crate::support::{Lab, Place, SPEED};
+use crate::support::{BESIDE, Lab, Place, Process};
 
 #[test]
 fn a_healthy_release_has_everything_at_the_end() {
     let place = Place::new();
     let spec = place.spec("");
-    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let lab = Lab::start(&place, &spec);
     lab.is_all_on("web-blue");
     lab.roll_out(&place, &spec).end().ends(0, &[r#""outcome":"promoted""#]);
     lab.is_all_on("web-green");
@@ -18,7 +18,7 @@ fn a_healthy_release_has_everything_at_the_end() {
 fn a_release_with_errors_leaves_everything_as_it_was() {
     let place = Place::new();
     let spec = place.spec("");
-    let lab = Lab::start(&place, &spec, &["--speed", SPEED, "--lab-candidate", "errors=20%"]);
+    let lab = Lab::playing(&place, &spec, &[&BESIDE[..], &["--lab-candidate", "errors=20%"]].concat());
     let ended = lab.roll_out(&place, &spec).end();
     ended.ends(10, &[r#""outcome":"rolled_back""#]);
     lab.is_all_on("web-blue");
@@ -33,11 +33,11 @@ fn a_release_with_errors_leaves_everything_as_it_was() {
 fn the_next_rollout_goes_the_other_way() {
     let place = Place::new();
     let spec = place.spec("");
-    let lab = Lab::start(&place, &spec, &["--speed", SPEED]);
+    let lab = Lab::start(&place, &spec);
     lab.roll_out(&place, &spec).end().ends(0, &[]);
     let spec_text = spec.to_str().expect("temporary paths are UTF-8");
     let mut again = lab.tidegate(&place, ["run", spec_text, "--yes", "--json"]);
-    crate::support::Process::start(again.env("VERSION", "3")).end().ends(0, &[r#""outcome":"promoted""#]);
+    Process::start(again.env("VERSION", "3")).end().ends(0, &[r#""outcome":"promoted""#]);
     lab.is_all_on("web-blue");
     assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
     assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
