@@ -26,6 +26,17 @@ enum Next {
     Rollback,
 }
 
+impl Next {
+    /// About how many events it tells when it is left alone.
+    fn lines(self) -> usize {
+        match self {
+            Next::Run => 32,
+            Next::Resume => 18,
+            Next::Rollback => 7,
+        }
+    }
+}
+
 /// One rollout and the runners killed over it.
 struct Case<'a> {
     place: &'a Place,
@@ -108,7 +119,7 @@ fn rollout(seed: u64) -> u64 {
             case.check(next, &ended);
             return case.kills;
         }
-        let (lines, span) = (die.usize(..32), Duration::from_millis(die.u64(..1_500)));
+        let (lines, span) = (die.usize(..next.lines()), Duration::from_millis(die.u64(..1_500)));
         process.read_lines(lines);
         process.read_for(span);
         let ended = process.kill();
