@@ -23,6 +23,10 @@ fn gives_the_traffic_back(signal: &str) {
     println!("SIG{signal}: traffic back after {took:?}, gone after {left:?}");
     ended.ends(11, &[r#""outcome":"rolled_back""#, "giving the traffic back"]);
     assert!(left < BACK_WITHIN, "{left:?}: {ended}");
+    // In a hurry the candidate's tasks are left behind, and said to be; the next rollout takes the slot as it is.
+    ended.ends(11, &["the candidate slot keeps its tasks"]);
+    assert_eq!(lab.desired("web-green"), 4);
+    lab.roll_out(&place, &spec).share(10);
     assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
 }
 
