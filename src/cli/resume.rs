@@ -105,8 +105,9 @@ fn events(
     let recovered = Event::Recovered { by: by.clone(), epoch: before as u64 + 2 };
     let told = word.map(|(word, reason)| Event::Told { word, by, reason });
     match told {
-        // A stranded rollout is over: only the word itself moves it.
-        Some(told) if machine.outcome().is_some() => (told, Vec::new()),
+        // A stranded rollout is over: only the word itself moves it. One that never began must not begin
+        // only to go back.
+        Some(told) if machine.outcome().is_some() || tape.records.is_empty() => (told, Vec::new()),
         told => (recovered, told.into_iter().collect()),
     }
 }

@@ -173,6 +173,9 @@ impl Machine {
             State::Draining { .. } | State::Retreat { .. } => Some("it is going back already".to_owned()),
             State::Finished(_) if !stranded => Some("it is over".to_owned()),
             State::Ready | State::Forward { .. } | State::Finished(_) => {
+                if self.state == State::Ready {
+                    self.memory.started = self.memory.now;
+                }
                 self.memory.overwritten = 0;
                 self.memory.contradicted = false;
                 self.memory.revived = false;

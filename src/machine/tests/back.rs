@@ -73,6 +73,15 @@ fn a_rollout_that_never_had_weight_goes_back_without_a_write() {
 }
 
 #[test]
+fn a_rollout_that_never_began_goes_back_without_beginning() {
+    let mut run = Run::not_begun(canary());
+    run.told(Word::Rollback);
+    assert!(matches!(run.end(), Outcome::RolledBack(_)));
+    assert!(!run.asked.iter().any(Effect::is_write), "{:?}", run.asked);
+    assert_eq!(run.machine.started(), START);
+}
+
+#[test]
 fn a_write_whose_answer_was_lost_is_waited_out() {
     let mut run = Run::of(canary());
     run.until_asked(is_route);

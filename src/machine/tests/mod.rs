@@ -145,8 +145,14 @@ fn fault(kind: FaultKind) -> Fault {
 
 impl Run {
     fn of(plan: Plan) -> Self {
+        let mut run = Self::not_begun(plan);
+        run.feed(Event::Started { by: "ann".into() });
+        run
+    }
+
+    fn not_begun(plan: Plan) -> Self {
         let sticky = plan.before.stickiness.is_some();
-        let mut run = Self {
+        Self {
             machine: Machine::new(plan),
             now: START,
             notices: Vec::new(),
@@ -159,9 +165,7 @@ impl Run {
             errors: Some(0.1),
             probe_is_right: true,
             rule_fault: None,
-        };
-        run.feed(Event::Started { by: "ann".into() });
-        run
+        }
     }
 
     /// Applies an event now, and gives what it told.
