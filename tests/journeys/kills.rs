@@ -105,7 +105,7 @@ fn rollout(seed: u64) -> u64 {
     let place = Place::new();
     let spec = place.spec("");
     let behaviour = if is_healthy { "healthy" } else { "errors=20%" };
-    let play = ["--speed", "60", "--lab-rps", "6", "--lab-candidate", behaviour];
+    let play = ["--speed", "40", "--lab-rps", "6", "--lab-candidate", behaviour];
     let lab = Lab::playing(&place, &spec, &play);
     let mut case = Case { place: &place, spec: &spec, lab: &lab, is_healthy, told: false, kills: 0 };
     let kills = 1 + u64::from(die.u8(..4));

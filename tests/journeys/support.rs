@@ -20,9 +20,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// Requests a lab second in ordinary journeys.
 pub const RPS: u64 = 10;
 /// What a lab inside a runner plays in ordinary journeys: its speed, and its requests a second.
-pub const INSIDE: [&str; 4] = ["--lab-speed", "60", "--lab-rps", "10"];
+pub const INSIDE: [&str; 4] = ["--lab-speed", "40", "--lab-rps", "10"];
 /// The same for a lab beside a runner.
-pub const BESIDE: [&str; 4] = ["--speed", "60", "--lab-rps", "10"];
+pub const BESIDE: [&str; 4] = ["--speed", "40", "--lab-rps", "10"];
 
 /// A short canary: everything a rollout has, in as little time as the minutes of metrics allow.
 const SPEC: &str = r#"
