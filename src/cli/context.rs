@@ -8,6 +8,7 @@ use super::{Exit, Failure};
 use crate::clock::{Clock, Timestamp};
 use crate::cloud::aws::Settings;
 use crate::journal;
+use crate::machine::Machine;
 use crate::store::{Held, RolloutEntry, Store, StoreError};
 
 /// Flags that every command takes.
@@ -148,6 +149,13 @@ pub(super) struct Found<'a> {
     pub(super) entry: RolloutEntry,
     /// Whether it is a rehearsal in a lab of the runner's own.
     pub(super) is_lab: bool,
+}
+
+impl Found<'_> {
+    /// The present moment in the rollout's own time; a lab's is known from its tape only.
+    pub(super) fn now(&self, context: &Context, machine: &Machine) -> Timestamp {
+        if self.is_lab { machine.now() } else { context.clock().now().max(machine.now()) }
+    }
 }
 
 impl Stores {

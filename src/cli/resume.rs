@@ -13,7 +13,7 @@ use crate::cloud::aws::Aws;
 use crate::engine::{Ending, TapeWriter};
 use crate::journal::{self, Journal, JournalError, Tape, TapeEnd};
 use crate::machine::{Event, Machine, Outcome, Word};
-use crate::plan::{Action, Plan, ReleasePlan};
+use crate::plan::{Action, ReleasePlan};
 
 /// Go on with a rollout whose runner is gone.
 #[derive(Debug, clap::Args)]
@@ -69,7 +69,7 @@ pub(super) async fn take_over(
         return Ok(Ending { outcome: Some(outcome), handed_over: None });
     }
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
-    let document = if word.is_some() { None } else { document(context, &aws, &tape).await? };
+    let document = if word.is_some() { None } else { document(context, &aws, (&tape, &machine)).await? };
     let cloud = target::driver(context, (&aws, &clock), &plan, document, context.connect_to());
     let (first, then) = events(context, &machine, &tape, word);
     let drive_it =
@@ -181,10 +181,15 @@ fn forward_is_closed(found: &Found<'_>, wrong: Failure) -> Failure {
 }
 
 /// The document to register, when that is still to be done: it must be what was planned.
-async fn document(context: &Context, aws: &Aws, tape: &Tape) -> Result<Option<ReleaseDocument>, Failure> {
+async fn document(
+    context: &Context,
+    aws: &Aws,
+    (tape, machine): (&Tape, &Machine),
+) -> Result<Option<ReleaseDocument>, Failure> {
     let plan = &tape.header.plan;
     let ReleasePlan::Register { digest, source } = &plan.release else { return Ok(None) };
-    if !registers_yet(plan, tape) {
+    let step = plan.steps.get(machine.progress().step);
+    if step.is_none_or(|step| step.action != Action::Register) {
         return Ok(None);
     }
     let path = Path::new(&tape.header.spec);
@@ -200,11 +205,4 @@ async fn document(context: &Context, aws: &Aws, tape: &Tape) -> Result<Option<Re
         _ => Err(Failure::new(Exit::Refused, format!("the release ({source}) is not what was planned any more"))
             .hint("`tidegate rollback` ends this rollout; then run the new one")),
     }
-}
-
-fn registers_yet(plan: &Plan, tape: &Tape) -> bool {
-    let registers = plan.steps.iter().any(|step| step.action == Action::Register);
-    let machine = journal::replay(plan.clone(), &tape.records);
-    let passed = machine.progress().step;
-    registers && plan.steps.get(passed).is_some_and(|step| step.action == Action::Register)
 }

@@ -21,8 +21,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let tape = journal::read(&found.entry.tape())?;
     let (machine, summary) = fold(&tape);
     let id = found.entry.id.as_str();
-    // A lab's time is known from its tape only.
-    let at = if found.is_lab { machine.now() } else { context.clock().now().max(machine.now()) };
+    let at = found.now(context, &machine);
     let progress = machine.progress();
     let status = Status { id, at, plan: machine.plan(), progress: &progress, summary: &summary };
     let over = machine.outcome().is_some();

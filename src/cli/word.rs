@@ -133,8 +133,7 @@ async fn tell_runner(
     reason: Option<String>,
 ) -> Result<Exit, Failure> {
     let mut follower = Follower::at_end(found)?;
-    // Stamped in the rollout's own time, which in a lab is not the wall's.
-    let at = follower.machine().now().max(if found.is_lab { follower.machine().now() } else { context.clock().now() });
+    let at = found.now(context, follower.machine());
     let by = whoami(context);
     let told = Told { word: word.as_str().to_owned(), by: by.clone(), reason, at };
     found.store.leave_word(&found.entry.id, &told)?;

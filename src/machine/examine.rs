@@ -7,7 +7,7 @@ use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Fleet, Role, RuleSeen};
-use crate::gate::{Check, Gate, Outcome as GateOutcome, Reading, TasksReading, Verdict, Window, judge};
+use crate::gate::{Check, Outcome as GateOutcome, Reading, TasksReading, Verdict, Window, judge};
 use crate::spec::OnTrouble;
 use crate::traffic::Share;
 
@@ -26,7 +26,7 @@ impl Machine {
             self.examine_reading(*index, reading, out);
         }
         self.examine_pause(out);
-        matches!(self.state, State::Forward { .. })
+        self.is_forward()
     }
 
     fn is_forward(&self) -> bool {
@@ -267,11 +267,6 @@ impl Machine {
     pub(super) fn runs_release(&self, task_definition: &str) -> bool {
         let tail = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
         self.release().is_some_and(|release| tail(&release) == tail(task_definition))
-    }
-
-    /// The gates, for those who only look.
-    pub fn gates(&self) -> &[Gate] {
-        &self.plan.gates
     }
 }
 

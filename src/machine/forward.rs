@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::notice::{Notice, Outcome, Reason};
-use super::state::{
-    ATTEMPTS, BRISK_POLL, FLEET_EVERY, FRESH, POLL, RETRY, STALE_WITHIN, Stage, State, Unsettled, WRITE_LANDS_WITHIN,
-    Wait,
-};
+use super::state::{ATTEMPTS, BRISK_POLL, FLEET_EVERY, FRESH, POLL, RETRY, STALE_WITHIN, Stage, State, Wait};
 use super::{Machine, Reaction};
 use crate::clock::{Timestamp, span};
 use crate::fault::{Fault, FaultKind};
@@ -96,9 +93,13 @@ impl Machine {
     }
 
     fn prepare(&mut self, count: u32, out: &mut Reaction) {
-        self.memory.asked = self.memory.now;
         self.memory.wanted = count;
         self.memory.all_started = false;
+        self.ask_for_tasks(count, out);
+    }
+
+    fn ask_for_tasks(&mut self, count: u32, out: &mut Reaction) {
+        self.memory.asked = self.memory.now;
         let task_definition = self.release();
         self.ask(Effect::Scale { role: Role::Candidate, count, task_definition }, out);
     }
@@ -182,9 +183,7 @@ impl Machine {
             self.pass_step(out);
         } else if !ours && late {
             // The write was lost, or somebody undid it: it is absolute, so it is asked for again.
-            let task_definition = self.release();
-            self.memory.asked = self.memory.now;
-            self.ask(Effect::Scale { role: Role::Candidate, count, task_definition }, out);
+            self.ask_for_tasks(count, out);
         } else {
             self.ask_after(BRISK_POLL, again);
         }
@@ -309,8 +308,7 @@ impl Machine {
     }
 
     fn routed(&mut self, issued: &Issued, seen: &RuleSeen, out: &mut Reaction) {
-        let Effect::Route(route) = &issued.effect else { return };
-        self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
+        self.unsettle(issued);
         self.set_stage(Stage::Checking);
         if self.recognise(seen) && self.memory.unsettled.is_none() {
             self.shift_landed(out);
@@ -369,10 +367,10 @@ impl Machine {
                 out.notices.push(Notice::LeftUndone { what });
                 self.count_and_promote(out);
             }
-            effect if effect.is_write() && refused => self.refused(fault, out),
+            effect if effect.is_write() && refused => self.retreat(Reason::Refused(fault), out),
             Effect::Route(_) => {
                 if fault.kind == FaultKind::Unknown {
-                    self.forget_answer(issued);
+                    self.unsettle(issued);
                 }
                 self.set_stage(Stage::Checking);
                 self.ask_after(RETRY, Effect::Look(self.view(true, None)));
@@ -470,7 +468,7 @@ impl Machine {
         true
     }
 
-    fn wait_for(&mut self, why: String, out: &mut Reaction) {
+    pub(super) fn wait_for(&mut self, why: String, out: &mut Reaction) {
         if self.memory.told_waiting.as_ref() != Some(&why) {
             self.memory.told_waiting = Some(why.clone());
             out.notices.push(Notice::Waiting { why });

@@ -27,7 +27,7 @@ use crate::fleet::Role;
 use crate::gate::Check;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use state::{Cause, LOOK_BACK, Memory, Paused, Phase, State, Unsettled, Wait};
+use state::{Cause, LOOK_BACK, Memory, Paused, State, Unsettled, Wait};
 
 /// What one event led to.
 #[must_use = "effects must be performed and notices told"]
@@ -273,20 +273,19 @@ impl Machine {
         self.memory.revived = false;
         let outstanding = std::mem::replace(&mut self.wait, Wait::Nothing);
         if let Wait::Answer(issued) = &outstanding {
-            self.forget_answer(issued);
+            self.unsettle(issued);
         }
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } => self.reenter(out),
             State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
-                self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
-                self.look(true, None, out);
+                self.begin_back(reason, decided, out);
             }
         }
     }
 
-    /// An answer will never come: a route among them may still land.
-    fn forget_answer(&mut self, issued: &Issued) {
+    /// Nobody knows what a write did: a route may still land.
+    fn unsettle(&mut self, issued: &Issued) {
         if let Effect::Route(route) = &issued.effect {
             self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
         }

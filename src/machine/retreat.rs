@@ -2,7 +2,7 @@
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::notice::{Notice, Outcome, Reason};
-use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State, Wait};
+use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
@@ -21,26 +21,24 @@ impl Machine {
             self.state = State::Draining { reason, decided };
             return;
         }
-        self.wait = Wait::Nothing;
-        self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
-        self.look(true, None, out);
+        self.begin_back(reason, decided, out);
     }
 
-    /// AWS refused for good what the plan needs.
-    pub(super) fn refused(&mut self, fault: Fault, out: &mut Reaction) {
-        self.retreat(Reason::Refused(fault), out);
+    /// Begins the way back, or begins it anew: with a read, in place of whatever was waited for.
+    pub(super) fn begin_back(&mut self, reason: Reason, decided: Timestamp, out: &mut Reaction) {
+        self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
+        self.look(true, None, out);
     }
 
     /// The write that was outstanding when the rollout turned back is answered.
     pub(super) fn drained(&mut self, issued: &Issued, answer: &Answer, out: &mut Reaction) {
         let State::Draining { reason, decided } = self.state.clone() else { return };
         match answer {
-            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => self.forget_answer(issued),
+            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => self.unsettle(issued),
             Answer::Routed(seen) | Answer::Foreign(seen) => self.saw(seen),
             _ => {}
         }
-        self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
-        self.look(true, None, out);
+        self.begin_back(reason, decided, out);
     }
 
     /// An answer on the way back.
@@ -162,8 +160,8 @@ impl Machine {
     }
 
     /// The first read of the way back. It spares the write only where no write of weight is known or
-    /// possible, because it may show the rule as it was before one. Nothing but a stable slot without healthy targets stops the
-    /// write; what could not be read does not.
+    /// possible, because it may show the rule as it was before one. Nothing but a stable slot without
+    /// healthy targets stops the write; what could not be read does not.
     fn checked(&mut self, seen: &Observation, out: &mut Reaction) {
         let stable = seen.fleet.as_ref().map(|fleet| &fleet.stable);
         let on_stable = seen.rule.as_ref().is_some_and(is_back);
@@ -183,10 +181,7 @@ impl Machine {
         };
         let wanted = self.plan.before.stable_desired;
         let why = format!("the stable slot has no healthy target ({} of {wanted} tasks running)", stable.running);
-        if self.memory.told_waiting.as_ref() != Some(&why) {
-            self.memory.told_waiting = Some(why.clone());
-            out.notices.push(Notice::Waiting { why });
-        }
+        self.wait_for(why, out);
         if stable.desired < wanted && !self.memory.revived {
             self.memory.revived = true;
             return self.go(Phase::Reviving, out);

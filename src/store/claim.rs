@@ -94,14 +94,6 @@ struct HolderFile {
 }
 
 impl Store {
-    /// Claims the listener rule.
-    ///
-    /// # Errors
-    /// When somebody else holds it, or the file system refuses.
-    pub fn claim_rule(&self, rule: &str, holder: &Holder) -> Result<Claim, ClaimError> {
-        self.claim(&[rule], holder)
-    }
-
     /// Claims all of the resources, or none: always in the same order, so that two who want the same
     /// never each hold a part.
     ///

@@ -69,7 +69,7 @@ fn a_rollout_is_found_by_id_name_or_beginning() {
 fn a_claim_excludes_and_names_its_holder_until_it_is_dropped() {
     let (_folder, store) = store();
     let claim = store.claim(&["rule", "service-b", "service-a"], &holder("ana@ci")).unwrap();
-    let refused = store.claim_rule("rule", &holder("ben@ci")).unwrap_err().to_string();
+    let refused = store.claim(&["rule"], &holder("ben@ci")).unwrap_err().to_string();
     assert_eq!(
         refused,
         "rule is being driven by ana@ci (process 42), rollout web-20261123-140509-00aa, since 2026-11-23T14:05:09Z"
@@ -78,7 +78,7 @@ fn a_claim_excludes_and_names_its_holder_until_it_is_dropped() {
     assert_eq!(store.holder_of("other").unwrap(), Held::Free);
     drop(claim);
     assert_eq!(store.holder_of("service-a").unwrap(), Held::Free);
-    let _claim = store.claim_rule("rule", &holder("ben@ci")).unwrap();
+    let _claim = store.claim(&["rule"], &holder("ben@ci")).unwrap();
     assert_eq!(store.holder_of("rule").unwrap(), Held::By(holder("ben@ci")));
 }
 
