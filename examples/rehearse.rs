@@ -89,6 +89,7 @@ fn survey() -> Survey {
         blue,
         green,
         alarms: Vec::new(),
+        past: None,
         shared_with: Vec::new(),
         release_problems: Vec::new(),
     }

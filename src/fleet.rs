@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::count::Past;
 use crate::traffic::Share;
 
 /// Where tasks run: an ECS service and the target group it fills. Slots never move.
@@ -177,7 +178,7 @@ impl fmt::Display for AlarmState {
 }
 
 /// The live account as a plan needs to know it, read once before anything is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Survey {
     /// When it was taken.
     pub at: Timestamp,
@@ -201,6 +202,9 @@ pub struct Survey {
     pub green: SlotView,
     /// The alarms that the gates name and that exist.
     pub alarms: Vec<AlarmView>,
+    /// The stable slot's past, where a gate compares with it: `None` when it was not asked for, and in words
+    /// why when it could not be read.
+    pub past: Option<Result<Past, String>>,
     /// Other rules that forward to one of the two target groups: rule ARN, target group ARN.
     pub shared_with: Vec<(String, String)>,
     /// Containers of the release's task definition that the image list names and that do not exist,

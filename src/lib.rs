@@ -27,7 +27,7 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `clock name traffic fleet fault text` | words |
+//! | `clock name traffic count fleet fault text` | words |
 //! | `gate` | words |
 //! | `spec` | `gate`, words |
 //! | `plan` | `spec gate`, words |
@@ -85,6 +85,7 @@
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
 
 pub mod clock;
+pub mod count;
 pub mod fault;
 pub mod fleet;
 pub mod name;

@@ -124,6 +124,10 @@ fn request(spec: &Spec) -> SurveyRequest {
         blue: slot(&spec.target.blue),
         green: slot(&spec.target.green),
         alarms: alarms.collect(),
+        compare: spec.gates.iter().find_map(|gate| match &gate.check {
+            Check::Compare(rule) => Some((**rule).clone()),
+            _ => None,
+        }),
     }
 }
 

@@ -8,7 +8,7 @@ use std::future::Future;
 use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Survey};
-use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
+use crate::gate::{CompareRule, Gate, ProbeReading, ProbeRule, Reading};
 use crate::traffic::Share;
 
 /// What a rollout needs of AWS once its target is known. One adapter serves one rollout.
@@ -79,7 +79,7 @@ pub enum Routed {
 }
 
 /// What a survey is asked to find, as the spec names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SurveyRequest {
     /// The cluster, by name or ARN.
     pub cluster: String,
@@ -91,6 +91,8 @@ pub struct SurveyRequest {
     pub green: (String, String),
     /// Names of the alarms that gates ask about.
     pub alarms: Vec<String>,
+    /// The gate that compares with the stable slot's past, if there is one.
+    pub compare: Option<CompareRule>,
 }
 
 /// Which rule is surveyed.

@@ -98,8 +98,7 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
 /// fleet, and probes are effects of their own.
 fn gates<'a>(plan: &'a Plan, indices: &[usize]) -> Vec<(usize, &'a Gate)> {
     let gate = |index: &usize| plan.gates.get(*index).map(|gate| (*index, gate));
-    let answered = |gate: &Gate| matches!(gate.check, Check::Alarm(_) | Check::Metric(_));
-    indices.iter().filter_map(gate).filter(|(_, gate)| answered(gate)).collect()
+    indices.iter().filter_map(gate).filter(|(_, gate)| gate.is_read()).collect()
 }
 
 fn kept<T>(answer: Option<Result<T, Fault>>, faults: &mut Vec<Fault>) -> Option<T> {
@@ -118,7 +117,7 @@ mod tests {
         let alarm =
             AlarmRule { alarm: "5xx".into(), at_start: AtStart::Refuse, insufficient_data: Insufficient::Inconclusive };
         let checks = [Check::Tasks(TasksRule::default()), Check::Alarm(alarm)];
-        let gates = checks.map(|check| Gate { name: "g".into(), check }).to_vec();
+        let gates = checks.map(|check| Gate { name: "g".into(), check, watch: false }).to_vec();
         let plan = Plan { gates, ..plan() };
         let read: Vec<usize> = super::gates(&plan, &[0, 1, 7]).iter().map(|(index, _)| *index).collect();
         assert_eq!(read, [1]);

@@ -49,7 +49,7 @@ pub struct AlarmReading {
     pub window: Duration,
 }
 
-pub(super) fn judge(rule: &AlarmRule, reading: &AlarmReading, window: Window) -> Verdict {
+pub(super) fn judge(rule: &AlarmRule, reading: &AlarmReading, window: Window<'_>) -> Verdict {
     let Some(state) = reading.state else {
         return Verdict::fail(format!("alarm {} does not exist any more", rule.alarm));
     };
@@ -70,7 +70,7 @@ pub(super) fn judge(rule: &AlarmRule, reading: &AlarmReading, window: Window) ->
 }
 
 /// An alarm is quiet for a step once its whole window of data lies after the step took hold.
-fn quiet(reading: &AlarmReading, window: Window) -> Verdict {
+fn quiet(reading: &AlarmReading, window: Window<'_>) -> Verdict {
     let from = window.now.before(reading.window);
     Verdict::pass(format!("OK over the last {}", span(reading.window)), from)
 }
@@ -91,7 +91,14 @@ mod tests {
             rang: rang.map(|s| at(s.cast_signed())),
             window: Duration::from_secs(120),
         };
-        let window = Window { rollout: START, exposed: None, step: at(100), now: at(300) };
+        let window = Window {
+            rollout: START,
+            exposed: None,
+            step: at(100),
+            deadline: Timestamp::default(),
+            course: &[],
+            now: at(300),
+        };
         judge(&rule, &reading, window)
     }
 

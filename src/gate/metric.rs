@@ -150,7 +150,7 @@ impl MetricRule {
     }
 }
 
-pub(super) fn judge(rule: &MetricRule, reading: &MetricReading, window: Window) -> Verdict {
+pub(super) fn judge(rule: &MetricRule, reading: &MetricReading, window: Window<'_>) -> Verdict {
     let since = window.exposed.unwrap_or(window.step).min(window.step);
     if let Some(point) = rule.breach(&rule.considered(reading, since, window.now)) {
         let text = format!("{} against {} at {}", number(point.value), rule.bound, point.at.time_of_day());
@@ -169,7 +169,7 @@ pub(super) fn judge(rule: &MetricRule, reading: &MetricReading, window: Window) 
 }
 
 /// No datapoint counts: too early, too few samples, or silence.
-fn nothing(rule: &MetricRule, reading: &MetricReading, window: Window) -> Verdict {
+fn nothing(rule: &MetricRule, reading: &MetricReading, window: Window<'_>) -> Verdict {
     let late = window.now.since(window.step) > rule.period * (rule.of + 2) && window.exposed.is_some();
     if late && rule.missing_data == MissingData::Fail {
         return Verdict::fail("no data, which this spec counts as a breach");
@@ -217,7 +217,14 @@ mod tests {
     }
 
     fn verdict(rule: &MetricRule, values: &[(u64, f64)], samples: &[(u64, f64)]) -> Verdict {
-        let window = Window { rollout: at(0), exposed: Some(at(60)), step: at(120), now: at(330) };
+        let window = Window {
+            rollout: at(0),
+            exposed: Some(at(60)),
+            step: at(120),
+            deadline: Timestamp::default(),
+            course: &[],
+            now: at(330),
+        };
         judge(rule, &MetricReading { values: series(values), samples: series(samples) }, window)
     }
 

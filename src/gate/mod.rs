@@ -1,20 +1,32 @@
 //! Series in, verdict out: the questions a rollout asks of the world, and how an answer is judged.
 //!
-//! Nothing here waits or reads a clock: a gate is data, a reading is data, and [`judge`] is a
-//! function of the two and of the window they are judged in.
+//! Nothing here waits or reads a clock: a gate is data, a reading is data, and [`Standing::judge`] is a
+//! function of the two, of what earlier readings left behind, and of the window they are judged in.
 
 mod alarm;
+mod burn;
+pub mod compare;
 mod metric;
+mod said;
+mod split;
+mod standing;
 mod tasks;
 
 use std::time::Duration;
 
 pub use alarm::{AlarmReading, AlarmRule, AtStart, Insufficient};
+pub use burn::{BurnReading, BurnRule, Burnt};
+pub use compare::CompareRule;
 pub use metric::{Bound, Input, MetricReading, MetricRule, MissingData, Of, Point};
+pub use said::{CommandRule, SaidReading, WebhookRule};
+pub use split::{Split, SplitRule};
+pub use standing::Standing;
 pub use tasks::{TasksReading, TasksRule};
 
 use crate::clock::Timestamp;
+use crate::count::Bin;
 use crate::fault::Fault;
+use crate::traffic::Share;
 
 /// One question, under the name people know it by.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +35,8 @@ pub struct Gate {
     pub name: String,
     /// What it asks.
     pub check: Check,
+    /// Whether it only watches: its verdicts are told, and neither stop a step nor end the rollout.
+    pub watch: bool,
 }
 
 /// The kinds of question.
@@ -36,6 +50,16 @@ pub enum Check {
     Probe(ProbeRule),
     /// Do the candidate's tasks start, stay and pass their health checks?
     Tasks(TasksRule),
+    /// Is the candidate no worse than the stable slot?
+    Compare(Box<CompareRule>),
+    /// Does the candidate get the requests that its weight says?
+    Split(SplitRule),
+    /// Does the whole service keep within its error budget?
+    Burn(BurnRule),
+    /// Does this URL say yes?
+    Webhook(WebhookRule),
+    /// Does this program say yes?
+    Command(CommandRule),
 }
 
 /// An HTTP request that must be answered well before the candidate gets traffic.
@@ -77,19 +101,29 @@ pub enum Reading {
     Metric(MetricReading),
     /// The candidate's tasks.
     Tasks(TasksReading),
+    /// What both slots answered, by stretches of time.
+    Counts(Vec<Bin>),
+    /// What the whole service used of its error budget.
+    Burn(BurnReading),
+    /// What somebody else said.
+    Said(SaidReading),
     /// The world did not say.
     Unreadable(Fault),
 }
 
 /// The stretch of time a reading is judged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct Window<'a> {
     /// When the rollout started.
     pub rollout: Timestamp,
     /// When the candidate was first seen to have traffic, if it was.
     pub exposed: Option<Timestamp>,
     /// When the present step was seen to take hold: only data wholly after it can pass the step.
     pub step: Timestamp,
+    /// When the present step has lasted as long as it may.
+    pub deadline: Timestamp,
+    /// The candidate's share since each of these moments, oldest first.
+    pub course: &'a [(Timestamp, Share)],
     /// When the reading was taken.
     pub now: Timestamp,
 }
@@ -135,31 +169,32 @@ impl Verdict {
     }
 }
 
-/// Judges `reading` as the answer to `gate`. A reading of another kind than the gate's is
-/// inconclusive, and so is one that the world refused.
-pub fn judge(gate: &Gate, reading: &Reading, window: Window) -> Verdict {
-    match (&gate.check, reading) {
-        (Check::Alarm(rule), Reading::Alarm(reading)) => alarm::judge(rule, reading, window),
-        (Check::Metric(rule), Reading::Metric(reading)) => metric::judge(rule, reading, window),
-        (Check::Tasks(rule), Reading::Tasks(reading)) => tasks::judge(rule, reading, window),
-        (_, Reading::Unreadable(fault)) => Verdict::inconclusive(format!("not readable: {fault}")),
-        _ => Verdict::inconclusive("the reading does not fit the gate"),
-    }
-}
-
 impl Gate {
     /// The least time of data this gate needs after a step took hold before it can pass, without
     /// the delay with which the world publishes it.
     pub fn least_data(&self) -> Duration {
         match &self.check {
             Check::Metric(rule) => rule.period * rule.of,
-            Check::Alarm(_) | Check::Probe(_) | Check::Tasks(_) => Duration::ZERO,
+            Check::Compare(rule) => rule.feed.span(),
+            Check::Burn(_) => Duration::from_secs(60),
+            Check::Alarm(_)
+            | Check::Probe(_)
+            | Check::Tasks(_)
+            | Check::Split(_)
+            | Check::Webhook(_)
+            | Check::Command(_) => Duration::ZERO,
         }
     }
 
     /// Whether it is asked again and again while the rollout runs, rather than once before traffic.
     pub fn is_continuous(&self) -> bool {
         !matches!(self.check, Check::Probe(_))
+    }
+
+    /// Whether its answer is read from the world in a look; the machine reads `tasks` gates out of the
+    /// fleet, and probes are effects of their own.
+    pub fn is_read(&self) -> bool {
+        !matches!(self.check, Check::Probe(_) | Check::Tasks(_))
     }
 
     /// What it asks, in one line for people.
@@ -169,6 +204,11 @@ impl Gate {
             Check::Metric(rule) => rule.question(),
             Check::Probe(rule) => format!("{} answers {} {} times in a row", rule.url, rule.status, rule.times),
             Check::Tasks(rule) => rule.question(),
+            Check::Compare(rule) => rule.question(),
+            Check::Split(rule) => rule.question(),
+            Check::Burn(rule) => rule.question(),
+            Check::Webhook(rule) => format!("{} says yes", rule.url),
+            Check::Command(rule) => format!("`{}` says yes", rule.command.join(" ")),
         }
     }
 }

@@ -41,7 +41,7 @@ impl TasksRule {
     }
 }
 
-pub(super) fn judge(rule: &TasksRule, reading: &TasksReading, window: Window) -> Verdict {
+pub(super) fn judge(rule: &TasksRule, reading: &TasksReading, window: Window<'_>) -> Verdict {
     let capacity = &reading.capacity;
     if reading.wanted == 0 {
         return Verdict::inconclusive("no tasks asked for yet");
@@ -70,7 +70,8 @@ mod tests {
         let reason = "Essential container in task exited (exit code 1)".to_owned();
         let stopped = (0..failed).map(|n| Stopped { task: format!("{n}"), at: now, reason: reason.clone() }).collect();
         let capacity = Capacity { desired: 4, running: 4, healthy, failed, stopped, ..Capacity::default() };
-        let window = Window { rollout: start, exposed: None, step: start, now };
+        let window =
+            Window { rollout: start, exposed: None, step: start, deadline: Timestamp::default(), course: &[], now };
         judge(&TasksRule::default(), &TasksReading { capacity, wanted: 4, asked: start, started }, window)
     }
 

@@ -7,7 +7,7 @@ use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Fleet, Role, RuleSeen};
-use crate::gate::{Check, Outcome as GateOutcome, Reading, TasksReading, Verdict, Window, judge};
+use crate::gate::{Check, Outcome as GateOutcome, Reading, TasksReading, Verdict, Window};
 use crate::spec::OnTrouble;
 use crate::traffic::Share;
 
@@ -31,15 +31,6 @@ impl Machine {
 
     fn is_forward(&self) -> bool {
         matches!(self.state, State::Forward { .. })
-    }
-
-    fn window(&self) -> Window {
-        Window {
-            rollout: self.memory.judged_from,
-            exposed: self.memory.exposed.map(|exposed| exposed.max(self.memory.judged_from)),
-            step: self.memory.step_since,
-            now: self.memory.now,
-        }
     }
 
     fn examine_faults(&mut self, seen: &Observation, out: &mut Reaction) {
@@ -110,6 +101,7 @@ impl Machine {
             self.memory.previous = self.memory.accepted;
             self.memory.accepted = share;
             self.memory.accepted_at = now;
+            self.memory.course.push((now, share));
         }
         if share > Share::NONE && self.memory.exposed.is_none() {
             self.memory.exposed = Some(now);
@@ -202,9 +194,18 @@ impl Machine {
     }
 
     fn examine_reading(&mut self, index: usize, reading: &Reading, out: &mut Reaction) {
-        let window = self.window();
+        let deadline = self.deadline();
         let Some(gate) = self.plan.gates.get(index) else { return };
-        let verdict = judge(gate, reading, window);
+        let memory = &mut self.memory;
+        let window = Window {
+            rollout: memory.judged_from,
+            exposed: memory.exposed.map(|exposed| exposed.max(memory.judged_from)),
+            step: memory.step_since,
+            deadline,
+            course: &memory.course,
+            now: memory.now,
+        };
+        let verdict = memory.standings[index].judge(gate, reading, window);
         let name = gate.name.clone();
         if self.is_news(index, &verdict) {
             out.notices.push(Notice::Judged { gate: name.clone(), verdict: verdict.clone() });

@@ -27,6 +27,7 @@ impl Machine {
             Action::Probe(_) => Stage::Probing(0),
             Action::Shift(_) | Action::Commit => Stage::Checking,
             Action::Hold(span) => Stage::Holding(now + *span),
+            Action::Ramp { .. } => Stage::Holding(now),
             Action::Approve(_) => Stage::Asking,
             Action::Retire => Stage::Quieting,
         };
@@ -38,6 +39,7 @@ impl Machine {
             Action::Probe(gate) => self.ask(Effect::Probe(gate), out),
             Action::Shift(_) | Action::Commit => self.look(true, None, out),
             Action::Hold(span) => self.ask_after(POLL.min(span), Effect::Look(self.view(span <= POLL, None))),
+            Action::Ramp { .. } => self.look(true, None, out),
             Action::Approve(message) => {
                 let until = self.deadline();
                 out.notices.push(Notice::AwaitingApproval { message, until });
@@ -72,7 +74,7 @@ impl Machine {
                 self.state = at(Stage::Quieting);
                 self.look(false, Some(Role::Stable), out);
             }
-            Action::Hold(_) | Action::Approve(_) => {
+            Action::Hold(_) | Action::Ramp { .. } | Action::Approve(_) => {
                 self.state = at(stage);
                 self.look(true, None, out);
             }

@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::fleet::Role;
-use crate::gate::Check;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
 use state::{Cause, LOOK_BACK, Memory, Paused, State, Unsettled, Wait};
@@ -53,7 +52,7 @@ pub struct Machine {
 impl Machine {
     /// A rollout that has not begun.
     pub fn new(plan: Plan) -> Self {
-        let memory = Memory::new(plan.gates.len());
+        let memory = Memory::new(&plan.gates);
         Self { plan, state: State::Ready, wait: Wait::Nothing, memory, issued: 0 }
     }
 
@@ -318,9 +317,8 @@ impl Machine {
     }
 
     fn view(&self, fleet: bool, quiet: Option<Role>) -> Look {
-        let read = |check: &Check| matches!(check, Check::Alarm(_) | Check::Metric(_));
         let forward = matches!(self.state, State::Forward { .. });
-        let gates = self.plan.gates.iter().enumerate().filter(|(_, gate)| forward && read(&gate.check));
+        let gates = self.plan.gates.iter().enumerate().filter(|(_, gate)| forward && gate.is_read());
         let data = self.plan.gates.iter().map(crate::gate::Gate::least_data).max().unwrap_or_default();
         let recent = self.memory.now.before(data + LOOK_BACK);
         let observed = fleet && forward && self.memory.exposed.is_some();

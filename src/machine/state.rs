@@ -7,7 +7,7 @@ use super::notice::{Outcome, Reason};
 use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Served};
-use crate::gate::Verdict;
+use crate::gate::{Gate, Standing, Verdict};
 use crate::traffic::Share;
 
 /// Between two looks while nothing is asked of people or tasks. Four a minute keep an idle rollout
@@ -197,6 +197,10 @@ pub(super) struct Memory {
     /// The candidate's share of the requests, as last counted.
     pub(super) observed: Option<Share>,
     pub(super) verdicts: Vec<Option<Verdict>>,
+    /// What each gate remembers of earlier readings.
+    pub(super) standings: Vec<Standing>,
+    /// The candidate's share since each of these moments.
+    pub(super) course: Vec<(Timestamp, Share)>,
     pub(super) paused: Option<Paused>,
     pub(super) blind_since: Option<Timestamp>,
     pub(super) short_since: Option<Timestamp>,
@@ -218,7 +222,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(gates: usize) -> Self {
+    pub(super) fn new(gates: &[Gate]) -> Self {
         let zero = Timestamp::default();
         Self {
             now: zero,
@@ -238,7 +242,9 @@ impl Memory {
             all_started: false,
             fleet: None,
             observed: None,
-            verdicts: vec![None; gates],
+            verdicts: vec![None; gates.len()],
+            standings: gates.iter().map(Standing::new).collect(),
+            course: Vec::new(),
             paused: None,
             blind_since: None,
             short_since: None,

@@ -121,6 +121,8 @@ fn needs(gate: &Gate) -> String {
                 crate::clock::span(rule.within)
             )
         }
+        Check::Compare(_) | Check::Split(_) | Check::Burn(_) => "requests in both slots".to_owned(),
+        Check::Webhook(_) | Check::Command(_) => "an answer".to_owned(),
         Check::Tasks(_) => "the service's tasks and the load balancer's health checks".to_owned(),
     }
 }
@@ -139,7 +141,7 @@ fn judges(gate: &Gate, index: usize, action: &Action) -> bool {
     match action {
         Action::Probe(probe) => *probe == index,
         Action::Prepare(_) => matches!(gate.check, Check::Tasks(_)),
-        Action::Shift(_) | Action::Hold(_) | Action::Approve(_) => gate.is_continuous(),
+        Action::Shift(_) | Action::Hold(_) | Action::Ramp { .. } | Action::Approve(_) => gate.is_continuous(),
         Action::Register | Action::Commit | Action::Retire => false,
     }
 }

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use super::step::{Action, ReleasePlan, Step};
 use crate::gate::Check;
+use crate::gate::compare::RampRule;
 use crate::spec::{Limits, Spec, StepSpec, Strategy};
 use crate::traffic::Share;
 
 /// How long a registration may take, refusals repeated.
 const REGISTER_WITHIN: Duration = Duration::from_secs(120);
+
+/// How long it takes from a verdict until the load balancer's nodes follow the weight that answers it.
+const ACTUATION: Duration = Duration::from_secs(10);
 
 /// What is asked of a person when the spec says nothing.
 const APPROVAL: &str = "go on?";
@@ -34,6 +38,10 @@ pub(super) fn steps(spec: &Spec, release: &ReleasePlan, full: u32) -> Vec<Step> 
             steps.extend(linear(*step, *every, limits));
             *warm
         }
+        Strategy::HarmBudget { warm, .. } => {
+            steps.extend(harm_budget(spec));
+            *warm
+        }
         Strategy::BlueGreen { warm } => *warm,
     };
     let everything = steps.iter().any(|step| step.action == Action::Shift(Share::ALL));
@@ -55,6 +63,23 @@ fn canary(step: &StepSpec, limits: &Limits) -> Step {
             Step { action: Action::Approve(message), within: *within }
         }
     }
+}
+
+/// The ramp, then everything but the holdback, which is kept for comparison.
+fn harm_budget(spec: &Spec) -> Vec<Step> {
+    let Strategy::HarmBudget { budget, ceiling, within, holdback, bake, .. } = &spec.strategy else {
+        return Vec::new();
+    };
+    let compare = spec.gates.iter().enumerate().find_map(|(index, gate)| match &gate.check {
+        Check::Compare(rule) => Some((index, rule)),
+        _ => None,
+    });
+    let Some((gate, compare)) = compare else { return Vec::new() };
+    let floor = Share::from_permille(1).unwrap_or(Share::ALL);
+    let blind = compare.feed.span() + compare.feed.delay() + ACTUATION;
+    let rule = RampRule { budget: *budget, floor, ceiling: *ceiling, blind };
+    let ramp = Step { action: Action::Ramp { gate, rule }, within: *within };
+    vec![ramp, shift(holdback.rest(), &spec.limits), hold(*bake, &spec.limits)]
 }
 
 /// Equal steps below everything, each held.

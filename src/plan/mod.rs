@@ -11,6 +11,7 @@ pub use refusal::{Refusal, Refused};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
 
 use crate::fleet::{Slot, SlotView, Survey, Target};
+use crate::gate::{Check, Gate};
 use crate::spec::Spec;
 
 /// How many closed minutes without a request make a slot quiet.
@@ -42,7 +43,7 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Pla
         before: before(survey, stable, candidate),
         steps,
         release,
-        gates: spec.gates.clone(),
+        gates: gates(spec, survey),
         policies: spec.policies,
         limits: spec.limits,
         warnings: refusal::warnings(spec, survey, stable, candidate),
@@ -63,6 +64,19 @@ fn stable_slot(survey: &Survey) -> Option<Slot> {
 fn weight_of(survey: &Survey, slot: &SlotView) -> Option<u16> {
     let group = &slot.place.target_group;
     survey.rule.weights.iter().find(|(arn, _)| arn == group).map(|(_, weight)| *weight)
+}
+
+/// The spec's gates, with what the stable slot's past teaches the one that compares.
+fn gates(spec: &Spec, survey: &Survey) -> Vec<Gate> {
+    let mut gates = spec.gates.clone();
+    if let Some(Ok(past)) = &survey.past {
+        for gate in &mut gates {
+            if let Check::Compare(rule) = &mut gate.check {
+                **rule = rule.learned(past);
+            }
+        }
+    }
+    gates
 }
 
 fn target(survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Target {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::fleet::Target;
 use crate::gate::Gate;
+use crate::gate::compare::RampRule;
 use crate::name::RolloutName;
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;
@@ -72,7 +73,7 @@ pub enum ReleasePlan {
 }
 
 /// One action with its time limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// What is done.
     pub action: Action,
@@ -81,7 +82,7 @@ pub struct Step {
 }
 
 /// What a step does, in absolute words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Register the task definition.
     Register,
@@ -93,6 +94,14 @@ pub enum Action {
     Shift(Share),
     /// Keep the weights this long, and pass only on fresh verdicts.
     Hold(Duration),
+    /// Raise the share as fast as the budget allows, judged by the compare gate with this index, until it
+    /// is proven that the candidate may have everything.
+    Ramp {
+        /// The gate's index.
+        gate: usize,
+        /// How weights are chosen.
+        rule: RampRule,
+    },
     /// Wait for a person, who is asked this.
     Approve(String),
     /// From here on going back is a new rollout.
@@ -143,6 +152,9 @@ impl Step {
             },
             Action::Shift(share) => format!("shift {share} to the candidate"),
             Action::Hold(span) => format!("hold {}", crate::clock::span(*span)),
+            Action::Ramp { rule, .. } => {
+                format!("raise the share to {} within {} harmed requests", rule.ceiling, rule.budget)
+            }
             Action::Approve(_) => "wait for approval".to_owned(),
             Action::Commit => "commit".to_owned(),
             Action::Retire => "retire the old stable slot".to_owned(),

@@ -67,6 +67,7 @@ fn survey() -> Survey {
         blue,
         green,
         alarms: Vec::new(),
+        past: None,
         shared_with: Vec::new(),
         release_problems: Vec::new(),
     }
@@ -85,7 +86,7 @@ fn spec(strategy: Strategy) -> Spec {
         },
         release: Release::Registered("web:2".into()),
         strategy,
-        gates: vec![Gate { name: "tasks".into(), check: Check::Tasks(TasksRule::default()) }],
+        gates: vec![Gate { name: "tasks".into(), check: Check::Tasks(TasksRule::default()), watch: false }],
         policies: Policies::default(),
         limits: Limits::default(),
     }
@@ -184,7 +185,7 @@ fn all_reasons_come_at_once() {
 fn an_alarm_must_exist_and_be_quiet_before_the_start() {
     let gate = |at_start| {
         let rule = AlarmRule { alarm: "web-5xx".into(), at_start, insufficient_data: Insufficient::Inconclusive };
-        Gate { name: "web-5xx".into(), check: Check::Alarm(rule) }
+        Gate { name: "web-5xx".into(), check: Check::Alarm(rule), watch: false }
     };
     let mut spec = blue_green();
     spec.gates.push(gate(AtStart::Refuse));

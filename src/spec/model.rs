@@ -84,7 +84,7 @@ pub enum Release {
 }
 
 /// How traffic moves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Strategy {
     /// A list of steps, then everything.
     Canary {
@@ -99,6 +99,21 @@ pub enum Strategy {
         step: Share,
         /// How long each share is held.
         every: Duration,
+        /// As in a canary.
+        warm: Duration,
+    },
+    /// As fast as a number of harmed requests allows, judged by the compare gate.
+    HarmBudget {
+        /// How many harmed requests are acceptable.
+        budget: f64,
+        /// The most the candidate gets before it is proven no worse.
+        ceiling: Share,
+        /// How long that may take.
+        within: Duration,
+        /// What the stable slot keeps, for comparison, once the candidate is proven no worse.
+        holdback: Share,
+        /// How long it keeps that.
+        bake: Duration,
         /// As in a canary.
         warm: Duration,
     },

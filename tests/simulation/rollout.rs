@@ -161,7 +161,7 @@ pub fn gates() -> Vec<Gate> {
         missing_data: MissingData::Inconclusive,
     };
     vec![
-        Gate { name: "errors".into(), check: Check::Metric(errors) },
-        Gate { name: "tasks".into(), check: Check::Tasks(TasksRule::default()) },
+        Gate { name: "errors".into(), check: Check::Metric(errors), watch: false },
+        Gate { name: "tasks".into(), check: Check::Tasks(TasksRule::default()), watch: false },
     ]
 }

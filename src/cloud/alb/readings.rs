@@ -22,7 +22,7 @@ impl AlbDriver {
             match &gate.check {
                 Check::Alarm(rule) => alarms.push((place, rule)),
                 Check::Metric(rule) => metrics.push((place, rule)),
-                Check::Probe(_) | Check::Tasks(_) => {}
+                _ => {}
             }
         }
         let rules: Vec<&AlarmRule> = alarms.iter().map(|(_, rule)| *rule).collect();

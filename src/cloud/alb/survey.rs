@@ -251,6 +251,7 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::clock::T
         blue,
         green,
         alarms: Vec::new(),
+        past: None,
         release_problems: Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! The written form of an event, with everything the world can answer.
 
 use super::{Moment, Number, Permille, Span, Written, written};
-use crate::{fault, fleet, gate, machine};
+use crate::{count, fault, fleet, gate, machine};
 
 written! {
     enum Event = machine::Event {
@@ -63,6 +63,9 @@ written! {
         Alarm(reading: AlarmReading),
         Metric(reading: MetricReading),
         Tasks(reading: TasksReading),
+        Counts(bins: Vec<Bin>),
+        Burn(reading: BurnReading),
+        Said(reading: SaidReading),
         Unreadable(fault: Fault),
     }
 
@@ -78,6 +81,18 @@ written! {
     struct Point = gate::Point { at: Moment, value: Number }
 
     struct TasksReading = gate::TasksReading { capacity: Capacity, wanted: u32, asked: Moment, started: bool }
+
+    struct Bin = count::Bin { at: Moment, stable: Option<Counts>, candidate: Option<Counts> }
+
+    struct Counts = count::Counts { requests: Number, errors: Number, timed: Number, slower: Vec<Number> }
+
+    struct BurnReading = gate::BurnReading { until: Moment, long: Burnt, short: Burnt }
+
+    struct Burnt = gate::Burnt { requests: Number, errors: Number }
+
+    struct SaidReading = gate::SaidReading { asked: Moment, outcome: Outcome, text: String }
+
+    enum Outcome = gate::Outcome { Pass, Fail, Inconclusive }
 
     struct ProbeReading = gate::ProbeReading { at: Moment, right: bool, text: String }
 

@@ -158,10 +158,12 @@ trait Written: Sized {
 /// Declares mirrors: `struct Mirror = path::Of { field: Mirror, … }` and
 /// `enum Mirror = path::Of { Unit, One(name: Mirror), Many { field: Mirror, … } }`.
 macro_rules! written {
-    ($(#[$note:meta])* struct $name:ident = $of:path { $($field:ident: $type:ty),* $(,)? } $($rest:tt)*) => {
+    ($(#[$note:meta])* struct $name:ident = $of:path {
+        $($(#[$field_note:meta])* $field:ident: $type:ty),* $(,)?
+    } $($rest:tt)*) => {
         $(#[$note])*
         #[derive(serde::Serialize, serde::Deserialize)]
-        pub(super) struct $name { $($field: $type),* }
+        pub(super) struct $name { $($(#[$field_note])* $field: $type),* }
 
         const _: () = {
             type Core = $of;

@@ -2,6 +2,7 @@
 
 use super::event::{Role, Slot};
 use super::{Moment, Name, Number, Permille, Span, Written, written};
+use crate::gate::compare;
 use crate::{fleet, gate, plan, spec};
 
 written! {
@@ -61,19 +62,98 @@ written! {
         Probe(gate: usize),
         Shift(share: Permille),
         Hold(span: Span),
+        Ramp { gate: usize, rule: RampRule },
         Approve(message: String),
         Commit,
         Retire,
     }
 
-    struct Gate = gate::Gate { name: String, check: Check }
+    struct Gate = gate::Gate { name: String, check: Check, #[serde(default)] watch: bool }
 
     enum Check = gate::Check {
         Alarm(rule: AlarmRule),
         Metric(rule: MetricRule),
         Probe(rule: ProbeRule),
         Tasks(rule: TasksRule),
+        Compare(rule: Box<CompareRule>),
+        Split(rule: SplitRule),
+        Burn(rule: BurnRule),
+        Webhook(rule: WebhookRule),
+        Command(rule: CommandRule),
     }
+
+    struct CompareRule = gate::CompareRule {
+        feed: Feed,
+        errors: ErrorTolerance,
+        latency: LatencyTolerance,
+        alpha: Number,
+        margins: Margins,
+        unproven: Unproven,
+        warm_up: Span,
+        baseline: Baseline,
+    }
+
+    enum Feed = compare::Feed { LoadBalancer, Custom(feed: CustomFeed), Prometheus(feed: PrometheusFeed) }
+
+    struct CustomFeed = compare::CustomFeed {
+        namespace: String,
+        dimensions: Vec<(String, String)>,
+        requests: String,
+        errors: String,
+        latency: Option<String>,
+        period: Span,
+    }
+
+    struct PrometheusFeed = compare::PrometheusFeed {
+        url: String,
+        headers: Vec<(String, String)>,
+        requests: String,
+        errors: String,
+        slower: Option<String>,
+        thresholds: Vec<Number>,
+        period: Span,
+    }
+
+    struct ErrorTolerance = compare::ErrorTolerance { ratio: Number, excess: Number, weight: Number }
+
+    struct LatencyTolerance = compare::LatencyTolerance { slower: Number, odds: Number, weight: Number }
+
+    struct Margins = compare::Margins { errors: Number, slow: Number }
+
+    enum Unproven = compare::Unproven { Pass, Fail }
+
+    struct Baseline = compare::Baseline {
+        bins: usize,
+        rate: Number,
+        errors: Number,
+        error_noise: Number,
+        thresholds: Vec<Threshold>,
+    }
+
+    struct Threshold = compare::Threshold {
+        quantile: Option<Number>,
+        stable: Number,
+        candidate: Number,
+        odds: Number,
+        share: Number,
+        noise: Number,
+    }
+
+    struct RampRule = compare::RampRule { budget: Number, floor: Permille, ceiling: Permille, blind: Span }
+
+    struct SplitRule = gate::SplitRule { feed: Feed, alpha: Number, odds: Number }
+
+    struct BurnRule = gate::BurnRule { objective: Number, factor: Number, long: Span, short: Span }
+
+    struct WebhookRule = gate::WebhookRule {
+        url: String,
+        headers: Vec<(String, String)>,
+        timeout: Span,
+        every: Span,
+    }
+
+    struct CommandRule = gate::CommandRule { command: Vec<String>, timeout: Span, every: Span }
+
 
     struct AlarmRule = gate::AlarmRule { alarm: String, at_start: AtStart, insufficient_data: Insufficient }
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Fleet, Place, RuleSeen, Served, Slot, Target};
 use crate::gate::{
-    Bound, Gate, MetricReading, MetricRule, MissingData, Point, ProbeReading, ProbeRule, Reading, TasksRule,
+    Bound, Check, Gate, MetricReading, MetricRule, MissingData, Point, ProbeReading, ProbeRule, Reading, TasksRule,
 };
 use crate::name::RolloutName;
 use crate::plan::{Action, Before, ReleasePlan, Step};
@@ -89,7 +89,7 @@ fn gates() -> Vec<Gate> {
         timeout: MINUTE,
         within: MINUTE * 5,
     };
-    let gate = |name: &str, check| Gate { name: name.into(), check };
+    let gate = |name: &str, check| Gate { name: name.into(), check, watch: false };
     let tasks = TasksRule { start_within: MINUTE * 10, ..TasksRule::default() };
     vec![gate("errors", Check::Metric(errors)), gate("tasks", Check::Tasks(tasks)), gate("home", Check::Probe(probe))]
 }

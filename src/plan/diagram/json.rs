@@ -108,6 +108,7 @@ fn step(n: usize, entry: &Entry, plan: &Plan) -> Value {
         Action::Probe(index) => ("probe", Some("gate"), json!(gate_name(index))),
         Action::Shift(share) => ("shift", Some("share_percent"), percent(*share)),
         Action::Hold(span) => ("hold", Some("hold_seconds"), seconds(*span)),
+        Action::Ramp { rule, .. } => ("ramp", Some("budget_requests"), json!(rule.budget)),
         Action::Approve(message) => ("approve", Some("message"), json!(message)),
         Action::Commit => ("commit", None, Value::Null),
         Action::Retire => ("retire", None, Value::Null),
@@ -170,10 +171,16 @@ fn gate(gate: &Gate) -> Value {
         Check::Tasks(rule) => {
             ("tasks", json!({"crashes": rule.crashes, "start_within_seconds": seconds(rule.start_within)}))
         }
+        Check::Compare(rule) => ("compare", json!({"alpha": rule.alpha})),
+        Check::Split(rule) => ("split", json!({"alpha": rule.alpha})),
+        Check::Burn(rule) => ("burn", json!({"objective": rule.objective, "factor": rule.factor})),
+        Check::Webhook(rule) => ("webhook", json!({"url": rule.url})),
+        Check::Command(rule) => ("command", json!({"command": rule.command})),
     };
     json!({
         "name": gate.name,
         "kind": kind,
+        "watch": gate.watch,
         "question": gate.question(),
         "needs": needs(gate),
         "least_data_seconds": seconds(gate.least_data()),

@@ -90,7 +90,7 @@ fn gates() -> Vec<Gate> {
         timeout: Duration::from_secs(2),
         within: Duration::from_secs(60),
     };
-    let gate = |name: &str, check| Gate { name: name.to_owned(), check };
+    let gate = |name: &str, check| Gate { name: name.to_owned(), check, watch: false };
     vec![
         gate("tasks", Check::Tasks(TasksRule::default())),
         gate("candidate-errors", Check::Metric(errors)),

@@ -106,6 +106,7 @@ fn title(entry: &Entry) -> String {
         | Action::Probe(_)
         | Action::Shift(_)
         | Action::Hold(_)
+        | Action::Ramp { .. }
         | Action::Commit
         | Action::Retire => escape(&entry.title),
     }

@@ -44,7 +44,11 @@ impl Check<'_> {
             sound.push(gate);
         }
         if tasks.is_none() {
-            sound.push(gate::Gate { name: TASKS.to_owned(), check: gate::Check::Tasks(TasksRule::default()) });
+            sound.push(gate::Gate {
+                name: TASKS.to_owned(),
+                check: gate::Check::Tasks(TasksRule::default()),
+                watch: false,
+            });
         }
         (self.findings.len() == before).then_some(sound)
     }
@@ -73,10 +77,13 @@ impl Check<'_> {
             Gate::Tasks(tasks) => {
                 let rule = self.tasks(&tasks, at.field("tasks"))?;
                 let mark = at.field("tasks").head;
-                return Some((gate::Gate { name: TASKS.to_owned(), check: gate::Check::Tasks(rule) }, mark));
+                return Some((
+                    gate::Gate { name: TASKS.to_owned(), check: gate::Check::Tasks(rule), watch: false },
+                    mark,
+                ));
             }
         };
-        Some((gate::Gate { name, check }, place.value()))
+        Some((gate::Gate { name, check, watch: false }, place.value()))
     }
 
     fn alarm(&mut self, alarm: &Alarm, at: &Node) -> Option<(String, AlarmRule)> {

@@ -10,7 +10,7 @@ use crate::gate::{AlarmReading, AlarmRule, AtStart, Bound, Check, Input, Insuffi
 fn alarm_gate(name: &str) -> Gate {
     let (at_start, insufficient_data) = (AtStart::Refuse, Insufficient::Inconclusive);
     let rule = AlarmRule { alarm: name.into(), at_start, insufficient_data };
-    Gate { name: name.into(), check: Check::Alarm(rule) }
+    Gate { name: name.into(), check: Check::Alarm(rule), watch: false }
 }
 
 fn at(seconds_from_now: i64) -> String {
@@ -76,7 +76,7 @@ fn error_rate() -> Gate {
         samples: Some(("r".into(), 1.0)),
         missing_data: MissingData::Inconclusive,
     };
-    Gate { name: "errors".into(), check: Check::Metric(rule) }
+    Gate { name: "errors".into(), check: Check::Metric(rule), watch: false }
 }
 
 #[tokio::test(start_paused = true)]

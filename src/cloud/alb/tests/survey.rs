@@ -67,6 +67,7 @@ fn request(green: &str, priority: u32) -> SurveyRequest {
         blue: ("web-blue".into(), "web-blue".into()),
         green: ("web-green".into(), green.into()),
         alarms: vec!["5xx".into()],
+        compare: None,
     }
 }
 

@@ -1,0 +1,98 @@
+//! The compare gate: the candidate against the stable slot, on the same minutes, without a threshold
+//! that somebody guessed.
+
+mod baseline;
+mod comparison;
+mod feed;
+mod ramp;
+
+use std::time::Duration;
+
+pub use baseline::{Baseline, Threshold};
+pub use comparison::Comparison;
+pub use feed::{CustomFeed, Feed, PrometheusFeed};
+pub use ramp::RampRule;
+
+/// What counts as worse, and how sure the gate must be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompareRule {
+    /// Where the counts come from.
+    pub feed: Feed,
+    /// How many more errors are no regression.
+    pub errors: ErrorTolerance,
+    /// How much slower is no regression.
+    pub latency: LatencyTolerance,
+    /// The chance, per rollout, that a release which is no worse is sent back: 0.01.
+    pub alpha: f64,
+    /// What must be proven before a step passes.
+    pub margins: Margins,
+    /// What a step does whose margins are not proven when its time is over, although nothing speaks
+    /// against the candidate.
+    pub unproven: Unproven,
+    /// Response times do not count for this long after the candidate's first request.
+    pub warm_up: Duration,
+    /// What the stable slot's past taught; empty until the plan is made.
+    pub baseline: Baseline,
+}
+
+/// The candidate may fail `ratio` times as often as the stable slot, and `excess` more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ErrorTolerance {
+    /// A factor, at least 1.
+    pub ratio: f64,
+    /// A share of the requests: 0.0003 is 0.03 percentage points.
+    pub excess: f64,
+    /// The part of the evidence that is looked for here, 0 to 1; 0 turns it off.
+    pub weight: f64,
+}
+
+/// The candidate may be this much slower.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LatencyTolerance {
+    /// At any quantile: 0.03 is 3 %. Used where the source tells times so close from each other.
+    pub slower: f64,
+    /// Otherwise: a factor on the odds of being slower than a mark; 1.15 is about the same.
+    pub odds: f64,
+    /// As for errors.
+    pub weight: f64,
+}
+
+/// The most by which the candidate may still be worse when a step passes, in shares of its requests.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Margins {
+    /// Errors above the stable slot's: 0.003 is 0.3 percentage points.
+    pub errors: f64,
+    /// Answers slower than the stable slot's p95.
+    pub slow: f64,
+}
+
+/// What becomes of a step whose margins are not proven in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unproven {
+    /// It passes, and says what is proven.
+    Pass,
+    /// It fails.
+    Fail,
+}
+
+impl Default for CompareRule {
+    fn default() -> Self {
+        Self {
+            feed: Feed::LoadBalancer,
+            errors: ErrorTolerance { ratio: 1.1, excess: 0.0003, weight: 0.45 },
+            latency: LatencyTolerance { slower: 0.03, odds: 1.15, weight: 0.45 },
+            alpha: 0.01,
+            margins: Margins { errors: 0.003, slow: 0.01 },
+            unproven: Unproven::Pass,
+            warm_up: Duration::from_secs(60),
+            baseline: Baseline::default(),
+        }
+    }
+}
+
+impl CompareRule {
+    /// What it asks, in one line.
+    pub(super) fn question(&self) -> String {
+        "the candidate is no worse than the stable slot".to_owned()
+    }
+}

@@ -1,0 +1,45 @@
+//! What a gate remembers of earlier readings, and how a reading is judged in the light of it.
+
+use super::compare::Comparison;
+use super::split::Split;
+use super::{Check, Gate, Reading, Verdict, Window, alarm, burn, metric, said, tasks};
+
+/// Where one gate stands. Most judge every reading by itself and remember nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// Nothing is remembered.
+    Plain,
+    /// A comparison in progress.
+    Compare(Box<Comparison>),
+    /// A split check in progress.
+    Split(Box<Split>),
+}
+
+impl Standing {
+    /// Where `gate` stands before its first reading.
+    pub fn new(gate: &Gate) -> Self {
+        match &gate.check {
+            Check::Compare(_) => Self::Compare(Box::default()),
+            Check::Split(_) => Self::Split(Box::default()),
+            _ => Self::Plain,
+        }
+    }
+
+    /// Judges `reading` as the answer to `gate`, whose standing this is. A reading of another kind than
+    /// the gate's is inconclusive, and so is one that the world refused.
+    pub fn judge(&mut self, gate: &Gate, reading: &Reading, window: Window<'_>) -> Verdict {
+        match (&gate.check, reading, self) {
+            (Check::Compare(rule), Reading::Counts(bins), Self::Compare(comparison)) => {
+                comparison.take(rule, bins, window)
+            }
+            (Check::Split(rule), Reading::Counts(bins), Self::Split(split)) => split.take(rule, bins, window),
+            (Check::Alarm(rule), Reading::Alarm(reading), _) => alarm::judge(rule, reading, window),
+            (Check::Metric(rule), Reading::Metric(reading), _) => metric::judge(rule, reading, window),
+            (Check::Tasks(rule), Reading::Tasks(reading), _) => tasks::judge(rule, reading, window),
+            (Check::Burn(rule), Reading::Burn(reading), _) => burn::judge(rule, reading, window),
+            (Check::Webhook(_) | Check::Command(_), Reading::Said(reading), _) => said::judge(reading, window),
+            (_, Reading::Unreadable(fault), _) => Verdict::inconclusive(format!("not readable: {fault}")),
+            _ => Verdict::inconclusive("the reading does not fit the gate"),
+        }
+    }
+}
