@@ -88,7 +88,9 @@ fn unlearned(name: &str, rule: &CompareRule) -> Vec<String> {
     let covers = rule.feed.span() * u32::try_from(*bins).unwrap_or(u32::MAX);
     let mut said = Vec::new();
     if *bins == 0 {
-        said.push(format!("gate {name} knows nothing of the stable slot's past: it assumes that counts scatter by chance alone"));
+        said.push(format!(
+            "gate {name} knows nothing of the stable slot's past: it assumes that counts scatter by chance alone"
+        ));
     } else if covers < PAST_ENOUGH {
         said.push(format!(
             "gate {name} learned from only {} of the stable slot's past: how much counts scatter is a guess below {}",
@@ -97,7 +99,9 @@ fn unlearned(name: &str, rule: &CompareRule) -> Vec<String> {
         ));
     }
     if thresholds.is_empty() && rule.latency.weight > 0.0 {
-        said.push(format!("gate {name} does not compare response times: nothing says how fast the stable slot answers"));
+        said.push(format!(
+            "gate {name} does not compare response times: nothing says how fast the stable slot answers"
+        ));
     }
     said
 }

@@ -153,8 +153,7 @@ impl Step {
             Action::Shift(share) => format!("shift {share} to the candidate"),
             Action::Hold(span) => format!("hold {}", crate::clock::span(*span)),
             Action::Ramp { rule, .. } => {
-                
-                format!("ramp up to {} on a harm budget of {} requests", rule.ceiling, rule.budget)
+                format!("ramp to {}, harm budget {} requests", rule.ceiling, rule.budget)
             }
             Action::Approve(_) => "wait for approval".to_owned(),
             Action::Commit => "commit".to_owned(),

@@ -261,7 +261,10 @@ fn a_ramp_that_could_not_compare_or_be_written_is_refused() {
         let said = refused(&spec, &survey);
         assert!(said.contains(words), "{said}");
     };
-    check(&|_, survey| survey.past = Some(Err("AccessDenied".into())), "gate compare cannot read the stable slot's past");
+    check(
+        &|_, survey| survey.past = Some(Err("AccessDenied".into())),
+        "gate compare cannot read the stable slot's past",
+    );
     check(&|_, survey| survey.rule.weights.push(("arn:other".into(), 1)), "a ramp needs tenths of a percent");
     check(&|spec, _| drop(spec.gates.pop()), "a harm budget needs a gate that compares");
 }
@@ -298,7 +301,7 @@ fn what_cannot_be_seen_at_the_traffic_there_is_is_told_with_figures() {
     assert_eq!(
         said(None, 1.0).unwrap(),
         "at 1.0 requests a second this spec cannot see errors rise by less than 0.78% in 30m: by the end of step \
-         \"ramp up to 50% on a harm budget of 50 requests\" the candidate has had about 900 requests, and a margin of \
+         \"ramp to 50%, harm budget 50 requests\" the candidate has had about 900 requests, and a margin of \
          0.3% takes 2,334; then passes all the same. Options: `margins: { errors: 0.78% }`, 1h 18m instead of 30m, or \
          more traffic"
     );
