@@ -6,6 +6,7 @@
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
+use tidegate::count::Counts;
 use tidegate::simulate::world::{Condition, Marks, World};
 
 use super::percent;
@@ -33,8 +34,9 @@ impl Oracle {
         Self { dice, span: world.span.as_secs(), counted: 0, evidence: 0.0 }
     }
 
-    /// Takes in one bin in which the slots were like this, and so many of the candidate's requests failed.
-    fn count(&mut self, requests: f64, errors: f64, good: Condition, bad: Condition, warm: bool) {
+    /// Takes in what the candidate counted in one bin, in which the slots were like this.
+    fn count(&mut self, counts: &Counts, (good, bad): (Condition, Condition), warm: bool) {
+        let Counts { requests, errors, .. } = *counts;
         if bad.errors > good.errors {
             let fewer = ((1.0 - bad.errors) / (1.0 - good.errors)).ln();
             self.evidence += errors * (bad.errors / good.errors).ln() + (requests - errors) * fewer;
@@ -55,9 +57,8 @@ impl Policy for Oracle {
     fn look(&mut self, seen: &Seen<'_>) -> Move {
         for at in self.counted..seen.bins.len() {
             let warm = at as u64 * self.span >= WARM_UP;
-            let (good, bad) = seen.truth[at];
             if let Some(counts) = &seen.bins[at].candidate {
-                self.count(counts.requests, counts.errors, good, bad, warm);
+                self.count(counts, seen.truth[at], warm);
             }
         }
         self.counted = seen.bins.len();
