@@ -11,8 +11,12 @@ use super::ending::Ending;
 use super::fault::FaultKind;
 use super::metrics::alarm;
 use super::metrics::store::Store;
+use super::outage::Outages;
+use super::past;
+use super::prometheus;
 use super::scheduler;
-use super::task::Containers;
+use super::task::{Containers, Surroundings};
+use super::telemetry::Telemetry;
 use super::traffic::Traffic;
 
 /// A lab's parts. Locks are taken in the order of the fields and never held across a wait.
@@ -27,6 +31,12 @@ pub(super) struct World {
     pub containers: Mutex<Containers>,
     /// The metrics.
     pub store: Mutex<Store>,
+    /// Trouble that all tasks share.
+    pub outages: Arc<Outages>,
+    /// What tasks tell of themselves.
+    pub telemetry: Arc<Telemetry>,
+    /// What would have been scraped before the lab began.
+    pub scraped: prometheus::Past,
     /// The data plane.
     pub balancer: Arc<Balancer>,
     /// The simulated clients.
@@ -52,12 +62,27 @@ impl World {
     pub(crate) fn new(config: LabConfig) -> Arc<World> {
         let (clock, seed, ending) = (config.clock, config.seed, Ending::new());
         let now = clock.now_ms();
-        let path = &config.world.health_check.path;
         let account = Account::seeded(&config, now);
+        let mut store = Store::new(config.publication_delay.as_millis() as u64);
+        past::fill(&mut store, &account, &config, now);
+        let outages = Arc::new(Outages::new(&config.outages, now));
+        let telemetry = Arc::new(Telemetry::default());
+        let surroundings = Surroundings {
+            clock,
+            ending: ending.clone(),
+            seed,
+            health_path: config.world.health_check.path.clone(),
+            errors: config.errors,
+            outages: Arc::clone(&outages),
+            telemetry: Arc::clone(&telemetry),
+        };
         Arc::new(World {
-            containers: Mutex::new(Containers::new(clock, ending.clone(), seed, path)),
-            store: Mutex::new(Store::new(config.publication_delay.as_millis() as u64)),
-            balancer: Arc::new(Balancer::new(clock, ending.clone(), config.rule_propagation, seed ^ 1)),
+            containers: Mutex::new(Containers::new(surroundings)),
+            store: Mutex::new(store),
+            outages,
+            telemetry,
+            scraped: prometheus::Past::new(&config, now),
+            balancer: Arc::new(Balancer::new(&config, ending.clone())),
             traffic: Arc::new(Traffic::new(&config)),
             past: Mutex::default(),
             die: Mutex::new(fastrand::Rng::with_seed(seed ^ 2)),
@@ -105,6 +130,7 @@ impl World {
             let mut store = lock(&self.store);
             self.balancer.flush(&mut store);
             self.balancer.count_hosts(&account, &mut store, now);
+            self.telemetry.turn(&mut store, now);
             self.look_at_alarms(&mut account, &store, now);
             self.remember(&account, now);
             probes

@@ -6,7 +6,7 @@ use super::operation::{Call, Outcome, Paging, Refusal, with_token};
 use crate::lab::metrics::Series;
 use crate::lab::metrics::query;
 use crate::lab::metrics::statistic::Statistic;
-use crate::lab::metrics::store::{Key, Window};
+use crate::lab::metrics::store::{Key, Kind, Window};
 use crate::lab::value::{list, moment, number, seconds, text, texts, whole};
 
 /// Datapoints in one answer of GetMetricData.
@@ -51,8 +51,7 @@ fn window(call: &Call<'_>) -> Result<Window, Refusal> {
     if start >= end {
         return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
     }
-    let start = start / 60_000 * 60;
-    Ok(Window { start, end: end.div_ceil(1_000), seen_at_ms: call.read_at })
+    Ok(Window { start: start / 1_000, end: end.div_ceil(1_000), seen_at_ms: call.read_at })
 }
 
 fn get_data(call: &Call<'_>) -> Outcome {
@@ -108,8 +107,8 @@ fn ordered(series: &Series, is_ascending: bool) -> Vec<(u64, f64)> {
 fn get_statistics(call: &Call<'_>) -> Outcome {
     let key = query::parse_key(call.input).map_err(invalid)?;
     let window = window(call)?;
-    let period = whole(call.input, "Period").filter(|period| *period > 0 && period % 60 == 0);
-    let period = period.ok_or_else(|| wrong_value("Period must be a multiple of 60."))? as u64;
+    let period = whole(call.input, "Period").filter(|period| query::is_period(*period));
+    let period = period.ok_or_else(|| wrong_value("Period must be 1, 5, 10, 20, 30 or a multiple of 60."))? as u64;
     if (window.end - window.start) / period > STATISTICS_LIMIT {
         return Err(Refusal::new(
             "InvalidParameterCombinationException",
@@ -176,6 +175,7 @@ fn list_metrics(call: &Call<'_>) -> Outcome {
 struct Datum {
     key: Key,
     at: u64,
+    kind: Kind,
     values: Vec<(f64, f64)>,
     set: Option<[f64; 4]>,
 }
@@ -194,12 +194,12 @@ fn put_data(call: &mut Call<'_>) -> Outcome {
     }
     let read: Result<Vec<Datum>, Refusal> = data.iter().map(|datum| read_datum(namespace, datum, call.now)).collect();
     for datum in read? {
-        for (value, times) in datum.values {
-            call.store.add(&datum.key, datum.at, value, times);
-        }
-        if let Some(set) = datum.set {
-            call.store.add_set(&datum.key, datum.at, set);
-        }
+        call.store.change(&datum.key, datum.at, datum.kind, |bucket| {
+            datum.values.iter().for_each(|(value, times)| bucket.add(*value, *times));
+            if let Some([sum, count, least, greatest]) = datum.set {
+                bucket.add_set(sum, count, least, greatest);
+            }
+        });
     }
     Ok(json!({}))
 }
@@ -226,7 +226,15 @@ fn read_datum(namespace: &str, datum: &Value, now: u64) -> Result<Datum, Refusal
     if values.is_empty() && set.is_none() {
         return Err(missing("MetricData.member.Value"));
     }
+    if values.iter().any(|(value, times)| !value.is_finite() || !times.is_finite()) {
+        return Err(wrong_value(format!("The values of {name} must be finite numbers.")));
+    }
+    let kind = match whole(datum, "StorageResolution") {
+        None | Some(60) => Kind::Minute,
+        Some(1) => Kind::Fine,
+        Some(other) => return Err(wrong_value(format!("StorageResolution must be 1 or 60, not {other}."))),
+    };
     let key = Key::new(namespace, name, &dimensions);
     let at = moment(datum, "Timestamp").unwrap_or(now) / 1_000;
-    Ok(Datum { key, at, values, set })
+    Ok(Datum { key, at, kind, values, set })
 }

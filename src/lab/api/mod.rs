@@ -13,6 +13,7 @@ mod elbv2_read;
 mod elbv2_targets;
 mod elbv2_write;
 mod operation;
+mod prometheus;
 mod wire;
 mod wire_cbor;
 mod wire_json;
@@ -67,6 +68,9 @@ async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<Answer
     let (head, body) = request.into_parts();
     let body = Limited::new(body, REQUEST_LIMIT).collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    if head.uri.path().starts_with(prometheus::PREFIX) {
+        return Ok(prometheus::answer(world, &head, &body));
+    }
     if head.uri.path().starts_with("/_lab/") {
         return Ok(control::answer(world, &head));
     }

@@ -7,6 +7,7 @@ pub(super) mod composite;
 pub(super) mod expression;
 pub(super) mod math;
 pub(super) mod query;
+pub(super) mod sketch;
 pub(super) mod statistic;
 pub(super) mod store;
 
