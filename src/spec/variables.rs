@@ -101,7 +101,7 @@ impl Resolver<'_> {
 
     fn is_header_value(&self) -> bool {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        matches!(path.as_slice(), ["gates", "probe", "headers", _])
+        matches!(path.as_slice(), ["gates", .., "headers", _])
     }
 }
 
