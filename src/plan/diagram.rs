@@ -14,7 +14,7 @@ pub use text::text;
 
 use super::{Action, Plan, ReleasePlan, Step};
 use crate::gate::compare::{Baseline, Feed};
-use crate::gate::{Check, Gate, Of};
+use crate::gate::{Check, Gate, MetricSource, Of};
 use crate::name::Arn;
 use crate::text::many;
 use crate::traffic::Share;
@@ -106,14 +106,10 @@ fn needs(gate: &Gate) -> String {
     match &gate.check {
         Check::Alarm(rule) => format!("the state and history of alarm {}", rule.alarm),
         Check::Metric(rule) => {
-            let inputs: Vec<String> = rule.inputs.iter().map(input).collect();
-            let samples = match &rule.samples {
-                Some((id, least)) => format!(", each with at least {least} in {id}"),
-                None => String::new(),
-            };
+            let (samples, source) = read_from(&rule.source);
             let (of, period) = (rule.of, crate::clock::span(rule.period));
             let points = if of == 1 { "datapoint" } else { "datapoints" };
-            format!("{of} {points} of {period}{samples}, after each step: {}", inputs.join(", "))
+            format!("{of} {points} of {period}{samples}, after each step: {source}")
         }
         Check::Probe(rule) => {
             let wait = crate::clock::span(rule.timeout);
@@ -159,6 +155,21 @@ fn learned(gate: &Gate) -> Option<String> {
          much as chance{slow}",
         share(*errors),
     ))
+}
+
+/// What else a datapoint needs, and where it is read.
+fn read_from(source: &MetricSource) -> (String, String) {
+    match source {
+        MetricSource::CloudWatch(metric) => {
+            let inputs: Vec<String> = metric.inputs.iter().map(input).collect();
+            let samples = match &metric.samples {
+                Some((id, least)) => format!(", each with at least {least} in {id}"),
+                None => String::new(),
+            };
+            (samples, inputs.join(", "))
+        }
+        MetricSource::Prometheus(metric) => (String::new(), format!("one series of {}", metric.url)),
+    }
 }
 
 fn input(input: &crate::gate::Input) -> String {

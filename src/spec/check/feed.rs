@@ -3,7 +3,7 @@
 use super::Check;
 use super::time::{MINUTE, SECOND};
 use crate::gate::compare::{CustomFeed, Feed, PrometheusFeed};
-use crate::spec::document::{Custom, Feed as Written, Prometheus};
+use crate::spec::document::{Custom, Feed as Written, PrometheusFeed as WrittenServer};
 use crate::spec::tree::Node;
 use crate::spec::words;
 
@@ -14,9 +14,6 @@ const WINDOW: &str = "<window>";
 /// What stands for a time in seconds.
 const THRESHOLD: &str = "<threshold>";
 
-/// The longest query, in bytes.
-const LONGEST_QUERY: usize = 4096;
-
 /// The longest time that slow requests are counted at, in seconds.
 const LONGEST_THRESHOLD: f64 = 3600.0;
 
@@ -25,7 +22,7 @@ impl Check<'_> {
         match feed {
             Written::LoadBalancer(_) => Some(Feed::LoadBalancer),
             Written::Custom(custom) => self.custom(custom, at.field("custom")).map(Feed::Custom),
-            Written::Prometheus(server) => self.prometheus(server, at.field("prometheus")).map(Feed::Prometheus),
+            Written::Prometheus(server) => self.prometheus_feed(server, at.field("prometheus")).map(Feed::Prometheus),
         }
     }
 
@@ -65,18 +62,18 @@ impl Check<'_> {
         })
     }
 
-    fn prometheus(&mut self, server: Prometheus, at: &Node) -> Option<PrometheusFeed> {
+    fn prometheus_feed(&mut self, server: WrittenServer, at: &Node) -> Option<PrometheusFeed> {
         let before = self.findings.len();
-        let url = self.server(&server.url, at.field("url"));
+        let url = self.prometheus_url(&server.url, at.field("url"));
         self.headers(&server.headers, at.field("headers"));
-        self.query(&server.requests, at.field("requests"), false);
-        self.query(&server.errors, at.field("errors"), false);
+        self.count_query(&server.requests, at.field("requests"), false);
+        self.count_query(&server.errors, at.field("errors"), false);
         if let Some(slower) = &server.slower {
-            self.query(slower, at.field("slower"), true);
+            self.count_query(slower, at.field("slower"), true);
         }
         self.thresholds(&server, at);
         let period = self.time(&server.period, at.field("period"), 10 * SECOND..=5 * MINUTE)?;
-        let Prometheus { headers, requests, errors, slower, thresholds, .. } = server;
+        let WrittenServer { headers, requests, errors, slower, thresholds, .. } = server;
         let (url, headers) = (url?, headers.into_iter().collect());
         (self.findings.len() == before).then_some(PrometheusFeed {
             url,
@@ -89,27 +86,10 @@ impl Check<'_> {
         })
     }
 
-    fn server(&mut self, url: &str, at: &Node) -> Option<String> {
-        let example = "http://prometheus:9090";
-        let url = self.url(url, at, example)?;
-        if url.contains('{') || url.contains('?') {
-            let help = format!("such as `{example}`; the path of the API is added");
-            return self.wrong(at.value(), format!("{} is not a server", words::shown(at, &url)), help);
-        }
-        Some(url)
-    }
-
     /// A query that counts what one slot did in one stretch of time.
-    fn query(&mut self, query: &str, at: &Node, by_threshold: bool) {
-        let before = self.findings.len();
-        if query.trim().is_empty() || query.len() > LONGEST_QUERY {
-            let wrong = format!("{} is not a query", words::shown(at, query));
-            self.wrong::<()>(at.value(), wrong, format!("1 to {LONGEST_QUERY} bytes of PromQL"));
-            return;
-        }
+    fn count_query(&mut self, query: &str, at: &Node, by_threshold: bool) {
         let known = [SLOT[0], SLOT[1], WINDOW, THRESHOLD];
-        self.placeholders(query, at, if by_threshold { &known } else { &known[..3] });
-        if self.findings.len() > before {
+        if self.promql(query, at, if by_threshold { &known } else { &known[..3] }).is_none() {
             return;
         }
         if !query.contains(WINDOW) {
@@ -126,18 +106,7 @@ impl Check<'_> {
         }
     }
 
-    /// Words in angle brackets are placeholders; one that is not known would be sent as it is, and match nothing.
-    fn placeholders(&mut self, text: &str, at: &Node, known: &[&str]) {
-        for word in bracketed(text) {
-            if !known.contains(&word) {
-                let mark = self.within(at, word.trim_matches(['<', '>']));
-                let help = words::did_you_mean(words::closest(word, known), known);
-                self.wrong::<()>(mark, format!("{} stands for nothing here", words::shown(at, word)), help);
-            }
-        }
-    }
-
-    fn thresholds(&mut self, server: &Prometheus, at: &Node) {
+    fn thresholds(&mut self, server: &WrittenServer, at: &Node) {
         let place = at.field("thresholds");
         let sound = |seconds: &f64| *seconds > 0.0 && *seconds <= LONGEST_THRESHOLD;
         if server.slower.is_some() && server.thresholds.is_empty() {
@@ -157,16 +126,4 @@ impl Check<'_> {
 
 fn names_a_slot(text: &str) -> bool {
     SLOT.iter().any(|slot| text.contains(slot))
-}
-
-/// Lower-case words in angle brackets. PromQL compares with `<` and `>` too, but not around one bare word.
-fn bracketed(text: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    for (start, _) in text.match_indices('<') {
-        let word = text[start + 1..].bytes().take_while(|b| b.is_ascii_lowercase() || *b == b'_').count();
-        if word > 0 && text[start + 1 + word..].starts_with('>') {
-            found.push(&text[start..start + word + 2]);
-        }
-    }
-    found
 }
