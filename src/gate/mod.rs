@@ -18,7 +18,7 @@ pub use alarm::{AlarmReading, AlarmRule, AtStart, Insufficient};
 pub use burn::{BurnReading, BurnRule, Burnt};
 pub use compare::CompareRule;
 pub use metric::{Bound, Input, MetricReading, MetricRule, MissingData, Of, Point};
-pub use said::{CommandRule, SaidReading, WebhookRule};
+pub use said::{CommandRule, SaidReading, WebhookRule, is_private_host};
 pub use split::{Split, SplitRule};
 pub use standing::Standing;
 pub use tasks::{TasksReading, TasksRule};
@@ -195,6 +195,16 @@ impl Gate {
     /// fleet, and probes are effects of their own.
     pub fn is_read(&self) -> bool {
         !matches!(self.check, Check::Probe(_) | Check::Tasks(_))
+    }
+
+    /// Whether somebody else answers it: not AWS, and in their own time.
+    pub fn is_outside(&self) -> bool {
+        matches!(self.check, Check::Webhook(_) | Check::Command(_))
+    }
+
+    /// Whether its verdicts decide anything about the steps.
+    pub fn decides(&self) -> bool {
+        self.is_continuous() && !self.watch
     }
 
     /// What it asks, in one line for people.

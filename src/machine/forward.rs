@@ -9,7 +9,7 @@ use super::{Machine, Reaction};
 use crate::clock::{Timestamp, span};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Role, RuleSeen};
-use crate::gate::{Check, Outcome as GateOutcome};
+use crate::gate::{Check, Outcome as GateOutcome, Verdict};
 use crate::plan::{Action, QUIET_LEAST, ReleasePlan};
 use crate::traffic::Share;
 
@@ -270,11 +270,11 @@ impl Machine {
         self.ask_after(POLL, Effect::Look(self.view(true, None)));
     }
 
-    /// The first gate whose latest verdict does not pass the present step.
+    /// The first gate whose latest verdict does not pass the present step. One that only watches is no such gate.
     fn unproven(&self) -> Option<usize> {
         let since = self.memory.step_since;
         let passes = |index: usize| self.memory.verdicts[index].as_ref().is_some_and(|v| v.passes(since));
-        (0..self.plan.gates.len()).find(|index| self.plan.gates[*index].is_continuous() && !passes(*index))
+        (0..self.plan.gates.len()).find(|index| self.plan.gates[*index].decides() && !passes(*index))
     }
 
     fn check_quiet(&mut self, seen: &Observation, out: &mut Reaction) {
@@ -340,7 +340,7 @@ impl Machine {
         let index = *index;
         let gate = &self.plan.gates[index];
         let Check::Probe(rule) = &gate.check else { return };
-        let (name, times) = (gate.name.clone(), rule.times);
+        let (name, times, watch) = (gate.name.clone(), rule.times, gate.watch);
         let State::Forward { stage: Stage::Probing(streak), .. } = self.state else { return };
         let streak = if reading.right { streak + 1 } else { 0 };
         out.notices.push(Notice::Probed { gate: name.clone(), right: reading.right, text: reading.text.clone() });
@@ -352,8 +352,14 @@ impl Machine {
             return self.pass_step(out);
         }
         if self.memory.now >= self.deadline() {
-            let reason = Reason::Breach { gate: name, evidence: reading.text.clone(), outcome: GateOutcome::Fail };
-            return self.breach(reason, out);
+            let (evidence, outcome) = (reading.text.clone(), GateOutcome::Fail);
+            if watch {
+                let verdict = Verdict { outcome, evidence, data_from: None };
+                self.memory.verdicts[index] = Some(verdict.clone());
+                out.notices.push(Notice::Judged { gate: name, verdict });
+                return self.pass_step(out);
+            }
+            return self.breach(Reason::Breach { gate: name, evidence, outcome }, out);
         }
         self.ask_after(RETRY, Effect::Probe(index));
     }
