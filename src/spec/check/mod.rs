@@ -4,6 +4,7 @@
 mod gate;
 mod metric;
 mod name;
+mod outer;
 mod probe;
 mod release;
 mod strategy;

@@ -3,6 +3,7 @@
 //! They mean nothing yet; `check` turns them into a [`Spec`](super::Spec).
 
 mod gate;
+mod outer;
 mod value;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use gate::{Absent, Alarm, AtStart, Gate, Input, InsufficientData, Metric, MissingData, Of, Probe, Tasks};
+pub(super) use outer::{BurnRate, Command, Objective, Webhook};
 pub(super) use value::{Percent, Time};
 
 use super::model;
@@ -46,7 +48,8 @@ pub(super) struct Document {
     #[schemars(required, with = "Strategy")]
     pub(super) strategy: Option<Strategy>,
     /// What is asked of the world while the rollout runs. A gate that fails sends the traffic back;
-    /// a step passes only on fresh verdicts. A `tasks` gate is added when none is listed.
+    /// a step passes only on fresh verdicts. One with `watch: true` is told and does neither. A `tasks` gate is
+    /// added when none is listed.
     #[serde(default)]
     #[schemars(with = "Vec<Gate>", length(max = 100))]
     pub(super) gates: Vec<Option<Gate>>,
