@@ -93,10 +93,7 @@ impl Burning {
         };
         let exceeds = Burning { long: long > rule.factor, short: short > rule.factor };
         let before = window.exposed.is_none_or(|exposed| reading.until <= exposed);
-        *self = Burning {
-            long: exceeds.long && (before || self.long),
-            short: exceeds.short && (before || self.short),
-        };
+        *self = Burning { long: exceeds.long && (before || self.long), short: exceeds.short && (before || self.short) };
         let rates = format!("{} times the budget over {}", rate(short), span(rule.short));
         let rates = format!("{rates}, {} over {}", rate(long), span(rule.long));
         let failed = |burnt: Burnt| {
@@ -138,12 +135,8 @@ mod tests {
         Timestamp::from_millis(6_000_000 + minute * 60_000)
     }
 
-    const RULE: BurnRule = BurnRule {
-        objective: 0.999,
-        factor: 14.4,
-        long: Duration::from_secs(3600),
-        short: Duration::from_secs(300),
-    };
+    const RULE: BurnRule =
+        BurnRule { objective: 0.999, factor: 14.4, long: Duration::from_secs(3600), short: Duration::from_secs(300) };
 
     /// What is said of windows that end at `until`; the candidate has had traffic since minute 100, the step
     /// took hold at minute 105.

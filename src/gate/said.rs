@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn plain_http_goes_to_private_hosts_only() {
-        for host in ["localhost", "127.0.0.1", "[::1]", "10.1.2.3", "192.168.0.9", "fd00::1", "judge", "a.b.internal."] {
+        for host in ["localhost", "127.0.0.1", "[::1]", "10.1.2.3", "192.168.0.9", "fd00::1", "judge", "a.b.internal."]
+        {
             assert!(is_private_host(host), "{host}");
         }
         for host in ["example.com", "8.8.8.8", "172.32.0.1", "2600::1", "internal.example.com", "notlocal.org", ""] {

@@ -56,9 +56,10 @@ impl Standing {
     /// took hold. Only gates that somebody else answers are asked less often than the world is looked at.
     pub fn is_due(&self, gate: &Gate, step: Timestamp, now: Timestamp) -> bool {
         match (self, &gate.check) {
-            (Self::Said(asked), Check::Webhook(WebhookRule { every, .. }) | Check::Command(CommandRule { every, .. })) => {
-                asked.is_due(*every, step, now)
-            }
+            (
+                Self::Said(asked),
+                Check::Webhook(WebhookRule { every, .. }) | Check::Command(CommandRule { every, .. }),
+            ) => asked.is_due(*every, step, now),
             _ => true,
         }
     }

@@ -3,6 +3,7 @@
 
 mod actions;
 mod alarms;
+mod burn;
 mod fleet;
 mod json;
 mod known;
@@ -14,10 +15,13 @@ mod survey;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(in crate::cloud) use tests::target as sample_target;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -26,7 +30,8 @@ pub use release::{RELEASE_TAG, ReleaseDocument};
 pub use survey::AlbSurveyor;
 
 use super::aws::{Aws, Prober, ecs};
-use super::{Cloud, RouteOrder, Routed};
+use super::outside::Outside;
+use super::{About, Cloud, Errands, RouteOrder, Routed};
 use crate::clock::{Clock, Timestamp};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Target};
@@ -44,7 +49,9 @@ pub struct AlbSetup {
     pub recorded: Recorded,
     /// What is registered, when something is.
     pub release: Option<ReleaseDocument>,
-    /// What `${VAR}` in a probe's headers is filled in from.
+    /// What webhooks and commands are told of the rollout beside its target.
+    pub about: About,
+    /// What `${VAR}` in a header, a webhook's URL or a command's arguments is filled in from.
     pub environment: BTreeMap<String, String>,
     /// Where plain-text probes of a `host:port` connect to instead; for a lab.
     pub connect_to: Vec<(String, SocketAddr)>,
@@ -59,6 +66,7 @@ pub struct AlbDriver {
     recorded: Recorded,
     release: Option<ReleaseDocument>,
     prober: Prober,
+    outside: Arc<Outside>,
     histories: Histories,
 }
 
@@ -71,10 +79,16 @@ impl fmt::Debug for AlbDriver {
 impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
     pub fn new(aws: Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
-        let AlbSetup { target, recorded, release, environment, connect_to } = setup;
+        let AlbSetup { target, recorded, release, about, environment, connect_to } = setup;
+        let outside = Outside::new(clock.clone(), about, target.clone(), environment.clone());
         let prober = Prober::new(target.dns_name.clone(), environment, connect_to);
         let slots = Slots::of(&target);
-        AlbDriver { aws, clock, target, slots, recorded, release, prober, histories: Histories::default() }
+        AlbDriver { aws, clock, target, slots, recorded, release, prober, outside, histories: Histories::default() }
+    }
+
+    /// What it asks of webhooks and commands; it ends with the driver.
+    pub fn errands(&self) -> Errands {
+        self.outside.under_way()
     }
 
     async fn find_or_register(&self, digest: &str) -> Result<String, Fault> {
@@ -124,6 +138,10 @@ impl Cloud for AlbDriver {
 
     async fn readings(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
         self.read_gates(gates, since).await
+    }
+
+    async fn said(&self, gates: &[(usize, &Gate)], since: Timestamp) -> Vec<(usize, Reading)> {
+        self.outside.said(gates, since).await
     }
 
     async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<u64, Fault> {

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::cloud::aws::cloudwatch::{self, QUERIES_LIMIT, Series};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Role, Served};
-use crate::gate::{AlarmRule, Check, Gate, MetricRule, Point, Reading};
+use crate::gate::{AlarmRule, BurnRule, Check, Gate, MetricRule, Point, Reading};
 use crate::traffic::Share;
 
 /// How far back the last minute with requests is looked for.
@@ -18,20 +18,25 @@ impl AlbDriver {
     pub(super) async fn read_gates(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
         let mut alarms: Vec<(usize, &AlarmRule)> = Vec::new();
         let mut metrics: Vec<(usize, &MetricRule)> = Vec::new();
+        let mut burns: Vec<(usize, &BurnRule)> = Vec::new();
         for (place, gate) in gates.iter().enumerate() {
             match &gate.check {
                 Check::Alarm(rule) => alarms.push((place, rule)),
                 Check::Metric(rule) => metrics.push((place, rule)),
+                Check::Burn(rule) => burns.push((place, rule)),
                 _ => {}
             }
         }
         let rules: Vec<&AlarmRule> = alarms.iter().map(|(_, rule)| *rule).collect();
         let client = &self.aws.polling.cloudwatch;
-        let (rung, measured) =
-            tokio::join!(self.histories.readings(client, &rules, since), self.measure(&metrics, since));
+        let (rung, measured, burnt) = tokio::join!(
+            self.histories.readings(client, &rules, since),
+            self.measure(&metrics, since),
+            self.burn(&burns)
+        );
         let places = alarms.iter().map(|(place, _)| *place);
         let mut readings: Vec<Reading> = gates.iter().map(|gate| not_read_here(gate)).collect();
-        for (place, reading) in places.zip(rung).chain(measured) {
+        for (place, reading) in places.zip(rung).chain(measured).chain(burnt) {
             readings[place] = reading;
         }
         readings

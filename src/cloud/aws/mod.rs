@@ -24,7 +24,7 @@ use aws_sdk_ecs::primitives::DateTime;
 
 use crate::clock::Timestamp;
 
-pub(super) use probe::Prober;
+pub(super) use probe::{Prober, filled, headers, words};
 
 /// How long a connection may take to open.
 const CONNECT_WITHIN: Duration = Duration::from_millis(3100);

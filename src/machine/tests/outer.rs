@@ -153,5 +153,7 @@ fn somebody_elses_no_sends_the_rollout_back() {
     let mut run = Run::of(judged(MINUTE));
     asked_within(&mut run, MINUTE * 60, Some(GateOutcome::Fail));
     let outcome = run.machine.outcome().cloned().unwrap();
-    assert!(matches!(reason(outcome), Reason::Breach { gate, evidence, .. } if gate == "judge" && evidence == "so they say"));
+    assert!(
+        matches!(reason(outcome), Reason::Breach { gate, evidence, .. } if gate == "judge" && evidence == "so they say")
+    );
 }

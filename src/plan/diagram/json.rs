@@ -173,15 +173,16 @@ fn gate(gate: &Gate) -> Value {
         Check::Split(rule) => ("split", json!({"alpha": rule.alpha})),
         Check::Burn(rule) => {
             let (long, short) = (seconds(rule.long), seconds(rule.short));
-            ("burn_rate", json!({"objective": rule.objective, "factor": rule.factor, "long_seconds": long, "short_seconds": short}))
+            (
+                "burn_rate",
+                json!({"objective": rule.objective, "factor": rule.factor, "long_seconds": long, "short_seconds": short}),
+            )
         }
         Check::Webhook(rule) => {
             let check = json!({"url": rule.url, "headers": names(&rule.headers)});
             ("webhook", with_times(check, rule.timeout, rule.every))
         }
-        Check::Command(rule) => {
-            ("command", with_times(json!({"command": rule.command}), rule.timeout, rule.every))
-        }
+        Check::Command(rule) => ("command", with_times(json!({"command": rule.command}), rule.timeout, rule.every)),
     };
     json!({
         "name": gate.name,

@@ -149,7 +149,8 @@ fn gates(plan: &Plan, page: Page) -> String {
         does(policies.on_foreign_write),
     );
     let watches = plan.gates.iter().any(|gate| gate.watch);
-    let policies = if watches { format!("{policies} Nothing follows from a gate that only watches.") } else { policies };
+    let policies =
+        if watches { format!("{policies} Nothing follows from a gate that only watches.") } else { policies };
     text.push_str(&hang("  ", 2, &policies, page.width));
     text
 }

@@ -161,5 +161,8 @@ fn a_gate_that_only_watches_is_marked() {
     let status = Status { id: ID, at: at(94), plan: &plan, progress: &progress, summary: &summary };
     let text = status.text(FINE);
     assert!(text.contains("web-5xx           only watches; OK since 13:02:11\n"), "{text}");
-    assert_eq!((&status.json()["gates"][1]["watch"], &status.json()["gates"][2]["watch"]), (&false.into(), &true.into()));
+    assert_eq!(
+        (&status.json()["gates"][1]["watch"], &status.json()["gates"][2]["watch"]),
+        (&false.into(), &true.into())
+    );
 }
