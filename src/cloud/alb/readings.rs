@@ -29,14 +29,14 @@ impl AlbDriver {
         }
         let rules: Vec<&AlarmRule> = alarms.iter().map(|(_, rule)| *rule).collect();
         let client = &self.aws.polling.cloudwatch;
-        let (rung, measured, burnt) = tokio::join!(
+        let (rung, measured, budgets) = tokio::join!(
             self.histories.readings(client, &rules, since),
             self.measure(&metrics, since),
             self.burn(&burns)
         );
         let places = alarms.iter().map(|(place, _)| *place);
         let mut readings: Vec<Reading> = gates.iter().map(|gate| not_read_here(gate)).collect();
-        for (place, reading) in places.zip(rung).chain(measured).chain(burnt) {
+        for (place, reading) in places.zip(rung).chain(measured).chain(budgets) {
             readings[place] = reading;
         }
         readings

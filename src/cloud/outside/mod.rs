@@ -118,11 +118,11 @@ impl Outside {
     fn send(&self, gate: &Gate, since: Timestamp) -> Errand {
         let asked = self.clock.now();
         let (sender, answer) = watch::channel(None);
-        let (asker, gate, leash) = (self.asker.clone(), gate.clone(), Leash::default());
+        let (by, gate, leash) = (self.asker.clone(), gate.clone(), Leash::default());
         let held = leash.clone();
         let task = tokio::spawn(async move {
-            let answer = asker.ask(&gate, (asked, since), &held).await;
-            let Answer { outcome, text } = answer.unwrap_or_else(Answer::none);
+            let said = by.ask(&gate, (asked, since), &held).await;
+            let Answer { outcome, text } = said.unwrap_or_else(Answer::none);
             // Nobody may be left to hear it.
             let _ = sender.send(Some(SaidReading { asked, outcome, text }));
         });

@@ -143,7 +143,7 @@ async fn an_answer_that_drips_is_not_waited_for() {
         let (mut stream, _) = listener.accept().await.unwrap();
         let clock = Clock::wall();
         let mut rest = http("200 OK", PASS).into_iter();
-        while let Some(byte) = rest.next() {
+        for byte in rest.by_ref() {
             clock.sleep_until(clock.now() + Duration::from_millis(100)).await;
             if stream.write_all(&[byte]).await.is_err() {
                 break;

@@ -6,9 +6,9 @@ use super::*;
 use crate::cloud::aws::fake::Reply;
 use crate::gate::{BurnReading, BurnRule, Burnt, Check};
 
-fn gate(minutes: u64) -> Gate {
+fn gate(minutes: u32) -> Gate {
     let minute = Duration::from_secs(60);
-    let rule = BurnRule { objective: 0.999, factor: 14.4, long: minute * 60, short: minute * minutes as u32 };
+    let rule = BurnRule { objective: 0.999, factor: 14.4, long: minute * 60, short: minute * minutes };
     Gate { name: "budget".into(), check: Check::Burn(rule), watch: false }
 }
 
