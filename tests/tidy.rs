@@ -34,9 +34,21 @@ const IMPURE: &[&str] = &[
     "fastrand",
     "rand",
 ];
-/// What writes to a terminal.
-const TERMINAL: &[&str] =
-    &["print!", "println!", "eprint!", "eprintln!", "dbg!", "stdout", "stderr", "anstream", "indicatif"];
+/// What writes to a terminal; a child's own output that is piped to us does not.
+const TERMINAL: &[&str] = &[
+    "print!",
+    "println!",
+    "eprint!",
+    "eprintln!",
+    "dbg!",
+    "io::stdout",
+    "io::stderr",
+    "stdout()",
+    "stderr()",
+    "Stdio::inherit",
+    "anstream",
+    "indicatif",
+];
 /// What touches files.
 const FILES: &[&str] = &["std::fs", "tokio::fs", "File::open", "File::create", "OpenOptions", "tempfile"];
 /// What reads the environment.

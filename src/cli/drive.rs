@@ -11,6 +11,7 @@ use super::context::Context;
 use super::people::whoami;
 use super::{Exit, Failure, terminal};
 use crate::clock::Clock;
+use crate::cloud::Errands;
 use crate::cloud::alb::AlbDriver;
 use crate::engine::{Ending, Engine, Inbound, TapeWriter, carry_words};
 use crate::journal::Record;
@@ -68,7 +69,8 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
         OnTrouble::Rollback => "giving the traffic back",
         OnTrouble::Hold => "holding where it is",
     };
-    let signals = tokio::spawn(carry_signals(sender.clone(), id.clone(), (stop, voice.clone())));
+    let signals = Signals { id: id.clone(), stop, voice: voice.clone(), errands: cloud.errands() };
+    let signals = tokio::spawn(signals.carry(sender.clone()));
     let words = carry_words((store, id), &records, &clock, sender, |odd| {
         voice.say(&format!("set aside: {}", crate::text::escape(odd)));
     });
@@ -126,22 +128,37 @@ fn reports(context: &Context, id: &RolloutId, clock: &Clock) -> (Several, Voice)
     (Several::new().and(Lines::new(out(), style, Some(heartbeat))).and(closing), Voice(None))
 }
 
-/// The first signal is an event; the second ends the process at once.
-async fn carry_signals(inbox: mpsc::Sender<Inbound>, id: RolloutId, (stop, voice): (&str, Voice)) {
-    let kinds =
-        [(SignalKind::interrupt(), "SIGINT"), (SignalKind::terminate(), "SIGTERM"), (SignalKind::hangup(), "SIGHUP")];
-    let (caught, mut signals) = mpsc::channel(INBOX);
-    for (kind, name) in kinds {
-        let Ok(mut stream) = signal(kind) else { continue };
-        let caught = caught.clone();
-        tokio::spawn(async move { while stream.recv().await.is_some() && caught.send(name).await.is_ok() {} });
-    }
-    let Some(name) = signals.recv().await else { return };
-    voice.say(&format!("{name}: {stop}; again to leave at once"));
-    let _ = inbox.send(Inbound::from(Event::Interrupted { signal: name.to_owned() })).await;
-    if signals.recv().await.is_some() {
-        voice.end(&format!("left at once; finish with: tidegate rollback {id}   (or: tidegate resume {id})"));
-        std::process::exit(i32::from(Exit::HandedOver as u8));
+/// What becomes of signals.
+struct Signals {
+    id: RolloutId,
+    stop: &'static str,
+    voice: Voice,
+    errands: Errands,
+}
+
+impl Signals {
+    /// The first signal is an event; the second ends the process at once.
+    async fn carry(self, inbox: mpsc::Sender<Inbound>) {
+        let Signals { id, stop, voice, errands } = self;
+        let kinds = [
+            (SignalKind::interrupt(), "SIGINT"),
+            (SignalKind::terminate(), "SIGTERM"),
+            (SignalKind::hangup(), "SIGHUP"),
+        ];
+        let (caught, mut signals) = mpsc::channel(INBOX);
+        for (kind, name) in kinds {
+            let Ok(mut stream) = signal(kind) else { continue };
+            let caught = caught.clone();
+            tokio::spawn(async move { while stream.recv().await.is_some() && caught.send(name).await.is_ok() {} });
+        }
+        let Some(name) = signals.recv().await else { return };
+        voice.say(&format!("{name}: {stop}; again to leave at once"));
+        let _ = inbox.send(Inbound::from(Event::Interrupted { signal: name.to_owned() })).await;
+        if signals.recv().await.is_some() {
+            errands.end();
+            voice.end(&format!("left at once; finish with: tidegate rollback {id}   (or: tidegate resume {id})"));
+            std::process::exit(i32::from(Exit::HandedOver as u8));
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use super::{Exit, Failure, validate};
 use crate::clock::Clock;
 use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
 use crate::cloud::aws::Aws;
-use crate::cloud::{RuleRequest, SurveyRequest, Surveyor};
+use crate::cloud::{About, RuleRequest, SurveyRequest, Surveyor};
 use crate::fleet::Survey;
 use crate::gate::Check;
-use crate::plan::{Plan, compile};
+use crate::plan::{Plan, ReleasePlan, compile};
 use crate::spec::{Problems, RuleSpec, SlotSpec, Source, Spec, parse};
 
 /// The largest spec that is read whole, in bytes, so that its size can be told; the parser takes less.
@@ -144,10 +144,12 @@ pub(super) fn driver(
         stickiness: plan.before.stickiness,
         shape: plan.before.shape.clone(),
     };
+    let (ReleasePlan::Registered(released) | ReleasePlan::Register { source: released, .. }) = &plan.release;
     let setup = AlbSetup {
         target: plan.target.clone(),
         recorded,
         release,
+        about: About { name: plan.name.to_string(), release: released.clone() },
         environment: context.variables().clone(),
         connect_to,
     };

@@ -67,7 +67,10 @@ impl Http {
     ) -> Result<RequestBuilder, String> {
         let client = self.client().ok_or("no HTTP client could be made")?;
         let (url, host) = self.connected(url)?;
-        let headers = self.headers(headers, host)?;
+        let mut headers = self::headers(headers, &self.environment)?;
+        if let Some(host) = host.and_then(|host| HeaderValue::from_str(&host).ok()) {
+            headers.entry(HOST).or_insert(host);
+        }
         Ok(client.request(method, url).headers(headers).timeout(within))
     }
 
@@ -102,21 +105,6 @@ impl Http {
         moved.map_err(|()| format!("{shown} cannot be connected to {address}"))?;
         Ok((url, Some(shown)))
     }
-
-    fn headers(&self, written: &[(String, String)], host: Option<String>) -> Result<HeaderMap, String> {
-        let mut headers = HeaderMap::new();
-        if let Some(host) = host.and_then(|host| HeaderValue::from_str(&host).ok()) {
-            headers.insert(HOST, host);
-        }
-        for (name, value) in written {
-            let value = filled(value, &self.environment).map_err(|why| format!("header {name}: {why}"))?;
-            let key = HeaderName::try_from(name).map_err(|_| format!("`{}` is no header", name.escape_debug()))?;
-            let value =
-                HeaderValue::try_from(value).map_err(|_| format!("header {name} has a value it cannot have"))?;
-            headers.insert(key, value);
-        }
-        Ok(headers)
-    }
 }
 
 /// Reads an answer's body, at most `limit` bytes of it.
@@ -142,23 +130,48 @@ pub(in crate::cloud) fn words(error: reqwest::Error) -> String {
     one_line(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
 }
 
-/// `value` with every `${VAR}` and `${VAR:-default}` filled in.
-fn filled(value: &str, environment: &BTreeMap<String, String>) -> Result<String, String> {
+/// Headers with every variable filled in. What is wrong with one is said without its value.
+pub(in crate::cloud) fn headers(
+    written: &[(String, String)],
+    environment: &BTreeMap<String, String>,
+) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in written {
+        let value = filled(value, environment).map_err(|why| format!("header {name}: {why}"))?;
+        let key = HeaderName::try_from(name).map_err(|_| format!("`{}` is no header", name.escape_debug()))?;
+        let value = HeaderValue::try_from(value).map_err(|_| format!("header {name} has a value it cannot have"))?;
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+/// `value` with every `${VAR}` and `${VAR:-default}` filled in; `$$` is a dollar sign, as in a spec.
+pub(in crate::cloud) fn filled(value: &str, environment: &BTreeMap<String, String>) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = value;
-    while let Some((before, after)) = rest.split_once("${") {
-        let (inner, tail) = after.split_once('}').ok_or("a `${` is never closed")?;
-        let (name, default) = match inner.split_once(":-") {
-            Some((name, default)) => (name, Some(default)),
-            None => (inner, None),
-        };
-        let found = environment.get(name).map(String::as_str).filter(|text| !text.is_empty() || default.is_none());
+    while let Some((before, after)) = rest.split_once('$') {
         out.push_str(before);
-        out.push_str(found.or(default).ok_or_else(|| format!("${{{name}}} is not set"))?);
-        rest = tail;
+        if let Some(inside) = after.strip_prefix('{') {
+            let (inner, tail) = inside.split_once('}').ok_or("a `${` is never closed")?;
+            out.push_str(value_of(inner, environment)?);
+            rest = tail;
+        } else {
+            out.push('$');
+            rest = after.strip_prefix('$').unwrap_or(after);
+        }
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// What `VAR` or `VAR:-default` stands for.
+fn value_of<'a>(reference: &'a str, environment: &'a BTreeMap<String, String>) -> Result<&'a str, String> {
+    let (name, default) = match reference.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (reference, None),
+    };
+    let found = environment.get(name).map(String::as_str).filter(|text| !text.is_empty() || default.is_none());
+    found.or(default).ok_or_else(|| format!("${{{name}}} is not set"))
 }
 
 #[cfg(test)]
@@ -169,6 +182,7 @@ mod tests {
     fn defaults_fill_what_is_not_set() {
         let environment = BTreeMap::from([("A".to_owned(), "1".to_owned())]);
         assert_eq!(filled("${A}-${B:-two}", &environment), Ok("1-two".to_owned()));
+        assert_eq!(filled("$ $$ $${A} $5", &environment), Ok("$ $ ${A} $5".to_owned()));
         assert!(filled("${A", &environment).is_err());
     }
 

@@ -71,18 +71,21 @@ fn order(route: &Route, plan: &Plan) -> RouteOrder {
 
 /// Reads all that is asked for at once; what cannot be read is among the faults.
 async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) -> Observation {
-    let asked = gates(plan, &look.gates);
+    let (outside, asked): (Vec<_>, Vec<_>) =
+        gates(plan, &look.gates).into_iter().partition(|(_, gate)| gate.is_outside());
     let questions: Vec<&Gate> = asked.iter().map(|(_, gate)| *gate).collect();
     let rule = async { if look.rule { Some(cloud.rule().await) } else { None } };
     let fleet = async { if look.fleet { Some(cloud.fleet().await) } else { None } };
     let readings =
         async { if questions.is_empty() { Vec::new() } else { cloud.readings(&questions, look.since).await } };
+    let said = async { if outside.is_empty() { Vec::new() } else { cloud.said(&outside, look.since).await } };
     let requests = async {
         let slot = look.quiet?;
         Some(cloud.requests(slot, QUIET_PERIODS, clock.now()).await)
     };
     let observed = async { if look.observed { Some(cloud.observed(clock.now()).await) } else { None } };
-    let (rule, fleet, readings, requests, observed) = tokio::join!(rule, fleet, readings, requests, observed);
+    let (rule, fleet, readings, said, requests, observed) =
+        tokio::join!(rule, fleet, readings, said, requests, observed);
     let matter = |reading| match reading {
         Reading::Counts(mut bins) => {
             bins.retain(|bin| bin.at >= look.counted);
@@ -90,11 +93,12 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
         }
         other => other,
     };
+    let readings = readings.into_iter().map(matter);
     let mut faults = Vec::new();
     Observation {
         rule: kept(rule, &mut faults),
         fleet: kept(fleet, &mut faults),
-        readings: asked.iter().map(|(index, _)| *index).zip(readings.into_iter().map(matter)).collect(),
+        readings: asked.iter().map(|(index, _)| *index).zip(readings).chain(said).collect(),
         requests: kept(requests, &mut faults),
         observed: kept(observed, &mut faults).flatten(),
         faults,

@@ -20,7 +20,7 @@ pub use compare::CompareRule;
 pub use metric::{
     Bound, CloudWatchMetric, Input, MetricReading, MetricRule, MetricSource, MissingData, Of, Point, PrometheusMetric,
 };
-pub use said::{CommandRule, SaidReading, WebhookRule};
+pub use said::{CommandRule, SaidReading, WebhookRule, is_private_host};
 pub use split::{Split, SplitRule};
 pub use standing::Standing;
 pub use tasks::{TasksReading, TasksRule};
@@ -206,6 +206,16 @@ impl Gate {
             Check::Split(rule) => Some(&rule.feed),
             _ => None,
         }
+    }
+
+    /// Whether somebody else answers it: not AWS, and in their own time.
+    pub fn is_outside(&self) -> bool {
+        matches!(self.check, Check::Webhook(_) | Check::Command(_))
+    }
+
+    /// Whether its verdicts decide anything about the steps.
+    pub fn decides(&self) -> bool {
+        self.is_continuous() && !self.watch
     }
 
     /// What it asks, in one line for people.

@@ -1,8 +1,11 @@
 //! What a gate remembers of earlier readings, and how a reading is judged in the light of it.
 
+use super::burn::Burning;
 use super::compare::Comparison;
+use super::said::Asked;
 use super::split::Split;
-use super::{Check, Gate, Reading, Verdict, Window, alarm, burn, metric, said, tasks};
+use super::{Check, CommandRule, Gate, Reading, Verdict, WebhookRule, Window, alarm, metric, tasks};
+use crate::clock::Timestamp;
 
 /// Where one gate stands. Most judge every reading by itself and remember nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +16,10 @@ pub enum Standing {
     Compare(Box<Comparison>),
     /// A split check in progress.
     Split(Box<Split>),
+    /// What the whole service burned before the candidate had traffic.
+    Burn(Burning),
+    /// When somebody else was last asked.
+    Said(Asked),
 }
 
 impl Standing {
@@ -21,6 +28,8 @@ impl Standing {
         match &gate.check {
             Check::Compare(_) => Self::Compare(Box::default()),
             Check::Split(_) => Self::Split(Box::default()),
+            Check::Burn(_) => Self::Burn(Burning::default()),
+            Check::Webhook(_) | Check::Command(_) => Self::Said(Asked::default()),
             _ => Self::Plain,
         }
     }
@@ -36,10 +45,22 @@ impl Standing {
             (Check::Alarm(rule), Reading::Alarm(reading), _) => alarm::judge(rule, reading, window),
             (Check::Metric(rule), Reading::Metric(reading), _) => metric::judge(rule, reading, window),
             (Check::Tasks(rule), Reading::Tasks(reading), _) => tasks::judge(rule, reading, window),
-            (Check::Burn(rule), Reading::Burn(reading), _) => burn::judge(rule, reading, window),
-            (Check::Webhook(_) | Check::Command(_), Reading::Said(reading), _) => said::judge(reading, window),
+            (Check::Burn(rule), Reading::Burn(reading), Self::Burn(burning)) => burning.take(rule, reading, window),
+            (_, Reading::Said(reading), Self::Said(asked)) => asked.take(reading, window),
             (_, Reading::Unreadable(fault), _) => Verdict::inconclusive(format!("not readable: {fault}")),
             _ => Verdict::inconclusive("the reading does not fit the gate"),
+        }
+    }
+
+    /// Whether `gate`, whose standing this is, has a part in a look at `now`; `step` is when the present step
+    /// took hold. Only gates that somebody else answers are asked less often than the world is looked at.
+    pub fn is_due(&self, gate: &Gate, step: Timestamp, now: Timestamp) -> bool {
+        match (self, &gate.check) {
+            (
+                Self::Said(asked),
+                Check::Webhook(WebhookRule { every, .. }) | Check::Command(CommandRule { every, .. }),
+            ) => asked.is_due(*every, step, now),
+            _ => true,
         }
     }
 }

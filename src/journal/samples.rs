@@ -7,9 +7,9 @@ use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{AlarmState, Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Stopped, Target};
 use crate::gate::{
-    AlarmReading, AlarmRule, AtStart, Bound, Check, CloudWatchMetric, Gate, Input, Insufficient, MetricReading,
-    MetricRule, MetricSource, MissingData, Of, Point, ProbeReading, ProbeRule, PrometheusMetric, Reading, TasksReading,
-    TasksRule,
+    AlarmReading, AlarmRule, AtStart, Bound, BurnReading, BurnRule, Burnt, Check, CloudWatchMetric, CommandRule, Gate,
+    Input, Insufficient, MetricReading, MetricRule, MetricSource, MissingData, Of, Outcome, Point, ProbeReading,
+    ProbeRule, PrometheusMetric, Reading, SaidReading, TasksReading, TasksRule, WebhookRule,
 };
 use crate::machine::{Answer, Event, Observation, Word};
 use crate::name::{RolloutId, RolloutName};
@@ -145,7 +145,30 @@ fn gates() -> Vec<Gate> {
         Check::Metric(scraped),
         Check::Tasks(TasksRule::default()),
     ];
-    (0..).zip(checks).map(|(n, check)| Gate { name: format!("gate-{n}"), check, watch: false }).collect()
+    let gate = |(n, check)| Gate { name: format!("gate-{n}"), check, watch: n == 1 };
+    (0..).zip(checks.into_iter().chain(outer())).map(gate).collect()
+}
+
+/// The gates on the whole service, and those that somebody else answers.
+fn outer() -> [Check; 3] {
+    let burn = BurnRule { objective: 0.999, factor: 14.4, long: 60 * MINUTE, short: 5 * MINUTE };
+    let webhook = WebhookRule {
+        url: "https://judge/${KEY}".into(),
+        headers: vec![("Authorization".into(), "Bearer ${TOKEN}".into())],
+        timeout: Duration::from_secs(10),
+        every: MINUTE,
+    };
+    let command = vec!["./judge".into(), "${TOKEN}".into()];
+    let command = CommandRule { command, timeout: Duration::from_secs(10), every: MINUTE };
+    [Check::Burn(burn), Check::Webhook(webhook), Check::Command(command)]
+}
+
+fn outer_readings() -> Vec<(usize, Reading)> {
+    let burnt = |requests, errors| Burnt { requests, errors };
+    let burn = BurnReading { until: at(60), long: burnt(1e6, 7.5), short: burnt(0.0, f64::NAN) };
+    let said = |outcome| Reading::Said(SaidReading { asked: at(61), outcome, text: "so they say \u{1b}[31m".into() });
+    let said = [Outcome::Pass, Outcome::Fail, Outcome::Inconclusive].map(|outcome| (7, said(outcome)));
+    [(6, Reading::Burn(burn))].into_iter().chain(said).collect()
 }
 
 /// The short ones come first.
@@ -205,6 +228,7 @@ fn observation(rule: RuleSeen) -> Observation {
         (4, Reading::Unreadable(fault(FaultKind::Denied))),
         (5, Reading::Tasks(tasks)),
     ];
+    let readings = readings.into_iter().chain(outer_readings()).collect();
     let fleet = Some(Fleet { stable: Capacity::default(), candidate: sick });
     let faults = vec![fault(FaultKind::Transient)];
     Observation { rule: Some(rule), fleet, readings, requests: Some(0), observed: Share::from_permille(52), faults }

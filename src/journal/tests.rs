@@ -190,6 +190,13 @@ fn the_tape_of_format_1_is_still_read() {
 }
 
 #[test]
+fn a_tape_from_before_gates_could_watch_is_still_read() {
+    let tape = read(&Path::new(GOLDEN).with_file_name("format-1-before-watch.jsonl")).unwrap();
+    assert_eq!((tape.end, tape.records.len()), (TapeEnd::Clean, 22));
+    assert!(tape.header.plan.gates.iter().all(|gate| !gate.watch));
+}
+
+#[test]
 #[ignore = "writes the golden tape of a new format"]
 fn write_the_golden_tape() {
     let (_folder, path) = tape(usize::MAX);

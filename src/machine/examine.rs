@@ -225,11 +225,11 @@ impl Machine {
             now: memory.now,
         };
         let verdict = memory.standings[index].judge(gate, reading, window);
-        let name = gate.name.clone();
+        let (name, watch) = (gate.name.clone(), gate.watch);
         if self.is_news(index, &verdict) {
             out.notices.push(Notice::Judged { gate: name.clone(), verdict: verdict.clone() });
         }
-        let fails = verdict.outcome == GateOutcome::Fail && !gate.watch;
+        let fails = verdict.outcome == GateOutcome::Fail && !watch;
         let evidence = verdict.evidence.clone();
         self.memory.verdicts[index] = Some(verdict);
         if fails && self.is_forward() {

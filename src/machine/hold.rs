@@ -34,7 +34,7 @@ impl Machine {
         let since = self.memory.step_since;
         let passes = |index: usize| self.memory.verdicts[index].as_ref().is_some_and(|v| v.passes(since));
         let both = self.memory.accepted < Share::ALL;
-        let asked = |gate: &Gate| gate.is_continuous() && !gate.watch && (both || gate.feed().is_none());
+        let asked = |gate: &Gate| gate.decides() && (both || gate.feed().is_none());
         (0..self.plan.gates.len()).find(|index| asked(&self.plan.gates[*index]) && !passes(*index))
     }
 

@@ -303,9 +303,11 @@ impl Machine {
     }
 
     /// Asks something of the world, in place of whatever was waited for.
-    fn ask(&mut self, effect: Effect, out: &mut Reaction) {
-        if let Effect::Route(route) = &effect {
-            self.memory.carried |= route.share > crate::traffic::Share::NONE;
+    fn ask(&mut self, mut effect: Effect, out: &mut Reaction) {
+        match &mut effect {
+            Effect::Route(route) => self.memory.carried |= route.share > crate::traffic::Share::NONE,
+            Effect::Look(look) => look.gates.retain(|index| self.is_due(*index)),
+            _ => {}
         }
         self.issued += 1;
         let issued = Issued { id: self.issued, at: self.memory.now, effect };
@@ -316,6 +318,13 @@ impl Machine {
     /// Asks something once `span` has passed.
     fn ask_after(&mut self, span: Duration, effect: Effect) {
         self.wait = Wait::Until(self.memory.now + span, effect);
+    }
+
+    /// Whether a gate has a part in a look now: somebody else is asked only so often.
+    fn is_due(&self, index: usize) -> bool {
+        let (gate, standing) = (self.plan.gates.get(index), self.memory.standings.get(index));
+        let due = gate.zip(standing).map(|(gate, its)| its.is_due(gate, self.memory.step_since, self.memory.now));
+        due.unwrap_or(false)
     }
 
     fn finish(&mut self, outcome: Outcome, out: &mut Reaction) {

@@ -5,7 +5,7 @@ use super::notice::{Notice, Reason};
 use super::state::{BRISK_POLL, RETRY, STALE_WITHIN, Stage, State};
 use super::{Machine, Reaction};
 use crate::fleet::Role;
-use crate::gate::{Check, Outcome as GateOutcome, ProbeReading};
+use crate::gate::{Check, Outcome as GateOutcome, ProbeReading, Verdict};
 use crate::plan::{Action, ReleasePlan};
 
 impl Machine {
@@ -77,7 +77,7 @@ impl Machine {
         let index = *index;
         let gate = &self.plan.gates[index];
         let Check::Probe(rule) = &gate.check else { return };
-        let (name, times) = (gate.name.clone(), rule.times);
+        let (name, times, watch) = (gate.name.clone(), rule.times, gate.watch);
         let State::Forward { stage: Stage::Probing(streak), .. } = self.state else { return };
         let streak = if reading.right { streak + 1 } else { 0 };
         out.notices.push(Notice::Probed { gate: name.clone(), right: reading.right, text: reading.text.clone() });
@@ -89,8 +89,14 @@ impl Machine {
             return self.pass_step(out);
         }
         if self.memory.now >= self.deadline() {
-            let reason = Reason::Breach { gate: name, evidence: reading.text.clone(), outcome: GateOutcome::Fail };
-            return self.breach(reason, out);
+            let (evidence, outcome) = (reading.text.clone(), GateOutcome::Fail);
+            if watch {
+                let verdict = Verdict { outcome, evidence, data_from: None };
+                self.memory.verdicts[index] = Some(verdict.clone());
+                out.notices.push(Notice::Judged { gate: name, verdict });
+                return self.pass_step(out);
+            }
+            return self.breach(Reason::Breach { gate: name, evidence, outcome }, out);
         }
         self.ask_after(RETRY, Effect::Probe(index));
     }

@@ -14,7 +14,7 @@ pub use text::text;
 
 use super::{Action, Plan, ReleasePlan, Step};
 use crate::gate::compare::{Baseline, Feed};
-use crate::gate::{Check, Gate, MetricSource, Of};
+use crate::gate::{Check, CommandRule, Gate, MetricSource, Of, WebhookRule};
 use crate::name::Arn;
 use crate::text::many;
 use crate::traffic::Share;
@@ -120,8 +120,14 @@ fn needs(gate: &Gate) -> String {
         }
         Check::Compare(rule) => format!("requests in both slots, by the {}", source(&rule.feed)),
         Check::Split(rule) => format!("requests in both slots, by the {}", source(&rule.feed)),
-        Check::Burn(_) => "requests in both slots".to_owned(),
-        Check::Webhook(_) | Check::Command(_) => "an answer".to_owned(),
+        Check::Burn(rule) => format!(
+            "a closed minute with requests in either slot, after each step; reads back {}",
+            crate::clock::span(rule.long)
+        ),
+        Check::Webhook(WebhookRule { timeout, every, .. }) | Check::Command(CommandRule { timeout, every, .. }) => {
+            let (wait, every) = (crate::clock::span(*timeout), crate::clock::span(*every));
+            format!("an answer within {wait}, at once in each step and then every {every}")
+        }
         Check::Tasks(_) => "the service's tasks and the load balancer's health checks".to_owned(),
     }
 }
@@ -184,6 +190,7 @@ fn input(input: &crate::gate::Input) -> String {
 /// Whether a gate can send the rollout back while it does this.
 fn judges(gate: &Gate, index: usize, action: &Action) -> bool {
     match action {
+        _ if gate.watch => false,
         Action::Probe(probe) => *probe == index,
         Action::Prepare(_) => matches!(gate.check, Check::Tasks(_)),
         Action::Shift(_) | Action::Hold(_) | Action::Ramp { .. } | Action::Approve(_) => gate.is_continuous(),

@@ -126,9 +126,10 @@ fn role_refusals(
     found
 }
 
+/// What the tasks gate asks, unless it only watches: then its limit ends nothing.
 fn tasks_rule(spec: &Spec) -> Option<&TasksRule> {
     spec.gates.iter().find_map(|gate| match &gate.check {
-        Check::Tasks(rule) => Some(rule),
+        Check::Tasks(rule) if !gate.watch => Some(rule),
         _ => None,
     })
 }
@@ -183,21 +184,26 @@ fn unreachable_probe(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Opti
     Some(refusal(wrong, format!("point the test listener, or a rule with a test header, at {name}")))
 }
 
-fn alarm_rules(spec: &Spec) -> impl Iterator<Item = &AlarmRule> {
+/// The alarms that gates ask about, and whether those only watch.
+fn alarm_rules(spec: &Spec) -> impl Iterator<Item = (&AlarmRule, bool)> {
     spec.gates.iter().filter_map(|gate| match &gate.check {
-        Check::Alarm(rule) => Some(rule),
+        Check::Alarm(rule) => Some((rule, gate.watch)),
         _ => None,
     })
 }
 
+fn rings(rule: &AlarmRule, survey: &Survey) -> bool {
+    survey.alarms.iter().any(|alarm| alarm.name == rule.alarm && alarm.state == AlarmState::Alarm)
+}
+
 fn alarm_refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
-    let judge = |rule: &AlarmRule| {
+    let judge = |(rule, watch): (&AlarmRule, bool)| {
         let name = &rule.alarm;
-        let Some(alarm) = survey.alarms.iter().find(|alarm| alarm.name == *name) else {
+        if !survey.alarms.iter().any(|alarm| alarm.name == *name) {
             return Some(refusal(format!("there is no alarm {name}"), "create it in this region, or name another"));
-        };
-        let rings = alarm.state == AlarmState::Alarm && rule.at_start == AtStart::Refuse;
-        rings.then(|| {
+        }
+        let refused = rings(rule, survey) && rule.at_start == AtStart::Refuse && !watch;
+        refused.then(|| {
             let help = "wait until it is quiet, or say `at_start: wait_for_ok` to go on without it until then";
             refusal(format!("alarm {name} is in ALARM before the rollout starts"), help)
         })
@@ -226,7 +232,10 @@ pub(super) fn warnings(spec: &Spec, survey: &Survey, stable: &SlotView, candidat
         let rule = Arn::parse(rule).map_or(rule.as_str(), |arn| arn.resource);
         said.push(format!("another rule forwards to one of the slots, and this rollout leaves it alone: {rule}"));
     }
-    for rule in alarm_rules(spec) {
+    for (rule, watch) in alarm_rules(spec) {
+        if watch && rings(rule, survey) {
+            said.push(format!("alarm {} is in ALARM before the rollout starts; its gate only watches", rule.alarm));
+        }
         if survey.alarms.iter().any(|alarm| alarm.name == rule.alarm && !alarm.actions_enabled) {
             said.push(format!("alarm {} has its actions disabled; it is judged all the same", rule.alarm));
         }

@@ -200,6 +200,23 @@ fn an_alarm_must_exist_and_be_quiet_before_the_start() {
 }
 
 #[test]
+fn an_alarm_that_is_only_watched_refuses_nothing() {
+    let mut spec = blue_green();
+    let (alarm, at_start) = ("web-5xx".to_owned(), AtStart::Refuse);
+    let rule = AlarmRule { alarm: alarm.clone(), at_start, insufficient_data: Insufficient::Inconclusive };
+    spec.gates.push(Gate { name: alarm.clone(), check: Check::Alarm(rule), watch: true });
+    let mut survey = survey();
+    let window = minutes(1);
+    survey.alarms.push(AlarmView { name: alarm, state: AlarmState::Alarm, actions_enabled: true, window });
+    let plan = compile(&spec, &survey, registered()).unwrap();
+    assert!(plan.warnings.iter().any(|said| said.contains("only watches")), "{:?}", plan.warnings);
+    spec.gates[0].check = Check::Tasks(TasksRule { start_within: Duration::from_secs(10), ..TasksRule::default() });
+    assert!(compile(&spec, &survey, registered()).is_err());
+    spec.gates[0].watch = true;
+    assert!(compile(&spec, &survey, registered()).is_ok());
+}
+
+#[test]
 fn a_share_too_fine_for_the_rules_other_weights_is_refused() {
     let mut survey = survey();
     survey.rule.weights.push(("arn:other".into(), 1));

@@ -197,6 +197,9 @@ fn gates(progress: &Progress, plan: &Plan, room: usize, style: Style) -> Option<
     let mut judged: Vec<(&Gate, &Verdict)> =
         judged.filter_map(|(gate, verdict)| verdict.as_ref().map(|verdict| (gate, verdict))).collect();
     judged.sort_by_key(|(gate, verdict)| match verdict.outcome {
+        // A gate that only watches worries nobody but who reads it.
+        GateOutcome::Fail if gate.watch => 1,
+        GateOutcome::Inconclusive if gate.watch => 3,
         GateOutcome::Fail => 0,
         // Healthy tasks are told on a line of their own, and a gate that only tells has told nothing.
         GateOutcome::Pass if gate.watch || matches!(gate.check, Check::Tasks(_)) => 3,
@@ -204,8 +207,11 @@ fn gates(progress: &Progress, plan: &Plan, room: usize, style: Style) -> Option<
         GateOutcome::Inconclusive => 1,
         GateOutcome::Pass => 2,
     });
-    let sign = |verdict: &Verdict| Sign::of(verdict.outcome).glyph(style.unicode).trim_end();
-    let brief: Vec<String> = judged.iter().map(|(gate, v)| format!("{} {}", sign(v), escape(&gate.name))).collect();
+    let brief = |(gate, verdict): &(&Gate, &Verdict)| {
+        let sign = Sign::of(verdict.outcome, gate.watch).glyph(style.unicode).trim_end();
+        format!("{sign} {}{}", escape(&gate.name), if gate.watch { " (watches)" } else { "" })
+    };
+    let brief: Vec<String> = judged.iter().map(brief).collect();
     let count = brief.len();
     let line = |shown: usize, full: usize| {
         let evidence = |n: usize| if n < full { format!(" {}", escape(&judged[n].1.evidence)) } else { String::new() };

@@ -14,7 +14,7 @@
 //! | `registered` | `task_definition` |
 //! | `capacity` | `role`, `wanted`, `desired`, `running`, `healthy`, `failed`, `stopped` |
 //! | `shifted` | `share_percent` (the candidate's), `took_seconds` |
-//! | `judged` | `gate`, `verdict` (`pass`, `fail`, `inconclusive`), `evidence`, `data_from` |
+//! | `judged` | `gate`, `watch`, `verdict` (`pass`, `fail`, `inconclusive`), `evidence`, `data_from` |
 //! | `probed` | `gate`, `right`, `text` |
 //! | `waiting` | `why` |
 //! | `awaiting_approval` | `message`, `until` |
@@ -131,7 +131,7 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         Notice::Shifted { share, took } => {
             ("shifted", json!({"share_percent": percent(*share), "took_seconds": seconds(*took)}))
         }
-        Notice::Judged { gate, verdict } => ("judged", judged(gate, verdict)),
+        Notice::Judged { gate, verdict } => ("judged", judged(gate, verdict, plan)),
         Notice::Probed { gate, right, text } => ("probed", json!({"gate": gate, "right": right, "text": text})),
         Notice::Waiting { why } => ("waiting", json!({"why": why})),
         Notice::AwaitingApproval { message, until } => {
@@ -203,9 +203,10 @@ fn capacity(role: Role, seen: &Capacity, wanted: u32) -> Value {
     })
 }
 
-fn judged(gate: &str, verdict: &Verdict) -> Value {
+fn judged(gate: &str, verdict: &Verdict, plan: &Plan) -> Value {
     json!({
         "gate": gate,
+        "watch": sentence::watches(gate, plan),
         "verdict": sentence::verdict_word(verdict.outcome),
         "evidence": verdict.evidence,
         "data_from": verdict.data_from.map(moment),

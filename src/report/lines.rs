@@ -81,7 +81,7 @@ impl Feed {
 
     /// The line of one notice, with its line break; before it the date, when a new day has begun.
     pub(super) fn line(&mut self, at: Timestamp, notice: &Notice, plan: &Plan) -> String {
-        self.stamped(at, sentence::sign(notice), &sentence::words(notice, plan))
+        self.stamped(at, sentence::sign(notice, plan), &sentence::words(notice, plan))
     }
 
     /// The line that says that nothing has happened, and where the rollout stands.

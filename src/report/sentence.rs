@@ -60,10 +60,11 @@ impl Sign {
         format!("{style}{glyph}{style:#}")
     }
 
-    /// The sign of a verdict.
-    pub(super) fn of(outcome: GateOutcome) -> Self {
+    /// The sign of a verdict; nothing follows from one that `watch`es.
+    pub(super) fn of(outcome: GateOutcome, watch: bool) -> Self {
         match outcome {
             GateOutcome::Pass => Sign::Good,
+            GateOutcome::Fail if watch => Sign::Heed,
             GateOutcome::Fail => Sign::Bad,
             GateOutcome::Inconclusive => Sign::Step,
         }
@@ -71,9 +72,9 @@ impl Sign {
 }
 
 /// The sign before a notice.
-pub(super) fn sign(notice: &Notice) -> Sign {
+pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
     match notice {
-        Notice::Judged { verdict, .. } => Sign::of(verdict.outcome),
+        Notice::Judged { gate, verdict } => Sign::of(verdict.outcome, watches(gate, plan)),
         Notice::Probed { right, .. } => {
             if *right {
                 Sign::Good
@@ -118,7 +119,7 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         Notice::Registered(arn) => format!("task definition {} is registered", task_definition(arn)),
         Notice::CapacityChanged { role, seen, wanted } => capacity(*role, seen, *wanted),
         Notice::Shifted { share, took } => format!("{share} on the candidate, read back after {}", span(*took)),
-        Notice::Judged { gate, verdict } => judged(gate, verdict),
+        Notice::Judged { gate, verdict } => judged(gate, verdict, watches(gate, plan)),
         Notice::Probed { gate, right: true, text } => format!("probe {gate} is answered right: {text}"),
         Notice::Probed { gate, right: false, text } => format!("probe {gate} is answered wrong: {text}"),
         Notice::Waiting { why } => format!("still waiting: {why}"),
@@ -199,13 +200,19 @@ fn capacity(role: Role, seen: &Capacity, wanted: u32) -> String {
     format!("{role}: {healthy} of {wanted} tasks healthy, {running} running{failed}{stop}")
 }
 
-fn judged(gate: &str, verdict: &Verdict) -> String {
+/// Whether the plan's gate of this name only watches.
+pub(super) fn watches(gate: &str, plan: &Plan) -> bool {
+    plan.gates.iter().any(|known| known.name == gate && known.watch)
+}
+
+fn judged(gate: &str, verdict: &Verdict, watch: bool) -> String {
     let says = match verdict.outcome {
         GateOutcome::Pass => "passes",
         GateOutcome::Fail => "fails",
         GateOutcome::Inconclusive => "cannot say yet",
     };
-    format!("gate {gate} {says}: {}", verdict.evidence)
+    let watch = if watch { ", which only watches," } else { "" };
+    format!("gate {gate}{watch} {says}: {}", verdict.evidence)
 }
 
 fn trouble(fault: &Fault) -> String {

@@ -63,6 +63,7 @@ impl Status<'_> {
             let verdict = progress.verdicts.get(n).and_then(Option::as_ref);
             json!({
                 "name": gate.name,
+                "watch": gate.watch,
                 "question": gate.question(),
                 "verdict": verdict.map(|verdict| sentence::verdict_word(verdict.outcome)),
                 "evidence": verdict.map(|verdict| &verdict.evidence),
@@ -171,11 +172,12 @@ impl Status<'_> {
         let mut text = String::new();
         for (n, gate) in self.plan.gates.iter().enumerate() {
             let verdict = self.progress.verdicts.get(n).and_then(Option::as_ref);
-            let sign = verdict.map_or(" ".repeat(blank), |verdict| Sign::of(verdict.outcome).paint(style));
+            let sign = verdict.map_or(" ".repeat(blank), |verdict| Sign::of(verdict.outcome, gate.watch).paint(style));
             let says = verdict.map_or("not asked yet".to_owned(), |verdict| match verdict.outcome {
                 GateOutcome::Pass => verdict.evidence.clone(),
                 outcome => format!("{}: {}", sentence::verdict_word(outcome), verdict.evidence),
             });
+            let says = if gate.watch { format!("only watches; {says}") } else { says };
             let label = pad(if n == 0 { "gates" } else { "" }, LABEL);
             let (prefix, indent) = (format!("  {label}{sign} "), 2 + LABEL + blank + 1);
             let name = escape(&gate.name);

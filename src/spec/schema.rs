@@ -11,7 +11,7 @@ use super::document::Document;
 static SCHEMA: LazyLock<Value> = LazyLock::new(generate);
 
 /// The spec's language as a JSON Schema, draft-07, for editors, which do not know variables: there a
-/// number may also be text with a `${`.
+/// number, or true or false, may also be text with a `${`.
 pub fn schema() -> Value {
     let mut schema = SCHEMA.clone();
     allow_variables(&mut schema);
@@ -75,8 +75,9 @@ fn allow_variables(schema: &mut Value) {
     match schema {
         Value::Array(inner) => inner.iter_mut().for_each(allow_variables),
         Value::Object(object) => {
-            let is_number = object.get("type").is_some_and(|kind| kind == "integer" || kind == "number");
-            if is_number && !object.contains_key("const") {
+            let plain = ["integer", "number", "boolean"];
+            let is_plain = object.get("type").is_some_and(|kind| plain.iter().any(|plain| kind == plain));
+            if is_plain && !object.contains_key("const") {
                 let kind = object["type"].take();
                 object.insert("type".to_owned(), Value::Array(vec![kind, "string".into()]));
                 object.insert("pattern".to_owned(), r"\$\{".into());

@@ -231,9 +231,10 @@ impl Shape<'_> {
 
     fn scalar(&mut self, value: &mut Value, spot: Spot<'_>) {
         if spot.node.from_variable {
-            words::read_number(value, spot.schema);
+            words::read_plain(value, spot.schema);
         }
         match value {
+            Value::Bool(_) if spot.allows("boolean") => {}
             Value::String(word) if spot.allows("string") => self.word(word, spot),
             Value::Number(number) if spot.allows("number") && number.is_finite() => self.range(number.as_f64(), spot),
             Value::Number(number) if spot.allows("integer") && !number.is_f64() => self.range(number.as_f64(), spot),

@@ -182,6 +182,28 @@ fn a_probes_header_keeps_its_variable() {
 }
 
 #[test]
+fn what_others_are_asked_with_keeps_its_variables() {
+    let gates = "
+gates:
+  - webhook: { name: w, url: \"https://x/${T}\", headers: { a: \"${T}\" }, watch: \"${W}\" }
+  - command: { name: c, command: [./judge, \"${T}\"] }
+";
+    let variables = BTreeMap::from([("T".to_owned(), "sesame".to_owned()), ("W".to_owned(), "true".to_owned())]);
+    let bytes = format!("{LEAST}{gates}").into_bytes();
+    let spec = parse(&Source { path: String::new(), bytes, variables }).unwrap();
+    assert!(spec.gates[0].watch && !spec.gates[1].watch);
+    assert!(!format!("{spec:?}").contains("sesame"), "{spec:?}");
+}
+
+#[test]
+fn a_burn_rate_is_the_workbooks_unless_it_says_otherwise() {
+    let spec = text(format!("{LEAST}gates: [{{ burn_rate: {{ name: budget, objective: 99.9 }} }}]")).unwrap();
+    let Check::Burn(rule) = &spec.gates[0].check else { panic!("not a burn rate") };
+    assert_eq!((rule.factor, rule.long.as_secs(), rule.short.as_secs()), (14.4, 3600, 300));
+    assert!((rule.objective - 0.999).abs() < 1e-12);
+}
+
+#[test]
 fn a_number_may_come_from_a_variable() {
     let text = LEAST.replace("443", "\"${PORT}\"");
     let variables = BTreeMap::from([("PORT".to_owned(), "8443".to_owned())]);

@@ -39,8 +39,9 @@ pub(super) struct Unresolved {
     pub(super) values: HashSet<Mark>,
 }
 
-/// Resolves every text in `value`, and marks the places that hold a variable. A gate's header
-/// values are only checked: they are filled in when they are sent, and never written down.
+/// Resolves every text in `value`, and marks the places that hold a variable. What may be a secret is only
+/// checked: headers, a webhook's URL and a command's arguments are filled in when they are used, and never
+/// written down.
 pub(super) fn resolve(
     text: &Text<'_>,
     value: &mut Value,
@@ -94,14 +95,15 @@ impl Resolver<'_> {
             self.unresolved.findings.push(Finding::new(mark, wrong).help(help));
             self.unresolved.values.insert(node.mark);
         }
-        if !self.is_header_value() {
+        if !self.is_used_later() {
             *written = expanded;
         }
     }
 
-    fn is_header_value(&self) -> bool {
+    fn is_used_later(&self) -> bool {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        matches!(path.as_slice(), ["gates", .., "headers", _])
+        let outside = ["gates", "webhook", "url"] == *path || ["gates", "command", "command"] == *path;
+        outside || matches!(path.as_slice(), ["gates", .., "headers", _])
     }
 }
 

@@ -81,8 +81,10 @@ pub(super) fn expected(schema: &Schema) -> String {
         (Some("duration"), _) => "a duration such as `5m`".to_owned(),
         (Some("share"), _) => "a share such as `5%`".to_owned(),
         (Some("percentage"), _) => "a percentage such as `1%`".to_owned(),
+        (Some("objective"), _) => "a percentage such as `99.9%`".to_owned(),
         (_, "integer") => "a whole number".to_owned(),
         (_, "number") => "a number".to_owned(),
+        (_, "boolean") => "true or false".to_owned(),
         (_, "object") => "a mapping".to_owned(),
         (_, "array") => "a list".to_owned(),
         _ => match schema["enum"].as_array() {
@@ -185,10 +187,15 @@ pub(super) fn with_article(word: &str) -> String {
     format!("{article} {word}")
 }
 
-/// A variable holds text; where only a number belongs, it is read as one.
-pub(super) fn read_number(value: &mut Value, schema: &Schema) {
+/// A variable holds text; where only a number belongs, or true or false, it is read as one.
+pub(super) fn read_plain(value: &mut Value, schema: &Schema) {
     let Value::String(text) = value else { return };
     match schema["type"].as_str() {
+        Some("boolean") => {
+            if let Ok(word) = text.trim().parse::<bool>() {
+                *value = word.into();
+            }
+        }
         Some("integer") => {
             if let Ok(number) = text.trim().parse::<i64>() {
                 *value = number.into();

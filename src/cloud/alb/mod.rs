@@ -4,6 +4,7 @@
 mod actions;
 mod alarms;
 mod ask;
+mod burn;
 mod counts;
 mod fleet;
 mod json;
@@ -18,10 +19,13 @@ mod survey;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(in crate::cloud) use tests::target as sample_target;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -31,7 +35,8 @@ pub use survey::AlbSurveyor;
 
 use super::aws::{Aws, Prober, ecs};
 use super::http::Http;
-use super::{Cloud, RouteOrder, Routed};
+use super::outside::Outside;
+use super::{About, Cloud, Errands, RouteOrder, Routed};
 use crate::clock::{Clock, Timestamp};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Target};
@@ -49,7 +54,9 @@ pub struct AlbSetup {
     pub recorded: Recorded,
     /// What is registered, when something is.
     pub release: Option<ReleaseDocument>,
-    /// What `${VAR}` in headers is filled in from.
+    /// What webhooks and commands are told of the rollout beside its target.
+    pub about: About,
+    /// What `${VAR}` in a header, a webhook's URL or a command's arguments is filled in from.
     pub environment: BTreeMap<String, String>,
     /// Where plain-text requests to a `host:port` connect to instead; for a lab.
     pub connect_to: Vec<(String, SocketAddr)>,
@@ -65,6 +72,7 @@ pub struct AlbDriver {
     release: Option<ReleaseDocument>,
     http: Http,
     prober: Prober,
+    outside: Arc<Outside>,
     histories: Histories,
 }
 
@@ -77,11 +85,18 @@ impl fmt::Debug for AlbDriver {
 impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
     pub fn new(aws: Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
-        let AlbSetup { target, recorded, release, environment, connect_to } = setup;
+        let AlbSetup { target, recorded, release, about, environment, connect_to } = setup;
+        let outside = Outside::new(clock.clone(), about, target.clone(), environment.clone());
         let http = Http::new(environment, connect_to);
         let prober = Prober::new(target.dns_name.clone(), http.clone());
         let slots = Slots::of(&target);
-        AlbDriver { aws, clock, target, slots, recorded, release, http, prober, histories: Histories::default() }
+        let histories = Histories::default();
+        AlbDriver { aws, clock, target, slots, recorded, release, http, prober, outside, histories }
+    }
+
+    /// What it asks of webhooks and commands; it ends with the driver.
+    pub fn errands(&self) -> Errands {
+        self.outside.under_way()
     }
 
     async fn find_or_register(&self, digest: &str) -> Result<String, Fault> {
@@ -131,6 +146,10 @@ impl Cloud for AlbDriver {
 
     async fn readings(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
         self.read_gates(gates, since).await
+    }
+
+    async fn said(&self, gates: &[(usize, &Gate)], since: Timestamp) -> Vec<(usize, Reading)> {
+        self.outside.said(gates, since).await
     }
 
     async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<u64, Fault> {

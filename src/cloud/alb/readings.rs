@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::cloud::aws::cloudwatch::{self, Series};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Role, Served};
-use crate::gate::{AlarmRule, Check, Gate, MetricSource, Point, PrometheusMetric, Reading};
+use crate::gate::{AlarmRule, BurnRule, Check, Gate, MetricSource, Point, PrometheusMetric, Reading};
 use crate::traffic::Share;
 
 /// The length of the load balancer's own datapoints.
@@ -24,6 +24,7 @@ struct Asked<'a> {
     alarms: Vec<(usize, &'a AlarmRule)>,
     metrics: Vec<Part<'a>>,
     counts: Vec<Question<'a>>,
+    burns: Vec<(usize, &'a BurnRule)>,
     /// Of servers other than CloudWatch.
     scraped: (Vec<Question<'a>>, Vec<(usize, &'a PrometheusMetric, Duration)>),
 }
@@ -35,6 +36,7 @@ impl<'a> Asked<'a> {
         for (place, gate) in gates.iter().enumerate() {
             match &gate.check {
                 Check::Alarm(rule) => asked.alarms.push((place, rule)),
+                Check::Burn(rule) => asked.burns.push((place, rule)),
                 Check::Metric(rule) => match &rule.source {
                     MetricSource::CloudWatch(metric) => {
                         asked.metrics.push(Part { metric, period: rule.period, place, hollow: Vec::new() });
@@ -50,16 +52,17 @@ impl<'a> Asked<'a> {
 
 impl AlbDriver {
     pub(super) async fn read_gates(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
-        let Asked { alarms, metrics, counts, scraped } = Asked::new(gates);
+        let Asked { alarms, metrics, counts, burns, scraped } = Asked::new(gates);
         let rules: Vec<&AlarmRule> = alarms.iter().map(|(_, rule)| *rule).collect();
-        let (rung, measured, scraped) = tokio::join!(
+        let (rung, measured, budgets, scraped) = tokio::join!(
             self.histories.readings(&self.aws.polling.cloudwatch, &rules, since),
             self.measure(metrics, &counts, since),
+            self.burn(&burns),
             self.scrape(&scraped.0, &scraped.1, since),
         );
         let places = alarms.iter().map(|(place, _)| *place);
         let mut readings: Vec<Reading> = gates.iter().map(|gate| not_read_here(gate)).collect();
-        for (place, reading) in places.zip(rung).chain(measured).chain(scraped) {
+        for (place, reading) in places.zip(rung).chain(measured).chain(budgets).chain(scraped) {
             readings[place] = reading;
         }
         readings

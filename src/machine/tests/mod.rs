@@ -2,6 +2,7 @@
 
 mod back;
 mod forward;
+mod outer;
 mod people;
 mod ramp;
 

@@ -163,11 +163,9 @@ fn gate(gate: &Gate) -> Value {
         }
         Check::Metric(rule) => ("metric", metric(rule)),
         Check::Probe(rule) => {
-            // A header's value may be a secret that someone wrote out; its name is enough to know it is sent.
-            let headers: Vec<&str> = rule.headers.iter().map(|(name, _)| name.as_str()).collect();
             let check = json!({
                 "url": rule.url,
-                "headers": headers,
+                "headers": names(&rule.headers),
                 "status": rule.status,
                 "contains": rule.contains,
                 "times": rule.times,
@@ -181,9 +179,18 @@ fn gate(gate: &Gate) -> Value {
         }
         Check::Compare(rule) => ("compare", compare(rule)),
         Check::Split(rule) => ("split", json!({"alpha": rule.alpha, "odds": rule.odds, "feed": feed(&rule.feed)})),
-        Check::Burn(rule) => ("burn", json!({"objective": rule.objective, "factor": rule.factor})),
-        Check::Webhook(rule) => ("webhook", json!({"url": rule.url})),
-        Check::Command(rule) => ("command", json!({"command": rule.command})),
+        Check::Burn(rule) => {
+            let (long, short) = (seconds(rule.long), seconds(rule.short));
+            (
+                "burn_rate",
+                json!({"objective": rule.objective, "factor": rule.factor, "long_seconds": long, "short_seconds": short}),
+            )
+        }
+        Check::Webhook(rule) => {
+            let check = json!({"url": rule.url, "headers": names(&rule.headers)});
+            ("webhook", with_times(check, rule.timeout, rule.every))
+        }
+        Check::Command(rule) => ("command", with_times(json!({"command": rule.command}), rule.timeout, rule.every)),
     };
     json!({
         "name": gate.name,
@@ -238,6 +245,17 @@ fn feed(feed: &Feed) -> Value {
         Feed::Prometheus(_) => "prometheus",
     };
     json!({"kind": kind, "period_seconds": seconds(feed.span()), "delay_seconds": seconds(feed.delay())})
+}
+
+/// The names of headers. A value may be a secret that someone wrote out; the name is enough to know it is sent.
+fn names(headers: &[(String, String)]) -> Vec<&str> {
+    headers.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+fn with_times(mut check: Value, timeout: Duration, every: Duration) -> Value {
+    check["timeout_seconds"] = seconds(timeout);
+    check["every_seconds"] = seconds(every);
+    check
 }
 
 fn metric(asked: &MetricRule) -> Value {

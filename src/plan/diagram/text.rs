@@ -133,7 +133,8 @@ fn gates(plan: &Plan, page: Page) -> String {
     let mut text = "\n".to_owned();
     text.push_str(&hang("", 0, "Gates. No data is never a pass.", page.width));
     for gate in &plan.gates {
-        text.push_str(&hang("  ", 4, &escape(&format!("{}: {}", gate.name, gate.question())), page.width));
+        let watch = if gate.watch { " (only watches)" } else { "" };
+        text.push_str(&hang("  ", 4, &escape(&format!("{}{watch}: {}", gate.name, gate.question())), page.width));
         text.push_str(&hang("    ", 4, &escape(&format!("needs {}", needs(gate))), page.width));
         if let Some(learned) = learned(gate) {
             text.push_str(&hang("    ", 4, &escape(&format!("learned from {learned}")), page.width));
@@ -153,6 +154,9 @@ fn gates(plan: &Plan, page: Page) -> String {
         does(policies.on_interrupt),
         does(policies.on_foreign_write),
     );
+    let watches = plan.gates.iter().any(|gate| gate.watch);
+    let policies =
+        if watches { format!("{policies} Nothing follows from a gate that only watches.") } else { policies };
     text.push_str(&hang("  ", 2, &policies, page.width));
     text
 }

@@ -28,6 +28,17 @@ fn a_hold_fits_80_columns() {
 }
 
 #[test]
+fn a_gate_that_only_watches_is_marked() {
+    let mut plan = plan();
+    plan.gates[2].watch = true;
+    let mut progress = progress();
+    progress.verdicts[2].as_mut().unwrap().outcome = GateOutcome::Fail;
+    let lines = lines(at(94), &progress, &plan, FINE);
+    let expected = "  ● candidate-errors no datapoints yet · ! web-5xx (watches) · ✔ tasks";
+    assert_eq!(lines[2], expected);
+}
+
+#[test]
 fn a_hold_fits_40_columns() {
     check(
         NARROW,

@@ -2,6 +2,7 @@
 
 use super::super::sample::{ASCII, FINE, FOUL, NARROW, Page, all, at, plan, progress, story};
 use super::*;
+use crate::gate::{Outcome as GateOutcome, Verdict};
 
 fn told(style: Style, notices: &[(Timestamp, Notice)]) -> String {
     let page = Page::default();
@@ -135,4 +136,20 @@ fn silence_is_broken_by_a_heartbeat() {
     assert!(!lines.beat(at(1_000)));
     let text = Feed::new(ASCII).alive(at(94), &progress(), &plan());
     assert_eq!(text, "14:06:43 *  step 5 of 9: hold 5m: holding; 25% on the candidate; at most 4m left\n");
+}
+
+#[test]
+fn a_gate_that_only_watches_says_so() {
+    let mut plan = plan();
+    plan.gates[2].watch = true;
+    let verdict = |outcome, evidence: &str| Verdict { outcome, evidence: evidence.to_owned(), data_from: None };
+    let page = Page::default();
+    let mut lines = Lines::new(Box::new(page.clone()), FINE, None);
+    for (seconds, outcome, evidence) in [(9, GateOutcome::Fail, "in ALARM"), (24, GateOutcome::Pass, "OK")] {
+        let notice = Notice::Judged { gate: "web-5xx".to_owned(), verdict: verdict(outcome, evidence) };
+        lines.write(at(seconds), &notice, &plan);
+    }
+    let expected = "14:05:18 ! gate web-5xx, which only watches, fails: in ALARM\n\
+                    14:05:33 ✔ gate web-5xx, which only watches, passes: OK\n";
+    assert_eq!(page.text(), expected);
 }

@@ -153,3 +153,16 @@ fn programs_read_the_same_state() {
     assert_eq!(value["started"]["by"], "alice@ci");
     assert_eq!(value["outcome"], Value::Null);
 }
+
+#[test]
+fn a_gate_that_only_watches_is_marked() {
+    let (mut plan, progress, summary) = (plan(), progress(), summary(7));
+    plan.gates[2].watch = true;
+    let status = Status { id: ID, at: at(94), plan: &plan, progress: &progress, summary: &summary };
+    let text = status.text(FINE);
+    assert!(text.contains("web-5xx           only watches; OK since 13:02:11\n"), "{text}");
+    assert_eq!(
+        (&status.json()["gates"][1]["watch"], &status.json()["gates"][2]["watch"]),
+        (&false.into(), &true.into())
+    );
+}

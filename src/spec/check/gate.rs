@@ -46,6 +46,9 @@ impl Check<'_> {
             sound.push(gate);
         }
         add_missing(&mut sound, compares);
+        if self.findings.len() == before {
+            self.someone_decides(&sound, only.get(TASKS).copied());
+        }
         (self.findings.len() == before).then_some(sound)
     }
 
@@ -63,43 +66,76 @@ impl Check<'_> {
 
     /// One gate, and where its name stands.
     fn gate(&mut self, gate: Gate, at: &Node) -> Option<(gate::Gate, Mark)> {
-        let (name, check, place) = match gate {
+        let (name, check, watch, mark) = match gate {
             Gate::Compare(compare) => {
-                let at = at.field("compare");
+                let (at, watch) = (at.field("compare"), compare.watch);
                 let name = self.called(compare.name.as_deref(), COMPARE, at);
                 let rule = self.compare(*compare, at);
-                (name?, gate::Check::Compare(Box::new(rule?)), at.field("name"))
+                (name?, gate::Check::Compare(Box::new(rule?)), watch, at.field("name").value())
             }
             Gate::Split(split) => {
-                let at = at.field("split");
+                let (at, watch) = (at.field("split"), split.watch);
                 let name = self.called(split.name.as_deref(), SPLIT, at);
                 let rule = self.split(&split, at);
-                (name?, gate::Check::Split(rule?), at.field("name"))
+                (name?, gate::Check::Split(rule?), watch, at.field("name").value())
             }
             Gate::Alarm(alarm) => {
                 let at = at.field("alarm");
                 let named = at.get("called").unwrap_or_else(|| at.field("name"));
                 let (name, rule) = self.alarm(&alarm, at)?;
-                (name, gate::Check::Alarm(rule), named)
-            }
-            Gate::Metric(metric) => {
-                let at = at.field("metric");
-                let name = self.visible(&metric.name, at.field("name"), LONGEST_NAME);
-                let rule = self.metric(&metric, at);
-                (name?, gate::Check::Metric(rule?), at.field("name"))
-            }
-            Gate::Probe(probe) => {
-                let at = at.field("probe");
-                let name = self.visible(&probe.name, at.field("name"), LONGEST_NAME);
-                let rule = self.probe(probe, at);
-                (name?, gate::Check::Probe(rule?), at.field("name"))
+                (name, gate::Check::Alarm(rule), alarm.watch, named.value())
             }
             Gate::Tasks(tasks) => {
                 let at = at.field("tasks");
-                (TASKS.to_owned(), gate::Check::Tasks(self.tasks(&tasks, at)?), at)
+                let rule = self.tasks(&tasks, at)?;
+                (TASKS.to_owned(), gate::Check::Tasks(rule), tasks.watch, at.head)
+            }
+            Gate::Metric(metric) => {
+                let (at, watch) = (at.field("metric"), metric.watch);
+                let (name, mark) = self.name(&metric.name, at);
+                let rule = self.metric(&metric, at);
+                (name?, gate::Check::Metric(rule?), watch, mark)
+            }
+            Gate::Probe(probe) => {
+                let (at, watch) = (at.field("probe"), probe.watch);
+                let (name, mark) = self.name(&probe.name, at);
+                let rule = self.probe(probe, at);
+                (name?, gate::Check::Probe(rule?), watch, mark)
+            }
+            Gate::BurnRate(burn) => {
+                let at = at.field("burn_rate");
+                let (name, mark) = self.name(&burn.name, at);
+                let rule = self.burn_rate(&burn, at);
+                (name?, gate::Check::Burn(rule?), burn.watch, mark)
+            }
+            Gate::Webhook(webhook) => {
+                let (at, watch) = (at.field("webhook"), webhook.watch);
+                let (name, mark) = self.name(&webhook.name, at);
+                let rule = self.webhook(webhook, at);
+                (name?, gate::Check::Webhook(rule?), watch, mark)
+            }
+            Gate::Command(command) => {
+                let (at, watch) = (at.field("command"), command.watch);
+                let (name, mark) = self.name(&command.name, at);
+                let rule = self.command(command, at);
+                (name?, gate::Check::Command(rule?), watch, mark)
             }
         };
-        Some((gate::Gate { name, check, watch: false }, place.value()))
+        Some((gate::Gate { name, check, watch }, mark))
+    }
+
+    /// The name of the gate at `at`, and where it stands.
+    fn name(&mut self, name: &str, at: &Node) -> (Option<String>, Mark) {
+        let at = at.field("name");
+        (self.visible(name, at, LONGEST_NAME), at.value())
+    }
+
+    /// A rollout that nothing can send back is none.
+    fn someone_decides(&mut self, gates: &[gate::Gate], tasks: Option<Mark>) {
+        if let Some(mark) = tasks.filter(|_| !gates.iter().any(gate::Gate::decides)) {
+            let help = "leave `watch` out here, or out of another gate that is asked while traffic moves";
+            self.wrong::<()>(mark, "no gate decides: all of them only watch", help);
+        }
     }
 
     /// A gate's name, or the one it has if it says none.

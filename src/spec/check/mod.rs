@@ -6,6 +6,7 @@ mod feed;
 mod gate;
 mod metric;
 mod name;
+mod outer;
 mod probe;
 mod prometheus;
 mod release;

@@ -13,12 +13,15 @@ use crate::spec::{variables, words};
 /// What the URL calls the load balancer's own name.
 const LOAD_BALANCER: &str = "{load_balancer}";
 
+/// Where a probe may go to.
+const EXAMPLE: &str = "http://{load_balancer}:9001/healthz";
+
 /// Headers that belong to the connection, not to the person who writes a probe.
 const TAKEN: [&str; 4] = ["connection", "content-length", "transfer-encoding", "upgrade"];
 
 impl Check<'_> {
     pub(super) fn probe(&mut self, probe: Probe, at: &Node) -> Option<ProbeRule> {
-        let url = self.url(&probe.url, at.field("url"), &format!("such as `http://{LOAD_BALANCER}:9001/healthz`"));
+        let url = self.url(&probe.url, at.field("url"), EXAMPLE);
         let headers_are_sound = self.headers(&probe.headers, at.field("headers"));
         let contains = match &probe.contains {
             Some(text) => self.visible(text, at.field("contains"), 1024).map(Some),
@@ -34,8 +37,9 @@ impl Check<'_> {
             return self.add(finding.help("make `within` at least `times` as long as `timeout`"));
         }
         headers_are_sound.then_some(())?;
+        url?;
         Some(ProbeRule {
-            url: url?,
+            url: probe.url,
             headers: probe.headers.into_iter().collect(),
             status: probe.status,
             contains: contains?,
@@ -45,9 +49,10 @@ impl Check<'_> {
         })
     }
 
-    /// A URL that can be asked; `help` shows one.
-    pub(super) fn url(&mut self, url: &str, at: &Node, help: &str) -> Option<String> {
+    /// The host of a URL that is one; it may be the load balancer when that of the `example` is.
+    pub(super) fn url<'u>(&mut self, url: &'u str, at: &Node, example: &str) -> Option<&'u str> {
         let said = words::shown(at, url);
+        let help = format!("such as `{example}`");
         let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
             return self.wrong(at.value(), format!("{said} is not an http or https URL"), help);
         };
@@ -72,14 +77,16 @@ impl Check<'_> {
             return self.wrong(at.value(), format!("{said} names no port from 1 to 65535"), help);
         }
         let path_is_sound = path.bytes().all(|b| b.is_ascii_graphic() && !b"{}\"<>\\^`|#".contains(&b));
-        if url.len() > 2048 || !is_host(host) || !path_is_sound {
-            let help = format!("{help}; `{LOAD_BALANCER}` stands for the host alone, anything unusual is %-encoded");
+        let balanced = example.contains(LOAD_BALANCER);
+        let host_is_sound = is_host(host) || (balanced && host == LOAD_BALANCER);
+        if url.len() > 2048 || !host_is_sound || !path_is_sound {
+            let stands = if balanced { "`{load_balancer}` stands for the host alone, " } else { "" };
+            let help = format!("{help}; {stands}anything unusual is %-encoded");
             return self.wrong(at.value(), format!("{said} is not a URL"), help);
         }
-        Some(url.to_owned())
+        Some(host)
     }
 
-    /// Whether headers can be sent.
     pub(super) fn headers(&mut self, headers: &BTreeMap<String, String>, at: &Node) -> bool {
         let before = self.findings.len();
         let mut seen: Vec<String> = Vec::new();
@@ -113,7 +120,7 @@ fn is_host(host: &str) -> bool {
         let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         !label.is_empty() && label.len() <= 63 && plain
     };
-    host == LOAD_BALANCER || (host.len() <= 253 && host.trim_end_matches('.').split('.').all(label))
+    host.len() <= 253 && host.trim_end_matches('.').split('.').all(label)
 }
 
 /// A character of a header's name, as RFC 9110 has it.

@@ -13,7 +13,7 @@ const PLACEHOLDERS: [&str; 3] = ["<service>", "<target_group>", "<window>"];
 const LONGEST_QUERY: usize = 4096;
 
 /// A server, as one may be written.
-const EXAMPLE: &str = "such as `http://prometheus:9090`";
+const EXAMPLE: &str = "http://prometheus:9090";
 
 impl Check<'_> {
     pub(super) fn prometheus(&mut self, prometheus: &Prometheus, at: &Node) -> Option<PrometheusMetric> {
@@ -28,12 +28,16 @@ impl Check<'_> {
 
     /// A server's URL: what is asked of it is added to its path.
     pub(super) fn prometheus_url(&mut self, url: &str, at: &Node) -> Option<String> {
-        let sound = self.url(url, at, EXAMPLE)?;
-        if sound.contains(['?', '{']) {
+        self.url(url, at, EXAMPLE)?;
+        if url.contains(['?', '{']) {
             let wrong = format!("{} is more than a server and a path", words::shown(at, url));
-            return self.wrong(at.value(), wrong, format!("{EXAMPLE}; the query is written in its own field"));
+            return self.wrong(
+                at.value(),
+                wrong,
+                format!("such as `{EXAMPLE}`; the query is written in its own field"),
+            );
         }
-        Some(sound)
+        Some(url.to_owned())
     }
 
     /// PromQL that somebody else will read; what is filled in is known here.

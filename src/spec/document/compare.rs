@@ -32,6 +32,9 @@ pub(crate) struct Compare {
     pub(crate) warm_up: Time,
     /// Where requests, errors and response times are counted.
     pub(crate) feed: Feed,
+    /// Whether it only watches: its verdicts are told, and nothing follows from them.
+    #[schemars(extend("examples" = [true]))]
+    pub(crate) watch: bool,
 }
 
 /// The candidate may fail `ratio` times as often as the stable slot, and `excess` more.
@@ -176,6 +179,10 @@ pub(crate) struct Split {
     /// The factor by which the odds of a request going to the candidate may be off.
     #[schemars(range(min = 1, max = 100), extend("examples" = [1.25]))]
     pub(crate) odds: f64,
+    /// Whether it only watches, as it does unless this says `false`: its verdicts are told, and nothing follows
+    /// from them.
+    #[schemars(extend("examples" = [false]))]
+    pub(crate) watch: bool,
 }
 
 impl Default for Compare {
@@ -193,6 +200,7 @@ impl Default for Compare {
             },
             warm_up: Time::of(warm_up),
             feed: Feed::LoadBalancer(LoadBalancer {}),
+            watch: false,
         }
     }
 }
@@ -221,7 +229,7 @@ impl Default for Margins {
 impl Default for Split {
     fn default() -> Self {
         let SplitRule { alpha, odds, .. } = SplitRule::default();
-        Self { name: None, alpha: Percentage::of(alpha), odds }
+        Self { name: None, alpha: Percentage::of(alpha), odds, watch: true }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Compare, Split, Time};
+use super::{BurnRate, Command, Compare, Split, Time, Webhook};
 use crate::gate::TasksRule;
 
 /// One question that is asked of the world.
@@ -31,6 +31,13 @@ pub(crate) enum Gate {
     Probe(Probe),
     /// Do the candidate's tasks start in time, stay up and pass their health checks?
     Tasks(Tasks),
+    /// Does the whole service, both slots together, keep within its error budget? An outer net: at a small
+    /// share a bad candidate hardly shows in it.
+    BurnRate(BurnRate),
+    /// Does this URL say yes?
+    Webhook(Webhook),
+    /// Does this program, on the machine that runs tidegate, say yes?
+    Command(Command),
 }
 
 /// A CloudWatch alarm, metric or composite.
@@ -49,6 +56,10 @@ pub(crate) struct Alarm {
     /// What the state INSUFFICIENT_DATA means. It is never a pass.
     #[serde(default)]
     pub(crate) insufficient_data: InsufficientData,
+    /// Whether it only watches: its verdicts are told, and nothing follows from them.
+    #[serde(default)]
+    #[schemars(extend("examples" = [true]))]
+    pub(crate) watch: bool,
 }
 
 /// What it means that an alarm rings before the rollout starts.
@@ -108,6 +119,10 @@ pub(crate) struct Metric {
     /// What no datapoint at all means. It is never a pass.
     #[serde(default)]
     pub(crate) missing_data: MissingData,
+    /// Whether it only watches: its verdicts are told, and nothing follows from them.
+    #[serde(default)]
+    #[schemars(extend("examples" = [true]))]
+    pub(crate) watch: bool,
 }
 
 /// A question to a Prometheus server.
@@ -228,6 +243,10 @@ pub(crate) struct Probe {
     /// How long the probe may keep trying; then it has failed. From 5s to 1h.
     #[serde(default = "within")]
     pub(crate) within: Time,
+    /// Whether it only watches: it is tried as long as `within` says, then the rollout goes on whatever came.
+    #[serde(default)]
+    #[schemars(extend("examples" = [true]))]
+    pub(crate) watch: bool,
 }
 
 /// What the candidate's tasks may do.
@@ -239,12 +258,15 @@ pub(crate) struct Tasks {
     pub(crate) crashes: u32,
     /// How long the tasks may take until the load balancer calls them all healthy. From 10s to 6h.
     pub(crate) start_within: Time,
+    /// Whether it only watches: its verdicts are told, and nothing follows from them.
+    #[schemars(extend("examples" = [true]))]
+    pub(crate) watch: bool,
 }
 
 impl Default for Tasks {
     fn default() -> Self {
         let TasksRule { crashes, start_within } = TasksRule::default();
-        Self { crashes, start_within: Time::of(start_within) }
+        Self { crashes, start_within: Time::of(start_within), watch: false }
     }
 }
 

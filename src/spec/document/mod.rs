@@ -4,6 +4,7 @@
 
 mod compare;
 mod gate;
+mod outer;
 mod value;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub(super) use compare::{Compare, Custom, Errors, Feed, Latency, Margins, Promet
 pub(super) use gate::{
     Absent, Alarm, AtStart, Gate, Input, InsufficientData, Metric, MissingData, Of, Probe, Prometheus, Tasks,
 };
+pub(super) use outer::{BurnRate, Command, Objective, Webhook};
 pub(super) use value::{Percent, Percentage, Time};
 
 use super::model;
@@ -50,9 +52,9 @@ pub(super) struct Document {
     #[schemars(required, with = "Strategy")]
     pub(super) strategy: Option<Strategy>,
     /// What is asked of the world while the rollout runs. A gate that fails sends the traffic back;
-    /// a step passes only on fresh verdicts. With no gates at all the candidate is compared with the stable
-    /// slot: `- compare: {}`; `harm_budget` always compares. A `tasks` gate is added when none is listed, and
-    /// a `split` gate that only tells.
+    /// a step passes only on fresh verdicts. One with `watch: true` is told and does neither. With no gates at
+    /// all the candidate is compared with the stable slot: `- compare: {}`; `harm_budget` always compares. A
+    /// `tasks` gate is added when none is listed, and a `split` gate that only tells.
     #[serde(default)]
     #[schemars(with = "Vec<Gate>", length(max = 100))]
     pub(super) gates: Vec<Option<Gate>>,

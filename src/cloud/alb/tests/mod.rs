@@ -1,5 +1,6 @@
 //! The driver against AWS as a function: what is sent, how often, and what comes of each answer.
 
+mod burn;
 mod containers;
 mod counts;
 mod readings;
@@ -29,7 +30,7 @@ pub(super) fn place(slot: Slot, arn: &str) -> Place {
     }
 }
 
-pub(super) fn target() -> Target {
+pub(in crate::cloud) fn target() -> Target {
     Target {
         region: "eu-west-1".into(),
         account: "1".into(),
@@ -66,8 +67,14 @@ pub(super) fn no_record() -> Recorded {
 }
 
 pub(super) fn driver_with(fake: &Fake, recorded: Recorded) -> AlbDriver {
-    let setup =
-        AlbSetup { target: target(), recorded, release: None, environment: BTreeMap::new(), connect_to: Vec::new() };
+    let setup = AlbSetup {
+        target: target(),
+        recorded,
+        release: None,
+        about: About::default(),
+        environment: BTreeMap::new(),
+        connect_to: Vec::new(),
+    };
     AlbDriver::new(fake.aws(), Clock::starting_at(NOW, 1.0), setup)
 }
 

@@ -1,0 +1,127 @@
+//! A command that judges: JSON in, a verdict out, and an end to it after its time.
+//!
+//! It runs in a process group of its own, which a signal from the terminal does not reach and which is killed
+//! as a whole: when its time is up, and when the runner leaves. Its environment is the runner's.
+
+use std::collections::BTreeMap;
+use std::process::{ExitStatus, Stdio};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
+
+use super::answer::{Answer, LIMIT, brief};
+use super::leash::Leash;
+use crate::clock::span;
+use crate::cloud::http::filled;
+use crate::gate::{CommandRule, Outcome};
+
+/// How much is kept of the end of what a program complains, in bytes.
+const TAIL: usize = 4096;
+
+/// Runs the program once.
+///
+/// # Errors
+/// In words when there is no verdict.
+pub(super) async fn ask(
+    rule: &CommandRule,
+    environment: &BTreeMap<String, String>,
+    question: &str,
+    leash: &Leash,
+) -> Result<Answer, String> {
+    let given = rule.command.iter().map(|text| filled(text, environment)).collect::<Result<Vec<_>, _>>()?;
+    let (program, arguments) = given.split_first().ok_or("there is no program")?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("the program cannot be run: {error}"))?;
+    leash.hold(child.id());
+    match tokio::time::timeout(rule.timeout, heard(&mut child, question)).await {
+        Ok(heard) => {
+            leash.let_go();
+            heard.map_err(|error| format!("the program cannot be heard: {error}"))?.answer()
+        }
+        Err(_) => {
+            leash.cut();
+            Err(format!("no answer within {}", span(rule.timeout)))
+        }
+    }
+}
+
+/// What a program left behind.
+struct Heard {
+    said: Vec<u8>,
+    complaint: Vec<u8>,
+    status: ExitStatus,
+}
+
+/// Asks and listens until the program has ended. It is waited for last: until then nobody else can be given its
+/// number.
+async fn heard(child: &mut Child, question: &str) -> std::io::Result<Heard> {
+    let (input, output, complaint) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let tell = async {
+        if let Some(mut input) = input {
+            // A program need not read what it is told.
+            let _ = input.write_all(question.as_bytes()).await;
+        }
+    };
+    let ((), said, complaint) = tokio::join!(tell, beginning(output), tail(complaint));
+    Ok(Heard { said: said?, complaint: complaint?, status: child.wait().await? })
+}
+
+/// As much as an answer may hold, and a byte more to tell that it holds too much.
+async fn beginning(from: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut said = Vec::new();
+    if let Some(from) = from {
+        from.take(LIMIT as u64 + 1).read_to_end(&mut said).await?;
+    }
+    Ok(said)
+}
+
+async fn tail(from: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let Some(mut from) = from else { return Ok(kept) };
+    let mut part = [0; TAIL];
+    // The program's time bounds this.
+    loop {
+        let length = from.read(&mut part).await?;
+        if length == 0 {
+            return Ok(kept);
+        }
+        kept.extend_from_slice(&part[..length]);
+        kept.drain(..kept.len().saturating_sub(TAIL));
+    }
+}
+
+impl Heard {
+    /// What is printed is the answer; when nothing is, the exit code.
+    fn answer(&self) -> Result<Answer, String> {
+        let complaint = self.complaint();
+        let with = |text: String| if complaint.is_empty() { text } else { format!("{text}: {complaint}") };
+        let end = match (self.status.code(), self.status.success()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, _) => "ended by a signal".to_owned(),
+        };
+        if self.said.trim_ascii().is_empty() {
+            return match self.status.code() {
+                Some(0) => Ok(Answer::new(Outcome::Pass, &with(end))),
+                Some(1) => Ok(Answer::new(Outcome::Fail, &with(end))),
+                _ => Err(with(end)),
+            };
+        }
+        match Answer::read(&self.said).map_err(with)? {
+            Answer { outcome: Outcome::Pass, .. } if !self.status.success() => {
+                Err(with(format!("it printed a pass, but {end}")))
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// The last line that says something.
+    fn complaint(&self) -> String {
+        let text = String::from_utf8_lossy(&self.complaint);
+        brief(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default())
+    }
+}
