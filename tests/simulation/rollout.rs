@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
-use tidegate::gate::{Bound, Check, CompareRule, Gate, MetricRule, MissingData, SplitRule, TasksRule};
+use tidegate::gate::{Bound, Check, Gate, MetricRule, MissingData, SplitRule, TasksRule};
 use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
 use tidegate::plan::Plan;
 use tidegate::traffic::Share;
@@ -171,7 +171,7 @@ pub fn gates() -> Vec<Gate> {
 pub fn comparing(rate: f64) -> Vec<Gate> {
     let gate = |name: &str, check, watch| Gate { name: name.into(), check, watch };
     vec![
-        gate("compare", Check::Compare(Box::new(learned(rate, &CompareRule::default()))), false),
+        gate("compare", Check::Compare(Box::new(learned(rate))), false),
         gate("tasks", Check::Tasks(TasksRule::default()), false),
         gate("split", Check::Split(SplitRule::default()), true),
     ]

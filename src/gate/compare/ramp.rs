@@ -53,11 +53,12 @@ impl Comparison {
         let bounds = self.bounds_at(rule, BETA);
         let worst = bounds.errors.unwrap_or(0.0).max(SLOW * bounds.slow.unwrap_or(0.0));
         let worst = if has == Share::NONE { 1.0 } else { worst };
-        let blind = self.rate(rule) * ramp.blind.as_secs_f64() * worst;
+        let unseen = self.rate(rule) * ramp.blind.as_secs_f64();
         let before = share_at(course, now.before(rule.feed.span()));
         let stride = if before == Share::NONE { has } else { before };
         let limit = if has == Share::NONE { 1.0 } else { STRIDE * stride.percent() / 100.0 };
-        let affordable = if blind > 0.0 { ramp.budget / blind } else { 0.0 };
+        // Without a rate nothing is known; a candidate that harms nobody may have everything.
+        let affordable = if unseen > 0.0 { ramp.budget / (unseen * worst) } else { 0.0 };
         permille(affordable.min(limit)).clamp(ramp.floor, ramp.ceiling.max(ramp.floor)).max(has)
     }
 }
