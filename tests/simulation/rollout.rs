@@ -174,7 +174,7 @@ pub fn gates() -> Vec<Gate> {
 pub fn comparing(rate: f64) -> Vec<Gate> {
     let gate = |name: &str, check, watch| Gate { name: name.into(), check, watch };
     vec![
-        gate("compare", Check::Compare(Box::new(learned(rate, &CompareRule::default()))), false),
+        gate("compare", Check::Compare(Box::new(learned(rate))), false),
         gate("tasks", Check::Tasks(TasksRule::default()), false),
         gate("split", Check::Split(SplitRule::default()), true),
     ]

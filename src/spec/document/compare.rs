@@ -179,9 +179,9 @@ pub(crate) struct Split {
     /// The factor by which the odds of a request going to the candidate may be off.
     #[schemars(range(min = 1, max = 100), extend("examples" = [1.25]))]
     pub(crate) odds: f64,
-    /// Whether it only watches, as it does unless this says `false`: its verdicts are told, and nothing follows
-    /// from them.
-    #[schemars(extend("examples" = [false]))]
+    /// Whether it only watches: its verdicts are told, and nothing follows from them. The one that is added when
+    /// none is listed does.
+    #[schemars(extend("examples" = [true]))]
     pub(crate) watch: bool,
 }
 
@@ -229,7 +229,7 @@ impl Default for Margins {
 impl Default for Split {
     fn default() -> Self {
         let SplitRule { alpha, odds, .. } = SplitRule::default();
-        Self { name: None, alpha: Percentage::of(alpha), odds, watch: true }
+        Self { name: None, alpha: Percentage::of(alpha), odds, watch: false }
     }
 }
 
