@@ -45,21 +45,26 @@ fn missing(key: &str) -> Refusal {
     Refusal::new("MissingRequiredParameterException", message)
 }
 
-fn window(call: &Call<'_>) -> Result<Window, Refusal> {
+/// The window that is asked for in periods of a length; its past is drawn.
+fn window(call: &mut Call<'_>, period: u64) -> Result<Window, Refusal> {
     let at = |key: &str| moment(call.input, key).ok_or_else(|| missing(key));
     let (start, end) = (at("StartTime")?, at("EndTime")?);
     if start >= end {
         return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
     }
-    Ok(Window { start: start / 1_000, end: end.div_ceil(1_000), seen_at_ms: call.read_at })
+    let start = start / 1_000;
+    call.past.reach(call.store, start / period * period);
+    Ok(Window { start, end: end.div_ceil(1_000), seen_at_ms: call.read_at })
 }
 
-fn get_data(call: &Call<'_>) -> Outcome {
+fn get_data(call: &mut Call<'_>) -> Outcome {
     let queries = query::parse(list(call.input, "MetricDataQueries")).map_err(invalid)?;
     if query::returned(&queries).next().is_none() {
         return Err(invalid("At least one query must have ReturnData set to true."));
     }
-    let series = query::evaluate(&queries, call.store, window(call)?).map_err(invalid)?;
+    let longest = queries.iter().filter_map(|query| query.period).fold(60, u64::max);
+    let window = window(call, longest)?;
+    let series = query::evaluate(&queries, call.store, window).map_err(invalid)?;
     let is_ascending = text(call.input, "ScanBy") == Some("TimestampAscending");
     let limit = whole(call.input, "MaxDatapoints").unwrap_or(DATAPOINTS_LIMIT as i64);
     if !(1..=DATAPOINTS_LIMIT as i64).contains(&limit) {
@@ -104,11 +109,11 @@ fn ordered(series: &Series, is_ascending: bool) -> Vec<(u64, f64)> {
     if is_ascending { points.collect() } else { points.rev().collect() }
 }
 
-fn get_statistics(call: &Call<'_>) -> Outcome {
+fn get_statistics(call: &mut Call<'_>) -> Outcome {
     let key = query::parse_key(call.input).map_err(invalid)?;
-    let window = window(call)?;
     let period = whole(call.input, "Period").filter(|period| query::is_period(*period));
     let period = period.ok_or_else(|| wrong_value("Period must be 1, 5, 10, 20, 30 or a multiple of 60."))? as u64;
+    let window = window(call, period.max(60))?;
     if (window.end - window.start) / period > STATISTICS_LIMIT {
         return Err(Refusal::new(
             "InvalidParameterCombinationException",
@@ -148,7 +153,8 @@ fn unit_of(metric: &str) -> &'static str {
     }
 }
 
-fn list_metrics(call: &Call<'_>) -> Outcome {
+fn list_metrics(call: &mut Call<'_>) -> Outcome {
+    call.past.reach(call.store, (call.now / 1_000).saturating_sub(60));
     let (namespace, name) = (text(call.input, "Namespace"), text(call.input, "MetricName"));
     let filters = list(call.input, "Dimensions");
     let meets = |key: &&Key| {

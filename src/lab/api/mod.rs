@@ -114,11 +114,12 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> operation::Outcome 
     let mut account = lock(&world.account);
     let mut copy = past.map(|past| (*past).clone());
     let account = copy.as_mut().unwrap_or(&mut *account);
+    let mut past = lock(&world.past);
     let mut store = lock(&world.store);
     if asked.service == Service::CloudWatch {
         world.balancer.flush(&mut store);
     }
-    let mut call = Call { account, store: &mut store, now, read_at, input: &asked.input };
+    let mut call = Call { account, past: &mut past, store: &mut store, now, read_at, input: &asked.input };
     dispatch(&mut call, asked)
 }
 

@@ -16,6 +16,8 @@ pub(in crate::lab) struct Bucket {
     pub least: f64,
     /// The greatest.
     pub greatest: f64,
+    /// How many of the values are known, and not only part of a set.
+    known: f64,
     values: Values,
 }
 
@@ -44,6 +46,7 @@ impl Default for Bucket {
             count: 0.0,
             least: f64::INFINITY,
             greatest: f64::NEG_INFINITY,
+            known: 0.0,
             values: Values::Exact(Vec::new()),
         }
     }
@@ -87,7 +90,26 @@ impl Bucket {
         self.add_set(other.sum, other.count, other.least, other.greatest);
         match &other.values {
             Values::Exact(values) => values.iter().for_each(|(value, times)| self.note(*value, *times)),
-            Values::Many(sketch) => self.many().merge(sketch),
+            Values::Many(sketch) => {
+                self.known += other.known;
+                self.many().merge(sketch);
+            }
+        }
+    }
+
+    /// How many values are known.
+    pub(crate) fn known(&self) -> f64 {
+        self.known
+    }
+
+    /// How many of the known values are greater than a bound.
+    pub(crate) fn above(&self, bound: f64) -> f64 {
+        match &self.values {
+            Values::Exact(values) => {
+                let place = values.partition_point(|(value, _)| *value <= bound);
+                values[place..].iter().map(|(_, times)| times).sum()
+            }
+            Values::Many(sketch) => sketch.above(bound, self.least, self.greatest),
         }
     }
 
@@ -102,6 +124,7 @@ impl Bucket {
     }
 
     fn note(&mut self, value: f64, times: f64) {
+        self.known += times;
         if let Values::Exact(values) = &mut self.values {
             let place = values.partition_point(|(had, _)| *had < value);
             if let Some(same) = values.get_mut(place).filter(|same| same.0 == value) {
@@ -137,6 +160,7 @@ impl From<Sketch> for Bucket {
         for cell in sketch.cells(f64::NEG_INFINITY, f64::INFINITY) {
             bucket.add_set(cell.middle() * cell.times, cell.times, cell.low, cell.high);
         }
+        bucket.known = bucket.count;
         bucket.values = Values::Many(sketch);
         bucket
     }

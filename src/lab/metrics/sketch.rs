@@ -66,14 +66,30 @@ impl Sketch {
     pub(crate) fn cells(&self, least: f64, greatest: f64) -> impl Iterator<Item = Cell> {
         let lowest = least.min(LEAST);
         let low = (self.low > 0.0).then_some(Cell { low: lowest, high: lowest, times: self.low });
-        let edge = move |place: i32| edge_of(place).clamp(least, greatest);
-        let mut high = edge(self.first);
-        let cells = self.cells.iter().zip(self.first + 1..).filter_map(move |(times, next)| {
-            let low = high;
-            high = edge(next);
-            (*times > 0.0).then_some(Cell { low, high, times: *times })
+        let (mut edge, step) = (edge_of(self.first), WIDTH.exp());
+        let cells = self.cells.iter().filter_map(move |times| {
+            let (low, high) = (edge, edge * step);
+            edge = high;
+            (*times > 0.0).then(|| Cell { low: low.max(least), high: high.min(greatest), times: *times })
         });
         low.into_iter().chain(cells)
+    }
+
+    /// How many values are greater than a bound, no value lying beyond the least or the greatest.
+    pub(crate) fn above(&self, bound: f64, least: f64, greatest: f64) -> f64 {
+        if bound <= LEAST {
+            let low = if least.min(LEAST) > bound { self.low } else { 0.0 };
+            return low + self.cells.iter().sum::<f64>();
+        }
+        let place = place_of(bound);
+        let index = i64::from(place) - i64::from(self.first);
+        let (Ok(index), true) = (usize::try_from(index), bound < GREATEST) else {
+            return if index < 0 { self.cells.iter().sum() } else { 0.0 };
+        };
+        let beyond: f64 = self.cells.get(index + 1..).unwrap_or_default().iter().sum();
+        let (low, high) = (edge_of(place).max(least), edge_of(place + 1).min(greatest));
+        let cut = self.cells.get(index).map_or(0.0, |times| Cell { low, high, times: *times }.above(bound));
+        beyond + cut
     }
 
     /// Makes room from one cell to another.
@@ -123,6 +139,21 @@ mod tests {
         other.merge(&Sketch::default());
         one.merge(&other);
         assert_eq!(told(&one).iter().map(|(_, times)| times).sum::<f64>(), 49.0 + 98.0);
+    }
+
+    #[test]
+    fn what_lies_above_a_bound_is_what_lies_in_the_cells_above_it() {
+        let mut sketch = Sketch::default();
+        for value in [0.0, 0.5, 1.0, 1.004, 2.0, 2.0, 50.0, 1e20] {
+            sketch.add(value, 1.0);
+        }
+        let (least, greatest) = (0.0, 1e20);
+        for bound in [-1.0, 0.0, 1e-12, 0.4, 0.5, 1.001, 1.5, 2.0, 49.0, 60.0, 1e16, 1e30] {
+            let cells: f64 = sketch.cells(least, greatest).map(|cell| cell.above(bound)).sum();
+            let found = sketch.above(bound, least, greatest);
+            assert!((found - cells).abs() < 1e-6 || bound >= GREATEST, "{bound}: {found}, not {cells}");
+        }
+        assert_eq!(sketch.above(1e30, least, greatest), 0.0);
     }
 
     #[test]

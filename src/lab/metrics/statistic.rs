@@ -112,7 +112,7 @@ impl Statistic {
 }
 
 fn percentile(bucket: &Bucket, percent: f64) -> Option<f64> {
-    let total: f64 = bucket.cells().map(|cell| cell.times).sum();
+    let total = bucket.known();
     let wanted = (percent / 100.0 * total).max(f64::MIN_POSITIVE);
     let (mut passed, mut last) = (0.0, None);
     for cell in bucket.cells() {
@@ -125,10 +125,25 @@ fn percentile(bucket: &Bucket, percent: f64) -> Option<f64> {
     last
 }
 
+/// How many values lie above a bound that is a value, or is not there.
+fn above(bucket: &Bucket, bound: Bound, if_open: f64) -> Option<f64> {
+    match bound {
+        Bound::Open => Some(if_open),
+        Bound::Value(value) => Some(bucket.above(value)),
+        Bound::Percent(_) => None,
+    }
+}
+
 fn trimmed(bucket: &Bucket, kind: Trimmed, from: Bound, to: Bound) -> Option<f64> {
-    let total: f64 = bucket.cells().map(|cell| cell.times).sum();
+    let total = bucket.known();
     if total <= 0.0 {
         return None;
+    }
+    if let (Trimmed::Count | Trimmed::Rank, Some(from), Some(to)) =
+        (kind, above(bucket, from, total), above(bucket, to, 0.0))
+    {
+        let count = (from - to).max(0.0);
+        return Some(if kind == Trimmed::Count { count } else { 100.0 * count / total });
     }
     let (mut sum, mut count, mut passed) = (0.0, 0.0, 0.0);
     for cell in bucket.cells() {

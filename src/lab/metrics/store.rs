@@ -108,15 +108,20 @@ impl Store {
         }
     }
 
-    /// Sets a whole minute or second of a series, in room that series may share.
-    pub(crate) fn set(&mut self, key: &Key, at: u64, kind: Kind, bucket: &Arc<Bucket>) {
+    /// Adds a whole minute or second to a series, in room that series may share.
+    pub(crate) fn add_bucket(&mut self, key: &Key, at: u64, kind: Kind, bucket: &Arc<Bucket>) {
         let Some(kept) = self.kept(key) else { return };
         let buckets = match kind {
             Kind::Minute => &mut kept.minutes,
             Kind::Late => &mut kept.late,
             Kind::Fine => &mut kept.seconds,
         };
-        buckets.insert(at, Arc::clone(bucket));
+        match buckets.get_mut(&at) {
+            Some(had) => Arc::make_mut(had).merge(bucket),
+            None => {
+                buckets.insert(at, Arc::clone(bucket));
+            }
+        }
     }
 
     fn kept(&mut self, key: &Key) -> Option<&mut Kept> {
