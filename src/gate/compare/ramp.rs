@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::comparison::DOUBT;
 use super::tally::share_at;
 use super::{CompareRule, Comparison};
 use crate::clock::Timestamp;
@@ -47,7 +46,7 @@ impl Comparison {
         let has = course.last().map_or(Share::NONE, |(_, share)| *share);
         let exposed = course.iter().find(|(_, share)| *share > Share::NONE).map(|(at, _)| *at);
         let cold = exposed.is_some_and(|at| now < at + rule.warm_up);
-        if has > Share::NONE && (cold || self.is_flawed() || self.capital() >= DOUBT) {
+        if has > Share::NONE && (cold || self.is_doubtful()) {
             return has.max(ramp.floor);
         }
         let bounds = self.bounds_at(rule, BETA);
