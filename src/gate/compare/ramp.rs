@@ -11,9 +11,9 @@ use crate::traffic::Share;
 /// The chance with which a bound that a weight rests on may be wrong.
 const BETA: f64 = 0.25;
 /// What an answer that is too slow counts for when a failure counts for 1.
-const SLOW: f64 = 0.25;
+const SLOW: f64 = 0.5;
 /// How many times the share may grow while a bin is counted.
-const STRIDE: f64 = 8.0;
+const STRIDE: f64 = 16.0;
 
 /// How a ramp chooses weights.
 #[derive(Clone, Debug, PartialEq)]
