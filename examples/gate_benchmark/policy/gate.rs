@@ -1,7 +1,7 @@
 //! tidegate's own gate: the comparison that rollouts run, on fixed steps and on the harm-budget ramp.
 //!
-//! A bin is first seen one look before its delay is over, and closes at the second look that finds it
-//! unchanged: so decisions rest on it when the documented delay is over, and not later.
+//! A bin closes when two looks agree on it. Both are taken when its delay is over, so that the rule itself runs
+//! and figures rest on the feed's delay alone. A runner that finds a bin earlier closes it at its next look.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use tidegate::traffic::Share;
 use super::percent;
 use crate::play::{Move, Policy, Seen, Timing};
 
-/// The load balancer's metrics: readable for good 60 s after a minute's end, read every 15 s.
-pub const MINUTES: Timing = Timing { span: 60, delay: 45, look: 15 };
-/// Metrics of the service's own: readable for good 10 s after their end, read every 5 s.
-pub const TENS: Timing = Timing { span: 10, delay: 5, look: 5 };
+/// The load balancer's metrics: readable 60 s after a minute's end, read every 15 s.
+pub const MINUTES: Timing = Timing { span: 60, delay: 60, look: 15 };
+/// Metrics of the service's own: readable 10 s after their end, read every 5 s.
+pub const TENS: Timing = Timing { span: 10, delay: 10, look: 5 };
 
-/// The fixed steps; the comparison itself asks for less proof while the share is small.
+/// The fixed steps.
 const STEPS: [Share; 3] = [percent(5), percent(25), percent(50)];
 /// How long a fixed step lasts at most.
 const STEP: Duration = Duration::from_secs(600);
@@ -59,11 +59,13 @@ struct Gate {
     comparison: Comparison,
     step: Timestamp,
     deadline: Timestamp,
+    /// How many bins looks have brought.
+    closed: usize,
 }
 
 impl Gate {
     fn new(world: &World) -> Self {
-        Self { rule: rule(world), comparison: Comparison::new(), step: START, deadline: START }
+        Self { rule: rule(world), comparison: Comparison::new(), step: START, deadline: START, closed: 0 }
     }
 
     fn enter(&mut self, now: Timestamp, within: Duration) {
@@ -81,6 +83,10 @@ impl Gate {
         };
         let again = REREAD.div_duration_f64(self.rule.feed.span()) as usize;
         let recent = &seen.bins[seen.bins.len().saturating_sub(again)..];
+        if seen.bins.len() > self.closed {
+            self.closed = seen.bins.len();
+            self.comparison.take(&self.rule, recent, window);
+        }
         self.comparison.take(&self.rule, recent, window)
     }
 
@@ -182,7 +188,8 @@ impl Policy for Ramp {
         if verdict.outcome == Outcome::Fail {
             return Move::Back;
         }
-        self.proven = gate.comparison.is_proven(&gate.rule) || (now >= gate.deadline && verdict.passes(gate.step));
+        let over = now >= gate.deadline && verdict.passes(gate.step);
+        self.proven = gate.comparison.is_proven(&gate.rule) || over;
         if self.proven {
             gate.enter(now, BAKE);
             return Move::Shift(HELD_BACK);
