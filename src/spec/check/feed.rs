@@ -24,12 +24,12 @@ impl Check<'_> {
     pub(super) fn feed(&mut self, feed: Written, at: &Node) -> Option<Feed> {
         match feed {
             Written::LoadBalancer(_) => Some(Feed::LoadBalancer),
-            Written::Custom(custom) => self.custom(custom, at.field("custom")).map(Feed::Custom),
-            Written::Prometheus(server) => self.prometheus(server, at.field("prometheus")).map(Feed::Prometheus),
+            Written::Custom(custom) => self.custom_feed(custom, at.field("custom")).map(Feed::Custom),
+            Written::Prometheus(server) => self.prometheus_feed(server, at.field("prometheus")).map(Feed::Prometheus),
         }
     }
 
-    fn custom(&mut self, custom: document::CustomFeed, at: &Node) -> Option<CustomFeed> {
+    fn custom_feed(&mut self, custom: document::CustomFeed, at: &Node) -> Option<CustomFeed> {
         let before = self.findings.len();
         self.namespace(&custom.namespace, at.field("namespace"));
         let metrics = [("requests", &custom.requests), ("errors", &custom.errors)];
@@ -65,14 +65,14 @@ impl Check<'_> {
         })
     }
 
-    fn prometheus(&mut self, server: document::PrometheusFeed, at: &Node) -> Option<PrometheusFeed> {
+    fn prometheus_feed(&mut self, server: document::PrometheusFeed, at: &Node) -> Option<PrometheusFeed> {
         let before = self.findings.len();
         let url = self.server(&server.url, at.field("url"));
         self.headers(&server.headers, at.field("headers"));
-        self.query(&server.requests, at.field("requests"), false);
-        self.query(&server.errors, at.field("errors"), false);
+        self.counting(&server.requests, at.field("requests"), false);
+        self.counting(&server.errors, at.field("errors"), false);
         if let Some(slower) = &server.slower {
-            self.query(slower, at.field("slower"), true);
+            self.counting(slower, at.field("slower"), true);
         }
         self.thresholds(&server, at);
         let period = self.time(&server.period, at.field("period"), 10 * SECOND..=5 * MINUTE)?;
@@ -100,7 +100,7 @@ impl Check<'_> {
     }
 
     /// A query that counts what one slot did in one stretch of time.
-    fn query(&mut self, query: &str, at: &Node, by_threshold: bool) {
+    fn counting(&mut self, query: &str, at: &Node, by_threshold: bool) {
         let before = self.findings.len();
         if query.trim().is_empty() || query.len() > LONGEST_QUERY {
             let wrong = format!("{} is not a query", words::shown(at, query));
