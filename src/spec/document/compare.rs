@@ -95,7 +95,7 @@ pub(crate) enum Feed {
     /// The load balancer's own metrics, by the minute. They need nothing from the service.
     LoadBalancer(LoadBalancer),
     /// CloudWatch metrics that the service publishes itself, such as by the embedded metric format: up to every 10s.
-    Custom(Custom),
+    Custom(CustomFeed),
     /// A Prometheus server.
     Prometheus(PrometheusFeed),
 }
@@ -108,7 +108,7 @@ pub(crate) struct LoadBalancer {}
 /// CloudWatch metrics that the service publishes itself.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Custom {
+pub(crate) struct CustomFeed {
     /// The metrics' namespace.
     #[schemars(extend("examples" = ["Web"]))]
     pub(crate) namespace: String,
