@@ -9,6 +9,7 @@ mod history;
 mod lab;
 mod people;
 mod plan;
+mod recording;
 mod release;
 mod resume;
 mod run;
