@@ -35,6 +35,7 @@
 //! | `cloud` | `gate`, words |
 //! | `store` | `gate`, words |
 //! | `journal` | `machine plan spec gate`, words |
+//! | `simulate` | `machine plan spec gate`, words |
 //! | `report` | `machine plan spec gate`, words |
 //! | `engine` | `machine plan spec gate cloud store journal report`, words |
 //! | `lab` | nothing of ours |
@@ -83,6 +84,7 @@
 //! | prints a sentence | `report` |
 //! | chooses an exit code | `cli` |
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
+//! | makes up traffic | `simulate/world.rs` |
 
 pub mod clock;
 pub mod count;
@@ -101,5 +103,6 @@ pub mod lab;
 pub mod machine;
 pub mod plan;
 pub mod report;
+pub mod simulate;
 pub mod spec;
 pub mod store;
