@@ -14,6 +14,7 @@ mod release;
 mod resume;
 mod run;
 mod schema;
+mod simulate;
 mod status;
 mod target;
 mod terminal;
@@ -71,6 +72,8 @@ enum Command {
     /// Pass the approval that a rollout waits for.
     #[command(after_help = "Examples:\n  tidegate approve\n  tidegate approve web --reason \"dashboards look right\"")]
     Approve(word::Args),
+    /// Say what a spec would do: how likely it finds a bad release and how many requests that costs.
+    Simulate(simulate::Args),
     /// Serve an AWS account in miniature on a loopback port.
     Lab(lab::Args),
     /// Print the JSON Schema of specs.
@@ -118,6 +121,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Pause(args) => word::run(context, Word::Pause, args).await,
         Command::Continue(args) => word::run(context, Word::Continue, args).await,
         Command::Approve(args) => word::run(context, Word::Approve, args).await,
+        Command::Simulate(args) => simulate::run(context, args),
         Command::Lab(args) => lab::run(context, args).await,
         Command::Schema => schema::run(),
     }

@@ -43,6 +43,7 @@ pub use self::behaviour::{Behaviour, BehaviourError, Conduct};
 pub use self::clock::LabClock;
 pub use self::config::{HealthCheckSeed, LabConfig, SlotSeed, WorldSeed};
 pub use self::fault::{ApiFault, ApiFaultError, FaultKind};
+pub use self::metrics::formula::Formula;
 pub use self::traffic::{GroupTraffic, TrafficFailure, TrafficReport};
 use self::world::World;
 
