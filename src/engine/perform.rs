@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::cloud::{Cloud, RouteOrder, Routed};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::Role;
-use crate::gate::{Check, Gate};
+use crate::gate::{Check, Gate, Reading};
 use crate::machine::{Answer, Effect, Look, Observation, Route, Stickiness};
 use crate::plan::{Plan, QUIET_PERIODS};
 
@@ -83,11 +83,18 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
     };
     let observed = async { if look.observed { Some(cloud.observed(clock.now()).await) } else { None } };
     let (rule, fleet, readings, requests, observed) = tokio::join!(rule, fleet, readings, requests, observed);
+    let matter = |reading| match reading {
+        Reading::Counts(mut bins) => {
+            bins.retain(|bin| bin.at >= look.counted);
+            Reading::Counts(bins)
+        }
+        other => other,
+    };
     let mut faults = Vec::new();
     Observation {
         rule: kept(rule, &mut faults),
         fleet: kept(fleet, &mut faults),
-        readings: asked.iter().map(|(index, _)| *index).zip(readings).collect(),
+        readings: asked.iter().map(|(index, _)| *index).zip(readings.into_iter().map(matter)).collect(),
         requests: kept(requests, &mut faults),
         observed: kept(observed, &mut faults).flatten(),
         faults,

@@ -197,6 +197,15 @@ impl Gate {
         !matches!(self.check, Check::Probe(_) | Check::Tasks(_))
     }
 
+    /// Where its counts come from, if it judges counts.
+    pub fn feed(&self) -> Option<&compare::Feed> {
+        match &self.check {
+            Check::Compare(rule) => Some(&rule.feed),
+            Check::Split(rule) => Some(&rule.feed),
+            _ => None,
+        }
+    }
+
     /// What it asks, in one line for people.
     pub fn question(&self) -> String {
         match &self.check {

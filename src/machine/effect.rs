@@ -92,6 +92,8 @@ pub struct Look {
     pub gates: Vec<usize>,
     /// Since when the gates' data matter.
     pub since: Timestamp,
+    /// Since when counts matter: earlier ones are left out of the readings.
+    pub counted: Timestamp,
     /// The share of the requests that the candidate really gets.
     pub observed: bool,
     /// The slot whose requests are counted over the last [`crate::plan::QUIET_PERIODS`] closed minutes.

@@ -1,15 +1,21 @@
 //! What a look at the world means for the way forward: foreign writes, breaches, lost capacity, silence.
 
+use std::time::Duration;
+
 use super::effect::Observation;
 use super::notice::{Notice, Outcome, Reason};
 use super::state::{Cause, SHORT_WITHIN, STALE_WITHIN, State};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
+use crate::count::{Bin, Counts};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Fleet, Role, RuleSeen};
 use crate::gate::{Check, Outcome as GateOutcome, Reading, TasksReading, Verdict, Window};
 use crate::spec::OnTrouble;
 use crate::traffic::Share;
+
+/// What the observed share is counted over.
+const MINUTE: Duration = Duration::from_secs(60);
 
 impl Machine {
     /// Takes in what a look saw. False when the rollout left the way forward over it.
@@ -23,7 +29,13 @@ impl Machine {
         }
         self.memory.observed = seen.observed.or(self.memory.observed);
         for (index, reading) in &seen.readings {
-            self.examine_reading(*index, reading, out);
+            self.examine_counts(reading, asked);
+            // The gates of one feed share its reading.
+            for gate in 0..self.plan.gates.len() {
+                if self.counted_for(gate) == *index {
+                    self.examine_reading(gate, reading, out);
+                }
+            }
         }
         self.examine_pause(out);
         self.is_forward()
@@ -193,8 +205,15 @@ impl Machine {
         }
     }
 
+    /// Counts say how much of the traffic the candidate really gets.
+    fn examine_counts(&mut self, reading: &Reading, asked: Timestamp) {
+        let Reading::Counts(bins) = reading else { return };
+        self.memory.counted_at = Some(asked);
+        self.memory.observed = observed(bins).or(self.memory.observed);
+    }
+
     fn examine_reading(&mut self, index: usize, reading: &Reading, out: &mut Reaction) {
-        let deadline = self.deadline();
+        let deadline = self.last_call();
         let Some(gate) = self.plan.gates.get(index) else { return };
         let memory = &mut self.memory;
         let window = Window {
@@ -210,7 +229,7 @@ impl Machine {
         if self.is_news(index, &verdict) {
             out.notices.push(Notice::Judged { gate: name.clone(), verdict: verdict.clone() });
         }
-        let fails = verdict.outcome == GateOutcome::Fail;
+        let fails = verdict.outcome == GateOutcome::Fail && !gate.watch;
         let evidence = verdict.evidence.clone();
         self.memory.verdicts[index] = Some(verdict);
         if fails && self.is_forward() {
@@ -269,6 +288,17 @@ impl Machine {
         let tail = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
         self.release().is_some_and(|release| tail(&release) == tail(task_definition))
     }
+}
+
+/// The candidate's share of the requests in the last minute that had any.
+fn observed(bins: &[Bin]) -> Option<Share> {
+    let requests = |counts: &Option<Counts>| counts.as_ref().map_or(0.0, |counts| counts.requests.max(0.0));
+    let all = |bin: &Bin| requests(&bin.stable) + requests(&bin.candidate);
+    let last = bins.iter().filter(|bin| all(bin) > 0.0).map(|bin| bin.at).max()?;
+    let recent = || bins.iter().filter(|bin| bin.at + MINUTE > last);
+    let (of, all): (f64, f64) = (recent().map(|bin| requests(&bin.candidate)).sum(), recent().map(all).sum());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, and no less than zero")]
+    Share::of(of.round() as u64, all.round() as u64)
 }
 
 /// Shares read back may differ by the rounding of weights, but nothing and everything are exact.

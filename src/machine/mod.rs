@@ -1,16 +1,22 @@
 //! One event in, one reaction out: the machine is a pure function of the tape.
 //!
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
-//! no sense now changes nothing. `forward.rs` is the way forward, `examine.rs` what a look at the
-//! world means for it, `retreat.rs` the way back.
+//! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
+//! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back.
 
 mod effect;
 mod event;
 mod examine;
 mod forward;
+mod hold;
+mod look;
 mod notice;
+mod prepare;
 mod progress;
+mod ramp;
+mod retire;
 mod retreat;
+mod shift;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -18,15 +24,15 @@ mod tests;
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
 pub use notice::{Notice, Outcome, Progress, Reason};
-pub use state::{ATTEMPTS, FRESH, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
+pub use state::{ATTEMPTS, FAST_POLL, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::fleet::Role;
+use crate::gate::Standing;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use state::{Cause, LOOK_BACK, Memory, Paused, State, Unsettled, Wait};
+use state::{Cause, Memory, Paused, State, Unsettled, Wait};
 
 /// What one event led to.
 #[must_use = "effects must be performed and notices told"]
@@ -198,10 +204,8 @@ impl Machine {
     }
 
     fn told_to_continue(&mut self, by: &str, out: &mut Reaction) -> Option<String> {
-        if self.memory.paused.take().is_none() {
-            return Some("it is not paused".to_owned());
-        }
-        self.unpause();
+        let Some(paused) = self.memory.paused.take() else { return Some("it is not paused".to_owned()) };
+        self.unpause(paused.cause);
         out.notices.push(Notice::Continued { by: by.to_owned() });
         None
     }
@@ -214,11 +218,15 @@ impl Machine {
         }
     }
 
-    /// What was breached before a person's word to go on is overruled.
-    fn unpause(&mut self) {
+    /// What was breached before a person's word to go on is overruled: gates begin anew. Where nothing was
+    /// breached, what they have learned stays.
+    fn unpause(&mut self, cause: Cause) {
         let now = self.memory.now;
         self.restart_limit();
-        self.memory.judged_from = now;
+        if matches!(cause, Cause::Breach | Cause::ForeignWrite) {
+            self.memory.judged_from = now;
+            self.memory.standings = self.plan.gates.iter().map(Standing::new).collect();
+        }
         self.memory.step_since = now;
         self.memory.short_since = None;
         self.memory.drifted_since = None;
@@ -308,22 +316,6 @@ impl Machine {
     /// Asks something once `span` has passed.
     fn ask_after(&mut self, span: Duration, effect: Effect) {
         self.wait = Wait::Until(self.memory.now + span, effect);
-    }
-
-    /// Reads the world now: always rule and gates, tasks and targets if asked.
-    fn look(&mut self, fleet: bool, quiet: Option<Role>, out: &mut Reaction) {
-        let look = self.view(fleet, quiet);
-        self.ask(Effect::Look(look), out);
-    }
-
-    fn view(&self, fleet: bool, quiet: Option<Role>) -> Look {
-        let forward = matches!(self.state, State::Forward { .. });
-        let gates = self.plan.gates.iter().enumerate().filter(|(_, gate)| forward && gate.is_read());
-        let data = self.plan.gates.iter().map(crate::gate::Gate::least_data).max().unwrap_or_default();
-        let recent = self.memory.now.before(data + LOOK_BACK);
-        let observed = fleet && forward && self.memory.exposed.is_some();
-        let since = self.memory.exposed.unwrap_or_default().max(self.memory.judged_from).max(recent);
-        Look { rule: true, fleet, gates: gates.map(|(index, _)| index).collect(), since, observed, quiet }
     }
 
     fn finish(&mut self, outcome: Outcome, out: &mut Reaction) {

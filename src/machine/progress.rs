@@ -55,8 +55,10 @@ impl Machine {
 
     fn wanted_share(&self) -> Share {
         match &self.state {
+            State::Forward { stage: Stage::Raising { to, .. }, .. } => *to,
             State::Forward { step, .. } => match self.plan.steps.get(*step).map(|step| &step.action) {
                 Some(Action::Shift(share)) => *share,
+                Some(Action::Ramp { .. }) => self.memory.accepted,
                 _ => self.plan.share_after(*step),
             },
             State::Ready | State::Draining { .. } | State::Retreat { .. } => Share::NONE,
@@ -108,6 +110,8 @@ impl Machine {
             Stage::Probing(_) => "probing",
             Stage::Holding(until) if until > self.memory.now => "holding",
             Stage::Holding(_) => "holding until the gates have data",
+            Stage::Ramping => "comparing",
+            Stage::Raising { .. } => "raising the share",
             Stage::Asking => "waiting for approval",
             Stage::Quieting => "waiting until the old stable slot has no requests left",
             Stage::Counting(_) => "counting what the candidate served",

@@ -30,11 +30,26 @@ pub(super) const SHORT_WITHIN: Duration = Duration::from_secs(45);
 pub const REASSERTIONS: u32 = 5;
 /// How often something is tried that does not touch the traffic, or that is refused for good.
 pub const ATTEMPTS: u32 = 5;
+/// Between two looks while a gate compares by bins shorter than [`POLL`] and the candidate has traffic.
+pub const FAST_POLL: Duration = Duration::from_secs(10);
+/// How long before a step's time is over a gate may say that it passes unproven: four looks.
+pub const LAST_CALL: Duration = Duration::from_secs(60);
 /// How much data a look asks for beyond what the slowest gate needs: enough for late and revised
 /// datapoints, and not more with every hour that a rollout lasts.
 pub(super) const LOOK_BACK: Duration = Duration::from_secs(30 * 60);
-/// Every how many looks of a hold the tasks are read too.
-pub(super) const FLEET_EVERY: u64 = 4;
+/// How far before the last counts the next are read, for late and revised ones: the five minutes in which
+/// CloudWatch revises, and as much for a bin, its delay, and a few reads that failed. A look writes at most
+/// 11 bins to the tape, of about 250 bytes with both slots and five marks: 11 KB a minute.
+pub(super) const COUNT_BACK: Duration = Duration::from_secs(10 * 60);
+/// The same for bins shorter than [`POLL`], which are published sooner: at most 31 bins of 10 s, 47 KB a minute.
+pub(super) const FAST_COUNT_BACK: Duration = Duration::from_secs(5 * 60);
+/// How far back counts are read at most, after an outage of reads. CloudWatch keeps what is finer than a
+/// minute for three hours.
+pub(super) const COUNT_FURTHEST: Duration = Duration::from_secs(3 * 60 * 60);
+/// How often the tasks are read too, while nothing is waited for.
+pub(super) const FLEET_EVERY: Duration = Duration::from_secs(60);
+/// The least raise of a share in a ramp, in tenths of a percent: one less is the rounding of weights.
+pub(super) const RAISE_LEAST: u16 = 2;
 
 /// Where a rollout stands.
 ///
@@ -94,6 +109,15 @@ pub(super) enum Stage {
     Probing(u32),
     /// Holding until then at least.
     Holding(Timestamp),
+    /// In a ramp: comparing, and deciding the next share.
+    Ramping,
+    /// In a ramp: this share is asked for, since then.
+    Raising {
+        /// The share.
+        to: Share,
+        /// When it was decided.
+        since: Timestamp,
+    },
     /// Waiting for a person.
     Asking,
     /// Waiting for the proof that no requests are left.
@@ -199,6 +223,8 @@ pub(super) struct Memory {
     pub(super) verdicts: Vec<Option<Verdict>>,
     /// What each gate remembers of earlier readings.
     pub(super) standings: Vec<Standing>,
+    /// When the last look was asked for that brought counts.
+    pub(super) counted_at: Option<Timestamp>,
     /// The candidate's share since each of these moments.
     pub(super) course: Vec<(Timestamp, Share)>,
     pub(super) paused: Option<Paused>,
@@ -244,6 +270,7 @@ impl Memory {
             observed: None,
             verdicts: vec![None; gates.len()],
             standings: gates.iter().map(Standing::new).collect(),
+            counted_at: None,
             course: Vec::new(),
             paused: None,
             blind_since: None,

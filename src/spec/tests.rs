@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
-use crate::gate::{Check, TasksRule};
+use crate::gate::compare::Feed;
+use crate::gate::{Check, CompareRule, Gate, SplitRule, TasksRule};
 use crate::traffic::Share;
 
 /// Set to write what the code says into the files that hold what it should say.
@@ -93,7 +94,63 @@ fn what_is_left_out_has_its_default() {
     let spec = text(LEAST).unwrap();
     assert_eq!((spec.policies, spec.limits), (Policies::default(), Limits::default()));
     assert_eq!(spec.strategy, Strategy::BlueGreen { warm: Duration::from_secs(600) });
-    assert!(matches!(spec.gates.as_slice(), [gate] if gate.check == Check::Tasks(TasksRule::default())));
+    let compare = Check::Compare(Box::new(CompareRule::default()));
+    let checks = [compare, Check::Tasks(TasksRule::default()), Check::Split(SplitRule::default())];
+    assert!(spec.gates.iter().map(|gate| &gate.check).eq(&checks));
+}
+
+#[test]
+fn a_default_is_the_same_when_it_is_written_out() {
+    let written = "gates:
+  - compare:
+      alpha: 1%
+      errors: { ratio: 1.1, excess: 0.03%, weight: 45% }
+      latency: { slower: 3%, odds: 1.15, weight: 45% }
+      margins: { errors: 0.3%, slow: 1% }
+      unproven: pass
+      warm_up: 60s
+      feed: { load_balancer: {} }";
+    let budget = "strategy:
+  harm_budget: { requests: 50, ceiling: 50%, within: 30m, holdback: 5%, bake: 10m, warm: 10m }";
+    let plain = text(LEAST.replace("blue_green", "harm_budget")).unwrap();
+    let whole = text(LEAST.replace("strategy: { blue_green: {} }", budget) + written).unwrap();
+    assert_eq!(plain, whole);
+}
+
+#[test]
+fn naming_any_gate_leaves_out_the_comparison_unless_the_budget_needs_it() {
+    let names = |text: String| self::text(text).unwrap().gates.into_iter().map(|gate| (gate.name, gate.watch));
+    let check = |strategy: &str, gates: &str, expected: &[(&str, bool)]| {
+        let found: Vec<_> = names(LEAST.replace("blue_green", strategy) + gates).collect();
+        let expected: Vec<_> = expected.iter().map(|(name, watch)| ((*name).to_owned(), *watch)).collect();
+        assert_eq!(found, expected, "{strategy}, {gates}");
+    };
+    let (compare, tasks, split) = (("compare", false), ("tasks", false), ("split", true));
+    check("blue_green", "", &[compare, tasks, split]);
+    check("blue_green", "gates: [{ tasks: {} }]", &[tasks, split]);
+    check("blue_green", "gates: [{ alarm: { name: a } }]", &[("a", false), tasks, split]);
+    check("harm_budget", "gates: [{ tasks: {} }]", &[tasks, compare, split]);
+    check("harm_budget", "gates: [{ compare: { name: c } }]", &[("c", false), tasks, split]);
+    check("blue_green", "gates: [{ split: {} }]", &[("split", false), tasks]);
+}
+
+#[test]
+fn a_split_gate_counts_where_the_gate_that_compares_does() {
+    let feed = "{ custom: { namespace: Web, dimensions: { s: <service> }, requests: r, errors: e } }";
+    let spec = text(format!("{LEAST}gates: [{{ compare: {{ feed: {feed} }} }}]")).unwrap();
+    let feeds: Vec<_> = spec.gates.iter().filter_map(Gate::feed).collect();
+    assert_eq!(feeds.len(), 2);
+    assert_eq!(feeds[0], feeds[1]);
+    assert!(matches!(feeds[0], Feed::Custom(custom) if custom.period == Duration::from_secs(10)));
+}
+
+#[test]
+fn a_feeds_header_keeps_its_variable() {
+    let feed = "{ prometheus: { url: \"http://p:9090\", headers: { authorization: \"${T:-x}\" }, \
+                requests: \"r{s='<service>'}[<window>]\", errors: \"e{s='<service>'}[<window>]\" } }";
+    let spec = text(format!("{LEAST}gates: [{{ compare: {{ feed: {feed} }} }}]")).unwrap();
+    let Some(Feed::Prometheus(feed)) = spec.gates[0].feed() else { panic!("no server") };
+    assert_eq!(feed.headers, [("authorization".to_owned(), "${T:-x}".to_owned())]);
 }
 
 #[test]

@@ -39,8 +39,8 @@ pub(super) struct Unresolved {
     pub(super) values: HashSet<Mark>,
 }
 
-/// Resolves every text in `value`, and marks the places that hold a variable. A probe's header
-/// values are only checked: they are filled in when the probe is sent, and never written down.
+/// Resolves every text in `value`, and marks the places that hold a variable. A gate's header
+/// values are only checked: they are filled in when they are sent, and never written down.
 pub(super) fn resolve(
     text: &Text<'_>,
     value: &mut Value,
@@ -101,7 +101,7 @@ impl Resolver<'_> {
 
     fn is_header_value(&self) -> bool {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        matches!(path.as_slice(), ["gates", "probe", "headers", _])
+        matches!(path.as_slice(), ["gates", .., "headers", _])
     }
 }
 

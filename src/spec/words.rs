@@ -80,6 +80,7 @@ pub(super) fn expected(schema: &Schema) -> String {
     match (schema["title"].as_str(), kind) {
         (Some("duration"), _) => "a duration such as `5m`".to_owned(),
         (Some("share"), _) => "a share such as `5%`".to_owned(),
+        (Some("percentage"), _) => "a percentage such as `1%`".to_owned(),
         (_, "integer") => "a whole number".to_owned(),
         (_, "number") => "a number".to_owned(),
         (_, "object") => "a mapping".to_owned(),
@@ -113,6 +114,7 @@ pub(super) fn instead_of(value: &Value, node: &Node, schema: &Schema) -> Option<
     match value {
         _ if node.from_variable => None,
         Value::Number(number) if schema["title"] == "duration" => Some(format!("write `{number}s` or `{number}m`")),
+        Value::Number(_) if schema["title"] == "percentage" => Some("write it with its sign: `1%`, `0.03%`".to_owned()),
         Value::Number(number) if kind == "string" => Some(format!("put it in quotes: `\"{number}\"`")),
         Value::Bool(_) if kind == "string" && schema.get("enum").is_none() => Some("put it in quotes".to_owned()),
         Value::String(text) if kind != "string" && text.parse::<f64>().is_ok() => {

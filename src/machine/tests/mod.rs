@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Capacity, Fleet, Place, RuleSeen, Served, Slot, Target};
+use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
 use crate::gate::{
     Bound, Check, Gate, MetricReading, MetricRule, MissingData, Point, ProbeReading, ProbeRule, Reading, TasksRule,
 };

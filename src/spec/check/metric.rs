@@ -72,13 +72,8 @@ impl Check<'_> {
     }
 
     fn input(&mut self, input: &document::Input, at: &Node) {
-        let is_namespace = |b: u8| b.is_ascii_alphanumeric() || b"._/#:- ".contains(&b);
         let namespace = &input.namespace;
-        if namespace.is_empty() || namespace.len() > 255 || !namespace.bytes().all(is_namespace) {
-            let place = at.field("namespace");
-            let wrong = format!("{} is not a namespace", words::shown(place, namespace));
-            self.wrong::<()>(place.value(), wrong, "such as `AWS/ApplicationELB`");
-        }
+        self.namespace(namespace, at.field("namespace"));
         self.printable(&input.metric, at.field("metric"), "metric", 255);
         for (name, value) in &input.dimensions {
             let places = at.field("dimensions");
@@ -101,7 +96,15 @@ impl Check<'_> {
         }
     }
 
-    fn printable(&mut self, text: &str, at: &Node, word: &str, longest: usize) {
+    pub(super) fn namespace(&mut self, namespace: &str, at: &Node) {
+        let is_namespace = |b: u8| b.is_ascii_alphanumeric() || b"._/#:- ".contains(&b);
+        if namespace.is_empty() || namespace.len() > 255 || !namespace.bytes().all(is_namespace) {
+            let wrong = format!("{} is not a namespace", words::shown(at, namespace));
+            self.wrong::<()>(at.value(), wrong, "such as `AWS/ApplicationELB`");
+        }
+    }
+
+    pub(super) fn printable(&mut self, text: &str, at: &Node, word: &str, longest: usize) {
         let printable = text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         if text.trim().is_empty() || text.len() > longest || !printable || text.starts_with(':') {
             let wrong = format!("{} cannot be a {word}", words::shown(at, text));

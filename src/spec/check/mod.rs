@@ -1,6 +1,8 @@
 //! The rules of the language: a document in, a [`Spec`] out, or what is wrong with it. Every section
 //! is checked whatever the others hold.
 
+mod compare;
+mod feed;
 mod gate;
 mod metric;
 mod name;
@@ -13,7 +15,7 @@ mod time;
 use std::collections::BTreeMap;
 
 use super::document::{self, Document, Intrusion, Trouble};
-use super::model::{Limits, OnTrouble, Policies, Spec};
+use super::model::{Limits, OnTrouble, Policies, Spec, Strategy};
 use super::problem::{Finding, Mark};
 use super::text::Text;
 use super::tree::Node;
@@ -33,7 +35,8 @@ pub(super) fn check(
     let target = document.target.and_then(|target| check.target(target, node.field("target")));
     let release = document.release.and_then(|release| check.release(release, node.field("release")));
     let strategy = document.strategy.and_then(|strategy| check.strategy(strategy, node.field("strategy")));
-    let gates = check.gates(document.gates, node.field("gates"));
+    let compares = matches!(strategy, Some(Strategy::HarmBudget { .. }));
+    let gates = check.gates(document.gates, node.field("gates"), compares);
     let limits = check.limits(&document.limits, node.field("limits"));
     let policies = policies(&document.policies);
     document.version?;

@@ -18,7 +18,8 @@ const TAKEN: [&str; 4] = ["connection", "content-length", "transfer-encoding", "
 
 impl Check<'_> {
     pub(super) fn probe(&mut self, probe: Probe, at: &Node) -> Option<ProbeRule> {
-        let url = self.url(&probe.url, at.field("url"));
+        let example = format!("http://{LOAD_BALANCER}:9001/healthz");
+        let url = self.url(&probe.url, at.field("url"), &example);
         let headers_are_sound = self.headers(&probe.headers, at.field("headers"));
         let contains = match &probe.contains {
             Some(text) => self.visible(text, at.field("contains"), 1024).map(Some),
@@ -45,9 +46,10 @@ impl Check<'_> {
         })
     }
 
-    fn url(&mut self, url: &str, at: &Node) -> Option<String> {
+    /// A URL that can be asked; `example` is one.
+    pub(super) fn url(&mut self, url: &str, at: &Node, example: &str) -> Option<String> {
         let said = words::shown(at, url);
-        let help = format!("such as `http://{LOAD_BALANCER}:9001/healthz`");
+        let help = format!("such as `{example}`");
         let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
             return self.wrong(at.value(), format!("{said} is not an http or https URL"), help);
         };
@@ -79,7 +81,7 @@ impl Check<'_> {
         Some(url.to_owned())
     }
 
-    fn headers(&mut self, headers: &BTreeMap<String, String>, at: &Node) -> bool {
+    pub(super) fn headers(&mut self, headers: &BTreeMap<String, String>, at: &Node) -> bool {
         let before = self.findings.len();
         let mut seen: Vec<String> = Vec::new();
         for (name, value) in headers {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Check;
 use super::time::{DAY, MINUTE, SECOND};
-use crate::spec::document::{Approve, Canary, Linear, Step, Strategy as Written, Time};
+use crate::spec::document::{Approve, Canary, HarmBudget, Linear, Step, Strategy as Written, Time};
 use crate::spec::model::{StepSpec, Strategy};
 use crate::spec::problem::{Finding, Mark};
 use crate::spec::tree::Node;
@@ -12,6 +12,12 @@ use crate::traffic::Share;
 
 /// The most steps that a rollout may have.
 const MAX_STEPS: u16 = 100;
+
+/// The most that a holdback may be.
+const HALF: Share = match Share::from_permille(500) {
+    Some(half) => half,
+    None => Share::NONE,
+};
 
 /// The last shift, and whether it has been judged since.
 #[derive(Clone, Copy)]
@@ -24,6 +30,7 @@ struct Last {
 impl Check<'_> {
     pub(super) fn strategy(&mut self, strategy: Written, at: &Node) -> Option<Strategy> {
         match strategy {
+            Written::HarmBudget(budget) => self.harm_budget(&budget, at.field("harm_budget")),
             Written::Canary(canary) => self.canary(canary, at.field("canary")),
             Written::Linear(linear) => self.linear(&linear, at.field("linear")),
             Written::BlueGreen(all) => {
@@ -35,6 +42,29 @@ impl Check<'_> {
 
     fn warm(&mut self, warm: &Time, at: &Node) -> Option<Duration> {
         self.time(warm, at.field("warm"), MINUTE..=DAY)
+    }
+
+    fn harm_budget(&mut self, budget: &HarmBudget, at: &Node) -> Option<Strategy> {
+        let ceiling = self.share(&budget.ceiling, at.field("ceiling"));
+        let holdback = self.share(&budget.holdback, at.field("holdback")).and_then(|holdback| {
+            if holdback <= HALF {
+                return Some(holdback);
+            }
+            let wrong = format!("a holdback of {holdback} is no holdback");
+            self.wrong(at.field("holdback").value(), wrong, "from 0.1% to 50%")
+        });
+        let within = self.time(&budget.within, at.field("within"), 5 * MINUTE..=DAY);
+        let bake = self.time(&budget.bake, at.field("bake"), MINUTE..=DAY);
+        let warm = self.warm(&budget.warm, at);
+        let (ceiling, holdback) = (ceiling?, holdback?);
+        if ceiling > holdback.rest() {
+            let place = if at.get("ceiling").is_some() { "ceiling" } else { "holdback" };
+            let wrong = format!("the ceiling of {ceiling} leaves less than the holdback of {holdback}");
+            let help = format!("a ceiling of at most {}", holdback.rest());
+            return self.wrong(at.field(place).value(), wrong, help);
+        }
+        let budget = f64::from(budget.requests);
+        Some(Strategy::HarmBudget { budget, ceiling, within: within?, holdback, bake: bake?, warm: warm? })
     }
 
     fn linear(&mut self, linear: &Linear, at: &Node) -> Option<Strategy> {

@@ -6,18 +6,23 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Time;
+use super::{Compare, Split, Time};
 use crate::gate::TasksRule;
 
 /// One question that is asked of the world.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(extend("examples" = [
+    {"compare": {}},
     {"alarm": {"name": "web-5xx"}},
     {"tasks": {}},
     {"probe": {"name": "smoke", "url": "http://{load_balancer}:9001/healthz"}}
 ]))]
 pub(crate) enum Gate {
+    /// Is the candidate no worse than the stable slot, in the same minutes? At most one in a spec.
+    Compare(Box<Compare>),
+    /// Does the candidate get the requests that its weight says? At most one in a spec.
+    Split(Split),
     /// Is this CloudWatch alarm quiet?
     Alarm(Alarm),
     /// Is this CloudWatch metric, or metric math over several, within its bound?

@@ -2,6 +2,7 @@
 //! complete from is made of them, and what is said above a field is what hovering over it shows.
 //! They mean nothing yet; `check` turns them into a [`Spec`](super::Spec).
 
+mod compare;
 mod gate;
 mod value;
 
@@ -11,8 +12,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use compare::{Compare, Custom, Errors, Feed, Latency, Margins, Prometheus, Split, Unproven};
 pub(super) use gate::{Absent, Alarm, AtStart, Gate, Input, InsufficientData, Metric, MissingData, Of, Probe, Tasks};
-pub(super) use value::{Percent, Time};
+pub(super) use value::{Percent, Percentage, Time};
 
 use super::model;
 
@@ -42,11 +44,13 @@ pub(super) struct Document {
     /// Where the new task definition comes from: exactly one of `file`, `images` and `registered`.
     #[schemars(required, with = "Release")]
     pub(super) release: Option<Release>,
-    /// How traffic moves: exactly one of `canary`, `linear` and `blue_green`.
+    /// How traffic moves: exactly one of `harm_budget`, `canary`, `linear` and `blue_green`.
     #[schemars(required, with = "Strategy")]
     pub(super) strategy: Option<Strategy>,
     /// What is asked of the world while the rollout runs. A gate that fails sends the traffic back;
-    /// a step passes only on fresh verdicts. A `tasks` gate is added when none is listed.
+    /// a step passes only on fresh verdicts. With no gates at all the candidate is compared with the stable
+    /// slot: `- compare: {}`; `harm_budget` always compares. A `tasks` gate is added when none is listed, and
+    /// a `split` gate that only tells.
     #[serde(default)]
     #[schemars(with = "Vec<Gate>", length(max = 100))]
     pub(super) gates: Vec<Option<Gate>>,
@@ -146,17 +150,56 @@ pub(super) struct Images {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(extend("examples" = [
+    {"harm_budget": {}},
     {"linear": {"step": "10%", "every": "5m"}},
     {"blue_green": {}},
     {"canary": {"steps": ["…"]}}
 ]))]
 pub(super) enum Strategy {
+    /// As fast as a number of harmed requests allows: the `compare` gate chooses every share.
+    HarmBudget(HarmBudget),
     /// A list of steps, then everything.
     Canary(Canary),
     /// Equal steps at equal intervals.
     Linear(Linear),
     /// Everything at once, after the probes.
     BlueGreen(BlueGreen),
+}
+
+/// As fast as a number of harmed requests allows. The share is what keeps the harm that a bad release could
+/// do before it is seen within `requests`. Once the candidate is proven no worse, it gets everything but a
+/// holdback, and after a last comparison everything.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct HarmBudget {
+    /// How many harmed requests are acceptable: failed, or slower than they should be.
+    #[schemars(range(min = 1, max = 1_000_000), extend("examples" = [50]))]
+    pub(super) requests: u32,
+    /// The most the candidate gets before it is proven no worse.
+    pub(super) ceiling: Percent,
+    /// How long the proof may take; then `unproven` of the compare gate says what becomes of it. From 5m to 1d.
+    pub(super) within: Time,
+    /// What the stable slot keeps, for a last comparison, once the candidate is proven no worse. Up to 50%.
+    pub(super) holdback: Percent,
+    /// How long it keeps that. From 1m to 1d.
+    pub(super) bake: Time,
+    /// How long both slots stay at full strength, judged, after everything has moved. From 1m to 1d.
+    pub(super) warm: Time,
+}
+
+impl Default for HarmBudget {
+    fn default() -> Self {
+        let minutes = |n: u64| Time::of(Duration::from_secs(n * 60));
+        let percent = |text: &str| Percent(text.to_owned());
+        Self {
+            requests: 50,
+            ceiling: percent("50%"),
+            within: minutes(30),
+            holdback: percent("5%"),
+            bake: minutes(10),
+            warm: warm(),
+        }
+    }
 }
 
 /// A list of steps, then everything.

@@ -73,3 +73,35 @@ impl JsonSchema for Percent {
         })
     }
 }
+
+/// A part of something as written: `1%`, `0.03%`. The sign is never left out, so that 0.01 and 1 % cannot be
+/// taken for each other.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Percentage(pub(crate) String);
+
+impl Percentage {
+    /// `part` of 1, to a thousandth of a percent.
+    pub(super) fn of(part: f64) -> Self {
+        Self(format!("{}%", (part * 1e5).round() / 1e3))
+    }
+}
+
+impl JsonSchema for Percentage {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Percentage".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": "percentage",
+            "type": "string",
+            "pattern": r"^\d+(\.\d+)? ?%$|\$\{",
+            "examples": ["1%", "0.03%"],
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! The harm-budget ramp: the candidate's share goes up as far as the evidence allows, until it is proven that
+//! the candidate may have everything.
+
+use super::effect::Observation;
+use super::notice::Notice;
+use super::state::{BRISK_POLL, RAISE_LEAST, Stage, State};
+use super::{Machine, Reaction};
+use crate::clock::Timestamp;
+use crate::gate::compare::RampRule;
+use crate::gate::{Check, Standing};
+use crate::traffic::Share;
+
+impl Machine {
+    pub(super) fn check_ramp(
+        &mut self,
+        gate: usize,
+        rule: &RampRule,
+        (seen, asked): (&Observation, Timestamp),
+        out: &mut Reaction,
+    ) {
+        self.settle_raise(out);
+        if self.is_paused() || seen.rule.is_none() {
+            return self.next_look();
+        }
+        if self.memory.unsettled.is_some() {
+            return self.look_again(BRISK_POLL);
+        }
+        let unproven = self.unproven();
+        if unproven.is_none() && (self.is_proven(gate) || self.is_last_call()) {
+            return self.pass_step(out);
+        }
+        if self.memory.now >= self.deadline() {
+            return self.out_of_evidence(unproven.unwrap_or(gate), out);
+        }
+        match self.next_share(gate, rule) {
+            Some(share) => {
+                if self.give(share, (seen, asked), self.pace(), out) {
+                    let since = self.memory.now;
+                    self.set_stage(Stage::Raising { to: share, since });
+                }
+            }
+            None => self.next_look(),
+        }
+    }
+
+    /// Whether the comparison says that the candidate may have everything.
+    fn is_proven(&self, gate: usize) -> bool {
+        match (&self.plan.gates[gate].check, &self.memory.standings[gate]) {
+            (Check::Compare(rule), Standing::Compare(comparison)) => comparison.is_proven(rule),
+            _ => false,
+        }
+    }
+
+    /// The share to raise to, if the comparison allows one that is worth a write.
+    fn next_share(&self, gate: usize, ramp: &RampRule) -> Option<Share> {
+        let (Check::Compare(rule), Standing::Compare(comparison)) =
+            (&self.plan.gates[gate].check, &self.memory.standings[gate])
+        else {
+            return None;
+        };
+        let has = self.memory.accepted;
+        let next = comparison.next_share(rule, ramp, &self.memory.course, self.memory.now).min(ramp.ceiling);
+        let least = RAISE_LEAST.max(has.permille().div_ceil(10));
+        let worth = has == Share::NONE || next == ramp.ceiling || next.permille() >= has.permille() + least;
+        // Two shares that differ by the rounding of weights cannot be told apart when they are read back.
+        let told_apart = has == Share::NONE || next.permille() >= has.permille() + RAISE_LEAST;
+        (next > has && worth && told_apart).then_some(next)
+    }
+
+    /// A raise was read back.
+    pub(super) fn raised(&mut self, out: &mut Reaction) {
+        self.settle_raise(out);
+        self.next_look();
+    }
+
+    /// Once it is known what became of a raise, it is told, and the next one can be decided.
+    fn settle_raise(&mut self, out: &mut Reaction) {
+        let State::Forward { stage: Stage::Raising { to, since }, .. } = self.state else { return };
+        if self.memory.unsettled.is_some() {
+            return;
+        }
+        if self.memory.accepted == to {
+            out.notices.push(Notice::Shifted { share: to, took: self.memory.now.since(since) });
+        }
+        self.set_stage(Stage::Ramping);
+    }
+}
