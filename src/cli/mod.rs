@@ -1,5 +1,6 @@
 //! The commands: one file each. Only this module reads the environment and the command line.
 
+mod backtest;
 mod context;
 mod drive;
 mod exit;
@@ -74,6 +75,8 @@ enum Command {
     Approve(word::Args),
     /// Say what a spec would do: how likely it finds a bad release and how many requests that costs.
     Simulate(simulate::Args),
+    /// Judge recorded metrics as the spec's compare and split gates would have.
+    Backtest(backtest::Args),
     /// Serve an AWS account in miniature on a loopback port.
     Lab(lab::Args),
     /// Print the JSON Schema of specs.
@@ -122,6 +125,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Continue(args) => word::run(context, Word::Continue, args).await,
         Command::Approve(args) => word::run(context, Word::Approve, args).await,
         Command::Simulate(args) => simulate::run(context, args),
+        Command::Backtest(args) => backtest::run(context, &args),
         Command::Lab(args) => lab::run(context, args).await,
         Command::Schema => schema::run(),
     }

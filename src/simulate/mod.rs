@@ -19,5 +19,5 @@ pub mod world;
 pub use figures::{Chance, Figures};
 pub use grid::{Cell, Grid};
 pub use regression::{Regression, RegressionError};
-pub use rollout::{Case, Course, End, Rehearsal, Untried};
+pub use rollout::{Case, Course, End, HARM_WITHIN, Rehearsal, Untried};
 pub use survey::survey;

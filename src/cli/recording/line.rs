@@ -49,6 +49,14 @@ impl Reader {
         }
     }
 
+    /// Says what a slot's times must be.
+    pub(super) fn expect(&mut self, role: Role, marks: Vec<f64>) {
+        match role {
+            Role::Stable => self.stable = Some(marks),
+            Role::Candidate => self.candidate = Some(marks),
+        }
+    }
+
     /// Reads one line without its line break.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Line, Wrong> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -94,7 +102,7 @@ impl Reader {
 }
 
 /// Times, as they are told.
-pub(super) fn listed(marks: &[f64]) -> String {
+pub(in crate::cli) fn listed(marks: &[f64]) -> String {
     if marks.is_empty() {
         return "no time".to_owned();
     }

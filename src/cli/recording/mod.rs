@@ -43,7 +43,10 @@ mod read;
 mod tests;
 mod write;
 
-pub(super) use read::{Bins, Found};
+pub(super) use line::listed;
+pub(super) use read::Bins;
+#[cfg(test)]
+pub(super) use read::Found;
 pub(super) use write::Writer;
 
 use crate::count::Counts;
@@ -89,11 +92,11 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
-    fn new(what: impl Into<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>) -> Self {
         Self { line: None, what: what.into(), right: None }
     }
 
-    fn right(mut self, right: impl Into<String>) -> Self {
+    pub(super) fn right(mut self, right: impl Into<String>) -> Self {
         self.right = Some(right.into());
         self
     }

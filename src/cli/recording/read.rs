@@ -8,6 +8,7 @@ use super::line::{Line, Reader, listed};
 use super::{LINE_LIMIT, ORDER_WITHIN, Recorded, Wrong};
 use crate::clock::{Timestamp, span};
 use crate::fleet::Role;
+use crate::text::many;
 
 /// What was found beside the counts, and is told.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -21,6 +22,26 @@ pub(in crate::cli) struct Found {
     pub(in crate::cli) first_revised: Option<u64>,
     /// Lines that repeated what was said.
     pub(in crate::cli) repeated: u64,
+}
+
+impl Found {
+    /// What is worth telling.
+    pub(in crate::cli) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.out_of_order > 0 {
+            notes.push(format!("{} came after a later one, and were sorted", many(self.out_of_order, "line")));
+        }
+        if let Some(first) = self.first_revised {
+            let revised = many(self.revised, "line");
+            notes.push(format!(
+                "{revised} said another thing of a bin than an earlier one and counted instead, first line {first}"
+            ));
+        }
+        if self.repeated > 0 {
+            notes.push(format!("{} said what an earlier one had said", many(self.repeated, "line")));
+        }
+        notes
+    }
 }
 
 /// Reads bins, oldest first. Memory holds no more than the bins of [`ORDER_WITHIN`].
@@ -61,6 +82,16 @@ impl<R: BufRead> Bins<R> {
     /// The times at which a slot counts slow answers, as far as the file has been read.
     pub(in crate::cli) fn marks(&self, role: Role) -> &[f64] {
         self.reader.marks(role).unwrap_or_default()
+    }
+
+    /// Says what a slot's times must be, where another file has said so.
+    pub(in crate::cli) fn expect(&mut self, role: Role, marks: Vec<f64>) {
+        self.reader.expect(role, marks);
+    }
+
+    /// Whether a slot has had a line with requests, as far as the file has been read.
+    pub(in crate::cli) fn has(&self, role: Role) -> bool {
+        self.reader.marks(role).is_some()
     }
 
     /// What has been found so far.
