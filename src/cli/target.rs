@@ -86,7 +86,7 @@ pub(super) struct Compiled {
 
 /// Reads what the spec names in the account.
 pub(super) async fn surveyed(context: &Context, (aws, clock): (&Aws, &Clock), spec: &Spec) -> Result<Survey, Failure> {
-    let surveyor = AlbSurveyor::new(aws.clone(), clock.clone());
+    let surveyor = AlbSurveyor::new(aws.clone(), clock.clone(), context.variables().clone(), context.connect_to());
     surveyor.survey(&request(spec)).await.map_err(|error| {
         let failure = Failure::from(error);
         let lost = matches!(failure.exit, Exit::Denied | Exit::Unexpected);

@@ -2,6 +2,8 @@
 
 pub mod alb;
 pub mod aws;
+mod http;
+mod prometheus;
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! The metric gate: any CloudWatch metric, or metric math over several, against a bound.
+//! The metric gate: any CloudWatch metric, metric math over several, or a PromQL query, against a bound.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,10 +10,8 @@ use crate::fleet::Role;
 /// A metric that must stay within a bound.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricRule {
-    /// The metrics that are read, by the id that the expression calls them.
-    pub inputs: Vec<Input>,
-    /// Metric math over the ids; `None` when there is one input, which is then the value.
-    pub expression: Option<String>,
+    /// Where its value comes from.
+    pub source: MetricSource,
     /// What the value must not do.
     pub bound: Bound,
     /// The length of one datapoint.
@@ -22,10 +20,40 @@ pub struct MetricRule {
     pub breaching: u32,
     /// See `breaching`.
     pub of: u32,
-    /// The id of the input that counts samples, and the least sum a datapoint needs to count at all.
-    pub samples: Option<(String, f64)>,
     /// What no datapoint at all means, once the step has lasted as long as it may.
     pub missing_data: MissingData,
+}
+
+/// Where a metric's value comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MetricSource {
+    /// CloudWatch.
+    CloudWatch(CloudWatchMetric),
+    /// A Prometheus server.
+    Prometheus(PrometheusMetric),
+}
+
+/// CloudWatch metrics, and what is computed of them.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct CloudWatchMetric {
+    /// The metrics that are read, by the id that the expression calls them.
+    pub inputs: Vec<Input>,
+    /// Metric math over the ids; `None` when there is one input, which is then the value.
+    pub expression: Option<String>,
+    /// The id of the input that counts samples, and the least sum a datapoint needs to count at all.
+    pub samples: Option<(String, f64)>,
+}
+
+/// One value by PromQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrometheusMetric {
+    /// The server: `http://prometheus:9090`.
+    pub url: String,
+    /// Headers to send. Values may hold `${VAR}`, filled in when they are sent and never written down.
+    pub headers: Vec<(String, String)>,
+    /// What is asked; its answer must be one series. `<service>` and `<target_group>` stand for the
+    /// candidate's, `<window>` for the rule's period.
+    pub query: String,
 }
 
 /// What a value must not do.
@@ -116,18 +144,29 @@ pub struct MetricReading {
 impl MetricRule {
     /// What it asks, in one line.
     pub(super) fn question(&self) -> String {
-        let value = match (&self.expression, self.inputs.first()) {
-            (Some(expression), _) => expression.clone(),
-            (None, Some(input)) => format!("{} {}", input.statistic, input.metric),
-            (None, None) => String::new(),
+        let value = match &self.source {
+            MetricSource::Prometheus(metric) => metric.query.clone(),
+            MetricSource::CloudWatch(metric) => match (&metric.expression, metric.inputs.first()) {
+                (Some(expression), _) => expression.clone(),
+                (None, Some(input)) => format!("{} {}", input.statistic, input.metric),
+                (None, None) => String::new(),
+            },
         };
         let times = if self.of > 1 { format!(" in {} of {}", self.breaching, self.of) } else { String::new() };
         format!("{value} is {}{times} per {}", self.bound, span(self.period))
     }
 
+    /// The input that counts samples, and how many a datapoint needs.
+    fn samples(&self) -> Option<&(String, f64)> {
+        match &self.source {
+            MetricSource::CloudWatch(metric) => metric.samples.as_ref(),
+            MetricSource::Prometheus(_) => None,
+        }
+    }
+
     /// Closed datapoints with enough samples that begin at or after `from`.
     fn considered(&self, reading: &MetricReading, from: Timestamp, now: Timestamp) -> Vec<Point> {
-        let enough = |point: &&Point| match &self.samples {
+        let enough = |point: &&Point| match self.samples() {
             None => true,
             Some((_, least)) => {
                 reading.samples.iter().any(|s| s.at == point.at && s.value.is_finite() && s.value >= *least)
@@ -174,7 +213,7 @@ fn nothing(rule: &MetricRule, reading: &MetricReading, window: Window<'_>) -> Ve
     if late && rule.missing_data == MissingData::Fail {
         return Verdict::fail("no data, which this spec counts as a breach");
     }
-    let sparse = rule.samples.as_ref().and_then(|(id, least)| {
+    let sparse = rule.samples().and_then(|(id, least)| {
         let last = reading.samples.iter().rev().find(|s| s.at >= window.step)?;
         Some(format!("too few samples: {} {id}, at least {least} needed", number(last.value)))
     });
@@ -199,15 +238,18 @@ mod tests {
         Timestamp::from_millis(1_200_000 + seconds * 1000)
     }
 
+    fn source(samples: Option<(String, f64)>) -> MetricSource {
+        let expression = Some("100 * e / r".into());
+        MetricSource::CloudWatch(CloudWatchMetric { inputs: Vec::new(), expression, samples })
+    }
+
     fn rule() -> MetricRule {
         MetricRule {
-            inputs: Vec::new(),
-            expression: Some("100 * e / r".into()),
+            source: source(None),
             bound: Bound::Above(1.0),
             period: Duration::from_secs(60),
             breaching: 1,
             of: 1,
-            samples: None,
             missing_data: MissingData::Inconclusive,
         }
     }
@@ -260,7 +302,7 @@ mod tests {
 
     #[test]
     fn too_few_samples_make_a_point_say_nothing() {
-        let rule = MetricRule { samples: Some(("r".into(), 50.0)), ..rule() };
+        let rule = MetricRule { source: source(Some(("r".into(), 50.0))), ..rule() };
         let sparse = verdict(&rule, &[(120, 9.0)], &[(120, 3.0)]);
         assert_eq!(sparse.outcome, Outcome::Inconclusive);
         assert!(sparse.evidence.contains("at least 50"), "{}", sparse.evidence);

@@ -17,7 +17,9 @@ use std::time::Duration;
 pub use alarm::{AlarmReading, AlarmRule, AtStart, Insufficient};
 pub use burn::{BurnReading, BurnRule, Burnt};
 pub use compare::CompareRule;
-pub use metric::{Bound, Input, MetricReading, MetricRule, MissingData, Of, Point};
+pub use metric::{
+    Bound, CloudWatchMetric, Input, MetricReading, MetricRule, MetricSource, MissingData, Of, Point, PrometheusMetric,
+};
 pub use said::{CommandRule, SaidReading, WebhookRule};
 pub use split::{Split, SplitRule};
 pub use standing::Standing;

@@ -7,8 +7,9 @@ use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{AlarmState, Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Stopped, Target};
 use crate::gate::{
-    AlarmReading, AlarmRule, AtStart, Bound, Check, Gate, Input, Insufficient, MetricReading, MetricRule, MissingData,
-    Of, Point, ProbeReading, ProbeRule, Reading, TasksReading, TasksRule,
+    AlarmReading, AlarmRule, AtStart, Bound, Check, CloudWatchMetric, Gate, Input, Insufficient, MetricReading,
+    MetricRule, MetricSource, MissingData, Of, Point, ProbeReading, ProbeRule, PrometheusMetric, Reading, TasksReading,
+    TasksRule,
 };
 use crate::machine::{Answer, Event, Observation, Word};
 use crate::name::{RolloutId, RolloutName};
@@ -98,21 +99,32 @@ fn gates() -> Vec<Gate> {
         absent_is_zero: true,
     };
     let metric = MetricRule {
-        inputs: vec![input(Of::Slot(Role::Stable)), input(Of::Slot(Role::Candidate)), input(Of::LoadBalancer)],
-        expression: Some("100 * e / r".into()),
+        source: MetricSource::CloudWatch(CloudWatchMetric {
+            inputs: vec![input(Of::Slot(Role::Stable)), input(Of::Slot(Role::Candidate)), input(Of::LoadBalancer)],
+            expression: Some("100 * e / r".into()),
+            samples: Some(("r".into(), 50.0)),
+        }),
         bound: Bound::Above(0.1),
         period: MINUTE,
         breaching: 2,
         of: 3,
-        samples: Some(("r".into(), 50.0)),
         missing_data: MissingData::Inconclusive,
     };
     let plain = MetricRule {
-        inputs: vec![input(Of::Named)],
-        expression: None,
+        source: MetricSource::CloudWatch(CloudWatchMetric {
+            inputs: vec![input(Of::Named)],
+            ..CloudWatchMetric::default()
+        }),
         bound: Bound::Below(f64::NEG_INFINITY),
-        samples: None,
         missing_data: MissingData::Fail,
+        ..metric.clone()
+    };
+    let scraped = MetricRule {
+        source: MetricSource::Prometheus(PrometheusMetric {
+            url: "https://prometheus.example.com".into(),
+            headers: vec![("Authorization".into(), "Bearer ${TOKEN}".into())],
+            query: "sum(rate(errors_total{service=\"<service>\"}[<window>]))".into(),
+        }),
         ..metric.clone()
     };
     let probe = ProbeRule {
@@ -130,6 +142,7 @@ fn gates() -> Vec<Gate> {
         Check::Probe(probe),
         Check::Metric(metric),
         Check::Metric(plain),
+        Check::Metric(scraped),
         Check::Tasks(TasksRule::default()),
     ];
     (0..).zip(checks).map(|(n, check)| Gate { name: format!("gate-{n}"), check, watch: false }).collect()

@@ -13,7 +13,7 @@ pub use mermaid::mermaid;
 pub use text::text;
 
 use super::{Action, Plan, ReleasePlan, Step};
-use crate::gate::{Check, Gate, Of};
+use crate::gate::{Check, Gate, MetricSource, Of};
 use crate::name::Arn;
 use crate::text::many;
 use crate::traffic::Share;
@@ -105,14 +105,10 @@ fn needs(gate: &Gate) -> String {
     match &gate.check {
         Check::Alarm(rule) => format!("the state and history of alarm {}", rule.alarm),
         Check::Metric(rule) => {
-            let inputs: Vec<String> = rule.inputs.iter().map(input).collect();
-            let samples = match &rule.samples {
-                Some((id, least)) => format!(", each with at least {least} in {id}"),
-                None => String::new(),
-            };
+            let (samples, source) = read_from(&rule.source);
             let (of, period) = (rule.of, crate::clock::span(rule.period));
             let points = if of == 1 { "datapoint" } else { "datapoints" };
-            format!("{of} {points} of {period}{samples}, after each step: {}", inputs.join(", "))
+            format!("{of} {points} of {period}{samples}, after each step: {source}")
         }
         Check::Probe(rule) => {
             let wait = crate::clock::span(rule.timeout);
@@ -124,6 +120,21 @@ fn needs(gate: &Gate) -> String {
         Check::Compare(_) | Check::Split(_) | Check::Burn(_) => "requests in both slots".to_owned(),
         Check::Webhook(_) | Check::Command(_) => "an answer".to_owned(),
         Check::Tasks(_) => "the service's tasks and the load balancer's health checks".to_owned(),
+    }
+}
+
+/// What else a datapoint needs, and where it is read.
+fn read_from(source: &MetricSource) -> (String, String) {
+    match source {
+        MetricSource::CloudWatch(metric) => {
+            let inputs: Vec<String> = metric.inputs.iter().map(input).collect();
+            let samples = match &metric.samples {
+                Some((id, least)) => format!(", each with at least {least} in {id}"),
+                None => String::new(),
+            };
+            (samples, inputs.join(", "))
+        }
+        MetricSource::Prometheus(metric) => (String::new(), format!("one series of {}", metric.url)),
     }
 }
 

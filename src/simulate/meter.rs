@@ -12,7 +12,7 @@ use super::world::{Condition, START};
 use crate::clock::Timestamp;
 use crate::count::{Bin, Counts};
 use crate::fleet::Role;
-use crate::gate::{Bound, Input, MetricReading, MetricRule, Of, Point};
+use crate::gate::{Bound, CloudWatchMetric, Input, MetricReading, MetricRule, MetricSource, Of, Point};
 use crate::lab::Formula;
 
 /// What an input counts.
@@ -32,7 +32,8 @@ enum Kind {
 /// One metric gate's inputs, as far as they have been published.
 #[derive(Clone, Debug)]
 pub(super) struct Meter {
-    rule: MetricRule,
+    asked: CloudWatchMetric,
+    period: Duration,
     kinds: Vec<Kind>,
     formula: Option<Formula>,
     series: Vec<BTreeMap<u64, f64>>,
@@ -44,14 +45,22 @@ pub(super) struct Meter {
 impl Meter {
     /// A meter for `rule`; `None` when it asks for something that is not simulated.
     pub(super) fn new(rule: &MetricRule) -> Option<Self> {
-        let kinds = rule.inputs.iter().map(kind).collect::<Option<Vec<_>>>()?;
-        let formula = rule.expression.as_deref().map(Formula::parse).transpose().ok()?;
+        let MetricSource::CloudWatch(asked) = &rule.source else { return None };
+        let kinds = asked.inputs.iter().map(kind).collect::<Option<Vec<_>>>()?;
+        let formula = asked.expression.as_deref().map(Formula::parse).transpose().ok()?;
         if kinds.is_empty() || rule.period.as_secs() == 0 {
             return None;
         }
         let series = vec![BTreeMap::new(); kinds.len()];
-        let mut meter =
-            Self { rule: rule.clone(), kinds, formula, series, metered: 0, dice: Pcg64Mcg::seed_from_u64(0) };
+        let mut meter = Self {
+            asked: asked.clone(),
+            period: rule.period,
+            kinds,
+            formula,
+            series,
+            metered: 0,
+            dice: Pcg64Mcg::seed_from_u64(0),
+        };
         // An expression that cannot be computed over whole series never can.
         for series in &mut meter.series {
             series.insert(0, 1.0);
@@ -74,7 +83,7 @@ impl Meter {
         since: Timestamp,
         closed: Timestamp,
     ) -> MetricReading {
-        let each = times(self.rule.period, span);
+        let each = times(self.period, span);
         while let Some(bins) = drawn.get(self.metered * each..(self.metered + 1) * each) {
             if bins.last().is_none_or(|(bin, _)| bin.at + span > closed) {
                 break;
@@ -82,7 +91,7 @@ impl Meter {
             self.meter(bins);
             self.metered += 1;
         }
-        let period = self.rule.period.as_secs();
+        let period = self.period.as_secs();
         let from = since.as_millis() / 1000 / period * period;
         let points = |series: &BTreeMap<u64, f64>| {
             series
@@ -90,8 +99,8 @@ impl Meter {
                 .map(|(at, value)| Point { at: Timestamp::from_millis(at * 1000), value: *value })
                 .collect()
         };
-        let sampled = self.rule.samples.as_ref().and_then(|(id, _)| {
-            self.rule.inputs.iter().position(|input| input.id == *id).map(|index| points(&self.series[index]))
+        let sampled = self.asked.samples.as_ref().and_then(|(id, _)| {
+            self.asked.inputs.iter().position(|input| input.id == *id).map(|index| points(&self.series[index]))
         });
         MetricReading {
             values: self.values(from).map(|values| points(&values)).unwrap_or_default(),
@@ -102,13 +111,13 @@ impl Meter {
     /// The value of every period from `from` on in which an input that is not filled with zeros has one.
     fn values(&self, from: u64) -> Result<BTreeMap<u64, f64>, String> {
         let since = |series: &BTreeMap<u64, f64>| series.range(from..).map(|(at, value)| (*at, *value)).collect();
-        let anchors: Vec<usize> = (0..self.kinds.len()).filter(|n| !self.rule.inputs[*n].absent_is_zero).collect();
+        let anchors: Vec<usize> = (0..self.kinds.len()).filter(|n| !self.asked.inputs[*n].absent_is_zero).collect();
         let mut values: BTreeMap<u64, f64> = match &self.formula {
             None => since(&self.series[0]),
             Some(formula) => {
-                let named = self.rule.inputs.iter().zip(&self.series);
+                let named = self.asked.inputs.iter().zip(&self.series);
                 let named = named.map(|(input, series)| (input.id.clone(), since(series)));
-                formula.compute(named.collect(), self.rule.period.as_secs())?
+                formula.compute(named.collect(), self.period.as_secs())?
             }
         };
         values.retain(|at, _| anchors.is_empty() || anchors.iter().any(|n| self.series[*n].contains_key(at)));
@@ -119,7 +128,7 @@ impl Meter {
     fn meter(&mut self, bins: &[(Bin, [Condition; 2])]) {
         let at = bins.first().map(|(bin, _)| bin.at).unwrap_or(START).as_millis() / 1000;
         for index in 0..self.kinds.len() {
-            let input = &self.rule.inputs[index];
+            let input = &self.asked.inputs[index];
             let filled = input.absent_is_zero.then_some(0.0);
             let value = self.value(index, bins).or(filled);
             if let Some(value) = value {
@@ -130,7 +139,7 @@ impl Meter {
 
     /// One input's value of a period; `None` where CloudWatch would have no datapoint.
     fn value(&mut self, index: usize, bins: &[(Bin, [Condition; 2])]) -> Option<f64> {
-        let of = self.rule.inputs[index].of;
+        let of = self.asked.inputs[index].of;
         let total =
             |part: fn(&Counts) -> f64| -> f64 { bins.iter().flat_map(|(bin, _)| counted(bin, of)).map(part).sum() };
         let requests = total(|counts| counts.requests);
@@ -166,7 +175,10 @@ impl Meter {
         let series =
             |value: f64| (first..last).map(|n| Point { at: Timestamp::from_millis(n * period), value }).collect();
         let (Bound::Above(limit) | Bound::Below(limit)) = rule.bound;
-        let least = rule.samples.as_ref().map(|(_, least)| *least);
+        let least = match &rule.source {
+            MetricSource::CloudWatch(asked) => asked.samples.as_ref().map(|(_, least)| *least),
+            MetricSource::Prometheus(_) => None,
+        };
         MetricReading { values: series(limit), samples: least.map(series).unwrap_or_default() }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
-use tidegate::gate::{Bound, Check, Gate, MetricRule, MissingData, TasksRule};
+use tidegate::gate::{Bound, Check, CloudWatchMetric, Gate, MetricRule, MetricSource, MissingData, TasksRule};
 use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
 use tidegate::plan::Plan;
 use tidegate::traffic::Share;
@@ -151,13 +151,14 @@ impl Runner<'_> {
 /// The gates of simulated rollouts: the candidate's error rate, and its tasks.
 pub fn gates() -> Vec<Gate> {
     let errors = MetricRule {
-        inputs: Vec::new(),
-        expression: Some("100 * e / r".into()),
+        source: MetricSource::CloudWatch(CloudWatchMetric {
+            expression: Some("100 * e / r".into()),
+            ..CloudWatchMetric::default()
+        }),
         bound: Bound::Above(1.0),
         period: Duration::from_secs(60),
         breaching: 1,
         of: 1,
-        samples: None,
         missing_data: MissingData::Inconclusive,
     };
     vec![

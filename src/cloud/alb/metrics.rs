@@ -3,18 +3,23 @@
 //! Every input is asked for as it is, so that zero-filling never invents a point: a value counts
 //! only where an input that is not zero-filled has one.
 
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
+use std::time::Duration;
 
+use aws_sdk_cloudwatch::types::MetricDataQuery;
+
+use super::ask::{Bundle, floor, points, query};
 use crate::clock::Timestamp;
 use crate::cloud::aws::cloudwatch::Series;
 use crate::fault::Fault;
 use crate::fleet::{Role, Target};
-use crate::gate::{Input, MetricReading, MetricRule, Of, Point, Reading};
+use crate::gate::{CloudWatchMetric, Input, MetricReading, Of, Point, Reading};
 
 /// One metric gate's part of a call: its queries carry a prefix of its own.
 #[derive(Clone, Debug)]
 pub(super) struct Part<'a> {
-    pub rule: &'a MetricRule,
+    pub metric: &'a CloudWatchMetric,
+    /// The length of a datapoint.
+    pub period: Duration,
     /// Where the reading goes.
     pub place: usize,
     /// Zero-filled inputs of which CloudWatch knows no point at all.
@@ -32,14 +37,14 @@ impl Part<'_> {
     }
 
     fn anchors(&self) -> Vec<&Input> {
-        self.rule.inputs.iter().filter(|input| !input.absent_is_zero).collect()
+        self.metric.inputs.iter().filter(|input| !input.absent_is_zero).collect()
     }
 
     /// What is computed for the value; `None` when it is the first input as it is.
     fn expression(&self) -> Option<String> {
-        let first = self.rule.inputs.first()?;
+        let first = self.metric.inputs.first()?;
         let filled = first.absent_is_zero && !self.anchors().is_empty();
-        let text = match &self.rule.expression {
+        let text = match &self.metric.expression {
             Some(expression) => expression.as_str(),
             None if filled => first.id.as_str(),
             None => return None,
@@ -50,7 +55,7 @@ impl Part<'_> {
     /// What stands for an id of the rule. An input without a single point may have nothing that
     /// FILL could fill, so it becomes nought times an input that has points.
     fn term(&self, id: &str) -> Option<String> {
-        let input = self.rule.inputs.iter().find(|input| input.id == id)?;
+        let input = self.metric.inputs.iter().find(|input| input.id == id)?;
         let own = self.id(id);
         if !input.absent_is_zero {
             return Some(own);
@@ -61,16 +66,10 @@ impl Part<'_> {
         }
     }
 
-    pub(super) fn queries(&self, target: &Target) -> Vec<MetricDataQuery> {
-        let period = i32::try_from(self.rule.period.as_secs()).unwrap_or(i32::MAX);
-        let raw = self.rule.inputs.iter().map(|input| {
-            let metric = Metric::builder()
-                .namespace(&input.namespace)
-                .metric_name(&input.metric)
-                .set_dimensions(Some(dimensions(input, target)))
-                .build();
-            let stat = MetricStat::builder().metric(metric).period(period).stat(&input.statistic).build();
-            MetricDataQuery::builder().id(self.id(&input.id)).metric_stat(stat).return_data(true).build()
+    pub(super) fn queries(&self, target: &Target) -> Bundle {
+        let raw = self.metric.inputs.iter().map(|input| {
+            let metric = (input.namespace.as_str(), input.metric.as_str());
+            query(self.id(&input.id), metric, dimensions(input, target), (&input.statistic, self.period))
         });
         let value = self
             .expression()
@@ -86,7 +85,7 @@ impl Part<'_> {
         if !anchored || self.expression().is_none() || !empty(&self.value()) {
             return Vec::new();
         }
-        let zero = self.rule.inputs.iter().filter(|input| input.absent_is_zero && empty(&self.id(&input.id)));
+        let zero = self.metric.inputs.iter().filter(|input| input.absent_is_zero && empty(&self.id(&input.id)));
         zero.map(|input| input.id.clone()).collect()
     }
 
@@ -98,19 +97,19 @@ impl Part<'_> {
     }
 
     fn read(&self, series: &Series, since: Timestamp) -> Result<MetricReading, Fault> {
-        let from = floor(since, self.rule.period.as_secs());
-        let value = match (self.expression(), self.rule.inputs.first()) {
+        let from = floor(since, self.period);
+        let value = match (self.expression(), self.metric.inputs.first()) {
             (Some(_), _) => points(series, &self.value())?,
             (None, Some(input)) => points(series, &self.id(&input.id))?,
             (None, None) => &[],
         };
         let anchors = self.anchors();
-        let real = if anchors.is_empty() { self.rule.inputs.iter().collect() } else { anchors };
+        let real = if anchors.is_empty() { self.metric.inputs.iter().collect() } else { anchors };
         let mut moments = Vec::new();
         for input in real {
             moments.extend(points(series, &self.id(&input.id))?.iter().map(|point| point.at));
         }
-        let samples = match &self.rule.samples {
+        let samples = match &self.metric.samples {
             Some((id, _)) => points(series, &self.id(id))?,
             None => &[],
         };
@@ -122,29 +121,15 @@ impl Part<'_> {
     }
 }
 
-fn points<'a>(series: &'a Series, id: &str) -> Result<&'a [Point], Fault> {
-    match series.get(id) {
-        Some(Ok(points)) => Ok(points),
-        Some(Err(fault)) => Err(fault.clone()),
-        None => Ok(&[]),
-    }
-}
-
-/// The start of the period of `seconds` that `at` lies in.
-pub(super) fn floor(at: Timestamp, seconds: u64) -> Timestamp {
-    let period = seconds.max(1) * 1000;
-    Timestamp::from_millis(at.as_millis() / period * period)
-}
-
 /// The dimensions of an input: those of its owner, then those that are written out.
-fn dimensions(input: &Input, target: &Target) -> Vec<Dimension> {
+fn dimensions(input: &Input, target: &Target) -> Vec<(String, String)> {
     let mut pairs = match input.of {
         Of::Slot(role) => slot_dimensions(target, role),
         Of::LoadBalancer => vec![("LoadBalancer".to_owned(), target.load_balancer_dimension.clone())],
         Of::Named => Vec::new(),
     };
     pairs.extend(input.dimensions.iter().cloned());
-    pairs.into_iter().map(|(name, value)| Dimension::builder().name(name).value(value).build()).collect()
+    pairs
 }
 
 fn slot_dimensions(target: &Target, role: Role) -> Vec<(String, String)> {
@@ -156,15 +141,8 @@ fn slot_dimensions(target: &Target, role: Role) -> Vec<(String, String)> {
 
 /// A sum over whole minutes of one of the load balancer's own counts for a slot.
 pub(super) fn count_query(id: &str, metric: &str, target: &Target, role: Role) -> MetricDataQuery {
-    let pairs = slot_dimensions(target, role);
-    let dimensions = pairs.into_iter().map(|(name, value)| Dimension::builder().name(name).value(value).build());
-    let metric = Metric::builder()
-        .namespace("AWS/ApplicationELB")
-        .metric_name(metric)
-        .set_dimensions(Some(dimensions.collect()))
-        .build();
-    let stat = MetricStat::builder().metric(metric).period(60).stat("Sum").build();
-    MetricDataQuery::builder().id(id).metric_stat(stat).return_data(true).build()
+    let minute = Duration::from_secs(60);
+    query(id, ("AWS/ApplicationELB", metric), slot_dimensions(target, role), ("Sum", minute))
 }
 
 /// `expression` with every identifier for which `term` has something replaced by it. Numbers such
@@ -188,10 +166,7 @@ fn rewritten(expression: &str, term: impl Fn(&str) -> Option<String>) -> String 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::gate::{Bound, MissingData};
 
     fn input(id: &str, absent_is_zero: bool) -> Input {
         Input {
@@ -205,17 +180,12 @@ mod tests {
         }
     }
 
-    fn rule(inputs: Vec<Input>, expression: Option<&str>) -> MetricRule {
-        MetricRule {
-            inputs,
-            expression: expression.map(ToOwned::to_owned),
-            bound: Bound::Above(1.0),
-            period: Duration::from_secs(60),
-            breaching: 1,
-            of: 1,
-            samples: None,
-            missing_data: MissingData::Inconclusive,
-        }
+    fn metric(inputs: Vec<Input>, expression: Option<&str>) -> CloudWatchMetric {
+        CloudWatchMetric { inputs, expression: expression.map(ToOwned::to_owned), samples: None }
+    }
+
+    fn part(metric: &CloudWatchMetric, place: usize) -> Part<'_> {
+        Part { metric, period: Duration::from_secs(60), place, hollow: Vec::new() }
     }
 
     fn at(minute: u64) -> Timestamp {
@@ -240,8 +210,8 @@ mod tests {
 
     #[test]
     fn what_may_be_absent_is_filled_in_the_expression_only() {
-        let rule = rule(vec![input("e", true), input("r", false)], Some("100*e/r"));
-        let part = Part { rule: &rule, place: 3, hollow: Vec::new() };
+        let metric = metric(vec![input("e", true), input("r", false)], Some("100*e/r"));
+        let part = part(&metric, 3);
         assert_eq!(part.expression().as_deref(), Some("100*FILL(g3_e,0)/g3_r"));
         let part = Part { hollow: vec!["e".into()], ..part };
         assert_eq!(part.expression().as_deref(), Some("100*(0*g3_r)/g3_r"));
@@ -249,11 +219,11 @@ mod tests {
 
     #[test]
     fn a_filled_point_counts_only_where_requests_flowed() {
-        let rule = MetricRule {
+        let metric = CloudWatchMetric {
             samples: Some(("r".into(), 1.0)),
-            ..rule(vec![input("e", true), input("r", false)], Some("100*e/r"))
+            ..metric(vec![input("e", true), input("r", false)], Some("100*e/r"))
         };
-        let part = Part { rule: &rule, place: 0, hollow: Vec::new() };
+        let part = part(&metric, 0);
         let series = series(&[
             ("g0__value", &[(1, 0.0), (2, 5.0), (3, 0.0), (4, 0.0)]),
             ("g0_e", &[(2, 1.0)]),
@@ -267,8 +237,8 @@ mod tests {
 
     #[test]
     fn counts_alone_invent_no_zero() {
-        let rule = rule(vec![input("e", true)], None);
-        let part = Part { rule: &rule, place: 0, hollow: Vec::new() };
+        let metric = metric(vec![input("e", true)], None);
+        let part = part(&metric, 0);
         assert_eq!(part.expression(), None);
         let Reading::Metric(reading) = part.reading(&series(&[("g0_e", &[(2, 1.0)])]), at(0)) else { panic!() };
         assert_eq!(reading.values.len(), 1);
@@ -276,8 +246,8 @@ mod tests {
 
     #[test]
     fn an_input_that_was_never_published_is_asked_for_again() {
-        let rule = rule(vec![input("e", true), input("r", false)], Some("100*e/r"));
-        let part = Part { rule: &rule, place: 0, hollow: Vec::new() };
+        let metric = metric(vec![input("e", true), input("r", false)], Some("100*e/r"));
+        let part = part(&metric, 0);
         let check = |all: &[(&str, &[(u64, f64)])], expected: &[&str]| {
             assert_eq!(part.hollow_in(&series(all)), expected);
         };
@@ -289,8 +259,8 @@ mod tests {
 
     #[test]
     fn a_query_that_failed_makes_the_gate_unreadable() {
-        let rule = rule(vec![input("e", false)], None);
-        let part = Part { rule: &rule, place: 0, hollow: Vec::new() };
+        let metric = metric(vec![input("e", false)], None);
+        let part = part(&metric, 0);
         let fault = Fault::new(crate::fault::FaultKind::Denied, "GetMetricData", "no");
         let series = Series::from([("g0_e".to_owned(), Err(fault.clone()))]);
         assert_eq!(part.reading(&series, at(0)), Reading::Unreadable(fault));

@@ -3,10 +3,14 @@
 
 mod actions;
 mod alarms;
+mod ask;
+mod counts;
 mod fleet;
 mod json;
 mod known;
 mod metrics;
+mod past;
+mod promql;
 mod readings;
 mod release;
 mod rule;
@@ -26,6 +30,7 @@ pub use release::{RELEASE_TAG, ReleaseDocument};
 pub use survey::AlbSurveyor;
 
 use super::aws::{Aws, Prober, ecs};
+use super::http::Http;
 use super::{Cloud, RouteOrder, Routed};
 use crate::clock::{Clock, Timestamp};
 use crate::fault::{Fault, FaultKind};
@@ -44,9 +49,9 @@ pub struct AlbSetup {
     pub recorded: Recorded,
     /// What is registered, when something is.
     pub release: Option<ReleaseDocument>,
-    /// What `${VAR}` in a probe's headers is filled in from.
+    /// What `${VAR}` in headers is filled in from.
     pub environment: BTreeMap<String, String>,
-    /// Where plain-text probes of a `host:port` connect to instead; for a lab.
+    /// Where plain-text requests to a `host:port` connect to instead; for a lab.
     pub connect_to: Vec<(String, SocketAddr)>,
 }
 
@@ -58,6 +63,7 @@ pub struct AlbDriver {
     slots: Slots,
     recorded: Recorded,
     release: Option<ReleaseDocument>,
+    http: Http,
     prober: Prober,
     histories: Histories,
 }
@@ -72,9 +78,10 @@ impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
     pub fn new(aws: Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
         let AlbSetup { target, recorded, release, environment, connect_to } = setup;
-        let prober = Prober::new(target.dns_name.clone(), environment, connect_to);
+        let http = Http::new(environment, connect_to);
+        let prober = Prober::new(target.dns_name.clone(), http.clone());
         let slots = Slots::of(&target);
-        AlbDriver { aws, clock, target, slots, recorded, release, prober, histories: Histories::default() }
+        AlbDriver { aws, clock, target, slots, recorded, release, http, prober, histories: Histories::default() }
     }
 
     async fn find_or_register(&self, digest: &str) -> Result<String, Fault> {

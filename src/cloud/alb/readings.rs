@@ -1,88 +1,119 @@
 //! What the gates ask, read in as few calls as there are kinds.
 
-use aws_sdk_cloudwatch::types::MetricDataQuery;
+use std::time::Duration;
 
-use super::AlbDriver;
-use super::metrics::{Part, count_query, floor};
+use super::ask::{Bundle, ask, floor, points};
+use super::counts::{Question, questions};
+use super::metrics::{Part, count_query};
+use super::{AlbDriver, promql};
 use crate::clock::Timestamp;
-use crate::cloud::aws::cloudwatch::{self, QUERIES_LIMIT, Series};
+use crate::cloud::aws::cloudwatch::{self, Series};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Role, Served};
-use crate::gate::{AlarmRule, Check, Gate, MetricRule, Point, Reading};
+use crate::gate::{AlarmRule, Check, Gate, MetricSource, Point, PrometheusMetric, Reading};
 use crate::traffic::Share;
 
+/// The length of the load balancer's own datapoints.
+const MINUTE: Duration = Duration::from_secs(60);
 /// How far back the last minute with requests is looked for.
-const OBSERVED_WITHIN: std::time::Duration = std::time::Duration::from_secs(300);
+const OBSERVED_WITHIN: Duration = Duration::from_secs(300);
 
-impl AlbDriver {
-    pub(super) async fn read_gates(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
-        let mut alarms: Vec<(usize, &AlarmRule)> = Vec::new();
-        let mut metrics: Vec<(usize, &MetricRule)> = Vec::new();
+/// What one look asks, sorted by who answers; each with its gate's place.
+#[derive(Debug, Default)]
+struct Asked<'a> {
+    alarms: Vec<(usize, &'a AlarmRule)>,
+    metrics: Vec<Part<'a>>,
+    counts: Vec<Question<'a>>,
+    /// Of servers other than CloudWatch.
+    scraped: (Vec<Question<'a>>, Vec<(usize, &'a PrometheusMetric, Duration)>),
+}
+
+impl<'a> Asked<'a> {
+    fn new(gates: &[&'a Gate]) -> Self {
+        let (counts, elsewhere) = questions(gates).into_iter().partition(Question::is_measured);
+        let mut asked = Asked { counts, scraped: (elsewhere, Vec::new()), ..Asked::default() };
         for (place, gate) in gates.iter().enumerate() {
             match &gate.check {
-                Check::Alarm(rule) => alarms.push((place, rule)),
-                Check::Metric(rule) => metrics.push((place, rule)),
+                Check::Alarm(rule) => asked.alarms.push((place, rule)),
+                Check::Metric(rule) => match &rule.source {
+                    MetricSource::CloudWatch(metric) => {
+                        asked.metrics.push(Part { metric, period: rule.period, place, hollow: Vec::new() });
+                    }
+                    MetricSource::Prometheus(metric) => asked.scraped.1.push((place, metric, rule.period)),
+                },
                 _ => {}
             }
         }
+        asked
+    }
+}
+
+impl AlbDriver {
+    pub(super) async fn read_gates(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
+        let Asked { alarms, metrics, counts, scraped } = Asked::new(gates);
         let rules: Vec<&AlarmRule> = alarms.iter().map(|(_, rule)| *rule).collect();
-        let client = &self.aws.polling.cloudwatch;
-        let (rung, measured) =
-            tokio::join!(self.histories.readings(client, &rules, since), self.measure(&metrics, since));
+        let (rung, measured, scraped) = tokio::join!(
+            self.histories.readings(&self.aws.polling.cloudwatch, &rules, since),
+            self.measure(metrics, &counts, since),
+            self.scrape(&scraped.0, &scraped.1, since),
+        );
         let places = alarms.iter().map(|(place, _)| *place);
         let mut readings: Vec<Reading> = gates.iter().map(|gate| not_read_here(gate)).collect();
-        for (place, reading) in places.zip(rung).chain(measured) {
+        for (place, reading) in places.zip(rung).chain(measured).chain(scraped) {
             readings[place] = reading;
         }
         readings
     }
 
-    async fn measure(&self, rules: &[(usize, &MetricRule)], since: Timestamp) -> Vec<(usize, Reading)> {
-        let parts = rules.iter().map(|(place, rule)| Part { rule, place: *place, hollow: Vec::new() });
+    /// Everything that CloudWatch measures in one call; gates without a value whose counts were never
+    /// published are asked once more, in another way.
+    async fn measure(
+        &self,
+        mut parts: Vec<Part<'_>>,
+        counts: &[Question<'_>],
+        since: Timestamp,
+    ) -> Vec<(usize, Reading)> {
+        let now = self.clock.now();
+        let bundles = parts.iter().map(|part| part.queries(&self.target));
+        let bundles: Vec<Bundle> = bundles.chain(counts.iter().map(|question| question.queries(self))).collect();
+        let spans = parts.iter().map(|part| part.period).chain(counts.iter().map(Question::span));
+        let stretch = (floor(since, spans.max().unwrap_or(MINUTE)), now);
+        let series = ask(&self.aws.polling.cloudwatch, bundles, stretch).await;
         let mut readings = Vec::new();
-        for batch in batches(parts.collect()) {
-            match self.ask(&batch, since).await {
-                Ok(series) => readings.extend(self.judge_hollow(batch, series, since).await),
-                Err(fault) => {
-                    let unreadable = |part: &Part<'_>| (part.place, Reading::Unreadable(fault.clone()));
-                    readings.extend(batch.iter().map(unreadable));
-                }
-            }
+        for question in counts {
+            readings.extend(question.measured(self, &series, (since, now)));
         }
-        readings
-    }
-
-    /// Turns points into readings; gates without a value whose counts were never published are
-    /// asked once more, in another way.
-    async fn judge_hollow(&self, mut batch: Vec<Part<'_>>, series: Series, since: Timestamp) -> Vec<(usize, Reading)> {
-        for part in &mut batch {
+        for part in &mut parts {
             part.hollow = part.hollow_in(&series);
         }
-        let (again, done): (Vec<_>, Vec<_>) = batch.into_iter().partition(|part| !part.hollow.is_empty());
-        let mut readings: Vec<_> = done.iter().map(|part| (part.place, part.reading(&series, since))).collect();
-        if !again.is_empty() {
-            match self.ask(&again, since).await {
-                Ok(series) => readings.extend(again.iter().map(|part| (part.place, part.reading(&series, since)))),
-                Err(fault) => readings.extend(again.iter().map(|p| (p.place, Reading::Unreadable(fault.clone())))),
-            }
-        }
+        let (again, done): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| !part.hollow.is_empty());
+        readings.extend(done.iter().map(|part| (part.place, part.reading(&series, since))));
+        let bundles = again.iter().map(|part| part.queries(&self.target)).collect();
+        let series = ask(&self.aws.polling.cloudwatch, bundles, stretch).await;
+        readings.extend(again.iter().map(|part| (part.place, part.reading(&series, since))));
         readings
     }
 
-    async fn ask(&self, batch: &[Part<'_>], since: Timestamp) -> Result<Series, Fault> {
-        let queries: Vec<MetricDataQuery> = batch.iter().flat_map(|part| part.queries(&self.target)).collect();
-        let longest = batch.iter().map(|part| part.rule.period.as_secs()).max().unwrap_or(60);
-        let stretch = (floor(since, longest), self.clock.now());
-        if queries.len() > QUERIES_LIMIT {
-            let words = format!("one gate asks for {} metrics, {QUERIES_LIMIT} are possible", queries.len());
-            return Err(Fault::new(FaultKind::Permanent, "GetMetricData", words));
-        }
-        cloudwatch::metric_data(&self.aws.polling.cloudwatch, &queries, stretch).await
+    /// What other servers than CloudWatch measure, all at once.
+    async fn scrape(
+        &self,
+        counts: &[Question<'_>],
+        metrics: &[(usize, &PrometheusMetric, Duration)],
+        since: Timestamp,
+    ) -> Vec<(usize, Reading)> {
+        let stretch = (since, self.clock.now());
+        let place = self.target.place(Role::Candidate);
+        let metric = |(at, metric, period)| async move {
+            (at, promql::metric(&self.http, metric, place, period, stretch).await)
+        };
+        let counts = promql::all(counts.iter().map(|question| question.scraped(self, stretch)));
+        let (counts, metrics) = tokio::join!(counts, promql::all(metrics.iter().copied().map(metric)));
+        counts.into_iter().flatten().chain(metrics).collect()
     }
 
     pub(super) async fn count_requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<u64, Fault> {
-        let to = floor(now, 60);
-        let from = to.before(std::time::Duration::from_secs(60) * periods);
+        let to = floor(now, MINUTE);
+        let from = to.before(MINUTE * periods);
         let queries = [count_query("requests", "RequestCount", &self.target, role)];
         let series = cloudwatch::metric_data(&self.aws.polling.cloudwatch, &queries, (from, to)).await?;
         sum(&series, "requests")
@@ -91,10 +122,10 @@ impl AlbDriver {
     pub(super) async fn observe_share(&self, now: Timestamp) -> Result<Option<Share>, Fault> {
         let query = |id, role| count_query(id, "RequestCount", &self.target, role);
         let queries = [query("stable", Role::Stable), query("candidate", Role::Candidate)];
-        let to = floor(now, 60);
+        let to = floor(now, MINUTE);
         let stretch = (to.before(OBSERVED_WITHIN), to);
         let series = cloudwatch::metric_data(&self.aws.polling.cloudwatch, &queries, stretch).await?;
-        Ok(share_of_last(points(&series, "stable"), points(&series, "candidate")))
+        Ok(share_of_last(points(&series, "stable")?, points(&series, "candidate")?))
     }
 
     pub(super) async fn count_served(&self, role: Role, since: Timestamp, now: Timestamp) -> Result<Served, Fault> {
@@ -104,33 +135,9 @@ impl AlbDriver {
             query("errors", "HTTPCode_Target_5XX_Count"),
             query("refused", "TargetConnectionErrorCount"),
         ];
-        let stretch = (floor(since, 60), now);
+        let stretch = (floor(since, MINUTE), now);
         let series = cloudwatch::metric_data(&self.aws.polling.cloudwatch, &queries, stretch).await?;
         Ok(Served { requests: sum(&series, "requests")?, failed: sum(&series, "errors")? + sum(&series, "refused")? })
-    }
-}
-
-/// Parts in batches that fit in one call each; a gate's queries stay together.
-fn batches(parts: Vec<Part<'_>>) -> Vec<Vec<Part<'_>>> {
-    let mut batches: Vec<Vec<Part<'_>>> = Vec::new();
-    let mut room = 0;
-    for part in parts {
-        let needs = part.rule.inputs.len() + 1;
-        if let Some(batch) = batches.last_mut().filter(|_| needs <= room) {
-            batch.push(part);
-        } else {
-            batches.push(vec![part]);
-            room = QUERIES_LIMIT.max(needs);
-        }
-        room -= needs;
-    }
-    batches
-}
-
-fn points<'a>(series: &'a Series, id: &str) -> &'a [Point] {
-    match series.get(id) {
-        Some(Ok(points)) => points,
-        _ => &[],
     }
 }
 
@@ -144,12 +151,7 @@ fn share_of_last(stable: &[Point], candidate: &[Point]) -> Option<Share> {
 }
 
 fn sum(series: &Series, id: &str) -> Result<u64, Fault> {
-    let total = |points: &Vec<Point>| points.iter().map(|point| point.value.max(0.0)).sum::<f64>();
-    let total = match series.get(id) {
-        Some(Ok(points)) => total(points),
-        Some(Err(fault)) => return Err(fault.clone()),
-        None => 0.0,
-    };
+    let total: f64 = points(series, id)?.iter().map(|point| point.value.max(0.0)).sum();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, and no less than zero")]
     Ok(total.round() as u64)
 }

@@ -1,5 +1,7 @@
 //! The survey: every name resolved, every list read to its end, and all that is missing told at once.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use aws_sdk_ecs::types::{DeploymentStrategy, Service};
@@ -10,6 +12,7 @@ use super::known::nearest;
 use super::{alarms, json};
 use crate::clock::Clock;
 use crate::cloud::aws::{Aws, cloudwatch, ecs, elbv2};
+use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
 use crate::fault::Fault;
 use crate::fleet::{Place, RuleView, Slot, SlotView, Survey};
@@ -21,14 +24,21 @@ const NAMES_LIMIT: usize = 12;
 /// Surveys an account for the `alb` driver.
 #[derive(Clone, Debug)]
 pub struct AlbSurveyor {
-    aws: Aws,
-    clock: Clock,
+    pub(super) aws: Aws,
+    pub(super) clock: Clock,
+    pub(super) http: Http,
 }
 
 impl AlbSurveyor {
-    /// A surveyor. Sends nothing yet.
-    pub fn new(aws: Aws, clock: Clock) -> AlbSurveyor {
-        AlbSurveyor { aws, clock }
+    /// A surveyor. Sends nothing yet. Servers other than AWS are reached as [`AlbSetup`](super::AlbSetup) says
+    /// of `environment` and `connect_to`.
+    pub fn new(
+        aws: Aws,
+        clock: Clock,
+        environment: BTreeMap<String, String>,
+        connect_to: Vec<(String, SocketAddr)>,
+    ) -> AlbSurveyor {
+        AlbSurveyor { aws, clock, http: Http::new(environment, connect_to) }
     }
 }
 
@@ -73,7 +83,12 @@ impl Surveyor for AlbSurveyor {
         match (balancing, containers) {
             (Ok(balancing), Ok(containers)) => {
                 let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
-                Ok(Survey { alarms, ..assembled(&balancing, &containers, self.clock.now()) })
+                let survey = Survey { alarms, ..assembled(&balancing, &containers, self.clock.now()) };
+                let past = match &request.compare {
+                    Some(rule) => Some(self.past(&survey, rule).await),
+                    None => None,
+                };
+                Ok(Survey { past, ..survey })
             }
             (balancing, containers) => {
                 let lines = containers.err().into_iter().chain(balancing.err()).flatten();

@@ -1,6 +1,6 @@
 //! CloudWatch: alarms, their history, and metric data in as few calls as there can be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{
@@ -73,13 +73,16 @@ pub(in crate::cloud) async fn history(
 /// The points of each query, by its id, oldest first. A query that AWS could not answer has its fault.
 pub(in crate::cloud) type Series = HashMap<String, Result<Vec<Point>, Fault>>;
 
-/// Reads the queries' points that begin in `from..to`. At most [`QUERIES_LIMIT`] of them.
+/// Reads the queries' points that begin in `from..to`. At most [`QUERIES_LIMIT`] of them. A query of which a part
+/// is missing after the last page has a fault: where a count is absent from an answer that is whole, it is zero,
+/// so an answer that is not whole says nothing. (CloudWatch gives no further page where it computes.)
 pub(in crate::cloud) async fn metric_data(
     cloudwatch: &Client,
     queries: &[MetricDataQuery],
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Series, Fault> {
     let mut series = Series::new();
+    let mut parts: HashSet<String> = HashSet::new();
     let mut next = None;
     for _ in 0..PAGES_LIMIT {
         let call = cloudwatch.get_metric_data().set_metric_data_queries(Some(queries.to_vec()));
@@ -87,12 +90,24 @@ pub(in crate::cloud) async fn metric_data(
         let page = call.set_next_token(next).send().await;
         let page = page.map_err(|error| fault::read("GetMetricData", &error))?;
         for result in page.metric_data_results.unwrap_or_default() {
+            let id = result.id.clone().unwrap_or_default();
+            match result.status_code {
+                Some(StatusCode::PartialData) => parts.insert(id),
+                _ => parts.remove(&id),
+            };
             gather(&mut series, result);
         }
         next = page.next_token.filter(|token| !token.is_empty());
         if next.is_none() {
             break;
         }
+    }
+    if next.is_some() {
+        parts.extend(series.keys().cloned());
+    }
+    for id in parts {
+        let fault = Fault::new(FaultKind::Transient, "GetMetricData", "a part of the data is missing");
+        series.insert(id, Err(fault));
     }
     for points in series.values_mut().flatten() {
         points.sort_by_key(|point| point.at);

@@ -201,7 +201,7 @@ fn plain(words: &str) -> String {
 }
 
 /// `text` in one line, cut to a length that people read.
-pub(super) fn one_line(text: &str) -> String {
+pub(in crate::cloud) fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(MESSAGE_LIMIT) {
         Some((end, _)) => format!("{}…", &line[..end]),

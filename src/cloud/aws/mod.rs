@@ -7,7 +7,7 @@
 pub(super) mod cloudwatch;
 pub(super) mod ecs;
 pub(super) mod elbv2;
-mod fault;
+pub(super) mod fault;
 mod probe;
 
 #[cfg(test)]

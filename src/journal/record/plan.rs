@@ -161,16 +161,7 @@ written! {
 
     enum Insufficient = gate::Insufficient { Inconclusive, Fail }
 
-    struct MetricRule = gate::MetricRule {
-        inputs: Vec<Input>,
-        expression: Option<String>,
-        bound: Bound,
-        period: Span,
-        breaching: u32,
-        of: u32,
-        samples: Option<(String, Number)>,
-        missing_data: MissingData,
-    }
+    struct PrometheusMetric = gate::PrometheusMetric { url: String, headers: Vec<(String, String)>, query: String }
 
     enum Bound = gate::Bound { Above(limit: Number), Below(limit: Number) }
 
@@ -213,5 +204,63 @@ written! {
         blind: Span,
         drain: Span,
         retreat: Span,
+    }
+}
+
+/// Flat, as it was while CloudWatch was the only source. A metric of another source has no inputs at all, so
+/// that a reader which knows none refuses the tape instead of judging nothing.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct MetricRule {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<Vec<Input>>,
+    expression: Option<String>,
+    bound: Bound,
+    period: Span,
+    breaching: u32,
+    of: u32,
+    samples: Option<(String, Number)>,
+    missing_data: MissingData,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prometheus: Option<PrometheusMetric>,
+}
+
+impl Written for MetricRule {
+    type Of = gate::MetricRule;
+
+    fn write(of: &Self::Of) -> Self {
+        let (cloudwatch, prometheus) = match &of.source {
+            gate::MetricSource::CloudWatch(metric) => (Some(metric), None),
+            gate::MetricSource::Prometheus(metric) => (None, Some(metric)),
+        };
+        Self {
+            inputs: cloudwatch.map(|metric| Written::write(&metric.inputs)),
+            expression: cloudwatch.and_then(|metric| metric.expression.clone()),
+            bound: Written::write(&of.bound),
+            period: Written::write(&of.period),
+            breaching: of.breaching,
+            of: of.of,
+            samples: cloudwatch.and_then(|metric| Written::write(&metric.samples)),
+            missing_data: Written::write(&of.missing_data),
+            prometheus: prometheus.map(Written::write),
+        }
+    }
+
+    fn read(self) -> Self::Of {
+        let source = match self.prometheus {
+            Some(metric) => gate::MetricSource::Prometheus(metric.read()),
+            None => gate::MetricSource::CloudWatch(gate::CloudWatchMetric {
+                inputs: self.inputs.unwrap_or_default().read(),
+                expression: self.expression,
+                samples: self.samples.read(),
+            }),
+        };
+        gate::MetricRule {
+            source,
+            bound: self.bound.read(),
+            period: self.period.read(),
+            breaching: self.breaching,
+            of: self.of,
+            missing_data: self.missing_data.read(),
+        }
     }
 }

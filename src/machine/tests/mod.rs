@@ -10,7 +10,8 @@ use super::*;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
 use crate::gate::{
-    Bound, Check, Gate, MetricReading, MetricRule, MissingData, Point, ProbeReading, ProbeRule, Reading, TasksRule,
+    Bound, Check, CloudWatchMetric, Gate, MetricReading, MetricRule, MetricSource, MissingData, Point, ProbeReading,
+    ProbeRule, Reading, TasksRule,
 };
 use crate::name::RolloutName;
 use crate::plan::{Action, Before, ReleasePlan, Step};
@@ -71,13 +72,14 @@ fn plan(actions: &[Action]) -> Plan {
 
 fn gates() -> Vec<Gate> {
     let errors = MetricRule {
-        inputs: Vec::new(),
-        expression: Some("100 * e / r".into()),
+        source: MetricSource::CloudWatch(CloudWatchMetric {
+            expression: Some("100 * e / r".into()),
+            ..CloudWatchMetric::default()
+        }),
         bound: Bound::Above(1.0),
         period: MINUTE,
         breaching: 1,
         of: 1,
-        samples: None,
         missing_data: MissingData::Inconclusive,
     };
     let probe = ProbeRule {

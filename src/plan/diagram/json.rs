@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Entry, needs, retreat, timeline, weights_before};
 use crate::fleet::Place;
-use crate::gate::{AtStart, Bound, Check, Gate, Insufficient, MetricRule, MissingData, Of};
+use crate::gate::{
+    AtStart, Bound, Check, CloudWatchMetric, Gate, Insufficient, MetricRule, MetricSource, MissingData, Of,
+};
 use crate::plan::{Action, Plan, ReleasePlan};
 use crate::spec::OnTrouble;
 use crate::traffic::Share;
@@ -189,7 +191,30 @@ fn gate(gate: &Gate) -> Value {
 }
 
 fn metric(asked: &MetricRule) -> Value {
-    let inputs = asked.inputs.iter().map(|input| {
+    let mut fields = match &asked.source {
+        MetricSource::CloudWatch(metric) => cloudwatch(metric),
+        MetricSource::Prometheus(metric) => {
+            let headers: Vec<&str> = metric.headers.iter().map(|(name, _)| name.as_str()).collect();
+            json!({"prometheus": {"url": metric.url, "headers": headers, "query": metric.query}})
+        }
+    };
+    let (bound, value) = match asked.bound {
+        Bound::Above(limit) => ("fail_above", limit),
+        Bound::Below(limit) => ("fail_below", limit),
+    };
+    fields[bound] = json!(value);
+    fields["period_seconds"] = seconds(asked.period);
+    fields["breaching"] = json!(asked.breaching);
+    fields["of"] = json!(asked.of);
+    fields["missing_data"] = json!(match asked.missing_data {
+        MissingData::Inconclusive => "inconclusive",
+        MissingData::Fail => "fail",
+    });
+    fields
+}
+
+fn cloudwatch(metric: &CloudWatchMetric) -> Value {
+    let inputs = metric.inputs.iter().map(|input| {
         let whose = match input.of {
             Of::Slot(role) => role.to_string(),
             Of::LoadBalancer => "load_balancer".to_owned(),
@@ -206,23 +231,10 @@ fn metric(asked: &MetricRule) -> Value {
             "absent_is_zero": input.absent_is_zero,
         })
     });
-    let (bound, value) = match asked.bound {
-        Bound::Above(limit) => ("fail_above", limit),
-        Bound::Below(limit) => ("fail_below", limit),
-    };
-    let missing = match asked.missing_data {
-        MissingData::Inconclusive => "inconclusive",
-        MissingData::Fail => "fail",
-    };
     json!({
         "inputs": inputs.collect::<Vec<_>>(),
-        "expression": asked.expression,
-        bound: value,
-        "period_seconds": seconds(asked.period),
-        "breaching": asked.breaching,
-        "of": asked.of,
-        "samples": asked.samples.as_ref().map(|(id, least)| json!({"input": id, "at_least": least})),
-        "missing_data": missing,
+        "expression": metric.expression,
+        "samples": metric.samples.as_ref().map(|(id, least)| json!({"input": id, "at_least": least})),
     })
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::fleet::{Place, Role, Slot, Target};
 use crate::gate::{
-    AlarmRule, AtStart, Bound, Check, Gate, Input, Insufficient, MetricRule, MissingData, Of, ProbeRule, TasksRule,
+    AlarmRule, AtStart, Bound, Check, CloudWatchMetric, Gate, Input, Insufficient, MetricRule, MetricSource,
+    MissingData, Of, ProbeRule, TasksRule,
 };
 use crate::name::RolloutName;
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
@@ -67,13 +68,15 @@ fn gates() -> Vec<Gate> {
         absent_is_zero,
     };
     let errors = MetricRule {
-        inputs: vec![input("errors", "HTTPCode_Target_5XX_Count", true), input("requests", "RequestCount", false)],
-        expression: Some("100 * errors / requests".to_owned()),
+        source: MetricSource::CloudWatch(CloudWatchMetric {
+            inputs: vec![input("errors", "HTTPCode_Target_5XX_Count", true), input("requests", "RequestCount", false)],
+            expression: Some("100 * errors / requests".to_owned()),
+            samples: Some(("requests".to_owned(), 20.0)),
+        }),
         bound: Bound::Above(1.0),
         period: Duration::from_secs(60),
         breaching: 2,
         of: 3,
-        samples: Some(("requests".to_owned(), 20.0)),
         missing_data: MissingData::Inconclusive,
     };
     let alarm = AlarmRule {

@@ -3,7 +3,7 @@
 use super::Check;
 use super::time::{MINUTE, SECOND};
 use crate::gate::compare::{CustomFeed, Feed, PrometheusFeed};
-use crate::spec::document::{Custom, Feed as Written, Prometheus};
+use crate::spec::document::{Custom, Feed as Written, PrometheusServer};
 use crate::spec::tree::Node;
 use crate::spec::words;
 
@@ -25,7 +25,7 @@ impl Check<'_> {
         match feed {
             Written::LoadBalancer(_) => Some(Feed::LoadBalancer),
             Written::Custom(custom) => self.custom(custom, at.field("custom")).map(Feed::Custom),
-            Written::Prometheus(server) => self.prometheus(server, at.field("prometheus")).map(Feed::Prometheus),
+            Written::Prometheus(server) => self.prometheus_feed(server, at.field("prometheus")).map(Feed::Prometheus),
         }
     }
 
@@ -65,18 +65,18 @@ impl Check<'_> {
         })
     }
 
-    fn prometheus(&mut self, server: Prometheus, at: &Node) -> Option<PrometheusFeed> {
+    fn prometheus_feed(&mut self, server: PrometheusServer, at: &Node) -> Option<PrometheusFeed> {
         let before = self.findings.len();
         let url = self.server(&server.url, at.field("url"));
         self.headers(&server.headers, at.field("headers"));
-        self.query(&server.requests, at.field("requests"), false);
-        self.query(&server.errors, at.field("errors"), false);
+        self.counting(&server.requests, at.field("requests"), false);
+        self.counting(&server.errors, at.field("errors"), false);
         if let Some(slower) = &server.slower {
-            self.query(slower, at.field("slower"), true);
+            self.counting(slower, at.field("slower"), true);
         }
         self.thresholds(&server, at);
         let period = self.time(&server.period, at.field("period"), 10 * SECOND..=5 * MINUTE)?;
-        let Prometheus { headers, requests, errors, slower, thresholds, .. } = server;
+        let PrometheusServer { headers, requests, errors, slower, thresholds, .. } = server;
         let (url, headers) = (url?, headers.into_iter().collect());
         (self.findings.len() == before).then_some(PrometheusFeed {
             url,
@@ -91,7 +91,7 @@ impl Check<'_> {
 
     fn server(&mut self, url: &str, at: &Node) -> Option<String> {
         let example = "http://prometheus:9090";
-        let url = self.url(url, at, example)?;
+        let url = self.url(url, at, &format!("such as `{example}`"))?;
         if url.contains('{') || url.contains('?') {
             let help = format!("such as `{example}`; the path of the API is added");
             return self.wrong(at.value(), format!("{} is not a server", words::shown(at, &url)), help);
@@ -100,7 +100,7 @@ impl Check<'_> {
     }
 
     /// A query that counts what one slot did in one stretch of time.
-    fn query(&mut self, query: &str, at: &Node, by_threshold: bool) {
+    fn counting(&mut self, query: &str, at: &Node, by_threshold: bool) {
         let before = self.findings.len();
         if query.trim().is_empty() || query.len() > LONGEST_QUERY {
             let wrong = format!("{} is not a query", words::shown(at, query));
@@ -137,7 +137,7 @@ impl Check<'_> {
         }
     }
 
-    fn thresholds(&mut self, server: &Prometheus, at: &Node) {
+    fn thresholds(&mut self, server: &PrometheusServer, at: &Node) {
         let place = at.field("thresholds");
         let sound = |seconds: &f64| *seconds > 0.0 && *seconds <= LONGEST_THRESHOLD;
         if server.slower.is_some() && server.thresholds.is_empty() {

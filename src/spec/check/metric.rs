@@ -1,11 +1,12 @@
-//! The metric gate: inputs that exist in CloudWatch's grammar, an expression over them, one bound.
+//! The metric gate: a source, inputs that exist in CloudWatch's grammar, an expression over them, one bound.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Check;
 use super::time::{HOUR, SECOND};
 use crate::fleet::Role;
-use crate::gate::{Bound, Input, MetricRule, MissingData, Of};
+use crate::gate::{Bound, CloudWatchMetric, Input, MetricRule, MetricSource, MissingData, Of};
 use crate::spec::document::{self, Absent, Metric};
 use crate::spec::problem::Finding;
 use crate::spec::tree::Node;
@@ -14,39 +15,61 @@ use crate::spec::words;
 /// The longest a breach may look back, in datapoints.
 const MAX_DATAPOINTS: u32 = 100;
 
+/// Inputs as written, by id.
+type Inputs = BTreeMap<String, document::Input>;
+
 impl Check<'_> {
     pub(super) fn metric(&mut self, metric: Metric, at: &Node) -> Option<MetricRule> {
         let before = self.findings.len();
-        let inputs = self.inputs(&metric, at.field("inputs"));
-        self.expression(&metric, at);
+        let source = match (&metric.inputs, &metric.prometheus) {
+            (Some(inputs), None) => Some(MetricSource::CloudWatch(self.cloudwatch(&metric, inputs, at))),
+            (None, Some(prometheus)) => {
+                self.only_cloudwatch(&metric, at);
+                self.prometheus(prometheus, at.field("prometheus")).map(MetricSource::Prometheus)
+            }
+            (None, None) => {
+                let help = "add `inputs: …` for CloudWatch, or `prometheus: …`";
+                self.wrong(at.head, "nothing says where the metric is read", help)
+            }
+            (Some(_), Some(_)) => {
+                let finding = Finding::new(at.field("prometheus").head, "the metric is read from two places");
+                let finding = finding.note(at.field("inputs").head, "the first");
+                self.add(finding.help("keep one of them, and write a second gate for the other"))
+            }
+        };
         let bound = self.bound(&metric, at);
         let period = self.period(&metric, at);
         let breaching = self.breaching(&metric.breaching, at.field("breaching"));
-        self.samples(&metric, at);
-        self.silent(&metric, at);
-        let (breaching, of) = breaching?;
-        let samples = metric.samples.map(|samples| (samples.input, samples.at_least));
         let missing_data = match metric.missing_data {
             document::MissingData::Inconclusive => MissingData::Inconclusive,
             document::MissingData::Fail => MissingData::Fail,
         };
-        let expression = metric.expression;
-        let (bound, period) = (bound?, period?);
-        (self.findings.len() == before).then_some(MetricRule {
-            inputs,
-            expression,
-            bound,
-            period,
-            breaching,
-            of,
-            samples,
-            missing_data,
-        })
+        let (breaching, of) = breaching?;
+        let (source, bound, period) = (source?, bound?, period?);
+        (self.findings.len() == before).then_some(MetricRule { source, bound, period, breaching, of, missing_data })
     }
 
-    fn inputs(&mut self, metric: &Metric, at: &Node) -> Vec<Input> {
-        let mut inputs = Vec::with_capacity(metric.inputs.len());
-        for (id, input) in &metric.inputs {
+    fn cloudwatch(&mut self, metric: &Metric, written: &Inputs, at: &Node) -> CloudWatchMetric {
+        let inputs = self.inputs(written, at.field("inputs"));
+        self.expression(metric, written, at);
+        self.samples(metric, written, at);
+        self.silent(written, at);
+        let samples = metric.samples.as_ref().map(|samples| (samples.input.clone(), samples.at_least));
+        CloudWatchMetric { inputs, expression: metric.expression.clone(), samples }
+    }
+
+    /// What PromQL says in the query itself.
+    fn only_cloudwatch(&mut self, metric: &Metric, at: &Node) {
+        let written = [("expression", metric.expression.is_some()), ("samples", metric.samples.is_some())];
+        for (name, _) in written.into_iter().filter(|(_, is_written)| *is_written) {
+            let wrong = format!("{} goes with the inputs of CloudWatch", words::quoted(name));
+            self.wrong::<()>(at.field(name).head, wrong, "say it in the query: PromQL computes and compares by itself");
+        }
+    }
+
+    fn inputs(&mut self, written: &Inputs, at: &Node) -> Vec<Input> {
+        let mut inputs = Vec::with_capacity(written.len());
+        for (id, input) in written {
             if !is_id(id) {
                 let key = at.keys().find(|key| key.text == *id).map_or(at.head, |key| key.mark);
                 let help = "a lower-case letter, then letters, digits and `_`; at most 255";
@@ -112,8 +135,8 @@ impl Check<'_> {
         }
     }
 
-    fn expression(&mut self, metric: &Metric, at: &Node) {
-        let ids: Vec<&str> = metric.inputs.keys().map(String::as_str).collect();
+    fn expression(&mut self, metric: &Metric, inputs: &Inputs, at: &Node) {
+        let ids: Vec<&str> = inputs.keys().map(String::as_str).collect();
         let Some(expression) = &metric.expression else {
             if ids.len() > 1 {
                 let help = format!("add an `expression` over {}", words::listed(&ids));
@@ -139,14 +162,14 @@ impl Check<'_> {
             }
         }
         if used.iter().all(|id| ids.contains(id)) {
-            self.unused(metric, at, &used);
+            self.unused(metric, inputs, at, &used);
         }
     }
 
     /// An input that nothing reads is a mistake, and is paid for.
-    fn unused(&mut self, metric: &Metric, at: &Node, used: &[&str]) {
+    fn unused(&mut self, metric: &Metric, inputs: &Inputs, at: &Node, used: &[&str]) {
         let all_at_once = metric.expression.as_ref().is_some_and(|expression| expression.contains("METRICS("));
-        for id in metric.inputs.keys().filter(|_| !all_at_once) {
+        for id in inputs.keys().filter(|_| !all_at_once) {
             let counts = metric.samples.as_ref().is_some_and(|samples| samples.input == *id);
             if !counts && !used.contains(&id.as_str()) {
                 let wrong = format!("nothing uses the input {}", words::quoted(id));
@@ -172,6 +195,7 @@ impl Check<'_> {
         let place = at.field("period");
         let period = self.time(&metric.period, place, 10 * SECOND..=HOUR)?;
         let seconds = period.as_secs();
+        let Some(inputs) = &metric.inputs else { return Some(period) };
         let said = words::shown(place, &metric.period.0);
         if !matches!(seconds, 10 | 30) && !seconds.is_multiple_of(60) {
             return self.wrong(
@@ -180,7 +204,7 @@ impl Check<'_> {
                 "10s, 30s or whole minutes",
             );
         }
-        let owned = metric.inputs.values().any(|input| input.namespace.starts_with("AWS/"));
+        let owned = inputs.values().any(|input| input.namespace.starts_with("AWS/"));
         if seconds < 60 && owned {
             let help = "AWS's own metrics come once a minute: `period: 1m`";
             return self.wrong(place.value(), format!("{said} is shorter than the metric's own period"), help);
@@ -205,9 +229,9 @@ impl Check<'_> {
     }
 
     /// Where every absent datapoint counts as zero, silence and health look the same.
-    fn silent(&mut self, metric: &Metric, at: &Node) {
+    fn silent(&mut self, inputs: &Inputs, at: &Node) {
         let zero = |input: &document::Input| matches!(input.absent, Some(Absent::Zero));
-        let Some(id) = metric.inputs.keys().next().filter(|_| metric.inputs.values().all(zero)) else { return };
+        let Some(id) = inputs.keys().next().filter(|_| inputs.values().all(zero)) else { return };
         let place = at.field("inputs").field(id).field("absent").value();
         let wrong =
             "no input tells silence from zero: every absent datapoint counts as zero, and no data is never a pass";
@@ -216,12 +240,12 @@ impl Check<'_> {
         self.wrong::<()>(place, wrong.to_owned(), help);
     }
 
-    fn samples(&mut self, metric: &Metric, at: &Node) {
+    fn samples(&mut self, metric: &Metric, inputs: &Inputs, at: &Node) {
         let Some(samples) = &metric.samples else { return };
         let place = at.field("samples").field("input");
-        let ids: Vec<&str> = metric.inputs.keys().map(String::as_str).collect();
+        let ids: Vec<&str> = inputs.keys().map(String::as_str).collect();
         let said = words::shown(place, &samples.input);
-        let Some(input) = metric.inputs.get(&samples.input) else {
+        let Some(input) = inputs.get(&samples.input) else {
             let finding = Finding::new(place.value(), format!("no input is called {said}"));
             let finding = finding.note(at.field("inputs").head, "the inputs");
             self.add::<()>(finding.help(words::did_you_mean(words::closest(&samples.input, &ids), &ids)));

@@ -7,6 +7,7 @@ mod gate;
 mod metric;
 mod name;
 mod probe;
+mod prometheus;
 mod release;
 mod strategy;
 mod target;

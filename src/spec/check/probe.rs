@@ -18,8 +18,7 @@ const TAKEN: [&str; 4] = ["connection", "content-length", "transfer-encoding", "
 
 impl Check<'_> {
     pub(super) fn probe(&mut self, probe: Probe, at: &Node) -> Option<ProbeRule> {
-        let example = format!("http://{LOAD_BALANCER}:9001/healthz");
-        let url = self.url(&probe.url, at.field("url"), &example);
+        let url = self.url(&probe.url, at.field("url"), &format!("such as `http://{LOAD_BALANCER}:9001/healthz`"));
         let headers_are_sound = self.headers(&probe.headers, at.field("headers"));
         let contains = match &probe.contains {
             Some(text) => self.visible(text, at.field("contains"), 1024).map(Some),
@@ -46,10 +45,9 @@ impl Check<'_> {
         })
     }
 
-    /// A URL that can be asked; `example` is one.
-    pub(super) fn url(&mut self, url: &str, at: &Node, example: &str) -> Option<String> {
+    /// A URL that can be asked; `help` shows one.
+    pub(super) fn url(&mut self, url: &str, at: &Node, help: &str) -> Option<String> {
         let said = words::shown(at, url);
-        let help = format!("such as `{example}`");
         let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
             return self.wrong(at.value(), format!("{said} is not an http or https URL"), help);
         };
@@ -81,6 +79,7 @@ impl Check<'_> {
         Some(url.to_owned())
     }
 
+    /// Whether headers can be sent.
     pub(super) fn headers(&mut self, headers: &BTreeMap<String, String>, at: &Node) -> bool {
         let before = self.findings.len();
         let mut seen: Vec<String> = Vec::new();

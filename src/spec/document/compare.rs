@@ -94,7 +94,7 @@ pub(crate) enum Feed {
     /// CloudWatch metrics that the service publishes itself, such as by the embedded metric format: up to every 10s.
     Custom(Custom),
     /// A Prometheus server.
-    Prometheus(Prometheus),
+    Prometheus(PrometheusServer),
 }
 
 /// The load balancer's own metrics.
@@ -131,7 +131,7 @@ pub(crate) struct Custom {
 /// for the stretch that is counted, as in `[<window>]`.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Prometheus {
+pub(crate) struct PrometheusServer {
     /// The server.
     #[schemars(extend("examples" = ["http://prometheus:9090"]))]
     pub(crate) url: String,

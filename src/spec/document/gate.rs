@@ -25,7 +25,7 @@ pub(crate) enum Gate {
     Split(Split),
     /// Is this CloudWatch alarm quiet?
     Alarm(Alarm),
-    /// Is this CloudWatch metric, or metric math over several, within its bound?
+    /// Is this CloudWatch metric, metric math over several, or PromQL query within its bound?
     Metric(Metric),
     /// Does the candidate answer this HTTP request, before it gets traffic?
     Probe(Probe),
@@ -73,17 +73,19 @@ pub(crate) enum InsufficientData {
     Fail,
 }
 
-/// A metric, or metric math, against a bound.
+/// A metric, metric math or a PromQL query against a bound. Exactly one of `inputs` and `prometheus`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Metric {
     /// What the gate is called in reports; unique in a spec.
     #[schemars(extend("examples" = ["candidate errors"]))]
     pub(crate) name: String,
-    /// The metrics that are read, by the id that the expression calls them: a lower-case letter, then
+    /// The CloudWatch metrics that are read, by the id that the expression calls them: a lower-case letter, then
     /// letters, digits and `_`.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 20))]
-    pub(crate) inputs: BTreeMap<String, Input>,
+    pub(crate) inputs: Option<BTreeMap<String, Input>>,
+    /// A Prometheus server that is asked instead of CloudWatch.
+    pub(crate) prometheus: Option<Prometheus>,
     /// CloudWatch metric math over the ids. Left out, the one input is the value.
     #[schemars(extend("examples" = ["100 * errors / requests"]))]
     pub(crate) expression: Option<String>,
@@ -93,7 +95,8 @@ pub(crate) struct Metric {
     /// A breach when the value falls below this. Exactly one of `above` and `below`.
     #[schemars(extend("examples" = [99.5]))]
     pub(crate) below: Option<f64>,
-    /// The length of one datapoint: 10s, 30s, or whole minutes up to 1h. AWS's own metrics come once a minute.
+    /// The length of one datapoint: 10s, 30s, or whole minutes up to 1h; from Prometheus any from 10s to 1h. AWS's
+    /// own metrics come once a minute.
     #[serde(default = "period")]
     pub(crate) period: Time,
     /// How many of the last datapoints must break the bound before it is a breach.
@@ -105,6 +108,23 @@ pub(crate) struct Metric {
     /// What no datapoint at all means. It is never a pass.
     #[serde(default)]
     pub(crate) missing_data: MissingData,
+}
+
+/// A question to a Prometheus server.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Prometheus {
+    /// The server, with its path if it has one.
+    #[schemars(extend("examples" = ["http://prometheus.internal:9090"]))]
+    pub(crate) url: String,
+    /// PromQL whose answer is one series. `<service>` and `<target_group>` stand for the candidate's, `<window>`
+    /// for the gate's period.
+    #[schemars(extend("examples" = ["sum(rate(http_errors_total{service=\"<service>\"}[<window>]))"]))]
+    pub(crate) query: String,
+    /// Headers to send. `${VAR}` in a value is filled in when the question is sent and never written down.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 50, "examples" = [{"authorization": "Bearer ${PROMETHEUS_TOKEN}"}]))]
+    pub(crate) headers: BTreeMap<String, String>,
 }
 
 /// One metric that is read.

@@ -12,8 +12,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use compare::{Compare, Custom, Errors, Feed, Latency, Margins, Prometheus, Split, Unproven};
-pub(super) use gate::{Absent, Alarm, AtStart, Gate, Input, InsufficientData, Metric, MissingData, Of, Probe, Tasks};
+pub(super) use compare::{Compare, Custom, Errors, Feed, Latency, Margins, PrometheusServer, Split, Unproven};
+pub(super) use gate::{
+    Absent, Alarm, AtStart, Gate, Input, InsufficientData, Metric, MissingData, Of, Probe, Prometheus, Tasks,
+};
 pub(super) use value::{Percent, Percentage, Time};
 
 use super::model;

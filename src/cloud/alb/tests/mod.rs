@@ -1,6 +1,7 @@
 //! The driver against AWS as a function: what is sent, how often, and what comes of each answer.
 
 mod containers;
+mod counts;
 mod readings;
 mod route;
 mod survey;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::*;
 use crate::cloud::aws::fake::Reply;
 use crate::fleet::AlarmState;
-use crate::gate::{AlarmReading, AlarmRule, AtStart, Bound, Check, Input, Insufficient, MetricRule, MissingData, Of};
+use crate::gate::{
+    AlarmReading, AlarmRule, AtStart, Bound, Check, CloudWatchMetric, Input, Insufficient, MetricRule, MetricSource,
+    MissingData, Of,
+};
 
 fn alarm_gate(name: &str) -> Gate {
     let (at_start, insufficient_data) = (AtStart::Refuse, Insufficient::Inconclusive);
@@ -67,13 +70,15 @@ fn error_rate() -> Gate {
         absent_is_zero,
     };
     let rule = MetricRule {
-        inputs: vec![input("e", "HTTPCode_Target_5XX_Count", true), input("r", "RequestCount", false)],
-        expression: Some("100*e/r".into()),
+        source: MetricSource::CloudWatch(CloudWatchMetric {
+            inputs: vec![input("e", "HTTPCode_Target_5XX_Count", true), input("r", "RequestCount", false)],
+            expression: Some("100*e/r".into()),
+            samples: Some(("r".into(), 1.0)),
+        }),
         bound: Bound::Above(1.0),
         period: Duration::from_secs(60),
         breaching: 1,
         of: 1,
-        samples: Some(("r".into(), 1.0)),
         missing_data: MissingData::Inconclusive,
     };
     Gate { name: "errors".into(), check: Check::Metric(rule), watch: false }
@@ -100,10 +105,9 @@ async fn metric_gates_share_a_call_and_its_pages_are_read_to_the_end() {
         Reply::cbor(&json!({ "MetricDataResults": results, "NextToken": "more" }))
     });
     let (first, mut second) = (error_rate(), error_rate());
-    if let Check::Metric(rule) = &mut second.check {
-        rule.expression = None;
-        rule.inputs.truncate(1);
-        rule.samples = None;
+    if let Check::Metric(MetricRule { source: MetricSource::CloudWatch(metric), .. }) = &mut second.check {
+        metric.inputs.truncate(1);
+        *metric = CloudWatchMetric { inputs: metric.inputs.clone(), ..CloudWatchMetric::default() };
     }
     let since = NOW.before(Duration::from_secs(290));
     let readings = driver_with(&fake, no_record()).readings(&[&first, &second], since).await;

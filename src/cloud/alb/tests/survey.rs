@@ -7,7 +7,7 @@ use crate::cloud::aws::fake::{Reply, Seen};
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor as _};
 
 /// An account for a survey: two listeners, rules on two pages.
-fn account(seen: &Seen) -> Reply {
+pub(super) fn account(seen: &Seen) -> Reply {
     let group = |name: &str, arn: &str| {
         format!("<member><TargetGroupArn>{arn}</TargetGroupArn><TargetGroupName>{name}</TargetGroupName></member>")
     };
@@ -60,7 +60,11 @@ fn account(seen: &Seen) -> Reply {
     }
 }
 
-fn request(green: &str, priority: u32) -> SurveyRequest {
+fn surveyor(fake: &Fake) -> AlbSurveyor {
+    AlbSurveyor::new(fake.aws(), Clock::starting_at(NOW, 1.0), BTreeMap::new(), Vec::new())
+}
+
+pub(super) fn request(green: &str, priority: u32) -> SurveyRequest {
     SurveyRequest {
         cluster: "prod".into(),
         rule: RuleRequest::Place("web".into(), 80, priority),
@@ -74,7 +78,7 @@ fn request(green: &str, priority: u32) -> SurveyRequest {
 #[tokio::test(start_paused = true)]
 async fn a_survey_resolves_every_name() {
     let fake = Fake::new(account);
-    let survey = AlbSurveyor::new(fake.aws(), Clock::starting_at(NOW, 1.0)).survey(&request("web-green", 10)).await;
+    let survey = surveyor(&fake).survey(&request("web-green", 10)).await;
     let survey = survey.unwrap();
     assert_eq!((survey.account.as_str(), survey.load_balancer_dimension.as_str()), ("1", "app/web/03"));
     assert_eq!((survey.rule.priority, survey.rule.port), (Some(10), 80));
@@ -91,7 +95,7 @@ async fn a_survey_resolves_every_name() {
 #[tokio::test(start_paused = true)]
 async fn a_survey_tells_all_that_is_missing_at_once() {
     let fake = Fake::new(account);
-    let surveyor = AlbSurveyor::new(fake.aws(), Clock::starting_at(NOW, 1.0));
+    let surveyor = surveyor(&fake);
     let missing = surveyor.survey(&request("web-gren", 11)).await;
     let expected = [
         "port 80 of web has no rule with priority 11; there are default, 10",
