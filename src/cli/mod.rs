@@ -10,6 +10,7 @@ mod history;
 mod lab;
 mod people;
 mod plan;
+mod record;
 mod recording;
 mod release;
 mod resume;
@@ -77,6 +78,8 @@ enum Command {
     Simulate(simulate::Args),
     /// Judge recorded metrics as the spec's compare and split gates would have.
     Backtest(backtest::Args),
+    /// Record what both slots counted, as the file that backtest reads.
+    Record(record::Args),
     /// Serve an AWS account in miniature on a loopback port.
     Lab(lab::Args),
     /// Print the JSON Schema of specs.
@@ -126,6 +129,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Approve(args) => word::run(context, Word::Approve, args).await,
         Command::Simulate(args) => simulate::run(context, args),
         Command::Backtest(args) => backtest::run(context, &args),
+        Command::Record(args) => record::run(context, args).await,
         Command::Lab(args) => lab::run(context, args).await,
         Command::Schema => schema::run(),
     }
