@@ -1,25 +1,27 @@
 //! Drives a rollout in virtual time, with no account and no lab: a spec compiled against a survey made
-//! by hand, a machine, and a world of a few lines that answers its effects. `cargo run --example rehearse`
+//! by hand, a machine, and a world of a few lines that answers its effects: a ramp on a budget of harm, and a
+//! candidate of whose requests two in a hundred fail. `cargo run --example rehearse`
 
 use std::error::Error;
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
+use tidegate::count::{Bin, Counts, Mark, Past};
 use tidegate::fleet::{Capacity, Fleet, Place, RuleSeen, RuleView, Served, Slot, SlotView, Survey};
-use tidegate::gate::{MetricReading, Point, ProbeReading, Reading};
+use tidegate::gate::{ProbeReading, Reading};
 use tidegate::machine::{Answer, Effect, Event, Look, Machine, Observation};
 use tidegate::plan::{Plan, ReleasePlan, compile};
 use tidegate::report::{Lines, Style};
 use tidegate::spec::{Source, parse};
 use tidegate::traffic::Share;
 
-const SPEC: &[u8] = include_bytes!("../rollout-specs/canary.yaml");
+const SPEC: &[u8] = include_bytes!("../rollout-specs/harm-budget.yaml");
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let spec = parse(&Source { path: "canary.yaml".into(), bytes: SPEC.into(), ..Source::default() })?;
+    let spec = parse(&Source { path: "harm-budget.yaml".into(), bytes: SPEC.into(), ..Source::default() })?;
     let plan = compile(&spec, &survey(), ReleasePlan::Registered("web:2".into()))?;
     let mut lines = Lines::new(Box::new(std::io::stdout()), Style { color: false, unicode: true, width: 80 }, None);
-    let mut world = World { share: Share::NONE, healthy: 0, release: String::new() };
+    let mut world = World { shares: Vec::new(), healthy: 0, release: String::new() };
     let mut machine = Machine::new(plan.clone());
     let mut now = Timestamp::from_millis(1_800_000_000_000);
     let mut event = Event::Started { by: "you@example".to_owned() };
@@ -89,15 +91,16 @@ fn survey() -> Survey {
         blue,
         green,
         alarms: Vec::new(),
-        past: None,
+        past: Some(Ok(past())),
         shared_with: Vec::new(),
         release_problems: Vec::new(),
     }
 }
 
-/// A world in which everything works, until the candidate gets half of the traffic.
+/// A world in which everything works but the candidate.
 struct World {
-    share: Share,
+    /// The candidate's share since each of these moments.
+    shares: Vec<(Timestamp, Share)>,
     healthy: u32,
     release: String,
 }
@@ -112,7 +115,7 @@ impl World {
                 Answer::Scaled
             }
             Effect::Route(route) => {
-                self.share = route.share;
+                self.shares.push((now, route.share));
                 Answer::Routed(self.rule(plan))
             }
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, plan, now))),
@@ -123,7 +126,8 @@ impl World {
 
     fn rule(&self, plan: &Plan) -> RuleSeen {
         let shape = plan.before.shape.clone();
-        RuleSeen { share: Some(self.share), sticky: false, shape, text: format!("candidate {}", self.share) }
+        let share = self.shares.last().map_or(Share::NONE, |(_, share)| *share);
+        RuleSeen { share: Some(share), sticky: false, shape, text: format!("candidate {share}") }
     }
 
     fn look(&self, look: &Look, plan: &Plan, now: Timestamp) -> Observation {
@@ -136,26 +140,46 @@ impl World {
             ..Capacity::default()
         };
         let stable = Capacity { healthy: plan.before.stable_desired, ..candidate.clone() };
-        // The canary's first gate reads errors in percent, its second the latency in seconds.
-        let errors = if self.share.percent() >= 50.0 { 7.0 } else { 0.1 };
-        let value = |gate: usize| if gate == 0 { errors } else { 0.08 };
         Observation {
             rule: Some(self.rule(plan)),
             fleet: look.fleet.then_some(Fleet { stable, candidate }),
-            readings: look.gates.iter().map(|gate| (*gate, closed_minutes(look.since, now, value(*gate)))).collect(),
+            readings: look.gates.iter().map(|gate| (*gate, self.counted(look.since, now))).collect(),
             requests: look.quiet.map(|_| 0),
             observed: None,
             faults: Vec::new(),
         }
     }
+
+    /// What both slots counted in every minute that is closed.
+    fn counted(&self, since: Timestamp, now: Timestamp) -> Reading {
+        let minutes = since.as_millis() / MINUTE..now.as_millis() / MINUTE;
+        let bin = |n: u64| {
+            let at = Timestamp::from_millis(n * MINUTE);
+            // A minute in which the share changed counts for the share it began with.
+            let share = self.shares.iter().rev().find(|(from, _)| *from <= at).map_or(Share::NONE, |(_, share)| *share);
+            let slot =
+                |share: Share, errors| (share > Share::NONE).then(|| counts(RATE * share.percent() / 100.0, errors));
+            Bin { at, stable: slot(share.rest(), 0.001), candidate: slot(share, 0.02) }
+        };
+        Reading::Counts(minutes.map(bin).collect())
+    }
 }
 
-/// One datapoint for every closed minute.
-fn closed_minutes(since: Timestamp, now: Timestamp, value: f64) -> Reading {
-    let minute = 60_000;
-    let first = since.as_millis().div_ceil(minute);
-    let last = now.as_millis() / minute;
-    let values: Vec<Point> = (first..last).map(|n| Point { at: Timestamp::from_millis(n * minute), value }).collect();
-    let samples = values.iter().map(|point| Point { value: 600.0, ..*point }).collect();
-    Reading::Metric(MetricReading { values, samples })
+const MINUTE: u64 = 60_000;
+/// Requests a second to both slots.
+const RATE: f64 = 100.0;
+
+/// A day of the stable slot: one request in a thousand fails, one in twenty takes longer than 200 ms.
+fn past() -> Past {
+    let minute =
+        |n: u64| (Timestamp::from_millis(1_799_900_000_000 / MINUTE * MINUTE + n * MINUTE), counts(RATE, 0.001));
+    let mark = Mark { quantile: Some(0.95), seconds: 0.2 };
+    let bins = (0..1440).map(minute).collect();
+    Past { span: Duration::from_millis(MINUTE), marks: vec![mark], resolves: true, bins }
+}
+
+/// A minute at this many requests a second.
+fn counts(rate: f64, errors: f64) -> Counts {
+    let requests = (60.0 * rate).round();
+    Counts { requests, errors: (requests * errors).round(), timed: requests, slower: vec![(requests * 0.05).round()] }
 }

@@ -13,6 +13,8 @@ mod mishaps;
 mod plans;
 #[path = "../tests/simulation/rollout.rs"]
 mod rollout;
+#[path = "../tests/simulation/traffic.rs"]
+mod traffic;
 #[path = "../tests/simulation/world.rs"]
 mod world;
 

@@ -67,10 +67,12 @@
 //! | …does this | is here |
 //! |---|---|
 //! | says what is wrong in a spec, and where | `spec` |
-//! | turns canary, linear and blue-green into steps | `plan/lower.rs` |
+//! | turns canary, linear, blue-green and a harm budget into steps | `plan/lower.rs` |
 //! | refuses a target that could not be rolled back | `plan/refusal.rs` |
+//! | says what a comparison cannot see at the traffic there is | `plan/compared.rs` |
 //! | decides what a datapoint, or none, means | `gate`, one file per kind |
-//! | gives the next weight | `machine/forward.rs` |
+//! | gives the next weight | `machine/shift.rs`; in a ramp `machine/ramp.rs` decides it |
+//! | says how often the world is asked, and for what | `machine/look.rs` |
 //! | decides to go back | `machine/examine.rs` |
 //! | goes back | `machine/retreat.rs` |
 //! | remembers how long things may take | `machine/state.rs`, `spec::Limits` |

@@ -28,11 +28,13 @@ impl Machine {
         }
     }
 
-    /// The first gate whose latest verdict does not pass the present step. One that only watches is not waited for.
+    /// The first gate whose latest verdict does not pass the present step. One that only watches is not waited
+    /// for, nor one that compares the slots once the candidate has everything.
     pub(super) fn unproven(&self) -> Option<usize> {
         let since = self.memory.step_since;
         let passes = |index: usize| self.memory.verdicts[index].as_ref().is_some_and(|v| v.passes(since));
-        let asked = |gate: &Gate| gate.is_continuous() && !gate.watch;
+        let both = self.memory.accepted < Share::ALL;
+        let asked = |gate: &Gate| gate.is_continuous() && !gate.watch && (both || gate.feed().is_none());
         (0..self.plan.gates.len()).find(|index| asked(&self.plan.gates[*index]) && !passes(*index))
     }
 

@@ -13,6 +13,7 @@ pub use mermaid::mermaid;
 pub use text::text;
 
 use super::{Action, Plan, ReleasePlan, Step};
+use crate::gate::compare::{Baseline, Feed};
 use crate::gate::{Check, Gate, MetricSource, Of};
 use crate::name::Arn;
 use crate::text::many;
@@ -117,7 +118,9 @@ fn needs(gate: &Gate) -> String {
                 crate::clock::span(rule.within)
             )
         }
-        Check::Compare(_) | Check::Split(_) | Check::Burn(_) => "requests in both slots".to_owned(),
+        Check::Compare(rule) => format!("requests in both slots, by the {}", source(&rule.feed)),
+        Check::Split(rule) => format!("requests in both slots, by the {}", source(&rule.feed)),
+        Check::Burn(_) => "requests in both slots".to_owned(),
         Check::Webhook(_) | Check::Command(_) => "an answer".to_owned(),
         Check::Tasks(_) => "the service's tasks and the load balancer's health checks".to_owned(),
     }
@@ -136,6 +139,37 @@ fn read_from(source: &MetricSource) -> (String, String) {
         }
         MetricSource::Prometheus(metric) => (String::new(), format!("one series of {}", metric.url)),
     }
+}
+
+fn source(feed: &Feed) -> String {
+    let period = crate::clock::span(feed.span());
+    match feed {
+        Feed::LoadBalancer => format!("load balancer's own count every {period}"),
+        Feed::Custom(custom) => format!("metrics of {} every {period}", custom.namespace),
+        Feed::Prometheus(server) => format!("Prometheus server {} every {period}", server.url),
+    }
+}
+
+/// What a gate learned from the stable slot's past, if it learned anything.
+fn learned(gate: &Gate) -> Option<String> {
+    let Check::Compare(rule) = &gate.check else { return None };
+    let Baseline { bins, rate, errors, error_noise, thresholds } = &rule.baseline;
+    if *bins == 0 {
+        return None;
+    }
+    let covers = crate::clock::span(rule.feed.span() * u32::try_from(*bins).unwrap_or(u32::MAX));
+    let share = |part: f64| format!("{:.2}%", part * 100.0);
+    let slow = thresholds.iter().map(|mark| {
+        let name = mark.quantile.map_or(String::new(), |part| format!("p{} ", (part * 1000.0).round() / 10.0));
+        format!("{name}{:.3}s", mark.stable)
+    });
+    let slow: Vec<String> = slow.collect();
+    let slow = if slow.is_empty() { String::new() } else { format!("; slow is counted at {}", slow.join(", ")) };
+    Some(format!(
+        "{covers} of the stable slot: {rate:.1} requests a second, {} errors that scatter {error_noise:.1} times as \
+         much as chance{slow}",
+        share(*errors),
+    ))
 }
 
 fn input(input: &crate::gate::Input) -> String {

@@ -1,5 +1,6 @@
 //! compile(spec, survey) -> Plan: strategies lowered to absolute steps, and the way back fixed first.
 
+mod compared;
 pub mod diagram;
 mod lower;
 mod refusal;
@@ -29,7 +30,8 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Pla
     let stable = stable_slot(survey);
     let full = if stable == Some(Slot::Green) { survey.green.desired } else { survey.blue.desired };
     let steps = lower::steps(spec, &release, full);
-    let refusals = refusal::refusals(spec, survey, &steps, stable);
+    let mut refusals = refusal::refusals(spec, survey, &steps, stable);
+    refusals.extend(compared::refusals(spec, survey));
     let (Some(stable), true) = (stable, refusals.is_empty()) else {
         return Err(Refused(refusals));
     };
@@ -37,16 +39,19 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Pla
         Slot::Blue => (&survey.blue, &survey.green),
         Slot::Green => (&survey.green, &survey.blue),
     };
+    let gates = gates(spec, survey);
+    let mut warnings = refusal::warnings(spec, survey, stable, candidate);
+    warnings.extend(compared::warnings(spec, survey, &gates, &steps));
     Ok(Plan {
         name: spec.name.clone(),
         target: target(survey, stable, candidate),
         before: before(survey, stable, candidate),
         steps,
         release,
-        gates: gates(spec, survey),
+        gates,
         policies: spec.policies,
         limits: spec.limits,
-        warnings: refusal::warnings(spec, survey, stable, candidate),
+        warnings,
     })
 }
 

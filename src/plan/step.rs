@@ -120,20 +120,20 @@ impl Plan {
 
     /// The least time `step` can take.
     pub fn least(&self, step: &Step) -> Duration {
+        let data = || self.gates.iter().map(Gate::least_data).max().unwrap_or_default();
         match step.action {
-            Action::Hold(span) => {
-                let data = self.gates.iter().map(Gate::least_data).max().unwrap_or_default();
-                span.max(data)
-            }
+            Action::Hold(span) => span.max(data()),
+            Action::Ramp { .. } => data(),
             Action::Retire => crate::plan::QUIET_LEAST,
             _ => Duration::ZERO,
         }
     }
 
-    /// The candidate's share after the first `done` steps.
+    /// The candidate's share after the first `done` steps; after a ramp the most it may have then.
     pub fn share_after(&self, done: usize) -> Share {
-        let shift = |step: &Step| match step.action {
-            Action::Shift(share) => Some(share),
+        let shift = |step: &Step| match &step.action {
+            Action::Shift(share) => Some(*share),
+            Action::Ramp { rule, .. } => Some(rule.ceiling),
             _ => None,
         };
         self.steps[..done.min(self.steps.len())].iter().rev().find_map(shift).unwrap_or(Share::NONE)
@@ -153,7 +153,7 @@ impl Step {
             Action::Shift(share) => format!("shift {share} to the candidate"),
             Action::Hold(span) => format!("hold {}", crate::clock::span(*span)),
             Action::Ramp { rule, .. } => {
-                format!("raise the share to {} within {} harmed requests", rule.ceiling, rule.budget)
+                format!("ramp to {}, harm budget {} requests", rule.ceiling, rule.budget)
             }
             Action::Approve(_) => "wait for approval".to_owned(),
             Action::Commit => "commit".to_owned(),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::clock::Timestamp;
 use crate::fleet::{AlarmState, AlarmView, Place, RuleView};
-use crate::gate::{AlarmRule, AtStart, Check, Gate, Insufficient, TasksRule};
+use crate::gate::compare::Baseline;
+use crate::gate::{AlarmRule, AtStart, Check, CompareRule, Gate, Insufficient, TasksRule};
 use crate::name::RolloutName;
 use crate::spec::{Limits, Policies, Release, RuleSpec, SlotSpec, StepSpec, Strategy, TargetSpec};
 use crate::traffic::Share;
@@ -216,4 +217,99 @@ fn the_plan_is_bounded_and_never_shorter_than_its_holds() {
     assert!(most > least && most < minutes(24 * 60));
     assert_eq!(plan.share_after(0), Share::NONE);
     assert_eq!(plan.share_after(plan.steps.len()), Share::ALL);
+}
+
+fn compare(change: impl FnOnce(&mut CompareRule)) -> Gate {
+    let mut rule = CompareRule::default();
+    change(&mut rule);
+    Gate { name: "compare".into(), check: Check::Compare(Box::new(rule)), watch: false }
+}
+
+fn harm_budget() -> Spec {
+    let mut spec = spec(Strategy::HarmBudget {
+        budget: 50.0,
+        ceiling: share(50.0),
+        within: minutes(30),
+        holdback: share(5.0),
+        bake: minutes(10),
+        warm: minutes(10),
+    });
+    spec.gates.push(compare(|_| {}));
+    spec
+}
+
+#[test]
+fn a_harm_budget_ramps_keeps_a_holdback_and_then_moves_everything() {
+    let plan = compile(&harm_budget(), &survey(), registered()).unwrap();
+    let Action::Ramp { gate, rule } = &plan.steps[1].action else { panic!("{:?}", plan.steps) };
+    assert!(matches!(plan.gates[*gate].check, Check::Compare(_)));
+    assert_eq!((rule.budget, rule.ceiling, rule.blind), (50.0, share(50.0), Duration::from_secs(130)));
+    assert_eq!(rule.floor.permille(), 1);
+    let rest: Vec<Action> = plan.steps[2..].iter().map(|step| step.action.clone()).collect();
+    let hold = || Action::Hold(minutes(10));
+    let (most, all) = (Action::Shift(share(95.0)), Action::Shift(Share::ALL));
+    assert_eq!(rest, [most, hold(), all, hold(), Action::Commit, Action::Retire]);
+    assert_eq!((plan.share_after(1), plan.share_after(2)), (Share::NONE, share(50.0)));
+    assert!(plan.least(&plan.steps[1]) >= minutes(1));
+}
+
+#[test]
+fn a_ramp_that_could_not_compare_or_be_written_is_refused() {
+    let check = |change: &dyn Fn(&mut Spec, &mut Survey), words: &str| {
+        let (mut spec, mut survey) = (harm_budget(), survey());
+        change(&mut spec, &mut survey);
+        let said = refused(&spec, &survey);
+        assert!(said.contains(words), "{said}");
+    };
+    check(
+        &|_, survey| survey.past = Some(Err("AccessDenied".into())),
+        "gate compare cannot read the stable slot's past",
+    );
+    check(&|_, survey| survey.rule.weights.push(("arn:other".into(), 1)), "a ramp needs tenths of a percent");
+    check(&|spec, _| drop(spec.gates.pop()), "a harm budget needs a gate that compares");
+}
+
+fn warned(spec: &Spec, change: impl FnOnce(&mut Survey)) -> String {
+    let mut survey = survey();
+    change(&mut survey);
+    compile(spec, &survey, registered()).unwrap().warnings.join("\n")
+}
+
+#[test]
+fn what_a_comparison_must_assume_is_told() {
+    let said = warned(&harm_budget(), |_| {});
+    assert!(said.contains("knows nothing of the stable slot's past"), "{said}");
+    assert!(said.contains("does not compare response times"), "{said}");
+    let said = warned(&harm_budget(), |survey| survey.rule.stickiness = Some(minutes(5)));
+    assert!(said.contains("independent of each other, and the rule is sticky"), "{said}");
+    let mut all_at_once = blue_green();
+    all_at_once.gates.push(compare(|_| {}));
+    let said = warned(&all_at_once, |_| {});
+    assert!(said.contains("never sees both slots at once"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_seen_at_the_traffic_there_is_is_told_with_figures() {
+    let said = |strategy: Option<Strategy>, rate: f64| {
+        let mut spec = harm_budget();
+        spec.strategy = strategy.unwrap_or(spec.strategy);
+        spec.gates[1] = compare(|rule| rule.baseline = Baseline { bins: 1440, rate, ..Baseline::default() });
+        let said = warned(&spec, |_| {});
+        said.lines().find(|line| line.contains("requests a")).map(str::to_owned)
+    };
+    assert_eq!(said(None, 3.0), None);
+    assert_eq!(
+        said(None, 1.0).unwrap(),
+        "at 1.0 requests a second this spec cannot see errors rise by less than 0.78% in 30m: by the end of step \
+         \"ramp to 50%, harm budget 50 requests\" the candidate has had about 900 requests, and a margin of \
+         0.3% takes 2,334; then passes all the same. Options: `margins: { errors: 0.78% }`, 1h 18m instead of 30m, or \
+         more traffic"
+    );
+    let canary = |percent| {
+        let steps = vec![StepSpec::Shift(share(percent)), StepSpec::Hold(minutes(2))];
+        Some(Strategy::Canary { steps, warm: minutes(1) })
+    };
+    assert_eq!(said(canary(5.0), 200.0), None);
+    let said = said(canary(5.0), 2.0).unwrap();
+    assert!(said.contains("step \"hold 2m\" the candidate has had about 102 requests"), "{said}");
 }

@@ -188,6 +188,9 @@ fn flow(parts: &[String], room: usize, style: Style) -> Vec<String> {
     lines
 }
 
+/// The least room in which part of a gate's evidence is worth showing.
+const LEAST_EVIDENCE: usize = 24;
+
 /// The gates in one line, the worrying ones first; as much evidence as fits, and as many gates.
 fn gates(progress: &Progress, plan: &Plan, room: usize, style: Style) -> Option<String> {
     let judged = plan.gates.iter().zip(&progress.verdicts);
@@ -195,9 +198,10 @@ fn gates(progress: &Progress, plan: &Plan, room: usize, style: Style) -> Option<
         judged.filter_map(|(gate, verdict)| verdict.as_ref().map(|verdict| (gate, verdict))).collect();
     judged.sort_by_key(|(gate, verdict)| match verdict.outcome {
         GateOutcome::Fail => 0,
+        // Healthy tasks are told on a line of their own, and a gate that only tells has told nothing.
+        GateOutcome::Pass if gate.watch || matches!(gate.check, Check::Tasks(_)) => 3,
+        GateOutcome::Inconclusive if gate.watch => 3,
         GateOutcome::Inconclusive => 1,
-        // Healthy tasks are told on a line of their own.
-        GateOutcome::Pass if matches!(gate.check, Check::Tasks(_)) => 3,
         GateOutcome::Pass => 2,
     });
     let sign = |verdict: &Verdict| Sign::of(verdict.outcome).glyph(style.unicode).trim_end();
@@ -209,10 +213,18 @@ fn gates(progress: &Progress, plan: &Plan, room: usize, style: Style) -> Option<
         let more = if shown < count { format!(" +{}", count - shown) } else { String::new() };
         format!("  {}{more}", parts.join(dot(style)))
     };
-    let with_evidence = (0..=count).rev().map(|full| line(count, full));
-    let with_fewer = (1..count).rev().map(|shown| line(shown, 0));
+    let with_evidence = (1..=count).rev().map(|full| line(count, full));
+    // The first one's evidence matters most: part of it, when not all of it fits.
+    let cut = || {
+        let others: Vec<String> = brief.iter().skip(1).map(|brief| format!("{}{brief}", dot(style))).collect();
+        let others = others.concat();
+        let (first, evidence) = (brief.first()?, escape(&judged.first()?.1.evidence));
+        let left = room.checked_sub(2 + columns(first) + 1 + columns(&others))?;
+        (left >= LEAST_EVIDENCE).then(|| format!("  {first} {}{others}", fit(&evidence, left, style.unicode)))
+    };
+    let with_fewer = (1..=count).rev().map(|shown| line(shown, 0));
     let fits = |line: &String| columns(line) <= room;
-    (count > 0).then(|| with_evidence.chain(with_fewer).find(fits).unwrap_or_else(|| line(1, 0)))
+    (count > 0).then(|| with_evidence.chain(cut()).chain(with_fewer).find(fits).unwrap_or_else(|| line(1, 0)))
 }
 
 #[cfg(test)]

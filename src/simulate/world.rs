@@ -142,17 +142,20 @@ impl World {
         Self { fault, ..self }
     }
 
+    /// The stable slot's p50, p75, p90, p95 and p99 when nothing is wrong.
+    pub fn marks(&self) -> Vec<Mark> {
+        let time = |deviate: f64| (self.location() + self.service.sigma * deviate).exp();
+        QUANTILES
+            .iter()
+            .map(|(quantile, deviate)| Mark { quantile: Some(*quantile), seconds: time(*deviate) })
+            .collect()
+    }
+
     /// Twelve hours of the stable slot's minutes before [`START`], with the scenario's noise.
     pub fn past(&self) -> Past {
         let mut dice = dice(self.seed, 1);
         let mut noise = Wander::default();
-        let marks: Vec<Mark> = QUANTILES
-            .iter()
-            .map(|(quantile, deviate)| Mark {
-                quantile: Some(*quantile),
-                seconds: (self.location() + self.service.sigma * deviate).exp(),
-            })
-            .collect();
+        let marks = self.marks();
         let seconds: Vec<f64> = marks.iter().map(|mark| mark.seconds).collect();
         let bins = (0..PAST).filter_map(|minute| {
             let from = NOISE_SPAN * minute;

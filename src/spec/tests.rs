@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::gate::compare::Feed;
-use crate::gate::{Check, CompareRule, Gate, SplitRule, TasksRule};
+use crate::gate::{Check, Gate, SplitRule, TasksRule};
 use crate::traffic::Share;
 
 /// Set to write what the code says into the files that hold what it should say.
@@ -94,7 +94,7 @@ fn what_is_left_out_has_its_default() {
     let spec = text(LEAST).unwrap();
     assert_eq!((spec.policies, spec.limits), (Policies::default(), Limits::default()));
     assert_eq!(spec.strategy, Strategy::BlueGreen { warm: Duration::from_secs(600) });
-    let compare = Check::Compare(Box::new(CompareRule::default()));
+    let compare = Check::Compare(Box::default());
     let checks = [compare, Check::Tasks(TasksRule::default()), Check::Split(SplitRule::default())];
     assert!(spec.gates.iter().map(|gate| &gate.check).eq(&checks));
 }

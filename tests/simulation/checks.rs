@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tidegate::clock::Timestamp;
 use tidegate::fleet::Role;
-use tidegate::machine::{Answer, Effect, Event, FRESH, Issued, Machine, Notice, Outcome};
-use tidegate::plan::{Action, Plan, QUIET_PERIODS};
+use tidegate::gate::{Check, Reading};
+use tidegate::machine::{Answer, Effect, Event, FRESH, Issued, Machine, Notice, Outcome, Route};
+use tidegate::plan::{Action, Plan, QUIET_PERIODS, Step};
 use tidegate::traffic::Share;
 
 use super::mishaps::Candidate;
@@ -28,7 +29,14 @@ pub struct Checks {
 
 impl Checks {
     pub fn new(plan: &Plan) -> Self {
-        let holds = plan.steps.iter().map(|step| matches!(step.action, Action::Hold(_))).collect();
+        let series = plan.gates.iter().any(|gate| matches!(gate.check, Check::Metric(_)));
+        let judged = |n: usize, step: &Step| match step.action {
+            // With everything on the candidate there is nothing to compare with.
+            Action::Hold(_) => series || plan.share_after(n) < Share::ALL,
+            Action::Ramp { .. } => true,
+            _ => false,
+        };
+        let holds = plan.steps.iter().enumerate().map(|(n, step)| judged(n, step)).collect();
         Self {
             fleet: None,
             retreating: false,
@@ -46,19 +54,25 @@ impl Checks {
             self.fleet = Some((issued.at, fleet.candidate.healthy));
         }
         let points = seen.readings.iter().filter_map(|(_, reading)| match reading {
-            tidegate::gate::Reading::Metric(metric) => metric.values.last().map(|point| point.at),
+            Reading::Metric(metric) => metric.values.last().map(|point| point.at),
+            Reading::Counts(bins) => {
+                bins.iter().filter(|bin| bin.stable.is_some() && bin.candidate.is_some()).map(|bin| bin.at).max()
+            }
             _ => None,
         });
         self.newest_point = points.max().or(self.newest_point);
     }
 
     /// The machine asks something of the world.
-    pub fn asked(&mut self, issued: &Issued, outstanding: Option<&Issued>, world: &World) {
+    pub fn asked(&mut self, issued: &Issued, outstanding: Option<&Issued>, machine: &Machine, world: &World) {
         if let Some(outstanding) = outstanding {
             assert!(!outstanding.effect.is_write(), "a write in flight was dropped: {outstanding:?}");
         }
         match &issued.effect {
-            Effect::Route(route) if route.share > Share::NONE => self.weight_is_given(issued, route.share),
+            Effect::Route(route) if route.share > Share::NONE => {
+                self.weight_is_given(issued, route.share);
+                Self::ramp_is_kept(route, machine);
+            }
             Effect::Scale { role, count, .. } if *count < world.tasks(*role).desired => {
                 Self::capacity_is_taken(*role, world);
             }
@@ -72,6 +86,14 @@ impl Checks {
         let (asked, healthy) = self.fleet.expect("weight is given on a read");
         assert!(issued.at.since(asked) <= FRESH, "weight is given on an old read");
         assert!(healthy >= share.need(FULL), "weight {share} is given to {healthy} healthy targets");
+    }
+
+    /// A ramp only raises, and not above its ceiling.
+    fn ramp_is_kept(route: &Route, machine: &Machine) {
+        let step = machine.plan().steps.get(machine.progress().step);
+        let Some(Action::Ramp { rule, .. }) = step.map(|step| &step.action) else { return };
+        assert!(route.share <= rule.ceiling, "a ramp gives {}, above its ceiling of {}", route.share, rule.ceiling);
+        assert!(route.expected.is_some_and(|has| has < route.share), "a ramp goes down: {route:?}");
     }
 
     /// Capacity is never taken from a slot that has weight, had requests in the last periods, or could

@@ -10,9 +10,11 @@ mod checks;
 mod die;
 mod mishaps;
 mod plans;
+mod ramps;
 mod rollout;
 mod scenarios;
 mod tapes;
+mod traffic;
 mod world;
 
 use std::collections::BTreeMap;

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use tidegate::clock::Timestamp;
 use tidegate::fleet::{Place, Slot, Target};
+use tidegate::gate::Check;
+use tidegate::gate::compare::{RampRule, Unproven};
 use tidegate::name::RolloutName;
 use tidegate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use tidegate::spec::{Limits, OnTrouble, Policies};
 use tidegate::traffic::Share;
 
 use super::die::Die;
-use super::rollout::gates;
+use super::rollout::{comparing, gates};
 use super::world::{BEFORE, FULL, RELEASE};
 
 /// A plan that shifts through these percentages, two minutes each.
@@ -39,10 +41,36 @@ pub fn canary(percents: &[f64]) -> Plan {
     }
 }
 
+/// A plan that ramps, then keeps a holdback, at this many requests a second.
+pub fn ramp(rate: f64) -> Plan {
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let plan = canary(&[95.0]);
+    let rule = RampRule {
+        budget: 50.0,
+        floor: Share::from_permille(1).expect("a share"),
+        ceiling: Share::from_percent(50.0).expect("a share"),
+        blind: Duration::from_secs(130),
+    };
+    let mut steps = plan.steps;
+    let first = steps.iter().position(|step| matches!(step.action, Action::Shift(_))).expect("it shifts");
+    steps.insert(first, Step { action: Action::Ramp { gate: 0, rule }, within: minutes(30) });
+    Plan { steps, gates: comparing(rate), ..plan }
+}
+
 /// A plan by chance.
 pub fn throw(die: &mut Die) -> Plan {
     let lists: [&[f64]; 4] = [&[], &[10.0], &[0.1, 5.0, 50.0], &[25.0, 50.0, 75.0]];
-    let mut plan = canary(die.one_of(&lists));
+    let rate = die.one_of(&[1.0, 20.0, 500.0]);
+    let mut plan = match die.between(0, 3) {
+        0 => ramp(rate),
+        1 => Plan { gates: comparing(rate), ..canary(die.one_of(&lists[1..])) },
+        _ => canary(die.one_of(&lists)),
+    };
+    if die.chance(0.3)
+        && let Some(Check::Compare(rule)) = plan.gates.first_mut().map(|gate| &mut gate.check)
+    {
+        rule.unproven = Unproven::Fail;
+    }
     let trouble = |die: &mut Die| if die.chance(0.8) { OnTrouble::Rollback } else { OnTrouble::Hold };
     plan.policies = Policies { on_breach: trouble(die), on_interrupt: trouble(die), on_foreign_write: trouble(die) };
     if die.chance(0.3) {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
-use tidegate::gate::{Bound, Check, CloudWatchMetric, Gate, MetricRule, MetricSource, MissingData, TasksRule};
+use tidegate::gate::{
+    Bound, Check, CloudWatchMetric, CompareRule, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
+};
 use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
 use tidegate::plan::Plan;
 use tidegate::traffic::Share;
@@ -11,6 +13,7 @@ use tidegate::traffic::Share;
 use super::checks::Checks;
 use super::die::Die;
 use super::mishaps::Mishaps;
+use super::traffic::learned;
 use super::world::World;
 
 /// More events than any rollout has; one that needs more never ends.
@@ -43,7 +46,7 @@ pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
         tape: Vec::new(),
         notices: Vec::new(),
         in_flight: None,
-        world: World::new(start, mishaps),
+        world: World::new(start, mishaps, plan.gates.clone()),
         checks: Checks::new(plan),
         die,
         epoch: 1,
@@ -122,7 +125,7 @@ impl Runner<'_> {
         self.notices.extend(reaction.notices);
         if let Some(issued) = reaction.effect {
             let outstanding = self.in_flight.as_ref().map(|(_, issued, _)| issued);
-            self.checks.asked(&issued, outstanding, &self.world);
+            self.checks.asked(&issued, outstanding, &self.machine, &self.world);
             let (latency, answer) = self.world.answer(&issued.effect, self.die);
             self.in_flight = Some((self.world.now + latency, issued, answer));
         }
@@ -164,5 +167,15 @@ pub fn gates() -> Vec<Gate> {
     vec![
         Gate { name: "errors".into(), check: Check::Metric(errors), watch: false },
         Gate { name: "tasks".into(), check: Check::Tasks(TasksRule::default()), watch: false },
+    ]
+}
+
+/// The gates of a spec that names none: the slots compared, tasks, and the split, which only tells.
+pub fn comparing(rate: f64) -> Vec<Gate> {
+    let gate = |name: &str, check, watch| Gate { name: name.into(), check, watch };
+    vec![
+        gate("compare", Check::Compare(Box::new(learned(rate, &CompareRule::default()))), false),
+        gate("tasks", Check::Tasks(TasksRule::default()), false),
+        gate("split", Check::Split(SplitRule::default()), true),
     ]
 }

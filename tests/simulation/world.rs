@@ -6,13 +6,14 @@ use std::time::Duration;
 use tidegate::clock::Timestamp;
 use tidegate::fault::{Fault, FaultKind};
 use tidegate::fleet::{Capacity, Fleet, Role, RuleSeen, Served, Stopped};
-use tidegate::gate::{MetricReading, Point, ProbeReading, Reading};
+use tidegate::gate::{Gate, MetricReading, Point, ProbeReading, Reading};
 use tidegate::machine::{Answer, Effect, Look, Observation, Route};
 use tidegate::plan::QUIET_PERIODS;
 use tidegate::traffic::Share;
 
 use super::die::Die;
 use super::mishaps::{Candidate, Mishaps};
+use super::traffic;
 
 pub const RELEASE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:2";
 pub const BEFORE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:1";
@@ -48,10 +49,14 @@ pub struct World {
     pub foreign: bool,
     pub foreign_rules: bool,
     pub requests_to_nobody: u64,
+    /// What the looks' gates are.
+    pub gates: Vec<Gate>,
+    /// Requests a second to both slots.
+    pub rate: f64,
 }
 
 impl World {
-    pub fn new(now: Timestamp, mishaps: Mishaps) -> Self {
+    pub fn new(now: Timestamp, mishaps: Mishaps, gates: Vec<Gate>) -> Self {
         let tasks = |desired, task_definition: &str| Tasks {
             desired,
             task_definition: task_definition.to_owned(),
@@ -68,6 +73,8 @@ impl World {
             foreign: false,
             foreign_rules: false,
             requests_to_nobody: 0,
+            rate: traffic::rate(&gates),
+            gates,
         }
     }
 
@@ -237,7 +244,7 @@ impl World {
         Observation {
             rule: Some(self.rule_at(self.now.before(age))),
             fleet: look.fleet.then(|| self.fleet()),
-            readings: look.gates.iter().map(|gate| (*gate, self.reading(look.since, die))).collect(),
+            readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look, die))).collect(),
             requests: quiet,
             observed: None,
             faults: Vec::new(),
@@ -266,8 +273,15 @@ impl World {
         }
     }
 
+    fn reading(&self, gate: usize, look: &Look, die: &mut Die) -> Reading {
+        match self.gates[gate].feed() {
+            Some(_) => Reading::Counts(traffic::counted(self, look, PUBLISHED_AFTER, die)),
+            None => self.error_rate(look.since, die),
+        }
+    }
+
     /// The candidate's error rate in percent, a point for each closed, published minute with requests.
-    fn reading(&self, since: Timestamp, die: &mut Die) -> Reading {
+    fn error_rate(&self, since: Timestamp, die: &mut Die) -> Reading {
         let minute = 60_000;
         let first = since.as_millis().div_ceil(minute) * minute;
         let last = self.now.before(PUBLISHED_AFTER).as_millis();

@@ -1,12 +1,41 @@
 //! What the stable slot's past teaches before a rollout: how fast it answers, and how much its counts
 //! scatter beyond chance.
 
-use crate::count::Past;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use libm::log as ln;
+
+use super::evidence::MARKS;
+use super::flaw_of;
+use crate::clock::Timestamp;
+use crate::count::{Counts, Mark, Past};
+
+/// From fewer bins than this too little is learned to trust.
+const ENOUGH: usize = 60;
+/// The noise of errors that is assumed then: they come in pairs.
+const PAIRS: f64 = 2.0;
+/// The noise of response times that is assumed then, as a part of them, from minute to minute.
+const WANDER: f64 = 0.05;
+/// How steep the logit of slow answers is where marks do not tell: a lognormal's with a deviation of 0.5.
+const STEEP: f64 = 4.0;
+/// A mark that a smaller share is slower than, or faster, says nothing.
+const LEAST: f64 = 1e-4;
+/// How many differences the assumption of pure chance is worth.
+const PRIOR: f64 = 10.0;
+/// The expected variance of a count below which its logit says nothing.
+const TELLING: f64 = 5.0;
+/// The lengths of batches in minutes, beside a bin's own.
+const BATCHES: [u64; 3] = [1, 5, 20];
+/// Rates and shares are those of the last hour.
+const HOUR: Duration = Duration::from_secs(3600);
+/// Batches further apart are not compared.
+const NEAR: Duration = Duration::from_secs(1200);
 
 /// What was learned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Baseline {
-    /// How many bins it was learned from.
+    /// How many bins it was learned from; with fewer than 60 noise is assumed rather than learned.
     pub bins: usize,
     /// Requests a second over the last hour.
     pub rate: f64,
@@ -31,7 +60,7 @@ pub struct Threshold {
     pub odds: f64,
     /// The share of the stable slot's answers that is slower.
     pub share: f64,
-    /// The variance of the logit of that share from bin to bin beyond chance.
+    /// The variance of the logit of that share from minute to minute beyond chance.
     pub noise: f64,
 }
 
@@ -43,9 +72,164 @@ impl Default for Baseline {
 
 impl super::CompareRule {
     /// The rule with what `past` teaches.
+    ///
+    /// Bins whose counts cannot be (see [`flaw_of`](super::flaw_of)), that lie twice in the past, or that have no
+    /// requests, are skipped and not counted in [`Baseline::bins`]. Marks that nothing or everything is slower
+    /// than are dropped, and so are all beyond the eighth. From fewer than 60 bins too little is learned to trust: noise is then at
+    /// least that of failures which come in pairs, and of response times which wander by 5 % from minute to minute.
     #[must_use]
     pub fn learned(&self, past: &Past) -> Self {
-        let _ = past;
-        self.clone()
+        let sound =
+            |(_, counts): &&(Timestamp, Counts)| flaw_of(counts, past.marks.len()).is_none() && counts.requests > 0.0;
+        let sound: BTreeMap<Timestamp, &Counts> =
+            past.bins.iter().filter(sound).map(|(at, counts)| (*at, counts)).collect();
+        let bins: Vec<(Timestamp, &Counts)> = sound.into_iter().collect();
+        let lately = lately(&bins, past.span);
+        let little = bins.len() < ENOUGH;
+        let (errors, requests) = (sum(&bins, |counts| counts.errors), sum(&bins, |counts| counts.requests));
+        let baseline = Baseline {
+            bins: bins.len(),
+            rate: rate(lately, past.span),
+            errors: if requests > 0.0 { errors / requests } else { 0.0 },
+            error_noise: error_noise(&bins, past.span).max(if little { PAIRS } else { 1.0 }),
+            thresholds: self.thresholds(past, &bins, lately),
+        };
+        Self { baseline, ..self.clone() }
     }
+
+    fn thresholds(&self, past: &Past, bins: &[Bin<'_>], lately: &[Bin<'_>]) -> Vec<Threshold> {
+        let timed = sum(lately, |counts| counts.timed);
+        let shares: Vec<f64> =
+            (0..past.marks.len()).map(|mark| sum(lately, |counts| slower(counts, mark)) / timed).collect();
+        let little = bins.len() < ENOUGH;
+        let learn = |(mark, Mark { quantile, seconds }): (usize, &Mark)| {
+            let share = *shares.get(mark).filter(|share| (LEAST..=1.0 - LEAST).contains(*share))?;
+            let wander = WANDER * steepness(&past.marks, &shares, mark);
+            let assumed = if little { wander * wander } else { 0.0 };
+            let (candidate, odds) = if past.resolves {
+                (seconds * (1.0 + self.latency.slower), 1.0)
+            } else {
+                (*seconds, self.latency.odds)
+            };
+            let noise = latency_noise(bins, past.span, mark).max(assumed);
+            Some(Threshold { quantile: *quantile, stable: *seconds, candidate, odds, share, noise })
+        };
+        past.marks.iter().enumerate().filter_map(learn).take(MARKS).collect()
+    }
+}
+
+type Bin<'a> = (Timestamp, &'a Counts);
+
+fn sum(bins: &[Bin<'_>], of: impl Fn(&Counts) -> f64) -> f64 {
+    bins.iter().map(|(_, counts)| of(counts)).sum()
+}
+
+fn slower(counts: &Counts, mark: usize) -> f64 {
+    counts.slower.get(mark).copied().unwrap_or(0.0)
+}
+
+/// The bins of the last hour that there are.
+fn lately<'a, 'b>(bins: &'a [Bin<'b>], span: Duration) -> &'a [Bin<'b>] {
+    let Some((last, _)) = bins.last() else { return bins };
+    let from = (*last + span).before(HOUR);
+    &bins[bins.partition_point(|(at, _)| *at < from)..]
+}
+
+/// Requests a second; a stretch without any counts as one.
+fn rate(bins: &[Bin<'_>], span: Duration) -> f64 {
+    let (Some((first, _)), Some((last, _))) = (bins.first(), bins.last()) else { return 0.0 };
+    let seconds = (*last + span).since(*first).as_secs_f64();
+    if seconds > 0.0 { sum(bins, |counts| counts.requests) / seconds } else { 0.0 }
+}
+
+/// How the logit of the share of slow answers changes with the logarithm of the time, near a mark.
+fn steepness(marks: &[Mark], shares: &[f64], mark: usize) -> f64 {
+    let (low, high) = (mark.saturating_sub(1), (mark + 1).min(marks.len() - 1));
+    let logit = |share: f64| ln(share.clamp(LEAST, 1.0 - LEAST) / (1.0 - share.clamp(LEAST, 1.0 - LEAST)));
+    let apart = ln(marks[high].seconds / marks[low].seconds);
+    let slope = (logit(shares[low]) - logit(shares[high])) / apart;
+    if slope.is_finite() && slope > 0.0 { slope } else { STEEP }
+}
+
+/// The design effect of errors: how many times greater the variance of their number is, over long stretches,
+/// than a Poisson variable's.
+///
+/// For batches of one bin and of 1, 5 and 20 minutes, half the mean squared difference of neighbours estimates
+/// the variance without seeing slow drift: with counts x of n requests the ratio is
+/// `sum n_1 n_2 (x_1/n_1 - x_2/n_2)^2 / sum (x_1 + x_2)`, of mean 1 under Poisson. K differences are
+/// weighed against 10 that say 1, and the worst length of a batch counts.
+fn error_noise(bins: &[Bin<'_>], span: Duration) -> f64 {
+    let of = |length: Duration| {
+        let batches = batches(bins, span, length, |counts| (counts.errors, counts.requests));
+        let (mut squares, mut expected, mut pairs) = (0.0, 0.0, 0.0);
+        for [(x, n), (y, m)] in neighbours(&batches, length) {
+            let apart = x / n - y / m;
+            squares += n * m * apart * apart;
+            expected += x + y;
+            pairs += 1.0;
+        }
+        let ratio = if expected > 0.0 { squares / expected } else { 1.0 };
+        (PRIOR + pairs * ratio) / (PRIOR + pairs)
+    };
+    lengths(span).map(of).fold(1.0, f64::max)
+}
+
+/// The variance of the logit of the share beyond a mark from minute to minute, beyond chance: of batches of
+/// each length, per minute, as for errors; the worst length counts.
+fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize) -> f64 {
+    let of = |length: Duration| {
+        let batches = batches(bins, span, length, |counts| (slower(counts, mark), counts.timed));
+        let (mut beyond, mut pairs) = (0.0, 0.0);
+        for [(x, n), (y, m)] in neighbours(&batches, length) {
+            let p = (x + y) / (n + m);
+            let spread = p * (1.0 - p);
+            if n.min(m) * spread < TELLING {
+                continue;
+            }
+            let apart = logit(x, n) - logit(y, m);
+            beyond += (apart * apart - (1.0 / n + 1.0 / m) / spread) / 2.0;
+            pairs += 1.0;
+        }
+        if pairs > 0.0 { length.as_secs_f64() / 60.0 * beyond / pairs } else { 0.0 }
+    };
+    lengths(span).map(of).fold(0.0, f64::max)
+}
+
+fn lengths(span: Duration) -> impl Iterator<Item = Duration> {
+    let minutes = BATCHES.map(|minutes| Duration::from_secs(60 * minutes));
+    std::iter::once(span).chain(minutes.into_iter().filter(move |length| *length > span))
+}
+
+fn logit(part: f64, whole: f64) -> f64 {
+    ln((part + 0.5) / (whole - part + 0.5))
+}
+
+/// A part and its whole in each stretch of `length` that has bins for at least half of it, with its number.
+fn batches(
+    bins: &[Bin<'_>],
+    span: Duration,
+    length: Duration,
+    of: impl Fn(&Counts) -> (f64, f64),
+) -> Vec<(u128, (f64, f64))> {
+    let mut batches: Vec<(u128, (f64, f64), Duration)> = Vec::new();
+    for (at, counts) in bins {
+        let number = u128::from(at.as_millis()) / length.as_millis().max(1);
+        let (part, whole) = of(counts);
+        match batches.last_mut().filter(|(last, ..)| *last == number) {
+            Some((_, sums, covered)) => {
+                *sums = (sums.0 + part, sums.1 + whole);
+                *covered += span;
+            }
+            None => batches.push((number, (part, whole), span)),
+        }
+    }
+    let full = batches.into_iter().filter(|(_, (_, whole), covered)| *covered * 2 >= length && *whole > 0.0);
+    full.map(|(number, sums, _)| (number, sums)).collect()
+}
+
+/// Batches that follow one another, at most twenty minutes apart.
+fn neighbours(batches: &[(u128, (f64, f64))], length: Duration) -> impl Iterator<Item = [(f64, f64); 2]> {
+    let near =
+        move |pair: &&[(u128, (f64, f64))]| length * u32::try_from(pair[1].0 - pair[0].0).unwrap_or(u32::MAX) <= NEAR;
+    batches.windows(2).filter(near).map(|pair| [pair[0].1, pair[1].1])
 }

@@ -1,12 +1,48 @@
 //! What a comparison remembers: the bins it has closed, the capital they made, and what they prove.
 
-use super::CompareRule;
+use super::experts::{self, Suspicion};
+use super::ledger::{Ledger, WINDOW};
+use super::tally::{self, Silence, Tally, Totals};
+use super::{CompareRule, Margins, Unproven, flaw, sentence};
+use crate::clock::Timestamp;
 use crate::count::Bin;
 use crate::gate::{Verdict, Window};
+use crate::traffic::Share;
+
+/// Bounds are wrong with a chance of at most this.
+pub(super) const BETA: f64 = 0.05;
+/// From this capital on nothing passes and no share is raised.
+pub(super) const DOUBT: f64 = 3.0;
+/// On bins that are not closed yet the capital must be so many times greater to end a rollout.
+const OPEN: f64 = 3.0;
+/// After so many bins in a row without the candidate's requests it cannot be reached …
+const SILENT_BINS: u32 = 3;
+/// … if it should have had this many.
+const SILENT_REQUESTS: f64 = 10.0;
 
 /// A comparison in progress: a fold over the bins that looks have brought.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Comparison {}
+pub struct Comparison {
+    /// Since when bins count; `None` before the first look.
+    since: Option<Timestamp>,
+    /// The latest moment a look was taken at.
+    latest: Timestamp,
+    ledger: Ledger<Tally>,
+    /// A step, and the start of the first closed bin wholly after it took hold.
+    fresh: Option<(Timestamp, Timestamp)>,
+    /// What was wrong with what the last look brought.
+    flaw: Option<String>,
+}
+
+/// How much worse the candidate can be at most, in shares of its requests; each wrong with a chance of at
+/// most 5 %, over all looks at once. 1 when nothing is known, `None` when it is not asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// Errors above the stable slot's.
+    pub errors: Option<f64>,
+    /// Answers slower than the stable slot's p95, beyond what the rule tolerates.
+    pub slow: Option<f64>,
+}
 
 impl Comparison {
     /// Nothing has been seen.
@@ -15,14 +51,167 @@ impl Comparison {
     }
 
     /// Takes in the bins of one look, in any order, new and old.
+    ///
+    /// A bin with counts that cannot be (see [`flaw`](super::flaw)) is left out; while looks bring such a
+    /// bin, and while the clock is more than five minutes behind an earlier look, nothing passes.
     pub fn take(&mut self, rule: &CompareRule, bins: &[Bin], window: Window<'_>) -> Verdict {
-        let _ = (rule, bins, window);
-        Verdict::inconclusive("no data yet")
+        if self.since.is_none_or(|since| since < window.rollout) {
+            let ledger = Ledger::new(Tally::new(rule), window.rollout);
+            *self = Self { since: Some(window.rollout), latest: self.latest, ledger, ..Self::default() };
+        }
+        let back = self.latest.since(window.now);
+        self.latest = self.latest.max(window.now);
+        self.flaw = (back > WINDOW).then(|| format!("the clock went back by {}", crate::clock::span(back)));
+        let (now, span) = (self.latest, rule.feed.span());
+        let marks = rule.baseline.thresholds.len();
+        let flaw = &mut self.flaw;
+        let sound = bins.iter().filter(|bin| bin.at >= window.rollout).filter(|bin| {
+            let wrong = flaw_of(bin, marks, now);
+            let sound = wrong.is_none();
+            if flaw.is_none() {
+                *flaw = wrong;
+            }
+            sound
+        });
+        self.ledger.take(sound, span, now, |tally, bin| tally.add(rule, window, bin));
+        self.find_fresh(window.step);
+        self.ledger.freeze(span, now, |tally, bin| tally.add(rule, window, bin));
+        self.judge(rule, window)
+    }
+
+    fn find_fresh(&mut self, step: Timestamp) {
+        if self.fresh.is_some_and(|(of, _)| of == step) {
+            return;
+        }
+        let answered = |bin: &&Bin| bin.candidate.as_ref().is_some_and(|counts| counts.requests > 0.0);
+        let first = self.ledger.closed().filter(|bin| bin.at >= step).find(answered);
+        self.fresh = first.map(|bin| (step, bin.at));
+    }
+
+    fn judge(&self, rule: &CompareRule, window: Window<'_>) -> Verdict {
+        let tally = self.ledger.state();
+        if let Some(cause) = self.breach(rule, window) {
+            return Verdict::fail(cause);
+        }
+        if let Some(flaw) = &self.flaw {
+            return Verdict::inconclusive(flaw.clone());
+        }
+        if tally.total.candidate.requests <= 0.0 {
+            return Verdict::inconclusive("no closed bin has requests in both slots yet");
+        }
+        if self.capital() >= DOUBT {
+            return Verdict::inconclusive(sentence::doubt(rule, tally, self.suspicion()));
+        }
+        let share = window.course.last().map_or(Share::ALL, |(_, share)| *share);
+        let (bounds, margins) = (self.bounds(rule), rule.margins.at(share));
+        let proven = bounds.are_within(margins);
+        match self.fresh {
+            Some((_, from)) if proven => Verdict::pass(sentence::proven(bounds), from),
+            Some((_, from)) if window.now >= window.deadline && rule.unproven == Unproven::Pass => {
+                Verdict::pass(sentence::unproven(bounds, margins), from)
+            }
+            None if proven => Verdict::inconclusive("no data from after the step began yet"),
+            _ => Verdict::inconclusive(sentence::missing(bounds, margins)),
+        }
+    }
+
+    /// The cause, if what was seen ends the rollout.
+    fn breach(&self, rule: &CompareRule, window: Window<'_>) -> Option<String> {
+        let tally = self.ledger.state();
+        let Silence { bins, missed } = tally.silence;
+        if bins >= SILENT_BINS && missed >= SILENT_REQUESTS {
+            return Some(sentence::unreachable(missed, rule.feed.span() * bins));
+        }
+        let limit = 1.0 / rule.alpha;
+        if tally.capital.amount() >= limit {
+            return Some(sentence::breach(rule, tally, suspicion(tally)));
+        }
+        let ahead = self.ledger.ahead(|tally, bin| tally.add(rule, window, bin))?;
+        (ahead.capital.amount() >= OPEN * limit).then(|| sentence::breach(rule, &ahead, suspicion(&ahead)))
     }
 
     /// Whether the candidate may have everything: the margins are proven and nothing speaks against it.
     pub fn is_proven(&self, rule: &CompareRule) -> bool {
-        let _ = rule;
-        false
+        let proven = self.bounds(rule).are_within(rule.margins);
+        proven && self.flaw.is_none() && self.capital() < DOUBT && self.total().candidate.requests > 0.0
+    }
+
+    /// The capital that bets against the candidate have made of 1; at `1/alpha` it goes back.
+    pub fn capital(&self) -> f64 {
+        self.ledger.state().capital.amount()
+    }
+
+    /// How much worse the candidate can be at most.
+    pub fn bounds(&self, rule: &CompareRule) -> Bounds {
+        self.bounds_at(rule, BETA)
+    }
+
+    /// The same, each wrong with a chance of at most `beta`. Slow answers are bounded twice, with and without
+    /// the warm-up, each with half the chance; the better bound holds.
+    pub(super) fn bounds_at(&self, rule: &CompareRule, beta: f64) -> Bounds {
+        let tally = self.ledger.state();
+        let judged = rule.latency.weight > 0.0 && tally::harm_mark(&rule.baseline).is_some();
+        let slow = || tally.slow.upper(beta / 2.0).min(tally.slow_ever.upper(beta / 2.0));
+        let errors = (rule.errors.weight > 0.0).then(|| tally.errors.upper(beta));
+        Bounds { errors, slow: judged.then(slow) }
+    }
+
+    /// What has been compared; response times since the warm-up ended.
+    pub fn total(&self) -> &Totals {
+        &self.ledger.state().total
+    }
+
+    /// What most of the evidence speaks of: `errors`, `p95`, `response times`; `None` before there is any.
+    pub fn suspect(&self, rule: &CompareRule) -> Option<String> {
+        self.suspicion().map(|suspicion| sentence::name(rule, suspicion))
+    }
+
+    /// Requests a second over both slots, lately; before there are any, in the past.
+    pub(super) fn rate(&self, rule: &CompareRule) -> f64 {
+        self.ledger.state().rate.unwrap_or(rule.baseline.rate)
+    }
+
+    /// Whether the last look brought something that cannot be.
+    pub(super) fn is_flawed(&self) -> bool {
+        self.flaw.is_some()
+    }
+
+    fn suspicion(&self) -> Option<Suspicion> {
+        suspicion(self.ledger.state())
+    }
+}
+
+fn suspicion(tally: &Tally) -> Option<Suspicion> {
+    tally.capital.leader(1).and_then(experts::suspicion)
+}
+
+fn flaw_of(bin: &Bin, marks: usize, now: Timestamp) -> Option<String> {
+    let wrong = if bin.at > now + WINDOW { Some("it lies in the future".to_owned()) } else { flaw(bin, marks) };
+    wrong.map(|wrong| format!("the bin of {} cannot be: {wrong}", bin.at.time_of_day()))
+}
+
+impl Bounds {
+    fn are_within(self, margins: Margins) -> bool {
+        self.errors.is_none_or(|errors| errors <= margins.errors) && self.slow.is_none_or(|slow| slow <= margins.slow)
+    }
+}
+
+impl Margins {
+    /// What must be proven while the candidate has `share`: the less is at stake, the less. At 50 % and above
+    /// it is the margins themselves, at 25 % two times the errors and three times the slow answers, at 5 %
+    /// and below 6.7 and 8 times; in between, in proportion.
+    #[must_use]
+    pub fn at(self, share: Share) -> Self {
+        const COURSE: [(f64, f64, f64); 3] = [(0.05, 20.0 / 3.0, 8.0), (0.25, 2.0, 3.0), (0.5, 1.0, 1.0)];
+        let share = share.percent() / 100.0;
+        let factor = |of: fn(&(f64, f64, f64)) -> f64| {
+            let mut factor = of(&COURSE[0]);
+            for pair in COURSE.windows(2) {
+                let part = ((share - pair[0].0) / (pair[1].0 - pair[0].0)).clamp(0.0, 1.0);
+                factor += part * (of(&pair[1]) - of(&pair[0]));
+            }
+            factor
+        };
+        Self { errors: self.errors * factor(|at| at.1), slow: self.slow * factor(|at| at.2) }
     }
 }

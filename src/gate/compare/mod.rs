@@ -2,16 +2,26 @@
 //! that somebody guessed.
 
 mod baseline;
+mod bound;
+pub(super) mod capital;
 mod comparison;
+mod evidence;
+mod experts;
 mod feed;
+mod flaw;
+pub(super) mod ledger;
 mod ramp;
+mod sentence;
+mod tally;
 
 use std::time::Duration;
 
 pub use baseline::{Baseline, Threshold};
-pub use comparison::Comparison;
+pub use comparison::{Bounds, Comparison};
 pub use feed::{CustomFeed, Feed, PrometheusFeed};
+pub use flaw::{flaw, flaw_of};
 pub use ramp::RampRule;
+pub use tally::Totals;
 
 /// What counts as worse, and how sure the gate must be.
 #[derive(Clone, Debug, PartialEq)]

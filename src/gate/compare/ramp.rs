@@ -3,9 +3,18 @@
 
 use std::time::Duration;
 
+use super::comparison::DOUBT;
+use super::tally::share_at;
 use super::{CompareRule, Comparison};
 use crate::clock::Timestamp;
 use crate::traffic::Share;
+
+/// The chance with which a bound that a weight rests on may be wrong.
+const BETA: f64 = 0.25;
+/// What an answer that is too slow counts for when a failure counts for 1.
+const SLOW: f64 = 0.25;
+/// How many times the share may grow while a bin is counted.
+const STRIDE: f64 = 8.0;
 
 /// How a ramp chooses weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +31,12 @@ pub struct RampRule {
 
 impl Comparison {
     /// The share the candidate should have next; never less than it has.
+    ///
+    /// With R requests a second over both slots, a blind stretch T, and the candidate harming at most the
+    /// part U of its requests, the share w harms at most `w R T U` requests before anyone can know: w is the
+    /// one that makes this the budget. U is 1 before there is data. The share does not grow while response
+    /// times do not count yet, while something speaks against the candidate, on data that cannot be, and at
+    /// most eightfold while a bin is counted.
     pub fn next_share(
         &self,
         rule: &CompareRule,
@@ -29,7 +44,27 @@ impl Comparison {
         course: &[(Timestamp, Share)],
         now: Timestamp,
     ) -> Share {
-        let _ = (self, rule, now);
-        course.last().map_or(Share::NONE, |(_, share)| *share).max(ramp.floor)
+        let has = course.last().map_or(Share::NONE, |(_, share)| *share);
+        let exposed = course.iter().find(|(_, share)| *share > Share::NONE).map(|(at, _)| *at);
+        let cold = exposed.is_some_and(|at| now < at + rule.warm_up);
+        if has > Share::NONE && (cold || self.is_flawed() || self.capital() >= DOUBT) {
+            return has.max(ramp.floor);
+        }
+        let bounds = self.bounds_at(rule, BETA);
+        let worst = bounds.errors.unwrap_or(0.0).max(SLOW * bounds.slow.unwrap_or(0.0));
+        let worst = if has == Share::NONE { 1.0 } else { worst };
+        let blind = self.rate(rule) * ramp.blind.as_secs_f64() * worst;
+        let before = share_at(course, now.before(rule.feed.span()));
+        let stride = if before == Share::NONE { has } else { before };
+        let limit = if has == Share::NONE { 1.0 } else { STRIDE * stride.percent() / 100.0 };
+        let affordable = if blind > 0.0 { ramp.budget / blind } else { 0.0 };
+        permille(affordable.min(limit)).clamp(ramp.floor, ramp.ceiling.max(ramp.floor)).max(has)
     }
+}
+
+/// The share that a part is, rounded down.
+fn permille(part: f64) -> Share {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cut to 0 to 1000")]
+    let permille = (part * 1000.0 + 1e-9).clamp(0.0, 1000.0) as u16;
+    Share::from_permille(permille).unwrap_or(Share::NONE)
 }

@@ -3,10 +3,12 @@
 mod back;
 mod forward;
 mod people;
+mod ramp;
 
 use std::time::Duration;
 
 use super::*;
+use crate::count::{Bin, Counts};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
 use crate::gate::{
@@ -23,6 +25,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const RELEASE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:2";
 const BEFORE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:1";
 const FULL: u32 = 4;
+/// Requests a second to both slots, where they are counted.
+const RATE: f64 = 200.0;
 /// More moves than any rollout here makes.
 const MOVES: usize = 5_000;
 
@@ -125,6 +129,8 @@ struct Run {
     /// All that was asked.
     asked: Vec<Effect>,
     share: Share,
+    /// Every share it had, and since when.
+    shares: Vec<(Timestamp, Share)>,
     shape: &'static str,
     sticky: bool,
     stable: Capacity,
@@ -134,6 +140,8 @@ struct Run {
     probe_is_right: bool,
     /// Why the rule cannot be read.
     rule_fault: Option<Fault>,
+    /// Whether counts cannot be read.
+    counts_fail: bool,
 }
 
 fn capacity(count: u32, task_definition: &str) -> Capacity {
@@ -160,6 +168,7 @@ impl Run {
             notices: Vec::new(),
             asked: Vec::new(),
             share: Share::NONE,
+            shares: Vec::new(),
             shape: "ours",
             sticky,
             stable: capacity(FULL, BEFORE),
@@ -167,6 +176,7 @@ impl Run {
             errors: Some(0.1),
             probe_is_right: true,
             rule_fault: None,
+            counts_fail: false,
         }
     }
 
@@ -269,6 +279,7 @@ impl Run {
             return Answer::Foreign(self.rule());
         }
         self.share = route.share;
+        self.shares.push((self.now, route.share));
         match route.stickiness {
             Stickiness::Keep => {}
             Stickiness::Suspend => self.sticky = false,
@@ -291,11 +302,37 @@ impl Run {
         Observation {
             rule: self.rule_fault.is_none().then(|| self.rule()),
             fleet: look.fleet.then(|| Fleet { stable: self.stable.clone(), candidate: self.candidate.clone() }),
-            readings: look.gates.iter().map(|gate| (*gate, self.metric(look.since))).collect(),
+            readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),
             requests: look.quiet.map(|role| u64::from(requests(role).permille())),
             observed: None,
             faults: self.rule_fault.iter().cloned().collect(),
         }
+    }
+
+    fn reading(&self, gate: usize, look: &Look) -> Reading {
+        match self.machine.plan().gates[gate].feed() {
+            Some(_) if self.counts_fail => Reading::Unreadable(fault(FaultKind::Transient)),
+            Some(feed) => Reading::Counts(self.counted(look.since.max(look.counted), feed.span())),
+            None => self.metric(look.since),
+        }
+    }
+
+    /// What both slots counted since then in bins that are closed, at [`RATE`] requests a second.
+    fn counted(&self, since: Timestamp, span: Duration) -> Vec<Bin> {
+        let length = span.as_secs() * 1000;
+        let bins = since.as_millis() / length..self.now.as_millis() / length;
+        let bin = |n: u64| {
+            let at = Timestamp::from_millis(n * length);
+            let share = self.shares.iter().rev().find(|(from, _)| *from <= at).map_or(Share::NONE, |(_, share)| *share);
+            let slot = |share: Share, errors: f64| {
+                let requests = (RATE * span.as_secs_f64() * share.percent() / 100.0).round();
+                let counts = Counts { requests, errors: (requests * errors).round(), ..Counts::default() };
+                (requests > 0.0).then_some(counts)
+            };
+            let candidate = self.errors.and_then(|errors| slot(share, errors / 100.0));
+            Bin { at, stable: slot(share.rest(), 0.001), candidate }
+        };
+        bins.map(bin).collect()
     }
 
     /// A point for every minute since then that is closed.

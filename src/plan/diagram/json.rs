@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Entry, needs, retreat, timeline, weights_before};
+use super::{Entry, learned, needs, retreat, timeline, weights_before};
 use crate::fleet::Place;
+use crate::gate::compare::{Feed, Unproven};
 use crate::gate::{
-    AtStart, Bound, Check, CloudWatchMetric, Gate, Insufficient, MetricRule, MetricSource, MissingData, Of,
+    AtStart, Bound, Check, CloudWatchMetric, CompareRule, Gate, Insufficient, MetricRule, MetricSource, MissingData, Of,
 };
 use crate::plan::{Action, Plan, ReleasePlan};
 use crate::spec::OnTrouble;
@@ -110,7 +111,12 @@ fn step(n: usize, entry: &Entry, plan: &Plan) -> Value {
         Action::Probe(index) => ("probe", Some("gate"), json!(gate_name(index))),
         Action::Shift(share) => ("shift", Some("share_percent"), percent(*share)),
         Action::Hold(span) => ("hold", Some("hold_seconds"), seconds(*span)),
-        Action::Ramp { rule, .. } => ("ramp", Some("budget_requests"), json!(rule.budget)),
+        Action::Ramp { gate, rule } => {
+            fields["gate"] = json!(gate_name(gate));
+            fields["ceiling_percent"] = percent(rule.ceiling);
+            fields["blind_seconds"] = seconds(rule.blind);
+            ("ramp", Some("budget_requests"), json!(rule.budget))
+        }
         Action::Approve(message) => ("approve", Some("message"), json!(message)),
         Action::Commit => ("commit", None, Value::Null),
         Action::Retire => ("retire", None, Value::Null),
@@ -173,8 +179,8 @@ fn gate(gate: &Gate) -> Value {
         Check::Tasks(rule) => {
             ("tasks", json!({"crashes": rule.crashes, "start_within_seconds": seconds(rule.start_within)}))
         }
-        Check::Compare(rule) => ("compare", json!({"alpha": rule.alpha})),
-        Check::Split(rule) => ("split", json!({"alpha": rule.alpha})),
+        Check::Compare(rule) => ("compare", compare(rule)),
+        Check::Split(rule) => ("split", json!({"alpha": rule.alpha, "odds": rule.odds, "feed": feed(&rule.feed)})),
         Check::Burn(rule) => ("burn", json!({"objective": rule.objective, "factor": rule.factor})),
         Check::Webhook(rule) => ("webhook", json!({"url": rule.url})),
         Check::Command(rule) => ("command", json!({"command": rule.command})),
@@ -185,9 +191,53 @@ fn gate(gate: &Gate) -> Value {
         "watch": gate.watch,
         "question": gate.question(),
         "needs": needs(gate),
+        "learned": learned(gate),
         "least_data_seconds": seconds(gate.least_data()),
         "check": check,
     })
+}
+
+/// Parts are of 1, as everything that is not a share of the traffic.
+fn compare(rule: &CompareRule) -> Value {
+    let (errors, latency, margins, learned) = (rule.errors, rule.latency, rule.margins, &rule.baseline);
+    let thresholds = learned.thresholds.iter().map(|mark| {
+        json!({
+            "quantile": mark.quantile,
+            "stable_seconds": mark.stable,
+            "candidate_seconds": mark.candidate,
+            "odds": mark.odds,
+            "share": mark.share,
+            "noise": mark.noise,
+        })
+    });
+    json!({
+        "alpha": rule.alpha,
+        "errors": {"ratio": errors.ratio, "excess": errors.excess, "weight": errors.weight},
+        "latency": {"slower": latency.slower, "odds": latency.odds, "weight": latency.weight},
+        "margins": {"errors": margins.errors, "slow": margins.slow},
+        "unproven": match rule.unproven {
+            Unproven::Pass => "pass",
+            Unproven::Fail => "fail",
+        },
+        "warm_up_seconds": seconds(rule.warm_up),
+        "feed": feed(&rule.feed),
+        "baseline": {
+            "bins": learned.bins,
+            "requests_per_second": learned.rate,
+            "errors": learned.errors,
+            "error_noise": learned.error_noise,
+            "thresholds": thresholds.collect::<Vec<_>>(),
+        },
+    })
+}
+
+fn feed(feed: &Feed) -> Value {
+    let kind = match feed {
+        Feed::LoadBalancer => "load_balancer",
+        Feed::Custom(_) => "custom",
+        Feed::Prometheus(_) => "prometheus",
+    };
+    json!({"kind": kind, "period_seconds": seconds(feed.span()), "delay_seconds": seconds(feed.delay())})
 }
 
 fn metric(asked: &MetricRule) -> Value {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Entry, Page, needs, release, retreat, task_definition, timeline};
+use super::{Entry, Page, learned, needs, release, retreat, task_definition, timeline};
 use crate::clock::span;
 use crate::fleet::{Place, Role};
 use crate::name::Arn;
@@ -135,6 +135,12 @@ fn gates(plan: &Plan, page: Page) -> String {
     for gate in &plan.gates {
         text.push_str(&hang("  ", 4, &escape(&format!("{}: {}", gate.name, gate.question())), page.width));
         text.push_str(&hang("    ", 4, &escape(&format!("needs {}", needs(gate))), page.width));
+        if let Some(learned) = learned(gate) {
+            text.push_str(&hang("    ", 4, &escape(&format!("learned from {learned}")), page.width));
+        }
+        if gate.watch {
+            text.push_str(&hang("    ", 4, "only tells: it stops no step and ends no rollout", page.width));
+        }
     }
     let does = |policy| match policy {
         OnTrouble::Rollback => "go back",

@@ -65,7 +65,11 @@ impl Check<'_> {
 
 /// `7d` rather than `168h`.
 fn long(seconds: u64) -> String {
-    if seconds.is_multiple_of(DAY) { format!("{}d", seconds / DAY) } else { span(Duration::from_secs(seconds)) }
+    if seconds > 0 && seconds.is_multiple_of(DAY) {
+        format!("{}d", seconds / DAY)
+    } else {
+        span(Duration::from_secs(seconds))
+    }
 }
 
 fn instead_of(text: &str, at: &Node) -> String {
