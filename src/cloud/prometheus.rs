@@ -168,8 +168,8 @@ pub(in crate::cloud) mod tests {
                     heard.lock().unwrap().push(request);
                     let Some((status, body)) = answer(&path) else { return std::future::pending().await };
                     let length = body.len();
-                    let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
-                    let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+                    let top = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+                    let _ = stream.write_all(format!("{top}{body}").as_bytes()).await;
                 });
             }
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::gate::compare::Feed;
-use crate::gate::{Check, Gate, SplitRule, TasksRule};
+use crate::gate::{Check, Gate, MetricSource, SplitRule, TasksRule};
 use crate::traffic::Share;
 
 /// Set to write what the code says into the files that hold what it should say.
@@ -160,6 +160,17 @@ fn a_canary_ends_with_everything() {
     let Strategy::Canary { steps, .. } = spec.strategy else { panic!("not a canary") };
     let shift = |permille| StepSpec::Shift(Share::from_permille(permille).unwrap());
     assert_eq!(steps, [shift(50), StepSpec::Hold(Duration::from_secs(5400)), shift(1000)]);
+}
+
+#[test]
+fn a_metric_comes_from_prometheus_and_its_header_keeps_its_variable() {
+    let gates = r#"gates: [{ metric: { name: p, above: 0.5, period: 15s, prometheus: { url: "http://p:9090/x",
+        query: "sum(rate(e{s='<service>'}[<window>])) < 3 > b", headers: { authorization: "${T:-x}" } } } }]"#;
+    let spec = text(format!("{LEAST}{gates}")).unwrap();
+    let Check::Metric(rule) = &spec.gates[0].check else { panic!("not a metric") };
+    let MetricSource::Prometheus(metric) = &rule.source else { panic!("not from Prometheus") };
+    assert_eq!((metric.url.as_str(), rule.period), ("http://p:9090/x", Duration::from_secs(15)));
+    assert_eq!(metric.headers, [("authorization".to_owned(), "${T:-x}".to_owned())]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::promql::BINS_LIMIT;
 use super::survey::AlbSurveyor;
 use crate::clock::Timestamp;
 use crate::count::{Mark, Past};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Place, SlotView, Survey};
 use crate::gate::compare::{Feed, PrometheusFeed};
 use crate::gate::{CompareRule, Point};
@@ -71,6 +71,13 @@ impl AlbSurveyor {
         }
         let within = BINS_WITHIN.min(feed.period * BINS_LIMIT);
         let columns = read(&self.http, feed, place, &edges, (to.before(within), to)).await?;
+        if let Some(edge) = without_series(&columns, &edges) {
+            let words = format!(
+                "the query of slow answers gives no series at {edge}; Prometheus 3 writes a whole number as `1.0`, \
+                 which `le=~\"<threshold>(.0)?\"` takes too"
+            );
+            return Err(Fault::new(FaultKind::Permanent, "query_range", words));
+        }
         let marks = edges.into_iter().map(|seconds| Mark { quantile: None, seconds }).collect();
         let bins = columns.counts().into_iter().collect();
         Ok(Past { span: feed.period, marks, resolves: false, bins })
@@ -84,6 +91,12 @@ impl AlbSurveyor {
 
 fn nothing(feed: &Feed) -> Past {
     Past { span: feed.span(), marks: Vec::new(), resolves: false, bins: Vec::new() }
+}
+
+/// The first edge at which nothing is counted although there were requests.
+fn without_series(columns: &Columns, edges: &[f64]) -> Option<f64> {
+    let mut pairs = edges.iter().zip(&columns.slower).filter(|_| !columns.requests.is_empty());
+    pairs.find(|(_, slower)| slower.is_empty()).map(|(edge, _)| *edge)
 }
 
 /// The slot that has all the weight.

@@ -68,9 +68,12 @@ pub(super) async fn metric(
     }
 }
 
+/// A future, and what it gave.
+type Running<F> = (Pin<Box<F>>, Option<<F as Future>::Output>);
+
 /// What all of them give, in their order, once the last one is done.
 pub(super) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<(Pin<Box<F>>, Option<F::Output>)> = futures.map(|future| (Box::pin(future), None)).collect();
+    let mut running: Vec<Running<F>> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
         let mut is_done = true;
         for (future, output) in running.iter_mut().filter(|(_, output)| output.is_none()) {

@@ -85,7 +85,7 @@ impl Check<'_> {
             Gate::Metric(metric) => {
                 let at = at.field("metric");
                 let name = self.visible(&metric.name, at.field("name"), LONGEST_NAME);
-                let rule = self.metric(metric, at);
+                let rule = self.metric(&metric, at);
                 (name?, gate::Check::Metric(rule?), at.field("name"))
             }
             Gate::Probe(probe) => {

@@ -19,12 +19,12 @@ const MAX_DATAPOINTS: u32 = 100;
 type Inputs = BTreeMap<String, document::Input>;
 
 impl Check<'_> {
-    pub(super) fn metric(&mut self, metric: Metric, at: &Node) -> Option<MetricRule> {
+    pub(super) fn metric(&mut self, metric: &Metric, at: &Node) -> Option<MetricRule> {
         let before = self.findings.len();
         let source = match (&metric.inputs, &metric.prometheus) {
-            (Some(inputs), None) => Some(MetricSource::CloudWatch(self.cloudwatch(&metric, inputs, at))),
+            (Some(inputs), None) => Some(MetricSource::CloudWatch(self.cloudwatch(metric, inputs, at))),
             (None, Some(prometheus)) => {
-                self.only_cloudwatch(&metric, at);
+                self.only_cloudwatch(metric, at);
                 self.prometheus(prometheus, at.field("prometheus")).map(MetricSource::Prometheus)
             }
             (None, None) => {
@@ -37,8 +37,8 @@ impl Check<'_> {
                 self.add(finding.help("keep one of them, and write a second gate for the other"))
             }
         };
-        let bound = self.bound(&metric, at);
-        let period = self.period(&metric, at);
+        let bound = self.bound(metric, at);
+        let period = self.period(metric, at);
         let breaching = self.breaching(&metric.breaching, at.field("breaching"));
         let missing_data = match metric.missing_data {
             document::MissingData::Inconclusive => MissingData::Inconclusive,

@@ -1,8 +1,8 @@
 //! Counts of the two slots: what is asked of which source, and series of numbers put into bins.
 //!
 //! One rule for every source. A slot whose requests are absent or zero in a bin is absent from it: no data is
-//! not the same as no errors. Where there are requests, an absent series of errors or of slow answers is zero,
-//! because sources report such counts only when something happened. Numbers that make no sense are passed on
+//! not the same as no errors. Where there are requests, absent errors are zero, because sources report them only
+//! when they happen; so are absent slow answers where times were taken. Numbers that make no sense are passed on
 //! as they are, for the gate to refuse.
 
 mod cloudwatch;
@@ -183,9 +183,8 @@ impl Question<'_> {
 
 /// A gate's answer; one that wants no times is spared them, for the tape's sake.
 fn reading(bins: &[Bin], timed: bool) -> Reading {
-    let plain = |counts: &Counts| match timed {
-        true => counts.clone(),
-        false => Counts { timed: 0.0, slower: Vec::new(), ..*counts },
+    let plain = |counts: &Counts| {
+        if timed { counts.clone() } else { Counts { timed: 0.0, slower: Vec::new(), ..*counts } }
     };
     let bin = |bin: &Bin| Bin {
         at: bin.at,
@@ -198,7 +197,7 @@ fn reading(bins: &[Bin], timed: bool) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::{CompareRule, SplitRule};
+    use crate::gate::SplitRule;
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
@@ -247,7 +246,7 @@ mod tests {
     #[test]
     fn gates_on_one_feed_ask_once() {
         let gate = |check| Gate { name: "g".into(), check, watch: false };
-        let compare = gate(Check::Compare(Box::new(CompareRule::default())));
+        let compare = gate(Check::Compare(Box::default()));
         let split = gate(Check::Split(SplitRule::default()));
         let asked = questions(&[&split, &compare, &split, &compare]);
         assert_eq!(asked.len(), 1);

@@ -11,7 +11,9 @@ use crate::fleet::Place;
 use crate::gate::Point;
 use crate::gate::compare::PrometheusFeed;
 
-/// Reads what `feed` counts of the slot at `place`. Every request is timed where slow ones are counted.
+/// Reads what `feed` counts of the slot at `place`. Every request is timed in a bin where slow ones are counted at
+/// each mark: a bucket that exists has an increase, if only of zero, so a bin without one has no times. That is a
+/// release that calls its histogram otherwise, or an edge that the server writes otherwise, not a fast answer.
 pub(in crate::cloud::alb) async fn read(
     http: &Http,
     feed: &PrometheusFeed,
@@ -29,6 +31,8 @@ pub(in crate::cloud::alb) async fn read(
     let requests = series.next().unwrap_or_else(|| Ok(Vec::new()))?;
     let errors = series.next().unwrap_or_else(|| Ok(Vec::new()))?;
     let slower = series.collect::<Result<Vec<Vec<Point>>, Fault>>()?;
-    let timed = if slower.is_empty() { Vec::new() } else { requests.clone() };
+    let is_timed = |at| slower.iter().all(|points| points.iter().any(|point| point.at == at));
+    let with_times = requests.iter().filter(|point| !slower.is_empty() && is_timed(point.at));
+    let timed = with_times.copied().collect();
     Ok(Columns { requests, errors: vec![errors], timed, slower })
 }

@@ -12,8 +12,8 @@ use crate::gate::{Check, CompareRule, MetricRule, MetricSource, MissingData, Pro
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// One query of a GetMetricData call.
-#[derive(Clone, Debug)]
+/// One query of a GetMetricData call; an expression has an id alone.
+#[derive(Clone, Debug, Default)]
 struct Asked {
     id: String,
     metric: String,
@@ -34,19 +34,21 @@ fn asked(seen: &Seen) -> Vec<Asked> {
     let body = seen.cbor();
     let queries = field(&body, "MetricDataQueries").and_then(ciborium::Value::as_array).unwrap();
     let query = |query: &ciborium::Value| {
-        let stat = field(query, "MetricStat")?;
-        let metric = field(stat, "Metric")?;
+        let (id, stat) = (text(field(query, "Id")), field(query, "MetricStat"));
+        let Some((stat, metric)) = stat.and_then(|stat| Some((stat, field(stat, "Metric")?))) else {
+            return Asked { id, ..Asked::default() };
+        };
         let dimensions = field(metric, "Dimensions").and_then(ciborium::Value::as_array).unwrap();
         let pair = |one: &ciborium::Value| (text(field(one, "Name")), text(field(one, "Value")));
-        Some(Asked {
-            id: text(field(query, "Id")),
+        Asked {
+            id,
             metric: text(field(metric, "MetricName")),
             statistic: text(field(stat, "Stat")),
-            period: field(stat, "Period")?.as_integer()?.try_into().ok()?,
+            period: field(stat, "Period").and_then(ciborium::Value::as_integer).unwrap().try_into().unwrap(),
             dimensions: dimensions.iter().map(pair).collect(),
-        })
+        }
     };
-    queries.iter().filter_map(query).collect()
+    queries.iter().map(query).collect()
 }
 
 /// A result of a query: moments in seconds from now, and values.
@@ -84,8 +86,8 @@ fn split(feed: Feed) -> Gate {
     Gate { name: "split".into(), check: Check::Split(SplitRule { feed, ..SplitRule::default() }), watch: false }
 }
 
-fn counts(requests: f64, errors: f64, timed: f64, slower: &[f64]) -> Option<Counts> {
-    Some(Counts { requests, errors, timed, slower: slower.to_vec() })
+fn counts(requests: f64, errors: f64, timed: f64, slower: &[f64]) -> Counts {
+    Counts { requests, errors, timed, slower: slower.to_vec() }
 }
 
 fn ago(seconds: u64) -> Timestamp {
@@ -93,7 +95,7 @@ fn ago(seconds: u64) -> Timestamp {
 }
 
 #[tokio::test(start_paused = true)]
-async fn counts_of_both_slots_are_read_in_one_call_for_every_gate() {
+async fn everything_that_cloudwatch_measures_is_read_in_one_call() {
     let fake = cloudwatch(&[
         ("c0_stable_requests", &[(-180, 900.0), (-120, 950.0), (-60, 910.0)]),
         ("c0_stable_errors0", &[(-120, 3.0)]),
@@ -104,26 +106,29 @@ async fn counts_of_both_slots_are_read_in_one_call_for_every_gate() {
         ("c0_candidate_errors1", &[(-120, 12.0)]),
         ("c0_candidate_timed", &[(-120, 10.0)]),
         ("c0_candidate_slower1", &[(-120, 1.5)]),
+        ("g2_r", &[(-120, 10.0)]),
+        ("g2__value", &[(-120, 0.5)]),
     ]);
-    let gates = [compare(Feed::LoadBalancer), split(Feed::LoadBalancer)];
+    let gates = [compare(Feed::LoadBalancer), split(Feed::LoadBalancer), super::readings::error_rate()];
     let gates: Vec<&Gate> = gates.iter().collect();
     let readings = driver_with(&fake, no_record()).readings(&gates, ago(170)).await;
     let bins = [
-        Bin { at: ago(180), stable: counts(900.0, 0.0, 899.0, &[450.25, 0.0]), candidate: None },
+        Bin { at: ago(180), stable: Some(counts(900.0, 0.0, 899.0, &[450.25, 0.0])), candidate: None },
         Bin {
             at: ago(120),
-            stable: counts(950.0, 5.0, 950.0, &[0.0, 0.0]),
-            candidate: counts(10.0, 10.0, 10.0, &[0.0, 1.5]),
+            stable: Some(counts(950.0, 5.0, 950.0, &[0.0, 0.0])),
+            candidate: Some(counts(10.0, 10.0, 10.0, &[0.0, 1.5])),
         },
-        Bin { at: ago(60), stable: counts(910.0, 0.0, 910.0, &[910.0, 0.0]), candidate: None },
+        Bin { at: ago(60), stable: Some(counts(910.0, 0.0, 910.0, &[910.0, 0.0])), candidate: None },
     ];
     assert_eq!(readings[0], Reading::Counts(bins.to_vec()));
     let Reading::Counts(plain) = &readings[1] else { panic!("{readings:?}") };
-    assert_eq!((plain[1].stable.clone(), plain.len()), (counts(950.0, 5.0, 0.0, &[]), 3));
+    assert_eq!((plain[1].stable.clone(), plain.len()), (Some(counts(950.0, 5.0, 0.0, &[])), 3));
+    assert!(matches!(&readings[2], Reading::Metric(reading) if reading.values.len() == 1));
     assert_eq!(fake.operations(), ["GetMetricData"]);
     let sent = asked(&fake.seen()[0]);
     let find = |id: &str| sent.iter().find(|asked| asked.id == id).unwrap();
-    assert_eq!(sent.len(), 12);
+    assert_eq!(sent.len(), 15);
     assert_eq!(find("c0_stable_slower1").statistic, "TC(0.235:)");
     assert_eq!(find("c0_candidate_slower1").statistic, "TC(0.24205:)");
     let errors = find("c0_candidate_errors1");
@@ -162,7 +167,7 @@ async fn a_count_that_cannot_be_read_makes_the_gate_unreadable_and_no_other() {
     assert!(matches!(&readings[0], Reading::Unreadable(fault) if fault.kind == FaultKind::Denied));
     assert!(matches!(&readings[1], Reading::Unreadable(fault) if fault.kind == FaultKind::Transient));
     let Reading::Counts(bins) = &readings[2] else { panic!("{readings:?}") };
-    assert_eq!(bins[0].candidate, counts(10.0, 10.0, 10.0, &[10.0, 10.0]));
+    assert_eq!(bins[0].candidate, Some(counts(10.0, 10.0, 10.0, &[10.0, 10.0])));
     let sent = asked(&fake.seen()[0]);
     let custom = sent.iter().find(|asked| asked.id == "c2_candidate_slower0").unwrap();
     assert_eq!((custom.metric.as_str(), custom.period), ("Latency", 10));
@@ -218,10 +223,10 @@ async fn a_point_of_prometheus_is_the_bin_that_ends_there() {
     let gates = [compare(Feed::Prometheus(prometheus()))];
     let readings = driver_at(address).readings(&[&gates[0]], ago(30)).await;
     let Reading::Counts(bins) = &readings[0] else { panic!("{readings:?}") };
-    let first = Bin { at: ago(30), stable: counts(50.0, 0.0, 50.0, &[7.5, 7.5]), candidate: None };
+    let first = Bin { at: ago(30), stable: Some(counts(50.0, 0.0, 50.0, &[7.5, 7.5])), candidate: None };
     assert_eq!(bins[0], first);
-    assert_eq!(bins[1].stable, counts(40.0, 2.0, 40.0, &[0.0, 0.0]));
-    assert_eq!(bins[1].candidate, counts(5.0, 2.0, 5.0, &[0.0, 0.0]));
+    assert_eq!(bins[1].stable, Some(counts(40.0, 2.0, 0.0, &[0.0, 0.0])));
+    assert_eq!(bins[1].candidate, Some(counts(5.0, 2.0, 0.0, &[0.0, 0.0])));
     assert!(bins[2].stable.as_ref().is_some_and(|counts| counts.requests.is_nan()));
     let heard = heard.lock().unwrap().join("\n");
     assert_eq!(heard.matches("GET ").count(), 8);
@@ -306,7 +311,7 @@ mod past {
         });
         let survey = surveyed(&fake, Feed::LoadBalancer, Vec::new()).await;
         let mark = |quantile, seconds| Mark { quantile: Some(quantile), seconds };
-        let counts = |requests, errors, slower: &[f64]| counts(requests, errors, requests, slower).unwrap();
+        let counts = |requests, errors, slower: &[f64]| counts(requests, errors, requests, slower);
         let expected = Past {
             span: MINUTE,
             marks: vec![mark(0.5, 0.1), mark(0.95, 0.235)],
@@ -343,6 +348,19 @@ mod past {
     }
 
     #[tokio::test]
+    async fn an_edge_that_the_server_writes_otherwise_is_told() {
+        let (address, _) = server(|path| {
+            let points: &[(u64, &str)] = if path.contains("%220.25%22") { &[] } else { &[(seconds(0), "3")] };
+            Some((200, matrix(points)))
+        })
+        .await;
+        let connect_to = vec![("prometheus:9090".to_owned(), address)];
+        let survey = surveyed(&Fake::new(account), Feed::Prometheus(prometheus()), connect_to).await;
+        let Some(Err(words)) = survey.past else { panic!("{:?}", survey.past) };
+        assert!(words.starts_with("query_range: the query of slow answers gives no series at 0.25; "), "{words}");
+    }
+
+    #[tokio::test]
     async fn prometheus_tells_the_past_at_its_own_buckets() {
         let (address, heard) = server(|path| {
             let value = if path.contains("bucket") { "3" } else { "80" };
@@ -355,7 +373,7 @@ mod past {
         let Some(Ok(past)) = survey.past else { panic!("{:?}", survey.past) };
         let marks: Vec<f64> = past.marks.iter().map(|mark| mark.seconds).collect();
         assert_eq!((marks, past.resolves, past.span), (vec![0.1, 0.25], false, Duration::from_secs(10)));
-        assert_eq!(past.bins, [(ago(10), counts(80.0, 80.0, 80.0, &[3.0, 3.0]).unwrap())]);
+        assert_eq!(past.bins, [(ago(10), counts(80.0, 80.0, 80.0, &[3.0, 3.0]))]);
         let heard = heard.lock().unwrap()[0].clone();
         let range = format!("start={}.000&end={}.000", seconds(12 * 3600 - 30), NOW.as_millis() / 1000 + 20);
         assert!(heard.contains(&range), "{heard}");

@@ -59,7 +59,7 @@ async fn an_alarm_that_rang_between_two_looks_is_found_in_its_history_once() {
     assert!(sent.contains("CompositeAlarm") && sent.contains("MetricAlarm"), "{sent}");
 }
 
-fn error_rate() -> Gate {
+pub(super) fn error_rate() -> Gate {
     let input = |id: &str, metric: &str, absent_is_zero| Input {
         id: id.into(),
         namespace: "AWS/ApplicationELB".into(),

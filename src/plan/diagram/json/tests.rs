@@ -2,6 +2,7 @@
 
 use super::super::sample;
 use super::*;
+use crate::gate::PrometheusMetric;
 
 #[test]
 fn steps_have_times_and_weights() {
@@ -26,6 +27,22 @@ fn steps_have_times_and_weights() {
 fn a_headers_value_is_not_written() {
     let text = json(&sample::plan()).to_string();
     assert!(text.contains("X-Token") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn a_metric_names_its_source() {
+    let source = MetricSource::Prometheus(PrometheusMetric {
+        url: "http://prometheus:9090".to_owned(),
+        headers: vec![("authorization".to_owned(), "hunter2".to_owned())],
+        query: "up".to_owned(),
+    });
+    let mut plan = sample::plan();
+    let Check::Metric(rule) = &mut plan.gates[1].check else { panic!("not a metric") };
+    rule.source = source;
+    let gate = json(&plan)["gates"][1].take();
+    let expected = json!({"url": "http://prometheus:9090", "headers": ["authorization"], "query": "up"});
+    assert_eq!((&gate["check"]["prometheus"], &gate["check"]["fail_above"]), (&expected, &json!(1.0)));
+    assert_eq!(gate["needs"], "3 datapoints of 1m, after each step: one series of http://prometheus:9090");
 }
 
 #[test]
