@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,10 @@ use super::{Exit, Failure, release, target, terminal};
 use crate::clock::{Clock, Timestamp, wall_now};
 use crate::cloud::aws::Aws;
 use crate::gate::Check;
-use crate::lab::{ApiFault, Behaviour, Lab, LabClock, LabConfig, SlotSeed, TrafficReport, WorldSeed};
+use crate::lab::{
+    ApiFault, Behaviour, Lab, LabClock, LabConfig, Outage, SlotSeed, TrafficReport, WorldSeed, parse_duration,
+    parse_share,
+};
 use crate::name::Arn;
 use crate::spec::{Release, RuleSpec, SlotSpec, Spec};
 use crate::text::{count, escape, hang, pad};
@@ -26,6 +30,7 @@ const ACCOUNT: &str = "123456789012";
 #[command(after_help = "Examples:
   tidegate lab --spec rollout.yaml --listen 127.0.0.1:4566
   tidegate lab --spec rollout.yaml --lab-candidate errors=5%,latency=+50ms --lab-rps 50
+  tidegate lab --spec rollout.yaml --lab-errors 0.1% --lab-outage errors=20%@5m:2m
   tidegate lab --spec rollout.yaml --lab-fault throttle=30%@ModifyRule --lab-speed 10")]
 pub(super) struct Args {
     /// The spec whose target the world is made of.
@@ -61,14 +66,27 @@ pub(super) struct LabArgs {
 /// How the world behaves.
 #[derive(Clone, Debug, clap::Args)]
 struct PlayArgs {
-    /// How the new release behaves: healthy, errors=5%, latency=+300ms, slow-start=60s, crash,
+    /// How the new release behaves: healthy, errors=5%, latency=+300ms, latency=+25%, slow-start=60s, crash,
     /// never-healthy, leak; several joined by commas.
     #[arg(long = "lab-candidate", alias = "candidate", default_value_t, value_name = "WORDS")]
     candidate: Behaviour,
     /// Trouble of the API: throttle, error, delay, lost-answer, stale-read, each with a rate, and after
-    /// an @ the operation: throttle=30%@ModifyRule.
+    /// an @ the operation: throttle=30%@ModifyRule. Trouble of its metrics: late-data=10%.
     #[arg(long = "lab-fault", alias = "fault", value_name = "WORD=RATE[@OPERATION]")]
     faults: Vec<ApiFault>,
+    /// Trouble that the tasks of both slots share, when it starts and how long it lasts in lab time:
+    /// errors=20%,latency=+100%@5m:2m.
+    #[arg(long = "lab-outage", value_name = "WORDS@START:LENGTH")]
+    outages: Vec<Outage>,
+    /// The share of requests that fail in every task, whatever its release: 0.1%.
+    #[arg(long = "lab-errors", default_value = "0%", value_name = "SHARE", value_parser = share)]
+    errors: f64,
+    /// How many hours of metrics the serving slot has behind it when the lab starts; 0h is none.
+    #[arg(long = "lab-past", default_value = "12h", value_name = "TIME", value_parser = past)]
+    past: Duration,
+    /// How long after the end of a minute its load balancer metrics can be read.
+    #[arg(long = "lab-delay", default_value = "20s", value_name = "TIME", value_parser = delay)]
+    delay: Duration,
     /// Requests a lab second.
     #[arg(long = "lab-rps", alias = "rps", default_value_t = 20.0, value_name = "N", value_parser = rps)]
     rps: f64,
@@ -83,7 +101,17 @@ struct PlayArgs {
 impl LabArgs {
     /// A lab that is only looked at.
     pub(super) fn idle() -> Self {
-        let play = PlayArgs { candidate: Behaviour::default(), faults: Vec::new(), rps: 0.0, tasks: 4, seed: 1 };
+        let play = PlayArgs {
+            candidate: Behaviour::default(),
+            faults: Vec::new(),
+            outages: Vec::new(),
+            errors: 0.0,
+            past: LabConfig::default().past,
+            delay: LabConfig::default().publication_delay,
+            rps: 20.0,
+            tasks: 4,
+            seed: 1,
+        };
         Self { play, speed: 30.0 }
     }
 }
@@ -99,6 +127,22 @@ fn speed(text: &str) -> Result<f64, String> {
 
 fn rps(text: &str) -> Result<f64, String> {
     within(text, 0.0, 5_000.0, "a rate")
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    parse_share(text).ok_or_else(|| "a share is written 0.1% or 0.001".to_owned())
+}
+
+fn past(text: &str) -> Result<Duration, String> {
+    at_most(text, Duration::from_secs(15 * 3_600), "a past is at most 15h: 12h, 90m")
+}
+
+fn delay(text: &str) -> Result<Duration, String> {
+    at_most(text, Duration::from_secs(600), "a delay is at most 10m: 20s, 2m")
+}
+
+fn at_most(text: &str, most: Duration, right: &str) -> Result<Duration, String> {
+    parse_duration(text).filter(|time| *time <= most).ok_or_else(|| right.to_owned())
 }
 
 fn within(text: &str, least: f64, most: f64, what: &str) -> Result<f64, String> {
@@ -175,6 +219,10 @@ pub(super) async fn start(
         rps: args.play.rps,
         candidate: args.play.candidate.clone(),
         faults: args.play.faults.clone(),
+        outages: args.play.outages.clone(),
+        errors: args.play.errors,
+        past: args.play.past,
+        publication_delay: args.play.delay,
         world,
         ..LabConfig::default()
     };
@@ -305,6 +353,7 @@ fn ready(running: &Running) -> Value {
         "region": running.region,
         "listeners": listeners,
         "traffic": format!("{endpoint}/_lab/traffic"),
+        "prometheus": format!("{endpoint}/_lab/prometheus"),
         "environment": {
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_REGION": running.region,

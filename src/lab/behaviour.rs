@@ -11,6 +11,8 @@ pub struct Behaviour {
     pub errors: f64,
     /// What every answer takes on top of the usual time.
     pub latency: Duration,
+    /// How much longer every answer takes, as a share of the usual time: 0.25 is a quarter longer.
+    pub slowdown: f64,
     /// How long the health check fails after the start.
     pub slow_start: Duration,
     /// The essential container exits with code 1 three seconds after its start.
@@ -26,8 +28,10 @@ pub struct Behaviour {
 pub struct Conduct {
     /// The share of requests answered with a 500.
     pub errors: f64,
-    /// What every answer takes on top of the usual time.
+    /// What every answer takes on top.
     pub latency: Duration,
+    /// What the usual time is multiplied by, before that.
+    pub slower: f64,
     /// Whether the health check passes.
     pub is_well: bool,
 }
@@ -41,7 +45,10 @@ pub(crate) const LEAK_ERRORS_PER_SECOND: f64 = 0.000_2;
 /// A leaking task lives this long.
 pub(crate) const LEAK_CRASH_AFTER: Duration = Duration::from_secs(900);
 
-const WORDS: &str = "healthy, errors=5%, latency=+300ms, slow-start=60s, crash, never-healthy, leak";
+/// The greatest slowdown: a hundred times as long.
+const SLOWDOWN_LIMIT: f64 = 99.0;
+
+const WORDS: &str = "healthy, errors=5%, latency=+300ms, latency=+25%, slow-start=60s, crash, never-healthy, leak";
 
 /// A word that says nothing about behaviour.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +63,7 @@ impl Behaviour {
         let mut conduct = Conduct {
             errors: self.errors,
             latency: self.latency,
+            slower: 1.0 + self.slowdown,
             is_well: !self.never_healthy && !self.crash && age >= self.slow_start,
         };
         if self.leak {
@@ -91,7 +99,11 @@ impl FromStr for Behaviour {
                 }
                 Some(("latency", time)) => {
                     let time = time.strip_prefix('+').unwrap_or(time);
-                    behaviour.latency = parse_duration(time).ok_or_else(wrong)?;
+                    if let Some(percent) = time.strip_suffix('%') {
+                        behaviour.slowdown = parse_slowdown(percent).ok_or_else(wrong)?;
+                    } else {
+                        behaviour.latency = parse_duration(time).ok_or_else(wrong)?;
+                    }
                 }
                 Some(("slow-start", time)) => {
                     behaviour.slow_start = parse_duration(time).ok_or_else(wrong)?;
@@ -112,6 +124,9 @@ impl fmt::Display for Behaviour {
         if !self.latency.is_zero() {
             words.push(format!("latency=+{}ms", self.latency.as_millis()));
         }
+        if self.slowdown > 0.0 {
+            words.push(format!("latency=+{}%", round(self.slowdown * 100.0)));
+        }
         if !self.slow_start.is_zero() {
             words.push(format!("slow-start={}s", self.slow_start.as_secs_f64()));
         }
@@ -121,8 +136,26 @@ impl fmt::Display for Behaviour {
     }
 }
 
+impl Conduct {
+    /// What comes of this and another cause of trouble together; one that is not well makes both unwell.
+    pub(super) fn and(self, other: &Conduct) -> Conduct {
+        Conduct {
+            errors: 1.0 - (1.0 - self.errors) * (1.0 - other.errors),
+            latency: self.latency + other.latency,
+            slower: self.slower * other.slower,
+            is_well: self.is_well && other.is_well,
+        }
+    }
+}
+
+/// Reads the number of `25%` as the share by which something takes longer.
+fn parse_slowdown(percent: &str) -> Option<f64> {
+    let share = percent.trim().parse::<f64>().ok()? / 100.0;
+    (0.0..=SLOWDOWN_LIMIT).contains(&share).then_some(share)
+}
+
 /// Reads `5%` or `0.05` as a share from 0 to 1.
-pub(super) fn parse_share(text: &str) -> Option<f64> {
+pub fn parse_share(text: &str) -> Option<f64> {
     let share = match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().ok()? / 100.0,
         None => text.parse::<f64>().ok()?,
@@ -130,8 +163,8 @@ pub(super) fn parse_share(text: &str) -> Option<f64> {
     (0.0..=1.0).contains(&share).then_some(share)
 }
 
-/// Reads `300ms`, `60s` or `5m`.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+/// Reads `300ms`, `60s`, `5m` or `12h`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(digits);
     let number: f64 = number.parse().ok()?;
@@ -164,13 +197,17 @@ mod tests {
         check("errors=5%", "errors=5%");
         check("errors=0.02, latency=+50ms", "errors=2%,latency=+50ms");
         check("slow-start=1m,never-healthy", "slow-start=60s,never-healthy");
+        check("errors=2.5%,latency=+300ms,latency=+25%", "errors=2.5%,latency=+300ms,latency=+25%");
+        check("latency=12.5%", "latency=+12.5%");
         check("crash", "crash");
         check("leak,errors=0.5%", "errors=0.5%,leak");
     }
 
     #[test]
     fn a_wrong_word_is_named_with_the_right_ones() {
-        for words in ["", "sick", "errors=150%", "errors=x", "latency=300", "slow-start=", "a=b"] {
+        for words in
+            ["", "sick", "errors=150%", "errors=x", "latency=300", "latency=-5%", "latency=+1e9%", "slow-start=", "a=b"]
+        {
             let error = words.parse::<Behaviour>().expect_err("the words are wrong");
             assert!(error.to_string().contains("never-healthy"), "{error}");
         }

@@ -52,6 +52,12 @@ impl LabClock {
         tokio::time::sleep(self.wall(lab)).await;
     }
 
+    /// What something took, in lab seconds, that declares how long its work was: the work, plus what this
+    /// machine added to it on the wall clock, which is not multiplied by the speed.
+    pub(crate) fn taken(&self, declared: f64, elapsed: Duration) -> f64 {
+        declared + (elapsed.as_secs_f64() - declared / self.speed).max(0.0)
+    }
+
     fn lab_ms(&self, wall_ms: u64) -> u64 {
         let since = wall_ms.saturating_sub(self.anchor_unix_ms);
         self.anchor_unix_ms + (since as f64 * self.speed) as u64
@@ -72,6 +78,13 @@ mod tests {
         assert_eq!(clock.lab_ms(1_000), 1_000);
         assert_eq!(clock.lab_ms(3_000), 61_000);
         assert_eq!(clock.wall(Duration::from_secs(60)), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_fast_lab_does_not_multiply_what_the_machine_adds() {
+        let clock = LabClock::at(0, 10.0);
+        assert!((clock.taken(0.100, Duration::from_millis(12)) - 0.102).abs() < 1e-9);
+        assert!((clock.taken(0.100, Duration::from_millis(9)) - 0.100).abs() < 1e-9);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::behaviour::Behaviour;
 use super::clock::LabClock;
 use super::fault::ApiFault;
+use super::outage::Outage;
 
 /// Everything a lab is started with.
 #[derive(Debug, Clone)]
@@ -24,8 +25,15 @@ pub struct LabConfig {
     pub rps: f64,
     /// How every task definition behaves that the world did not start with in service.
     pub candidate: Behaviour,
-    /// Trouble of the API plane.
+    /// The share of requests that fail in every task, whatever its release, from 0 to 1.
+    pub errors: f64,
+    /// Trouble of the API plane, and of its metrics.
     pub faults: Vec<ApiFault>,
+    /// Trouble that the tasks of both slots share for a while.
+    pub outages: Vec<Outage>,
+    /// How long before its start the lab's metrics begin, at most 15 h: as if the serving slot had run with
+    /// this rate of requests and errors. Zero is a lab without a past.
+    pub past: Duration,
     /// What exists at the start.
     pub world: WorldSeed,
     /// How long after the end of a minute its load balancer metrics can be read, in lab time.
@@ -44,7 +52,10 @@ impl Default for LabConfig {
             seed: 1,
             rps: 20.0,
             candidate: Behaviour::default(),
+            errors: 0.0,
             faults: Vec::new(),
+            outages: Vec::new(),
+            past: Duration::from_secs(12 * 3_600),
             world: WorldSeed::default(),
             publication_delay: Duration::from_secs(20),
             rule_propagation: Duration::from_secs(1),

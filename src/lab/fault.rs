@@ -32,13 +32,16 @@ pub enum FaultKind {
     LostAnswer,
     /// Describe, Get and List operations answer from the account as it was.
     StaleRead(Duration),
+    /// No trouble of a call: this share of the requests is counted in the load balancer's metrics a minute
+    /// late, so that minutes are revised after they were published.
+    LateData,
 }
 
 /// Words that are not a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "cannot read the fault `{text}`: write throttle=30%, error=5%, delay=10%:2s, lost-answer=2% or \
-     stale-read=20%:5s, each with an optional @Operation or @service.Operation"
+     stale-read=20%:5s, each with an optional @Operation or @service.Operation; or late-data=10%"
 )]
 pub struct ApiFaultError {
     text: String,
@@ -68,6 +71,7 @@ fn parse(text: &str) -> Option<ApiFault> {
         ("delay", Some(time)) => FaultKind::Delay(time),
         ("lost-answer", None) => FaultKind::LostAnswer,
         ("stale-read", Some(time)) => FaultKind::StaleRead(time),
+        ("late-data", None) if place.is_none() => FaultKind::LateData,
         _ => return None,
     };
     let (service, operation) = match place {
@@ -94,6 +98,7 @@ impl fmt::Display for ApiFault {
             FaultKind::Delay(time) => ("delay", Some(time)),
             FaultKind::LostAnswer => ("lost-answer", None),
             FaultKind::StaleRead(time) => ("stale-read", Some(time)),
+            FaultKind::LateData => ("late-data", None),
         };
         write!(f, "{word}={}%", (self.rate * 1e8).round() / 1e6)?;
         if let Some(time) = time {
@@ -140,9 +145,16 @@ pub(super) fn cast(faults: &[ApiFault], service: &str, operation: &str, mut roll
             FaultKind::Delay(time) => mishap.delay += time,
             FaultKind::LostAnswer => mishap.lost = true,
             FaultKind::StaleRead(age) => mishap.stale = mishap.stale.max(Some(age)),
+            FaultKind::LateData => {}
         }
     }
     mishap
+}
+
+/// The share of requests that is counted late.
+pub(super) fn late_share(faults: &[ApiFault]) -> f64 {
+    let late = faults.iter().filter(|fault| fault.kind == FaultKind::LateData);
+    1.0 - late.map(|fault| 1.0 - fault.rate).product::<f64>()
 }
 
 #[cfg(test)]
@@ -162,11 +174,12 @@ mod tests {
         check("delay=10%:2s@ecs.UpdateService", "delay=10%:2000ms@ecs.UpdateService");
         check("lost-answer=2%@elbv2.*", "lost-answer=2%@elbv2.*");
         check("stale-read=20%:5s", "stale-read=20%:5000ms");
+        check("late-data=10%", "late-data=10%");
     }
 
     #[test]
     fn wrong_faults_are_refused() {
-        for text in ["", "throttle", "throttle=2", "delay=10%", "error=5%:2s", "error=5%@", "x=1%"] {
+        for text in ["", "throttle", "throttle=2", "delay=10%", "error=5%:2s", "error=5%@", "x=1%", "late-data=10%@X"] {
             assert!(text.parse::<ApiFault>().is_err(), "{text}");
         }
     }
@@ -176,5 +189,12 @@ mod tests {
         let faults = ["throttle=100%@ModifyRule".parse().expect("the fault is right")];
         assert!(cast(&faults, "elbv2", "ModifyRule", || 0.5).throttled);
         assert_eq!(cast(&faults, "elbv2", "DescribeRules", || 0.5), Mishap::default());
+    }
+
+    #[test]
+    fn late_data_is_no_trouble_of_a_call() {
+        let faults = ["late-data=25%".parse().expect("the fault is right")];
+        assert_eq!(cast(&faults, "cloudwatch", "GetMetricData", || 0.0), Mishap::default());
+        assert_eq!((late_share(&faults), late_share(&[])), (0.25, 0.0));
     }
 }

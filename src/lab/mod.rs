@@ -3,7 +3,12 @@
 //! The API plane is one HTTP/1.1 port that speaks what AWS speaks: JSON 1.1 for ECS, query and XML
 //! for load balancing and STS, RPC v2 CBOR, JSON 1.0 and query for CloudWatch. Behind it tasks are
 //! HTTP servers, the balancer really forwards, metrics come only from requests that really flowed,
-//! and alarms look at those. Everything happens in lab time, see [`LabClock`].
+//! and alarms look at those. Everything happens in lab time, see [`LabClock`]. Only the hours before the
+//! start are made up, see [`LabConfig::past`]: drawn from what the tasks do once they run.
+//!
+//! Beside the load balancer's metrics, which come by the minute and late, the tasks tell of themselves:
+//! every ten seconds in the namespace `Lab/Service`, and as counters that Prometheus would scrape, which
+//! `/_lab/prometheus` answers a little PromQL about.
 //!
 //! What it is not: signatures are not verified, permissions are not checked, listeners speak plain
 //! HTTP whatever their protocol says, and rule transforms are kept but not applied.
@@ -24,26 +29,33 @@ mod account;
 mod api;
 mod balancer;
 mod behaviour;
+mod chance;
 mod clock;
 mod config;
 mod ending;
 mod fault;
 mod metrics;
+mod outage;
+mod past;
 mod plain;
+mod prometheus;
 mod scheduler;
 mod task;
+mod telemetry;
 mod traffic;
+mod usual;
 mod value;
 mod world;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub use self::behaviour::{Behaviour, BehaviourError, Conduct};
+pub use self::behaviour::{Behaviour, BehaviourError, Conduct, parse_duration, parse_share};
 pub use self::clock::LabClock;
 pub use self::config::{HealthCheckSeed, LabConfig, SlotSeed, WorldSeed};
 pub use self::fault::{ApiFault, ApiFaultError, FaultKind};
 pub use self::metrics::formula::Formula;
+pub use self::outage::{Outage, OutageError};
 pub use self::traffic::{GroupTraffic, TrafficFailure, TrafficReport};
 use self::world::World;
 

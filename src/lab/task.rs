@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -15,11 +15,14 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::account::Task;
-use super::behaviour::Behaviour;
+use super::account::{Task, last};
+use super::behaviour::{Behaviour, Conduct};
 use super::clock::LabClock;
 use super::ending::Ending;
+use super::outage::Outages;
 use super::scheduler::Host;
+use super::telemetry::{Telemetry, Teller};
+use super::usual;
 
 /// The header in which a task declares how long its work took, in lab seconds.
 pub(super) const SERVICE_TIME: &str = "x-lab-service-time";
@@ -27,18 +30,32 @@ pub(super) const SERVICE_TIME: &str = "x-lab-service-time";
 pub(super) const TASK: &str = "x-lab-task";
 /// The path every task answers its health on, whatever path the target group asks for.
 const HEALTH_PATHS: [&str; 3] = ["/healthz", "/health", "/ping"];
-/// The middle of the time a request takes.
-const SERVICE_TIME_MEDIAN: f64 = 0.020;
 /// A container told to stop still accepts connections for this long on the wall clock.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// All containers that run.
 pub(super) struct Containers {
-    clock: LabClock,
-    ending: Ending,
-    seed: u64,
-    health_path: String,
+    surroundings: Surroundings,
     running: HashMap<String, Container>,
+}
+
+/// What every container runs in.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    /// Lab time.
+    pub clock: LabClock,
+    /// How it all ends.
+    pub ending: Ending,
+    /// Where the dice of tasks start.
+    pub seed: u64,
+    /// The path that health checks ask for.
+    pub health_path: String,
+    /// The share of requests that fail in every task, whatever its release, from 0 to 1.
+    pub errors: f64,
+    /// Trouble that all tasks share.
+    pub outages: Arc<Outages>,
+    /// Where tasks tell of their requests.
+    pub telemetry: Arc<Telemetry>,
 }
 
 struct Container {
@@ -57,9 +74,8 @@ enum Order {
 
 impl Containers {
     /// No containers yet.
-    pub(crate) fn new(clock: LabClock, ending: Ending, seed: u64, health_path: &str) -> Containers {
-        let health_path = health_path.to_owned();
-        Containers { clock, ending, seed, health_path, running: HashMap::new() }
+    pub(crate) fn new(surroundings: Surroundings) -> Containers {
+        Containers { surroundings, running: HashMap::new() }
     }
 
     /// Makes the running tasks of a task definition behave otherwise.
@@ -84,16 +100,16 @@ impl Host for Containers {
         let listener = TcpListener::from_std(listener).ok()?;
         let behaviour = Arc::new(Mutex::new(task.behaviour.clone()));
         let (orders, told) = watch::channel(Order::Serve);
-        let seed = self.seed ^ u64::from(address.port()) << 20;
+        let Surroundings { clock, seed, ending, telemetry, .. } = &self.surroundings;
         let server = Arc::new(Server {
             id: task.id.clone(),
-            clock: self.clock,
-            born: self.clock.now_ms(),
-            health_path: self.health_path.clone(),
+            born: clock.now_ms(),
             behaviour: Arc::clone(&behaviour),
-            die: Mutex::new(fastrand::Rng::with_seed(seed)),
+            die: Mutex::new(fastrand::Rng::with_seed(seed ^ u64::from(address.port()) << 20)),
+            teller: telemetry.teller(last(&task.service), &task.id),
+            surroundings: self.surroundings.clone(),
         });
-        self.ending.spawn(serve(listener, server, told, self.ending.clone()));
+        ending.spawn(serve(listener, server, told));
         let definition = task.definition.clone();
         self.running.insert(task.id.clone(), Container { orders, behaviour, definition });
         Some(address)
@@ -110,17 +126,17 @@ impl Host for Containers {
 
 struct Server {
     id: String,
-    clock: LabClock,
     born: u64,
-    health_path: String,
     behaviour: Arc<Mutex<Behaviour>>,
     die: Mutex<fastrand::Rng>,
+    teller: Arc<Teller>,
+    surroundings: Surroundings,
 }
 
-async fn serve(listener: TcpListener, server: Arc<Server>, told: watch::Receiver<Order>, ending: Ending) {
+async fn serve(listener: TcpListener, server: Arc<Server>, told: watch::Receiver<Order>) {
     let connection = |stream| {
         let answered = converse(stream, Arc::clone(&server), told.clone());
-        ending.spawn(answered);
+        server.surroundings.ending.spawn(answered);
     };
     let mut told_here = told.clone();
     loop {
@@ -160,21 +176,33 @@ async fn converse(stream: TcpStream, server: Arc<Server>, mut told: watch::Recei
 }
 
 async fn answer(server: &Server, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let age = Duration::from_millis(server.clock.now_ms().saturating_sub(server.born));
-    let conduct = lock(&server.behaviour).at(age);
+    let Surroundings { clock, health_path, .. } = &server.surroundings;
+    let conduct = server.conduct(clock.now_ms());
     let path = request.uri().path();
-    if path == server.health_path || HEALTH_PATHS.contains(&path) {
+    if path == health_path || HEALTH_PATHS.contains(&path) {
         let (status, body) = if conduct.is_well { (200, "ok\n") } else { (503, "not well\n") };
         return Ok(respond(server, status, body, 0.0));
     }
+    let started = Instant::now();
     let (is_failed, time) = {
         let mut die = lock(&server.die);
-        (die.f64() < conduct.errors, service_time(&mut die) + conduct.latency.as_secs_f64())
+        (die.f64() < conduct.errors, usual::time(&mut die) * conduct.slower + conduct.latency.as_secs_f64())
     };
     drop(request);
-    server.clock.sleep(Duration::from_secs_f64(time)).await;
+    clock.sleep(Duration::from_secs_f64(time)).await;
+    server.teller.tell(clock.now_ms(), clock.taken(time, started.elapsed()), is_failed);
     let (status, body) = if is_failed { (500, "it broke\n") } else { (200, "served\n") };
     Ok(respond(server, status, body, time))
+}
+
+impl Server {
+    /// What the task does at a moment: as its release does, and as all tasks do.
+    fn conduct(&self, now_ms: u64) -> Conduct {
+        let age = Duration::from_millis(now_ms.saturating_sub(self.born));
+        let own = lock(&self.behaviour).at(age);
+        let usual = Behaviour { errors: self.surroundings.errors, ..Behaviour::default() };
+        self.surroundings.outages.worsen(own.and(&usual.at(age)), now_ms)
+    }
 }
 
 fn respond(server: &Server, status: u16, body: &'static str, time: f64) -> Response<Full<Bytes>> {
@@ -187,27 +215,6 @@ fn respond(server: &Server, status: u16, body: &'static str, time: f64) -> Respo
         .unwrap_or_default()
 }
 
-/// A log-normal time around the median, half as long to twice as long for nine requests in ten.
-fn service_time(die: &mut fastrand::Rng) -> f64 {
-    let radius = (-2.0 * (1.0 - die.f64()).ln()).sqrt();
-    let normal = radius * (std::f64::consts::TAU * die.f64()).cos();
-    SERVICE_TIME_MEDIAN * (0.4 * normal.clamp(-4.0, 4.0)).exp()
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn service_times_lie_around_the_median() {
-        let mut die = fastrand::Rng::with_seed(7);
-        let mut times: Vec<f64> = (0..10_001).map(|_| service_time(&mut die)).collect();
-        times.sort_by(f64::total_cmp);
-        assert!((times[5_000] - SERVICE_TIME_MEDIAN).abs() < 0.001);
-        assert!(times[9_500] < 0.045 && times[500] > 0.009);
-    }
 }

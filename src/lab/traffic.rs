@@ -1,4 +1,6 @@
-//! The simulated clients: sixty-four of them, each with a connection and a cookie of its own.
+//! The simulated clients: sixty-four of them, each with connections and a cookie of its own.
+//!
+//! None waits for an answer before it asks again, so a slow release does not lower the rate of requests.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::balancer::GROUP;
+use super::chance::wait;
 use super::clock::LabClock;
 use super::config::{LabConfig, WorldSeed};
 use super::ending::Ending;
@@ -60,6 +64,8 @@ pub struct TrafficFailure {
 }
 
 const CLIENTS: u64 = 64;
+/// Requests of one client under way; beyond that it waits. A request takes four sockets of this process.
+const UNDER_WAY_LIMIT: usize = 3;
 /// Failures kept.
 const FAILURES_LIMIT: usize = 100;
 /// A client this far behind its own schedule forgets what it missed, in lab milliseconds.
@@ -121,21 +127,19 @@ impl Traffic {
     pub(crate) fn begin(self: &Arc<Traffic>, address: SocketAddr, ending: &Ending) {
         for number in 0..CLIENTS {
             let traffic = Arc::clone(self);
-            let client = Client {
-                address,
-                connection: None,
-                cookie: None,
-                leaves_at: 0.0,
-                die: fastrand::Rng::with_seed(traffic.seed ^ (number + 1) << 32),
-            };
-            ending.spawn(async move { traffic.drive(client).await });
+            let die = fastrand::Rng::with_seed(traffic.seed ^ (number + 1) << 32);
+            let head = format!("{}user-agent: lab-client/{number}\r\n", traffic.head);
+            let client = Client { address, head, idle: Mutex::default(), cookie: Mutex::default() };
+            ending.spawn(async move { traffic.drive(Arc::new(client), die).await });
         }
     }
 
     /// One client: a Poisson process of its own, on its own schedule.
-    async fn drive(&self, mut client: Client) {
+    async fn drive(self: Arc<Traffic>, client: Arc<Client>, mut die: fastrand::Rng) {
         let mut rps = self.rps.subscribe();
         let mut due = self.clock.now_ms() as f64;
+        let mut leaves_at = 0.0;
+        let mut under_way = JoinSet::new();
         loop {
             let rate = *rps.borrow_and_update();
             if rate <= 0.0 {
@@ -145,7 +149,7 @@ impl Traffic {
                 due = self.clock.now_ms() as f64;
                 continue;
             }
-            due += client.wait(1e3 * CLIENTS as f64 / rate);
+            due += wait(&mut die, 1e3 * CLIENTS as f64 / rate);
             let ahead = due - self.clock.now_ms() as f64;
             if ahead < -BEHIND_LIMIT_MS {
                 due = self.clock.now_ms() as f64;
@@ -160,29 +164,31 @@ impl Traffic {
                     }
                 }
             }
-            if due > client.leaves_at {
-                client.cookie = None;
-                client.leaves_at = due + client.wait(VISIT_MS);
+            if due > leaves_at {
+                *lock(&client.cookie) = None;
+                leaves_at = due + wait(&mut die, VISIT_MS);
             }
-            self.request(&mut client).await;
+            while under_way.try_join_next().is_some() {}
+            if under_way.len() >= UNDER_WAY_LIMIT {
+                under_way.join_next().await;
+            }
+            let (traffic, client) = (Arc::clone(&self), Arc::clone(&client));
+            under_way.spawn(async move { traffic.request(&client).await });
         }
     }
 
-    async fn request(&self, client: &mut Client) {
+    async fn request(&self, client: &Client) {
         let started = Instant::now();
         let patience = self.clock.wall(PATIENCE).max(PATIENCE_AT_LEAST);
-        let asked = tokio::time::timeout(patience, client.ask(&self.head)).await;
+        let asked = tokio::time::timeout(patience, client.ask()).await;
         let elapsed = started.elapsed();
         let at_ms = self.clock.now_ms();
         let mut tally = lock(&self.tally);
         tally.requests += 1;
         match asked {
-            Ok(Ok(answer)) => tally.note(&answer, elapsed, self.clock.speed(), at_ms),
+            Ok(Ok(answer)) => tally.note(&answer, elapsed, self.clock, at_ms),
             Ok(Err(error)) => tally.lose(at_ms, format!("no answer: {error}")),
-            Err(_) => {
-                client.connection = None;
-                tally.lose(at_ms, "no answer in time".to_owned());
-            }
+            Err(_) => tally.lose(at_ms, "no answer in time".to_owned()),
         }
     }
 
@@ -211,43 +217,35 @@ impl Traffic {
 
 struct Client {
     address: SocketAddr,
-    connection: Option<Connection>,
-    cookie: Option<String>,
-    leaves_at: f64,
-    die: fastrand::Rng,
+    /// The request, up to where a cookie may follow.
+    head: String,
+    idle: Mutex<Vec<Connection>>,
+    cookie: Mutex<Option<String>>,
 }
 
 impl Client {
-    /// A waiting time of a Poisson process.
-    fn wait(&mut self, mean: f64) -> f64 {
-        -(1.0 - self.die.f64()).ln() * mean
-    }
-
-    async fn ask(&mut self, head: &str) -> std::io::Result<Answer> {
-        let mut connection = match self.connection.take() {
+    async fn ask(&self) -> std::io::Result<Answer> {
+        let idle = lock(&self.idle).pop();
+        let mut connection = match idle {
             Some(connection) => connection,
             None => Connection::open(self.address).await?,
         };
-        let answer = match &self.cookie {
-            Some(cookie) => {
-                let request = format!("{head}cookie: {cookie}\r\n\r\n");
-                connection.ask(request.as_bytes()).await?
-            }
-            None => connection.ask(format!("{head}\r\n").as_bytes()).await?,
-        };
+        let cookie = lock(&self.cookie).as_ref().map(|cookie| format!("cookie: {cookie}\r\n"));
+        let request = format!("{}{}\r\n", self.head, cookie.unwrap_or_default());
+        let answer = connection.ask(request.as_bytes()).await?;
         if answer.is_reusable {
-            self.connection = Some(connection);
+            lock(&self.idle).push(connection);
         }
         let cookie = answer.all("set-cookie").next();
         if let Some(cookie) = cookie.and_then(|cookie| cookie.split(';').next()) {
-            self.cookie = Some(cookie.to_owned());
+            *lock(&self.cookie) = Some(cookie.to_owned());
         }
         Ok(answer)
     }
 }
 
 impl Tally {
-    fn note(&mut self, answer: &Answer, elapsed: Duration, speed: f64, at_ms: u64) {
+    fn note(&mut self, answer: &Answer, elapsed: Duration, clock: LabClock, at_ms: u64) {
         let is_failed = answer.status >= 500;
         let group = answer.header(GROUP);
         if let Some(name) = group {
@@ -256,11 +254,9 @@ impl Tally {
             }
             if let Some(group) = self.groups.get_mut(name) {
                 let declared = answer.header(SERVICE_TIME).and_then(|time| time.parse().ok());
-                let declared: f64 = declared.unwrap_or(0.0);
-                let overhead = (elapsed.as_secs_f64() - declared / speed).max(0.0);
                 group.requests += 1;
                 group.failed += u64::from(is_failed);
-                group.times.add(declared + overhead, 1.0);
+                group.times.add(clock.taken(declared.unwrap_or(0.0), elapsed), 1.0);
             }
         }
         if !is_failed {
@@ -290,10 +286,10 @@ impl Tally {
     }
 }
 
-/// A request that the seeded rule matches, up to where a cookie may follow.
+/// The start of a request that the seeded rule matches.
 fn request_head(world: &WorldSeed) -> String {
     let concrete = |pattern: &String| pattern.replace('*', "lab").replace('?', "x");
     let host = world.rule_hosts.first().map_or("lab.example".to_owned(), concrete);
     let path = world.rule_paths.first().map_or("/".to_owned(), concrete);
-    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: lab-client\r\n")
+    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n")
 }

@@ -11,8 +11,12 @@ use super::ending::Ending;
 use super::fault::FaultKind;
 use super::metrics::alarm;
 use super::metrics::store::Store;
+use super::outage::Outages;
+use super::past::Past;
+use super::prometheus;
 use super::scheduler;
-use super::task::Containers;
+use super::task::{Containers, Surroundings};
+use super::telemetry::Telemetry;
 use super::traffic::Traffic;
 
 /// A lab's parts. Locks are taken in the order of the fields and never held across a wait.
@@ -25,14 +29,22 @@ pub(super) struct World {
     pub account: Mutex<Account>,
     /// The containers.
     pub containers: Mutex<Containers>,
+    /// The metrics from before the lab began that nobody has looked at yet.
+    pub past: Mutex<Past>,
     /// The metrics.
     pub store: Mutex<Store>,
+    /// Trouble that all tasks share.
+    pub outages: Arc<Outages>,
+    /// What tasks tell of themselves.
+    pub telemetry: Arc<Telemetry>,
+    /// What would have been scraped before the lab began.
+    pub scraped: prometheus::Past,
     /// The data plane.
     pub balancer: Arc<Balancer>,
     /// The simulated clients.
     pub traffic: Arc<Traffic>,
     /// The control plane as it was, for stale reads; newest last.
-    past: Mutex<VecDeque<(u64, Arc<Account>)>>,
+    snapshots: Mutex<VecDeque<(u64, Arc<Account>)>>,
     /// The die for faults and pauses.
     pub die: Mutex<fastrand::Rng>,
     alarms_at: Mutex<u64>,
@@ -43,23 +55,38 @@ const TURN: Duration = Duration::from_millis(500);
 const TURN_WITHIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 /// Alarms are evaluated this often.
 const ALARMS_EVERY_MS: u64 = 10_000;
-/// The past is remembered this often, and no more moments of it.
-const PAST_EVERY_MS: u64 = 1_000;
-const PAST_LIMIT: usize = 600;
+/// The account is remembered this often, and no more moments of it.
+const SNAPSHOT_EVERY_MS: u64 = 1_000;
+const SNAPSHOTS_LIMIT: usize = 600;
 
 impl World {
     /// Builds a world that does not move yet.
     pub(crate) fn new(config: LabConfig) -> Arc<World> {
         let (clock, seed, ending) = (config.clock, config.seed, Ending::new());
         let now = clock.now_ms();
-        let path = &config.world.health_check.path;
         let account = Account::seeded(&config, now);
+        let store = Store::new(config.publication_delay.as_millis() as u64);
+        let outages = Arc::new(Outages::new(&config.outages, now));
+        let telemetry = Arc::new(Telemetry::default());
+        let surroundings = Surroundings {
+            clock,
+            ending: ending.clone(),
+            seed,
+            health_path: config.world.health_check.path.clone(),
+            errors: config.errors,
+            outages: Arc::clone(&outages),
+            telemetry: Arc::clone(&telemetry),
+        };
         Arc::new(World {
-            containers: Mutex::new(Containers::new(clock, ending.clone(), seed, path)),
-            store: Mutex::new(Store::new(config.publication_delay.as_millis() as u64)),
-            balancer: Arc::new(Balancer::new(clock, ending.clone(), config.rule_propagation, seed ^ 1)),
+            containers: Mutex::new(Containers::new(surroundings)),
+            past: Mutex::new(Past::new(&account, &config, now)),
+            store: Mutex::new(store),
+            outages,
+            telemetry,
+            scraped: prometheus::Past::new(&config, now),
+            balancer: Arc::new(Balancer::new(&config, ending.clone())),
             traffic: Arc::new(Traffic::new(&config)),
-            past: Mutex::default(),
+            snapshots: Mutex::default(),
             die: Mutex::new(fastrand::Rng::with_seed(seed ^ 2)),
             alarms_at: Mutex::new(now),
             account: Mutex::new(account),
@@ -102,10 +129,15 @@ impl World {
             scheduler::tick(&mut account, now, &mut *lock(&self.containers));
             let probes = health::due(&mut account, now);
             self.balancer.learn(&account, now);
-            let mut store = lock(&self.store);
+            let (mut past, mut store) = (lock(&self.past), lock(&self.store));
             self.balancer.flush(&mut store);
             self.balancer.count_hosts(&account, &mut store, now);
-            self.look_at_alarms(&mut account, &store, now);
+            self.telemetry.turn(&mut store, now);
+            if self.is_time_for_alarms(now) {
+                past.reach(&mut store, alarm::looked_at_from(&account.alarms, now));
+                let Account { alarms, history, .. } = &mut *account;
+                alarm::evaluate(alarms, history, &store, now);
+            }
             self.remember(&account, now);
             probes
         };
@@ -118,32 +150,32 @@ impl World {
         }
     }
 
-    fn look_at_alarms(&self, account: &mut Account, store: &Store, now: u64) {
+    fn is_time_for_alarms(&self, now: u64) -> bool {
         let mut at = lock(&self.alarms_at);
-        if now < *at {
-            return;
+        let is_time = now >= *at;
+        if is_time {
+            *at = now + ALARMS_EVERY_MS;
         }
-        *at = now + ALARMS_EVERY_MS;
-        alarm::evaluate(&mut account.alarms, &mut account.history, store, now);
+        is_time
     }
 
     fn remember(&self, account: &Account, now: u64) {
         let faults = &self.config.faults;
         let is_wanted = faults.iter().any(|fault| matches!(fault.kind, FaultKind::StaleRead(_)));
-        let mut past = lock(&self.past);
-        let is_due = past.back().is_none_or(|(at, _)| now >= at + PAST_EVERY_MS);
+        let mut snapshots = lock(&self.snapshots);
+        let is_due = snapshots.back().is_none_or(|(at, _)| now >= at + SNAPSHOT_EVERY_MS);
         if is_wanted && is_due {
-            past.push_back((now, Arc::new(account.clone())));
-            while past.len() > PAST_LIMIT {
-                past.pop_front();
+            snapshots.push_back((now, Arc::new(account.clone())));
+            while snapshots.len() > SNAPSHOTS_LIMIT {
+                snapshots.pop_front();
             }
         }
     }
 
     /// The control plane as it was at a moment, as far back as is remembered.
     pub(crate) fn as_it_was(&self, at: u64) -> Option<Arc<Account>> {
-        let past = lock(&self.past);
-        let before = past.iter().rev().find(|(then, _)| *then <= at).or(past.front());
+        let snapshots = lock(&self.snapshots);
+        let before = snapshots.iter().rev().find(|(then, _)| *then <= at).or(snapshots.front());
         before.map(|(_, account)| Arc::clone(account))
     }
 }

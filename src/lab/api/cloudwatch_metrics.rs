@@ -6,7 +6,7 @@ use super::operation::{Call, Outcome, Paging, Refusal, with_token};
 use crate::lab::metrics::Series;
 use crate::lab::metrics::query;
 use crate::lab::metrics::statistic::Statistic;
-use crate::lab::metrics::store::{Key, Window};
+use crate::lab::metrics::store::{Key, Kind, Window};
 use crate::lab::value::{list, moment, number, seconds, text, texts, whole};
 
 /// Datapoints in one answer of GetMetricData.
@@ -45,22 +45,26 @@ fn missing(key: &str) -> Refusal {
     Refusal::new("MissingRequiredParameterException", message)
 }
 
-fn window(call: &Call<'_>) -> Result<Window, Refusal> {
+/// The window that is asked for in periods of a length; its past is drawn.
+fn window(call: &mut Call<'_>, period: u64) -> Result<Window, Refusal> {
     let at = |key: &str| moment(call.input, key).ok_or_else(|| missing(key));
     let (start, end) = (at("StartTime")?, at("EndTime")?);
     if start >= end {
         return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
     }
-    let start = start / 60_000 * 60;
+    let start = start / 1_000;
+    call.past.reach(call.store, start / period * period);
     Ok(Window { start, end: end.div_ceil(1_000), seen_at_ms: call.read_at })
 }
 
-fn get_data(call: &Call<'_>) -> Outcome {
+fn get_data(call: &mut Call<'_>) -> Outcome {
     let queries = query::parse(list(call.input, "MetricDataQueries")).map_err(invalid)?;
     if query::returned(&queries).next().is_none() {
         return Err(invalid("At least one query must have ReturnData set to true."));
     }
-    let series = query::evaluate(&queries, call.store, window(call)?).map_err(invalid)?;
+    let longest = queries.iter().filter_map(|query| query.period).fold(60, u64::max);
+    let window = window(call, longest)?;
+    let series = query::evaluate(&queries, call.store, window).map_err(invalid)?;
     let is_ascending = text(call.input, "ScanBy") == Some("TimestampAscending");
     let limit = whole(call.input, "MaxDatapoints").unwrap_or(DATAPOINTS_LIMIT as i64);
     if !(1..=DATAPOINTS_LIMIT as i64).contains(&limit) {
@@ -105,11 +109,11 @@ fn ordered(series: &Series, is_ascending: bool) -> Vec<(u64, f64)> {
     if is_ascending { points.collect() } else { points.rev().collect() }
 }
 
-fn get_statistics(call: &Call<'_>) -> Outcome {
+fn get_statistics(call: &mut Call<'_>) -> Outcome {
     let key = query::parse_key(call.input).map_err(invalid)?;
-    let window = window(call)?;
-    let period = whole(call.input, "Period").filter(|period| *period > 0 && period % 60 == 0);
-    let period = period.ok_or_else(|| wrong_value("Period must be a multiple of 60."))? as u64;
+    let period = whole(call.input, "Period").filter(|period| query::is_period(*period));
+    let period = period.ok_or_else(|| wrong_value("Period must be 1, 5, 10, 20, 30 or a multiple of 60."))? as u64;
+    let window = window(call, period.max(60))?;
     if (window.end - window.start) / period > STATISTICS_LIMIT {
         return Err(Refusal::new(
             "InvalidParameterCombinationException",
@@ -149,7 +153,8 @@ fn unit_of(metric: &str) -> &'static str {
     }
 }
 
-fn list_metrics(call: &Call<'_>) -> Outcome {
+fn list_metrics(call: &mut Call<'_>) -> Outcome {
+    call.past.reach(call.store, (call.now / 1_000).saturating_sub(60));
     let (namespace, name) = (text(call.input, "Namespace"), text(call.input, "MetricName"));
     let filters = list(call.input, "Dimensions");
     let meets = |key: &&Key| {
@@ -176,6 +181,7 @@ fn list_metrics(call: &Call<'_>) -> Outcome {
 struct Datum {
     key: Key,
     at: u64,
+    kind: Kind,
     values: Vec<(f64, f64)>,
     set: Option<[f64; 4]>,
 }
@@ -194,12 +200,12 @@ fn put_data(call: &mut Call<'_>) -> Outcome {
     }
     let read: Result<Vec<Datum>, Refusal> = data.iter().map(|datum| read_datum(namespace, datum, call.now)).collect();
     for datum in read? {
-        for (value, times) in datum.values {
-            call.store.add(&datum.key, datum.at, value, times);
-        }
-        if let Some(set) = datum.set {
-            call.store.add_set(&datum.key, datum.at, set);
-        }
+        call.store.change(&datum.key, datum.at, datum.kind, |bucket| {
+            datum.values.iter().for_each(|(value, times)| bucket.add(*value, *times));
+            if let Some([sum, count, least, greatest]) = datum.set {
+                bucket.add_set(sum, count, least, greatest);
+            }
+        });
     }
     Ok(json!({}))
 }
@@ -226,7 +232,15 @@ fn read_datum(namespace: &str, datum: &Value, now: u64) -> Result<Datum, Refusal
     if values.is_empty() && set.is_none() {
         return Err(missing("MetricData.member.Value"));
     }
+    if values.iter().any(|(value, times)| !value.is_finite() || !times.is_finite()) {
+        return Err(wrong_value(format!("The values of {name} must be finite numbers.")));
+    }
+    let kind = match whole(datum, "StorageResolution") {
+        None | Some(60) => Kind::Minute,
+        Some(1) => Kind::Fine,
+        Some(other) => return Err(wrong_value(format!("StorageResolution must be 1 or 60, not {other}."))),
+    };
     let key = Key::new(namespace, name, &dimensions);
     let at = moment(datum, "Timestamp").unwrap_or(now) / 1_000;
-    Ok(Datum { key, at, values, set })
+    Ok(Datum { key, at, kind, values, set })
 }

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::lab::account::{Account, Phase};
 use crate::lab::behaviour::Behaviour;
+use crate::lab::outage::Outage;
+use crate::lab::value::date;
 use crate::lab::world::{World, lock};
 
 /// Answers a request below `/_lab/`.
@@ -25,9 +27,10 @@ pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {
         (&Method::GET, "/_lab/state") => Ok(state(world)),
         (&Method::POST, "/_lab/rps") => set_rps(world, parameter("value")),
         (&Method::POST, "/_lab/behaviour") => set_behaviour(world, parameter("task-definition"), parameter("value")),
+        (&Method::POST, "/_lab/outage") => set_outage(world, parameter("value")),
         _ => {
             let controls = "GET /_lab/traffic, GET /_lab/state, POST /_lab/rps?value=, \
-                POST /_lab/behaviour?value=[&task-definition=]";
+                POST /_lab/behaviour?value=[&task-definition=], POST /_lab/outage?value=errors=20%25@0s:2m or over";
             return respond(404, &json!({"error": format!("the controls are {controls}")}));
         }
     };
@@ -49,6 +52,24 @@ fn set_rps(world: &World, value: Option<Cow<'_, str>>) -> Result<Value, String> 
     let rps: f64 = value.and_then(|value| value.parse().ok()).ok_or("value= takes a number")?;
     world.traffic.set_rps(rps);
     Ok(json!({"rps": world.traffic.rps()}))
+}
+
+/// Dials in an outage that starts so long after this moment, or ends all of them.
+fn set_outage(world: &World, value: Option<Cow<'_, str>>) -> Result<Value, String> {
+    match value.as_deref().unwrap_or_default() {
+        "over" => world.outages.clear(),
+        words => {
+            let outage = words.parse::<Outage>().map_err(|error| error.to_string())?;
+            world.outages.add(&outage, world.config.clock.now_ms());
+        }
+    }
+    Ok(json!({"outages": outages(world)}))
+}
+
+fn outages(world: &World) -> Value {
+    let one =
+        |(from, until, words): (u64, u64, String)| json!({"from": date(from), "until": date(until), "what": words});
+    Value::Array(world.outages.told().into_iter().map(one).collect())
 }
 
 /// Changes how one task definition behaves, its running tasks too, or all that are yet to come.
@@ -81,11 +102,12 @@ fn state(world: &World) -> Value {
     let connections: serde_json::Map<String, Value> =
         world.balancer.connections().into_iter().map(|(name, address)| (name, json!(address.to_string()))).collect();
     json!({
-        "now": crate::lab::value::date(clock.now_ms()),
+        "now": date(clock.now_ms()),
         "anchor_unix_ms": clock.anchor_unix_ms(),
         "speed": clock.speed(),
         "rps": world.traffic.rps(),
         "connections": connections,
+        "outages": outages(world),
         "services": services(&account),
         "target_groups": groups(&account),
         "alarms": account.alarms.iter().map(|alarm| (alarm.name.clone(), json!(alarm.state.word())))

@@ -13,6 +13,7 @@ mod elbv2_read;
 mod elbv2_targets;
 mod elbv2_write;
 mod operation;
+mod prometheus;
 mod wire;
 mod wire_cbor;
 mod wire_json;
@@ -67,6 +68,9 @@ async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<Answer
     let (head, body) = request.into_parts();
     let body = Limited::new(body, REQUEST_LIMIT).collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    if head.uri.path().starts_with(prometheus::PREFIX) {
+        return Ok(prometheus::answer(world, &head, &body));
+    }
     if head.uri.path().starts_with("/_lab/") {
         return Ok(control::answer(world, &head));
     }
@@ -110,11 +114,12 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> operation::Outcome 
     let mut account = lock(&world.account);
     let mut copy = past.map(|past| (*past).clone());
     let account = copy.as_mut().unwrap_or(&mut *account);
+    let mut past = lock(&world.past);
     let mut store = lock(&world.store);
     if asked.service == Service::CloudWatch {
         world.balancer.flush(&mut store);
     }
-    let mut call = Call { account, store: &mut store, now, read_at, input: &asked.input };
+    let mut call = Call { account, past: &mut past, store: &mut store, now, read_at, input: &asked.input };
     dispatch(&mut call, asked)
 }
 

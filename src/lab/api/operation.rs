@@ -4,12 +4,15 @@ use serde_json::Value;
 
 use crate::lab::account::Account;
 use crate::lab::metrics::store::Store;
+use crate::lab::past::Past;
 use crate::lab::value::{text, whole};
 
 /// One operation on the account.
 pub(super) struct Call<'a> {
     /// The control plane.
     pub account: &'a mut Account,
+    /// The metrics from before the lab began that nobody has looked at yet.
+    pub past: &'a mut Past,
     /// The metrics.
     pub store: &'a mut Store,
     /// Lab time.

@@ -119,6 +119,7 @@ impl Balancer {
             time: 0.0,
             is_unreachable: matches!(sent, Ok(Err(Trouble::Unreachable))),
             targets: chosen.targets,
+            is_late: self.late > 0.0 && self.roll() < self.late,
         };
         let own = match sent {
             Ok(Ok(response)) => {
@@ -141,9 +142,7 @@ impl Balancer {
     /// What the task declares, plus what this machine added, not multiplied by the lab's speed.
     fn target_time(&self, response: &Response<Bytes>, elapsed: Duration) -> f64 {
         let declared = response.headers().get(SERVICE_TIME).and_then(|time| time.to_str().ok());
-        let declared: f64 = declared.and_then(|time| time.parse().ok()).unwrap_or(0.0);
-        let overhead = elapsed.as_secs_f64() - declared / self.clock.speed();
-        declared + overhead.max(0.0)
+        self.clock.taken(declared.and_then(|time| time.parse().ok()).unwrap_or(0.0), elapsed)
     }
 
     /// An answer of the balancer itself, counted as such.

@@ -25,7 +25,9 @@ use self::route::Routes;
 use self::target::Upstream;
 use super::account::{Account, TargetState, dimension};
 use super::clock::LabClock;
+use super::config::LabConfig;
 use super::ending::Ending;
+use super::fault;
 use super::metrics::store::{Key, Store};
 
 /// The header in which the balancer says which target group answered.
@@ -36,6 +38,8 @@ pub(super) struct Balancer {
     clock: LabClock,
     ending: Ending,
     propagation: Duration,
+    /// The share of requests that is counted a minute late.
+    late: f64,
     die: Mutex<fastrand::Rng>,
     table: RwLock<Arc<Table>>,
     groups: RwLock<Arc<HashMap<String, Group>>>,
@@ -76,12 +80,13 @@ const HOST_COUNT_EVERY_MS: u64 = 10_000;
 
 impl Balancer {
     /// A balancer that knows nothing yet.
-    pub(crate) fn new(clock: LabClock, ending: Ending, propagation: Duration, seed: u64) -> Balancer {
+    pub(crate) fn new(config: &LabConfig, ending: Ending) -> Balancer {
         Balancer {
-            clock,
+            clock: config.clock,
             ending,
-            propagation,
-            die: Mutex::new(fastrand::Rng::with_seed(seed)),
+            propagation: config.rule_propagation,
+            late: fault::late_share(&config.faults),
+            die: Mutex::new(fastrand::Rng::with_seed(config.seed ^ 1)),
             table: RwLock::default(),
             groups: RwLock::default(),
             learning: Mutex::default(),

@@ -143,6 +143,15 @@ pub(in crate::lab) fn remember(history: &mut VecDeque<HistoryItem>, item: Histor
     }
 }
 
+/// The first second that any alarm looks at, at a moment.
+pub(in crate::lab) fn looked_at_from(alarms: &[Alarm], now: u64) -> u64 {
+    let starts = alarms.iter().filter_map(|alarm| match &alarm.rule {
+        AlarmRule::Metric(rule) => Some(rule.start(now)),
+        AlarmRule::Composite(_) => None,
+    });
+    starts.min().unwrap_or(now / 1_000)
+}
+
 /// Evaluates all alarms: those on metrics first, those on alarms after.
 pub(in crate::lab) fn evaluate(alarms: &mut [Alarm], history: &mut VecDeque<HistoryItem>, store: &Store, now: u64) {
     for alarm in alarms.iter_mut() {

@@ -90,11 +90,17 @@ impl MetricRule {
         })
     }
 
+    /// The first second that is looked at, at a moment.
+    pub(crate) fn start(&self, now: u64) -> u64 {
+        let range = (self.evaluation_periods + RANGE_BEYOND) as u64;
+        (now / 1_000 / self.period * self.period).saturating_sub(range * self.period)
+    }
+
     /// The state by what can be seen at a moment, and the datapoints that decided; none keeps it.
     pub(crate) fn judge(&self, store: &Store, now: u64) -> Option<(State, Vec<f64>)> {
         let end = now / 1_000 / self.period * self.period;
         let range = self.evaluation_periods + RANGE_BEYOND;
-        let start = end.saturating_sub(range as u64 * self.period);
+        let start = self.start(now);
         let window = Window { start, end, seen_at_ms: now };
         let mut all = query::evaluate(&self.queries, store, window).ok()?;
         let series = all.swap_remove(self.watched);

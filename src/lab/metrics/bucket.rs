@@ -1,15 +1,11 @@
-//! What one minute of one metric holds: exact values while they are few, a sketch when they are many.
+//! What one stretch of one metric holds: exact values while they are few, a sketch when they are many.
 
-use std::collections::BTreeMap;
+use super::sketch::Sketch;
 
 /// Values kept exactly; beyond that each is known to half a percent.
 const EXACT_LIMIT: usize = 256;
-/// The logarithm of the width of a cell of the sketch.
-const CELL: f64 = 0.01;
-/// Zero and below share this cell.
-const LOWEST_CELL: i32 = i32::MIN;
 
-/// The values of one minute.
+/// The values of one stretch of time.
 #[derive(Debug, Clone)]
 pub(in crate::lab) struct Bucket {
     /// The sum of all values.
@@ -20,15 +16,27 @@ pub(in crate::lab) struct Bucket {
     pub least: f64,
     /// The greatest.
     pub greatest: f64,
+    /// How many of the values are known, and not only part of a set.
+    known: f64,
     values: Values,
+}
+
+/// Values that lie between two bounds, and how many; where both are the same it is that value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::lab) struct Cell {
+    /// None of them is less.
+    pub low: f64,
+    /// None of them is greater.
+    pub high: f64,
+    /// How many.
+    pub times: f64,
 }
 
 #[derive(Debug, Clone)]
 enum Values {
-    /// Values with how often each was seen.
+    /// Values in order, with how often each was seen.
     Exact(Vec<(f64, f64)>),
-    /// Cells of a logarithmic scale.
-    Sketch(BTreeMap<i32, f64>),
+    Many(Sketch),
 }
 
 impl Default for Bucket {
@@ -38,7 +46,26 @@ impl Default for Bucket {
             count: 0.0,
             least: f64::INFINITY,
             greatest: f64::NEG_INFINITY,
+            known: 0.0,
             values: Values::Exact(Vec::new()),
+        }
+    }
+}
+
+impl Cell {
+    /// What its values are taken for.
+    pub(crate) fn middle(&self) -> f64 {
+        f64::midpoint(self.low, self.high)
+    }
+
+    /// How many of its values are greater than a bound, taking them as evenly spread.
+    pub(crate) fn above(&self, bound: f64) -> f64 {
+        if bound < self.low {
+            self.times
+        } else if bound >= self.high {
+            0.0
+        } else {
+            self.times * (self.high - bound) / (self.high - self.low)
         }
     }
 }
@@ -46,10 +73,7 @@ impl Default for Bucket {
 impl Bucket {
     /// Adds a value that was seen so often.
     pub(crate) fn add(&mut self, value: f64, times: f64) {
-        self.sum += value * times;
-        self.count += times;
-        self.least = self.least.min(value);
-        self.greatest = self.greatest.max(value);
+        self.add_set(value * times, times, value, value);
         self.note(value, times);
     }
 
@@ -64,50 +88,80 @@ impl Bucket {
     /// Adds another bucket.
     pub(crate) fn merge(&mut self, other: &Bucket) {
         self.add_set(other.sum, other.count, other.least, other.greatest);
-        for (value, times) in other.values() {
-            self.note(value, times);
+        match &other.values {
+            Values::Exact(values) => values.iter().for_each(|(value, times)| self.note(*value, *times)),
+            Values::Many(sketch) => {
+                self.known += other.known;
+                self.many().merge(sketch);
+            }
         }
     }
 
-    /// The values in order, with how often each was seen.
-    pub(crate) fn values(&self) -> Vec<(f64, f64)> {
+    /// How many values are known.
+    pub(crate) fn known(&self) -> f64 {
+        self.known
+    }
+
+    /// How many of the known values are greater than a bound.
+    pub(crate) fn above(&self, bound: f64) -> f64 {
         match &self.values {
             Values::Exact(values) => {
-                let mut values = values.clone();
-                values.sort_by(|a, b| a.0.total_cmp(&b.0));
-                values
+                let place = values.partition_point(|(value, _)| *value <= bound);
+                values[place..].iter().map(|(_, times)| times).sum()
             }
-            Values::Sketch(cells) => {
-                let middle = |cell: i32| match cell {
-                    LOWEST_CELL => self.least,
-                    _ => ((f64::from(cell) + 0.5) * CELL).exp().clamp(self.least, self.greatest),
-                };
-                cells.iter().map(|(cell, times)| (middle(*cell), *times)).collect()
-            }
+            Values::Many(sketch) => sketch.above(bound, self.least, self.greatest),
         }
+    }
+
+    /// The values in order.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = Cell> {
+        let (exact, many) = match &self.values {
+            Values::Exact(values) => (values.as_slice(), None),
+            Values::Many(sketch) => (&[][..], Some(sketch)),
+        };
+        let exact = exact.iter().map(|(value, times)| Cell { low: *value, high: *value, times: *times });
+        exact.chain(many.into_iter().flat_map(|sketch| sketch.cells(self.least, self.greatest)))
     }
 
     fn note(&mut self, value: f64, times: f64) {
-        match &mut self.values {
-            Values::Exact(values) => {
-                if let Some(same) = values.iter_mut().rev().take(8).find(|one| one.0 == value) {
-                    same.1 += times;
-                } else if values.len() < EXACT_LIMIT {
-                    values.push((value, times));
-                } else {
-                    let mut cells = BTreeMap::new();
-                    for (value, times) in values.iter() {
-                        *cells.entry(cell_of(*value)).or_default() += times;
-                    }
-                    *cells.entry(cell_of(value)).or_default() += times;
-                    self.values = Values::Sketch(cells);
-                }
+        self.known += times;
+        if let Values::Exact(values) = &mut self.values {
+            let place = values.partition_point(|(had, _)| *had < value);
+            if let Some(same) = values.get_mut(place).filter(|same| same.0 == value) {
+                same.1 += times;
+                return;
             }
-            Values::Sketch(cells) => *cells.entry(cell_of(value)).or_default() += times,
+            if values.len() < EXACT_LIMIT {
+                values.insert(place, (value, times));
+                return;
+            }
+        }
+        self.many().add(value, times);
+    }
+
+    /// The sketch; what was kept exactly goes into it.
+    fn many(&mut self) -> &mut Sketch {
+        if let Values::Exact(values) = &self.values {
+            let mut sketch = Sketch::default();
+            values.iter().for_each(|(value, times)| sketch.add(*value, *times));
+            self.values = Values::Many(sketch);
+        }
+        match &mut self.values {
+            Values::Many(sketch) => sketch,
+            Values::Exact(_) => unreachable!("it was made one above"),
         }
     }
 }
 
-fn cell_of(value: f64) -> i32 {
-    if value > 1e-9 { (value.ln() / CELL).floor() as i32 } else { LOWEST_CELL }
+impl From<Sketch> for Bucket {
+    /// A bucket of values that are known only by their cells.
+    fn from(sketch: Sketch) -> Bucket {
+        let mut bucket = Bucket::default();
+        for cell in sketch.cells(f64::NEG_INFINITY, f64::INFINITY) {
+            bucket.add_set(cell.middle() * cell.times, cell.times, cell.low, cell.high);
+        }
+        bucket.known = bucket.count;
+        bucket.values = Values::Many(sketch);
+        bucket
+    }
 }

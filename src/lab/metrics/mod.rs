@@ -8,6 +8,7 @@ pub(super) mod expression;
 pub(super) mod formula;
 pub(super) mod math;
 pub(super) mod query;
+pub(super) mod sketch;
 pub(super) mod statistic;
 pub(super) mod store;
 

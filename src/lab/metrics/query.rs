@@ -96,10 +96,15 @@ fn parse_stat(stat: &Value) -> Result<(Key, Statistic, u64), String> {
     let statistic =
         statistic.ok_or_else(|| format!("The value {name} for parameter Stat is not a valid statistic."))?;
     let period = whole(stat, "Period").unwrap_or(0);
-    if !(matches!(period, 1 | 5 | 10 | 20 | 30) || (period >= 60 && period % 60 == 0)) {
+    if !is_period(period) {
         return Err("The parameter MetricStat.Period must be 1, 5, 10, 20, 30 or a multiple of 60.".to_owned());
     }
     Ok((key, statistic, period as u64))
+}
+
+/// Whether a period has one of the lengths there are, in seconds.
+pub(in crate::lab) fn is_period(seconds: i64) -> bool {
+    matches!(seconds, 1 | 5 | 10 | 20 | 30) || (seconds >= 60 && seconds % 60 == 0)
 }
 
 /// Reads what names a metric: `Namespace`, `MetricName` and `Dimensions`.
@@ -128,7 +133,7 @@ pub(in crate::lab) fn evaluate(queries: &[Query], store: &Store, window: Window)
     for query in queries {
         match &query.source {
             Source::Metric(key, statistic) => {
-                let period = query.period.unwrap_or(60);
+                let period = store.period(key, query.period.unwrap_or(60));
                 let series = store.read(key, statistic, period, window);
                 known.insert(query.id.clone(), Worth::One(series));
                 metrics.insert(query.id.clone(), period);
@@ -137,11 +142,12 @@ pub(in crate::lab) fn evaluate(queries: &[Query], store: &Store, window: Window)
         }
     }
     let usual = metrics.values().copied().max().unwrap_or(60);
+    let finest = metrics.values().copied().min().unwrap_or(60);
     while !waiting.is_empty() {
         let ready = waiting.iter().position(|(_, tree)| tree.ids().iter().all(|id| known.contains_key(*id)));
         let Some(ready) = ready else { return Err(stuck(queries, &waiting, &known)) };
         let (query, tree) = waiting.remove(ready);
-        let period = query.period.unwrap_or(usual);
+        let period = query.period.unwrap_or(usual).max(finest);
         let grid = grid(period, window);
         let scope = Scope { known: &known, metrics: &metrics, grid: &grid, period };
         let worth = scope.compute(tree)?;
@@ -171,7 +177,6 @@ fn stuck(queries: &[Query], waiting: &[(&Query, &Expression)], known: &BTreeMap<
 
 /// Periods that have begun; the ones to come are never filled.
 fn grid(period: u64, window: Window) -> Vec<u64> {
-    let period = period.max(60);
     let end = window.end.min(window.seen_at_ms / 1_000);
     let start = window.start / period * period;
     (start..end.max(start)).step_by(period as usize).collect()
@@ -186,6 +191,7 @@ pub(in crate::lab) fn returned(queries: &[Query]) -> impl Iterator<Item = (usize
 mod tests {
     use serde_json::json;
 
+    use super::super::store::Kind;
     use super::*;
 
     fn stat(id: &str, name: &str) -> Value {
@@ -211,6 +217,27 @@ mod tests {
         ];
         let series = evaluate_all(&all).expect("the queries are right");
         assert_eq!(series[0], Series::from([(0, 1.5)]));
+    }
+
+    #[test]
+    fn expressions_over_high_resolution_have_its_periods() {
+        let mut store = Store::new(0);
+        for (name, at) in [("requests", 0), ("requests", 10), ("requests", 20), ("errors", 10)] {
+            store.change(&Key::new("lab", name, &[]), at, Kind::Fine, |bucket| bucket.add(4.0, 1.0));
+        }
+        let fine = |id: &str, name: &str, period| {
+            let mut value = stat(id, name);
+            value["MetricStat"]["Period"] = json!(period);
+            value
+        };
+        let share = json!({"Id": "share", "Expression": "FILL(e, 0) / r"});
+        let window = Window { start: 0, end: 30, seen_at_ms: 30_000 };
+        let evaluate = |period| {
+            let all = [share.clone(), fine("e", "errors", period), fine("r", "requests", period)];
+            evaluate(&parse(&all).expect("they are right"), &store, window).expect("they are right").swap_remove(0)
+        };
+        assert_eq!(evaluate(10), Series::from([(0, 0.0), (10, 1.0), (20, 0.0)]));
+        assert_eq!(evaluate(30), Series::from([(0, 1.0 / 3.0)]));
     }
 
     #[test]

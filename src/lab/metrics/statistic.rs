@@ -105,49 +105,58 @@ impl Statistic {
             Statistic::Minimum => Some(bucket.least),
             Statistic::Maximum => Some(bucket.greatest),
             Statistic::SampleCount => Some(bucket.count),
-            Statistic::Percentile(percent) => percentile(&bucket.values(), *percent),
-            Statistic::Trimmed(kind, from, to) => trimmed(&bucket.values(), *kind, *from, *to),
+            Statistic::Percentile(percent) => percentile(bucket, *percent),
+            Statistic::Trimmed(kind, from, to) => trimmed(bucket, *kind, *from, *to),
         }
     }
 }
 
-fn percentile(values: &[(f64, f64)], percent: f64) -> Option<f64> {
-    let total: f64 = values.iter().map(|(_, times)| times).sum();
+fn percentile(bucket: &Bucket, percent: f64) -> Option<f64> {
+    let total = bucket.known();
     let wanted = (percent / 100.0 * total).max(f64::MIN_POSITIVE);
-    let mut passed = 0.0;
-    for (value, times) in values {
-        passed += times;
+    let (mut passed, mut last) = (0.0, None);
+    for cell in bucket.cells() {
+        passed += cell.times;
+        last = Some(cell.middle());
         if passed >= wanted - 1e-9 {
-            return Some(*value);
+            break;
         }
     }
-    values.last().map(|(value, _)| *value)
+    last
 }
 
-fn trimmed(values: &[(f64, f64)], kind: Trimmed, from: Bound, to: Bound) -> Option<f64> {
-    let total: f64 = values.iter().map(|(_, times)| times).sum();
+/// How many values lie above a bound that is a value, or is not there.
+fn above(bucket: &Bucket, bound: Bound, if_open: f64) -> Option<f64> {
+    match bound {
+        Bound::Open => Some(if_open),
+        Bound::Value(value) => Some(bucket.above(value)),
+        Bound::Percent(_) => None,
+    }
+}
+
+fn trimmed(bucket: &Bucket, kind: Trimmed, from: Bound, to: Bound) -> Option<f64> {
+    let total = bucket.known();
     if total <= 0.0 {
         return None;
     }
+    if let (Trimmed::Count | Trimmed::Rank, Some(from), Some(to)) =
+        (kind, above(bucket, from, total), above(bucket, to, 0.0))
+    {
+        let count = (from - to).max(0.0);
+        return Some(if kind == Trimmed::Count { count } else { 100.0 * count / total });
+    }
     let (mut sum, mut count, mut passed) = (0.0, 0.0, 0.0);
-    for (value, times) in values {
-        let (low, high) = (passed, passed + times);
-        passed = high;
-        let mut kept = *times;
-        match from {
-            Bound::Value(bound) if *value <= bound => kept = 0.0,
-            Bound::Percent(percent) => kept = (high - low.max(total * percent / 100.0)).max(0.0),
-            _ => {}
-        }
-        match to {
-            Bound::Value(bound) if *value > bound => kept = 0.0,
-            Bound::Percent(percent) => {
-                kept -= (high - low.max(total * percent / 100.0)).max(0.0).min(kept);
-            }
-            _ => {}
-        }
-        sum += value * kept;
-        count += kept;
+    for cell in bucket.cells() {
+        let before = passed;
+        passed += cell.times;
+        let beyond = |bound: Bound| match bound {
+            Bound::Open => None,
+            Bound::Value(value) => Some(cell.above(value)),
+            Bound::Percent(percent) => Some((passed - before.max(total * percent / 100.0)).max(0.0)),
+        };
+        let kept = beyond(from).unwrap_or(cell.times) - beyond(to).unwrap_or(0.0);
+        sum += cell.middle() * kept.max(0.0);
+        count += kept.max(0.0);
     }
     match kind {
         Trimmed::Mean => (count > 0.0).then(|| sum / count),
@@ -200,6 +209,23 @@ mod tests {
         for percent in [10.0, 50.0, 95.0, 99.9] {
             let found = Statistic::Percentile(percent).of(&bucket).expect("there are values");
             assert!((found / (percent / 10.0) - 1.0).abs() < 0.006, "p{percent}: {found}");
+        }
+    }
+
+    #[test]
+    fn few_values_and_many_are_counted_alike() {
+        let (mut few, mut many) = (Bucket::default(), Bucket::default());
+        for step in 0..10_000 {
+            let value = 0.1 * (f64::from(step) / 5_000.0 - 1.0).exp();
+            many.add(value, 1.0);
+            if step % 50 == 0 {
+                few.add(value, 1.0);
+            }
+        }
+        for bound in ["0.04", "0.1", "0.1003", "0.1007", "0.25"] {
+            let rank = Statistic::parse(&format!("PR({bound}:)")).expect("the name is right");
+            let (few, many) = (rank.of(&few).expect("values"), rank.of(&many).expect("values"));
+            assert!((few - many).abs() < 0.55, "above {bound}: {few} % and {many} %");
         }
     }
 

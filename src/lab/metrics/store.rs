@@ -1,6 +1,8 @@
-//! The metric store: series by name and dimensions, one bucket a minute, fifteen hours of them.
+//! The metric store: series by name and dimensions, fifteen hours of minutes, three of what is finer.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::Series;
 use super::bucket::Bucket;
@@ -8,8 +10,12 @@ use super::statistic::Statistic;
 
 /// Minutes kept of each series.
 const MINUTES_LIMIT: usize = 15 * 60;
+/// Data finer than a minute can be read for this long, in seconds, as with CloudWatch.
+pub(in crate::lab) const FINE_KEPT: u64 = 3 * 3_600;
 /// Series kept; beyond that new ones are dropped.
 const SERIES_LIMIT: usize = 20_000;
+/// What was counted late is seen this much later than the rest of its minute.
+const LATE_MS: u64 = 60_000;
 
 /// What names a series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +37,17 @@ impl Key {
     }
 }
 
+/// What becomes of a value that is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::lab) enum Kind {
+    /// It is part of its minute.
+    Minute,
+    /// It is part of its minute, and seen there a minute after the rest.
+    Late,
+    /// It is part of its second too: high resolution.
+    Fine,
+}
+
 /// A stretch of time that is asked for, in seconds; the end is exclusive.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::lab) struct Window {
@@ -42,10 +59,21 @@ pub(in crate::lab) struct Window {
     pub seen_at_ms: u64,
 }
 
+/// Buckets by the second they start at. Several series may share one.
+type Buckets = BTreeMap<u64, Arc<Bucket>>;
+
+/// One series.
+#[derive(Debug, Default)]
+struct Kept {
+    minutes: Buckets,
+    late: Buckets,
+    seconds: Buckets,
+}
+
 /// All series.
 #[derive(Debug)]
 pub(in crate::lab) struct Store {
-    series: HashMap<Key, BTreeMap<u64, Bucket>>,
+    series: HashMap<Key, Kept>,
     publication_delay_ms: u64,
 }
 
@@ -57,59 +85,102 @@ impl Store {
 
     /// Adds a value that was seen so often in the minute that holds this second.
     pub(crate) fn add(&mut self, key: &Key, at: u64, value: f64, times: f64) {
-        if let Some(bucket) = self.bucket(key, at) {
-            bucket.add(value, times);
-        }
+        self.change(key, at, Kind::Minute, |bucket| bucket.add(value, times));
     }
 
-    /// Adds many values.
-    pub(crate) fn add_all(&mut self, key: &Key, at: u64, values: &[f64]) {
-        if values.is_empty() {
-            return;
-        }
-        if let Some(bucket) = self.bucket(key, at) {
-            for value in values {
-                bucket.add(*value, 1.0);
+    /// Changes the buckets that hold a second; each is created when it is not there.
+    pub(crate) fn change(&mut self, key: &Key, at: u64, kind: Kind, change: impl Fn(&mut Bucket)) {
+        let Some(kept) = self.kept(key) else { return };
+        let at_place = |buckets: &mut Buckets, at: u64, limit: usize| {
+            change(Arc::make_mut(buckets.entry(at).or_default()));
+            while buckets.len() > limit {
+                buckets.pop_first();
+            }
+        };
+        let minute = at / 60 * 60;
+        match kind {
+            Kind::Minute => at_place(&mut kept.minutes, minute, MINUTES_LIMIT),
+            Kind::Late => at_place(&mut kept.late, minute, MINUTES_LIMIT),
+            Kind::Fine => {
+                at_place(&mut kept.minutes, minute, MINUTES_LIMIT);
+                at_place(&mut kept.seconds, at, FINE_KEPT as usize);
             }
         }
     }
 
-    /// Adds a statistic set: sum, count, least, greatest.
-    pub(crate) fn add_set(&mut self, key: &Key, at: u64, set: [f64; 4]) {
-        if let Some(bucket) = self.bucket(key, at) {
-            bucket.add_set(set[0], set[1], set[2], set[3]);
+    /// Adds a whole minute or second to a series, in room that series may share.
+    pub(crate) fn add_bucket(&mut self, key: &Key, at: u64, kind: Kind, bucket: &Arc<Bucket>) {
+        let Some(kept) = self.kept(key) else { return };
+        let buckets = match kind {
+            Kind::Minute => &mut kept.minutes,
+            Kind::Late => &mut kept.late,
+            Kind::Fine => &mut kept.seconds,
+        };
+        match buckets.get_mut(&at) {
+            Some(had) => Arc::make_mut(had).merge(bucket),
+            None => {
+                buckets.insert(at, Arc::clone(bucket));
+            }
         }
     }
 
-    fn bucket(&mut self, key: &Key, at: u64) -> Option<&mut Bucket> {
+    fn kept(&mut self, key: &Key) -> Option<&mut Kept> {
         if !self.series.contains_key(key) {
             if self.series.len() >= SERIES_LIMIT {
                 return None;
             }
-            self.series.insert(key.clone(), BTreeMap::new());
+            self.series.insert(key.clone(), Kept::default());
         }
-        let minutes = self.series.get_mut(key)?;
-        while minutes.len() > MINUTES_LIMIT {
-            minutes.pop_first();
-        }
-        Some(minutes.entry(at / 60 * 60).or_default())
+        self.series.get_mut(key)
+    }
+
+    /// The length of the periods in which a series can be read when this one is asked for, in seconds:
+    /// periods below a minute are for series of high resolution.
+    pub(crate) fn period(&self, key: &Key, asked: u64) -> u64 {
+        let is_fine = self.series.get(key).is_some_and(|kept| !kept.seconds.is_empty());
+        if is_fine { asked.max(1) } else { asked.max(60) }
     }
 
     /// A statistic of a series, by period.
     pub(crate) fn read(&self, key: &Key, statistic: &Statistic, period: u64, window: Window) -> Series {
-        let Some(minutes) = self.series.get(key) else { return Series::new() };
-        let is_ours = key.namespace.starts_with("AWS/");
-        let delay = if is_ours { 60_000 + self.publication_delay_ms } else { 0 };
-        let period = period.max(60);
-        let start = window.start / period * period;
-        let mut merged: BTreeMap<u64, Bucket> = BTreeMap::new();
-        for (minute, bucket) in minutes.range(start..window.end.max(start)) {
-            if minute * 1_000 + delay <= window.seen_at_ms {
-                merged.entry(minute / period * period).or_default().merge(bucket);
+        let Some(kept) = self.series.get(key) else { return Series::new() };
+        let period = self.period(key, period);
+        let mut series = Series::new();
+        let mut tell = |at: u64, bucket: &Bucket| series.extend(statistic.of(bucket).map(|value| (at, value)));
+        let mut gathered: Option<(u64, Cow<'_, Bucket>)> = None;
+        for (at, bucket) in self.visible(key, kept, period, window) {
+            let start = at / period * period;
+            match &mut gathered {
+                Some((of, all)) if *of == start => all.to_mut().merge(bucket),
+                _ => {
+                    let before = gathered.replace((start, Cow::Borrowed(bucket)));
+                    before.iter().for_each(|(at, bucket)| tell(*at, bucket));
+                }
             }
         }
-        let value = |(at, bucket): (u64, Bucket)| Some((at, statistic.of(&bucket)?));
-        merged.into_iter().filter_map(value).collect()
+        gathered.iter().for_each(|(at, bucket)| tell(*at, bucket));
+        series
+    }
+
+    /// The buckets that lie in a window and can be seen, in order.
+    fn visible<'a>(&self, key: &Key, kept: &'a Kept, period: u64, window: Window) -> Vec<(u64, &'a Bucket)> {
+        let is_ours = key.namespace.starts_with("AWS/");
+        let delay = if is_ours { 60_000 + self.publication_delay_ms } else { 0 };
+        let oldest = if period < 60 { (window.seen_at_ms / 1_000).saturating_sub(FINE_KEPT) } else { 0 };
+        let start = (window.start / period * period).max(oldest);
+        let within = |buckets: &'a Buckets, delay: u64| {
+            let found = buckets.range(start..window.end.max(start)).map(|(at, bucket)| (*at, &**bucket));
+            found.filter(move |(at, _)| at * 1_000 + delay <= window.seen_at_ms)
+        };
+        if period < 60 {
+            return within(&kept.seconds, delay).collect();
+        }
+        let mut all: Vec<_> = within(&kept.minutes, delay).collect();
+        if !kept.late.is_empty() {
+            all.extend(within(&kept.late, delay + LATE_MS));
+            all.sort_by_key(|(at, _)| *at);
+        }
+        all
     }
 
     /// The names of all series, in order.
@@ -124,15 +195,18 @@ impl Store {
 mod tests {
     use super::*;
 
+    fn read(store: &Store, key: &Key, period: u64, seen_at_ms: u64) -> Vec<(u64, f64)> {
+        let window = Window { start: 0, end: 600, seen_at_ms };
+        store.read(key, &Statistic::Sum, period, window).into_iter().collect()
+    }
+
     fn check(period: u64, seen_at_ms: u64, expected: &[(u64, f64)]) {
         let mut store = Store::new(20_000);
         let key = Key::new("AWS/ApplicationELB", "RequestCount", &[("LoadBalancer", "app/a/b")]);
         for minute in 0..4_u64 {
             store.add(&key, minute * 60 + 30, 1.0, 10.0);
         }
-        let window = Window { start: 0, end: 600, seen_at_ms };
-        let read = store.read(&key, &Statistic::Sum, period, window);
-        assert_eq!(read.into_iter().collect::<Vec<_>>(), expected);
+        assert_eq!(read(&store, &key, period, seen_at_ms), expected);
     }
 
     #[test]
@@ -145,5 +219,38 @@ mod tests {
     #[test]
     fn longer_periods_add_minutes_up() {
         check(120, 1_000_000, &[(0, 20.0), (120, 20.0)]);
+    }
+
+    #[test]
+    fn what_is_not_of_high_resolution_is_told_by_the_minute() {
+        check(10, 140_000, &[(0, 10.0), (60, 10.0)]);
+    }
+
+    #[test]
+    fn what_is_counted_late_is_seen_a_minute_after_the_rest() {
+        let mut store = Store::new(20_000);
+        let key = Key::new("AWS/ApplicationELB", "RequestCount", &[]);
+        store.add(&key, 0, 1.0, 9.0);
+        store.change(&key, 0, Kind::Late, |bucket| bucket.add(1.0, 1.0));
+        store.add(&key, 60, 1.0, 9.0);
+        assert_eq!(read(&store, &key, 60, 139_999), [(0, 9.0)]);
+        assert_eq!(read(&store, &key, 60, 140_000), [(0, 10.0), (60, 9.0)]);
+        assert_eq!(read(&store, &key, 120, 140_000), [(0, 19.0)]);
+    }
+
+    #[test]
+    fn high_resolution_is_told_by_short_periods_for_three_hours_and_by_minutes_after() {
+        let mut store = Store::new(20_000);
+        let key = Key::new("Lab/Service", "Requests", &[]);
+        for at in [0, 10, 25, 61] {
+            store.change(&key, at, Kind::Fine, |bucket| bucket.add(1.0, 1.0));
+        }
+        assert_eq!(read(&store, &key, 10, 62_000), [(0, 1.0), (10, 1.0), (20, 1.0), (60, 1.0)]);
+        assert_eq!(read(&store, &key, 20, 62_000), [(0, 2.0), (20, 1.0), (60, 1.0)]);
+        assert_eq!(read(&store, &key, 30, 62_000), [(0, 3.0), (60, 1.0)]);
+        assert_eq!(read(&store, &key, 60, 62_000), [(0, 3.0), (60, 1.0)]);
+        let later = (FINE_KEPT + 20) * 1_000;
+        assert_eq!(read(&store, &key, 10, later), [(20, 1.0), (60, 1.0)]);
+        assert_eq!(read(&store, &key, 60, later), [(0, 3.0), (60, 1.0)]);
     }
 }
