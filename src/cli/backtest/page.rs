@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::trial::{Account, End, Total};
 use crate::clock::span;
+use crate::gate::compare::Bounds;
 use crate::report::Style;
 use crate::text::{escape, hang, many, pad};
 
@@ -28,6 +29,10 @@ pub(super) fn text(account: &Account, style: Style) -> String {
     };
     row("when", &when(account));
     row("why", &account.why);
+    let back = matches!(account.end, End::RollBack { .. });
+    if let Some(proven) = account.bounds.filter(|_| back).and_then(proven) {
+        row("proven", &proven);
+    }
     row("stable", &counted(account.stable));
     row("candidate", &counted(account.candidate));
     row("past", &many(account.past_bins as u64, "bin"));
@@ -57,6 +62,17 @@ fn when(account: &Account) -> String {
             format!("not within {} from {} on", span(account.last.since(account.first)), account.first)
         }
     }
+}
+
+/// What is proven, whatever the verdict; nothing as long as nothing is.
+fn proven(bounds: Bounds) -> Option<String> {
+    let known = |bound: Option<f64>| bound.filter(|bound| *bound < 1.0);
+    let part = |bound: Option<f64>, what: &str| {
+        known(bound).map(|bound| format!("at most {:.2} points more {what}", bound * 100.0))
+    };
+    let parts: Vec<String> =
+        [part(bounds.errors, "errors"), part(bounds.slow, "slow answers")].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("{} than the stable slot (95 % confidence)", parts.join(", ")))
 }
 
 fn counted(total: Total) -> String {
@@ -97,6 +113,8 @@ pub(super) fn json(account: &Account) -> Value {
         "stable": total(account.stable),
         "candidate": total(account.candidate),
         "past_bins": account.past_bins,
+        "proven": account.bounds.map(|bounds| json!({"errors": bounds.errors, "slow": bounds.slow, "confidence": 0.95})),
+        "capital": account.capital,
         "split": account.split.as_ref().map(|verdict| &verdict.evidence),
         "ramp": ramp.collect::<Vec<_>>(),
         "notes": account.notes,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::recording::{Recorded, listed};
 use crate::clock::{Timestamp, span};
 use crate::count::{Bin, Counts, Past};
-use crate::gate::compare::{CompareRule, RampRule};
+use crate::gate::compare::{Bounds, CompareRule, RampRule};
 use crate::gate::{Check, Gate, Outcome, Reading, Standing, Verdict, Window};
 use crate::machine::POLL;
 use crate::text::many;
@@ -65,6 +65,10 @@ pub(super) struct Account {
     pub(super) stable: Total,
     pub(super) candidate: Total,
     pub(super) past_bins: usize,
+    /// How much worse the candidate can be at most by what was taken in.
+    pub(super) bounds: Option<Bounds>,
+    /// What bets against the candidate made of 1.
+    pub(super) capital: f64,
     pub(super) split: Option<Verdict>,
     /// The share the ramp would have given since each of these moments.
     pub(super) ramp: Vec<(Timestamp, Share)>,
@@ -83,11 +87,12 @@ pub(super) struct Trial {
     course: Vec<(Timestamp, Share)>,
     ramp: Vec<(Timestamp, Share)>,
     verdict: Option<Verdict>,
-    proven: Option<Timestamp>,
+    /// Since when the margins are proven, and how that was said.
+    proven: Option<(Timestamp, String)>,
     end: Option<End>,
     stable: Total,
     candidate: Total,
-    past: (usize, Duration),
+    past: usize,
     notes: Vec<String>,
 }
 
@@ -113,7 +118,6 @@ impl Trial {
             let nothing = Verdict { outcome: Outcome::Inconclusive, evidence: String::new(), data_from: None };
             (Standing::new(gate), nothing)
         });
-        let length = past.bins.first().map_or(Duration::ZERO, |(oldest, _)| first.since(*oldest));
         Self {
             standing,
             split,
@@ -127,7 +131,7 @@ impl Trial {
             end: None,
             stable: Total::default(),
             candidate: Total::default(),
-            past: (past.bins.len(), length),
+            past: past.bins.len(),
             notes,
             rules,
         }
@@ -175,13 +179,12 @@ impl Trial {
         if self.end.is_some() {
             return;
         }
-        let course = if self.course.is_empty() { &self.ramp } else { &self.course };
         let window = Window {
             rollout: self.first,
             exposed: Some(self.first),
             step: self.first,
             deadline: Timestamp::from_millis(u64::MAX),
-            course,
+            course: &self.course,
             now,
         };
         let verdict = self.standing.judge(&self.rules.compare, reading, window);
@@ -196,13 +199,14 @@ impl Trial {
         }
         self.verdict = Some(verdict);
         if let Some(gate) = failed {
-            let after_proof = self.proven.is_some();
+            let after_proof = self.proven.take().is_some();
             self.end = Some(End::RollBack { at: now, gate: gate.name, after_proof });
             return;
         }
         let Standing::Compare(comparison) = &self.standing else { return };
         let proven = comparison.is_proven(&self.rules.rule);
-        self.proven = if proven { self.proven.or(Some(now)) } else { None };
+        let said = self.verdict.as_ref().map(|verdict| verdict.evidence.clone()).unwrap_or_default();
+        self.proven = if proven { self.proven.take().or(Some((now, said))) } else { None };
         if let Some(ramp) = self.rules.ramp.as_ref().filter(|_| !proven) {
             let next = comparison.next_share(&self.rules.rule, ramp, &self.ramp, now).min(ramp.ceiling);
             if self.ramp.last().is_none_or(|(_, share)| next > *share) {
@@ -234,20 +238,27 @@ impl Trial {
             }
             _ => None,
         };
-        let end = self.end.or(self.proven.map(End::Promote)).unwrap_or(End::Undecided);
+        let promote = self.proven.as_ref().map(|(at, _)| End::Promote(*at));
+        let end = self.end.or(promote).unwrap_or(End::Undecided);
         let split_failed =
             matches!((&end, &split), (End::RollBack { gate, .. }, Some((split, _))) if *gate == split.name);
         let split = split.map(|(_, verdict)| verdict);
-        let compared = self.verdict.map(|verdict| verdict.evidence).unwrap_or_default();
-        let why = if split_failed { split.as_ref().map(|verdict| verdict.evidence.clone()) } else { None };
+        let said = self.proven.map(|(_, said)| said).or(self.verdict.map(|verdict| verdict.evidence));
+        let why = if split_failed { split.as_ref().map(|verdict| verdict.evidence.clone()) } else { said };
+        let comparison = match &self.standing {
+            Standing::Compare(comparison) => Some(comparison),
+            _ => None,
+        };
         Account {
             end,
             first: self.first,
             last: self.last,
-            why: why.unwrap_or(compared),
+            why: why.unwrap_or_default(),
             stable: self.stable,
             candidate: self.candidate,
-            past_bins: self.past.0,
+            past_bins: self.past,
+            bounds: comparison.map(|comparison| comparison.bounds(&self.rules.rule)),
+            capital: comparison.map_or(1.0, |comparison| comparison.capital()),
             split,
             ramp: self.ramp,
             notes,
