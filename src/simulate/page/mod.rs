@@ -25,9 +25,14 @@ pub struct Told<'a> {
     pub untried: &'a [Untried],
 }
 
-/// A share in percent with its uncertainty: `0.5 % (1 of 200)`.
-fn chance(chance: Chance) -> String {
-    format!("{} ({} of {})", percent(chance.share()), chance.of, chance.runs)
+/// What shares of so many runs are worth: `0 % (0 of 200) is in truth 0 % to 1.9 %`.
+fn trust(runs: u64) -> String {
+    let between = |of: u64| {
+        let chance = Chance { of, runs };
+        let (low, high) = chance.interval();
+        format!("{} ({of} of {runs}) is in truth {} to {}", percent(chance.share()), percent(low), percent(high))
+    };
+    format!("{}; {} (95 % confidence)", between(0), between(runs / 2))
 }
 
 fn percent(share: f64) -> String {

@@ -4,16 +4,16 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::grid::Cell;
-use super::{Told, amount, percent, rate};
+use super::{Told, amount, percent, rate, trust};
 use crate::clock::span;
 use crate::text::{escape, fit, many};
 
-const CELL: (usize, usize) = (150, 74);
+const CELL: (usize, usize) = (166, 74);
 /// Room for the regressions' words, and for title and rates.
 const LEFT: usize = 170;
 const TOP: usize = 84;
 const EDGE: usize = 20;
-const FOOT: usize = 58;
+const FOOT: usize = 76;
 /// The most letters of a regression that are shown.
 const WORDS: usize = 22;
 
@@ -67,7 +67,8 @@ fn title(told: &Told<'_>) -> String {
 fn foot(svg: &mut String, height: usize, told: &Told<'_>) {
     let place = |y| Text { x: EDGE, y, size: 11, bold: false, faint: true };
     let harm = "harmed: requests that failed or were slow because of the release, mean and 95th of 100 rollouts";
-    text(svg, place(height - 34), harm);
+    text(svg, place(height - 52), harm);
+    text(svg, place(height - 34), &trust(told.grid.runs));
     let mut gates: Vec<String> = told.untried.iter().map(|untried| escape(&untried.gate)).collect();
     gates.dedup();
     let untried = if gates.is_empty() { "nothing".to_owned() } else { gates.join(", ") };
@@ -104,8 +105,8 @@ fn draw(svg: &mut String, (x, y): (usize, usize), cell: &Cell) {
     text(svg, at(y + 22, 16, true, false), &percent(figures.rolled_back.share()));
     let undecided = figures.undecided.share();
     if undecided > 0.0 {
-        let words = format!("{} no verdict", percent(undecided));
-        text(svg, Text { x: x + 66, y: y + 21, size: 11, bold: false, faint: true }, &words);
+        let words = format!("{} undecided", percent(undecided));
+        text(svg, Text { x: x + 72, y: y + 21, size: 11, bold: false, faint: true }, &words);
     }
     let short = |time: Duration| span(Duration::from_secs(time.as_secs()));
     let time = match (figures.detected.filter(|_| fault), figures.to_promotion) {

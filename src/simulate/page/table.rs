@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::figures::{Chance, Figures};
-use super::{Told, amount, chance, percent};
+use super::{Told, amount, percent, trust};
 use crate::clock::span;
 use crate::text::{count, escape, hang, many, pad};
 
@@ -23,7 +23,7 @@ pub fn table(told: &Told<'_>) -> String {
         many(grid.runs, "rollout"),
         grid.seed
     );
-    let head = ["rps", "rolled back", "no verdict", "found in", "95 % in", "harmed", "p95"];
+    let head = ["rps", "rolled back", "undecided", "found in", "95 % in", "harmed", "p95"];
     text.push_str(&line(head.map(str::to_owned)));
     for regression in &grid.regressions {
         let _ = writeln!(text, "{}", escape(&regression.words));
@@ -66,20 +66,15 @@ fn line(cells: [String; 7]) -> String {
 
 /// What the figures mean, and how far they can be trusted.
 fn worth(runs: u64) -> String {
-    let between = |of: u64| {
-        let of = Chance { of, runs };
-        let (low, high) = of.interval();
-        format!("{} is in truth {} to {}", chance(of), percent(low), percent(high))
-    };
     let mut text = note("found in", "from the candidate's first request to the decision to go back, median");
     text.push_str(&note("95 % in", "from the candidate's first request to 95 % of them, median of the promoted"));
-    text.push_str(&note("no verdict", "went back, or waits for a person, because nothing was proven in time"));
+    text.push_str(&note("undecided", "went back, or waits for a person, because nothing was proven in time"));
     text.push_str(&note(
         "harmed",
         "requests that failed or were slow because of the release: mean ± 95 % confidence, and the 95th of 100 \
          rollouts. A bad release that is promoted harms until an hour after its first request",
     ));
-    text.push_str(&note("trust", &format!("{}; {} (95 % confidence)", between(0), between(runs / 2))));
+    text.push_str(&note("trust", &trust(runs)));
     text
 }
 
