@@ -126,8 +126,8 @@ impl World {
 
     fn rule(&self, plan: &Plan) -> RuleSeen {
         let shape = plan.before.shape.clone();
-        let share = self.shares.last().map_or(Share::NONE, |(_, share)| *share);
-        RuleSeen { share: Some(share), sticky: false, shape, text: format!("candidate {share}") }
+        let given = self.shares.last().map_or(Share::NONE, |(_, share)| *share);
+        RuleSeen { share: Some(given), sticky: false, shape, text: format!("candidate {given}") }
     }
 
     fn look(&self, look: &Look, plan: &Plan, now: Timestamp) -> Observation {

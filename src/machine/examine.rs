@@ -208,7 +208,7 @@ impl Machine {
     /// Counts say how much of the traffic the candidate really gets.
     fn examine_counts(&mut self, reading: &Reading, asked: Timestamp) {
         let Reading::Counts(bins) = reading else { return };
-        self.memory.counted_at = Some(asked);
+        self.memory.counted_at = [self.memory.counted_at[1], Some(asked)];
         self.memory.observed = observed(bins).or(self.memory.observed);
     }
 

@@ -206,10 +206,6 @@ impl Machine {
         self.deadline().before(LAST_CALL)
     }
 
-    pub(super) fn is_last_call(&self) -> bool {
-        self.memory.now >= self.last_call()
-    }
-
     /// Goes back when the present step has lasted as long as it may; a pause stops its clock, and has
     /// a limit of its own.
     pub(super) fn out_of_time(&mut self, out: &mut Reaction) -> bool {

@@ -59,11 +59,11 @@ impl Machine {
         self.memory.now.before(data + LOOK_BACK)
     }
 
-    /// How far back counts are asked for: from some time before the last look that brought any, so that after
-    /// an outage of reads nothing is missing.
+    /// How far back counts are asked for: from some time before the last look but one that brought any. A bin
+    /// counts when two looks agree on it, so after an outage of reads what it hid is read twice.
     fn counted_from(&self) -> Timestamp {
         let back = if self.is_fast() { FAST_COUNT_BACK } else { COUNT_BACK };
-        let last = self.memory.counted_at.or(self.memory.exposed).unwrap_or(self.memory.now);
+        let last = self.memory.counted_at[0].or(self.memory.exposed).unwrap_or(self.memory.now);
         last.before(back).max(self.memory.now.before(COUNT_FURTHEST))
     }
 

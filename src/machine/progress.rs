@@ -128,7 +128,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::Breach { gate, evidence, outcome: GateOutcome::Inconclusive } => {
-                write!(f, "gate {gate} had nothing to say for too long ({evidence})")
+                write!(f, "gate {gate} did not pass in time ({evidence})")
             }
             Reason::Breach { gate, evidence, .. } => write!(f, "gate {gate} failed ({evidence})"),
             Reason::Capacity { seen } => write!(f, "the candidate lost capacity: {seen}"),

@@ -6,7 +6,7 @@ use super::notice::Notice;
 use super::state::{BRISK_POLL, RAISE_LEAST, Stage, State};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
-use crate::gate::compare::RampRule;
+use crate::gate::compare::{RampRule, Unproven};
 use crate::gate::{Check, Standing};
 use crate::traffic::Share;
 
@@ -26,27 +26,30 @@ impl Machine {
             return self.look_again(BRISK_POLL);
         }
         let unproven = self.unproven();
-        if unproven.is_none() && (self.is_proven(gate) || self.is_last_call()) {
+        if unproven.is_none() && self.may_end(gate) {
             return self.pass_step(out);
         }
         if self.memory.now >= self.deadline() {
             return self.out_of_evidence(unproven.unwrap_or(gate), out);
         }
-        match self.next_share(gate, rule) {
-            Some(share) => {
-                if self.give(share, (seen, asked), self.pace(), out) {
-                    let since = self.memory.now;
-                    self.set_stage(Stage::Raising { to: share, since });
-                }
-            }
-            None => self.next_look(),
+        let Some(share) = self.next_share(gate, rule) else { return self.next_look() };
+        if self.give(share, (seen, asked), self.pace(), out) {
+            let since = self.memory.now;
+            self.set_stage(Stage::Raising { to: share, since });
+            // Why it is raised.
+            let told = self.memory.verdicts[gate].clone().map(|verdict| (self.plan.gates[gate].name.clone(), verdict));
+            out.notices.extend(told.map(|(gate, verdict)| Notice::Judged { gate, verdict }));
         }
     }
 
-    /// Whether the comparison says that the candidate may have everything.
-    fn is_proven(&self, gate: usize) -> bool {
+    /// Whether the comparison lets the candidate have everything: proven, or when the ramp's time is over and
+    /// the spec does not ask for proof. What passes a hold at the present share is not enough.
+    fn may_end(&self, gate: usize) -> bool {
         match (&self.plan.gates[gate].check, &self.memory.standings[gate]) {
-            (Check::Compare(rule), Standing::Compare(comparison)) => comparison.is_proven(rule),
+            (Check::Compare(rule), Standing::Compare(comparison)) => {
+                let late = self.memory.now >= self.last_call();
+                comparison.is_proven(rule) || (late && rule.unproven == Unproven::Pass)
+            }
             _ => false,
         }
     }

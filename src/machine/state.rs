@@ -223,8 +223,8 @@ pub(super) struct Memory {
     pub(super) verdicts: Vec<Option<Verdict>>,
     /// What each gate remembers of earlier readings.
     pub(super) standings: Vec<Standing>,
-    /// When the last look was asked for that brought counts.
-    pub(super) counted_at: Option<Timestamp>,
+    /// When the last two looks were asked for that brought counts.
+    pub(super) counted_at: [Option<Timestamp>; 2],
     /// The candidate's share since each of these moments.
     pub(super) course: Vec<(Timestamp, Share)>,
     pub(super) paused: Option<Paused>,
@@ -270,7 +270,7 @@ impl Memory {
             observed: None,
             verdicts: vec![None; gates.len()],
             standings: gates.iter().map(Standing::new).collect(),
-            counted_at: None,
+            counted_at: [None; 2],
             course: Vec::new(),
             paused: None,
             blind_since: None,

@@ -116,18 +116,20 @@ struct Short {
     requests: f64,
     /// How many it would take, times the margin.
     proof: f64,
+    /// The margin at its share.
+    margin: f64,
 }
 
 /// At this traffic, what the comparison cannot prove in time, and what would help.
 fn low_traffic(rule: &CompareRule, gates: &[Gate], steps: &[Step]) -> Option<String> {
-    let (Baseline { bins, rate, .. }, margin) = (&rule.baseline, rule.margins.errors);
+    let Baseline { bins, rate, .. } = &rule.baseline;
     if *bins == 0 || rule.errors.weight <= 0.0 {
         return None;
     }
     if *rate <= 0.0 {
         return Some("the stable slot had no requests lately: nothing can be compared without any".to_owned());
     }
-    let Short { title, lasts, requests, proof } = first_short(*rate, margin, gates, steps)?;
+    let Short { title, lasts, requests, proof, margin } = first_short(rule, gates, steps)?;
     let (needed, seen) = (proof / margin, proof / requests);
     let ends = match rule.unproven {
         Unproven::Pass => "passes all the same",
@@ -135,7 +137,9 @@ fn low_traffic(rule: &CompareRule, gates: &[Gate], steps: &[Step]) -> Option<Str
     };
     let longer = Duration::from_secs(60 * whole(lasts.as_secs_f64() * needed / requests / 60.0));
     let (what, wider) = if seen < LEAST_SEEN {
-        (format!("by less than {}", percent(seen)), format!("`margins: {{ errors: {} }}`, ", percent(seen)))
+        // Margins are written for half of the traffic; at a smaller share they are wider.
+        let wider = percent(seen * rule.margins.errors / margin);
+        (format!("by less than {}", percent(seen)), format!("`margins: {{ errors: {wider} }}`, "))
     } else {
         ("at all".to_owned(), String::new())
     };
@@ -152,22 +156,22 @@ fn low_traffic(rule: &CompareRule, gates: &[Gate], steps: &[Step]) -> Option<Str
     ))
 }
 
-/// The first step that asks for the margin and ends before it can be proven.
-fn first_short(rate: f64, margin: f64, gates: &[Gate], steps: &[Step]) -> Option<Short> {
+/// The first step that asks for a margin and ends before it can be proven.
+fn first_short(rule: &CompareRule, gates: &[Gate], steps: &[Step]) -> Option<Short> {
     let (mut share, mut requests) = (Share::NONE, 0.0);
     for step in steps {
-        let (given, proof) = match &step.action {
+        let (given, proof, margin) = match &step.action {
             Action::Shift(to) => {
                 share = *to;
                 continue;
             }
-            Action::Ramp { rule, .. } => (rule.ceiling, RAMP_PROOF),
-            Action::Hold(_) if share < Share::ALL => (share, PROOF),
+            Action::Ramp { rule: ramp, .. } => (ramp.ceiling, RAMP_PROOF, rule.margins.errors),
+            Action::Hold(_) if share < Share::ALL => (share, PROOF, rule.margins.at(share).errors),
             _ => continue,
         };
-        requests += rate * given.percent() / 100.0 * step.within.as_secs_f64();
+        requests += rule.baseline.rate * given.percent() / 100.0 * step.within.as_secs_f64();
         if requests < proof / margin {
-            return Some(Short { title: step.title(gates), lasts: step.within, requests, proof });
+            return Some(Short { title: step.title(gates), lasts: step.within, requests, proof, margin });
         }
     }
     None

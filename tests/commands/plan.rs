@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::support::{Sandbox, example};
 
-const EXAMPLES: [&str; 6] = ["approval", "blue-green", "canary", "images", "linear", "storefront"];
+const EXAMPLES: [&str; 7] = ["approval", "blue-green", "canary", "harm-budget", "images", "linear", "storefront"];
 
 const PAGE: &str = "\
 Plan for web-blue-green
@@ -32,6 +32,9 @@ Gates. No data is never a pass.
     needs the state and history of alarm web-5xx
   tasks: tasks are healthy within 5m and fewer than 3 crash
     needs the service's tasks and the load balancer's health checks
+  split: the candidate gets the requests that its weight says
+    needs requests in both slots, by the load balancer's own count every 1m
+    only tells: it stops no step and ends no rollout
   When a gate fails: go back. When the runner is told to stop: go back. When somebody else writes
   the rule: go back.
 

@@ -53,14 +53,19 @@ impl Checks {
         if let Some(fleet) = &seen.fleet {
             self.fleet = Some((issued.at, fleet.candidate.healthy));
         }
-        let points = seen.readings.iter().filter_map(|(_, reading)| match reading {
-            Reading::Metric(metric) => metric.values.last().map(|point| point.at),
-            Reading::Counts(bins) => {
-                bins.iter().filter(|bin| bin.stable.is_some() && bin.candidate.is_some()).map(|bin| bin.at).max()
+        for (_, reading) in &seen.readings {
+            match reading {
+                Reading::Metric(metric) => {
+                    self.newest_point = metric.values.last().map(|point| point.at).or(self.newest_point);
+                }
+                // A gate that compares remembers what earlier looks have brought.
+                Reading::Counts(bins) => {
+                    let answered = bins.iter().filter(|bin| bin.candidate.is_some());
+                    self.newest_point = self.newest_point.max(answered.map(|bin| bin.at).max());
+                }
+                _ => {}
             }
-            _ => None,
-        });
-        self.newest_point = points.max().or(self.newest_point);
+        }
     }
 
     /// The machine asks something of the world.

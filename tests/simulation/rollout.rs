@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate::clock::Timestamp;
 use tidegate::gate::{
-    Bound, Check, CloudWatchMetric, CompareRule, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
+    Bound, Check, CloudWatchMetric, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
 };
 use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
 use tidegate::plan::Plan;
@@ -174,7 +174,7 @@ pub fn gates() -> Vec<Gate> {
 pub fn comparing(rate: f64) -> Vec<Gate> {
     let gate = |name: &str, check, watch| Gate { name: name.into(), check, watch };
     vec![
-        gate("compare", Check::Compare(Box::new(learned(rate, &CompareRule::default()))), false),
+        gate("compare", Check::Compare(Box::new(learned(rate))), false),
         gate("tasks", Check::Tasks(TasksRule::default()), false),
         gate("split", Check::Split(SplitRule::default()), true),
     ]

@@ -1,5 +1,7 @@
 //! Requests as both slots of the world count them, minute by minute, and the past that a plan learns from.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
@@ -21,20 +23,25 @@ pub const FAILING: f64 = 0.2;
 /// The parts of the answers that are faster than each mark.
 const FASTER: [f64; 5] = [0.5, 0.75, 0.9, 0.95, 0.99];
 
-/// A rule that has learned from a day at `rate` requests a second.
-pub fn learned(rate: f64, rule: &CompareRule) -> CompareRule {
+/// The rule that has learned from a day at `rate` requests a second; learned once for all rollouts.
+pub fn learned(rate: f64) -> CompareRule {
+    static LEARNED: Mutex<BTreeMap<u64, CompareRule>> = Mutex::new(BTreeMap::new());
+    let mut learned = LEARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    learned.entry(rate.to_bits()).or_insert_with(|| CompareRule::default().learned(&past(rate))).clone()
+}
+
+fn past(rate: f64) -> Past {
     let marks = (1..).zip(FASTER).map(|(n, part)| Mark { quantile: Some(part), seconds: 0.1 * f64::from(n) });
     let minute = |n: u64| {
         let at = Timestamp::from_millis(1_700_000_000_000 / MINUTE * MINUTE + n * MINUTE);
         (at, counts(rate * 60.0, ERRORS, at, Role::Stable))
     };
-    let past = Past {
+    Past {
         span: Duration::from_millis(MINUTE),
         marks: marks.collect(),
         resolves: true,
         bins: (0..1440).map(minute).collect(),
-    };
-    rule.learned(&past)
+    }
 }
 
 /// The rate that the gates have learned, or some.
@@ -56,7 +63,9 @@ fn scattered(mean: f64, dice: &mut fastrand::Rng) -> f64 {
 fn counts(requests: f64, errors: f64, at: Timestamp, role: Role) -> Counts {
     let mut dice = fastrand::Rng::with_seed(at.as_millis() * 2 + u64::from(role == Role::Candidate));
     let requests = scattered(requests, &mut dice);
-    let slow = scattered(requests * (1.0 - FASTER[0]), &mut dice).min(requests);
+    // The candidate's are counted at slightly longer times than the stable slot's.
+    let part = (1.0 - FASTER[0]) * if role == Role::Candidate { 0.92 } else { 1.0 };
+    let slow = scattered(requests * part, &mut dice).min(requests);
     Counts {
         requests,
         errors: scattered(requests * errors, &mut dice).min(requests),
@@ -72,7 +81,7 @@ fn gets(world: &World, role: Role, from: u64, to: u64) -> f64 {
     let stretch = |pair: &[(u64, Share)]| {
         let share = if role == Role::Candidate { pair[0].1 } else { pair[0].1.rest() };
         let span = to.min(pair[1].0).saturating_sub(from.max(pair[0].0));
-        std::time::Duration::from_millis(span).as_secs_f64() * share.percent() / 100.0
+        Duration::from_millis(span).as_secs_f64() * share.percent() / 100.0
     };
     changes.windows(2).map(stretch).sum()
 }

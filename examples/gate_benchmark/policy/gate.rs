@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
-use tidegate::gate::compare::{CompareRule, Comparison, CustomFeed, Feed, Margins, RampRule};
+use tidegate::gate::compare::{CompareRule, Comparison, CustomFeed, Feed, RampRule};
 use tidegate::gate::{Outcome, Verdict, Window};
 use tidegate::simulate::world::{Marks, START, World};
 use tidegate::traffic::Share;
@@ -19,12 +19,8 @@ pub const MINUTES: Timing = Timing { span: 60, delay: 45, look: 15 };
 /// Metrics of the service's own: readable for good 10 s after their end, read every 5 s.
 pub const TENS: Timing = Timing { span: 10, delay: 5, look: 5 };
 
-/// The fixed steps, and what must be proven before each is passed: it is less the more there is at stake.
-const STEPS: [(Share, Margins); 3] = [
-    (percent(5), Margins { errors: 0.02, slow: 0.08 }),
-    (percent(25), Margins { errors: 0.006, slow: 0.03 }),
-    (percent(50), Margins { errors: 0.003, slow: 0.01 }),
-];
+/// The fixed steps; the comparison itself asks for less proof while the share is small.
+const STEPS: [Share; 3] = [percent(5), percent(25), percent(50)];
 /// How long a fixed step lasts at most.
 const STEP: Duration = Duration::from_secs(600);
 /// How long the ramp lasts at most.
@@ -115,11 +111,10 @@ impl Steps {
 
     /// Enters the step that `self.step` says, and gives its share.
     fn enter(&mut self, now: Timestamp) -> Move {
-        let Some((share, margins)) = STEPS.get(self.step) else {
+        let Some(share) = STEPS.get(self.step) else {
             self.gate.enter(now, BAKE);
             return Move::Shift(HELD_BACK);
         };
-        self.gate.rule.margins = *margins;
         self.gate.enter(now, STEP);
         Move::Shift(*share)
     }
@@ -187,7 +182,7 @@ impl Policy for Ramp {
         if verdict.outcome == Outcome::Fail {
             return Move::Back;
         }
-        self.proven = gate.comparison.is_proven(&gate.rule) || verdict.passes(gate.step);
+        self.proven = gate.comparison.is_proven(&gate.rule) || (now >= gate.deadline && verdict.passes(gate.step));
         if self.proven {
             gate.enter(now, BAKE);
             return Move::Shift(HELD_BACK);

@@ -27,6 +27,9 @@ const PRIOR: f64 = 10.0;
 const TELLING: f64 = 5.0;
 /// The lengths of batches in minutes, beside a bin's own.
 const BATCHES: [u64; 3] = [1, 5, 20];
+/// How many standard errors an estimate from long batches is taken lower.
+const DOUBT: f64 = 1.0;
+const MINUTE: Duration = Duration::from_secs(60);
 /// Rates and shares are those of the last hour.
 const HOUR: Duration = Duration::from_secs(3600);
 /// Batches further apart are not compared.
@@ -156,8 +159,9 @@ fn steepness(marks: &[Mark], shares: &[f64], mark: usize) -> f64 {
 ///
 /// For batches of one bin and of 1, 5 and 20 minutes, half the mean squared difference of neighbours estimates
 /// the variance without seeing slow drift: with counts x of n requests the ratio is
-/// `sum n_1 n_2 (x_1/n_1 - x_2/n_2)^2 / sum (x_1 + x_2)`, of mean 1 under Poisson. K differences are
-/// weighed against 10 that say 1, and the worst length of a batch counts.
+/// `F = sum n_1 n_2 (x_1/n_1 - x_2/n_2)^2 / sum (x_1 + x_2)`, of mean 1 under Poisson. K differences are
+/// weighed against 10 that say 1. The worst length of a batch counts, but a longer one than a minute only for
+/// what it says beyond its own standard error `F sqrt(3/K)`: the worst of several guesses is too high.
 fn error_noise(bins: &[Bin<'_>], span: Duration) -> f64 {
     let of = |length: Duration| {
         let batches = batches(bins, span, length, |counts| (counts.errors, counts.requests));
@@ -169,7 +173,7 @@ fn error_noise(bins: &[Bin<'_>], span: Duration) -> f64 {
             pairs += 1.0;
         }
         let ratio = if expected > 0.0 { squares / expected } else { 1.0 };
-        (PRIOR + pairs * ratio) / (PRIOR + pairs)
+        (PRIOR + pairs * ratio * sure(length, pairs)) / (PRIOR + pairs)
     };
     lengths(span).map(of).fold(1.0, f64::max)
 }
@@ -179,7 +183,7 @@ fn error_noise(bins: &[Bin<'_>], span: Duration) -> f64 {
 fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize) -> f64 {
     let of = |length: Duration| {
         let batches = batches(bins, span, length, |counts| (slower(counts, mark), counts.timed));
-        let (mut beyond, mut pairs) = (0.0, 0.0);
+        let (mut squares, mut chance, mut pairs) = (0.0, 0.0, 0.0);
         for [(x, n), (y, m)] in neighbours(&batches, length) {
             let p = (x + y) / (n + m);
             let spread = p * (1.0 - p);
@@ -187,12 +191,19 @@ fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize) -> f64 {
                 continue;
             }
             let apart = logit(x, n) - logit(y, m);
-            beyond += (apart * apart - (1.0 / n + 1.0 / m) / spread) / 2.0;
+            squares += apart * apart;
+            chance += (1.0 / n + 1.0 / m) / spread;
             pairs += 1.0;
         }
-        if pairs > 0.0 { length.as_secs_f64() / 60.0 * beyond / pairs } else { 0.0 }
+        let beyond = (squares * sure(length, pairs) - chance).max(0.0) / 2.0;
+        length.as_secs_f64() / 60.0 * beyond / (PRIOR + pairs)
     };
     lengths(span).map(of).fold(0.0, f64::max)
+}
+
+/// How much of an estimate from so many differences of batches of this length is more than its own error.
+fn sure(length: Duration, pairs: f64) -> f64 {
+    if length > MINUTE && pairs > 0.0 { (1.0 - DOUBT * (3.0 / pairs).sqrt()).max(0.0) } else { 1.0 }
 }
 
 fn lengths(span: Duration) -> impl Iterator<Item = Duration> {

@@ -1,64 +1,76 @@
 //! How much worse the candidate can be at most: upper bounds that hold at every look at once.
 //!
-//! For a tilt a, with `u = 1 - e^-a`, `exp(-a X_g + sum x_b ln(1 + odds u n_g/n_b) + D u N_g)` has a mean of at
-//! most 1 whenever the candidate's shares exceed `odds` times the stable slot's by D on average, whatever the
-//! stable slot's are: a binomial's moments are at most a Poisson's, as in `evidence.rs`. A mixture over tilts
-//! keeps that. The least D at which it reaches 1/beta is therefore, by Ville's inequality, an upper bound
-//! on the true excess at all times at once, but for a chance of beta. The stable slot's own failures are
-//! credited, so an outage that both slots share does not raise the bound.
+//! In a bin with the ratio `r = odds n_g / n_b` let `u = 1 - y` for some y between 0 and 1. Then
+//! `y^x_g (1 + r u)^x_b e^(D u n_g)` has a mean of at most 1 when the candidate's share of bad requests is D or
+//! more above `odds` times the stable slot's, whatever that is: a binomial's moments are at most a
+//! Poisson's, as in `evidence.rs`. Products over bins keep that, and so does a mixture over ways to choose y. The
+//! least D at which the mixture reaches 1/beta is therefore, by Ville's inequality, an upper bound on the true
+//! excess at all looks at once, but for a chance of beta. Where the excess differs from bin to bin, the
+//! bound is on its mean, in which requests with little to compare them with weigh less. The stable slot's
+//! own bad requests are credited, so an outage that both slots share does not raise the bound.
+//!
+//! A way to choose y is the excess it looks for, as a multiple `l` of the stable slot's share: the y that lets
+//! the product grow fastest then solves `y / (1 + r(1-y)) + l y = 1`.
 
-use super::evidence::Part;
 use libm::{exp, log as ln, log1p as ln_1p};
 
-/// How many tilts are mixed.
-const TILTS: usize = 7;
-/// The tilts, each with its part of the mixture. Great ones prove the absence of frequent harm from few
-/// requests, small ones that of rare harm from many.
-const MIXTURE: [(f64, f64); TILTS] =
-    [(0.05, 0.05), (0.12, 0.1), (0.25, 0.2), (0.6, 0.1), (1.4, 0.25), (2.5, 0.1), (6.0, 0.2)];
+use super::evidence::Part;
+
+/// How many excesses are looked for.
+const WAYS: usize = 6;
+/// Excesses, as multiples of the stable slot's share, each with its part of the mixture.
+type Mixture = [(f64, f64); WAYS];
+/// For errors: at first their absence proves that they are not frequent, later that they are not a few times
+/// as many as the stable slot's.
+pub(super) const ERRORS: Mixture = [(0.3, 0.08), (1.0, 0.12), (3.0, 0.3), (8.0, 0.15), (30.0, 0.1), (400.0, 0.25)];
+/// For answers slower than the p95: of 5 %, a fifth.
+pub(super) const SLOW: Mixture = [(0.1, 0.05), (0.2, 0.15), (0.35, 0.35), (0.7, 0.15), (2.0, 0.15), (8.0, 0.15)];
 /// How many steps the search for a bound may take; it converges quadratically.
 const STEPS: usize = 60;
 
 /// Sums over bins that a bound is made of.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(super) struct Excess {
-    /// The candidate's requests, each bin's divided by its design effect.
-    requests: f64,
-    /// Those that were bad, likewise.
-    bad: f64,
-    /// What the stable slot's bad requests are credited for, by tilt.
-    credit: [f64; TILTS],
+    ways: [Way; WAYS],
+}
+
+/// The logarithm of one product over bins is `fixed + D slope`.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+struct Way {
+    multiple: f64,
+    fixed: f64,
+    slope: f64,
 }
 
 impl Excess {
+    /// Of no bins.
+    pub(super) fn new(mixture: Mixture) -> Self {
+        Self { ways: mixture.map(|(multiple, part)| Way { multiple, fixed: ln(part), slope: 0.0 }) }
+    }
+
     /// Adds a bin whose evidence counts for `1/design` of what it seems; `odds` is the factor by which the
     /// candidate may be worse without exceeding anything.
     pub(super) fn add(&mut self, stable: Part, candidate: Part, odds: f64, design: f64) {
         if stable.whole <= 0.0 || candidate.whole <= 0.0 {
             return;
         }
-        self.requests += candidate.whole / design;
-        self.bad += candidate.part / design;
-        if stable.part > 0.0 {
-            let ratio = odds * candidate.whole / stable.whole;
-            for (credit, (tilt, _)) in self.credit.iter_mut().zip(MIXTURE) {
-                *credit += stable.part / design * ln_1p(ratio * reach(tilt));
-            }
+        let ratio = odds * candidate.whole / stable.whole;
+        for way in &mut self.ways {
+            let y = fastest(way.multiple, ratio);
+            let credit = stable.part * ln_1p(ratio * (1.0 - y));
+            way.fixed += (candidate.part * ln(y) + credit) / design;
+            way.slope += (1.0 - y) * candidate.whole / design;
         }
     }
 
     /// The bound, as a share of the candidate's requests, that is wrong with a chance of at most `beta`;
     /// between 0 and 1.
     pub(super) fn upper(&self, beta: f64) -> f64 {
-        let terms: [(f64, f64); TILTS] = std::array::from_fn(|at| {
-            let (tilt, part) = MIXTURE[at];
-            (ln(part) - tilt * self.bad + self.credit[at], reach(tilt) * self.requests)
-        });
         let goal = -ln(beta);
         let mut bound = 1.0;
         // Newton's steps on a convex, rising function come down to its root from above and never pass it.
         for _ in 0..STEPS {
-            let (height, slope) = height(&terms, bound);
+            let (height, slope) = self.height(bound);
             if bound <= 0.0 || height <= goal || slope <= 0.0 {
                 break;
             }
@@ -70,22 +82,25 @@ impl Excess {
         }
         bound.max(0.0)
     }
-}
 
-/// The logarithm of the mixture at `bound`, and its slope there.
-fn height(terms: &[(f64, f64); TILTS], bound: f64) -> (f64, f64) {
-    let exponents = terms.map(|(base, slope)| base + slope * bound);
-    let greatest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let (mut sum, mut rising) = (0.0, 0.0);
-    for (exponent, (_, slope)) in exponents.iter().zip(terms) {
-        let weight = exp(exponent - greatest);
-        sum += weight;
-        rising += weight * slope;
+    /// The logarithm of the mixture at `bound`, and its slope there.
+    fn height(&self, bound: f64) -> (f64, f64) {
+        let exponents = self.ways.map(|way| way.fixed + way.slope * bound);
+        let greatest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let (mut sum, mut rising) = (0.0, 0.0);
+        for (exponent, way) in exponents.iter().zip(&self.ways) {
+            let weight = exp(exponent - greatest);
+            sum += weight;
+            rising += weight * way.slope;
+        }
+        (greatest + ln(sum), rising / sum)
     }
-    (greatest + ln(sum), rising / sum)
 }
 
-/// `1 - e^-tilt`.
-fn reach(tilt: f64) -> f64 {
-    -libm::expm1(-tilt)
+/// The y that lets the product grow fastest when the excess is `multiple` times the stable slot's share: the
+/// root of `l r y^2 - (1+r)(1+l) y + (1+r) = 0` between 0 and 1, without cancellation.
+fn fastest(multiple: f64, ratio: f64) -> f64 {
+    let linear = (1.0 + ratio) * (1.0 + multiple);
+    let root = (linear * linear - 4.0 * multiple * ratio * (1.0 + ratio)).max(0.0).sqrt();
+    2.0 * (1.0 + ratio) / (linear + root)
 }

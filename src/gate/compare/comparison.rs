@@ -1,5 +1,6 @@
 //! What a comparison remembers: the bins it has closed, the capital they made, and what they prove.
 
+use super::capital::Capital;
 use super::experts::{self, Suspicion};
 use super::ledger::{Ledger, WINDOW};
 use super::tally::{self, Silence, Tally, Totals};
@@ -12,7 +13,7 @@ use crate::traffic::Share;
 /// Bounds are wrong with a chance of at most this.
 pub(super) const BETA: f64 = 0.05;
 /// From this capital on nothing passes and no share is raised.
-pub(super) const DOUBT: f64 = 3.0;
+const DOUBT: f64 = 3.0;
 /// On bins that are not closed yet the capital must be so many times greater to end a rollout.
 const OPEN: f64 = 3.0;
 /// After so many bins in a row without the candidate's requests it cannot be reached …
@@ -141,19 +142,25 @@ impl Comparison {
         self.ledger.state().capital.amount()
     }
 
-    /// How much worse the candidate can be at most.
+    /// How much worse the candidate can be at most; of slow answers, since the warm-up ended.
     pub fn bounds(&self, rule: &CompareRule) -> Bounds {
-        self.bounds_at(rule, BETA)
+        let tally = self.ledger.state();
+        self.bounds_by(rule, tally.errors.upper(BETA), tally.slow.upper(BETA))
     }
 
-    /// The same, each wrong with a chance of at most `beta`. Slow answers are bounded twice, with and without
-    /// the warm-up, each with half the chance; the better bound holds.
+    /// The same with other chances of being wrong, and with the better of two bounds on slow answers, with and
+    /// without the warm-up, at half the chance each.
     pub(super) fn bounds_at(&self, rule: &CompareRule, beta: f64) -> Bounds {
         let tally = self.ledger.state();
+        let slow = tally.slow.upper(beta / 2.0).min(tally.slow_ever.upper(beta / 2.0));
+        self.bounds_by(rule, tally.errors.upper(beta), slow)
+    }
+
+    fn bounds_by(&self, rule: &CompareRule, errors: f64, slow: f64) -> Bounds {
+        let known = self.since.is_some();
         let judged = rule.latency.weight > 0.0 && tally::harm_mark(&rule.baseline).is_some();
-        let slow = || tally.slow.upper(beta / 2.0).min(tally.slow_ever.upper(beta / 2.0));
-        let errors = (rule.errors.weight > 0.0).then(|| tally.errors.upper(beta));
-        Bounds { errors, slow: judged.then(slow) }
+        let errors = (rule.errors.weight > 0.0).then_some(if known { errors } else { 1.0 });
+        Bounds { errors, slow: judged.then_some(if known { slow } else { 1.0 }) }
     }
 
     /// What has been compared; response times since the warm-up ended.
@@ -171,9 +178,12 @@ impl Comparison {
         self.ledger.state().rate.unwrap_or(rule.baseline.rate)
     }
 
-    /// Whether the last look brought something that cannot be.
-    pub(super) fn is_flawed(&self) -> bool {
-        self.flaw.is_some()
+    /// Whether something speaks against raising the candidate's share: evidence, be it such that does not
+    /// count yet, or data that cannot be.
+    pub(super) fn is_doubtful(&self) -> bool {
+        let tally = self.ledger.state();
+        let cold = tally.cold.as_ref().map_or(0.0, Capital::amount);
+        self.flaw.is_some() || self.capital() >= DOUBT || cold >= DOUBT
     }
 
     fn suspicion(&self) -> Option<Suspicion> {

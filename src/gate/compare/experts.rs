@@ -8,6 +8,8 @@ use crate::count::Counts;
 
 /// How many times more failures than tolerated are looked for.
 const MORE_ERRORS: [f64; 4] = [2.0, 5.0, 20.0, 200.0];
+/// The part of the weight of errors on each: what is rare is hard to find, what is frequent shows anyhow.
+const ERROR_PARTS: [f64; 4] = [0.3, 0.4, 0.2, 0.1];
 /// Factors on the odds of being slow that are looked for at all marks together.
 const ALL_SLOWER: [f64; 4] = [1.25, 1.6, 3.0, 12.0];
 /// Factors that are looked for at each mark by itself, in case only the tail is slower.
@@ -33,7 +35,7 @@ pub(super) fn prior(rule: &CompareRule) -> Vec<f64> {
     let together = if marks > 1 { TOGETHER } else { 0.0 };
     let each = |weight: f64, experts: usize| weight / experts.max(1) as f64;
     let mut prior = vec![(1.0 - errors - latency).max(CASH)];
-    prior.extend([each(errors, MORE_ERRORS.len()); MORE_ERRORS.len()]);
+    prior.extend(ERROR_PARTS.map(|part| part * errors));
     prior.extend([each(latency * together, ALL_SLOWER.len()); ALL_SLOWER.len()]);
     let alone = each(latency * (1.0 - together), marks * ONE_SLOWER.len());
     prior.extend(std::iter::repeat_n(alone, marks * ONE_SLOWER.len()));
@@ -53,15 +55,17 @@ pub(super) fn marks(baseline: &Baseline) -> usize {
     baseline.thresholds.len().min(MARKS)
 }
 
-/// The natural logarithm of each expert's e-value for a bin, tempered by the design effects. Without
-/// `warm` response times say nothing.
-pub(super) fn evidence(rule: &CompareRule, tails: &[Tail], bin: (&Counts, &Counts), warm: bool) -> Vec<f64> {
+/// How many of the experts, counted from the first, do not look at response times.
+pub(super) const TIMELESS: usize = 1 + MORE_ERRORS.len();
+
+/// The natural logarithm of each expert's e-value for a bin, tempered by the design effects.
+pub(super) fn evidence(rule: &CompareRule, tails: &[Tail], bin: (&Counts, &Counts)) -> Vec<f64> {
     let (stable, candidate) = bin;
     let mut all = vec![0.0];
     let noise = rule.baseline.error_noise.max(1.0);
     all.extend(MORE_ERRORS.map(|psi| evidence::errors(rule.errors, psi, failed(stable), failed(candidate)) / noise));
-    let Some((slow_b, slow_g)) = slow(stable, tails.len()).zip(slow(candidate, tails.len())).filter(|_| warm) else {
-        all.resize(1 + MORE_ERRORS.len() + ALL_SLOWER.len() + tails.len() * ONE_SLOWER.len(), 0.0);
+    let Some((slow_b, slow_g)) = slow(stable, tails.len()).zip(slow(candidate, tails.len())) else {
+        all.resize(TIMELESS + ALL_SLOWER.len() + tails.len() * ONE_SLOWER.len(), 0.0);
         return all;
     };
     let designs = Designs::new(rule, tails, (slow_b.timed, slow_g.timed));

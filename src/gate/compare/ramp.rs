@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::comparison::DOUBT;
 use super::tally::share_at;
 use super::{CompareRule, Comparison};
 use crate::clock::Timestamp;
@@ -47,17 +46,18 @@ impl Comparison {
         let has = course.last().map_or(Share::NONE, |(_, share)| *share);
         let exposed = course.iter().find(|(_, share)| *share > Share::NONE).map(|(at, _)| *at);
         let cold = exposed.is_some_and(|at| now < at + rule.warm_up);
-        if has > Share::NONE && (cold || self.is_flawed() || self.capital() >= DOUBT) {
+        if has > Share::NONE && (cold || self.is_doubtful()) {
             return has.max(ramp.floor);
         }
         let bounds = self.bounds_at(rule, BETA);
         let worst = bounds.errors.unwrap_or(0.0).max(SLOW * bounds.slow.unwrap_or(0.0));
         let worst = if has == Share::NONE { 1.0 } else { worst };
-        let blind = self.rate(rule) * ramp.blind.as_secs_f64() * worst;
+        let unseen = self.rate(rule) * ramp.blind.as_secs_f64();
         let before = share_at(course, now.before(rule.feed.span()));
         let stride = if before == Share::NONE { has } else { before };
         let limit = if has == Share::NONE { 1.0 } else { STRIDE * stride.percent() / 100.0 };
-        let affordable = if blind > 0.0 { ramp.budget / blind } else { 0.0 };
+        // Without a rate nothing is known; a candidate that harms nobody may have everything.
+        let affordable = if unseen > 0.0 { ramp.budget / (unseen * worst) } else { 0.0 };
         permille(affordable.min(limit)).clamp(ramp.floor, ramp.ceiling.max(ramp.floor)).max(has)
     }
 }

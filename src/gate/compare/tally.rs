@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bound::Excess;
+use super::bound::{self, Excess};
 use super::capital::Capital;
 use super::evidence::{Part, Tail};
 use super::experts::{self, Designs};
@@ -36,6 +36,8 @@ pub struct Totals {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(super) struct Tally {
     pub(super) capital: Capital,
+    /// What the capital would be if response times counted during the warm-up, until it is over.
+    pub(super) cold: Option<Capital>,
     tails: Vec<Tail>,
     pub(super) errors: Excess,
     /// Slow answers since the warm-up ended.
@@ -64,7 +66,14 @@ impl Tally {
     pub(super) fn new(rule: &CompareRule) -> Self {
         let thresholds = rule.baseline.thresholds.iter().take(experts::marks(&rule.baseline));
         let tails = thresholds.map(|threshold| Tail { share: likely(threshold.share), odds: threshold.odds.max(1.0) });
-        Self { capital: Capital::new(experts::prior(rule)), tails: tails.collect(), ..Self::default() }
+        Self {
+            capital: Capital::new(experts::prior(rule)),
+            tails: tails.collect(),
+            errors: Excess::new(bound::ERRORS),
+            slow: Excess::new(bound::SLOW),
+            slow_ever: Excess::new(bound::SLOW),
+            ..Self::default()
+        }
     }
 
     /// Adds a bin. It counts when it ends after the candidate was first seen to have traffic.
@@ -79,8 +88,14 @@ impl Tally {
         if self.capital.amount() < 1.0 {
             self.since = Totals::default();
         }
-        let evidence = experts::evidence(rule, &self.tails, (stable, candidate), warm);
-        self.capital.grow(&evidence, DEALT_AGAIN * span.as_secs_f64() / 60.0);
+        let mut evidence = experts::evidence(rule, &self.tails, (stable, candidate));
+        let dealt_again = DEALT_AGAIN * span.as_secs_f64() / 60.0;
+        self.cold = self.cold.take().filter(|_| !warm);
+        if !warm {
+            self.cold.get_or_insert_with(|| self.capital.clone()).grow(&evidence, dealt_again);
+            evidence[experts::TIMELESS..].fill(0.0);
+        }
+        self.capital.grow(&evidence, dealt_again);
         self.bound(rule, (stable, candidate), warm);
         for totals in [&mut self.total, &mut self.since] {
             totals.add(stable, candidate, warm);

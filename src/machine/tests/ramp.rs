@@ -187,7 +187,7 @@ fn nothing_is_raised_while_a_person_keeps_it_paused_and_what_is_known_stays_know
     run.told(Word::Continue);
     let continued = run.now;
     run.until(|run| run.share > had);
-    assert!(run.now.since(continued) <= MINUTE, "it had to learn again");
+    assert!(run.now.since(continued) <= MINUTE, "it had to learn again: {:?}", run.notices);
 }
 
 #[test]
