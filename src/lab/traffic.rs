@@ -1,6 +1,7 @@
 //! The simulated clients: sixty-four of them, each with connections and a cookie of its own.
 //!
-//! None waits for an answer before it asks again, so a slow release does not lower the rate of requests.
+//! A client has as many requests under way as its rate and the time of the answers ask for, so a slow release
+//! does not lower the rate; but no more, so a busy machine lowers it rather than let requests queue up.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -64,8 +65,10 @@ pub struct TrafficFailure {
 }
 
 const CLIENTS: u64 = 64;
-/// Requests of one client under way; beyond that it waits. A request takes four sockets of this process.
-const UNDER_WAY_LIMIT: usize = 3;
+/// Requests of one client under way, at most: each takes four sockets of this process.
+const UNDER_WAY_LIMIT: f64 = 3.0;
+/// How much of what a client knows of answers' times is the last one.
+const LAST_COUNTS: f64 = 0.1;
 /// Failures kept.
 const FAILURES_LIMIT: usize = 100;
 /// A client this far behind its own schedule forgets what it missed, in lab milliseconds.
@@ -139,7 +142,7 @@ impl Traffic {
         let mut rps = self.rps.subscribe();
         let mut due = self.clock.now_ms() as f64;
         let mut leaves_at = 0.0;
-        let mut under_way = JoinSet::new();
+        let mut under_way = UnderWay { requests: JoinSet::new(), usual: 0.0 };
         loop {
             let rate = *rps.borrow_and_update();
             if rate <= 0.0 {
@@ -168,16 +171,14 @@ impl Traffic {
                 *lock(&client.cookie) = None;
                 leaves_at = due + wait(&mut die, VISIT_MS);
             }
-            while under_way.try_join_next().is_some() {}
-            if under_way.len() >= UNDER_WAY_LIMIT {
-                under_way.join_next().await;
-            }
+            under_way.make_room(rate / CLIENTS as f64).await;
             let (traffic, client) = (Arc::clone(&self), Arc::clone(&client));
-            under_way.spawn(async move { traffic.request(&client).await });
+            under_way.requests.spawn(async move { traffic.request(&client).await });
         }
     }
 
-    async fn request(&self, client: &Client) {
+    /// Makes a request, and gives how long the work for it took in lab seconds.
+    async fn request(&self, client: &Client) -> f64 {
         let started = Instant::now();
         let patience = self.clock.wall(PATIENCE).max(PATIENCE_AT_LEAST);
         let asked = tokio::time::timeout(patience, client.ask()).await;
@@ -186,10 +187,15 @@ impl Traffic {
         let mut tally = lock(&self.tally);
         tally.requests += 1;
         match asked {
-            Ok(Ok(answer)) => tally.note(&answer, elapsed, self.clock, at_ms),
+            Ok(Ok(answer)) => {
+                let declared = answer.header(SERVICE_TIME).and_then(|time| time.parse().ok()).unwrap_or(0.0);
+                tally.note(&answer, self.clock.taken(declared, elapsed), at_ms);
+                return declared;
+            }
             Ok(Err(error)) => tally.lose(at_ms, format!("no answer: {error}")),
             Err(_) => tally.lose(at_ms, "no answer in time".to_owned()),
         }
+        elapsed.as_secs_f64() * self.clock.speed()
     }
 
     /// What the clients have seen so far.
@@ -211,6 +217,28 @@ impl Traffic {
             unrouted: tally.unrouted,
             by_target_group: groups.collect(),
             failures: tally.failures.clone(),
+        }
+    }
+}
+
+/// The requests of a client that wait for their answers.
+struct UnderWay {
+    requests: JoinSet<f64>,
+    /// How long the work for one usually takes, in lab seconds.
+    usual: f64,
+}
+
+impl UnderWay {
+    /// Waits until there are no more than a rate of requests, each of which takes as long as usual, asks for.
+    async fn make_room(&mut self, rate: f64) {
+        let wanted = (2.0 * rate * self.usual).ceil().clamp(1.0, UNDER_WAY_LIMIT) as usize;
+        loop {
+            let done = match self.requests.try_join_next() {
+                None if self.requests.len() >= wanted => self.requests.join_next().await,
+                done => done,
+            };
+            let Some(took) = done else { return };
+            self.usual += LAST_COUNTS * (took.unwrap_or(self.usual) - self.usual);
         }
     }
 }
@@ -245,7 +273,7 @@ impl Client {
 }
 
 impl Tally {
-    fn note(&mut self, answer: &Answer, elapsed: Duration, clock: LabClock, at_ms: u64) {
+    fn note(&mut self, answer: &Answer, took: f64, at_ms: u64) {
         let is_failed = answer.status >= 500;
         let group = answer.header(GROUP);
         if let Some(name) = group {
@@ -253,10 +281,9 @@ impl Tally {
                 self.groups.insert(name.to_owned(), Group::default());
             }
             if let Some(group) = self.groups.get_mut(name) {
-                let declared = answer.header(SERVICE_TIME).and_then(|time| time.parse().ok());
                 group.requests += 1;
                 group.failed += u64::from(is_failed);
-                group.times.add(clock.taken(declared.unwrap_or(0.0), elapsed), 1.0);
+                group.times.add(took, 1.0);
             }
         }
         if !is_failed {

@@ -44,11 +44,28 @@ fn a_port_in_use_is_told() {
 fn wrong_words_are_answered_with_the_right_ones() {
     let sandbox = Sandbox::new();
     let spec = example("canary.yaml");
-    let behaviours = ["healthy", "errors=5%", "latency=+300ms", "slow-start=60s", "crash", "never-healthy", "leak"];
+    let behaviours =
+        ["healthy", "errors=5%", "latency=+300ms", "latency=+25%", "slow-start=60s", "crash", "never-healthy", "leak"];
     sandbox.run(&["lab", "--spec", &spec, "--lab-candidate", "eror=5%"]).is(2).says(&behaviours);
     sandbox.run(&["run", "--lab", &spec, "--lab-candidate", "errors=200%"]).is(2).says(&behaviours);
-    let faults = ["throttle=30%", "error=5%", "delay=10%:2s", "lost-answer=2%", "stale-read=20%:5s", "@Operation"];
+    let faults = [
+        "throttle=30%",
+        "error=5%",
+        "delay=10%:2s",
+        "lost-answer=2%",
+        "stale-read=20%:5s",
+        "@Operation",
+        "late-data=10%",
+    ];
     sandbox.run(&["lab", "--spec", &spec, "--lab-fault", "throtle=5%"]).is(2).says(&faults);
     sandbox.run(&["lab", "--spec", &spec, "--lab-rps", "-1"]).is(2);
     sandbox.run(&["lab", "--spec", &spec, "--lab-tasks", "0"]).is(2).says(&["1..=64"]);
+    for outage in ["errors=20%", "crash@5m:2m", "errors=20%@5m"] {
+        let said = sandbox.run(&["lab", "--spec", &spec, "--lab-outage", outage]).is(2);
+        said.says(&[outage, "errors=20%,latency=+100%@5m:2m"]);
+    }
+    sandbox.run(&["lab", "--spec", &spec, "--lab-past", "16h"]).is(2).says(&["at most 15h"]);
+    sandbox.run(&["lab", "--spec", &spec, "--lab-delay", "20"]).is(2).says(&["at most 10m"]);
+    sandbox.run(&["lab", "--spec", &spec, "--lab-errors", "two"]).is(2).says(&["0.1%"]);
+    sandbox.run(&["run", &spec, "--lab-past", "1h"]).is(2).says(&["--lab"]);
 }
