@@ -35,7 +35,7 @@
 //! | `cloud` | `gate`, words |
 //! | `store` | `gate`, words |
 //! | `journal` | `machine plan spec gate`, words |
-//! | `simulate` | `machine plan spec gate`, words |
+//! | `simulate` | `machine plan spec gate lab`, words |
 //! | `report` | `machine plan spec gate`, words |
 //! | `engine` | `machine plan spec gate cloud store journal report`, words |
 //! | `lab` | nothing of ours |

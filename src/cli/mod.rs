@@ -1,5 +1,6 @@
 //! The commands: one file each. Only this module reads the environment and the command line.
 
+mod backtest;
 mod context;
 mod drive;
 mod exit;
@@ -9,10 +10,13 @@ mod history;
 mod lab;
 mod people;
 mod plan;
+mod record;
+mod recording;
 mod release;
 mod resume;
 mod run;
 mod schema;
+mod simulate;
 mod status;
 mod target;
 mod terminal;
@@ -70,6 +74,12 @@ enum Command {
     /// Pass the approval that a rollout waits for.
     #[command(after_help = "Examples:\n  tidegate approve\n  tidegate approve web --reason \"dashboards look right\"")]
     Approve(word::Args),
+    /// Say what a spec would do: how likely it finds a bad release and how many requests that costs.
+    Simulate(simulate::Args),
+    /// Judge recorded metrics as the spec's compare and split gates would have.
+    Backtest(backtest::Args),
+    /// Record what both slots counted, as the file that backtest reads.
+    Record(record::Args),
     /// Serve an AWS account in miniature on a loopback port.
     Lab(lab::Args),
     /// Print the JSON Schema of specs.
@@ -117,6 +127,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Pause(args) => word::run(context, Word::Pause, args).await,
         Command::Continue(args) => word::run(context, Word::Continue, args).await,
         Command::Approve(args) => word::run(context, Word::Approve, args).await,
+        Command::Simulate(args) => simulate::run(context, args),
+        Command::Backtest(args) => backtest::run(context, &args),
+        Command::Record(args) => record::run(context, args).await,
         Command::Lab(args) => lab::run(context, args).await,
         Command::Schema => schema::run(),
     }

@@ -1,6 +1,7 @@
 //! What the terminal can show, and writing to it: quiet when the reader is gone.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::context::Context;
@@ -67,6 +68,13 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes a result to a file if one is named, to standard output otherwise.
+pub(super) fn deliver(text: &str, file: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = file else { return print(text) };
+    std::fs::write(file, text)
+        .map_err(|error| Failure::new(Exit::Usage, format!("cannot write {}: {error}", file.display())))
 }
 
 /// Writes a value to standard output as one line, harmless on a terminal and of the same meaning.

@@ -1,8 +1,33 @@
 //! The split gate: does the candidate get the share of the requests that its weight says?
+//!
+//! Under a weight of `w` every request goes to the candidate with chance `w`, whatever came before, so the
+//! candidate's part of a bin is binomial. The claim that is bet against: its odds are within a factor of
+//! `odds` of `w/(1-w)`. Each expert bets on odds further away, in one direction, with the likelihood ratio
+//! against the end of that range: it is 1 on average at that end and, because the ratio is monotone in the
+//! candidate's requests, at most 1 everywhere within. Its square root is at most 1 too (Jensen) and is used
+//! instead: load balancer nodes take a new weight up one by one, and keep-alive makes requests come in runs.
+
+use std::time::Duration;
+
+use libm::{log as ln, log1p};
 
 use super::compare::Feed;
+use super::compare::capital::Capital;
+use super::compare::ledger::Ledger;
 use super::{Verdict, Window};
-use crate::count::Bin;
+use crate::clock::Timestamp;
+use crate::count::{Bin, Counts};
+use crate::text::count;
+use crate::traffic::Share;
+
+/// How much further away than tolerated an expert looks, as a factor on the odds.
+const EFFECTS: [f64; 4] = [1.3, 2.0, 10.0, 100.0];
+/// The part of the capital that is not bet.
+const CASH: f64 = 0.1;
+/// The part that is dealt out again after each bin, so that a split that goes wrong late is found too.
+const DEALT_AGAIN: f64 = 0.02;
+/// How long a weight must have been in force before a bin counts.
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// How far the observed share may be from the configured one.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,20 +46,211 @@ impl Default for SplitRule {
     }
 }
 
-/// A split check in progress.
+/// A split check in progress: a fold over the bins that looks have brought.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Split {}
+pub struct Split {
+    /// Since when bins count; `None` before the first look.
+    since: Option<Timestamp>,
+    ledger: Ledger<Tally>,
+}
+
+/// What closed bins came to.
+#[derive(Clone, Debug, PartialEq, Default)]
+struct Tally {
+    capital: Capital,
+    /// Requests of both slots.
+    all: f64,
+    /// Those that the candidate got.
+    got: f64,
+    /// Those that its weight would have given it.
+    due: f64,
+    /// The start of the last bin that counted.
+    last: Option<Timestamp>,
+}
 
 impl Split {
-    /// Takes in the bins of one look.
+    /// Takes in the bins of one look, in any order, new and old. Bins in which the weight changed, or had
+    /// changed less than a minute before, say nothing, nor do bins with counts that cannot be.
     pub fn take(&mut self, rule: &SplitRule, bins: &[Bin], window: Window<'_>) -> Verdict {
-        let _ = (rule, bins, window);
-        Verdict::inconclusive("no data yet")
+        if self.since.is_none_or(|since| since < window.rollout) {
+            let tally = Tally { capital: Capital::new(prior()), ..Tally::default() };
+            *self = Self { since: Some(window.rollout), ledger: Ledger::new(tally, window.rollout) };
+        }
+        let span = rule.feed.span();
+        let fold = |tally: &mut Tally, bin: &Bin| tally.add(rule, window, bin);
+        self.ledger.take(bins.iter().filter(|bin| parts(bin).is_some()), span, window.now, fold);
+        self.ledger.freeze(span, window.now, fold);
+        self.judge(rule, window)
     }
+
+    fn judge(&self, rule: &SplitRule, window: Window<'_>) -> Verdict {
+        let tally = self.ledger.state();
+        if tally.all <= 0.0 {
+            return Verdict::inconclusive("no minute with requests under one weight yet");
+        }
+        if tally.capital.amount() >= 1.0 / rule.alpha {
+            let cause = if tally.got < tally.due {
+                "another rule may come first, clients stick to the stable slot, or the candidate hangs"
+            } else {
+                "clients stick to the candidate, or another rule sends it more"
+            };
+            return Verdict::fail(format!("{}; {cause}", tally.shares()));
+        }
+        match tally.last.filter(|last| *last >= window.step) {
+            Some(last) => Verdict::pass(tally.shares(), last),
+            None => Verdict::inconclusive("no data from after the step began yet"),
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, rule: &SplitRule, window: Window<'_>, bin: &Bin) {
+        let Some((stable, candidate)) = parts(bin) else { return };
+        let Some(share) = share_during(window.course, bin.at, bin.at + rule.feed.span()) else { return };
+        if stable + candidate <= 0.0 {
+            return;
+        }
+        let weight = share.percent() / 100.0;
+        self.capital.grow(&evidence(rule.odds, weight, stable, candidate), DEALT_AGAIN);
+        self.all += stable + candidate;
+        self.got += candidate;
+        self.due += weight * (stable + candidate);
+        self.last = Some(bin.at);
+    }
+
+    fn shares(&self) -> String {
+        let percent = |part: f64| format!("{:.1} %", 100.0 * part / self.all);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, checked to be one")]
+        let all = count(self.all.round() as u64);
+        format!("its weight gives the candidate {} of {all} requests, it got {}", percent(self.due), percent(self.got))
+    }
+}
+
+/// Requests of the stable slot and of the candidate. A slot that is absent while the other is not got none;
+/// `None` when neither was seen, or when these are no counts.
+fn parts(bin: &Bin) -> Option<(f64, f64)> {
+    let requests = |counts: &Option<Counts>| counts.as_ref().map_or(0.0, |counts| counts.requests);
+    let (stable, candidate) = (requests(&bin.stable), requests(&bin.candidate));
+    let is_count = |count: f64| count.is_finite() && count >= 0.0;
+    let seen = bin.stable.is_some() || bin.candidate.is_some();
+    (seen && is_count(stable) && is_count(candidate)).then_some((stable, candidate))
+}
+
+/// The one share that was in force from `from` to `to`, and settled before; `None` when there is none, or when
+/// it leaves nothing to divide.
+fn share_during(course: &[(Timestamp, Share)], from: Timestamp, to: Timestamp) -> Option<Share> {
+    let (since, share) = course.iter().rev().find(|(since, _)| *since < to)?;
+    let divides = Share::NONE < *share && *share < Share::ALL;
+    (*since + SETTLED <= from && divides).then_some(*share)
+}
+
+fn prior() -> Vec<f64> {
+    let each = (1.0 - CASH) / (2 * EFFECTS.len()) as f64;
+    std::iter::once(CASH).chain(std::iter::repeat_n(each, 2 * EFFECTS.len())).collect()
+}
+
+/// Natural logarithms of the experts' e-values for one bin, cash first.
+fn evidence(tolerated: f64, weight: f64, stable: f64, candidate: f64) -> Vec<f64> {
+    let odds = weight / (1.0 - weight);
+    let ratio = |end: f64, far: f64| {
+        let candidates = ln(far / end) - log1p(far) + log1p(end);
+        let stables = log1p(end) - log1p(far);
+        0.5 * (candidate * candidates + stable * stables)
+    };
+    let (low, high) = (odds / tolerated, odds * tolerated);
+    let both = EFFECTS.iter().flat_map(|effect| [ratio(low, low / effect), ratio(high, high * effect)]);
+    std::iter::once(0.0).chain(both).collect()
 }
 
 impl SplitRule {
     pub(super) fn question(&self) -> String {
         "the candidate gets the requests that its weight says".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::Outcome;
+
+    fn at(minute: u64) -> Timestamp {
+        Timestamp::from_millis(6_000_000 + minute * 60_000)
+    }
+
+    fn bin(minute: u64, stable: Option<f64>, candidate: Option<f64>) -> Bin {
+        let counts = |requests| Counts { requests, ..Counts::default() };
+        Bin { at: at(minute), stable: stable.map(counts), candidate: candidate.map(counts) }
+    }
+
+    /// What is said when the candidate has had `share` since the first minute and these bins are looked at twice.
+    fn verdict(permille: u16, bins: &[Bin]) -> Verdict {
+        let course = [(at(0), Share::from_permille(permille).unwrap())];
+        let window = Window {
+            rollout: at(0),
+            exposed: Some(at(0)),
+            step: at(0),
+            deadline: at(99),
+            course: &course,
+            now: at(50),
+        };
+        let mut split = Split::default();
+        let _ = split.take(&SplitRule::default(), bins, window);
+        split.take(&SplitRule::default(), bins, window)
+    }
+
+    #[test]
+    fn a_split_that_is_as_configured_passes() {
+        let bins: Vec<Bin> =
+            (1..40).map(|minute| bin(minute, Some(900.0), Some(100.0 + (minute % 7) as f64))).collect();
+        let verdict = verdict(100, &bins);
+        assert_eq!((verdict.outcome, verdict.data_from), (Outcome::Pass, Some(at(39))));
+    }
+
+    #[test]
+    fn a_candidate_that_gets_nothing_is_told_with_the_likely_causes() {
+        let bins: Vec<Bin> = (1..6).map(|minute| bin(minute, Some(1000.0), None)).collect();
+        let verdict = verdict(100, &bins);
+        assert_eq!(verdict.outcome, Outcome::Fail);
+        let said = "its weight gives the candidate 10.0 % of 5,000 requests, it got 0.0 %; another rule may come first";
+        assert!(verdict.evidence.starts_with(said), "{}", verdict.evidence);
+    }
+
+    #[test]
+    fn a_candidate_that_gets_too_much_is_told_too() {
+        let bins: Vec<Bin> = (1..6).map(|minute| bin(minute, Some(600.0), Some(400.0))).collect();
+        assert_eq!(verdict(100, &bins).outcome, Outcome::Fail);
+    }
+
+    #[test]
+    fn minutes_around_a_change_of_weight_say_nothing() {
+        assert_eq!(verdict(100, &[bin(0, Some(1000.0), None)]).outcome, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn counts_that_cannot_be_say_nothing() {
+        for wrong in [f64::NAN, -1.0, f64::INFINITY] {
+            let bins: Vec<Bin> = (1..6).map(|minute| bin(minute, Some(wrong), Some(1.0))).collect();
+            assert_eq!(verdict(100, &bins).outcome, Outcome::Inconclusive, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_expert_gains_on_average_within_what_is_tolerated() {
+        for (weight, tolerated) in [(0.1, 1.25), (0.5, 1.25), (0.01, 2.0)] {
+            for end in [1.0 / tolerated, 1.0, tolerated] {
+                let odds = weight / (1.0 - weight) * end;
+                let (chance, requests): (f64, u32) = (odds / (1.0 + odds), 30);
+                let mut mean = vec![0.0; 2 * EFFECTS.len() + 1];
+                let mut probability = (1.0 - chance).powi(30);
+                for got in 0..=requests {
+                    let (got_f, rest) = (f64::from(got), f64::from(requests - got));
+                    for (mean, ln) in mean.iter_mut().zip(evidence(tolerated, weight, rest, got_f)) {
+                        *mean += probability * ln.exp();
+                    }
+                    probability *= rest / (got_f + 1.0) * chance / (1.0 - chance);
+                }
+                assert!(mean.iter().all(|mean| *mean <= 1.0 + 1e-9), "{weight} {end}: {mean:?}");
+            }
+        }
     }
 }

@@ -54,6 +54,7 @@ pub use self::behaviour::{Behaviour, BehaviourError, Conduct, parse_duration, pa
 pub use self::clock::LabClock;
 pub use self::config::{HealthCheckSeed, LabConfig, SlotSeed, WorldSeed};
 pub use self::fault::{ApiFault, ApiFaultError, FaultKind};
+pub use self::metrics::formula::Formula;
 pub use self::outage::{Outage, OutageError};
 pub use self::traffic::{GroupTraffic, TrafficFailure, TrafficReport};
 use self::world::World;

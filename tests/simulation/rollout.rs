@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate::clock::Timestamp;
 use tidegate::gate::{
-    Bound, Check, CloudWatchMetric, CompareRule, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
+    Bound, Check, CloudWatchMetric, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
 };
 use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
 use tidegate::plan::Plan;

@@ -5,6 +5,7 @@ pub(super) mod alarm_rule;
 pub(super) mod bucket;
 pub(super) mod composite;
 pub(super) mod expression;
+pub(super) mod formula;
 pub(super) mod math;
 pub(super) mod query;
 pub(super) mod sketch;

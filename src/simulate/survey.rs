@@ -1,0 +1,96 @@
+//! A survey made from a spec alone: the account as it would stand if all that the spec names were there.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::count::Past;
+use crate::fleet::{AlarmState, AlarmView, Place, RuleView, Slot, SlotView, Survey};
+use crate::gate::Check;
+use crate::name::Arn;
+use crate::spec::{RuleSpec, SlotSpec, Spec};
+
+/// Tasks of the stable slot.
+pub(super) const TASKS: u32 = 4;
+
+/// The account of `spec`, its stable slot in blue, with a `past` for the gate that compares.
+pub fn survey(spec: &Spec, at: Timestamp, past: Option<Past>) -> Survey {
+    let blue = slot(Slot::Blue, &spec.target.blue, TASKS);
+    let green = slot(Slot::Green, &spec.target.green, 0);
+    let rule = rule(spec, &blue, &green);
+    let load_balancer = match &spec.target.rule {
+        RuleSpec::Arn(arn) => arn.clone(),
+        RuleSpec::Place { load_balancer, .. } => load_balancer.clone(),
+    };
+    let alarms = spec.gates.iter().filter_map(|gate| match &gate.check {
+        Check::Alarm(rule) => Some(alarm(&rule.alarm)),
+        _ => None,
+    });
+    Survey {
+        at,
+        region: spec.target.region.clone().unwrap_or_default(),
+        account: String::new(),
+        cluster: spec.target.cluster.clone(),
+        load_balancer_dimension: format!("app/{}", last(&load_balancer)),
+        dns_name: "load-balancer".to_owned(),
+        load_balancer,
+        // A probe through the load balancer finds a rule that leads to the candidate.
+        shared_with: vec![("test".to_owned(), green.place.target_group.clone())],
+        rule,
+        blue,
+        green,
+        alarms: alarms.collect(),
+        past: past.map(Ok),
+        release_problems: Vec::new(),
+    }
+}
+
+fn rule(spec: &Spec, blue: &SlotView, green: &SlotView) -> RuleView {
+    let (port, priority) = match &spec.target.rule {
+        RuleSpec::Place { port, priority, .. } => (*port, *priority),
+        RuleSpec::Arn(_) => (443, 1),
+    };
+    RuleView {
+        arn: "rule".to_owned(),
+        port,
+        priority: Some(priority),
+        conditions: String::new(),
+        weights: vec![(blue.place.target_group.clone(), 100), (green.place.target_group.clone(), 0)],
+        stickiness: None,
+        other_actions: Vec::new(),
+        shape: String::new(),
+        actions_json: "[]".to_owned(),
+    }
+}
+
+fn slot(slot: Slot, named: &SlotSpec, tasks: u32) -> SlotView {
+    let place = Place {
+        slot,
+        service: named.service.clone(),
+        target_group: format!("{slot}/{}", named.target_group),
+        target_group_name: last(&named.target_group).to_owned(),
+        target_group_dimension: format!("targetgroup/{}", last(&named.target_group)),
+    };
+    SlotView {
+        place,
+        status: "ACTIVE".to_owned(),
+        controller: "ECS".to_owned(),
+        strategy: "ROLLING".to_owned(),
+        task_definition: "before:1".to_owned(),
+        desired: tasks,
+        running: tasks,
+        healthy: tasks,
+        attached: true,
+        health_interval: Duration::from_secs(1),
+        healthy_threshold: 1,
+        deregistration_delay: Duration::from_secs(30),
+    }
+}
+
+fn alarm(name: &str) -> AlarmView {
+    AlarmView { name: name.to_owned(), state: AlarmState::Ok, actions_enabled: true, window: Duration::from_secs(60) }
+}
+
+/// The name in an ARN, or the name.
+fn last(text: &str) -> &str {
+    Arn::parse(text).map_or(text, |arn| arn.resource.rsplit('/').next().unwrap_or(arn.resource))
+}
