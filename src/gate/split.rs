@@ -5,7 +5,8 @@
 //! `odds` of `w/(1-w)`. Each expert bets on odds further away, in one direction, with the likelihood ratio
 //! against the end of that range: it is 1 on average at that end and, because the ratio is monotone in the
 //! candidate's requests, at most 1 everywhere within. Its square root is at most 1 too (Jensen) and is used
-//! instead: load balancer nodes take a new weight up one by one, and keep-alive makes requests come in runs.
+//! instead: keep-alive makes requests come in runs. In a bin in which the weight changed, the claim is that
+//! the odds are within the tolerated range of any of the weights that were in force.
 
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ const EFFECTS: [f64; 4] = [1.3, 2.0, 10.0, 100.0];
 const CASH: f64 = 0.1;
 /// The part that is dealt out again after each bin, so that a split that goes wrong late is found too.
 const DEALT_AGAIN: f64 = 0.02;
-/// How long a weight must have been in force before a bin counts.
-const SETTLED: Duration = Duration::from_secs(60);
+/// How long after a change the weight before it may still be in force: nodes take a new one up one by one.
+const LINGERS: Duration = Duration::from_secs(30);
 
 /// How far the observed share may be from the configured one.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,15 +63,14 @@ struct Tally {
     all: f64,
     /// Those that the candidate got.
     got: f64,
-    /// Those that its weight would have given it.
-    due: f64,
+    /// The least and the most that its weights would have given it.
+    due: (f64, f64),
     /// The start of the last bin that counted.
     last: Option<Timestamp>,
 }
 
 impl Split {
-    /// Takes in the bins of one look, in any order, new and old. Bins in which the weight changed, or had
-    /// changed less than a minute before, say nothing, nor do bins with counts that cannot be.
+    /// Takes in the bins of one look, in any order, new and old. Bins with counts that cannot be say nothing.
     pub fn take(&mut self, rule: &SplitRule, bins: &[Bin], window: Window<'_>) -> Verdict {
         if self.since.is_none_or(|since| since < window.rollout) {
             let tally = Tally { capital: Capital::new(prior()), ..Tally::default() };
@@ -86,10 +86,10 @@ impl Split {
     fn judge(&self, rule: &SplitRule, window: Window<'_>) -> Verdict {
         let tally = self.ledger.state();
         if tally.all <= 0.0 {
-            return Verdict::inconclusive("no minute with requests under one weight yet");
+            return Verdict::inconclusive("no closed bin with requests yet");
         }
         if tally.capital.amount() >= 1.0 / rule.alpha {
-            let cause = if tally.got < tally.due {
+            let cause = if tally.got < tally.due.0 {
                 "another rule may come first, clients stick to the stable slot, or the candidate hangs"
             } else {
                 "clients stick to the candidate, or another rule sends it more"
@@ -106,15 +106,16 @@ impl Split {
 impl Tally {
     fn add(&mut self, rule: &SplitRule, window: Window<'_>, bin: &Bin) {
         let Some((stable, candidate)) = parts(bin) else { return };
-        let Some(share) = share_during(window.course, bin.at, bin.at + rule.feed.span()) else { return };
-        if stable + candidate <= 0.0 {
+        let (least, most) = shares_during(window.course, bin.at.before(LINGERS), bin.at + rule.feed.span());
+        if stable + candidate <= 0.0 || most == Share::NONE {
             return;
         }
-        let weight = share.percent() / 100.0;
-        self.capital.grow(&evidence(rule.odds, weight, stable, candidate), DEALT_AGAIN);
+        let weights = (least.percent() / 100.0, most.percent() / 100.0);
+        self.capital.grow(&evidence(rule.odds, weights, stable, candidate), DEALT_AGAIN);
         self.all += stable + candidate;
         self.got += candidate;
-        self.due += weight * (stable + candidate);
+        self.due.0 += weights.0 * (stable + candidate);
+        self.due.1 += weights.1 * (stable + candidate);
         self.last = Some(bin.at);
     }
 
@@ -122,7 +123,9 @@ impl Tally {
         let percent = |part: f64| format!("{:.1} %", 100.0 * part / self.all);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, checked to be one")]
         let all = count(self.all.round() as u64);
-        format!("its weight gives the candidate {} of {all} requests, it got {}", percent(self.due), percent(self.got))
+        let (least, most) = (percent(self.due.0), percent(self.due.1));
+        let due = if least == most { most } else { format!("{least} to {most}") };
+        format!("its weight gives the candidate {due} of {all} requests, it got {}", percent(self.got))
     }
 }
 
@@ -136,12 +139,11 @@ fn parts(bin: &Bin) -> Option<(f64, f64)> {
     (seen && is_count(stable) && is_count(candidate)).then_some((stable, candidate))
 }
 
-/// The one share that was in force from `from` to `to`, and settled before; `None` when there is none, or when
-/// it leaves nothing to divide.
-fn share_during(course: &[(Timestamp, Share)], from: Timestamp, to: Timestamp) -> Option<Share> {
-    let (since, share) = course.iter().rev().find(|(since, _)| *since < to)?;
-    let divides = Share::NONE < *share && *share < Share::ALL;
-    (*since + SETTLED <= from && divides).then_some(*share)
+/// The least and the most that was in force from `from` to `to`.
+fn shares_during(course: &[(Timestamp, Share)], from: Timestamp, to: Timestamp) -> (Share, Share) {
+    let before = course.iter().rev().find(|(since, _)| *since <= from).map_or(Share::NONE, |(_, share)| *share);
+    let during = course.iter().filter(|(since, _)| from < *since && *since < to).map(|(_, share)| *share);
+    during.fold((before, before), |(least, most), share| (least.min(share), most.max(share)))
 }
 
 fn prior() -> Vec<f64> {
@@ -149,15 +151,18 @@ fn prior() -> Vec<f64> {
     std::iter::once(CASH).chain(std::iter::repeat_n(each, 2 * EFFECTS.len())).collect()
 }
 
-/// Natural logarithms of the experts' e-values for one bin, cash first.
-fn evidence(tolerated: f64, weight: f64, stable: f64, candidate: f64) -> Vec<f64> {
-    let odds = weight / (1.0 - weight);
+/// Natural logarithms of the experts' e-values for one bin under the least and the most of its weights, cash
+/// first. A weight of nothing can have no less, one of everything no more.
+fn evidence(tolerated: f64, (least, most): (f64, f64), stable: f64, candidate: f64) -> Vec<f64> {
+    let odds = |weight: f64| weight / (1.0 - weight);
     let ratio = |end: f64, far: f64| {
-        let candidates = ln(far / end) - log1p(far) + log1p(end);
+        if end <= 0.0 || !far.is_finite() {
+            return 0.0;
+        }
         let stables = log1p(end) - log1p(far);
-        0.5 * (candidate * candidates + stable * stables)
+        0.5 * (candidate * (ln(far / end) + stables) + stable * stables)
     };
-    let (low, high) = (odds / tolerated, odds * tolerated);
+    let (low, high) = (odds(least) / tolerated, odds(most) * tolerated);
     let both = EFFECTS.iter().flat_map(|effect| [ratio(low, low / effect), ratio(high, high * effect)]);
     std::iter::once(0.0).chain(both).collect()
 }
@@ -222,8 +227,10 @@ mod tests {
     }
 
     #[test]
-    fn minutes_around_a_change_of_weight_say_nothing() {
-        assert_eq!(verdict(100, &[bin(0, Some(1000.0), None)]).outcome, Outcome::Inconclusive);
+    fn around_a_change_of_weight_either_is_right() {
+        assert_eq!(verdict(100, &[bin(0, Some(10_000.0), None)]).outcome, Outcome::Pass);
+        assert_eq!(verdict(100, &[bin(0, Some(9_000.0), Some(1_000.0))]).outcome, Outcome::Pass);
+        assert_eq!(verdict(100, &[bin(0, Some(5_000.0), Some(5_000.0))]).outcome, Outcome::Fail);
     }
 
     #[test]
@@ -244,7 +251,7 @@ mod tests {
                 let mut probability = (1.0 - chance).powi(30);
                 for got in 0..=requests {
                     let (got_f, rest) = (f64::from(got), f64::from(requests - got));
-                    for (mean, ln) in mean.iter_mut().zip(evidence(tolerated, weight, rest, got_f)) {
+                    for (mean, ln) in mean.iter_mut().zip(evidence(tolerated, (weight, weight), rest, got_f)) {
                         *mean += probability * ln.exp();
                     }
                     probability *= rest / (got_f + 1.0) * chance / (1.0 - chance);
