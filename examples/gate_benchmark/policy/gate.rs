@@ -14,10 +14,10 @@ use tidegate::traffic::Share;
 use super::percent;
 use crate::play::{Move, Policy, Seen, Timing};
 
-/// The load balancer's metrics: readable 60 s after a minute's end, read every 15 s.
-pub const MINUTES: Timing = Timing { span: 60, delay: 60, look: 15 };
-/// Metrics of the service's own: readable 10 s after their end, read every 5 s.
-pub const TENS: Timing = Timing { span: 10, delay: 10, look: 5 };
+/// The load balancer's metrics: readable 60 s after a minute's end. Looks between would find nothing new.
+pub const MINUTES: Timing = Timing { span: 60, delay: 60, look: 60 };
+/// Metrics of the service's own: readable 10 s after their end.
+pub const TENS: Timing = Timing { span: 10, delay: 10, look: 10 };
 
 /// The fixed steps.
 const STEPS: [Share; 3] = [percent(5), percent(25), percent(50)];
@@ -33,8 +33,8 @@ const HELD_BACK: Share = percent(95);
 const BUDGET: f64 = 50.0;
 /// How long it takes from a verdict until the weight that answers it is in force, for the ramp's arithmetic.
 const ACTUATION: Duration = Duration::from_secs(10);
-/// How far back a look reads, as late data may change what was there.
-const REREAD: Duration = Duration::from_secs(120);
+/// How many bins a look brings. Nothing is late here, so that the last one closes at once.
+const REREAD: usize = 2;
 
 /// The rule that a plan would hold, learned from the world's past.
 pub fn rule(world: &World) -> CompareRule {
@@ -59,13 +59,11 @@ struct Gate {
     comparison: Comparison,
     step: Timestamp,
     deadline: Timestamp,
-    /// How many bins looks have brought.
-    closed: usize,
 }
 
 impl Gate {
     fn new(world: &World) -> Self {
-        Self { rule: rule(world), comparison: Comparison::new(), step: START, deadline: START, closed: 0 }
+        Self { rule: rule(world), comparison: Comparison::new(), step: START, deadline: START }
     }
 
     fn enter(&mut self, now: Timestamp, within: Duration) {
@@ -81,12 +79,8 @@ impl Gate {
             course: seen.course,
             now: moment(seen),
         };
-        let again = REREAD.div_duration_f64(self.rule.feed.span()) as usize;
-        let recent = &seen.bins[seen.bins.len().saturating_sub(again)..];
-        if seen.bins.len() > self.closed {
-            self.closed = seen.bins.len();
-            self.comparison.take(&self.rule, recent, window);
-        }
+        let recent = &seen.bins[seen.bins.len().saturating_sub(REREAD)..];
+        self.comparison.take(&self.rule, recent, window);
         self.comparison.take(&self.rule, recent, window)
     }
 
