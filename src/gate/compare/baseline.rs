@@ -195,7 +195,7 @@ fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize) -> f64 {
             chance += (1.0 / n + 1.0 / m) / spread;
             pairs += 1.0;
         }
-        let beyond = (squares * sure(length, pairs) - chance).max(0.0) / 2.0;
+        let beyond = (squares - chance).max(0.0) / 2.0;
         length.as_secs_f64() / 60.0 * beyond / (PRIOR + pairs)
     };
     lengths(span).map(of).fold(0.0, f64::max)

@@ -22,9 +22,9 @@ const WAYS: usize = 6;
 type Mixture = [(f64, f64); WAYS];
 /// For errors: at first their absence proves that they are not frequent, later that they are not a few times
 /// as many as the stable slot's.
-pub(super) const ERRORS: Mixture = [(0.3, 0.08), (1.0, 0.12), (3.0, 0.3), (8.0, 0.15), (30.0, 0.1), (400.0, 0.25)];
+pub(super) const ERRORS: Mixture = [(0.3, 0.05), (1.0, 0.1), (3.0, 0.45), (8.0, 0.1), (30.0, 0.1), (400.0, 0.2)];
 /// For answers slower than the p95: of 5 %, a fifth.
-pub(super) const SLOW: Mixture = [(0.1, 0.05), (0.2, 0.15), (0.35, 0.35), (0.7, 0.15), (2.0, 0.15), (8.0, 0.15)];
+pub(super) const SLOW: Mixture = [(0.1, 0.03), (0.2, 0.1), (0.35, 0.5), (0.7, 0.12), (2.0, 0.1), (8.0, 0.15)];
 /// How many steps the search for a bound may take; it converges quadratically.
 const STEPS: usize = 60;
 

@@ -12,8 +12,10 @@ use crate::traffic::Share;
 
 /// Bounds are wrong with a chance of at most this.
 pub(super) const BETA: f64 = 0.05;
-/// From this capital on nothing passes and no share is raised.
+/// From this capital on nothing passes.
 const DOUBT: f64 = 3.0;
+/// From this capital on no share is raised.
+const HESITATION: f64 = 1.5;
 /// On bins that are not closed yet the capital must be so many times greater to end a rollout.
 const OPEN: f64 = 3.0;
 /// After so many bins in a row without the candidate's requests it cannot be reached …
@@ -183,7 +185,7 @@ impl Comparison {
     pub(super) fn is_doubtful(&self) -> bool {
         let tally = self.ledger.state();
         let cold = tally.cold.as_ref().map_or(0.0, Capital::amount);
-        self.flaw.is_some() || self.capital() >= DOUBT || cold >= DOUBT
+        self.flaw.is_some() || self.capital() >= HESITATION || cold >= HESITATION
     }
 
     fn suspicion(&self) -> Option<Suspicion> {
