@@ -13,8 +13,8 @@ use super::telemetry;
 use super::usual;
 
 /// What sockets, timers and schedulers of a machine that is not busy add to a request, in seconds: about so
-/// much was measured on average, and half of it as its standard deviation. A busy machine adds more to what
-/// flows now, and alike to both slots.
+/// much was measured on average, and half of it as its standard deviation. A busy machine adds up to 5 ms to
+/// what flows now, and alike to both slots.
 pub(super) const OVERHEAD: f64 = 0.002;
 /// So many requests in one stretch are drawn one by one; of more it is drawn how many fall into each cell.
 const ONE_BY_ONE: f64 = 250.0;
