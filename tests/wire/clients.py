@@ -590,7 +590,7 @@ class Past(Case):
         ]
         for query in queries[1:]:
             query["MetricStat"]["Metric"]["Dimensions"] = lab.dimensions() + group
-        end = lab.now() - datetime.timedelta(hours=1)
+        end = lab.now().replace(second=0, microsecond=0) - datetime.timedelta(hours=1)
         window = {"StartTime": end - datetime.timedelta(hours=9), "EndTime": end}
         began = time.monotonic()
         answer = lab.cloudwatch.get_metric_data(MetricDataQueries=queries, ScanBy="TimestampAscending", **window)
@@ -635,6 +635,7 @@ class HighResolution(Case):
 
         bins = until(fresh, "a bin of the last seconds")
         self.assertTrue(all(at.second % 10 == 0 for at, _ in bins))
+        own["minutes"] = 60
         errors = dict(self.read(10, name="Errors", **own))
         slow = dict(self.read(10, "TC(0.1:)", name="Latency", **own))
         timed = dict(self.read(10, "SampleCount", name="Latency", **own))
