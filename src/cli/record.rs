@@ -29,7 +29,7 @@ came before the candidate's first request is the past that a gate learns from: t
 
 Examples:
   tidegate record rollout.yaml --since 14h > friday.jsonl
-  tidegate record rollout.yaml --since 2026-11-23T02:00:00Z --until 2026-11-23T16:30:00Z --out friday.jsonl
+  tidegate record rollout.yaml --since 2026-11-23T02:00:00Z --until 1h --out friday.jsonl
   tidegate record rollout.yaml --candidate green | tidegate backtest rollout.yaml --metrics -"
 )]
 pub(super) struct Args {

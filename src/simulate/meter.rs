@@ -126,7 +126,7 @@ impl Meter {
 
     /// Takes in one period.
     fn meter(&mut self, bins: &[(Bin, [Condition; 2])]) {
-        let at = bins.first().map(|(bin, _)| bin.at).unwrap_or(START).as_millis() / 1000;
+        let at = bins.first().map_or(START, |(bin, _)| bin.at).as_millis() / 1000;
         for index in 0..self.kinds.len() {
             let input = &self.asked.inputs[index];
             let filled = input.absent_is_zero.then_some(0.0);
@@ -175,11 +175,11 @@ impl Meter {
         let series =
             |value: f64| (first..last).map(|n| Point { at: Timestamp::from_millis(n * period), value }).collect();
         let (Bound::Above(limit) | Bound::Below(limit)) = rule.bound;
-        let least = match &rule.source {
+        let enough = match &rule.source {
             MetricSource::CloudWatch(asked) => asked.samples.as_ref().map(|(_, least)| *least),
             MetricSource::Prometheus(_) => None,
         };
-        MetricReading { values: series(limit), samples: least.map(series).unwrap_or_default() }
+        MetricReading { values: series(limit), samples: enough.map(series).unwrap_or_default() }
     }
 }
 

@@ -14,6 +14,8 @@ mod regression;
 mod rollout;
 pub mod scenario;
 mod survey;
+#[cfg(test)]
+mod tests;
 pub mod world;
 
 pub use figures::{Chance, Figures};

@@ -31,10 +31,10 @@ impl FromStr for Service {
                 "errors" => service.errors = percent(value).filter(|share| *share < 1.0).ok_or_else(wrong)?,
                 "median" => {
                     service.median =
-                        span(value).map(|span| span.as_secs_f64()).filter(|s| *s > 0.0).ok_or_else(wrong)?
+                        span(value).map(|span| span.as_secs_f64()).filter(|s| *s > 0.0).ok_or_else(wrong)?;
                 }
                 "spread" => {
-                    service.sigma = value.parse().ok().filter(|s| (0.01..=3.0).contains(s)).ok_or_else(wrong)?
+                    service.sigma = value.parse().ok().filter(|s| (0.01..=3.0).contains(s)).ok_or_else(wrong)?;
                 }
                 _ => return Err(wrong()),
             }

@@ -137,7 +137,7 @@ impl Rehearsal {
         });
         let meters = self.meters.iter().zip(0..).map(|(meter, n)| meter.as_ref().map(|meter| meter.seeded(seed ^ n)));
         let account = Account::new(&plan, world, marks.unwrap_or_default(), meters.collect());
-        Run { machine: Machine::new(plan.clone()), account, now: start(seed), decided: None, held: false }.to_end()
+        Run { machine: Machine::new(plan.clone()), account, now: start(seed), decided: None, held: false }.end()
     }
 
     fn plan(&self, past: Option<Past>) -> Result<Plan, Refused> {
@@ -201,7 +201,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn to_end(mut self) -> Course {
+    fn end(mut self) -> Course {
         let mut event = Some(Event::Started { by: "simulate".to_owned() });
         let mut end = None;
         for _ in 0..EVENTS {

@@ -2,9 +2,9 @@
 
 use super::support::Sandbox;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 16] = [
     "validate", "plan", "run", "resume", "status", "history", "rollback", "abort", "pause", "continue", "approve",
-    "lab", "schema",
+    "simulate", "backtest", "record", "lab", "schema",
 ];
 
 #[test]

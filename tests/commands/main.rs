@@ -3,15 +3,18 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a test has no readers of its interface")]
 #![allow(clippy::disallowed_methods, reason = "what is tested is a process, which lives in the wall's time")]
 
+mod backtest;
 mod foreign;
 mod help;
 mod history;
 mod lab;
 mod pipes;
 mod plan;
+mod record;
 mod refusals;
 mod run;
 mod screen;
+mod simulate;
 mod support;
 mod validate;
 mod validate_many;

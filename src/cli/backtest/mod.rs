@@ -19,7 +19,7 @@ use crate::plan::{Action, ReleasePlan, compile};
 use crate::simulate::survey;
 use crate::spec::Spec;
 use past::PastBins;
-use trial::{End, Rules, Trial};
+use trial::{End, Rules, Trial, above, apart_at_most};
 
 /// Judge recorded metrics as the spec's compare and split gates would have.
 #[derive(Debug, clap::Args)]
@@ -110,6 +110,7 @@ fn judge<R: BufRead>(bins: &mut Bins<R>, rules: Rules, mut past: PastBins) -> Re
             .right("the candidate is compared with the stable slot in the same bins"));
     }
     let same = bins.pairs()?;
+    check_tolerance(&rules, bins.marks(Role::Stable), bins.marks(Role::Candidate))?;
     let past = past.into_past(bins.marks(Role::Stable), !same);
     let mut trial = Trial::new(rules, &past, bins.marks(Role::Candidate), first.0);
     trial.take(first.0, first.1);
@@ -117,6 +118,19 @@ fn judge<R: BufRead>(bins: &mut Bins<R>, rules: Rules, mut past: PastBins) -> Re
         trial.take(at, bin);
     }
     Ok(trial)
+}
+
+/// A candidate that is counted far above the stable slot's times would pass for faster than it is.
+fn check_tolerance(rules: &Rules, own: &[f64], other: &[f64]) -> Result<(), Wrong> {
+    let (above, tolerated) = (above(own, other), rules.rule.latency.slower);
+    if above <= apart_at_most(tolerated) {
+        return Ok(());
+    }
+    let (above, percent) = (above * 100.0, tolerated * 100.0);
+    let what = format!(
+        "the candidate's times lie {above:.1} % above the stable slot's, and the spec tolerates {percent:.1} %"
+    );
+    Err(Wrong::new(what).right("record again with this spec, or set `latency.slower` in its compare gate"))
 }
 
 /// The spec's gates that can be put before counts.

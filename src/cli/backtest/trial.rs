@@ -13,8 +13,10 @@ use crate::traffic::Share;
 
 /// A past shorter than this teaches too little about how counts scatter beyond chance.
 const PAST_LEAST: Duration = Duration::from_secs(12 * 3600);
-/// By how much a recording's times may differ from what the spec tolerates before that is told.
+/// By which part of what the spec tolerates a recording's times may be off …
 const TOLERANCE_LIKE: f64 = 0.1;
+/// … and by how much more, because times are rounded.
+const ROUNDING: f64 = 0.002;
 /// The most changes of the share that are remembered: the last.
 const SHARES_LIMIT: usize = 1024;
 
@@ -110,7 +112,7 @@ impl Trial {
             places.push(place);
             threshold.candidate = marks.get(place).copied().unwrap_or(threshold.candidate);
         }
-        notes.extend(tolerated(&rules.rule, past, marks));
+        notes.extend(stricter(&rules.rule, past, marks));
         notes.extend(learned(&rules.rule, past, marks));
         rules.compare.check = Check::Compare(Box::new(rules.rule.clone()));
         let standing = Standing::new(&rules.compare);
@@ -266,15 +268,24 @@ impl Trial {
     }
 }
 
-/// Tells where a recording counts the candidate's slow answers at other times than the spec would.
-fn tolerated(rule: &CompareRule, past: &Past, marks: &[f64]) -> Option<String> {
-    let meant = rule.latency.slower;
-    let above = past.marks.iter().zip(marks).map(|(own, other)| other / own.seconds - 1.0).fold(0.0, f64::max);
-    let like = (above - meant).abs() <= meant * TOLERANCE_LIKE;
-    (past.resolves && !like).then(|| {
+/// By how much the candidate's times lie above the stable slot's, at most; 0.03 is 3 %.
+pub(super) fn above(own: &[f64], other: &[f64]) -> f64 {
+    own.iter().zip(other).map(|(own, other)| other / own - 1.0).fold(0.0, f64::max)
+}
+
+/// The most that a recording's times may lie apart where the spec tolerates this: rounding is allowed.
+pub(super) fn apart_at_most(tolerated: f64) -> f64 {
+    tolerated * (1.0 + TOLERANCE_LIKE) + ROUNDING
+}
+
+/// Tells where a recording is stricter than the spec would be.
+fn stricter(rule: &CompareRule, past: &Past, marks: &[f64]) -> Option<String> {
+    let own: Vec<f64> = past.marks.iter().map(|mark| mark.seconds).collect();
+    let (above, meant) = (above(&own, marks), rule.latency.slower);
+    (past.resolves && above < meant * (1.0 - TOLERANCE_LIKE) - ROUNDING).then(|| {
         format!(
-            "the file counts the candidate's slow answers {:.1} % above the stable slot's times, the spec tolerates {:.1} %: \
-             judged as the file counts",
+            "the file counts the candidate's slow answers {:.1} % above the stable slot's times, the spec tolerates \
+             {:.1} %: judged as the file counts",
             above * 100.0,
             meant * 100.0
         )

@@ -183,7 +183,7 @@ impl<'de> Visitor<'de> for Object {
 fn misspelt(name: &str) -> Option<&'static str> {
     let plain = name.to_ascii_lowercase().replace('-', "_");
     let alike = |field: &&str| strsim::normalized_damerau_levenshtein(field, &plain);
-    let (meant, alike) = FIELDS.iter().map(|field| (*field, alike(&field))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (meant, alike) = FIELDS.iter().map(|field| (*field, alike(field))).max_by(|a, b| a.1.total_cmp(&b.1))?;
     (alike >= ALIKE || FIELDS.iter().any(|field| field.starts_with(&plain) && plain.len() > 2)).then_some(meant)
 }
 

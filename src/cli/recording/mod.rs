@@ -23,7 +23,8 @@
 //!
 //! The times of the two slots may be the same, or the candidate's a little above the stable slot's: then they
 //! pair up in order, and a candidate that is as fast has as few answers above its times as the stable slot
-//! above its own, with room for the difference.
+//! above its own, with room for the difference. The difference may be what the spec's compare gate tolerates, and no
+//! more; times that are the same are judged by the odds that the gate tolerates.
 //!
 //! # What may be wrong with it
 //!

@@ -106,7 +106,9 @@ impl<R: BufRead> Bins<R> {
             let ripe = self.waiting.first_key_value().is_some_and(|(at, _)| self.ended || *at < settled);
             if ripe {
                 let bin = self.waiting.pop_first();
-                bin.iter().for_each(|(at, bin)| self.measure(*at, bin));
+                if let Some((at, bin)) = &bin {
+                    self.measure(*at, bin);
+                }
                 return Ok(bin);
             }
             if self.ended {

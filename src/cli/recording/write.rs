@@ -38,7 +38,7 @@ impl Writer {
         if !marks.is_empty() {
             let mut limit = timed;
             let slower = marks.iter().zip(&counts.slower).map(|(mark, slower)| {
-                limit = within(*slower, limit);
+                limit = rounded(within(*slower, limit)).min(limit);
                 format!("\"{mark}\": {limit}")
             });
             let slower = slower.collect::<Vec<_>>().join(", ");
@@ -60,4 +60,9 @@ fn seconds(at: Timestamp) -> String {
     } else {
         format!("{}.{:03}", millis / 1000, millis % 1000)
     }
+}
+
+/// Interpolated counts are no finer than this.
+fn rounded(count: f64) -> f64 {
+    (count * 1e6).round() / 1e6
 }

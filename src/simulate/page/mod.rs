@@ -45,7 +45,7 @@ fn amount(number: f64) -> String {
     match number {
         n if n >= 99_500.0 => format!("{:.0}k", n / 1000.0),
         n if n >= 9_950.0 => format!("{:.1}k", n / 1000.0),
-        n if n >= 9.95 || n < 0.05 => format!("{n:.0}"),
+        n if !(0.05..9.95).contains(&n) => format!("{n:.0}"),
         n => format!("{n:.1}"),
     }
 }

@@ -34,23 +34,23 @@ pub fn picture(told: &Told<'_>) -> String {
          <rect class=\"page\" width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n",
         clean(&title(told))
     );
-    text(&mut svg, Text { x: EDGE, y: 32, size: 18, bold: true, faint: false }, &title(told));
+    text(&mut svg, &Text { x: EDGE, y: 32, size: 18, bold: true, faint: false }, &title(told));
     let runs =
         format!("{} each; the bar and the large figure are how many were rolled back", many(told.grid.runs, "rollout"));
-    text(&mut svg, Text { x: EDGE, y: 52, size: 12, bold: false, faint: true }, &runs);
+    text(&mut svg, &Text { x: EDGE, y: 52, size: 12, bold: false, faint: true }, &runs);
     for (column, rps) in told.grid.rates.iter().enumerate() {
         text(
             &mut svg,
-            Text { x: LEFT + column * CELL.0 + 10, y: TOP - 10, size: 13, bold: true, faint: false },
+            &Text { x: LEFT + column * CELL.0 + 10, y: TOP - 10, size: 13, bold: true, faint: false },
             &rate(*rps),
         );
     }
     for (row, regression) in told.grid.regressions.iter().enumerate() {
         let words = fit(&escape(&regression.words), WORDS, true);
         let y = TOP + row * CELL.1 + 28;
-        text(&mut svg, Text { x: EDGE, y, size: 13, bold: true, faint: false }, &words);
+        text(&mut svg, &Text { x: EDGE, y, size: 13, bold: true, faint: false }, &words);
         let right = if regression.is_fault() { "should go back" } else { "should be promoted" };
-        text(&mut svg, Text { x: EDGE, y: y + 17, size: 11, bold: false, faint: true }, right);
+        text(&mut svg, &Text { x: EDGE, y: y + 17, size: 11, bold: false, faint: true }, right);
     }
     for (n, cell) in told.cells.iter().enumerate() {
         let place = (LEFT + n % columns.max(1) * CELL.0, TOP + n / columns.max(1) * CELL.1);
@@ -67,12 +67,12 @@ fn title(told: &Told<'_>) -> String {
 fn foot(svg: &mut String, height: usize, told: &Told<'_>) {
     let place = |y| Text { x: EDGE, y, size: 11, bold: false, faint: true };
     let harm = "harmed: requests that failed or were slow because of the release, mean and 95th of 100 rollouts";
-    text(svg, place(height - 52), harm);
-    text(svg, place(height - 34), &trust(told.grid.runs));
+    text(svg, &place(height - 52), harm);
+    text(svg, &place(height - 34), &trust(told.grid.runs));
     let mut gates: Vec<String> = told.untried.iter().map(|untried| escape(&untried.gate)).collect();
     gates.dedup();
     let untried = if gates.is_empty() { "nothing".to_owned() } else { gates.join(", ") };
-    text(svg, place(height - 16), &fit(&format!("not simulated: {untried}"), 110, true));
+    text(svg, &place(height - 16), &fit(&format!("not simulated: {untried}"), 110, true));
 }
 
 /// One cell: green where rollouts end as they should, red where they do not.
@@ -102,11 +102,11 @@ fn draw(svg: &mut String, (x, y): (usize, usize), cell: &Cell) {
         y + 30
     );
     let at = |y: usize, size, bold, faint| Text { x: x + 10, y, size, bold, faint };
-    text(svg, at(y + 22, 16, true, false), &percent(figures.rolled_back.share()));
+    text(svg, &at(y + 22, 16, true, false), &percent(figures.rolled_back.share()));
     let undecided = figures.undecided.share();
     if undecided > 0.0 {
         let words = format!("{} undecided", percent(undecided));
-        text(svg, Text { x: x + 72, y: y + 21, size: 11, bold: false, faint: true }, &words);
+        text(svg, &Text { x: x + 72, y: y + 21, size: 11, bold: false, faint: true }, &words);
     }
     let short = |time: Duration| span(Duration::from_secs(time.as_secs()));
     let time = match (figures.detected.filter(|_| fault), figures.to_promotion) {
@@ -114,12 +114,13 @@ fn draw(svg: &mut String, (x, y): (usize, usize), cell: &Cell) {
         (None, Some(promoted)) => format!("to 95 % in {}", short(promoted)),
         (None, None) => "never promoted".to_owned(),
     };
-    text(svg, at(y + 48, 11, false, false), &time);
+    text(svg, &at(y + 48, 11, false, false), &time);
     let harm = format!("harmed {}, p95 {}", amount(figures.harmed), amount(figures.harmed_p95));
-    text(svg, at(y + 61, 11, false, true), &harm);
+    text(svg, &at(y + 61, 11, false, true), &harm);
 }
 
 /// Where and how words stand.
+#[derive(Clone, Copy)]
 struct Text {
     x: usize,
     y: usize,
@@ -128,8 +129,8 @@ struct Text {
     faint: bool,
 }
 
-fn text(svg: &mut String, how: Text, words: &str) {
-    let Text { x, y, size, bold, faint } = how;
+fn text(svg: &mut String, how: &Text, words: &str) {
+    let Text { x, y, size, bold, faint } = *how;
     let (class, color) = if faint { ("faint", "#57606a") } else { ("ink", "#1f2328") };
     let weight = if bold { " font-weight=\"600\"" } else { "" };
     let words = clean(words);

@@ -24,7 +24,7 @@ pub fn table(told: &Told<'_>) -> String {
         grid.seed
     );
     let head = ["rps", "rolled back", "undecided", "found in", "95 % in", "harmed", "p95"];
-    text.push_str(&line(head.map(str::to_owned)));
+    text.push_str(&line(&head.map(str::to_owned)));
     for regression in &grid.regressions {
         let _ = writeln!(text, "{}", escape(&regression.words));
         for cell in told.cells.iter().filter(|cell| cell.regression == *regression) {
@@ -43,7 +43,7 @@ fn row(rate: f64, figures: &Figures) -> String {
     let chance = |chance: Chance| format!("{} ({})", percent(chance.share()), count(chance.of));
     let time =
         |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), |time| span(Duration::from_secs(time.as_secs())));
-    line([
+    line(&[
         rate.to_string(),
         chance(figures.rolled_back),
         chance(figures.undecided),
@@ -54,7 +54,7 @@ fn row(rate: f64, figures: &Figures) -> String {
     ])
 }
 
-fn line(cells: [String; 7]) -> String {
+fn line(cells: &[String; 7]) -> String {
     const WIDTHS: [usize; 7] = [6, 13, 13, 9, 9, 14, 6];
     let padded = cells
         .iter()
