@@ -1,34 +1,37 @@
 //! The split gate: does the candidate get the share of the requests that its weight says?
 //!
-//! Under a weight of `w` every request goes to the candidate with chance `w`, whatever came before, so the
-//! candidate's part of a bin is binomial. The claim that is bet against: its odds are within a factor of
-//! `odds` of `w/(1-w)`. Each expert bets on odds further away, in one direction, with the likelihood ratio
-//! against the end of that range: it is 1 on average at that end and, because the ratio is monotone in the
-//! candidate's requests, at most 1 everywhere within. Its square root is at most 1 too (Jensen) and is used
-//! instead: keep-alive makes requests come in runs. In a bin in which the weight changed, the claim is that
-//! the odds are within the tolerated range of any of the weights that were in force.
+//! Under the claim that the split is right, the candidate's requests in a bin of n are binomial, with odds that
+//! are off by at most a tolerated factor. Experts bet on odds beyond it, in both directions, by likelihood
+//! ratios against the nearest odds that are tolerated. A binomial's likelihood ratio is monotone, so its mean
+//! is greatest there among all tolerated odds, and is 1 there: an e-value, and their capital as for `compare`.
+//! Where the weight changed around a bin, the claim is that the odds are those of any weight in force, give or
+//! take the factor.
 
 use std::time::Duration;
 
-use libm::{log as ln, log1p};
+use libm::log as ln;
 
-use super::compare::Feed;
 use super::compare::capital::Capital;
-use super::compare::ledger::Ledger;
+use super::compare::intake::{Intake, Manner};
+use super::compare::{Feed, flaw_of};
 use super::{Verdict, Window};
 use crate::clock::Timestamp;
-use crate::count::{Bin, Counts};
+use crate::count::Bin;
 use crate::text::count;
 use crate::traffic::Share;
 
-/// How much further away than tolerated an expert looks, as a factor on the odds.
-const EFFECTS: [f64; 4] = [1.3, 2.0, 10.0, 100.0];
-/// The part of the capital that is not bet.
-const CASH: f64 = 0.1;
-/// The part that is dealt out again after each bin, so that a split that goes wrong late is found too.
+/// By what factors beyond the tolerated one the odds are suspected to be off.
+const BEYOND: [f64; 4] = [1.5, 3.0, 10.0, 100.0];
+/// What part of the capital bets on the split being right.
+const CASH: f64 = 0.2;
+/// What part of everything is dealt out again in a minute.
 const DEALT_AGAIN: f64 = 0.02;
-/// How long after a change the weight before it may still be in force: nodes take a new one up one by one.
-const LINGERS: Duration = Duration::from_secs(30);
+/// From this capital on nothing passes.
+const DOUBT: f64 = 3.0;
+/// How long after a change of the weights requests may still follow the old ones.
+const SETTLES: Duration = Duration::from_secs(60);
+/// How long a change may have been in force before it was seen.
+const UNSEEN: Duration = Duration::from_secs(20);
 
 /// How far the observed share may be from the configured one.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,127 +50,133 @@ impl Default for SplitRule {
     }
 }
 
-/// A split check in progress: a fold over the bins that looks have brought.
+/// A split check in progress.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Split {
-    /// Since when bins count; `None` before the first look.
-    since: Option<Timestamp>,
-    ledger: Ledger<Tally>,
+    intake: Intake<Routed>,
 }
 
-/// What closed bins came to.
+/// What closed bins add up to.
 #[derive(Clone, Debug, PartialEq, Default)]
-struct Tally {
+struct Routed {
     capital: Capital,
-    /// Requests of both slots.
-    all: f64,
-    /// Those that the candidate got.
-    got: f64,
-    /// The least and the most that its weights would have given it.
+    stable: f64,
+    candidate: f64,
+    /// The least and the most that the weights would have given the candidate.
     due: (f64, f64),
-    /// The start of the last bin that counted.
-    last: Option<Timestamp>,
 }
 
 impl Split {
-    /// Takes in the bins of one look, in any order, new and old. Bins with counts that cannot be say nothing.
+    /// Takes in the bins of one look. A slot that is absent from a bin had no requests in it.
     pub fn take(&mut self, rule: &SplitRule, bins: &[Bin], window: Window<'_>) -> Verdict {
-        if self.since.is_none_or(|since| since < window.rollout) {
-            let tally = Tally { capital: Capital::new(prior()), ..Tally::default() };
-            *self = Self { since: Some(window.rollout), ledger: Ledger::new(tally, window.rollout) };
-        }
         let span = rule.feed.span();
-        let fold = |tally: &mut Tally, bin: &Bin| tally.add(rule, window, bin);
-        self.ledger.take(bins.iter().filter(|bin| parts(bin).is_some()), span, window.now, fold);
-        self.ledger.freeze(span, window.now, fold);
-        self.judge(rule, window)
+        let shares = |bin: &Bin| shares(window.course, bin.at.before(SETTLES), bin.at + span + UNSEEN);
+        let manner = Manner {
+            span,
+            wrong,
+            useful: |bin: &Bin| shares(bin).1 > Share::NONE,
+            fold: |routed: &mut Routed, bin: &Bin| routed.add(rule, shares(bin), requests(bin)),
+        };
+        self.intake.take(bins, window, Routed::new, &manner);
+        self.judge(rule)
     }
 
-    fn judge(&self, rule: &SplitRule, window: Window<'_>) -> Verdict {
-        let tally = self.ledger.state();
-        if tally.all <= 0.0 {
-            return Verdict::inconclusive("no closed bin with requests yet");
+    fn judge(&self, rule: &SplitRule) -> Verdict {
+        let routed = self.intake.state();
+        let capital = routed.capital.amount();
+        if capital >= 1.0 / rule.alpha {
+            return Verdict::fail(format!("{}; {}", routed.said(), routed.cause()));
         }
-        if tally.capital.amount() >= 1.0 / rule.alpha {
-            let cause = if tally.got < tally.due.0 {
-                "another rule may come first, clients stick to the stable slot, or the candidate hangs"
-            } else {
-                "clients stick to the candidate, or another rule sends it more"
-            };
-            return Verdict::fail(format!("{}; {cause}", tally.shares()));
+        if let Some(flaw) = self.intake.flaw() {
+            return Verdict::inconclusive(flaw);
         }
-        match tally.last.filter(|last| *last >= window.step) {
-            Some(last) => Verdict::pass(tally.shares(), last),
-            None => Verdict::inconclusive("no data from after the step began yet"),
+        match self.intake.fresh() {
+            None => Verdict::inconclusive("no closed bin lies wholly within the step yet"),
+            Some(_) if capital >= DOUBT => Verdict::inconclusive(format!("not yet sure: {}", routed.said())),
+            Some(_) if routed.stable <= 0.0 || routed.candidate <= 0.0 => Verdict::inconclusive(routed.said()),
+            Some(from) => Verdict::pass(routed.said(), from),
         }
     }
 }
 
-impl Tally {
-    fn add(&mut self, rule: &SplitRule, window: Window<'_>, bin: &Bin) {
-        let Some((stable, candidate)) = parts(bin) else { return };
-        let (least, most) = shares_during(window.course, bin.at.before(LINGERS), bin.at + rule.feed.span());
-        if stable + candidate <= 0.0 || most == Share::NONE {
+impl Routed {
+    fn new() -> Self {
+        let each = (1.0 - CASH) / (2 * BEYOND.len()) as f64;
+        let mut prior = vec![CASH];
+        prior.extend([each; 2 * BEYOND.len()]);
+        Self { capital: Capital::new(prior), ..Self::default() }
+    }
+
+    /// Adds what a bin counted while the candidate's share was at least the one and at most the other.
+    fn add(&mut self, rule: &SplitRule, (least, most): (Share, Share), (stable, candidate): (f64, f64)) {
+        if most == Share::NONE {
             return;
         }
-        let weights = (least.percent() / 100.0, most.percent() / 100.0);
-        self.capital.grow(&evidence(rule.odds, weights, stable, candidate), DEALT_AGAIN);
-        self.all += stable + candidate;
-        self.got += candidate;
-        self.due.0 += weights.0 * (stable + candidate);
-        self.due.1 += weights.1 * (stable + candidate);
-        self.last = Some(bin.at);
+        let due = |share: Share| f64::from(share.permille()) / 1000.0 * (stable + candidate);
+        self.stable += stable;
+        self.candidate += candidate;
+        self.due = (self.due.0 + due(least), self.due.1 + due(most));
+        let mut evidence = vec![0.0];
+        let (low, high) = (odds(least) / rule.odds, odds(most) * rule.odds);
+        for (edge, beyond) in [(high, BEYOND), (low, BEYOND.map(|factor| 1.0 / factor))] {
+            let likelier = |factor: f64| {
+                // No share is less than nothing or more than everything: nobody bets on it.
+                if edge <= 0.0 || !edge.is_finite() {
+                    return 0.0;
+                }
+                let grown = ln((1.0 + edge) / (1.0 + edge * factor));
+                candidate * (ln(factor) + grown) + stable * grown
+            };
+            evidence.extend(beyond.map(likelier));
+        }
+        self.capital.grow(&evidence, DEALT_AGAIN * rule.feed.span().as_secs_f64() / 60.0);
     }
 
-    fn shares(&self) -> String {
-        let percent = |part: f64| format!("{:.1} %", 100.0 * part / self.all);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, checked to be one")]
-        let all = count(self.all.round() as u64);
+    fn said(&self) -> String {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, at most 10^15")]
+        let all = (self.stable + self.candidate).round().min(1e15) as u64;
+        let percent = |part: f64| format!("{:.1} %", 100.0 * part / (self.stable + self.candidate).max(1.0));
         let (least, most) = (percent(self.due.0), percent(self.due.1));
-        let due = if least == most { most } else { format!("{least} to {most}") };
-        format!("its weight gives the candidate {due} of {all} requests, it got {}", percent(self.got))
+        let given = if least == most { most } else { format!("{least} to {most}") };
+        let got = percent(self.candidate);
+        format!("the rule gives the candidate {given} of {} requests, it got {got}", count(all))
+    }
+
+    fn cause(&self) -> &'static str {
+        if self.candidate < self.due.0 {
+            "another rule may come first, the candidate may drop them, or clients stick to the stable slot"
+        } else {
+            "clients may stick to the candidate, or another rule sends it more"
+        }
     }
 }
 
-/// Requests of the stable slot and of the candidate. A slot that is absent while the other is not got none;
-/// `None` when neither was seen, or when these are no counts.
-fn parts(bin: &Bin) -> Option<(f64, f64)> {
-    let requests = |counts: &Option<Counts>| counts.as_ref().map_or(0.0, |counts| counts.requests);
-    let (stable, candidate) = (requests(&bin.stable), requests(&bin.candidate));
-    let is_count = |count: f64| count.is_finite() && count >= 0.0;
-    let seen = bin.stable.is_some() || bin.candidate.is_some();
-    (seen && is_count(stable) && is_count(candidate)).then_some((stable, candidate))
+fn odds(share: Share) -> f64 {
+    f64::from(share.permille()) / f64::from(share.rest().permille())
 }
 
-/// The least and the most that was in force from `from` to `to`.
-fn shares_during(course: &[(Timestamp, Share)], from: Timestamp, to: Timestamp) -> (Share, Share) {
+fn requests(bin: &Bin) -> (f64, f64) {
+    let of = |counts: &Option<crate::count::Counts>| counts.as_ref().map_or(0.0, |counts| counts.requests);
+    (of(&bin.stable), of(&bin.candidate))
+}
+
+/// Whatever is wrong with response times does not matter here.
+fn wrong(bin: &Bin) -> Option<String> {
+    [&bin.stable, &bin.candidate].into_iter().flatten().find_map(|counts| {
+        let counted = crate::count::Counts { timed: 0.0, slower: Vec::new(), ..counts.clone() };
+        flaw_of(&counted, 0)
+    })
+}
+
+/// The least and the most that was in force from one moment to another.
+fn shares(course: &[(Timestamp, Share)], from: Timestamp, to: Timestamp) -> (Share, Share) {
     let before = course.iter().rev().find(|(since, _)| *since <= from).map_or(Share::NONE, |(_, share)| *share);
     let during = course.iter().filter(|(since, _)| from < *since && *since < to).map(|(_, share)| *share);
     during.fold((before, before), |(least, most), share| (least.min(share), most.max(share)))
 }
 
-fn prior() -> Vec<f64> {
-    let each = (1.0 - CASH) / (2 * EFFECTS.len()) as f64;
-    std::iter::once(CASH).chain(std::iter::repeat_n(each, 2 * EFFECTS.len())).collect()
-}
-
-/// Natural logarithms of the experts' e-values for one bin under the least and the most of its weights, cash
-/// first. A weight of nothing can have no less, one of everything no more.
-fn evidence(tolerated: f64, (least, most): (f64, f64), stable: f64, candidate: f64) -> Vec<f64> {
-    let odds = |weight: f64| weight / (1.0 - weight);
-    let ratio = |end: f64, far: f64| {
-        if end <= 0.0 || !far.is_finite() {
-            return 0.0;
-        }
-        let stables = log1p(end) - log1p(far);
-        0.5 * (candidate * (ln(far / end) + stables) + stable * stables)
-    };
-    let (low, high) = (odds(least) / tolerated, odds(most) * tolerated);
-    let both = EFFECTS.iter().flat_map(|effect| [ratio(low, low / effect), ratio(high, high * effect)]);
-    std::iter::once(0.0).chain(both).collect()
-}
-
 impl SplitRule {
+    #[expect(clippy::unused_self, reason = "every kind of gate is asked for its question alike")]
     pub(super) fn question(&self) -> String {
         "the candidate gets the requests that its weight says".to_owned()
     }
@@ -176,88 +185,127 @@ impl SplitRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::count::Counts;
     use crate::gate::Outcome;
 
-    fn at(minute: u64) -> Timestamp {
-        Timestamp::from_millis(6_000_000 + minute * 60_000)
+    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn minute(n: u64) -> Timestamp {
+        START + Duration::from_secs(60 * n)
     }
 
-    fn bin(minute: u64, stable: Option<f64>, candidate: Option<f64>) -> Bin {
-        let counts = |requests| Counts { requests, ..Counts::default() };
-        Bin { at: at(minute), stable: stable.map(counts), candidate: candidate.map(counts) }
+    fn slot(requests: f64) -> Option<Counts> {
+        (requests > 0.0).then(|| Counts { requests, ..Counts::default() })
     }
 
-    /// What is said when the candidate has had `share` since the first minute and these bins are looked at twice.
-    fn verdict(permille: u16, bins: &[Bin]) -> Verdict {
-        let course = [(at(0), Share::from_permille(permille).unwrap())];
+    fn bins(minutes: u64, stable: f64, candidate: f64) -> Vec<Bin> {
+        (0..minutes).map(|n| Bin { at: minute(n), stable: slot(stable), candidate: slot(candidate) }).collect()
+    }
+
+    /// What two looks say of such minutes at 10 %.
+    fn verdict(stable: f64, candidate: f64) -> Verdict {
+        let course = [(START, Share::from_permille(100).unwrap())];
         let window = Window {
-            rollout: at(0),
-            exposed: Some(at(0)),
-            step: at(0),
-            deadline: at(99),
+            rollout: START,
+            exposed: Some(START),
+            step: START,
+            deadline: minute(60),
             course: &course,
-            now: at(50),
+            now: minute(11),
         };
         let mut split = Split::default();
-        let _ = split.take(&SplitRule::default(), bins, window);
-        split.take(&SplitRule::default(), bins, window)
+        let bins = bins(10, stable, candidate);
+        split.take(&SplitRule::default(), &bins, window);
+        split.take(&SplitRule::default(), &bins, window)
     }
 
     #[test]
-    fn a_split_that_is_as_configured_passes() {
-        let bins: Vec<Bin> =
-            (1..40).map(|minute| bin(minute, Some(900.0), Some(100.0 + (minute % 7) as f64))).collect();
-        let verdict = verdict(100, &bins);
-        assert_eq!((verdict.outcome, verdict.data_from), (Outcome::Pass, Some(at(39))));
+    fn a_split_as_configured_passes() {
+        let verdict = verdict(900.0, 100.0);
+        assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
+        assert_eq!(verdict.data_from, Some(minute(0)));
+        assert_eq!(verdict.evidence, "the rule gives the candidate 9.0 % to 10.0 % of 10,000 requests, it got 10.0 %");
     }
 
     #[test]
-    fn a_candidate_that_gets_nothing_is_told_with_the_likely_causes() {
-        let bins: Vec<Bin> = (1..6).map(|minute| bin(minute, Some(1000.0), None)).collect();
-        let verdict = verdict(100, &bins);
+    fn a_tolerated_deviation_passes() {
+        assert_eq!(verdict(890.0, 118.0).outcome, Outcome::Pass);
+        assert_eq!(verdict(9000.0, 820.0).outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn too_few_requests_are_told_with_their_likely_cause() {
+        let verdict = verdict(1000.0, 3.0);
         assert_eq!(verdict.outcome, Outcome::Fail);
-        let said = "its weight gives the candidate 10.0 % of 5,000 requests, it got 0.0 %; another rule may come first";
-        assert!(verdict.evidence.starts_with(said), "{}", verdict.evidence);
+        assert!(verdict.evidence.contains("of 10,030 requests, it got 0.3 %; another rule"), "{}", verdict.evidence);
+        assert!(verdict.evidence.len() <= 200);
     }
 
     #[test]
-    fn a_candidate_that_gets_too_much_is_told_too() {
-        let bins: Vec<Bin> = (1..6).map(|minute| bin(minute, Some(600.0), Some(400.0))).collect();
-        assert_eq!(verdict(100, &bins).outcome, Outcome::Fail);
+    fn too_many_requests_are_told_with_their_likely_cause() {
+        let verdict = verdict(700.0, 300.0);
+        assert_eq!(verdict.outcome, Outcome::Fail);
+        assert!(verdict.evidence.contains("stick to the candidate"), "{}", verdict.evidence);
     }
 
     #[test]
-    fn around_a_change_of_weight_either_is_right() {
-        assert_eq!(verdict(100, &[bin(0, Some(10_000.0), None)]).outcome, Outcome::Pass);
-        assert_eq!(verdict(100, &[bin(0, Some(9_000.0), Some(1_000.0))]).outcome, Outcome::Pass);
-        assert_eq!(verdict(100, &[bin(0, Some(5_000.0), Some(5_000.0))]).outcome, Outcome::Fail);
+    fn a_candidate_that_is_absent_has_no_requests() {
+        assert_eq!(verdict(1000.0, 0.0).outcome, Outcome::Fail);
+        assert_eq!(verdict(4.0, 0.0).outcome, Outcome::Inconclusive);
+        assert_eq!(verdict(0.0, 0.0).outcome, Outcome::Inconclusive);
     }
 
     #[test]
-    fn counts_that_cannot_be_say_nothing() {
-        for wrong in [f64::NAN, -1.0, f64::INFINITY] {
-            let bins: Vec<Bin> = (1..6).map(|minute| bin(minute, Some(wrong), Some(1.0))).collect();
-            assert_eq!(verdict(100, &bins).outcome, Outcome::Inconclusive, "{wrong}");
-        }
+    fn counts_that_cannot_be_never_pass() {
+        let course = [(START, Share::from_permille(100).unwrap())];
+        let window = Window {
+            rollout: START,
+            exposed: Some(START),
+            step: START,
+            deadline: minute(60),
+            course: &course,
+            now: minute(11),
+        };
+        let mut bins = bins(10, 900.0, 100.0);
+        bins[4].stable = Some(Counts { requests: f64::NAN, ..Counts::default() });
+        let mut split = Split::default();
+        split.take(&SplitRule::default(), &bins, window);
+        let verdict = split.take(&SplitRule::default(), &bins, window);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive);
+        assert!(verdict.evidence.contains("requests is NaN"), "{}", verdict.evidence);
     }
 
     #[test]
-    fn no_expert_gains_on_average_within_what_is_tolerated() {
-        for (weight, tolerated) in [(0.1, 1.25), (0.5, 1.25), (0.01, 2.0)] {
-            for end in [1.0 / tolerated, 1.0, tolerated] {
-                let odds = weight / (1.0 - weight) * end;
-                let (chance, requests): (f64, u32) = (odds / (1.0 + odds), 30);
-                let mut mean = vec![0.0; 2 * EFFECTS.len() + 1];
-                let mut probability = (1.0 - chance).powi(30);
-                for got in 0..=requests {
-                    let (got_f, rest) = (f64::from(got), f64::from(requests - got));
-                    for (mean, ln) in mean.iter_mut().zip(evidence(tolerated, (weight, weight), rest, got_f)) {
-                        *mean += probability * ln.exp();
-                    }
-                    probability *= rest / (got_f + 1.0) * chance / (1.0 - chance);
-                }
-                assert!(mean.iter().all(|mean| *mean <= 1.0 + 1e-9), "{weight} {end}: {mean:?}");
-            }
+    fn around_a_change_of_weight_any_share_in_force_is_right() {
+        let share = |permille| Share::from_permille(permille).unwrap();
+        let course = [(START, share(100)), (minute(5), share(500))];
+        let shares = |from, to| shares(&course, minute(from), minute(to));
+        assert_eq!(shares(3, 4), (share(100), share(100)));
+        assert_eq!(shares(4, 6), (share(100), share(500)));
+        assert_eq!(shares(5, 6), (share(500), share(500)));
+        let mut routed = Routed::new();
+        routed.add(&SplitRule::default(), shares(4, 6), (700.0, 300.0));
+        assert!(routed.capital.amount() < DOUBT);
+        routed.add(&SplitRule::default(), shares(4, 6), (200.0, 800.0));
+        assert!(routed.capital.amount() > 1000.0);
+    }
+
+    #[test]
+    fn evidence_is_1_on_average_at_the_edge_of_what_is_tolerated() {
+        for edge in [1.25, 1.0 / 1.25, 1.0] {
+            let share = Share::from_permille(300).unwrap();
+            let p = odds(share) * edge / (1.0 + odds(share) * edge);
+            let mean: f64 = (0..=12_u32)
+                .map(|x| {
+                    let mut routed = Routed::new();
+                    routed.add(&SplitRule::default(), (share, share), (f64::from(12 - x), f64::from(x)));
+                    let ways = (0..x).fold(1.0, |ways, k| ways * f64::from(12 - k) / f64::from(k + 1));
+                    ways * p.powi(x.try_into().unwrap())
+                        * (1.0 - p).powi((12 - x).try_into().unwrap())
+                        * routed.capital.amount()
+                })
+                .sum();
+            assert!(mean <= 1.0 + 1e-9, "{edge}: {mean}");
         }
     }
 }

@@ -139,9 +139,6 @@ fn gates(plan: &Plan, page: Page) -> String {
         if let Some(learned) = learned(gate) {
             text.push_str(&hang("    ", 4, &escape(&format!("learned from {learned}")), page.width));
         }
-        if gate.watch {
-            text.push_str(&hang("    ", 4, "only tells: it stops no step and ends no rollout", page.width));
-        }
     }
     let does = |policy| match policy {
         OnTrouble::Rollback => "go back",
