@@ -86,6 +86,8 @@
 //! | prints a sentence | `report` |
 //! | chooses an exit code | `cli` |
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
+//! | says what a spec would do to a bad release | `simulate` |
+//! | knows the file of recorded counts | `cli/recording` |
 //! | makes up traffic | `simulate/world.rs` |
 
 pub mod clock;

@@ -8,7 +8,7 @@ use super::trial::{Account, End, Total};
 use crate::clock::span;
 use crate::gate::compare::Bounds;
 use crate::report::Style;
-use crate::text::{escape, hang, many, pad};
+use crate::text::{count, escape, hang, many, pad};
 
 /// The version of the object.
 const FORMAT: u64 = 1;
@@ -77,7 +77,13 @@ fn proven(bounds: Bounds) -> Option<String> {
 
 fn counted(total: Total) -> String {
     let share = if total.requests > 0.0 { total.errors / total.requests * 100.0 } else { 0.0 };
-    format!("{:.0} requests, {:.0} failed ({share:.2} %), in {}", total.requests, total.errors, many(total.bins, "bin"))
+    let (requests, errors) = (whole(total.requests), whole(total.errors));
+    format!("{requests} requests, {errors} failed ({share:.2} %), in {}", many(total.bins, "bin"))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a sum of counts, none of them negative")]
+fn whole(sum: f64) -> String {
+    count(sum.round() as u64)
 }
 
 fn ramp(account: &Account) -> String {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::grid::Cell;
+use super::super::regression::Regression;
 use super::{Told, amount, percent, rate, trust};
 use crate::clock::span;
 use crate::text::{escape, fit, many};
@@ -14,8 +15,9 @@ const LEFT: usize = 170;
 const TOP: usize = 84;
 const EDGE: usize = 20;
 const FOOT: usize = 76;
-/// The most letters of a regression that are shown.
-const WORDS: usize = 22;
+/// The most letters of a regression's word that are shown, and the most of its words.
+const LETTERS: usize = 17;
+const WORDS: usize = 3;
 
 /// Colours are given twice: as attributes for viewers that know no style sheets, and by class for a dark page.
 const STYLE: &str = "text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}\
@@ -46,11 +48,7 @@ pub fn picture(told: &Told<'_>) -> String {
         );
     }
     for (row, regression) in told.grid.regressions.iter().enumerate() {
-        let words = fit(&escape(&regression.words), WORDS, true);
-        let y = TOP + row * CELL.1 + 28;
-        text(&mut svg, &Text { x: EDGE, y, size: 13, bold: true, faint: false }, &words);
-        let right = if regression.is_fault() { "should go back" } else { "should be promoted" };
-        text(&mut svg, &Text { x: EDGE, y: y + 17, size: 11, bold: false, faint: true }, right);
+        named(&mut svg, TOP + row * CELL.1 + 22, regression);
     }
     for (n, cell) in told.cells.iter().enumerate() {
         let place = (LEFT + n % columns.max(1) * CELL.0, TOP + n / columns.max(1) * CELL.1);
@@ -73,6 +71,18 @@ fn foot(svg: &mut String, height: usize, told: &Told<'_>) {
     gates.dedup();
     let untried = if gates.is_empty() { "nothing".to_owned() } else { gates.join(", ") };
     text(svg, &place(height - 16), &fit(&format!("not simulated: {untried}"), 110, true));
+}
+
+/// A regression's words, one below the other, and what should become of it.
+fn named(svg: &mut String, y: usize, regression: &Regression) {
+    let mut y = y;
+    for word in regression.words.split(',').take(WORDS) {
+        let how = Text { x: EDGE, y, size: 13, bold: true, faint: false };
+        text(svg, &how, &fit(&escape(word), LETTERS, true));
+        y += 15;
+    }
+    let right = if regression.is_fault() { "should go back" } else { "should be promoted" };
+    text(svg, &Text { x: EDGE, y: y + 1, size: 11, bold: false, faint: true }, right);
 }
 
 /// One cell: green where rollouts end as they should, red where they do not.
@@ -106,7 +116,7 @@ fn draw(svg: &mut String, (x, y): (usize, usize), cell: &Cell) {
     let undecided = figures.undecided.share();
     if undecided > 0.0 {
         let words = format!("{} undecided", percent(undecided));
-        text(svg, &Text { x: x + 72, y: y + 21, size: 11, bold: false, faint: true }, &words);
+        text(svg, &Text { x: x + 68, y: y + 21, size: 10, bold: false, faint: true }, &words);
     }
     let short = |time: Duration| span(Duration::from_secs(time.as_secs()));
     let time = match (figures.detected.filter(|_| fault), figures.to_promotion) {
