@@ -32,11 +32,10 @@ Gates. No data is never a pass.
     needs the state and history of alarm web-5xx
   tasks: tasks are healthy within 5m and fewer than 3 crash
     needs the service's tasks and the load balancer's health checks
-  split: the candidate gets the requests that its weight says
+  split (only watches): the candidate gets the requests that its weight says
     needs requests in both slots, by the load balancer's own count every 1m
-    only tells: it stops no step and ends no rollout
   When a gate fails: go back. When the runner is told to stop: go back. When somebody else writes
-  the rule: go back.
+  the rule: go back. Nothing follows from a gate that only watches.
 
 The way back, from any step before the commit; a person is called after 30m.
   1. only if web-blue has no healthy target: give it back its 4 tasks of web:1
