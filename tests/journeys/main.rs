@@ -8,6 +8,7 @@ mod faults;
 mod kills;
 mod operators;
 mod outages;
+mod outer;
 mod rehearsals;
 mod signals;
 mod strangers;
