@@ -79,6 +79,7 @@
 //! | says where a rollout stands | `machine/progress.rs` |
 //! | turns 10 % into a weight | `traffic.rs` |
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
+//! | asks a webhook or a command, and waits for nobody | `cloud/outside` |
 //! | makes it safe to kill the process | `engine/mod.rs` (order), `journal/mod.rs` (durability) |
 //! | keeps two runners from driving one rule | `store/claim.rs` |
 //! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |

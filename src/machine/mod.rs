@@ -320,11 +320,13 @@ impl Machine {
         self.wait = Wait::Until(self.memory.now + span, effect);
     }
 
-    /// Whether a gate has a part in a look now: somebody else is asked only so often.
+    /// Whether a gate has a part in a look now: somebody else is asked only so often, and not once nothing
+    /// would follow.
     fn is_due(&self, index: usize) -> bool {
-        let (gate, standing) = (self.plan.gates.get(index), self.memory.standings.get(index));
-        let due = gate.zip(standing).map(|(gate, its)| its.is_due(gate, self.memory.step_since, self.memory.now));
-        due.unwrap_or(false)
+        let memory = &self.memory;
+        let Some((gate, standing)) = self.plan.gates.get(index).zip(memory.standings.get(index)) else { return false };
+        let vain = memory.committed && gate.is_outside();
+        !vain && standing.is_due(gate, memory.step_since, memory.now)
     }
 
     fn finish(&mut self, outcome: Outcome, out: &mut Reaction) {

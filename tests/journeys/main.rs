@@ -4,10 +4,12 @@
 
 #![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
 
+mod comparisons;
 mod faults;
 mod kills;
 mod operators;
 mod outages;
+mod outer;
 mod rehearsals;
 mod signals;
 mod strangers;

@@ -67,7 +67,8 @@ fn read(series: &Series, rule: &BurnRule, to: Timestamp) -> Result<BurnReading, 
     let until = requests.iter().map(|point: &Point| point.at + MINUTE).max().unwrap_or_default();
     let burnt = |window: Duration| {
         let within = |point: &&Point| point.at >= until.before(window) && point.at < until;
-        let sum = |points: &[Point]| points.iter().filter(within).map(|point| point.value).sum::<f64>();
+        // An empty sum of floats is -0.
+        let sum = |points: &[Point]| points.iter().filter(within).fold(0.0, |sum, point| sum + point.value);
         Burnt { requests: sum(&requests), errors: sum(&errors) + sum(&refused) }
     };
     Ok(BurnReading { until, long: burnt(rule.long), short: burnt(rule.short) })

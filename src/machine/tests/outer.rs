@@ -157,3 +157,20 @@ fn somebody_elses_no_sends_the_rollout_back() {
         matches!(reason(outcome), Reason::Breach { gate, evidence, .. } if gate == "judge" && evidence == "so they say")
     );
 }
+
+#[test]
+fn after_the_commit_nobody_is_asked() {
+    let mut run = Run::of(judged(MINUTE));
+    let mut last = None;
+    while run.machine.outcome().is_none() {
+        if run.pending().is_some_and(is_look) {
+            let committed = run.machine.progress().committed;
+            let asked = look(&mut run, Some(GateOutcome::Pass));
+            assert!(!(asked && committed));
+            last = Some(committed);
+        } else {
+            run.go();
+        }
+    }
+    assert_eq!((last, run.machine.outcome()), (Some(true), Some(&Outcome::Promoted)));
+}
