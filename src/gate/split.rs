@@ -171,7 +171,7 @@ fn settled(course: &[(Timestamp, Share)], from: Timestamp, to: Timestamp) -> Opt
 
 impl SplitRule {
     pub(super) fn question(&self) -> String {
-        "the candidate gets the requests that its weight says".to_owned()
+        format!("the candidate gets the requests that its weight says, within a factor of {}", self.odds)
     }
 }
 
