@@ -22,9 +22,9 @@ pub(in crate::gate) struct Capital {
 
 impl Capital {
     /// A capital of 1, dealt out in proportion to `prior`.
-    pub(in crate::gate) fn new(mut prior: Vec<f64>) -> Self {
+    pub(in crate::gate) fn new(prior: Vec<f64>) -> Self {
         let sum: f64 = prior.iter().sum();
-        prior.iter_mut().for_each(|part| *part /= sum);
+        let prior: Vec<f64> = prior.into_iter().map(|part| part / sum).collect();
         Self { ln: 0.0, parts: prior.clone(), prior }
     }
 

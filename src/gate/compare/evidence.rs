@@ -109,8 +109,7 @@ fn bets(tails: &[Tail], psi: f64, n_b: f64, n_g: f64) -> Bets {
         r_g[cell] /= mean_g;
         mean_b += (b[cell] - b[cell + 1]) * r_b[cell];
     }
-    r_b.iter_mut().for_each(|r| *r += 1.0 - mean_b);
-    Bets { candidate: r_g, stable: r_b }
+    Bets { candidate: r_g, stable: r_b.map(|r| r + 1.0 - mean_b) }
 }
 
 /// `p` with its odds grown by `odds`.
