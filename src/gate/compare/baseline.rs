@@ -244,3 +244,108 @@ fn neighbours(batches: &[(u128, (f64, f64))], length: Duration) -> impl Iterator
         move |pair: &&[(u128, (f64, f64))]| length * u32::try_from(pair[1].0 - pair[0].0).unwrap_or(u32::MAX) <= NEAR;
     batches.windows(2).filter(near).map(|pair| [pair[0].1, pair[1].1])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::CompareRule;
+
+    const SPAN: Duration = Duration::from_secs(60);
+
+    /// Counts that scatter by chance alone do so about as these: a fixed pattern with a binomial's variance.
+    fn past(minutes: u32, burst: f64, wander: f64) -> Past {
+        let bin = |n: u32| {
+            // Neighbours that are always on opposite sides of the mean differ by more than chance makes them.
+            let off = if n.is_multiple_of(2) { 0.5_f64.sqrt() } else { -0.5_f64.sqrt() };
+            let slow = |p: f64| {
+                12_000.0 * p + off * (12_000.0 * p * (1.0 - p)).sqrt() + off * wander * 12_000.0 * p * (1.0 - p)
+            };
+            let errors = 12.0 + off * (12.0 * burst).sqrt();
+            let counts = Counts { requests: 12_000.0, errors, timed: 12_000.0, slower: vec![slow(0.5), slow(0.05)] };
+            (Timestamp::from_millis(60_000) + SPAN * n, counts)
+        };
+        let mark = |quantile, seconds| Mark { quantile: Some(quantile), seconds };
+        let marks = vec![mark(0.5, 0.1), mark(0.95, 0.2276)];
+        Past { span: SPAN, marks, resolves: true, bins: (0..minutes).map(bin).collect() }
+    }
+
+    fn learned(past: &Past) -> Baseline {
+        CompareRule::default().learned(past).baseline
+    }
+
+    fn about(got: f64, expected: f64) {
+        assert!((got / expected - 1.0).abs() < 0.1, "{got} should be about {expected}");
+    }
+
+    #[test]
+    fn rates_and_shares_are_those_of_the_last_hour() {
+        let mut past = past(720, 1.0, 0.0);
+        past.bins[..600].iter_mut().for_each(|(_, counts)| counts.slower[1] = 1200.0);
+        let learned = learned(&past);
+        assert_eq!((learned.bins, learned.rate), (720, 200.0));
+        about(learned.errors, 0.001);
+        about(learned.thresholds[1].share, 0.05);
+    }
+
+    #[test]
+    fn a_source_that_tells_times_apart_counts_the_candidate_a_little_later() {
+        let threshold = learned(&past(720, 1.0, 0.0)).thresholds[1].clone();
+        assert_eq!((threshold.quantile, threshold.odds, threshold.stable), (Some(0.95), 1.0, 0.2276));
+        about(threshold.candidate, 0.2276 * 1.03);
+        let coarse = learned(&Past { resolves: false, ..past(720, 1.0, 0.0) }).thresholds[1].clone();
+        assert_eq!((coarse.odds, coarse.candidate), (1.15, 0.2276));
+    }
+
+    #[test]
+    fn chance_alone_is_no_noise() {
+        let learned = learned(&past(720, 1.0, 0.0));
+        about(learned.error_noise, 1.0);
+        assert!(learned.thresholds.iter().all(|threshold| threshold.noise < 0.001), "{learned:?}");
+    }
+
+    #[test]
+    fn bursts_and_wandering_are_learned() {
+        about(learned(&past(720, 7.0, 0.0)).error_noise, 7.0);
+        let noise = learned(&past(720, 1.0, 0.2)).thresholds[0].noise;
+        assert!((0.04..0.05).contains(&noise), "the square of 0.2 and a little: {noise}");
+    }
+
+    #[test]
+    fn too_little_past_is_not_trusted() {
+        let learned = learned(&past(30, 0.01, 0.0));
+        assert_eq!((learned.bins, learned.error_noise), (30, 2.0));
+        let slope = (19.0_f64.ln()) / (2.276_f64.ln());
+        about(learned.thresholds[0].noise, (0.05 * slope).powi(2));
+        let none = super::super::CompareRule::default().learned(&past(0, 1.0, 0.0)).baseline;
+        assert_eq!((none.bins, none.rate, none.error_noise, none.thresholds.len()), (0, 0.0, 2.0, 0));
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_skipped() {
+        let mut past = past(720, 1.0, 0.0);
+        past.bins[3].1.requests = f64::NAN;
+        past.bins[4].1.errors = -1.0;
+        past.bins[5].1.errors = 20_000.0;
+        past.bins[6].1.slower = vec![1.0, 2.0];
+        past.bins[7].0 = past.bins[8].0;
+        let learned = learned(&past);
+        assert_eq!(learned.bins, 715);
+        about(learned.errors, 0.001);
+    }
+
+    #[test]
+    fn a_mark_that_nothing_is_slower_than_is_dropped() {
+        let mut past = past(720, 1.0, 0.0);
+        past.bins.iter_mut().for_each(|(_, counts)| counts.slower[1] = 0.0);
+        let learned = learned(&past);
+        assert_eq!(learned.thresholds.len(), 1);
+        assert_eq!(learned.thresholds[0].quantile, Some(0.5));
+    }
+
+    #[test]
+    fn order_does_not_matter() {
+        let mut shuffled = past(720, 3.0, 0.1);
+        shuffled.bins.reverse();
+        assert_eq!(learned(&shuffled), learned(&past(720, 3.0, 0.1)));
+    }
+}

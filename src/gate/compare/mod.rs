@@ -9,10 +9,13 @@ mod evidence;
 mod experts;
 mod feed;
 mod flaw;
-pub(super) mod ledger;
+pub(super) mod intake;
+mod ledger;
 mod ramp;
 mod sentence;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
