@@ -176,7 +176,6 @@ fn shares(course: &[(Timestamp, Share)], from: Timestamp, to: Timestamp) -> (Sha
 }
 
 impl SplitRule {
-    #[expect(clippy::unused_self, reason = "every kind of gate is asked for its question alike")]
     pub(super) fn question(&self) -> String {
         format!("the candidate gets the requests that its weight says, within a factor of {}", self.odds)
     }

@@ -203,7 +203,6 @@ fn gates(progress: &Progress, plan: &Plan, room: usize, style: Style) -> Option<
         GateOutcome::Fail => 0,
         // Healthy tasks are told on a line of their own, and a gate that only tells has told nothing.
         GateOutcome::Pass if gate.watch || matches!(gate.check, Check::Tasks(_)) => 3,
-        GateOutcome::Inconclusive if gate.watch => 3,
         GateOutcome::Inconclusive => 1,
         GateOutcome::Pass => 2,
     });
