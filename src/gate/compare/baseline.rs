@@ -29,6 +29,8 @@ const TELLING: f64 = 5.0;
 const BATCHES: [u64; 3] = [1, 5, 20];
 /// How many standard errors an estimate from long batches is taken lower.
 const DOUBT: f64 = 1.0;
+/// So many differences at least are cut to the next.
+const OUTLIERS: usize = 2;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Rates and shares are those of the last hour.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -161,18 +163,19 @@ fn steepness(marks: &[Mark], shares: &[f64], mark: usize) -> f64 {
 /// the variance without seeing slow drift: with counts x of n requests the ratio is
 /// `F = sum n_1 n_2 (x_1/n_1 - x_2/n_2)^2 / sum (x_1 + x_2)`, of mean 1 under Poisson. K differences are
 /// weighed against 10 that say 1. The worst length of a batch counts, but a longer one than a minute only for
-/// what it says beyond its own standard error `F sqrt(3/K)`: the worst of several guesses is too high.
+/// what it says beyond its own standard error `F sqrt(3/K)`: the worst of several guesses is too high. The
+/// greatest differences are cut, for an outage is no noise.
 fn error_noise(bins: &[Bin<'_>], span: Duration) -> f64 {
     let of = |length: Duration| {
         let batches = batches(bins, span, length, |counts| (counts.errors, counts.requests));
-        let (mut squares, mut expected, mut pairs) = (0.0, 0.0, 0.0);
+        let (mut squares, mut expected) = (Vec::new(), 0.0);
         for [(x, n), (y, m)] in neighbours(&batches, length) {
             let apart = x / n - y / m;
-            squares += n * m * apart * apart;
+            squares.push(n * m * apart * apart);
             expected += x + y;
-            pairs += 1.0;
         }
-        let ratio = if expected > 0.0 { squares / expected } else { 1.0 };
+        let pairs = squares.len() as f64;
+        let ratio = if expected > 0.0 { cut_sum(squares) / expected } else { 1.0 };
         (PRIOR + pairs * ratio * sure(length, pairs)) / (PRIOR + pairs)
     };
     lengths(span).map(of).fold(1.0, f64::max)
@@ -183,7 +186,7 @@ fn error_noise(bins: &[Bin<'_>], span: Duration) -> f64 {
 fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize) -> f64 {
     let of = |length: Duration| {
         let batches = batches(bins, span, length, |counts| (slower(counts, mark), counts.timed));
-        let (mut squares, mut chance, mut pairs) = (0.0, 0.0, 0.0);
+        let (mut squares, mut chance) = (Vec::new(), 0.0);
         for [(x, n), (y, m)] in neighbours(&batches, length) {
             let p = (x + y) / (n + m);
             let spread = p * (1.0 - p);
@@ -191,14 +194,23 @@ fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize) -> f64 {
                 continue;
             }
             let apart = logit(x, n) - logit(y, m);
-            squares += apart * apart;
+            squares.push(apart * apart);
             chance += (1.0 / n + 1.0 / m) / spread;
-            pairs += 1.0;
         }
-        let beyond = (squares - chance).max(0.0) / 2.0;
-        length.as_secs_f64() / 60.0 * beyond / (PRIOR + pairs)
+        let pairs = squares.len() as f64;
+        let beyond = (cut_sum(squares) - chance).max(0.0) / 2.0;
+        if pairs > 0.0 { length.as_secs_f64() / 60.0 * beyond / pairs } else { 0.0 }
     };
     lengths(span).map(of).fold(0.0, f64::max)
+}
+
+/// The sum, in which the two greatest, or the greatest hundredth, count no more than the next: an outage in
+/// the past is no noise, and must not make the gate blind.
+fn cut_sum(mut squares: Vec<f64>) -> f64 {
+    squares.sort_by(f64::total_cmp);
+    let cut = OUTLIERS.max(squares.len() / 100);
+    let most = squares.len().checked_sub(cut + 1).map_or(f64::INFINITY, |at| squares[at]);
+    squares.into_iter().map(|square| square.min(most)).sum()
 }
 
 /// How much of an estimate from so many differences of batches of this length is more than its own error.
@@ -308,6 +320,18 @@ mod tests {
         about(learned(&past(720, 7.0, 0.0)).error_noise, 7.0);
         let noise = learned(&past(720, 1.0, 0.2)).thresholds[0].noise;
         assert!((0.04..0.05).contains(&noise), "the square of 0.2 and a little: {noise}");
+    }
+
+    #[test]
+    fn an_outage_is_no_noise() {
+        let mut past = past(720, 1.0, 0.0);
+        for (_, counts) in &mut past.bins[400..402] {
+            counts.errors = 2400.0;
+            counts.slower = vec![11_000.0, 5_000.0];
+        }
+        let learned = learned(&past);
+        assert!(learned.error_noise < 2.0, "{}", learned.error_noise);
+        assert!(learned.thresholds.iter().all(|threshold| threshold.noise < 0.003), "{learned:?}");
     }
 
     #[test]
