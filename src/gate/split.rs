@@ -1,8 +1,35 @@
 //! The split gate: does the candidate get the share of the requests that its weight says?
+//!
+//! Under the claim that the split is right, the candidate's requests in a bin of n are binomial, with odds that
+//! are off by at most a tolerated factor. Experts bet on odds beyond it, in both directions, by likelihood
+//! ratios against the nearest odds that are tolerated. A binomial's likelihood ratio is monotone, so its mean
+//! is greatest there among all tolerated odds, and is 1 there: an e-value, and their capital as for `compare`.
 
-use super::compare::Feed;
+use std::time::Duration;
+
+use libm::log as ln;
+
+use super::compare::capital::Capital;
+use super::compare::intake::{Intake, Manner};
+use super::compare::{Feed, flaw_of};
 use super::{Verdict, Window};
+use crate::clock::Timestamp;
 use crate::count::Bin;
+use crate::text::count;
+use crate::traffic::Share;
+
+/// By what factors beyond the tolerated one the odds are suspected to be off.
+const BEYOND: [f64; 4] = [1.5, 3.0, 10.0, 100.0];
+/// What part of the capital bets on the split being right.
+const CASH: f64 = 0.2;
+/// What part of everything is dealt out again in a minute.
+const DEALT_AGAIN: f64 = 0.02;
+/// From this capital on nothing passes.
+const DOUBT: f64 = 3.0;
+/// How long after a change of the weights requests may still follow the old ones.
+const SETTLES: Duration = Duration::from_secs(60);
+/// How long a change may have been in force before it was seen.
+const UNSEEN: Duration = Duration::from_secs(20);
 
 /// How far the observed share may be from the configured one.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,18 +50,251 @@ impl Default for SplitRule {
 
 /// A split check in progress.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Split {}
+pub struct Split {
+    intake: Intake<Routed>,
+}
+
+/// What closed bins add up to.
+#[derive(Clone, Debug, PartialEq, Default)]
+struct Routed {
+    capital: Capital,
+    /// The share that the sums are of.
+    share: Share,
+    stable: f64,
+    candidate: f64,
+}
 
 impl Split {
-    /// Takes in the bins of one look.
+    /// Takes in the bins of one look. Bins count that lie wholly within one share of the course, a minute
+    /// after it began; a slot that is absent from such a bin had no requests in it.
     pub fn take(&mut self, rule: &SplitRule, bins: &[Bin], window: Window<'_>) -> Verdict {
-        let _ = (rule, bins, window);
-        Verdict::inconclusive("no data yet")
+        let span = rule.feed.span();
+        let settled = |bin: &Bin| settled(window.course, bin.at, bin.at + span);
+        let manner = Manner {
+            span,
+            wrong,
+            useful: |bin: &Bin| settled(bin).is_some(),
+            fold: |routed: &mut Routed, bin: &Bin| {
+                if let Some(share) = settled(bin) {
+                    routed.add(rule, share, requests(bin));
+                }
+            },
+        };
+        self.intake.take(bins, window, Routed::new, &manner);
+        self.judge(rule)
     }
+
+    fn judge(&self, rule: &SplitRule) -> Verdict {
+        let routed = self.intake.state();
+        let capital = routed.capital.amount();
+        if capital >= 1.0 / rule.alpha {
+            return Verdict::fail(format!("{}; {}", routed.said(), routed.cause()));
+        }
+        if let Some(flaw) = self.intake.flaw() {
+            return Verdict::inconclusive(flaw);
+        }
+        match self.intake.fresh() {
+            None => Verdict::inconclusive("no closed bin lies wholly within this share yet"),
+            Some(_) if capital >= DOUBT => Verdict::inconclusive(format!("not yet sure: {}", routed.said())),
+            Some(_) if routed.stable <= 0.0 || routed.candidate <= 0.0 => Verdict::inconclusive(routed.said()),
+            Some(from) => Verdict::pass(routed.said(), from),
+        }
+    }
+}
+
+impl Routed {
+    fn new() -> Self {
+        let each = (1.0 - CASH) / (2 * BEYOND.len()) as f64;
+        let mut prior = vec![CASH];
+        prior.extend([each; 2 * BEYOND.len()]);
+        Self { capital: Capital::new(prior), ..Self::default() }
+    }
+
+    fn add(&mut self, rule: &SplitRule, share: Share, (stable, candidate): (f64, f64)) {
+        if self.share != share {
+            (self.share, self.stable, self.candidate) = (share, 0.0, 0.0);
+        }
+        self.stable += stable;
+        self.candidate += candidate;
+        let odds = odds(share);
+        let mut evidence = vec![0.0];
+        for (edge, beyond) in [(odds * rule.odds, BEYOND), (odds / rule.odds, BEYOND.map(|factor| 1.0 / factor))] {
+            let likelier = |factor: f64| {
+                let grown = ln((1.0 + edge) / (1.0 + edge * factor));
+                candidate * (ln(factor) + grown) + stable * grown
+            };
+            evidence.extend(beyond.map(likelier));
+        }
+        self.capital.grow(&evidence, DEALT_AGAIN * rule.feed.span().as_secs_f64() / 60.0);
+    }
+
+    fn said(&self) -> String {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, at most 10^15")]
+        let all = (self.stable + self.candidate).round().min(1e15) as u64;
+        let part = 100.0 * self.candidate / (self.stable + self.candidate).max(1.0);
+        let given = self.share.percent();
+        format!("the rule gives the candidate {given} %, it got {part:.1} % of {} requests", count(all))
+    }
+
+    fn cause(&self) -> &'static str {
+        if self.candidate < odds(self.share) * self.stable {
+            "another rule may come first, the candidate may drop them, or clients stick to the stable slot"
+        } else {
+            "clients may stick to the candidate, or another rule sends it more"
+        }
+    }
+}
+
+fn odds(share: Share) -> f64 {
+    f64::from(share.permille()) / f64::from(share.rest().permille())
+}
+
+fn requests(bin: &Bin) -> (f64, f64) {
+    let of = |counts: &Option<crate::count::Counts>| counts.as_ref().map_or(0.0, |counts| counts.requests);
+    (of(&bin.stable), of(&bin.candidate))
+}
+
+/// Whatever is wrong with response times does not matter here.
+fn wrong(bin: &Bin) -> Option<String> {
+    [&bin.stable, &bin.candidate].into_iter().flatten().find_map(|counts| {
+        let counted = crate::count::Counts { timed: 0.0, slower: Vec::new(), ..counts.clone() };
+        flaw_of(&counted, 0)
+    })
+}
+
+/// The share between two moments, if it was one all the time, neither nothing nor everything.
+fn settled(course: &[(Timestamp, Share)], from: Timestamp, to: Timestamp) -> Option<Share> {
+    let (since, share) = course.iter().rev().find(|(at, _)| *at < to + UNSEEN)?;
+    let divided = *share > Share::NONE && *share < Share::ALL;
+    (divided && *since + SETTLES <= from).then_some(*share)
 }
 
 impl SplitRule {
     pub(super) fn question(&self) -> String {
-        "the candidate gets the requests that its weight says".to_owned()
+        format!("the candidate gets the requests that its weight says, within a factor of {}", self.odds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::Counts;
+    use crate::gate::Outcome;
+
+    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn minute(n: u64) -> Timestamp {
+        START + Duration::from_secs(60 * n)
+    }
+
+    fn slot(requests: f64) -> Option<Counts> {
+        (requests > 0.0).then(|| Counts { requests, ..Counts::default() })
+    }
+
+    fn bins(minutes: u64, stable: f64, candidate: f64) -> Vec<Bin> {
+        (0..minutes).map(|n| Bin { at: minute(n), stable: slot(stable), candidate: slot(candidate) }).collect()
+    }
+
+    /// What two looks say of such minutes at 10 %.
+    fn verdict(stable: f64, candidate: f64) -> Verdict {
+        let course = [(START, Share::from_permille(100).unwrap())];
+        let window = Window {
+            rollout: START,
+            exposed: Some(START),
+            step: START,
+            deadline: minute(60),
+            course: &course,
+            now: minute(11),
+        };
+        let mut split = Split::default();
+        let bins = bins(10, stable, candidate);
+        split.take(&SplitRule::default(), &bins, window);
+        split.take(&SplitRule::default(), &bins, window)
+    }
+
+    #[test]
+    fn a_split_as_configured_passes_on_bins_within_one_share() {
+        let verdict = verdict(900.0, 100.0);
+        assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
+        assert_eq!(verdict.data_from, Some(minute(1)));
+        assert_eq!(verdict.evidence, "the rule gives the candidate 10 %, it got 10.0 % of 9,000 requests");
+    }
+
+    #[test]
+    fn a_tolerated_deviation_passes() {
+        assert_eq!(verdict(890.0, 118.0).outcome, Outcome::Pass);
+        assert_eq!(verdict(9000.0, 820.0).outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn too_few_requests_are_told_with_their_likely_cause() {
+        let verdict = verdict(1000.0, 3.0);
+        assert_eq!(verdict.outcome, Outcome::Fail);
+        assert!(verdict.evidence.contains("it got 0.3 % of 9,027 requests; another rule"), "{}", verdict.evidence);
+        assert!(verdict.evidence.len() <= 200);
+    }
+
+    #[test]
+    fn too_many_requests_are_told_with_their_likely_cause() {
+        let verdict = verdict(700.0, 300.0);
+        assert_eq!(verdict.outcome, Outcome::Fail);
+        assert!(verdict.evidence.contains("stick to the candidate"), "{}", verdict.evidence);
+    }
+
+    #[test]
+    fn a_candidate_that_is_absent_has_no_requests() {
+        assert_eq!(verdict(1000.0, 0.0).outcome, Outcome::Fail);
+        assert_eq!(verdict(4.0, 0.0).outcome, Outcome::Inconclusive);
+        assert_eq!(verdict(0.0, 0.0).outcome, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn counts_that_cannot_be_never_pass() {
+        let course = [(START, Share::from_permille(100).unwrap())];
+        let window = Window {
+            rollout: START,
+            exposed: Some(START),
+            step: START,
+            deadline: minute(60),
+            course: &course,
+            now: minute(11),
+        };
+        let mut bins = bins(10, 900.0, 100.0);
+        bins[4].stable = Some(Counts { requests: f64::NAN, ..Counts::default() });
+        let mut split = Split::default();
+        split.take(&SplitRule::default(), &bins, window);
+        let verdict = split.take(&SplitRule::default(), &bins, window);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive);
+        assert!(verdict.evidence.contains("requests is NaN"), "{}", verdict.evidence);
+    }
+
+    #[test]
+    fn bins_that_overlap_a_change_do_not_count() {
+        let share = |permille| Share::from_permille(permille).unwrap();
+        let course = [(START, share(100)), (minute(5), share(500))];
+        assert_eq!(settled(&course, minute(0), minute(1)), None);
+        assert_eq!(settled(&course, minute(3), minute(4)), Some(share(100)));
+        assert_eq!(settled(&course, minute(4), minute(5)), None);
+        assert_eq!(settled(&course, minute(5), minute(6)), None);
+        assert_eq!(settled(&course, minute(6), minute(7)), Some(share(500)));
+    }
+
+    #[test]
+    fn evidence_is_1_on_average_at_the_edge_of_what_is_tolerated() {
+        for edge in [1.25, 1.0 / 1.25, 1.0] {
+            let share = Share::from_permille(300).unwrap();
+            let p = odds(share) * edge / (1.0 + odds(share) * edge);
+            let mean: f64 = (0..=12_u32)
+                .map(|x| {
+                    let mut routed = Routed::new();
+                    routed.add(&SplitRule::default(), share, (f64::from(12 - x), f64::from(x)));
+                    let ways = (0..x).fold(1.0, |ways, k| ways * f64::from(12 - k) / f64::from(k + 1));
+                    ways * p.powi(x.try_into().unwrap())
+                        * (1.0 - p).powi((12 - x).try_into().unwrap())
+                        * routed.capital.amount()
+                })
+                .sum();
+            assert!(mean <= 1.0 + 1e-9, "{edge}: {mean}");
+        }
     }
 }

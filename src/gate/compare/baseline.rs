@@ -29,6 +29,8 @@ const TELLING: f64 = 5.0;
 const BATCHES: [u64; 3] = [1, 5, 20];
 /// How many standard errors an estimate from long batches is taken lower.
 const DOUBT: f64 = 1.0;
+/// So many differences at least are cut to the next.
+const OUTLIERS: usize = 2;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Rates and shares are those of the last hour.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -161,18 +163,19 @@ fn steepness(marks: &[Mark], shares: &[f64], mark: usize) -> f64 {
 /// the variance without seeing slow drift: with counts x of n requests the ratio is
 /// `F = sum n_1 n_2 (x_1/n_1 - x_2/n_2)^2 / sum (x_1 + x_2)`, of mean 1 under Poisson. K differences are
 /// weighed against 10 that say 1. The worst length of a batch counts, but a longer one than a minute only for
-/// what it says beyond its own standard error `F sqrt(3/K)`: the worst of several guesses is too high.
+/// what it says beyond its own standard error `F sqrt(3/K)`: the worst of several guesses is too high. The
+/// greatest differences are cut, for an outage is no noise.
 fn error_noise(bins: &[Bin<'_>], span: Duration) -> f64 {
     let of = |length: Duration| {
         let batches = batches(bins, span, length, |counts| (counts.errors, counts.requests));
-        let (mut squares, mut expected, mut pairs) = (0.0, 0.0, 0.0);
+        let (mut squares, mut expected) = (Vec::new(), 0.0);
         for [(x, n), (y, m)] in neighbours(&batches, length) {
             let apart = x / n - y / m;
-            squares += n * m * apart * apart;
+            squares.push(n * m * apart * apart);
             expected += x + y;
-            pairs += 1.0;
         }
-        let ratio = if expected > 0.0 { squares / expected } else { 1.0 };
+        let pairs = squares.len() as f64;
+        let ratio = if expected > 0.0 { cut_sum(squares) / expected } else { 1.0 };
         (PRIOR + pairs * ratio * sure(length, pairs)) / (PRIOR + pairs)
     };
     lengths(span).map(of).fold(1.0, f64::max)
@@ -183,7 +186,7 @@ fn error_noise(bins: &[Bin<'_>], span: Duration) -> f64 {
 fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize) -> f64 {
     let of = |length: Duration| {
         let batches = batches(bins, span, length, |counts| (slower(counts, mark), counts.timed));
-        let (mut squares, mut chance, mut pairs) = (0.0, 0.0, 0.0);
+        let (mut squares, mut chance) = (Vec::new(), 0.0);
         for [(x, n), (y, m)] in neighbours(&batches, length) {
             let p = (x + y) / (n + m);
             let spread = p * (1.0 - p);
@@ -191,14 +194,23 @@ fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize) -> f64 {
                 continue;
             }
             let apart = logit(x, n) - logit(y, m);
-            squares += apart * apart;
+            squares.push(apart * apart);
             chance += (1.0 / n + 1.0 / m) / spread;
-            pairs += 1.0;
         }
-        let beyond = (squares * sure(length, pairs) - chance).max(0.0) / 2.0;
-        length.as_secs_f64() / 60.0 * beyond / (PRIOR + pairs)
+        let pairs = squares.len() as f64;
+        let beyond = (cut_sum(squares) - chance).max(0.0) / 2.0;
+        if pairs > 0.0 { length.as_secs_f64() / 60.0 * beyond / pairs } else { 0.0 }
     };
     lengths(span).map(of).fold(0.0, f64::max)
+}
+
+/// The sum, in which the two greatest, or the greatest hundredth, count no more than the next: an outage in
+/// the past is no noise, and must not make the gate blind.
+fn cut_sum(mut squares: Vec<f64>) -> f64 {
+    squares.sort_by(f64::total_cmp);
+    let cut = OUTLIERS.max(squares.len() / 100);
+    let most = squares.len().checked_sub(cut + 1).map_or(f64::INFINITY, |at| squares[at]);
+    squares.into_iter().map(|square| square.min(most)).sum()
 }
 
 /// How much of an estimate from so many differences of batches of this length is more than its own error.
@@ -243,4 +255,121 @@ fn neighbours(batches: &[(u128, (f64, f64))], length: Duration) -> impl Iterator
     let near =
         move |pair: &&[(u128, (f64, f64))]| length * u32::try_from(pair[1].0 - pair[0].0).unwrap_or(u32::MAX) <= NEAR;
     batches.windows(2).filter(near).map(|pair| [pair[0].1, pair[1].1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::CompareRule;
+
+    const SPAN: Duration = Duration::from_secs(60);
+
+    /// Counts that scatter by chance alone do so about as these: a fixed pattern with a binomial's variance.
+    fn past(minutes: u32, burst: f64, wander: f64) -> Past {
+        let bin = |n: u32| {
+            // Neighbours that are always on opposite sides of the mean differ by more than chance makes them.
+            let off = if n.is_multiple_of(2) { 0.5_f64.sqrt() } else { -0.5_f64.sqrt() };
+            let slow = |p: f64| {
+                12_000.0 * p + off * (12_000.0 * p * (1.0 - p)).sqrt() + off * wander * 12_000.0 * p * (1.0 - p)
+            };
+            let errors = 12.0 + off * (12.0 * burst).sqrt();
+            let counts = Counts { requests: 12_000.0, errors, timed: 12_000.0, slower: vec![slow(0.5), slow(0.05)] };
+            (Timestamp::from_millis(60_000) + SPAN * n, counts)
+        };
+        let mark = |quantile, seconds| Mark { quantile: Some(quantile), seconds };
+        let marks = vec![mark(0.5, 0.1), mark(0.95, 0.2276)];
+        Past { span: SPAN, marks, resolves: true, bins: (0..minutes).map(bin).collect() }
+    }
+
+    fn learned(past: &Past) -> Baseline {
+        CompareRule::default().learned(past).baseline
+    }
+
+    fn about(got: f64, expected: f64) {
+        assert!((got / expected - 1.0).abs() < 0.1, "{got} should be about {expected}");
+    }
+
+    #[test]
+    fn rates_and_shares_are_those_of_the_last_hour() {
+        let mut past = past(720, 1.0, 0.0);
+        past.bins[..600].iter_mut().for_each(|(_, counts)| counts.slower[1] = 1200.0);
+        let learned = learned(&past);
+        assert_eq!((learned.bins, learned.rate), (720, 200.0));
+        about(learned.errors, 0.001);
+        about(learned.thresholds[1].share, 0.05);
+    }
+
+    #[test]
+    fn a_source_that_tells_times_apart_counts_the_candidate_a_little_later() {
+        let threshold = learned(&past(720, 1.0, 0.0)).thresholds[1].clone();
+        assert_eq!((threshold.quantile, threshold.odds, threshold.stable), (Some(0.95), 1.0, 0.2276));
+        about(threshold.candidate, 0.2276 * 1.03);
+        let coarse = learned(&Past { resolves: false, ..past(720, 1.0, 0.0) }).thresholds[1].clone();
+        assert_eq!((coarse.odds, coarse.candidate), (1.15, 0.2276));
+    }
+
+    #[test]
+    fn chance_alone_is_no_noise() {
+        let learned = learned(&past(720, 1.0, 0.0));
+        about(learned.error_noise, 1.0);
+        assert!(learned.thresholds.iter().all(|threshold| threshold.noise < 0.001), "{learned:?}");
+    }
+
+    #[test]
+    fn bursts_and_wandering_are_learned() {
+        about(learned(&past(720, 7.0, 0.0)).error_noise, 7.0);
+        let noise = learned(&past(720, 1.0, 0.2)).thresholds[0].noise;
+        assert!((0.04..0.05).contains(&noise), "the square of 0.2 and a little: {noise}");
+    }
+
+    #[test]
+    fn an_outage_is_no_noise() {
+        let mut past = past(720, 1.0, 0.0);
+        for (_, counts) in &mut past.bins[400..402] {
+            counts.errors = 2400.0;
+            counts.slower = vec![11_000.0, 5_000.0];
+        }
+        let learned = learned(&past);
+        assert!(learned.error_noise < 2.0, "{}", learned.error_noise);
+        assert!(learned.thresholds.iter().all(|threshold| threshold.noise < 0.003), "{learned:?}");
+    }
+
+    #[test]
+    fn too_little_past_is_not_trusted() {
+        let learned = learned(&past(30, 0.01, 0.0));
+        assert_eq!((learned.bins, learned.error_noise), (30, 2.0));
+        let slope = (19.0_f64.ln()) / (2.276_f64.ln());
+        about(learned.thresholds[0].noise, (0.05 * slope).powi(2));
+        let none = super::super::CompareRule::default().learned(&past(0, 1.0, 0.0)).baseline;
+        assert_eq!((none.bins, none.rate, none.error_noise, none.thresholds.len()), (0, 0.0, 2.0, 0));
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_skipped() {
+        let mut past = past(720, 1.0, 0.0);
+        past.bins[3].1.requests = f64::NAN;
+        past.bins[4].1.errors = -1.0;
+        past.bins[5].1.errors = 20_000.0;
+        past.bins[6].1.slower = vec![1.0, 2.0];
+        past.bins[7].0 = past.bins[8].0;
+        let learned = learned(&past);
+        assert_eq!(learned.bins, 715);
+        about(learned.errors, 0.001);
+    }
+
+    #[test]
+    fn a_mark_that_nothing_is_slower_than_is_dropped() {
+        let mut past = past(720, 1.0, 0.0);
+        past.bins.iter_mut().for_each(|(_, counts)| counts.slower[1] = 0.0);
+        let learned = learned(&past);
+        assert_eq!(learned.thresholds.len(), 1);
+        assert_eq!(learned.thresholds[0].quantile, Some(0.5));
+    }
+
+    #[test]
+    fn order_does_not_matter() {
+        let mut shuffled = past(720, 3.0, 0.1);
+        shuffled.bins.reverse();
+        assert_eq!(learned(&shuffled), learned(&past(720, 3.0, 0.1)));
+    }
 }

@@ -22,9 +22,9 @@ const WAYS: usize = 6;
 type Mixture = [(f64, f64); WAYS];
 /// For errors: at first their absence proves that they are not frequent, later that they are not a few times
 /// as many as the stable slot's.
-pub(super) const ERRORS: Mixture = [(0.3, 0.08), (1.0, 0.12), (3.0, 0.3), (8.0, 0.15), (30.0, 0.1), (400.0, 0.25)];
+pub(super) const ERRORS: Mixture = [(0.3, 0.05), (1.0, 0.1), (3.0, 0.45), (8.0, 0.1), (30.0, 0.1), (400.0, 0.2)];
 /// For answers slower than the p95: of 5 %, a fifth.
-pub(super) const SLOW: Mixture = [(0.1, 0.05), (0.2, 0.15), (0.35, 0.35), (0.7, 0.15), (2.0, 0.15), (8.0, 0.15)];
+pub(super) const SLOW: Mixture = [(0.1, 0.03), (0.2, 0.1), (0.35, 0.5), (0.7, 0.12), (2.0, 0.1), (8.0, 0.15)];
 /// How many steps the search for a bound may take; it converges quadratically.
 const STEPS: usize = 60;
 
@@ -103,4 +103,82 @@ fn fastest(multiple: f64, ratio: f64) -> f64 {
     let linear = (1.0 + ratio) * (1.0 + multiple);
     let root = (linear * linear - 4.0 * multiple * ratio * (1.0 + ratio)).max(0.0).sqrt();
     2.0 * (1.0 + ratio) / (linear + root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(part: f64, whole: f64) -> Part {
+        Part { part, whole }
+    }
+
+    fn of(bins: u32, stable: Part, candidate: Part) -> f64 {
+        let mut excess = Excess::new(ERRORS);
+        (0..bins).for_each(|_| excess.add(stable, candidate, 1.0, 1.0));
+        excess.upper(0.05)
+    }
+
+    fn binomial(n: u32, p: f64) -> Vec<(f64, f64)> {
+        let ways = |x: u32| (0..x).fold(1.0, |c, k| c * f64::from(n - k) / f64::from(k + 1));
+        let chance = |x: u32| ways(x) * p.powi(x.try_into().unwrap()) * (1.0 - p).powi((n - x).try_into().unwrap());
+        (0..=n).map(|x| (f64::from(x), chance(x))).collect()
+    }
+
+    #[test]
+    fn the_mixture_is_at_most_1_on_average_at_the_true_excess() {
+        for (p, q, odds) in [(0.0, 0.2, 1.0), (0.1, 0.3, 1.0), (0.3, 0.4, 1.15), (0.5, 0.9, 1.0)] {
+            for (n_b, n_g) in [(8, 3), (2, 9), (5, 5)] {
+                let mut mean = 0.0;
+                for (x_b, chance_b) in binomial(n_b, p) {
+                    for (x_g, chance_g) in binomial(n_g, q) {
+                        let mut excess = Excess::new(SLOW);
+                        excess.add(part(x_b, n_b.into()), part(x_g, n_g.into()), odds, 1.0);
+                        mean += chance_b * chance_g * excess.height(q - odds * p).0.exp();
+                    }
+                }
+                assert!(mean <= 1.0 + 1e-9, "{p} {q} {odds} {n_b} {n_g}: {mean}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_a_mixture_make_a_whole() {
+        for mixture in [ERRORS, SLOW] {
+            let sum: f64 = mixture.iter().map(|(_, part)| part).sum();
+            assert!((sum - 1.0).abs() < 1e-12, "{sum}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_bounded_by_nothing() {
+        assert_eq!(of(0, part(0.0, 0.0), part(0.0, 0.0)), 1.0);
+        assert_eq!(of(1, part(0.0, 100.0), part(0.0, 0.0)), 1.0);
+    }
+
+    #[test]
+    fn a_bound_falls_with_requests_and_rises_with_failures() {
+        let clean = of(10, part(1.0, 900.0), part(0.0, 100.0));
+        assert!((0.001..0.006).contains(&clean), "{clean}");
+        assert!(of(20, part(1.0, 900.0), part(0.0, 100.0)) < clean);
+        assert!(of(10, part(1.0, 900.0), part(1.0, 100.0)) > 0.009);
+    }
+
+    #[test]
+    fn failures_that_both_slots_share_are_credited() {
+        let shared = of(1, part(2000.0, 10_000.0), part(2000.0, 10_000.0));
+        assert!(shared < 0.05, "{shared}");
+        let own = of(1, part(10.0, 10_000.0), part(2000.0, 10_000.0));
+        assert!((0.19..0.25).contains(&own), "{own}");
+    }
+
+    #[test]
+    fn the_fastest_y_solves_its_equation() {
+        for multiple in [0.1, 1.0, 400.0] {
+            for r in [0.0, 0.01, 1.0, 19.0, 1e6] {
+                let y = fastest(multiple, r);
+                assert!((y / (1.0 + r * (1.0 - y)) + multiple * y - 1.0).abs() < 1e-6, "{multiple} {r} {y}");
+            }
+        }
+    }
 }

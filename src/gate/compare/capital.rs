@@ -22,9 +22,9 @@ pub(in crate::gate) struct Capital {
 
 impl Capital {
     /// A capital of 1, dealt out in proportion to `prior`.
-    pub(in crate::gate) fn new(mut prior: Vec<f64>) -> Self {
+    pub(in crate::gate) fn new(prior: Vec<f64>) -> Self {
         let sum: f64 = prior.iter().sum();
-        prior.iter_mut().for_each(|part| *part /= sum);
+        let prior: Vec<f64> = prior.into_iter().map(|part| part / sum).collect();
         Self { ln: 0.0, parts: prior.clone(), prior }
     }
 
@@ -55,5 +55,37 @@ impl Capital {
         for (part, prior) in self.parts.iter_mut().zip(&self.prior) {
             *part = (1.0 - share) * *part / sum + share * prior;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capital_is_shared_out_again_without_a_loss() {
+        let mut capital = Capital::new(vec![1.0, 3.0]);
+        capital.grow(&[0.0, ln(2.0)], 0.02);
+        assert!((capital.amount() - 1.75).abs() < 1e-12);
+        capital.grow(&[0.0, 0.0], 0.5);
+        assert!((capital.amount() - 1.75).abs() < 1e-12);
+        assert_eq!(capital.leader(0), Some(1));
+    }
+
+    #[test]
+    fn an_expert_that_was_ruined_can_still_find_trouble_that_begins_late() {
+        let mut capital = Capital::new(vec![1.0, 1.0]);
+        (0..1000).for_each(|_| capital.grow(&[0.0, -50.0], 0.02));
+        let before = capital.amount();
+        capital.grow(&[0.0, 20.0], 0.02);
+        assert!(capital.amount() > 1e5 * before);
+    }
+
+    #[test]
+    fn evidence_that_is_no_number_changes_nothing() {
+        let mut capital = Capital::new(vec![1.0, 1.0]);
+        capital.grow(&[f64::NAN, f64::NAN], 0.02);
+        capital.grow(&[0.0], 0.02);
+        assert_eq!(capital, Capital::new(vec![1.0, 1.0]));
     }
 }

@@ -2,18 +2,19 @@
 
 use super::capital::Capital;
 use super::experts::{self, Suspicion};
-use super::ledger::{Ledger, WINDOW};
+use super::intake::{Intake, Manner};
 use super::tally::{self, Silence, Tally, Totals};
 use super::{CompareRule, Margins, Unproven, flaw, sentence};
-use crate::clock::Timestamp;
 use crate::count::Bin;
 use crate::gate::{Verdict, Window};
 use crate::traffic::Share;
 
 /// Bounds are wrong with a chance of at most this.
 pub(super) const BETA: f64 = 0.05;
-/// From this capital on nothing passes and no share is raised.
+/// From this capital on nothing passes.
 const DOUBT: f64 = 3.0;
+/// From this capital on no share is raised.
+const HESITATION: f64 = 1.5;
 /// On bins that are not closed yet the capital must be so many times greater to end a rollout.
 const OPEN: f64 = 3.0;
 /// After so many bins in a row without the candidate's requests it cannot be reached …
@@ -24,15 +25,7 @@ const SILENT_REQUESTS: f64 = 10.0;
 /// A comparison in progress: a fold over the bins that looks have brought.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Comparison {
-    /// Since when bins count; `None` before the first look.
-    since: Option<Timestamp>,
-    /// The latest moment a look was taken at.
-    latest: Timestamp,
-    ledger: Ledger<Tally>,
-    /// A step, and the start of the first closed bin wholly after it took hold.
-    fresh: Option<(Timestamp, Timestamp)>,
-    /// What was wrong with what the last look brought.
-    flaw: Option<String>,
+    intake: Intake<Tally>,
 }
 
 /// How much worse the candidate can be at most, in shares of its requests; each wrong with a chance of at
@@ -56,46 +49,24 @@ impl Comparison {
     /// A bin with counts that cannot be (see [`flaw`](super::flaw)) is left out; while looks bring such a
     /// bin, and while the clock is more than five minutes behind an earlier look, nothing passes.
     pub fn take(&mut self, rule: &CompareRule, bins: &[Bin], window: Window<'_>) -> Verdict {
-        if self.since.is_none_or(|since| since < window.rollout) {
-            let ledger = Ledger::new(Tally::new(rule), window.rollout);
-            *self = Self { since: Some(window.rollout), latest: self.latest, ledger, ..Self::default() };
-        }
-        let back = self.latest.since(window.now);
-        self.latest = self.latest.max(window.now);
-        self.flaw = (back > WINDOW).then(|| format!("the clock went back by {}", crate::clock::span(back)));
-        let (now, span) = (self.latest, rule.feed.span());
         let marks = rule.baseline.thresholds.len();
-        let flaw = &mut self.flaw;
-        let sound = bins.iter().filter(|bin| bin.at >= window.rollout).filter(|bin| {
-            let wrong = flaw_of(bin, marks, now);
-            let sound = wrong.is_none();
-            if flaw.is_none() {
-                *flaw = wrong;
-            }
-            sound
-        });
-        self.ledger.take(sound, span, now, |tally, bin| tally.add(rule, window, bin));
-        self.find_fresh(window.step);
-        self.ledger.freeze(span, now, |tally, bin| tally.add(rule, window, bin));
+        let manner = Manner {
+            span: rule.feed.span(),
+            wrong: |bin: &Bin| flaw(bin, marks),
+            useful: |bin: &Bin| bin.candidate.as_ref().is_some_and(|counts| counts.requests > 0.0),
+            fold: |tally: &mut Tally, bin: &Bin| tally.add(rule, window, bin),
+        };
+        self.intake.take(bins, window, || Tally::new(rule), &manner);
         self.judge(rule, window)
     }
 
-    fn find_fresh(&mut self, step: Timestamp) {
-        if self.fresh.is_some_and(|(of, _)| of == step) {
-            return;
-        }
-        let answered = |bin: &&Bin| bin.candidate.as_ref().is_some_and(|counts| counts.requests > 0.0);
-        let first = self.ledger.closed().filter(|bin| bin.at >= step).find(answered);
-        self.fresh = first.map(|bin| (step, bin.at));
-    }
-
     fn judge(&self, rule: &CompareRule, window: Window<'_>) -> Verdict {
-        let tally = self.ledger.state();
+        let tally = self.intake.state();
         if let Some(cause) = self.breach(rule, window) {
             return Verdict::fail(cause);
         }
-        if let Some(flaw) = &self.flaw {
-            return Verdict::inconclusive(flaw.clone());
+        if let Some(flaw) = self.intake.flaw() {
+            return Verdict::inconclusive(flaw);
         }
         if tally.total.candidate.requests <= 0.0 {
             return Verdict::inconclusive("no closed bin has requests in both slots yet");
@@ -106,9 +77,9 @@ impl Comparison {
         let share = window.course.last().map_or(Share::ALL, |(_, share)| *share);
         let (bounds, margins) = (self.bounds(rule), rule.margins.at(share));
         let proven = bounds.are_within(margins);
-        match self.fresh {
-            Some((_, from)) if proven => Verdict::pass(sentence::proven(bounds), from),
-            Some((_, from)) if window.now >= window.deadline && rule.unproven == Unproven::Pass => {
+        match self.intake.fresh() {
+            Some(from) if proven => Verdict::pass(sentence::proven(bounds), from),
+            Some(from) if window.now >= window.deadline && rule.unproven == Unproven::Pass => {
                 Verdict::pass(sentence::unproven(bounds, margins), from)
             }
             None if proven => Verdict::inconclusive("no data from after the step began yet"),
@@ -118,7 +89,7 @@ impl Comparison {
 
     /// The cause, if what was seen ends the rollout.
     fn breach(&self, rule: &CompareRule, window: Window<'_>) -> Option<String> {
-        let tally = self.ledger.state();
+        let tally = self.intake.state();
         let Silence { bins, missed } = tally.silence;
         if bins >= SILENT_BINS && missed >= SILENT_REQUESTS {
             return Some(sentence::unreachable(missed, rule.feed.span() * bins));
@@ -127,37 +98,37 @@ impl Comparison {
         if tally.capital.amount() >= limit {
             return Some(sentence::breach(rule, tally, suspicion(tally)));
         }
-        let ahead = self.ledger.ahead(|tally, bin| tally.add(rule, window, bin))?;
+        let ahead = self.intake.ahead(|tally, bin| tally.add(rule, window, bin))?;
         (ahead.capital.amount() >= OPEN * limit).then(|| sentence::breach(rule, &ahead, suspicion(&ahead)))
     }
 
     /// Whether the candidate may have everything: the margins are proven and nothing speaks against it.
     pub fn is_proven(&self, rule: &CompareRule) -> bool {
         let proven = self.bounds(rule).are_within(rule.margins);
-        proven && self.flaw.is_none() && self.capital() < DOUBT && self.total().candidate.requests > 0.0
+        proven && self.intake.flaw().is_none() && self.capital() < DOUBT && self.total().candidate.requests > 0.0
     }
 
     /// The capital that bets against the candidate have made of 1; at `1/alpha` it goes back.
     pub fn capital(&self) -> f64 {
-        self.ledger.state().capital.amount()
+        self.intake.state().capital.amount()
     }
 
     /// How much worse the candidate can be at most; of slow answers, since the warm-up ended.
     pub fn bounds(&self, rule: &CompareRule) -> Bounds {
-        let tally = self.ledger.state();
+        let tally = self.intake.state();
         self.bounds_by(rule, tally.errors.upper(BETA), tally.slow.upper(BETA))
     }
 
     /// The same with other chances of being wrong, and with the better of two bounds on slow answers, with and
     /// without the warm-up, at half the chance each.
     pub(super) fn bounds_at(&self, rule: &CompareRule, beta: f64) -> Bounds {
-        let tally = self.ledger.state();
+        let tally = self.intake.state();
         let slow = tally.slow.upper(beta / 2.0).min(tally.slow_ever.upper(beta / 2.0));
         self.bounds_by(rule, tally.errors.upper(beta), slow)
     }
 
     fn bounds_by(&self, rule: &CompareRule, errors: f64, slow: f64) -> Bounds {
-        let known = self.since.is_some();
+        let known = !self.intake.is_new();
         let judged = rule.latency.weight > 0.0 && tally::harm_mark(&rule.baseline).is_some();
         let errors = (rule.errors.weight > 0.0).then_some(if known { errors } else { 1.0 });
         Bounds { errors, slow: judged.then_some(if known { slow } else { 1.0 }) }
@@ -165,7 +136,7 @@ impl Comparison {
 
     /// What has been compared; response times since the warm-up ended.
     pub fn total(&self) -> &Totals {
-        &self.ledger.state().total
+        &self.intake.state().total
     }
 
     /// What most of the evidence speaks of: `errors`, `p95`, `response times`; `None` before there is any.
@@ -175,29 +146,24 @@ impl Comparison {
 
     /// Requests a second over both slots, lately; before there are any, in the past.
     pub(super) fn rate(&self, rule: &CompareRule) -> f64 {
-        self.ledger.state().rate.unwrap_or(rule.baseline.rate)
+        self.intake.state().rate.unwrap_or(rule.baseline.rate)
     }
 
     /// Whether something speaks against raising the candidate's share: evidence, be it such that does not
     /// count yet, or data that cannot be.
     pub(super) fn is_doubtful(&self) -> bool {
-        let tally = self.ledger.state();
+        let tally = self.intake.state();
         let cold = tally.cold.as_ref().map_or(0.0, Capital::amount);
-        self.flaw.is_some() || self.capital() >= DOUBT || cold >= DOUBT
+        self.intake.flaw().is_some() || self.capital() >= HESITATION || cold >= HESITATION
     }
 
     fn suspicion(&self) -> Option<Suspicion> {
-        suspicion(self.ledger.state())
+        suspicion(self.intake.state())
     }
 }
 
 fn suspicion(tally: &Tally) -> Option<Suspicion> {
     tally.capital.leader(1).and_then(experts::suspicion)
-}
-
-fn flaw_of(bin: &Bin, marks: usize, now: Timestamp) -> Option<String> {
-    let wrong = if bin.at > now + WINDOW { Some("it lies in the future".to_owned()) } else { flaw(bin, marks) };
-    wrong.map(|wrong| format!("the bin of {} cannot be: {wrong}", bin.at.time_of_day()))
 }
 
 impl Bounds {

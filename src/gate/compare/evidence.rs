@@ -109,8 +109,7 @@ fn bets(tails: &[Tail], psi: f64, n_b: f64, n_g: f64) -> Bets {
         r_g[cell] /= mean_g;
         mean_b += (b[cell] - b[cell + 1]) * r_b[cell];
     }
-    r_b.iter_mut().for_each(|r| *r += 1.0 - mean_b);
-    Bets { candidate: r_g, stable: r_b }
+    Bets { candidate: r_g, stable: r_b.map(|r| r + 1.0 - mean_b) }
 }
 
 /// `p` with its odds grown by `odds`.
@@ -136,4 +135,119 @@ fn in_cell(slow: Slow<'_>, cell: usize) -> f64 {
     let from = if cell == 0 { slow.timed } else { slow.slower[cell - 1] };
     let to = slow.slower.get(cell).copied().unwrap_or(0.0);
     (from - to).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::compare::CompareRule;
+
+    /// The chance of each way that `n` answers fall into cells of these chances.
+    fn multinomial(n: u32, cells: &[f64]) -> Vec<(Vec<f64>, f64)> {
+        let Some((first, rest)) = cells.split_first() else {
+            return if n == 0 { vec![(Vec::new(), 1.0)] } else { Vec::new() };
+        };
+        let mut ways = Vec::new();
+        for x in 0..=n {
+            let here =
+                (0..x).fold(1.0, |c, k| c * f64::from(n - k) / f64::from(k + 1)) * first.powi(x.try_into().unwrap());
+            for (counts, chance) in multinomial(n - x, rest) {
+                ways.push(([vec![f64::from(x)], counts].concat(), chance * here));
+            }
+        }
+        ways
+    }
+
+    fn cells(tails: &[f64]) -> Vec<f64> {
+        let edges: Vec<f64> = [&[1.0], tails, &[0.0]].concat();
+        edges.windows(2).map(|pair| pair[0] - pair[1]).collect()
+    }
+
+    /// How many of the answers in these cells are slower than each mark.
+    fn slower_than(cells: &[f64]) -> Vec<f64> {
+        (1..cells.len()).map(|mark| cells[mark..].iter().sum()).collect()
+    }
+
+    #[test]
+    fn evidence_of_errors_is_at_most_1_on_average_when_no_more_fail_than_tolerated() {
+        let tolerance = CompareRule::default().errors;
+        for p in [0.0, 0.001, 0.05, 0.4] {
+            let q = tolerance.ratio * p + tolerance.excess;
+            for (n_b, n_g, psi) in [(6, 4, 2.0), (3, 9, 5.0), (12, 1, 20.0), (5, 5, 200.0)] {
+                let mut mean = 0.0;
+                for (b, chance_b) in multinomial(n_b, &[1.0 - p, p]) {
+                    for (g, chance_g) in multinomial(n_g, &[1.0 - q, q]) {
+                        let stable = Part { part: b[1], whole: n_b.into() };
+                        let candidate = Part { part: g[1], whole: n_g.into() };
+                        mean += chance_b * chance_g * errors(tolerance, psi, stable, candidate).exp();
+                    }
+                }
+                assert!(mean <= 1.0 + 1e-9, "p {p}, n {n_b}/{n_g}, psi {psi}: {mean}");
+            }
+        }
+    }
+
+    /// The mean of the e-value of [`slower`] when the true shares are these.
+    fn mean_of_slower(predicted: &[f64], odds: f64, psi: f64, (n_b, b): (u32, &[f64]), (n_g, g): (u32, &[f64])) -> f64 {
+        let tails: Vec<Tail> = predicted.iter().map(|share| Tail { share: *share, odds }).collect();
+        let mut mean = 0.0;
+        for (in_b, chance_b) in multinomial(n_b, &cells(b)) {
+            for (in_g, chance_g) in multinomial(n_g, &cells(g)) {
+                let (slow_b, slow_g) = (slower_than(&in_b), slower_than(&in_g));
+                let stable = Slow { timed: n_b.into(), slower: &slow_b };
+                let candidate = Slow { timed: n_g.into(), slower: &slow_g };
+                mean += chance_b * chance_g * slower(&tails, psi, stable, candidate).exp();
+            }
+        }
+        mean
+    }
+
+    #[test]
+    fn evidence_of_slow_answers_is_at_most_1_on_average_at_the_edge_of_what_is_tolerated() {
+        let truths: [&[f64]; 6] = [&[0.5], &[0.05], &[0.9], &[0.5, 0.1], &[0.3, 0.25], &[0.6, 0.2, 0.05]];
+        for truth in truths {
+            for odds in [1.0, 1.15, 1.6] {
+                let edge: Vec<f64> = truth.iter().map(|p| grown(*p, odds)).collect();
+                for (n_b, n_g) in [(4, 3), (6, 1), (1, 5)] {
+                    for (psi, off) in [(1.25, 1.0), (3.0, 1.0), (12.0, 0.5), (1.6, 1.1)] {
+                        let predicted: Vec<f64> = truth.iter().map(|p| p * off).collect();
+                        let mean = mean_of_slower(&predicted, odds, psi, (n_b, truth), (n_g, &edge));
+                        assert!(mean <= 1.0 + 1e-9, "{truth:?}, odds {odds}, n {n_b}/{n_g}, psi {psi}: {mean}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn evidence_of_slow_answers_is_at_most_1_on_average_within_what_is_tolerated() {
+        for (b, g) in [([0.5, 0.1], [0.5, 0.05]), ([0.5, 0.1], [0.2, 0.1]), ([0.9, 0.8], [0.1, 0.0])] {
+            for odds in [1.0, 1.15] {
+                let mean = mean_of_slower(&[0.5, 0.1], odds, 3.0, (4, &b), (3, &g));
+                assert!(mean <= 1.0 + 1e-9, "{b:?} {g:?}: {mean}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_mark_without_tolerance_is_the_two_sample_e_value() {
+        let (p, n_b, n_g, x_b, x_g) = (0.1, 900.0, 100.0, 80.0, 25.0);
+        let q = grown(p, 3.0);
+        let pooled = (n_b * p + n_g * q) / (n_b + n_g);
+        let exact = x_g * (q / pooled).ln()
+            + (n_g - x_g) * ((1.0 - q) / (1.0 - pooled)).ln()
+            + x_b * (p / pooled).ln()
+            + (n_b - x_b) * ((1.0 - p) / (1.0 - pooled)).ln();
+        let tails = [Tail { share: p, odds: 1.0 }];
+        let got = slower(&tails, 3.0, Slow { timed: n_b, slower: &[x_b] }, Slow { timed: n_g, slower: &[x_g] });
+        assert!((got - exact).abs() < 1e-9, "{got} {exact}");
+    }
+
+    #[test]
+    fn a_slot_without_answers_says_nothing() {
+        let part = |whole| Part { part: 0.0, whole };
+        assert_eq!(errors(CompareRule::default().errors, 5.0, part(0.0), part(10.0)), 0.0);
+        let (none, some) = (Slow { timed: 0.0, slower: &[0.0] }, Slow { timed: 9.0, slower: &[3.0] });
+        assert_eq!(slower(&[Tail { share: 0.5, odds: 1.0 }], 3.0, some, none), 0.0);
+    }
 }

@@ -12,8 +12,10 @@ const MORE_ERRORS: [f64; 4] = [2.0, 5.0, 20.0, 200.0];
 const ERROR_PARTS: [f64; 4] = [0.3, 0.4, 0.2, 0.1];
 /// Factors on the odds of being slow that are looked for at all marks together.
 const ALL_SLOWER: [f64; 4] = [1.25, 1.6, 3.0, 12.0];
+/// The part of the weight on each, as for errors.
+const SLOWER_PARTS: [f64; 4] = [0.5, 0.25, 0.15, 0.1];
 /// Factors that are looked for at each mark by itself, in case only the tail is slower.
-const ONE_SLOWER: [f64; 4] = [1.25, 1.6, 3.0, 12.0];
+const ONE_SLOWER: [f64; 4] = [1.4, 2.0, 4.0, 12.0];
 /// The part of the weight of response times that looks at all marks together, where there are several.
 const TOGETHER: f64 = 0.5;
 /// The part that bets on nothing being wrong is at least this.
@@ -33,12 +35,11 @@ pub(super) fn prior(rule: &CompareRule) -> Vec<f64> {
     let marks = marks(&rule.baseline);
     let (errors, latency) = (rule.errors.weight, if marks == 0 { 0.0 } else { rule.latency.weight });
     let together = if marks > 1 { TOGETHER } else { 0.0 };
-    let each = |weight: f64, experts: usize| weight / experts.max(1) as f64;
     let mut prior = vec![(1.0 - errors - latency).max(CASH)];
     prior.extend(ERROR_PARTS.map(|part| part * errors));
-    prior.extend([each(latency * together, ALL_SLOWER.len()); ALL_SLOWER.len()]);
-    let alone = each(latency * (1.0 - together), marks * ONE_SLOWER.len());
-    prior.extend(std::iter::repeat_n(alone, marks * ONE_SLOWER.len()));
+    prior.extend(SLOWER_PARTS.map(|part| part * latency * together));
+    let alone = latency * (1.0 - together) / marks.max(1) as f64;
+    prior.extend((0..marks).flat_map(|_| SLOWER_PARTS.map(|part| part * alone)));
     prior
 }
 

@@ -48,3 +48,41 @@ pub fn flaw_of(counts: &Counts, marks: usize) -> Option<String> {
 fn above(whole: f64) -> f64 {
     whole + ROUNDING * (1.0 + whole)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn counts(requests: f64, errors: f64, timed: f64, slower: &[f64]) -> Counts {
+        Counts { requests, errors, timed, slower: slower.to_vec() }
+    }
+
+    #[test]
+    fn counts_that_can_be_true_are_left_alone() {
+        let check = |counts: Counts| assert_eq!(flaw_of(&counts, 2), None, "{counts:?}");
+        check(counts(100.0, 100.0, 90.0, &[45.5, 3.25]));
+        check(counts(100.0, 0.0, 0.0, &[]));
+        check(counts(0.0, 0.0, 0.0, &[0.0, 0.0]));
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_named() {
+        let check = |counts: Counts, said: &str| assert_eq!(flaw_of(&counts, 2).as_deref(), Some(said));
+        check(counts(f64::NAN, 0.0, 0.0, &[]), "requests is NaN, not a count");
+        check(counts(5.0, -1.0, 0.0, &[]), "errors is -1, not a count");
+        check(counts(f64::INFINITY, 0.0, 0.0, &[]), "requests is inf, not a count");
+        check(counts(1e13, 0.0, 0.0, &[]), "requests is 10000000000000, not a count");
+        check(counts(5.0, 6.0, 0.0, &[]), "6 errors in 5 requests");
+        check(counts(5.0, 0.0, 5.0, &[6.0, 1.0]), "6 slower answers out of 5");
+        check(counts(5.0, 0.0, 5.0, &[2.0, 3.0]), "3 slower answers out of 2");
+        check(counts(5.0, 0.0, 5.0, &[2.0]), "1 marks for slow answers where 2 are counted");
+        check(counts(5.0, 0.0, 5.0, &[]), "0 marks for slow answers where 2 are counted");
+    }
+
+    #[test]
+    fn a_flaw_says_which_slot_has_it() {
+        let bin = Bin { at: Timestamp::default(), stable: None, candidate: Some(counts(1.0, 2.0, 0.0, &[])) };
+        assert_eq!(flaw(&bin, 0).as_deref(), Some("candidate: 2 errors in 1 requests"));
+    }
+}

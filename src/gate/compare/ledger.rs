@@ -13,13 +13,13 @@ use crate::clock::Timestamp;
 use crate::count::Bin;
 
 /// How long after its end a bin can still change.
-pub(in crate::gate) const WINDOW: Duration = Duration::from_secs(300);
+pub(super) const WINDOW: Duration = Duration::from_secs(300);
 /// How many looks may bring a bin without agreeing on it once it is older than [`WINDOW`].
 const PATIENCE: u32 = 40;
 
 /// Bins, and the state they were folded into.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(in crate::gate) struct Ledger<S> {
+pub(super) struct Ledger<S> {
     /// What the frozen bins were folded into.
     frozen: S,
     /// What all closed bins were folded into.
@@ -45,23 +45,23 @@ struct Seen {
 
 impl<S: Clone> Ledger<S> {
     /// Nothing but a state to begin with; bins that begin before `edge` do not count.
-    pub(in crate::gate) fn new(state: S, edge: Timestamp) -> Self {
+    pub(super) fn new(state: S, edge: Timestamp) -> Self {
         Self { frozen: state.clone(), state, reached: None, edge, looks: 0, bins: BTreeMap::new() }
     }
 
     /// What all closed bins were folded into.
-    pub(in crate::gate) fn state(&self) -> &S {
+    pub(super) fn state(&self) -> &S {
         &self.state
     }
 
     /// The closed bins that are not frozen, oldest first.
-    pub(in crate::gate) fn closed(&self) -> impl Iterator<Item = &Bin> {
+    pub(super) fn closed(&self) -> impl Iterator<Item = &Bin> {
         self.bins.values().filter(|seen| seen.closed).map(|seen| &seen.bin)
     }
 
     /// What the bins that have ended and are not closed yet would make of the state; `None` when there are
     /// no such bins.
-    pub(in crate::gate) fn ahead(&self, mut fold: impl FnMut(&mut S, &Bin)) -> Option<S> {
+    pub(super) fn ahead(&self, mut fold: impl FnMut(&mut S, &Bin)) -> Option<S> {
         let mut open = self.bins.values().filter(|seen| seen.ended && !seen.closed).peekable();
         open.peek()?;
         let mut state = self.state.clone();
@@ -70,7 +70,7 @@ impl<S: Clone> Ledger<S> {
     }
 
     /// Takes in the bins of a look at `now`, each `span` long.
-    pub(in crate::gate) fn take<'a>(
+    pub(super) fn take<'a>(
         &mut self,
         bins: impl Iterator<Item = &'a Bin>,
         span: Duration,
@@ -95,7 +95,7 @@ impl<S: Clone> Ledger<S> {
     }
 
     /// Folds for good what is closed and can no longer change.
-    pub(in crate::gate) fn freeze(&mut self, span: Duration, now: Timestamp, mut fold: impl FnMut(&mut S, &Bin)) {
+    pub(super) fn freeze(&mut self, span: Duration, now: Timestamp, mut fold: impl FnMut(&mut S, &Bin)) {
         while let Some(oldest) = self.bins.first_entry() {
             let (at, seen) = (*oldest.key(), oldest.get());
             let hopeful = !seen.closed && seen.look == self.looks && seen.looks < PATIENCE;
@@ -131,4 +131,119 @@ fn note(bins: &mut BTreeMap<Timestamp, Seen>, bin: &Bin, look: u64, ended: bool)
 
 fn requests(bin: &Bin) -> [Option<f64>; 2] {
     [&bin.stable, &bin.candidate].map(|counts| counts.as_ref().map(|counts| counts.requests))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::Counts;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(minute: u64) -> Timestamp {
+        Timestamp::from_millis(60_000 * minute)
+    }
+
+    fn bin(minute: u64, requests: f64) -> Bin {
+        Bin { at: at(minute), stable: Some(Counts { requests, ..Counts::default() }), candidate: None }
+    }
+
+    fn fold(state: &mut Vec<(u64, f64)>, bin: &Bin) {
+        let requests = bin.stable.as_ref().map_or(0.0, |counts| counts.requests);
+        state.push((bin.at.as_millis() / 60_000, requests));
+    }
+
+    struct Run(Ledger<Vec<(u64, f64)>>);
+
+    impl Run {
+        fn new() -> Self {
+            Self(Ledger::new(Vec::new(), Timestamp::default()))
+        }
+
+        fn look(&mut self, minute: u64, bins: &[Bin]) -> Vec<(u64, f64)> {
+            self.0.take(bins.iter(), MINUTE, at(minute), fold);
+            self.0.freeze(MINUTE, at(minute), fold);
+            self.0.state().clone()
+        }
+    }
+
+    #[test]
+    fn a_bin_is_closed_when_two_looks_after_its_end_agree() {
+        let mut run = Run::new();
+        assert_eq!(run.look(0, &[bin(0, 5.0)]), []);
+        assert_eq!(run.look(1, &[bin(0, 5.0)]), [], "the first look came before its end");
+        assert_eq!(run.look(1, &[bin(0, 6.0)]), [], "they do not agree");
+        assert_eq!(run.look(1, &[bin(0, 6.0)]), [(0, 6.0)]);
+    }
+
+    #[test]
+    fn a_bin_that_a_look_brings_twice_is_one_look() {
+        let mut run = Run::new();
+        assert_eq!(run.look(2, &[bin(0, 5.0), bin(0, 5.0)]), []);
+        assert_eq!(run.look(2, &[bin(0, 5.0), bin(0, 5.0)]), [(0, 5.0)]);
+    }
+
+    #[test]
+    fn a_late_bin_takes_its_place() {
+        let mut run = Run::new();
+        run.look(3, &[bin(2, 2.0), bin(0, 1.0)]);
+        assert_eq!(run.look(3, &[bin(0, 1.0), bin(2, 2.0)]), [(0, 1.0), (2, 2.0)]);
+        run.look(3, &[bin(1, 9.0)]);
+        assert_eq!(run.look(3, &[bin(1, 9.0)]), [(0, 1.0), (1, 9.0), (2, 2.0)]);
+    }
+
+    #[test]
+    fn a_revision_replaces_and_closes_anew() {
+        let mut run = Run::new();
+        run.look(3, &[bin(0, 1.0), bin(1, 2.0)]);
+        run.look(3, &[bin(0, 1.0), bin(1, 2.0)]);
+        assert_eq!(run.look(3, &[bin(0, 4.0)]), [(1, 2.0)]);
+        assert_eq!(run.look(3, &[bin(0, 4.0)]), [(0, 4.0), (1, 2.0)]);
+    }
+
+    #[test]
+    fn a_revision_of_errors_is_taken_at_once() {
+        let mut ledger = Ledger::new(0.0, Timestamp::default());
+        let errors = |state: &mut f64, bin: &Bin| *state += bin.stable.as_ref().map_or(0.0, |counts| counts.errors);
+        let revised = |errors| {
+            let mut bin = bin(0, 5.0);
+            bin.stable.as_mut().unwrap().errors = errors;
+            bin
+        };
+        ledger.take([&revised(1.0)].into_iter(), MINUTE, at(2), errors);
+        ledger.take([&revised(1.0)].into_iter(), MINUTE, at(2), errors);
+        assert_eq!(*ledger.state(), 1.0);
+        ledger.take([&revised(3.0)].into_iter(), MINUTE, at(2), errors);
+        assert_eq!(*ledger.state(), 3.0);
+    }
+
+    #[test]
+    fn bins_older_than_five_minutes_are_frozen() {
+        let mut run = Run::new();
+        run.look(2, &[bin(0, 1.0)]);
+        run.look(2, &[bin(0, 1.0)]);
+        assert_eq!(run.look(6, &[bin(0, 7.0)]), [], "still young enough to be revised");
+        assert_eq!(run.look(6, &[bin(0, 7.0)]), [(0, 7.0)]);
+        assert_eq!(run.look(9, &[bin(0, 8.0), bin(0, 8.0)]), [(0, 7.0)]);
+        assert!(run.0.bins.is_empty());
+    }
+
+    #[test]
+    fn a_bin_on_which_no_two_looks_agree_is_left_out_in_the_end() {
+        let mut run = Run::new();
+        run.look(2, &[bin(0, 1.0), bin(1, 1.0)]);
+        assert_eq!(run.look(8, &[bin(1, 1.0)]), [(1, 1.0)]);
+        let mut flapping = Run::new();
+        (0..100).for_each(|n| drop(flapping.look(20, &[bin(0, f64::from(n))])));
+        assert!(flapping.0.bins.is_empty() && flapping.0.state().is_empty());
+    }
+
+    #[test]
+    fn bins_that_have_ended_count_ahead_of_their_closing() {
+        let mut run = Run::new();
+        run.look(2, &[bin(0, 1.0), bin(2, 3.0)]);
+        assert_eq!(run.0.ahead(fold), Some(vec![(0, 1.0)]));
+        run.look(2, &[bin(0, 1.0), bin(2, 3.0)]);
+        assert_eq!(run.0.ahead(fold), None);
+    }
 }

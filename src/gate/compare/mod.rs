@@ -9,10 +9,13 @@ mod evidence;
 mod experts;
 mod feed;
 mod flaw;
-pub(super) mod ledger;
+pub(super) mod intake;
+mod ledger;
 mod ramp;
 mod sentence;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -103,6 +106,7 @@ impl Default for CompareRule {
 impl CompareRule {
     /// What it asks, in one line.
     pub(super) fn question(&self) -> String {
-        "the candidate is no worse than the stable slot".to_owned()
+        let odds = (1.0 / self.alpha).round();
+        format!("the candidate is no worse than the stable slot; of {odds} good releases at most one goes back")
     }
 }

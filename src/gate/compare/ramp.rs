@@ -9,11 +9,11 @@ use crate::clock::Timestamp;
 use crate::traffic::Share;
 
 /// The chance with which a bound that a weight rests on may be wrong.
-const BETA: f64 = 0.25;
+const BETA: f64 = 0.3;
 /// What an answer that is too slow counts for when a failure counts for 1.
-const SLOW: f64 = 0.25;
+const SLOW: f64 = 0.5;
 /// How many times the share may grow while a bin is counted.
-const STRIDE: f64 = 8.0;
+const STRIDE: f64 = 24.0;
 
 /// How a ramp chooses weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +34,8 @@ impl Comparison {
     /// With R requests a second over both slots, a blind stretch T, and the candidate harming at most the
     /// part U of its requests, the share w harms at most `w R T U` requests before anyone can know: w is the
     /// one that makes this the budget. U is 1 before there is data. The share does not grow while response
-    /// times do not count yet, while something speaks against the candidate, on data that cannot be, and at
-    /// most eightfold while a bin is counted.
+    /// times do not count yet, while the capital is 1.5 or more, on data that cannot be, and at most 24-fold
+    /// while a bin is counted. Answers that are too slow count for half a failure each.
     pub fn next_share(
         &self,
         rule: &CompareRule,
