@@ -15,6 +15,9 @@ pub struct LabClock {
 /// The slowest and the fastest a lab may run.
 pub(crate) const SPEED_WITHIN: (f64, f64) = (0.01, 10_000.0);
 
+/// The most that this machine adds to a declared time, in seconds.
+const OVERHEAD_LIMIT: f64 = 0.005;
+
 impl LabClock {
     /// Anchors a clock at this moment.
     pub fn new(speed: f64) -> LabClock {
@@ -52,10 +55,15 @@ impl LabClock {
         tokio::time::sleep(self.wall(lab)).await;
     }
 
-    /// What something took, in lab seconds, that declares how long its work was: the work, plus what this
-    /// machine added to it on the wall clock, which is not multiplied by the speed.
-    pub(crate) fn taken(&self, declared: f64, elapsed: Duration) -> f64 {
-        declared + (elapsed.as_secs_f64() - declared / self.speed).max(0.0)
+    /// What something took, in lab seconds: the work it declares, plus what this machine added to it on the
+    /// wall clock, which is not multiplied by the speed. More than [`OVERHEAD_LIMIT`] it never adds: then the
+    /// machine is busy, and the task is not slow. What declares nothing took as long as it took.
+    pub(crate) fn taken(&self, declared: Option<f64>, elapsed: Duration) -> f64 {
+        let elapsed = elapsed.as_secs_f64();
+        match declared {
+            Some(work) => work + (elapsed - work / self.speed).clamp(0.0, OVERHEAD_LIMIT),
+            None => elapsed,
+        }
     }
 
     fn lab_ms(&self, wall_ms: u64) -> u64 {
@@ -81,10 +89,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_lab_does_not_multiply_what_the_machine_adds() {
+    fn neither_a_fast_lab_nor_a_busy_machine_makes_a_task_slow() {
         let clock = LabClock::at(0, 10.0);
-        assert!((clock.taken(0.100, Duration::from_millis(12)) - 0.102).abs() < 1e-9);
-        assert!((clock.taken(0.100, Duration::from_millis(9)) - 0.100).abs() < 1e-9);
+        let check = |declared, elapsed, expected: f64| {
+            let found = clock.taken(declared, Duration::from_millis(elapsed));
+            assert!((found - expected).abs() < 1e-9, "{found}");
+        };
+        check(Some(0.1), 12, 0.102);
+        check(Some(0.1), 9, 0.1);
+        check(Some(0.1), 500, 0.105);
+        check(None, 500, 0.5);
     }
 
     #[test]

@@ -15,7 +15,8 @@
 //!
 //! Response times are `declared + overhead`: a task declares how long its work took in lab seconds
 //! and sleeps that long on the stretched clock; what this machine adds on top is measured on the
-//! wall clock and added as it is, so a fast lab does not multiply the machine's own noise.
+//! wall clock and added as it is, up to 5 ms. So a fast lab does not multiply the machine's own noise,
+//! and a busy machine does not make a release look slow.
 
 #![expect(clippy::disallowed_methods, reason = "the lab is the outside world: it makes lab time out of the wall clock")]
 #![expect(

@@ -71,7 +71,9 @@ impl Outages {
     /// Outages dialled in at the start of the lab.
     pub(crate) fn new(outages: &[Outage], start_ms: u64) -> Outages {
         let all = Outages { all: Mutex::default() };
-        outages.iter().for_each(|outage| all.add(outage, start_ms));
+        for outage in outages {
+            all.add(outage, start_ms);
+        }
         all
     }
 

@@ -13,8 +13,8 @@ use super::telemetry;
 use super::usual;
 
 /// What sockets, timers and schedulers of a machine that is not busy add to a request, in seconds: about so
-/// much was measured on average, and half of it as its standard deviation. A busy machine adds more to what
-/// flows now, and alike to both slots.
+/// much was measured on average, and half of it as its standard deviation. A busy machine adds up to 5 ms to
+/// what flows now, and alike to both slots.
 pub(super) const OVERHEAD: f64 = 0.002;
 /// So many requests in one stretch are drawn one by one; of more it is drawn how many fall into each cell.
 const ONE_BY_ONE: f64 = 250.0;
@@ -156,20 +156,20 @@ impl Series {
                 store.add(&key("RequestCountPerTarget"), at, requests * self.per_target, 1.0);
             }
         }
-        self.keep_own(store, at, Kind::Minute, [requests, errors], &times);
+        self.keep_own(store, at, Kind::Minute, &[seen(requests, 1.0).into(), seen(errors, 1.0).into(), times]);
     }
 
     fn keep_bin(&self, store: &mut Store, at: u64, stretch: Stretch) {
-        if stretch.requests > 0.0 {
-            let Stretch { requests, errors, times } = stretch;
-            self.keep_own(store, at, Kind::Fine, [requests, errors], &Arc::new(times));
+        let Stretch { requests, errors, times } = stretch;
+        if requests > 0.0 {
+            let own = [seen(requests, 1.0), seen(errors, 1.0), times].map(Arc::new);
+            self.keep_own(store, at, Kind::Fine, &own);
         }
     }
 
     /// What the tasks themselves would have published.
-    fn keep_own(&self, store: &mut Store, at: u64, kind: Kind, numbers: [f64; 2], times: &Arc<Bucket>) {
-        let [requests, errors] = numbers.map(|number| Arc::new(seen(number, 1.0)));
-        for (name, bucket) in telemetry::NAMES.iter().zip([&requests, &errors, times]) {
+    fn keep_own(&self, store: &mut Store, at: u64, kind: Kind, buckets: &[Arc<Bucket>; 3]) {
+        for (name, bucket) in telemetry::NAMES.iter().zip(buckets) {
             store.add_bucket(&key(telemetry::NAMESPACE, name, &self.own), at, kind, bucket);
         }
     }

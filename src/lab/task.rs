@@ -190,7 +190,7 @@ async fn answer(server: &Server, request: Request<Incoming>) -> Result<Response<
     };
     drop(request);
     clock.sleep(Duration::from_secs_f64(time)).await;
-    server.teller.tell(clock.now_ms(), clock.taken(time, started.elapsed()), is_failed);
+    server.teller.tell(clock.now_ms(), clock.taken(Some(time), started.elapsed()), is_failed);
     let (status, body) = if is_failed { (500, "it broke\n") } else { (200, "served\n") };
     Ok(respond(server, status, body, time))
 }

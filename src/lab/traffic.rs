@@ -188,9 +188,9 @@ impl Traffic {
         tally.requests += 1;
         match asked {
             Ok(Ok(answer)) => {
-                let declared = answer.header(SERVICE_TIME).and_then(|time| time.parse().ok()).unwrap_or(0.0);
+                let declared = answer.header(SERVICE_TIME).and_then(|time| time.parse().ok());
                 tally.note(&answer, self.clock.taken(declared, elapsed), at_ms);
-                return declared;
+                return declared.unwrap_or(0.0);
             }
             Ok(Err(error)) => tally.lose(at_ms, format!("no answer: {error}")),
             Err(_) => tally.lose(at_ms, "no answer in time".to_owned()),

@@ -101,6 +101,9 @@ class Lab:
     def now(self):
         return datetime.datetime.fromisoformat(self.get("/_lab/state")["now"])
 
+    def began(self):
+        return datetime.datetime.fromtimestamp(self.get("/_lab/state")["anchor_unix_ms"] / 1000, datetime.timezone.utc)
+
     def service(self, name):
         return self.ecs.describe_services(cluster=self.cluster, services=[name])["services"][0]
 
@@ -590,7 +593,7 @@ class Past(Case):
         ]
         for query in queries[1:]:
             query["MetricStat"]["Metric"]["Dimensions"] = lab.dimensions() + group
-        end = lab.now() - datetime.timedelta(hours=1)
+        end = lab.began().replace(second=0, microsecond=0)
         window = {"StartTime": end - datetime.timedelta(hours=9), "EndTime": end}
         began = time.monotonic()
         answer = lab.cloudwatch.get_metric_data(MetricDataQueries=queries, ScanBy="TimestampAscending", **window)
@@ -635,6 +638,7 @@ class HighResolution(Case):
 
         bins = until(fresh, "a bin of the last seconds")
         self.assertTrue(all(at.second % 10 == 0 for at, _ in bins))
+        own["minutes"] = 60
         errors = dict(self.read(10, name="Errors", **own))
         slow = dict(self.read(10, "TC(0.1:)", name="Latency", **own))
         timed = dict(self.read(10, "SampleCount", name="Latency", **own))
@@ -649,8 +653,8 @@ class HighResolution(Case):
 
     def test_prometheus_answers_sums_of_increases_and_refuses_all_else(self):
         counter = 'sum(increase(lab_requests_total{service="%s"}[10s]))' % lab.serving
-        now = lab.now().timestamp()
-        code, answer = self.ask("query_range", query=counter, start=now - 7200, end=now - 3600, step="10s")
+        began = lab.began().timestamp()
+        code, answer = self.ask("query_range", query=counter, start=began - 7200, end=began - 3600, step="10s")
         self.assertEqual((code, answer["status"], answer["data"]["resultType"]), (200, "success", "matrix"))
         values = [float(value) for _, value in answer["data"]["result"][0]["values"]]
         self.assertEqual(len(values), 361)

@@ -27,7 +27,7 @@ pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {
         (&Method::GET, "/_lab/state") => Ok(state(world)),
         (&Method::POST, "/_lab/rps") => set_rps(world, parameter("value")),
         (&Method::POST, "/_lab/behaviour") => set_behaviour(world, parameter("task-definition"), parameter("value")),
-        (&Method::POST, "/_lab/outage") => set_outage(world, parameter("value")),
+        (&Method::POST, "/_lab/outage") => set_outage(world, parameter("value").as_deref()),
         _ => {
             let controls = "GET /_lab/traffic, GET /_lab/state, POST /_lab/rps?value=, \
                 POST /_lab/behaviour?value=[&task-definition=], POST /_lab/outage?value=errors=20%25@0s:2m or over";
@@ -55,8 +55,8 @@ fn set_rps(world: &World, value: Option<Cow<'_, str>>) -> Result<Value, String> 
 }
 
 /// Dials in an outage that starts so long after this moment, or ends all of them.
-fn set_outage(world: &World, value: Option<Cow<'_, str>>) -> Result<Value, String> {
-    match value.as_deref().unwrap_or_default() {
+fn set_outage(world: &World, value: Option<&str>) -> Result<Value, String> {
+    match value.unwrap_or_default() {
         "over" => world.outages.clear(),
         words => {
             let outage = words.parse::<Outage>().map_err(|error| error.to_string())?;

@@ -57,20 +57,20 @@ impl Parameters<'_> {
         let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
         let ms = seconds.map(|seconds| (seconds * 1e3).round() as u64);
         let ms = ms.or_else(|| u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok());
-        ms.map(Some).ok_or_else(|| wrong(name, format!("cannot parse \"{text}\" to a valid timestamp")))
+        ms.map(Some).ok_or_else(|| wrong(name, &format!("cannot parse \"{text}\" to a valid timestamp")))
     }
 
     fn query(&self) -> Result<&str, Refusal> {
-        self.get("query").ok_or_else(|| wrong("query", "it is missing".to_owned()))
+        self.get("query").ok_or_else(|| wrong("query", "it is missing"))
     }
 }
 
-fn wrong(parameter: &str, why: String) -> Refusal {
+fn wrong(parameter: &str, why: &str) -> Refusal {
     Refusal("bad_data", format!("invalid parameter \"{parameter}\": {why}"))
 }
 
 fn ask_once(world: &World, parameters: &Parameters<'_>) -> Result<Value, Refusal> {
-    let expression = parse(parameters.query()?).map_err(|error| wrong("query", error))?;
+    let expression = parse(parameters.query()?).map_err(|error| wrong("query", &error))?;
     let at = parameters.moment("time")?.unwrap_or_else(|| world.config.clock.now_ms());
     let worth = evaluate(&expression, &world.scraped, &world.telemetry, at);
     Ok(match worth {
@@ -83,16 +83,16 @@ fn ask_once(world: &World, parameters: &Parameters<'_>) -> Result<Value, Refusal
 }
 
 fn ask_range(world: &World, parameters: &Parameters<'_>) -> Result<Value, Refusal> {
-    let expression = parse(parameters.query()?).map_err(|error| wrong("query", error))?;
-    let moment = |name: &str| parameters.moment(name)?.ok_or_else(|| wrong(name, "it is missing".to_owned()));
+    let expression = parse(parameters.query()?).map_err(|error| wrong("query", &error))?;
+    let moment = |name: &str| parameters.moment(name)?.ok_or_else(|| wrong(name, "it is missing"));
     let (start, end) = (moment("start")?, moment("end")?);
     if end < start {
-        return Err(wrong("end", "end timestamp must not be before start time".to_owned()));
+        return Err(wrong("end", "end timestamp must not be before start time"));
     }
     let text = parameters.get("step").unwrap_or_default();
     let seconds = text.parse::<f64>().ok().map(|seconds| (seconds * 1e3).round() as u64);
     let step = seconds.or_else(|| duration_ms(text)).filter(|step| *step > 0);
-    let step = step.ok_or_else(|| wrong("step", format!("cannot parse \"{text}\" to a valid duration above zero")))?;
+    let step = step.ok_or_else(|| wrong("step", &format!("cannot parse \"{text}\" to a valid duration above zero")))?;
     if (end - start) / step > POINTS_LIMIT {
         let why = "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution \
                    (?step=XX)";

@@ -139,10 +139,10 @@ impl Balancer {
         answer
     }
 
-    /// What the task declares, plus what this machine added, not multiplied by the lab's speed.
+    /// What the task declares, plus the little that this machine added.
     fn target_time(&self, response: &Response<Bytes>, elapsed: Duration) -> f64 {
         let declared = response.headers().get(SERVICE_TIME).and_then(|time| time.to_str().ok());
-        self.clock.taken(declared.and_then(|time| time.parse().ok()).unwrap_or(0.0), elapsed)
+        self.clock.taken(declared.and_then(|time| time.parse().ok()), elapsed)
     }
 
     /// An answer of the balancer itself, counted as such.

@@ -143,7 +143,9 @@ impl Bucket {
     fn many(&mut self) -> &mut Sketch {
         if let Values::Exact(values) = &self.values {
             let mut sketch = Sketch::default();
-            values.iter().for_each(|(value, times)| sketch.add(*value, *times));
+            for (value, times) in values {
+                sketch.add(*value, *times);
+            }
             self.values = Values::Many(sketch);
         }
         match &mut self.values {

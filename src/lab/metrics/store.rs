@@ -146,19 +146,18 @@ impl Store {
         let Some(kept) = self.series.get(key) else { return Series::new() };
         let period = self.period(key, period);
         let mut series = Series::new();
-        let mut tell = |at: u64, bucket: &Bucket| series.extend(statistic.of(bucket).map(|value| (at, value)));
         let mut gathered: Option<(u64, Cow<'_, Bucket>)> = None;
+        let mut tell = |told: Option<(u64, Cow<'_, Bucket>)>| {
+            series.extend(told.and_then(|(at, bucket)| Some((at, statistic.of(&bucket)?))));
+        };
         for (at, bucket) in self.visible(key, kept, period, window) {
             let start = at / period * period;
             match &mut gathered {
                 Some((of, all)) if *of == start => all.to_mut().merge(bucket),
-                _ => {
-                    let before = gathered.replace((start, Cow::Borrowed(bucket)));
-                    before.iter().for_each(|(at, bucket)| tell(*at, bucket));
-                }
+                _ => tell(gathered.replace((start, Cow::Borrowed(bucket)))),
             }
         }
-        gathered.iter().for_each(|(at, bucket)| tell(*at, bucket));
+        tell(gathered);
         series
     }
 

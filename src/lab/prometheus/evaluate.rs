@@ -69,16 +69,16 @@ impl Selector {
 /// times the usual distance of samples, else by half of it, and never below a counter of zero.
 fn increase(samples: &[Sample], counter: Counter, range_ms: u64, at_ms: u64) -> Option<f64> {
     let [(first_at, first), .., (last_at, last)] = samples else { return None };
-    let (first, increase) = (counter.of(first), counter.of(last) - counter.of(first));
-    let sampled = (last_at - first_at) as f64;
-    let usual = sampled / (samples.len() - 1) as f64;
+    let (start, increase) = (counter.of(first), counter.of(last) - counter.of(first));
+    let span = (last_at - first_at) as f64;
+    let usual = span / (samples.len() - 1) as f64;
     let reach = |distance: f64| if distance >= 1.1 * usual { usual / 2.0 } else { distance };
     let mut to_start = reach((first_at + range_ms - at_ms) as f64);
     if increase > 0.0 {
-        to_start = to_start.min(sampled * first / increase);
+        to_start = to_start.min(span * start / increase);
     }
     let to_end = reach((at_ms - last_at) as f64);
-    Some(increase * (sampled + to_start + to_end) / sampled)
+    Some(increase * (span + to_start + to_end) / span)
 }
 
 #[cfg(test)]
@@ -118,7 +118,9 @@ mod tests {
         let tellers = [("web-blue", "a"), ("web-blue", "b"), ("web-green", "c")];
         let tellers = tellers.map(|(service, task)| telemetry.teller(service, task));
         for second in (1_000..1_020_u64).step_by(2) {
-            tellers.iter().for_each(|teller| teller.tell(second * 1_000, 0.1, second % 4 == 0));
+            for teller in &tellers {
+                teller.tell(second * 1_000, 0.1, second % 4 == 0);
+            }
             telemetry.turn(&mut store, second * 1_000);
         }
         let ask = |text: &str| evaluate(&parse(text).expect("it is right"), &past, &telemetry, 1_018_000);
