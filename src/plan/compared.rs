@@ -22,8 +22,9 @@ const RAMP_PROOF: f64 = 7.0;
 /// A rise of errors from here on is not worth a figure.
 const LEAST_SEEN: f64 = 0.5;
 
-/// How much of the past it takes to learn how counts scatter.
-const PAST_ENOUGH: Duration = Duration::from_secs(12 * 60 * 60);
+/// How much of the past it takes to learn how counts scatter over twenty minutes, which is the longest that is
+/// looked at: thirty stretches of that.
+const PAST_ENOUGH: Duration = Duration::from_secs(10 * 60 * 60);
 
 /// The gate that compares, if there is one.
 fn compare(gates: &[Gate]) -> Option<(&Gate, &CompareRule)> {

@@ -61,7 +61,7 @@ pub fn ramp(rate: f64) -> Plan {
 pub fn throw(die: &mut Die) -> Plan {
     let lists: [&[f64]; 4] = [&[], &[10.0], &[0.1, 5.0, 50.0], &[25.0, 50.0, 75.0]];
     let rate = die.one_of(&[1.0, 20.0, 500.0]);
-    let mut plan = match die.between(0, 3) {
+    let mut plan = match die.between(0, 5) {
         0 => ramp(rate),
         1 => Plan { gates: comparing(rate), ..canary(die.one_of(&lists[1..])) },
         _ => canary(die.one_of(&lists)),

@@ -6,7 +6,6 @@ use crate::gate::{CompareRule, Outcome as GateOutcome, SplitRule};
 
 /// Places in [`ramp`].
 const COMPARE: usize = 0;
-const SPLIT: usize = 2;
 const RAMP: usize = 1;
 
 fn share(percent: f64) -> Share {
@@ -223,16 +222,15 @@ fn a_ramp_without_data_goes_back_when_its_time_is_over() {
 }
 
 #[test]
-fn a_wrong_split_is_told_and_ends_nothing() {
-    let mut run = Run::of(by_the_minute());
-    run.until(|run| run.share > share(2.0));
-    // The load balancer counts as if the candidate still had its first share.
-    run.shares.truncate(1);
-    run.pass(MINUTE * 10);
+fn a_gate_that_only_watches_is_told_and_ends_nothing() {
+    let mut plan = canary();
+    plan.gates[0].watch = true;
+    let mut run = Run::of(plan);
+    run.errors = Some(30.0);
+    assert_eq!(run.end(), Outcome::Promoted);
     let fails = |notice: &Notice| match notice {
-        Notice::Judged { gate, verdict } => gate == "split" && verdict.outcome == GateOutcome::Fail,
+        Notice::Judged { gate, verdict } => gate == "errors" && verdict.outcome == GateOutcome::Fail,
         _ => false,
     };
-    assert!(run.is_told(fails), "{:?}", run.machine.progress().verdicts[SPLIT]);
-    assert!(!run.machine.is_retreating());
+    assert!(run.is_told(fails));
 }

@@ -3,7 +3,7 @@
 use super::Check;
 use super::time::{MINUTE, SECOND};
 use crate::gate::compare::{CustomFeed, Feed, PrometheusFeed};
-use crate::spec::document::{Custom, Feed as Written, PrometheusServer};
+use crate::spec::document::{self, Feed as Written};
 use crate::spec::tree::Node;
 use crate::spec::words;
 
@@ -24,12 +24,12 @@ impl Check<'_> {
     pub(super) fn feed(&mut self, feed: Written, at: &Node) -> Option<Feed> {
         match feed {
             Written::LoadBalancer(_) => Some(Feed::LoadBalancer),
-            Written::Custom(custom) => self.custom(custom, at.field("custom")).map(Feed::Custom),
+            Written::Custom(custom) => self.custom_feed(custom, at.field("custom")).map(Feed::Custom),
             Written::Prometheus(server) => self.prometheus_feed(server, at.field("prometheus")).map(Feed::Prometheus),
         }
     }
 
-    fn custom(&mut self, custom: Custom, at: &Node) -> Option<CustomFeed> {
+    fn custom_feed(&mut self, custom: document::CustomFeed, at: &Node) -> Option<CustomFeed> {
         let before = self.findings.len();
         self.namespace(&custom.namespace, at.field("namespace"));
         let metrics = [("requests", &custom.requests), ("errors", &custom.errors)];
@@ -53,7 +53,7 @@ impl Check<'_> {
             let wrong = format!("{} is not a period of CloudWatch", words::shown(place, &custom.period.0));
             return self.wrong(place.value(), wrong, "10s, 30s or 1m");
         }
-        let Custom { namespace, dimensions, requests, errors, latency, .. } = custom;
+        let document::CustomFeed { namespace, dimensions, requests, errors, latency, .. } = custom;
         let dimensions = dimensions.into_iter().collect();
         (self.findings.len() == before).then_some(CustomFeed {
             namespace,
@@ -65,7 +65,7 @@ impl Check<'_> {
         })
     }
 
-    fn prometheus_feed(&mut self, server: PrometheusServer, at: &Node) -> Option<PrometheusFeed> {
+    fn prometheus_feed(&mut self, server: document::PrometheusFeed, at: &Node) -> Option<PrometheusFeed> {
         let before = self.findings.len();
         let url = self.server(&server.url, at.field("url"));
         self.headers(&server.headers, at.field("headers"));
@@ -76,7 +76,7 @@ impl Check<'_> {
         }
         self.thresholds(&server, at);
         let period = self.time(&server.period, at.field("period"), 10 * SECOND..=5 * MINUTE)?;
-        let PrometheusServer { headers, requests, errors, slower, thresholds, .. } = server;
+        let document::PrometheusFeed { headers, requests, errors, slower, thresholds, .. } = server;
         let (url, headers) = (url?, headers.into_iter().collect());
         (self.findings.len() == before).then_some(PrometheusFeed {
             url,
@@ -137,7 +137,7 @@ impl Check<'_> {
         }
     }
 
-    fn thresholds(&mut self, server: &PrometheusServer, at: &Node) {
+    fn thresholds(&mut self, server: &document::PrometheusFeed, at: &Node) {
         let place = at.field("thresholds");
         let sound = |seconds: &f64| *seconds > 0.0 && *seconds <= LONGEST_THRESHOLD;
         if server.slower.is_some() && server.thresholds.is_empty() {

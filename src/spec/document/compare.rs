@@ -92,9 +92,9 @@ pub(crate) enum Feed {
     /// The load balancer's own metrics, by the minute. They need nothing from the service.
     LoadBalancer(LoadBalancer),
     /// CloudWatch metrics that the service publishes itself, such as by the embedded metric format: up to every 10s.
-    Custom(Custom),
+    Custom(CustomFeed),
     /// A Prometheus server.
-    Prometheus(PrometheusServer),
+    Prometheus(PrometheusFeed),
 }
 
 /// The load balancer's own metrics.
@@ -105,7 +105,7 @@ pub(crate) struct LoadBalancer {}
 /// CloudWatch metrics that the service publishes itself.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Custom {
+pub(crate) struct CustomFeed {
     /// The metrics' namespace.
     #[schemars(extend("examples" = ["Web"]))]
     pub(crate) namespace: String,
@@ -131,7 +131,7 @@ pub(crate) struct Custom {
 /// for the stretch that is counted, as in `[<window>]`.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PrometheusServer {
+pub(crate) struct PrometheusFeed {
     /// The server.
     #[schemars(extend("examples" = ["http://prometheus:9090"]))]
     pub(crate) url: String,
