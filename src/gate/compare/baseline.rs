@@ -78,7 +78,7 @@ impl Default for Baseline {
 impl super::CompareRule {
     /// The rule with what `past` teaches.
     ///
-    /// Bins whose counts cannot be (see [`flaw_of`](super::flaw_of)), that lie twice in the past, or that have no
+    /// Bins whose counts cannot be (see [`flaw_of`]), that lie twice in the past, or that have no
     /// requests, are skipped and not counted in [`Baseline::bins`]. Marks that nothing or everything is slower
     /// than are dropped, and so are all beyond the eighth. From fewer than 60 bins too little is learned to trust: noise is then at
     /// least that of failures which come in pairs, and of response times which wander by 5 % from minute to minute.
