@@ -41,7 +41,7 @@ impl Like {
     fn counts(self) -> Option<Counts> {
         let Like(requests, errors, slower) = self;
         let slower = slower.map(|share| requests * share).to_vec();
-        (requests > 0.0).then(|| Counts { requests, errors: requests * errors, timed: requests, slower })
+        (requests > 0.0).then_some(Counts { requests, errors: requests * errors, timed: requests, slower })
     }
 }
 
@@ -329,9 +329,9 @@ fn one_replay_of_everything_equals_look_by_look_to_the_last_bit() {
         }
         let (mut by_look, mut at_once) = (Comparison::new(), Comparison::new());
         let mut last = None;
-        for n in 1..=41 {
-            let reach = (n as usize).min(40);
-            let mut seen: Vec<Bin> = bins[reach.saturating_sub(6)..reach].to_vec();
+        for n in 1_u64..=41 {
+            let reached = minute(n.saturating_sub(6))..minute(n.min(40));
+            let mut seen: Vec<Bin> = bins.iter().filter(|bin| reached.contains(&bin.at)).cloned().collect();
             if let Some(late) = seen.last_mut().filter(|_| n < 41) {
                 // The newest bin is not complete yet, and one before it may be late.
                 late.stable.as_mut().unwrap().requests += 5.0 * random(&mut dice);
