@@ -32,7 +32,8 @@ Gates. No data is never a pass.
     needs the state and history of alarm web-5xx
   tasks: tasks are healthy within 5m and fewer than 3 crash
     needs the service's tasks and the load balancer's health checks
-  split (only watches): the candidate gets the requests that its weight says, within a factor of 1.25
+  split (only watches): the candidate gets the requests that its weight says, within a factor of
+    1.25
     needs requests in both slots, by the load balancer's own count every 1m
   When a gate fails: go back. When the runner is told to stop: go back. When somebody else writes
   the rule: go back. Nothing follows from a gate that only watches.
