@@ -13,7 +13,7 @@ const SOURCE_LINES: usize = 500;
 /// The most lines a file of tests may have.
 const TEST_LINES: usize = 700;
 /// The most packages the lock file may hold. Raising it is a choice: every one is built and audited.
-const PACKAGES: usize = 310;
+const PACKAGES: usize = 340;
 /// Modules in which nothing waits, opens a file, reads a clock or the environment, prints, or rolls dice.
 const PURE: &[&str] = &["spec", "plan", "gate", "machine"];
 /// What nothing pure says.
