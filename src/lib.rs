@@ -29,15 +29,16 @@
 //! |---|---|
 //! | `clock name traffic count fleet fault text` | words |
 //! | `gate` | words |
+//! | `lease` | words |
 //! | `spec` | `gate`, words |
 //! | `plan` | `spec gate`, words |
-//! | `machine` | `plan spec gate`, words |
-//! | `cloud` | `gate`, words |
-//! | `store` | `gate`, words |
-//! | `journal` | `machine plan spec gate`, words |
+//! | `machine` | `plan spec gate lease`, words |
+//! | `cloud` | `gate lease`, words |
+//! | `store` | `lease`, words |
+//! | `journal` | `machine plan spec gate store`, words |
 //! | `simulate` | `machine plan spec gate lab`, words |
 //! | `report` | `machine plan spec gate`, words |
-//! | `engine` | `machine plan spec gate cloud store journal report`, words |
+//! | `engine` | `machine plan spec gate lease cloud store journal report`, words |
 //! | `lab` | nothing of ours |
 //! | `cli` | everything |
 //!
@@ -81,7 +82,7 @@
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
 //! | asks a webhook or a command, and waits for nobody | `cloud/outside` |
 //! | makes it safe to kill the process | `engine/mod.rs` (order), `journal/mod.rs` (durability) |
-//! | keeps two runners from driving one rule | `store/claim.rs` |
+//! | says who may decide, and until when | `lease` |
 //! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
 //! | reads yesterday's tape | `journal/record` |
 //! | prints a sentence | `report` |
@@ -105,6 +106,7 @@ pub mod engine;
 pub mod gate;
 pub mod journal;
 pub mod lab;
+pub mod lease;
 pub mod machine;
 pub mod plan;
 pub mod report;
