@@ -4,13 +4,13 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use tidegate::journal::{TapeEnd, read};
+use tidegate::journal::{TapeEnd, parse};
 use tidegate::machine::Machine;
 use tidegate::report::{Style, Summary};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args_os().nth(1).map(PathBuf::from).ok_or("which tape? give its path")?;
-    let tape = read(&path)?;
+    let tape = parse(&std::fs::read(path)?)?;
     let mut machine = Machine::new(tape.header.plan);
     let mut summary = Summary::new();
     for record in tape.records {

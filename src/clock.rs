@@ -72,6 +72,8 @@ impl fmt::Display for Timestamp {
 pub struct Clock {
     base: Timestamp,
     started: tokio::time::Instant,
+    /// How long the machine had been suspended when the clock was started.
+    suspended: Duration,
     speed: f64,
 }
 
@@ -94,12 +96,19 @@ impl Clock {
     pub fn starting_at(base: Timestamp, speed: f64) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
         let started = tokio::time::Instant::now();
-        Self { base, started, speed }
+        Self { base, started, suspended: suspended(), speed }
     }
 
-    /// The present moment.
+    /// The present moment. Time in which the machine was suspended has passed too.
     pub fn now(&self) -> Timestamp {
-        self.base + self.started.elapsed().mul_f64(self.speed)
+        let suspended = suspended().saturating_sub(self.suspended);
+        self.base + (self.started.elapsed() + suspended).mul_f64(self.speed)
+    }
+
+    /// The same clock, set forward where it is behind `moment`.
+    pub fn not_before(&self, moment: Timestamp) -> Self {
+        let behind = moment.since(self.now());
+        Self { base: self.base + behind, ..self.clone() }
     }
 
     /// How many of this clock's seconds pass in one of the wall's.
@@ -114,6 +123,29 @@ impl Clock {
         tokio::time::sleep(span).await;
     }
 }
+
+/// How long the machine has been suspended since it was started: what a clock that counts it is ahead of one
+/// that does not. Linux's monotonic clock, and so the runtime's, stands still in suspend (clock_gettime(2)).
+#[cfg(target_os = "linux")]
+fn suspended() -> Duration {
+    use rustix::time::{ClockId, Timespec, clock_gettime};
+    let span = |at: Timespec| Duration::new(at.tv_sec.unsigned_abs(), u32::try_from(at.tv_nsec).unwrap_or_default());
+    // The one that is ahead is read last, so that the time between the two reads never counts as negative.
+    let awake = span(clock_gettime(ClockId::Monotonic));
+    let all = span(clock_gettime(ClockId::Boottime));
+    let apart = all.saturating_sub(awake);
+    if apart < SUSPENDED_LEAST { Duration::ZERO } else { apart }
+}
+
+/// Elsewhere suspended time is not told apart; a lease that was not renewed meanwhile is lost all the same.
+#[cfg(not(target_os = "linux"))]
+fn suspended() -> Duration {
+    Duration::ZERO
+}
+
+/// Less than this between the two clocks is the time that reading them took.
+#[cfg(target_os = "linux")]
+const SUSPENDED_LEAST: Duration = Duration::from_secs(1);
 
 /// The wall's present moment, for what must be told before a [`Clock`] exists.
 pub fn wall_now() -> Timestamp {

@@ -61,6 +61,24 @@ impl RolloutId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name and the start it was made of.
+    fn parts(&self) -> Option<(&str, &str)> {
+        let (rest, _salt) = self.0.rsplit_once('-')?;
+        let (day, _) = rest.rsplit_once('-')?;
+        let (name, _) = day.rsplit_once('-')?;
+        Some((name, &rest[name.len() + 1..]))
+    }
+
+    /// The rollout's name; the whole id when it is not made as ids are.
+    pub fn name(&self) -> &str {
+        self.parts().map_or(&self.0, |(name, _)| name)
+    }
+
+    /// When it started, as in [`crate::clock::Timestamp::compact`]: later is greater.
+    pub fn started(&self) -> Option<&str> {
+        self.parts().map(|(_, started)| started)
+    }
 }
 
 impl fmt::Display for RolloutId {

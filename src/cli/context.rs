@@ -3,13 +3,21 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{Exit, Failure};
 use crate::clock::{Clock, Timestamp};
-use crate::cloud::aws::Settings;
+use crate::cloud::aws::{Aws, Settings};
 use crate::journal;
+use crate::lease::{Owner, Phase};
 use crate::machine::Machine;
-use crate::store::{Held, RolloutEntry, Store, StoreError};
+use crate::name::RolloutId;
+use crate::plan::Plan;
+use crate::store::bucket::Bucket;
+use crate::store::{Store, StoreError};
+
+/// How many rollouts are looked at, newest first, for one that is not over.
+const LOOKED_AT: usize = 50;
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,6 +29,9 @@ pub(super) struct Globals {
     /// Where rollouts are kept [default: the user's state folder].
     #[arg(long, global = true, env = "TIDEGATE_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    /// Where rollouts are kept that others can take over: s3://bucket/prefix [default: the state folder].
+    #[arg(long, global = true, env = "TIDEGATE_STORE", hide_env_values = true, value_name = "URL")]
+    store: Option<String>,
     /// Use this URL in place of AWS's own endpoints.
     #[arg(long, global = true, value_name = "URL", value_parser = url)]
     endpoint_url: Option<String>,
@@ -47,8 +58,8 @@ pub(super) struct Context {
     variables: BTreeMap<String, String>,
 }
 
-/// The stores of this machine: rollouts on an account, and rehearsals in a lab inside the runner's own
-/// process, which are gone with it.
+/// The stores in use: of rollouts on an account, here or shared; and of this machine's rehearsals in a lab inside
+/// the runner's own process, which are gone with it.
 #[derive(Debug)]
 pub(super) struct Stores {
     pub(super) main: Store,
@@ -104,13 +115,29 @@ impl Context {
         }
     }
 
-    /// Where rollouts are kept.
-    pub(super) fn stores(&self) -> Result<Stores, Failure> {
+    /// Where rollouts are kept: where `--store` says, or the spec, or else a folder.
+    pub(super) async fn stores(&self, of_spec: Option<&str>) -> Result<Stores, Failure> {
         let root = match &self.globals.state_dir {
             Some(dir) => dir.clone(),
             None => self.state_folder()?,
         };
-        Ok(Stores { lab: Store::open(root.join("lab"))?, main: Store::open(root)? })
+        let said = self.globals.store.as_deref().filter(|said| !said.is_empty());
+        let lab = Store::in_folder(root.join("lab"))?;
+        let main = match said.or(of_spec) {
+            Some(url) => self.bucket(url).await?,
+            None => Store::in_folder(root)?,
+        };
+        Ok(Stores { main, lab })
+    }
+
+    async fn bucket(&self, url: &str) -> Result<Store, Failure> {
+        let place = url.strip_prefix("s3://").map(|place| place.split_once('/').unwrap_or((place, "")));
+        let Some((name, prefix)) = place.filter(|(name, _)| !name.is_empty()) else {
+            let failure = Failure::new(Exit::Usage, format!("the store `{url}` is no place"));
+            return Err(failure.hint("it is written as s3://bucket or s3://bucket/prefix"));
+        };
+        let aws = Aws::connect(&self.settings(None)).await;
+        Ok(Store::at(Arc::new(Bucket::new(aws.s3(name), name, prefix))))
     }
 
     fn state_folder(&self) -> Result<PathBuf, Failure> {
@@ -143,72 +170,79 @@ fn connection(text: &str) -> Option<(String, SocketAddr)> {
 }
 
 /// A rollout that was found, and the store it is in.
-#[derive(Debug)]
-pub(super) struct Found<'a> {
-    pub(super) store: &'a Store,
-    pub(super) entry: RolloutEntry,
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) store: Store,
+    pub(super) id: RolloutId,
     /// Whether it is a rehearsal in a lab of the runner's own.
     pub(super) is_lab: bool,
 }
 
-impl Found<'_> {
+impl Found {
     /// The present moment in the rollout's own time; a lab's is known from its tape only.
     pub(super) fn now(&self, context: &Context, machine: &Machine) -> Timestamp {
         if self.is_lab { machine.now() } else { context.clock().now().max(machine.now()) }
+    }
+
+    /// Who drives the rollout at this moment, as far as its control document tells.
+    pub(super) async fn driver(&self, plan: &Plan) -> Option<Owner> {
+        let standing = self.store.standing(&plan.target.rule).await.ok()??;
+        let ours = standing.control.rollout == self.id && standing.control.phase != Phase::Over;
+        standing.control.owner.filter(|owner| ours && !owner.is_gone())
     }
 }
 
 impl Stores {
     /// The rollout that `text` names: by id, beginning of an id, or name; without it the newest that is
     /// unfinished, or else the newest.
-    pub(super) fn find(&self, text: Option<&str>) -> Result<Found<'_>, Failure> {
-        let found = [(&self.main, false), (&self.lab, true)]
-            .map(|(store, is_lab)| find_in(store, text).map(|entry| entry.map(|entry| Found { store, entry, is_lab })));
-        let [main, lab] = found;
-        match (main?, lab?) {
+    pub(super) async fn find(&self, text: Option<&str>) -> Result<Found, Failure> {
+        let main = find_in(&self.main, text, false).await?;
+        let lab = find_in(&self.lab, text, true).await?;
+        match (main, lab) {
             (Some(main), Some(lab)) => {
                 // A rehearsal is meant when it is the one that is going on, or simply the newer.
-                let (one, other) = (is_driven(&main), is_driven(&lab));
-                let newer = started(&lab.entry) > started(&main.entry);
+                let (one, other) = (is_driven(&main).await, is_driven(&lab).await);
+                let newer = lab.id.started() > main.id.started();
                 Ok(if other && !one || (one == other && newer) { lab } else { main })
             }
             (Some(found), None) | (None, Some(found)) => Ok(found),
             (None, None) => match text {
                 Some(text) => Err(StoreError::Unknown(text.to_owned()).into()),
-                None => Err(Failure::new(Exit::Usage, "there is no rollout on this machine yet")
-                    .hint("`tidegate run SPEC` starts one; `--state-dir` says where else to look")),
+                None => Err(Failure::new(Exit::Usage, "there is no rollout in this store yet")
+                    .hint("`tidegate run SPEC` starts one; `--store` or `--state-dir` says where else to look")),
             },
         }
     }
 }
 
-fn find_in(store: &Store, text: Option<&str>) -> Result<Option<RolloutEntry>, Failure> {
-    let Some(text) = text else {
-        let all = store.list()?;
-        return Ok(all.iter().find(|entry| is_unfinished(entry)).or(all.first()).cloned());
+async fn find_in(store: &Store, text: Option<&str>, is_lab: bool) -> Result<Option<Found>, Failure> {
+    let found = |id| Found { store: store.clone(), id, is_lab };
+    let candidates = match text {
+        None => store.list().await?,
+        Some(text) => match store.find(text).await {
+            Ok(candidates) => candidates,
+            Err(StoreError::Unknown(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        },
     };
-    match store.find(text, is_unfinished) {
-        Ok(entry) => Ok(Some(entry)),
-        Err(StoreError::Unknown(_)) => Ok(None),
-        Err(error) => Err(error.into()),
+    for id in candidates.iter().take(LOOKED_AT) {
+        let found = found(id.clone());
+        if candidates.len() == 1 || is_unfinished(&found).await {
+            return Ok(Some(found));
+        }
     }
+    Ok(candidates.into_iter().next().map(found))
 }
 
-fn started(entry: &RolloutEntry) -> Option<Timestamp> {
-    journal::read(&entry.tape()).ok().map(|tape| tape.header.at)
-}
-
-/// Whether a rollout's tape says that it is not over.
-pub(super) fn is_unfinished(entry: &RolloutEntry) -> bool {
-    let Ok(tape) = journal::read(&entry.tape()) else { return false };
-    journal::replay(tape.header.plan, &tape.records).outcome().is_none()
+/// Whether a rollout's control document says that it is not over.
+async fn is_unfinished(found: &Found) -> bool {
+    let Ok(header) = journal::header(&found.store, &found.id).await else { return false };
+    let Ok(Some(standing)) = found.store.standing(&header.plan.target.rule).await else { return false };
+    standing.control.rollout == found.id && standing.control.phase != Phase::Over
 }
 
 /// Whether a runner drives the rollout at this moment.
-pub(super) fn is_driven(found: &Found<'_>) -> bool {
-    let Ok(tape) = journal::read(&found.entry.tape()) else { return false };
-    match found.store.holder_of(&tape.header.plan.target.rule) {
-        Ok(Held::By(holder)) => holder.rollout == found.entry.id,
-        Ok(Held::Free | Held::Unnamed) | Err(_) => false,
-    }
+async fn is_driven(found: &Found) -> bool {
+    let Ok(header) = journal::header(&found.store, &found.id).await else { return false };
+    found.driver(&header.plan).await.is_some()
 }

@@ -2,25 +2,26 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::context::Context;
-use super::people::whoami;
 use super::{Exit, Failure, terminal};
 use crate::clock::Clock;
 use crate::cloud::Errands;
 use crate::cloud::alb::AlbDriver;
-use crate::engine::{Ending, Engine, Inbound, TapeWriter, carry_words};
+use crate::engine::{Ending, Engine, First, Inbound, Keeper, TapeWriter, carry_words};
+use crate::fleet::Place;
 use crate::journal::Record;
-use crate::machine::{Event, Machine};
+use crate::machine::{Event, Machine, Outcome};
 use crate::name::RolloutId;
 use crate::plan::Plan;
 use crate::report::{Closing, Lines, Live, Several, Stream, footer};
 use crate::spec::OnTrouble;
-use crate::store::{Claim, Holder, Store};
+use crate::store::Store;
 
 /// How often a log without a terminal says where a rollout stands while nothing happens, in wall time.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -32,38 +33,31 @@ pub(super) struct Drive<'a, T> {
     pub(super) store: &'a Store,
     pub(super) id: &'a RolloutId,
     pub(super) machine: Machine,
-    pub(super) first: Event,
-    /// Said right after the first event.
-    pub(super) then: Vec<Event>,
+    pub(super) first: First,
     pub(super) records: Vec<Record>,
     pub(super) tape: T,
     pub(super) cloud: AlbDriver,
     pub(super) clock: Clock,
+    pub(super) keeper: Keeper,
 }
 
-/// Claims everything that a plan touches, in order.
-pub(super) fn claim(
-    context: &Context,
-    store: &Store,
-    plan: &Plan,
-    holder: (&RolloutId, &Clock),
-) -> Result<Claim, Failure> {
+/// What a plan's rollout takes a lease on: the rule, and the services by the names that all who use them share.
+pub(super) fn resources(plan: &Plan) -> (&str, [String; 2]) {
     let target = &plan.target;
-    let service = |name: &str| format!("{}/{}/{}/{name}", target.account, target.region, target.cluster);
-    let (stable, candidate) = (service(&target.stable.service), service(&target.candidate.service));
-    let (id, clock) = holder;
-    let holder = Holder { by: whoami(context), pid: std::process::id(), rollout: id.clone(), since: clock.now() };
-    Ok(store.claim(&[&target.rule, &stable, &candidate], &holder)?)
+    let service = |place: &Place| service(&target.account, &target.region, &target.cluster, &place.service);
+    (&target.rule, [service(&target.stable), service(&target.candidate)])
 }
 
-/// Drives until the end, telling as it goes.
+/// What an ECS service is called among leases.
+pub(super) fn service(account: &str, region: &str, cluster: &str, name: &str) -> String {
+    format!("{account}/{region}/{cluster}/{name}")
+}
+
+/// Drives until the end, telling as it goes, and gives the lease back.
 pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>) -> Result<Ending, Failure> {
-    let Drive { store, id, machine, first, then, records, tape, cloud, clock } = drive;
+    let Drive { store, id, machine, first, records, tape, cloud, clock, keeper } = drive;
+    let keeper = Arc::new(keeper);
     let (sender, inbox) = mpsc::channel(INBOX);
-    for event in then {
-        // The inbox is empty and has room: this cannot wait.
-        let _ = sender.send(Inbound::from(event)).await;
-    }
     let (report, voice) = reports(context, id, &clock);
     let stop = match machine.plan().policies.on_interrupt {
         OnTrouble::Rollback => "giving the traffic back",
@@ -74,20 +68,42 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
     let words = carry_words((store, id), &records, &clock, sender, |odd| {
         voice.say(&format!("set aside: {}", crate::text::escape(odd)));
     });
-    let engine = Engine { machine, first, cloud, clock: clock.clone(), tape, report, inbox };
+    let kept = Arc::clone(&keeper);
+    let engine = Engine { machine, first, cloud, clock: clock.clone(), tape, report, inbox, keeper: Some(kept) };
     let ending = tokio::select! {
         ending = engine.run() => ending,
-        // Words end with the engine, or fail alone: then the rollout goes on without them.
+        // Words and lease end with the engine, or fail alone: then the rollout goes on without them.
         ending = async {
-            if let Err(error) = words.await {
-                let error = crate::text::escape(&error.to_string());
-                voice.say(&format!("words of other processes are not heard: {error}"));
-            }
+            let words = async {
+                if let Err(error) = words.await {
+                    let error = crate::text::escape(&error.to_string());
+                    voice.say(&format!("words of other processes are not heard: {error}"));
+                }
+            };
+            tokio::join!(words, keeper.keep());
             std::future::pending().await
         } => ending,
     };
     signals.abort();
-    Ok(ending?)
+    let ending = ending?;
+    give_back(&keeper, &ending).await;
+    Ok(ending)
+}
+
+/// What becomes of the lease. One that cannot be given back runs out by itself.
+async fn give_back(keeper: &Keeper, ending: &Ending) {
+    if ending.fenced.is_some() {
+        return;
+    }
+    let over = match &ending.outcome {
+        Some(Outcome::Promoted | Outcome::RolledBack(_)) => true,
+        // Before the commit a person can still take it back.
+        Some(Outcome::Stranded { reason, .. }) => reason.is_none(),
+        None => false,
+    };
+    if let Err(error) = keeper.release(over).await {
+        terminal::say(&format!("the lease was not given back: {}", crate::text::escape(&error.to_string())));
+    }
 }
 
 /// Says what is no notice, beside the footer where there is one.

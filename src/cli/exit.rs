@@ -22,7 +22,7 @@ pub enum Exit {
     Stranded = 12,
     /// Waiting, or handed over.
     HandedOver = 13,
-    /// Somebody else holds the target.
+    /// Somebody else holds the target, or took the rollout over.
     Held = 14,
     /// Refused: drift, or a target that could not be rolled back.
     Refused = 15,
@@ -42,7 +42,7 @@ Exit codes:
   11  rolled back by a person or a signal, traffic verified on stable
   12  not verified: a person is needed
   13  waiting, or handed over
-  14  somebody else holds the target
+  14  somebody else holds the target, or took over
   15  refused: drift, or a failed preflight
   16  credentials or permission
   20  rolled back by a time limit, traffic verified on stable";
@@ -67,7 +67,11 @@ impl Exit {
 
     /// The code of a run's end.
     pub fn of_ending(ending: &Ending) -> Self {
-        ending.outcome.as_ref().map_or(Exit::HandedOver, Exit::of)
+        match &ending.outcome {
+            Some(outcome) => Exit::of(outcome),
+            None if ending.fenced.is_some() => Exit::Held,
+            None => Exit::HandedOver,
+        }
     }
 }
 

@@ -5,8 +5,9 @@ use crate::cloud::SurveyError;
 use crate::engine::EngineError;
 use crate::fault::{Fault, FaultKind};
 use crate::journal::JournalError;
+use crate::lease::{Phase, Refusal};
 use crate::plan::Refused;
-use crate::store::{ClaimError, StoreError};
+use crate::store::{LeaseError, StoreError};
 use crate::text::{escape, hang};
 
 /// A command's failure, as it is shown and as the exit code says it.
@@ -94,39 +95,54 @@ impl From<Refused> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let (exit, hint) = match error {
+        let text = error.to_string();
+        match error {
             StoreError::Unknown(_) | StoreError::Ambiguous { .. } => {
-                (Exit::Usage, "`tidegate history` lists the rollouts of this machine")
+                Failure::new(Exit::Usage, text).hint("`tidegate history` lists the rollouts of this store")
             }
-            StoreError::Io { .. } => {
-                (Exit::Unexpected, "rollouts are kept where `--state-dir` or TIDEGATE_STATE_DIR says")
+            StoreError::Io { .. } => Failure::new(Exit::Unexpected, text)
+                .hint("rollouts are kept where `--state-dir` or TIDEGATE_STATE_DIR says, or `--store`"),
+            StoreError::Bucket { fault, .. } => {
+                let exit = if fault.kind == FaultKind::Denied { Exit::Denied } else { Exit::Unexpected };
+                Failure::new(exit, text)
+                    .hint("the way back needs no store: `tidegate rollback --rule ARN`, or `--cluster C --service S`")
             }
-        };
-        Failure::new(exit, error.to_string()).hint(hint)
+            StoreError::Strange { .. } => Failure::new(Exit::Refused, text),
+        }
     }
 }
 
-impl From<ClaimError> for Failure {
-    fn from(error: ClaimError) -> Self {
+impl From<LeaseError> for Failure {
+    fn from(error: LeaseError) -> Self {
+        let text = error.to_string();
         match error {
-            ClaimError::Held { ref holder, .. } => {
-                let id = holder.as_ref().map(|holder| holder.rollout.to_string());
-                let failure = Failure::new(Exit::Held, error.to_string());
-                match id {
-                    Some(id) => {
-                        failure.hint(format!("`tidegate status {id}` shows it, `tidegate rollback {id}` ends it"))
-                    }
-                    None => failure,
+            LeaseError::Refused { refusal, .. } => {
+                let (Refusal::UnderWay(control)
+                | Refusal::Owned(control)
+                | Refusal::Committing(control)
+                | Refusal::Over(control)
+                | Refusal::Another(control)) = refusal;
+                let id = control.rollout;
+                let failure = Failure::new(Exit::Held, text);
+                if control.phase == Phase::Over {
+                    return failure.hint(format!("`tidegate status {id}` says how it ended"));
                 }
+                failure.hint(format!("`tidegate status {id}` shows it, `tidegate rollback {id}` ends it"))
             }
-            ClaimError::Store(error) => error.into(),
+            LeaseError::Fenced(_) => Failure::new(Exit::Held, text),
+            LeaseError::TooNew { .. } => Failure::new(Exit::Refused, text).hint("use that version to go on"),
+            LeaseError::Store(error) => error.into(),
         }
     }
 }
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
+        if let JournalError::Store(error) = error {
+            return error.into();
+        }
         let exit = match error {
+            JournalError::Taken(_) => Exit::Held,
             JournalError::Damaged { .. } | JournalError::TooNew { .. } | JournalError::Strange { .. } => Exit::Refused,
             _ => Exit::Unexpected,
         };

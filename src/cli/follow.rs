@@ -3,27 +3,25 @@
 use std::time::Duration;
 
 use super::Failure;
-use super::context::{Found, is_driven};
+use super::context::Found;
 use crate::clock::{Clock, Timestamp};
-use crate::journal;
+use crate::journal::{self, Tail};
+use crate::lease::{Life, Watch};
 use crate::machine::{Machine, Notice};
-
-/// The wall time between two reads of the tape.
-const BETWEEN_READS: Duration = Duration::from_millis(200);
 
 /// A tape read as far as it goes.
 pub(super) struct Follower<'a> {
-    found: &'a Found<'a>,
+    found: &'a Found,
     machine: Machine,
-    taken: usize,
+    tail: Tail,
 }
 
 impl<'a> Follower<'a> {
     /// Starts behind what is on the tape already.
-    pub(super) fn at_end(found: &'a Found<'a>) -> Result<Self, Failure> {
-        let tape = journal::read(&found.entry.tape())?;
+    pub(super) async fn at_end(found: &'a Found) -> Result<Self, Failure> {
+        let (tail, tape) = Tail::open(&found.store, &found.id).await?;
         let machine = journal::replay(tape.header.plan, &tape.records);
-        Ok(Self { found, machine, taken: tape.records.len() })
+        Ok(Self { found, machine, tail })
     }
 
     /// The rollout as far as the tape goes.
@@ -32,11 +30,9 @@ impl<'a> Follower<'a> {
     }
 
     /// What has happened since.
-    fn news(&mut self) -> Result<Vec<(Timestamp, Notice)>, Failure> {
-        let tape = journal::read(&self.found.entry.tape())?;
+    async fn news(&mut self) -> Result<Vec<(Timestamp, Notice)>, Failure> {
         let mut news = Vec::new();
-        for record in tape.records.into_iter().skip(self.taken) {
-            self.taken += 1;
+        for record in self.tail.news(&self.found.store, &self.found.id).await? {
             let reaction = self.machine.apply(record.at, record.event);
             news.extend(reaction.notices.into_iter().map(|notice| (record.at, notice)));
         }
@@ -44,19 +40,20 @@ impl<'a> Follower<'a> {
     }
 
     /// Follows until `done` says so of a notice, the runner is gone, or `within` of wall time has passed.
-    /// `tell` hears of every notice on the way.
+    /// `tell` hears of every notice on the way. `clock` is the runner's own, by which its lease is measured.
     pub(super) async fn until(
         &mut self,
-        within: Duration,
+        (within, clock): (Duration, &Clock),
         mut tell: impl FnMut(Timestamp, &Notice, &Machine),
         mut done: impl FnMut(&Notice) -> bool,
     ) -> Result<Followed, Failure> {
         let wall = Clock::wall();
         let deadline = wall.now() + within;
+        let mut watch = Watch::default();
         loop {
             // Whether it is driven is asked before the tape is read: a runner's last words are then seen.
-            let driven = is_driven(self.found);
-            for (at, notice) in self.news()? {
+            let driven = self.is_driven(&mut watch, clock).await;
+            for (at, notice) in self.news().await? {
                 tell(at, &notice, &self.machine);
                 if done(&notice) {
                     return Ok(Followed::Done);
@@ -68,8 +65,19 @@ impl<'a> Follower<'a> {
             if wall.now() >= deadline {
                 return Ok(Followed::TimedOut);
             }
-            wall.sleep_until(wall.now() + BETWEEN_READS).await;
+            wall.sleep_until(wall.now() + self.found.store.between_looks()).await;
         }
+    }
+
+    /// Whether the runner may still live.
+    async fn is_driven(&self, watch: &mut Watch, clock: &Clock) -> bool {
+        let asked = clock.now();
+        let rule = &self.machine.plan().target.rule;
+        let Ok(standing) = self.found.store.standing(rule).await else { return true };
+        let Some(control) = standing.map(|standing| standing.control) else { return false };
+        let ours = control.rollout == self.found.id;
+        let gone = control.owner.as_ref().is_none_or(crate::lease::Owner::is_gone);
+        ours && !gone && watch.look(&control, asked) == Life::Possible
     }
 }
 

@@ -1,8 +1,8 @@
-//! `tidegate history`: the rollouts of this machine, or one told again from its tape.
+//! `tidegate history`: the rollouts of the store, or one told again from its tape.
 
 use serde_json::json;
 
-use super::context::{Context, Found};
+use super::context::{Context, Found, Stores};
 use super::status::fold;
 use super::{Exit, Failure, terminal};
 use crate::journal::{self, Tape, TapeEnd};
@@ -10,7 +10,7 @@ use crate::machine::{Machine, Outcome};
 use crate::report::{Lines, Stream};
 use crate::text::{escape, escape_json, pad};
 
-/// List the rollouts of this machine, or tell one again from its tape.
+/// List the rollouts, or tell one again from its tape.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  tidegate history\n  tidegate history web\n  tidegate history web --json")]
 pub(super) struct Args {
@@ -18,16 +18,16 @@ pub(super) struct Args {
     rollout: Option<String>,
 }
 
-pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
-    let stores = context.stores()?;
+pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
+    let stores = context.stores(None).await?;
     match &args.rollout {
-        Some(text) => tell(context, &stores.find(Some(text))?),
-        None => list(context),
+        Some(text) => tell(context, &stores.find(Some(text)).await?).await,
+        None => list(context, &stores).await,
     }
 }
 
-fn tell(context: &Context, found: &Found<'_>) -> Result<Exit, Failure> {
-    let tape = journal::read(&found.entry.tape())?;
+async fn tell(context: &Context, found: &Found) -> Result<Exit, Failure> {
+    let tape = journal::read(&found.store, &found.id).await?;
     let mut machine = Machine::new(tape.header.plan.clone());
     let out = || Box::new(std::io::stdout());
     let mut lines = Lines::new(out(), terminal::stdout_style(context), None);
@@ -50,18 +50,17 @@ fn tell(context: &Context, found: &Found<'_>) -> Result<Exit, Failure> {
     }
     if !context.json() {
         let (_, summary) = fold(&tape);
-        let account = summary.text(found.entry.id.as_str(), machine.plan(), terminal::page_style(context));
+        let account = summary.text(found.id.as_str(), machine.plan(), terminal::page_style(context));
         terminal::print(&format!("\n{account}"))?;
     }
     Ok(Exit::Done)
 }
 
-fn list(context: &Context) -> Result<Exit, Failure> {
-    let stores = context.stores()?;
+async fn list(context: &Context, stores: &Stores) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     for (store, is_lab) in [(&stores.main, false), (&stores.lab, true)] {
-        for entry in store.list()? {
-            rows.push((entry.id.to_string(), is_lab, journal::read(&entry.tape()).ok()));
+        for id in store.list().await? {
+            rows.push((id.to_string(), is_lab, journal::read(store, &id).await.ok()));
         }
     }
     rows.sort_by_key(|(_, _, tape)| std::cmp::Reverse(tape.as_ref().map(|tape| tape.header.at)));

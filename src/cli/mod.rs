@@ -14,6 +14,7 @@ mod record;
 mod recording;
 mod release;
 mod resume;
+mod rollback;
 mod run;
 mod schema;
 mod simulate;
@@ -55,16 +56,16 @@ enum Command {
     Resume(resume::Args),
     /// Say where a rollout stands.
     Status(status::Args),
-    /// List the rollouts of this machine, or tell one again from its tape.
+    /// List the rollouts, or tell one again from its tape.
     History(history::Args),
-    /// Take the traffic back to the stable slot, and wait until it is there.
+    /// Take the traffic back to the stable slot at once, whoever drives the rollout.
     #[command(
         after_help = "Examples:\n  tidegate rollback web\n  tidegate rollback web-20261123-140509-0a1b --yes --reason \"checkout is slow\""
     )]
-    Rollback(word::Args),
+    Rollback(rollback::Args),
     /// End a rollout: the traffic goes back, and the candidate slot is restored.
     #[command(after_help = "Examples:\n  tidegate abort web\n  tidegate abort web --yes --reason \"wrong image\"")]
-    Abort(word::Args),
+    Abort(rollback::Args),
     /// Take no further step; gates stay on.
     #[command(after_help = "Examples:\n  tidegate pause\n  tidegate pause web --reason \"looking at the dashboards\"")]
     Pause(word::Args),
@@ -120,10 +121,10 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Plan(args) => plan::run(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Resume(args) => resume::run(context, &args).await,
-        Command::Status(args) => status::run(context, &args),
-        Command::History(args) => history::run(context, &args),
-        Command::Rollback(args) => word::run(context, Word::Rollback, args).await,
-        Command::Abort(args) => word::run(context, Word::Abort, args).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::History(args) => history::run(context, &args).await,
+        Command::Rollback(args) => rollback::run(context, Word::Rollback, args).await,
+        Command::Abort(args) => rollback::run(context, Word::Abort, args).await,
         Command::Pause(args) => word::run(context, Word::Pause, args).await,
         Command::Continue(args) => word::run(context, Word::Continue, args).await,
         Command::Approve(args) => word::run(context, Word::Approve, args).await,

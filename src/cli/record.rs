@@ -8,7 +8,7 @@ use super::recording::Writer;
 use super::{Exit, Failure, target, terminal};
 use crate::clock::{Timestamp, span};
 use crate::cloud::alb::{AlbDriver, AlbSetup, Recorded};
-use crate::cloud::{About, Cloud};
+use crate::cloud::{About, Cloud, Fence};
 use crate::count::{Bin, Counts, Past};
 use crate::fleet::{Role, Slot, SlotView, Survey, Target};
 use crate::gate::compare::{CompareRule, Threshold};
@@ -114,8 +114,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         about: About { name: spec.name.to_string(), release: String::new() },
         environment: context.variables().clone(),
         connect_to: context.connect_to(),
+        fence: Fence::default(),
     };
-    let driver = AlbDriver::new(aws, clock, setup);
+    let driver = AlbDriver::new(&aws, clock, setup);
     let bins = read(&driver, &rule, stretch).await?;
     let (text, writer) = written(&bins, &marks);
     if writer.lines == 0 {

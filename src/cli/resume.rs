@@ -1,25 +1,33 @@
-//! `tidegate resume`: goes on with a rollout whose runner is gone; and the same for a rollback.
+//! `tidegate resume`: goes on with a rollout whose runner is gone.
 
 use std::path::Path;
 
 use super::context::{Context, Found};
-use super::drive::{Drive, claim, drive};
+use super::drive::{Drive, drive};
 use super::people::whoami;
 use super::status::fold;
 use super::{Exit, Failure, release, target, terminal};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp, span};
+use crate::cloud::Fence;
 use crate::cloud::alb::ReleaseDocument;
 use crate::cloud::aws::Aws;
-use crate::engine::{Ending, TapeWriter};
+use crate::engine::{Ending, First, Keeper, TapeWriter};
 use crate::journal::{self, Journal, JournalError, Tape, TapeEnd};
+use crate::lease::Life;
 use crate::machine::{Event, Machine, Outcome, Word};
-use crate::plan::{Action, ReleasePlan};
+use crate::plan::{Action, Plan, ReleasePlan};
+use crate::store::{Lease, LeaseError, this_owner};
+
+/// How often a tape is opened anew because the runner before wrote another line meanwhile. One that was
+/// preempted writes a few more at most before it notices.
+const TRIES: u32 = 20;
 
 /// Go on with a rollout whose runner is gone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tidegate resume
-  tidegate resume web-20261123-140509-0a1b")]
+  tidegate resume web-20261123-140509-0a1b
+  tidegate resume web --store s3://releases/tidegate")]
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
     /// that is not over].
@@ -27,21 +35,25 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
-    let stores = context.stores()?;
-    let found = stores.find(args.rollout.as_deref())?;
-    if let Some(exit) = already_over(context, &found)? {
+    let stores = context.stores(None).await?;
+    let found = stores.find(args.rollout.as_deref()).await?;
+    if let Some(exit) = already_over(context, &found).await? {
         return Ok(exit);
     }
-    let ending = take_over(context, &found, None).await?;
+    refuse_gone_lab(&found)?;
+    let plan = journal::header(&found.store, &found.id).await?.plan;
+    let clock = context.clock();
+    let lease = silent(context, &found, &plan, &clock).await?;
+    let ending = go_on(context, &found, (plan, clock), lease, None).await?;
     Ok(Exit::of_ending(&ending))
 }
 
 /// How a rollout that is over ended, told once more: there is nothing to go on with.
-fn already_over(context: &Context, found: &Found<'_>) -> Result<Option<Exit>, Failure> {
-    let tape = journal::read(&found.entry.tape())?;
+async fn already_over(context: &Context, found: &Found) -> Result<Option<Exit>, Failure> {
+    let tape = journal::read(&found.store, &found.id).await?;
     let (machine, summary) = fold(&tape);
     let Some(outcome) = machine.outcome() else { return Ok(None) };
-    let id = found.entry.id.as_str();
+    let id = found.id.as_str();
     if context.json() {
         terminal::print_json(&summary.json(id, machine.plan()))?;
     } else {
@@ -51,40 +63,112 @@ fn already_over(context: &Context, found: &Found<'_>) -> Result<Option<Exit>, Fa
     Ok(Some(Exit::of(outcome)))
 }
 
-/// Takes a rollout over that nobody drives, and drives it to its end: forward, or, with a word, back.
-pub(super) async fn take_over(
+/// The lease of a rollout whose owner is silent. One who may live is watched for as long as a lease lasts.
+async fn silent(context: &Context, found: &Found, plan: &Plan, clock: &Clock) -> Result<Lease, Failure> {
+    let rule = &plan.target.rule;
+    let owner = this_owner(whoami(context), clock);
+    match found.store.take_over(rule, (&found.id, &owner), Life::Possible, clock).await {
+        Err(LeaseError::Refused { .. }) => {}
+        taken => return Ok(taken?),
+    }
+    let life = found.store.watch_owner(rule, clock, |owner, patience| {
+        let by = crate::text::escape(&owner.by);
+        let speed = clock.speed();
+        terminal::say(&format!("waiting {} at most for a sign of {by}", span(patience.div_f64(speed))));
+    });
+    let life = life.await?;
+    Ok(found.store.take_over(rule, (&found.id, &owner), life, clock).await?)
+}
+
+/// Goes on with a rollout under a lease that was just taken, to its end: forward, or, with a word, back.
+pub(super) async fn go_on(
     context: &Context,
-    found: &Found<'_>,
+    found: &Found,
+    (plan, clock): (Plan, Clock),
+    lease: Lease,
     word: Option<(Word, Option<String>)>,
 ) -> Result<Ending, Failure> {
-    refuse_gone_lab(found)?;
-    let id = &found.entry.id;
-    let plan = journal::read(&found.entry.tape())?.header.plan;
-    let clock = context.clock();
-    // Only who holds the target touches the tape: what looks torn may be a line that is being written.
-    let held = claim(context, found.store, &plan, (id, &clock))?;
-    let Opened { tape, writer } = open(found, word.is_some())?;
-    let machine = journal::replay(plan.clone(), &tape.records);
-    if let Some(outcome) = over(&machine, word.is_some()) {
-        return Ok(Ending { outcome: Some(outcome), handed_over: None });
+    let epoch = lease.held().control().epoch;
+    let keeper = Keeper::new(lease, Fence::new(clock.clone()), clock.clone());
+    let kept = go_on_kept(context, found, (plan, clock), (&keeper, epoch), word).await;
+    match kept {
+        Ok(Going::Over(outcome)) => {
+            let _ = keeper.release(true).await;
+            Ok(Ending { outcome: Some(outcome), handed_over: None, fenced: None })
+        }
+        Ok(Going::Ready(ready)) => {
+            let Ready { machine, first, records, writer, cloud, clock } = *ready;
+            let (store, id) = (&found.store, &found.id);
+            drive(context, Drive { store, id, machine, first, records, tape: writer, cloud, clock, keeper }).await
+        }
+        Err(failure) => {
+            // Somebody else may still be able to go on.
+            let _ = keeper.release(false).await;
+            Err(failure)
+        }
     }
+}
+
+/// What stands after a tape was taken over.
+enum Going {
+    Over(Outcome),
+    Ready(Box<Ready>),
+}
+
+struct Ready {
+    machine: Machine,
+    first: First,
+    records: Vec<journal::Record>,
+    writer: Writer,
+    cloud: crate::cloud::alb::AlbDriver,
+    clock: Clock,
+}
+
+async fn go_on_kept(
+    context: &Context,
+    found: &Found,
+    (plan, clock): (Plan, Clock),
+    (keeper, epoch): (&Keeper, u64),
+    word: Option<(Word, Option<String>)>,
+) -> Result<Going, Failure> {
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
-    let document = if word.is_some() { None } else { document(context, &aws, (&tape, &machine)).await? };
-    let cloud = target::driver(context, (&aws, &clock), &plan, document, context.connect_to());
-    let (first, then) = events(context, &machine, &tape, word);
-    let drive_it =
-        Drive { store: found.store, id, machine, first, then, records: tape.records, tape: writer, cloud, clock };
-    let ending = drive(context, drive_it).await?;
-    drop(held);
-    Ok(ending)
+    let by = whoami(context);
+    for _ in 0..TRIES {
+        let Opened { tape, mut writer } = open(found, word.is_some()).await?;
+        let machine = journal::replay(plan.clone(), &tape.records);
+        if let Some(outcome) = over(&machine, word.is_some()) {
+            return Ok(Going::Over(outcome));
+        }
+        // The runner before may have had a clock that was ahead of ours: time on the tape never goes back.
+        let clock = clock.not_before(machine.now());
+        let document = if word.is_some() { None } else { document(context, &aws, (&tape, &machine)).await? };
+        let mut events = Vec::new();
+        for event in first((&by, epoch), &machine, &tape, word.clone()) {
+            events.push((clock.now(), event));
+        }
+        match write(&mut writer, &events).await {
+            Ok(()) => {}
+            Err(JournalError::Taken(_)) => continue,
+            Err(error) if word.is_some() => {
+                terminal::say(&format!("{error}; going back without writing it down"));
+                writer = Writer::Nowhere;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let fence = keeper.fence().clone();
+        let cloud = target::driver(context, (&aws, &clock), &plan, (document, fence), context.connect_to());
+        let (first, records) = (First::Taped(events), tape.records);
+        return Ok(Going::Ready(Box::new(Ready { machine, first, records, writer, cloud, clock })));
+    }
+    Err(Failure::new(Exit::Held, format!("the runner of {} keeps writing its tape", found.id)))
 }
 
 /// A lab that ran inside a runner went with it: there is nothing left to go on with.
-fn refuse_gone_lab(found: &Found<'_>) -> Result<(), Failure> {
+pub(super) fn refuse_gone_lab(found: &Found) -> Result<(), Failure> {
     if !found.is_lab {
         return Ok(());
     }
-    let wrong = format!("rollout {} ran in a lab inside its runner, which is gone", found.entry.id);
+    let wrong = format!("rollout {} ran in a lab inside its runner, which is gone", found.id);
     Err(Failure::new(Exit::Refused, wrong).hint("`tidegate lab` serves a lab that outlives a runner"))
 }
 
@@ -94,22 +178,23 @@ fn over(machine: &Machine, goes_back: bool) -> Option<Outcome> {
     (!again).then(|| outcome.clone())
 }
 
-fn events(
-    context: &Context,
-    machine: &Machine,
-    tape: &Tape,
-    word: Option<(Word, Option<String>)>,
-) -> (Event, Vec<Event>) {
-    let by = whoami(context);
-    let before = tape.records.iter().filter(|record| matches!(record.event, Event::Recovered { .. })).count();
-    let recovered = Event::Recovered { by: by.clone(), epoch: before as u64 + 2 };
-    let told = word.map(|(word, reason)| Event::Told { word, by, reason });
+/// With what a tape is taken over. What comes of the first of two is not performed before the second.
+fn first((by, epoch): (&str, u64), machine: &Machine, tape: &Tape, word: Option<(Word, Option<String>)>) -> Vec<Event> {
+    let recovered = Event::Recovered { by: by.to_owned(), epoch };
+    let told = word.map(|(word, reason)| Event::Told { word, by: by.to_owned(), reason });
     match told {
         // A stranded rollout is over: only the word itself moves it. One that never began must not begin
         // only to go back.
-        Some(told) if machine.outcome().is_some() || tape.records.is_empty() => (told, Vec::new()),
-        told => (recovered, told.into_iter().collect()),
+        Some(told) if machine.outcome().is_some() || tape.records.is_empty() => vec![told],
+        told => std::iter::once(recovered).chain(told).collect(),
     }
+}
+
+async fn write(writer: &mut Writer, events: &[(Timestamp, Event)]) -> Result<(), JournalError> {
+    for (at, event) in events {
+        writer.append(*at, event).await?;
+    }
+    Ok(())
 }
 
 struct Opened {
@@ -125,59 +210,58 @@ enum Writer {
 }
 
 impl TapeWriter for Writer {
-    fn append(&mut self, at: Timestamp, event: &Event) -> Result<(), JournalError> {
+    async fn append(&mut self, at: Timestamp, event: &Event) -> Result<(), JournalError> {
         match self {
-            Writer::Tape(journal) => journal.append(at, event),
+            Writer::Tape(journal) => journal.append(at, event).await,
             Writer::Nowhere => Ok(()),
         }
     }
 }
 
-fn open(found: &Found<'_>, goes_back: bool) -> Result<Opened, Failure> {
-    let path = found.entry.tape();
-    match Journal::open(&path) {
+async fn open(found: &Found, goes_back: bool) -> Result<Opened, Failure> {
+    match Journal::open(&found.store, &found.id).await {
         Ok((journal, tape)) => {
             if let TapeEnd::Torn { at, bytes } = &tape.end {
                 terminal::say(&format!("the last line of the tape was not whole: {bytes} bytes cut at {at}"));
             }
             let opened = Opened { tape, writer: Writer::Tape(journal) };
-            refuse_forward_from_damage(found, &opened.tape, goes_back)?;
+            refuse_forward_from_damage(found, &opened.tape, goes_back).await?;
             Ok(opened)
         }
         Err(error @ JournalError::Damaged { .. }) if goes_back => {
             terminal::say(&format!("{error}; going back by what was written before it"));
-            Ok(salvage(&path)?)
+            Ok(salvage(found).await?)
         }
         Err(error @ JournalError::Damaged { .. }) => Err(forward_is_closed(found, error.into())),
         Err(error) => Err(error.into()),
     }
 }
 
-fn salvage(path: &Path) -> Result<Opened, JournalError> {
-    match Journal::salvage(path) {
+async fn salvage(found: &Found) -> Result<Opened, JournalError> {
+    match Journal::salvage(&found.store, &found.id).await {
         Ok((journal, tape)) => Ok(Opened { tape, writer: Writer::Tape(journal) }),
         Err(error) => {
             terminal::say(&format!("{error}; going back without writing it down"));
-            Ok(Opened { tape: journal::read(path)?, writer: Writer::Nowhere })
+            Ok(Opened { tape: journal::read(&found.store, &found.id).await?, writer: Writer::Nowhere })
         }
     }
 }
 
 /// What is left of a damaged tape leads back only, whoever comes after the one who began the way back.
-fn refuse_forward_from_damage(found: &Found<'_>, tape: &Tape, goes_back: bool) -> Result<(), Failure> {
-    if goes_back || !journal::damaged_copy(&found.entry.tape()).exists() {
+async fn refuse_forward_from_damage(found: &Found, tape: &Tape, goes_back: bool) -> Result<(), Failure> {
+    if goes_back || !found.store.is_cut(&found.id).await? {
         return Ok(());
     }
     let machine = journal::replay(tape.header.plan.clone(), &tape.records);
     if machine.is_retreating() || machine.outcome().is_some() {
         return Ok(());
     }
-    let wrong = Failure::new(Exit::Refused, format!("the tape of rollout {} was damaged", found.entry.id));
+    let wrong = Failure::new(Exit::Refused, format!("the tape of rollout {} was damaged", found.id));
     Err(forward_is_closed(found, wrong))
 }
 
-fn forward_is_closed(found: &Found<'_>, wrong: Failure) -> Failure {
-    wrong.hint(format!("forward is closed; `tidegate rollback {}` still goes back", found.entry.id))
+fn forward_is_closed(found: &Found, wrong: Failure) -> Failure {
+    wrong.hint(format!("forward is closed; `tidegate rollback {}` still goes back", found.id))
 }
 
 /// The document to register, when that is still to be done: it must be what was planned.

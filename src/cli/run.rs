@@ -2,18 +2,21 @@
 
 use std::path::PathBuf;
 
-use super::context::{Context, Stores, is_unfinished};
-use super::drive::{Drive, absolute, claim, drive};
+use super::context::{Context, Stores};
+use super::drive::{Drive, absolute, drive, resources};
 use super::lab::{self, LabArgs};
 use super::people::whoami;
 use super::target::{self, Compiled, compiled, surveyed};
 use super::{Exit, Failure, terminal};
 use crate::clock::Clock;
-use crate::journal::{Header, Journal};
+use crate::cloud::Fence;
+use crate::engine::{First, Keeper};
+use crate::journal::{self, Header, Journal, JournalError};
+use crate::lease::{Life, Phase};
 use crate::machine::{Event, Machine};
 use crate::name::RolloutId;
 use crate::plan::{Plan, diagram};
-use crate::store::{ClaimError, Held, Store};
+use crate::store::{Store, this_owner};
 
 /// Roll a release out.
 #[derive(Debug, clap::Args)]
@@ -49,47 +52,63 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             (aws, context.clock(), context.connect_to())
         }
     };
-    let stores = context.stores()?;
+    let stores = context.stores(None).await?;
     let store = store(&stores, args.lab);
     let survey = surveyed(context, (&aws, &clock), &spec).await?;
     // Whose the target is comes first: half-way through a rollout it looks like nothing to plan for.
     if !args.lab {
-        refuse_held(store, &survey.rule.arn)?;
+        refuse_held(store, &survey.rule.arn, &clock).await?;
     }
     let Compiled { plan, document } = compiled(&aws, &spec, &folder, survey).await?;
     confirm(context, &args, &plan)?;
-    if !args.lab {
-        refuse_held(store, &plan.target.rule)?;
-    }
     let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
-    let claim = claim(context, store, &plan, (&id, &clock))?;
-    let entry = store.create(&id)?;
+    let keeper = begin(context, store, &plan, (&id, &clock)).await?;
     let spec_path = absolute(&args.spec).display().to_string();
     let program = env!("CARGO_PKG_VERSION").to_owned();
     let header = Header { id: id.clone(), program, at: clock.now(), spec: spec_path, plan: plan.clone() };
-    let journal = Journal::create(&entry.tape(), &header)?;
+    let journal = match Journal::create(store, &header).await {
+        Ok(journal) => journal,
+        Err(error) => {
+            let _ = keeper.release(true).await;
+            return Err(error.into());
+        }
+    };
     announce(context, &id, &plan, &clock);
-    let cloud = target::driver(context, (&aws, &clock), &plan, document, connect_to);
+    let fence = keeper.fence().clone();
+    let cloud = target::driver(context, (&aws, &clock), &plan, (document, fence), connect_to);
     let ending = drive(
         context,
         Drive {
             store,
             id: &id,
             machine: Machine::new(plan),
-            first: Event::Started { by: whoami(context) },
-            then: Vec::new(),
+            first: First::New(Event::Started { by: whoami(context) }),
             records: Vec::new(),
             tape: journal,
             cloud,
             clock,
+            keeper,
         },
     )
     .await?;
-    drop(claim);
     if let Some(lab) = lab {
         lab.finish(context).await?;
     }
     Ok(Exit::of_ending(&ending))
+}
+
+/// Takes the lease for a new rollout.
+async fn begin(
+    context: &Context,
+    store: &Store,
+    plan: &Plan,
+    (id, clock): (&RolloutId, &Clock),
+) -> Result<Keeper, Failure> {
+    let (rule, services) = resources(plan);
+    let owner = this_owner(whoami(context), clock);
+    let services: Vec<&str> = services.iter().map(String::as_str).collect();
+    let lease = store.begin(rule, &services, (id, &owner), clock).await?;
+    Ok(Keeper::new(lease, Fence::new(clock.clone()), clock.clone()))
 }
 
 fn store(stores: &Stores, is_lab: bool) -> &Store {
@@ -118,25 +137,31 @@ fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), Failure> {
     Err(Failure::new(Exit::Refused, "not started"))
 }
 
-/// A runner holds its target, and so does a rollout that is not over although nobody drives it.
-fn refuse_held(store: &Store, rule: &str) -> Result<(), Failure> {
-    let held = |holder| Err(ClaimError::Held { resource: rule.to_owned(), holder }.into());
-    match store.holder_of(rule)? {
-        Held::By(holder) => return held(Some(holder)),
-        Held::Unnamed => return held(None),
-        Held::Free => {}
+/// A runner holds its target, and so does a rollout that is not over although nobody drives it. One that came
+/// to its end and could not say so, or that never began, holds nothing.
+async fn refuse_held(store: &Store, rule: &str, clock: &Clock) -> Result<(), Failure> {
+    let Some(standing) = store.standing(rule).await?.filter(|standing| standing.control.phase != Phase::Over) else {
+        return Ok(());
+    };
+    let control = standing.control;
+    let id = control.rollout.clone();
+    if let Some(owner) = control.owner.clone().filter(|owner| !owner.is_gone()) {
+        let wrong = format!("{rule} is being driven by {}, rollout {id}, since {}", owner.by, owner.since);
+        let failure = Failure::new(Exit::Held, wrong);
+        return Err(failure.hint(format!("`tidegate status {id}` shows it, `tidegate rollback {id}` ends it")));
     }
-    for entry in store.list()? {
-        let Ok(tape) = crate::journal::read(&entry.tape()) else { continue };
-        if tape.header.plan.target.rule == rule && is_unfinished(&entry) {
-            let id = &entry.id;
-            let failure = Failure::new(Exit::Held, format!("rollout {id} is not over, and it moves the same rule"));
-            return Err(
-                failure.hint(format!("`tidegate resume {id}` goes on with it, `tidegate rollback {id}` ends it"))
-            );
-        }
+    let ended = match journal::read(store, &id).await {
+        Ok(tape) => journal::replay(tape.header.plan, &tape.records).outcome().is_some(),
+        Err(JournalError::NoHeader) => true,
+        Err(_) => false,
+    };
+    if ended {
+        let owner = this_owner(String::from("tidegate"), clock);
+        let mut lease = store.take_over(rule, (&id, &owner), Life::Gone, clock).await?;
+        return Ok(lease.renew(Phase::Over).await?);
     }
-    Ok(())
+    let failure = Failure::new(Exit::Held, format!("rollout {id} is not over, and it moves the same rule"));
+    Err(failure.hint(format!("`tidegate resume {id}` goes on with it, `tidegate rollback {id}` ends it")))
 }
 
 fn announce(context: &Context, id: &RolloutId, plan: &Plan, clock: &Clock) {

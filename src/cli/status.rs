@@ -1,10 +1,11 @@
 //! `tidegate status`: where a rollout stands, from its tape.
 
-use super::context::{Context, is_driven};
+use super::context::Context;
 use super::{Exit, Failure, terminal};
 use crate::journal::{self, Tape};
 use crate::machine::Machine;
 use crate::report::{Status, Summary};
+use crate::text::escape;
 
 /// Say where a rollout stands.
 #[derive(Debug, clap::Args)]
@@ -15,26 +16,29 @@ pub(super) struct Args {
     rollout: Option<String>,
 }
 
-pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
-    let stores = context.stores()?;
-    let found = stores.find(args.rollout.as_deref())?;
-    let tape = journal::read(&found.entry.tape())?;
+pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
+    let stores = context.stores(None).await?;
+    let found = stores.find(args.rollout.as_deref()).await?;
+    let tape = journal::read(&found.store, &found.id).await?;
     let (machine, summary) = fold(&tape);
-    let id = found.entry.id.as_str();
+    let id = found.id.as_str();
     let at = found.now(context, &machine);
     let progress = machine.progress();
     let status = Status { id, at, plan: machine.plan(), progress: &progress, summary: &summary };
     let over = machine.outcome().is_some();
-    let driven = is_driven(&found);
+    let driver = found.driver(machine.plan()).await;
     if context.json() {
         let mut json = status.json();
-        json["runner"] = serde_json::json!(driven);
+        json["runner"] = serde_json::json!(driver.is_some());
+        json["driver"] = serde_json::json!(driver.as_ref().map(|owner| &owner.by));
         terminal::print_json(&json)?;
         return Ok(Exit::Done);
     }
     terminal::print(&status.text(terminal::page_style(context)))?;
-    if !over && !driven {
-        terminal::print(&format!("\nNobody drives it. To go on: tidegate resume {id}\n"))?;
+    match driver {
+        _ if over => {}
+        Some(owner) => terminal::print(&format!("\nDriven by {} since {}\n", escape(&owner.by), owner.since))?,
+        None => terminal::print(&format!("\nNobody drives it. To go on: tidegate resume {id}\n"))?,
     }
     Ok(Exit::Done)
 }

@@ -8,7 +8,7 @@ use super::{Exit, Failure, validate};
 use crate::clock::Clock;
 use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
 use crate::cloud::aws::Aws;
-use crate::cloud::{About, RuleRequest, SurveyRequest, Surveyor};
+use crate::cloud::{About, Fence, RuleRequest, SurveyRequest, Surveyor};
 use crate::fleet::Survey;
 use crate::gate::Check;
 use crate::plan::{Plan, ReleasePlan, compile};
@@ -136,7 +136,7 @@ pub(super) fn driver(
     context: &Context,
     (aws, clock): (&Aws, &Clock),
     plan: &Plan,
-    release: Option<ReleaseDocument>,
+    (release, fence): (Option<ReleaseDocument>, Fence),
     connect_to: Vec<(String, std::net::SocketAddr)>,
 ) -> AlbDriver {
     let recorded = Recorded {
@@ -152,6 +152,7 @@ pub(super) fn driver(
         about: About { name: plan.name.to_string(), release: released.clone() },
         environment: context.variables().clone(),
         connect_to,
+        fence,
     };
-    AlbDriver::new(aws.clone(), clock.clone(), setup)
+    AlbDriver::new(aws, clock.clone(), setup)
 }

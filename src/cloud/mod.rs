@@ -2,12 +2,14 @@
 
 pub mod alb;
 pub mod aws;
+mod fence;
 mod http;
 mod outside;
 mod prometheus;
 
 use std::future::Future;
 
+pub use fence::{Fence, NotSent};
 pub use outside::{About, Errands};
 
 use crate::clock::Timestamp;

@@ -1,7 +1,5 @@
 //! What reaches a running rollout from outside: signals, and words left in the store by other processes.
 
-use std::time::Duration;
-
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -9,9 +7,6 @@ use crate::journal::Record;
 use crate::machine::{Event, Word};
 use crate::name::RolloutId;
 use crate::store::{Store, StoreError, Told};
-
-/// The wall time between two looks into the folder of words.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// An event from outside, and who wants to know when it is on the tape.
 #[derive(Debug)]
@@ -43,12 +38,12 @@ pub async fn carry_words(
     mut odd: impl FnMut(&str),
 ) -> Result<(), StoreError> {
     while !inbox.is_closed() {
-        let words = store.take_words(id)?;
+        let words = store.take_words(id).await?;
         words.set_aside.iter().for_each(|file| odd(file));
         for waiting in words.waiting {
             let Some(event) = event(&waiting.told) else {
                 odd(&format!("`{}` is no word", waiting.told.word.escape_debug()));
-                waiting.done()?;
+                store.word_is_done(&waiting).await?;
                 continue;
             };
             if !is_taped(records, &waiting.told) {
@@ -57,9 +52,9 @@ pub async fn carry_words(
                     return Ok(());
                 }
             }
-            waiting.done()?;
+            store.word_is_done(&waiting).await?;
         }
-        clock.sleep_until(clock.now() + BETWEEN_LOOKS.mul_f64(clock.speed())).await;
+        clock.sleep_until(clock.now() + store.between_looks().mul_f64(clock.speed())).await;
     }
     Ok(())
 }

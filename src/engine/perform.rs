@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::Keeper;
 use crate::clock::Clock;
 use crate::cloud::{Cloud, RouteOrder, Routed};
 use crate::fault::{Fault, FaultKind};
@@ -16,7 +17,13 @@ use crate::plan::{Plan, QUIET_PERIODS};
 const GUARD: Duration = Duration::from_secs(60);
 
 /// Does what is asked and says what became of it.
-pub(super) async fn perform<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, effect: Effect) -> Answer {
+pub(super) async fn perform<C: Cloud>(
+    cloud: &C,
+    clock: &Clock,
+    (plan, keeper): (&Plan, Option<&Keeper>),
+    effect: Effect,
+) -> Answer {
+    let _ = keeper;
     let late = late(&effect);
     let guard = clock.now() + GUARD.mul_f64(clock.speed());
     tokio::select! {

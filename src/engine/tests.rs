@@ -9,7 +9,7 @@ use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target}
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::journal::{Record, replay};
 use crate::machine::Reason;
-use crate::name::RolloutName;
+use crate::name::{RolloutId, RolloutName};
 use crate::plan::{Action, Before, ReleasePlan, Step};
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;
@@ -185,12 +185,12 @@ impl Cloud for Fake {
 }
 
 impl TapeWriter for Fake {
-    fn append(&mut self, at: Timestamp, event: &Event) -> Result<(), JournalError> {
+    async fn append(&mut self, at: Timestamp, event: &Event) -> Result<(), JournalError> {
         let mut world = self.world();
         assert_eq!(world.losses, 0, "a tape that failed once is not written again");
         if world.tape_full_at == Some(world.records.len()) {
             world.diary.push((at, "the tape is full".to_owned()));
-            return Err(JournalError::Broken("tape.jsonl".into()));
+            return Err(JournalError::Broken(RolloutId::parse("web-1").unwrap()));
         }
         let seq = world.records.len() as u64 + 1;
         world.diary.push((at, format!("tape: {event:?}")));
@@ -212,9 +212,9 @@ impl Report for Fake {
 
 fn engine(fake: &Fake) -> (Engine<Fake, Fake, Fake>, mpsc::Sender<Inbound>) {
     let (sender, inbox) = mpsc::channel(8);
-    let first = Event::Started { by: "ana@laptop".into() };
+    let first = First::New(Event::Started { by: "ana@laptop".into() });
     let (cloud, clock, tape, report) = (fake.clone(), fake.clock.clone(), fake.clone(), fake.clone());
-    (Engine { machine: Machine::new(plan()), first, cloud, clock, tape, report, inbox }, sender)
+    (Engine { machine: Machine::new(plan()), first, cloud, clock, tape, report, inbox, keeper: None }, sender)
 }
 
 fn told(word: Word) -> Inbound {
@@ -240,7 +240,7 @@ async fn a_rollout_ends_and_nothing_is_done_before_the_tape_asks_for_it() {
     let fake = Fake::new();
     let (engine, _sender) = engine(&fake);
     let ending = engine.run().await.unwrap();
-    assert_eq!(ending, Ending { outcome: Some(Outcome::Promoted), handed_over: None });
+    assert_eq!(ending, Ending { outcome: Some(Outcome::Promoted), handed_over: None, fenced: None });
     let world = fake.world();
     assert_eq!((world.share, world.tasks["stable"].0, world.tasks["candidate"].0), (Share::ALL, 0, 4));
     assert_eq!(replay(plan(), &world.records).outcome(), Some(&Outcome::Promoted));
@@ -313,7 +313,7 @@ async fn a_full_tape_closes_the_way_forward_wherever_it_happens() {
                 assert_eq!((by.as_str(), world.share), ("tidegate", Share::NONE));
                 back += 1;
             }
-            Ending { outcome: None, handed_over: Some(why) } => {
+            Ending { outcome: None, handed_over: Some(why), .. } => {
                 assert!(why.starts_with("the tape cannot be written: "), "{why}");
                 assert_eq!((world.share, world.tasks["stable"].0), (Share::ALL, 4));
                 over += 1;
@@ -379,16 +379,12 @@ async fn the_report_ticks_about_every_second() {
 #[tokio::test(start_paused = true)]
 async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_tape() {
     let folder = tempfile::tempdir().unwrap();
-    let store = crate::store::Store::open(folder.path().to_owned()).unwrap();
+    let store = crate::store::Store::in_folder(folder.path().to_owned()).unwrap();
     let id = crate::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
-    store.create(&id).unwrap();
-    let say = |word: &str, at| {
+    for (word, at) in [("pause", START), ("sing", START + SECOND), ("rollback", START + SECOND * 2)] {
         let told = crate::store::Told { word: word.into(), by: "ana@laptop".into(), reason: None, at };
-        store.leave_word(&id, &told).unwrap();
-    };
-    say("pause", START);
-    say("sing", START + SECOND);
-    say("rollback", START + SECOND * 2);
+        store.leave_word(&id, &told).await.unwrap();
+    }
     let pause = Event::Told { word: Word::Pause, by: "ana@laptop".into(), reason: None };
     let on_tape = [Record { seq: 1, at: START, event: pause }];
     let fake = Fake::new();
@@ -398,7 +394,7 @@ async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_tape() {
     let (ending, carried) = tokio::join!(engine.run(), carry);
     carried.unwrap();
     assert!(matches!(ending.unwrap().outcome, Some(Outcome::RolledBack(_))));
-    assert!(store.take_words(&id).unwrap().waiting.is_empty());
+    assert!(store.take_words(&id).await.unwrap().waiting.is_empty());
     assert_eq!(odd, ["`sing` is no word"]);
     let told = fake.world().records.iter().filter(|record| matches!(record.event, Event::Told { .. })).count();
     assert_eq!(told, 1);

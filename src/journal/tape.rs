@@ -3,6 +3,10 @@
 use super::JournalError;
 use super::chain::Chain;
 use super::record::{self, Header, Record, Unread};
+use crate::store::home::Place;
+
+/// What is wrong with a line that is not what was sealed.
+const WRONG: &str = "its checksum is wrong";
 
 /// A tape as it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,59 +45,60 @@ pub enum TapeEnd {
 pub(super) struct Scan {
     pub(super) tape: Tape,
     pub(super) chain: Chain,
-    /// Bytes of the lines that are whole.
-    pub(super) length: u64,
+    place: Place,
+}
+
+impl Scan {
+    /// Where the lines that are whole end.
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
 }
 
 /// Reads a tape from its bytes; fails only when not even the header can be read.
 pub(super) fn scan(bytes: &[u8]) -> Result<Scan, JournalError> {
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    let first = lines.next().unwrap_or_default();
+    let first = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     let (body, mut chain) = match whole(first, &Chain::default()) {
         Some(whole) => whole,
         None if first.len() == bytes.len() => return Err(JournalError::NoHeader),
-        None => return Err(JournalError::Damaged { line: 1, why: "its checksum is wrong".to_owned() }),
+        None => return Err(JournalError::Damaged { line: 1, why: WRONG.to_owned() }),
     };
     let header = record::decode_header(body).map_err(|unread| refuse(1, unread))?;
-    let mut tape = Tape { header, records: Vec::new(), end: TapeEnd::Clean };
-    let mut length = first.len();
-    for (index, line) in lines.enumerate() {
-        let number = index + 2;
-        let next = whole(line, &chain);
-        let Some((body, after)) = next else {
-            tape.end = cut(bytes, length, line.len(), number);
-            break;
+    let mut records = Vec::new();
+    let mut place = Place { lines: 1, bytes: first.len() as u64 };
+    let end = scan_records(&bytes[first.len()..], &mut chain, &mut place, &mut records);
+    Ok(Scan { tape: Tape { header, records, end }, chain, place })
+}
+
+/// Reads records from the bytes at a place, as far as they are whole, and moves on to where they end.
+pub(super) fn scan_records(bytes: &[u8], chain: &mut Chain, place: &mut Place, records: &mut Vec<Record>) -> TapeEnd {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let length = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+        let (line, after) = rest.split_at(length);
+        let number = usize::try_from(place.lines).unwrap_or(usize::MAX).saturating_add(1);
+        let damaged = |why: String| TapeEnd::Damaged { line: number, why };
+        let Some((body, next)) = whole(line, chain) else {
+            let torn = !line.ends_with(b"\n");
+            let bytes = line.len() as u64;
+            return if torn { TapeEnd::Torn { at: place.bytes, bytes } } else { damaged(WRONG.to_owned()) };
         };
         match record::decode_record(body) {
-            Ok(record) if record.seq == tape.records.len() as u64 + 1 => tape.records.push(record),
-            Ok(record) => {
-                let why = format!("it is number {} and not {}", record.seq, tape.records.len() + 1);
-                tape.end = TapeEnd::Damaged { line: number, why };
-                break;
-            }
-            Err(unread) => {
-                tape.end = TapeEnd::Damaged { line: number, why: refuse(number, unread).to_string() };
-                break;
-            }
+            Ok(record) if record.seq == place.lines => records.push(record),
+            Ok(record) => return damaged(format!("it is number {} and not {}", record.seq, place.lines)),
+            Err(unread) => return damaged(refuse(number, unread).to_string()),
         }
-        chain = after;
-        length += line.len();
+        *chain = next;
+        *place = Place { lines: place.lines + 1, bytes: place.bytes + length as u64 };
+        rest = after;
     }
-    Ok(Scan { tape, chain, length: length as u64 })
+    TapeEnd::Clean
 }
 
 /// A line with its newline whose hash is right, without the newline.
 fn whole<'a>(line: &'a [u8], before: &Chain) -> Option<(&'a [u8], Chain)> {
     let body = line.strip_suffix(b"\n")?;
     before.verify(body).map(|chain| (body, chain))
-}
-
-/// What a line that is not whole means: the last is torn, any other is damage.
-fn cut(bytes: &[u8], at: usize, length: usize, line: usize) -> TapeEnd {
-    if at + length == bytes.len() {
-        return TapeEnd::Torn { at: at as u64, bytes: length as u64 };
-    }
-    TapeEnd::Damaged { line, why: "its checksum is wrong".to_owned() }
 }
 
 fn refuse(line: usize, unread: Unread) -> JournalError {

@@ -1,19 +1,39 @@
 //! The tape: every value survives, every damage is noticed, every version is read.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::samples::{events, header};
 use super::*;
 
-fn tape(count: usize) -> (tempfile::TempDir, PathBuf) {
+/// A store in a folder, the rollout in it, and its tape's file.
+struct Kept {
+    _folder: tempfile::TempDir,
+    store: Store,
+    id: RolloutId,
+    path: PathBuf,
+}
+
+async fn tape(count: usize) -> Kept {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("rollouts/web/tape.jsonl");
-    let mut journal = Journal::create(&path, &header()).unwrap();
+    let store = Store::in_folder(folder.path().to_owned()).unwrap();
+    let mut journal = Journal::create(&store, &header()).await.unwrap();
     for (at, event) in (0..).zip(events().iter().take(count)) {
-        journal.append(Timestamp::from_millis(at), event).unwrap();
+        journal.append(Timestamp::from_millis(at), event).await.unwrap();
     }
-    (folder, path)
+    let path = folder.path().join(format!("rollouts/{}/tape.jsonl", header().id));
+    Kept { _folder: folder, store, id: header().id, path }
+}
+
+impl Kept {
+    async fn read(&self) -> Result<Tape, JournalError> {
+        read(&self.store, &self.id).await
+    }
+
+    async fn open(&self) -> Result<(Journal, Tape), JournalError> {
+        Journal::open(&self.store, &self.id).await
+    }
 }
 
 /// Values hold NaN, which equals nothing: what they look like is compared.
@@ -21,10 +41,10 @@ fn looks<T: std::fmt::Debug>(value: &T) -> String {
     format!("{value:#?}")
 }
 
-#[test]
-fn every_value_survives_the_tape() {
-    let (_folder, path) = tape(usize::MAX);
-    let tape = read(&path).unwrap();
+#[tokio::test]
+async fn every_value_survives_the_tape() {
+    let kept = tape(usize::MAX).await;
+    let tape = kept.read().await.unwrap();
     assert_eq!(looks(&tape.header), looks(&header()));
     let read: Vec<Event> = tape.records.iter().map(|record| record.event.clone()).collect();
     assert_eq!(looks(&read), looks(&events()));
@@ -32,60 +52,64 @@ fn every_value_survives_the_tape() {
     assert!((1..).zip(&tape.records).all(|(seq, record)| record.seq == seq && record.at.as_millis() == seq - 1));
 }
 
-#[test]
-fn fractions_survive_to_the_last_bit() {
+#[tokio::test]
+async fn fractions_survive_to_the_last_bit() {
     use crate::gate::{MetricReading, Point, Reading};
     use crate::machine::{Answer, Observation};
-    let (_folder, path) = tape(0);
+    let kept = tape(0).await;
     let values = [0.1 + 0.2, 1.0 / 3.0, f64::MIN_POSITIVE, f64::MAX, -0.0, 5e-324, f64::NEG_INFINITY];
     let points = values.map(|value| Point { at: Timestamp::default(), value });
     let reading = Reading::Metric(MetricReading { values: points.to_vec(), samples: Vec::new() });
     let seen = Observation { readings: vec![(0, reading)], ..Observation::default() };
     let event = Event::Answered { id: 1, answer: Answer::Seen(Box::new(seen)) };
-    Journal::open(&path).unwrap().0.append(Timestamp::default(), &event).unwrap();
-    assert_eq!(read(&path).unwrap().records[0].event, event);
+    kept.open().await.unwrap().0.append(Timestamp::default(), &event).await.unwrap();
+    assert_eq!(kept.read().await.unwrap().records[0].event, event);
 }
 
-#[test]
-fn nobody_else_can_read_a_tape() {
-    let (folder, path) = tape(1);
+#[tokio::test]
+async fn nobody_else_can_read_a_tape() {
+    let kept = tape(1).await;
+    let path = kept.path.clone();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&path), mode(&folder.path().join("rollouts/web"))), (0o600, 0o700));
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
 }
 
-#[test]
-fn a_tape_is_never_begun_twice() {
-    let (_folder, path) = tape(1);
-    assert!(matches!(Journal::create(&path, &header()), Err(JournalError::Io { .. })));
-    assert_eq!(read(&path).unwrap().records.len(), 1);
+#[tokio::test]
+async fn a_tape_is_never_begun_twice() {
+    let kept = tape(1).await;
+    assert!(matches!(Journal::create(&kept.store, &header()).await, Err(JournalError::Taken(_))));
+    assert_eq!(kept.read().await.unwrap().records.len(), 1);
 }
 
-#[test]
-fn a_tape_goes_on_where_it_was_cut() {
-    let (_folder, path) = tape(2);
+#[tokio::test]
+async fn a_tape_goes_on_where_it_was_cut() {
+    let kept = tape(2).await;
+    let path = kept.path.clone();
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
-    let (mut journal, tape) = Journal::open(&path).unwrap();
+    let (mut journal, tape) = kept.open().await.unwrap();
     assert_eq!(tape.records.len(), 1);
     let TapeEnd::Torn { at, bytes } = tape.end else { panic!("{:?}", tape.end) };
     assert_eq!(at + bytes, whole.len() as u64 - 3);
-    journal.append(Timestamp::from_millis(7), &Event::Woken).unwrap();
-    let tape = read(&path).unwrap();
+    journal.append(Timestamp::from_millis(7), &Event::Woken).await.unwrap();
+    let tape = kept.read().await.unwrap();
     assert_eq!((tape.records.len(), tape.end), (2, TapeEnd::Clean));
     assert_eq!(tape.records[1], Record { seq: 2, at: Timestamp::from_millis(7), event: Event::Woken });
 }
 
-#[test]
-fn a_tape_cut_anywhere_is_a_prefix() {
-    let (_folder, path) = tape(4);
+#[tokio::test]
+async fn a_tape_cut_anywhere_is_a_prefix() {
+    let kept = tape(4).await;
+    let path = kept.path.clone();
     let bytes = std::fs::read(&path).unwrap();
     let whole = tape::scan(&bytes).unwrap().tape;
     let header_ends = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     for length in 0..bytes.len() {
         match tape::scan(&bytes[..length]) {
             Ok(scan) => {
+                let bytes = scan.place().bytes;
                 let records = scan.tape.records;
-                assert!(length >= header_ends && records.len() < whole.records.len() && scan.length <= length as u64);
+                assert!(length >= header_ends && records.len() < whole.records.len() && bytes <= length as u64);
                 assert_eq!(records, whole.records[..records.len()]);
             }
             Err(error) => assert!(matches!(error, JournalError::NoHeader) && length < header_ends, "{error}"),
@@ -93,9 +117,10 @@ fn a_tape_cut_anywhere_is_a_prefix() {
     }
 }
 
-#[test]
-fn every_flipped_bit_is_noticed() {
-    let (_folder, path) = tape(4);
+#[tokio::test]
+async fn every_flipped_bit_is_noticed() {
+    let kept = tape(4).await;
+    let path = kept.path.clone();
     let bytes = std::fs::read(&path).unwrap();
     let whole = tape::scan(&bytes).unwrap().tape;
     for at in 0..bytes.len() {
@@ -109,81 +134,102 @@ fn every_flipped_bit_is_noticed() {
     }
 }
 
-#[test]
-fn lines_that_are_lost_doubled_or_swapped_are_damage() {
-    let (_folder, path) = tape(4);
+#[tokio::test]
+async fn lines_that_are_lost_doubled_or_swapped_are_damage() {
+    let kept = tape(4).await;
+    let path = kept.path.clone();
     let text = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let check = |order: &[usize], line: usize| {
+    let damages: [(&[usize], usize); 3] = [(&[0, 2, 3, 4], 2), (&[0, 1, 1, 2, 3], 3), (&[0, 1, 3, 2, 4], 3)];
+    for (order, line) in damages {
         let text: String = order.iter().map(|at| lines[*at]).collect();
         std::fs::write(&path, &text).unwrap();
-        let tape = read(&path).unwrap();
+        let tape = kept.read().await.unwrap();
         assert!(matches!(&tape.end, TapeEnd::Damaged { line: found, .. } if *found == line), "{order:?}: {tape:?}");
         assert_eq!(tape.records.len(), line - 2);
-        assert!(matches!(Journal::open(&path), Err(JournalError::Damaged { .. })));
+        assert!(matches!(kept.open().await, Err(JournalError::Damaged { .. })));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-    };
-    check(&[0, 2, 3, 4], 2);
-    check(&[0, 1, 1, 2, 3], 3);
-    check(&[0, 1, 3, 2, 4], 3);
+    }
 }
 
-#[test]
-fn a_damaged_tape_goes_on_from_what_is_whole_and_is_kept_beside() {
-    let (_folder, path) = tape(4);
+#[tokio::test]
+async fn a_damaged_tape_goes_on_from_what_is_whole_and_is_kept_beside() {
+    let kept = tape(4).await;
+    let path = kept.path.clone();
     let mut bytes = std::fs::read(&path).unwrap();
     let third = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(2).unwrap().0;
     bytes[third + 5] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
-    let (mut journal, tape) = Journal::salvage(&path).unwrap();
+    let (mut journal, tape) = Journal::salvage(&kept.store, &kept.id).await.unwrap();
     assert_eq!(tape.records.len(), 2);
-    journal.append(Timestamp::from_millis(9), &Event::Woken).unwrap();
-    let again = read(&path).unwrap();
+    journal.append(Timestamp::from_millis(9), &Event::Woken).await.unwrap();
+    let again = kept.read().await.unwrap();
     assert_eq!((again.records.len(), again.end), (3, TapeEnd::Clean));
-    assert_eq!(std::fs::read(damaged_copy(&path)).unwrap(), bytes);
+    assert_eq!(std::fs::read(path.with_extension("damaged.jsonl")).unwrap(), bytes);
 }
 
-#[test]
-fn a_later_format_is_refused_with_what_the_way_back_needs() {
-    let (_folder, path) = tape(0);
+#[tokio::test]
+async fn a_later_format_is_refused_with_what_the_way_back_needs() {
+    let kept = tape(0).await;
+    let path = kept.path.clone();
     let written = record::encode_header(&header()).unwrap().replacen("\"format\":1", "\"format\":2", 1);
     let (line, _) = Chain::default().seal(&written);
     std::fs::write(&path, line).unwrap();
-    let Err(JournalError::TooNew { format: 2, recovery: Some(recovery), .. }) = read(&path) else { panic!() };
+    let Err(JournalError::TooNew { format: 2, recovery: Some(recovery), .. }) = kept.read().await else { panic!() };
     assert_eq!(recovery.actions_json, header().plan.before.actions_json);
     assert_eq!(recovery.rule, header().plan.target.rule);
 }
 
-#[test]
-fn a_field_from_a_later_minor_version_is_ignored_and_an_event_is_not() {
-    let (_folder, path) = tape(0);
+#[tokio::test]
+async fn a_field_from_a_later_minor_version_is_ignored_and_an_event_is_not() {
+    let kept = tape(0).await;
+    let path = kept.path.clone();
     let text = std::fs::read_to_string(&path).unwrap();
     let chain = Chain::default().verify(text.trim_end().as_bytes()).unwrap();
     let (known, chain) = chain.seal(r#"{"seq":1,"at":5,"mood":"calm","event":{"started":{"by":"a@b","from":"ci"}}}"#);
     let (unknown, chain) = chain.seal(r#"{"seq":2,"at":6,"event":{"prayed":{}}}"#);
     let (last, _) = chain.seal(r#"{"seq":3,"at":7,"event":"woken"}"#);
     std::fs::write(&path, text + &known + &unknown + &last).unwrap();
-    let tape = read(&path).unwrap();
+    let tape = kept.read().await.unwrap();
     assert_eq!(tape.records.len(), 1);
     assert!(matches!(tape.end, TapeEnd::Damaged { line: 3, .. }));
 }
 
-#[test]
-fn a_tape_that_failed_once_is_not_written_again() {
-    let (_folder, path) = tape(1);
-    let (mut journal, _) = Journal::open(&path).unwrap();
-    journal.file = File::open(&path).unwrap();
-    let mut append = || journal.append(Timestamp::default(), &Event::Woken);
-    assert!(matches!(append(), Err(JournalError::Io { .. })));
-    assert!(matches!(append(), Err(JournalError::Broken(_))));
-    assert_eq!(read(&path).unwrap().end, TapeEnd::Clean);
+#[tokio::test]
+async fn of_two_writers_of_one_tape_the_slower_stops() {
+    let kept = tape(1).await;
+    let (mut one, _) = kept.open().await.unwrap();
+    let (mut other, _) = kept.open().await.unwrap();
+    one.append(Timestamp::from_millis(5), &Event::Woken).await.unwrap();
+    let mut late = async || other.append(Timestamp::from_millis(6), &Event::Woken).await;
+    assert!(matches!(late().await, Err(JournalError::Taken(_))));
+    assert!(matches!(late().await, Err(JournalError::Broken(_))));
+    one.append(Timestamp::from_millis(7), &Event::Woken).await.unwrap();
+    let tape = kept.read().await.unwrap();
+    assert_eq!((tape.records.len(), tape.end), (3, TapeEnd::Clean));
+}
+
+#[tokio::test]
+async fn a_tail_hears_what_is_written_after_it_and_waits_for_the_rest_of_a_line() {
+    let kept = tape(2).await;
+    let (mut tail, tape) = Tail::open(&kept.store, &kept.id).await.unwrap();
+    assert_eq!(tape.records.len(), 2);
+    assert!(tail.news(&kept.store, &kept.id).await.unwrap().is_empty());
+    let (mut journal, _) = kept.open().await.unwrap();
+    journal.append(Timestamp::from_millis(7), &Event::Woken).await.unwrap();
+    let whole = std::fs::read(&kept.path).unwrap();
+    std::fs::write(&kept.path, &whole[..whole.len() - 4]).unwrap();
+    assert!(tail.news(&kept.store, &kept.id).await.unwrap().is_empty());
+    std::fs::write(&kept.path, &whole).unwrap();
+    let news = tail.news(&kept.store, &kept.id).await.unwrap();
+    assert_eq!(news, [Record { seq: 3, at: Timestamp::from_millis(7), event: Event::Woken }]);
 }
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tapes/format-1.jsonl");
 
 #[test]
 fn the_tape_of_format_1_is_still_read() {
-    let tape = read(Path::new(GOLDEN)).unwrap();
+    let tape = parse(&std::fs::read(GOLDEN).unwrap()).unwrap();
     assert_eq!(looks(&tape.header), looks(&header()));
     let read: Vec<Event> = tape.records.into_iter().map(|record| record.event).collect();
     assert_eq!(looks(&read), looks(&events()));
@@ -191,22 +237,23 @@ fn the_tape_of_format_1_is_still_read() {
 
 #[test]
 fn a_tape_from_before_gates_could_watch_is_still_read() {
-    let tape = read(&Path::new(GOLDEN).with_file_name("format-1-before-watch.jsonl")).unwrap();
+    let tape = parse(&std::fs::read(Path::new(GOLDEN).with_file_name("format-1-before-watch.jsonl")).unwrap()).unwrap();
     assert_eq!((tape.end, tape.records.len()), (TapeEnd::Clean, 22));
     assert!(tape.header.plan.gates.iter().all(|gate| !gate.watch));
 }
 
-#[test]
+#[tokio::test]
 #[ignore = "writes the golden tape of a new format"]
-fn write_the_golden_tape() {
-    let (_folder, path) = tape(usize::MAX);
+async fn write_the_golden_tape() {
+    let kept = tape(usize::MAX).await;
+    let path = kept.path.clone();
     std::fs::copy(path, GOLDEN).unwrap();
 }
 
-#[test]
-fn a_replayed_tape_leads_to_the_same_machine() {
-    let (_folder, path) = tape(3);
-    let tape = read(&path).unwrap();
+#[tokio::test]
+async fn a_replayed_tape_leads_to_the_same_machine() {
+    let kept = tape(3).await;
+    let tape = kept.read().await.unwrap();
     let mut machine = Machine::new(header().plan);
     for record in &tape.records {
         let _ = machine.apply(record.at, record.event.clone());

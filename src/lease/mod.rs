@@ -203,9 +203,14 @@ impl Held {
         self.renewed + (LEASE - WRITE_WINDOW)
     }
 
+    /// The last moment at which nobody else can believe the lease over.
+    pub fn sure_until(&self) -> Timestamp {
+        self.renewed + LEASE
+    }
+
     /// Whether others may believe the lease over.
     pub fn is_old(&self, now: Timestamp) -> bool {
-        now.since(self.renewed) > LEASE
+        now > self.sure_until()
     }
 
     /// Whether `found` shows that somebody else decides now.

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::gate::Standing;
+use crate::lease::QUARANTINE;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
 use state::{Cause, Memory, Paused, State, Unsettled, Wait};
@@ -120,6 +121,27 @@ impl Machine {
     /// Whether it is on its way back.
     pub fn is_retreating(&self) -> bool {
         matches!(self.state, State::Draining { .. } | State::Retreat { .. })
+    }
+
+    /// Whether it is on its way back and the traffic is not: nothing is waited for that can come later.
+    pub fn is_urgent(&self) -> bool {
+        self.is_retreating() && self.memory.back_at.is_none()
+    }
+
+    /// Whether it waits for the answer to a forward write before it goes back.
+    pub fn is_draining(&self) -> bool {
+        matches!(self.state, State::Draining { .. })
+    }
+
+    /// Whether it is past the point of return.
+    pub fn is_committed(&self) -> bool {
+        self.memory.committed
+    }
+
+    /// Whether a signal now leads back.
+    pub fn goes_back_when_interrupted(&self) -> bool {
+        let forward = matches!(self.state, State::Ready | State::Forward { .. }) && !self.memory.committed;
+        forward && self.plan.policies.on_interrupt == OnTrouble::Rollback
     }
 
     fn start(&mut self, by: String, out: &mut Reaction) {
@@ -278,10 +300,7 @@ impl Machine {
         out.notices.push(Notice::Recovered { by, epoch });
         self.memory.hurry = false;
         self.memory.revived = false;
-        let outstanding = std::mem::replace(&mut self.wait, Wait::Nothing);
-        if let Wait::Answer(issued) = &outstanding {
-            self.unsettle(issued);
-        }
+        self.inherit();
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } => self.reenter(out),
@@ -295,6 +314,17 @@ impl Machine {
     fn unsettle(&mut self, issued: &Issued) {
         if let Effect::Route(route) = &issued.effect {
             self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
+        }
+    }
+
+    /// What the runner before asked for may still come about, measured by the clock of the one after.
+    fn inherit(&mut self) {
+        let outstanding = std::mem::replace(&mut self.wait, Wait::Nothing);
+        if let Wait::Answer(issued) = &outstanding {
+            self.unsettle(issued);
+        }
+        if let Some(unsettled) = &mut self.memory.unsettled {
+            unsettled.until = unsettled.until.max(self.memory.now + QUARANTINE);
         }
     }
 

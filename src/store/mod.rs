@@ -1,26 +1,33 @@
-//! Where tapes, claims and words live: a folder that every process of one person shares.
+//! Where tapes, leases and words live: a folder that every process of one person shares, or an S3 bucket that
+//! everybody with credentials does.
 //!
-//! ```text
-//! rollouts/<id>/tape.jsonl      the journal's file
-//! rollouts/<id>/words/          what other processes left for the runner
-//! locks/<hash>.lock             who drives a listener rule or an ECS service
-//! ```
-//! What a tape says is the journal's business: nothing here opens one.
+//! [`home`] is the little that either can do; [`folder`] and [`bucket`] say where everything is. What a tape
+//! says is the journal's business: nothing here knows an event.
 
-mod claim;
+pub mod bucket;
+mod control;
+mod folder;
+pub mod home;
+mod process;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-pub use claim::{Claim, ClaimError, Held, Holder};
+pub use control::{Lease, LeaseError, Standing, this_owner};
 pub use words::{Told, WaitingWord, Words};
 
+use crate::fault::Fault;
 use crate::name::RolloutId;
+use folder::Folder;
+use home::{Appended, Home, Place};
+
+/// Where rollouts are.
+const ROLLOUTS: &str = "rollouts";
 
 /// Why the store cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +41,22 @@ pub enum StoreError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// The bucket refuses, or does not answer.
+    #[error("the store in bucket {bucket} fails: {fault}")]
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// What it said.
+        fault: Fault,
+    },
+    /// Something in the store means nothing to this program.
+    #[error("{what} cannot be read: {why}")]
+    Strange {
+        /// What.
+        what: String,
+        /// Why.
+        why: String,
     },
     /// There is no such rollout.
     #[error("no rollout is called `{}`", .0.escape_debug())]
@@ -59,115 +82,106 @@ fn ids(candidates: &[RolloutId]) -> String {
     candidates.iter().map(RolloutId::as_str).collect::<Vec<_>>().join(" or ")
 }
 
-/// The store in a local folder.
+fn rollout_key(id: &RolloutId) -> String {
+    format!("{ROLLOUTS}/{id}")
+}
+
+/// A store, wherever it lives.
 #[derive(Clone, Debug)]
 pub struct Store {
-    root: PathBuf,
-}
-
-/// One rollout in the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RolloutEntry {
-    /// Its id.
-    pub id: RolloutId,
-    /// Its folder.
-    pub path: PathBuf,
-}
-
-impl RolloutEntry {
-    /// Its tape.
-    pub fn tape(&self) -> PathBuf {
-        self.path.join("tape.jsonl")
-    }
-
-    /// The rollout's name and when it started, as they stand in its id.
-    fn parts(&self) -> Option<(&str, &str)> {
-        let (rest, _salt) = self.id.as_str().rsplit_once('-')?;
-        let (day, _) = rest.rsplit_once('-')?;
-        let (name, _) = day.rsplit_once('-')?;
-        Some((name, &rest[name.len() + 1..]))
-    }
-
-    /// The rollout's name; the whole id when it is not made as ids are.
-    pub fn name(&self) -> &str {
-        self.parts().map_or(self.id.as_str(), |(name, _)| name)
-    }
+    home: Arc<dyn Home>,
 }
 
 impl Store {
-    /// The store at `root`. Folders that are missing are made, readable by nobody else.
+    /// The store in a folder, which is made, readable by nobody else, when it is missing.
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn open(root: PathBuf) -> Result<Self, StoreError> {
-        for folder in [root.join("rollouts"), root.join("locks")] {
-            make_folder(&folder)?;
-        }
-        Ok(Self { root })
+    pub fn in_folder(root: PathBuf) -> Result<Self, StoreError> {
+        Ok(Self { home: Arc::new(Folder::open(root)?) })
     }
 
-    /// Makes room for a rollout.
-    ///
-    /// # Errors
-    /// When the file system refuses.
-    pub fn create(&self, id: &RolloutId) -> Result<RolloutEntry, StoreError> {
-        let entry = self.entry(id);
-        make_folder(&entry.path.join(words::FOLDER))?;
-        Ok(entry)
+    /// The store in another home.
+    pub fn at(home: Arc<dyn Home>) -> Self {
+        Self { home }
     }
 
-    /// Where a rollout is, whether or not there is one.
-    fn entry(&self, id: &RolloutId) -> RolloutEntry {
-        RolloutEntry { id: id.clone(), path: self.root.join("rollouts").join(id.as_str()) }
+    /// The wall time that should pass between two looks for news.
+    pub fn between_looks(&self) -> Duration {
+        self.home.between_looks()
     }
 
     /// All rollouts, newest first.
     ///
     /// # Errors
-    /// When the file system refuses.
-    pub fn list(&self) -> Result<Vec<RolloutEntry>, StoreError> {
-        let folder = self.root.join("rollouts");
-        let mut entries = Vec::new();
-        for found in fs::read_dir(&folder).map_err(StoreError::io("read", &folder))? {
-            let found = found.map_err(StoreError::io("read", &folder))?;
-            let id = found.file_name().to_str().and_then(|name| RolloutId::parse(name).ok());
-            if let Some(id) = id.filter(|_| found.path().is_dir()) {
-                entries.push(self.entry(&id));
-            }
-        }
-        let started = |entry: &RolloutEntry| entry.parts().map(|(_, started)| started.to_owned());
-        entries.sort_by(|a, b| (started(b), &b.id).cmp(&(started(a), &a.id)));
-        Ok(entries)
+    /// When the store cannot be read.
+    pub async fn list(&self) -> Result<Vec<RolloutId>, StoreError> {
+        let names = self.home.list(ROLLOUTS).await?;
+        let mut ids: Vec<RolloutId> = names.iter().filter_map(|name| RolloutId::parse(name).ok()).collect();
+        ids.sort_by(|a, b| (b.started(), b).cmp(&(a.started(), a)));
+        Ok(ids)
     }
 
-    /// The rollout that `text` means: its id; or its name, and then the newest that `unfinished` says yes
-    /// to, else the newest; or the beginning of its id.
+    /// The rollouts that `text` may mean, newest first: the one with this id; or all of this name; or the one
+    /// whose id begins so.
     ///
     /// # Errors
-    /// When there is none or several, or the file system refuses.
-    pub fn find(&self, text: &str, unfinished: impl Fn(&RolloutEntry) -> bool) -> Result<RolloutEntry, StoreError> {
-        let mut entries = self.list()?;
-        if let Some(exact) = entries.iter().position(|entry| entry.id.as_str() == text) {
-            return Ok(entries.swap_remove(exact));
+    /// When there is none, when several begin so, or when the store cannot be read.
+    pub async fn find(&self, text: &str) -> Result<Vec<RolloutId>, StoreError> {
+        let all = self.list().await?;
+        if let Some(exact) = all.iter().find(|id| id.as_str() == text) {
+            return Ok(vec![exact.clone()]);
         }
-        let named: Vec<usize> = (0..entries.len()).filter(|at| entries[*at].name() == text).collect();
-        let best = named.iter().find(|at| unfinished(&entries[**at])).or(named.first());
-        if let Some(best) = best {
-            return Ok(entries.swap_remove(*best));
+        let named: Vec<RolloutId> = all.iter().filter(|id| id.name() == text).cloned().collect();
+        if !named.is_empty() {
+            return Ok(named);
         }
-        entries.retain(|entry| !text.is_empty() && entry.id.as_str().starts_with(text));
-        match entries.len() {
+        let candidates: Vec<RolloutId> =
+            all.into_iter().filter(|id| !text.is_empty() && id.as_str().starts_with(text)).collect();
+        match candidates.len() {
             0 => Err(StoreError::Unknown(text.to_owned())),
-            1 => Ok(entries.swap_remove(0)),
-            _ => {
-                let candidates = entries.into_iter().map(|entry| entry.id).collect();
-                Err(StoreError::Ambiguous { text: text.to_owned(), candidates })
-            }
+            1 => Ok(candidates),
+            _ => Err(StoreError::Ambiguous { text: text.to_owned(), candidates }),
         }
     }
-}
 
-/// Makes a folder that nobody else can read, with those above it.
-fn make_folder(path: &Path) -> Result<(), StoreError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(StoreError::io("make", path))
+    /// Writes a line at a place of a rollout's tape, where there must be none.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the line may be there all the same.
+    pub async fn append(&self, id: &RolloutId, at: Place, line: Vec<u8>) -> Result<Appended, StoreError> {
+        self.home.append(&rollout_key(id), at, line).await
+    }
+
+    /// Reads the first line of a rollout's tape; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn first_line(&self, id: &RolloutId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.home.first_line(&rollout_key(id)).await
+    }
+
+    /// Reads a rollout's tape from a place on; empty when there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn lines(&self, id: &RolloutId, from: Place) -> Result<Vec<u8>, StoreError> {
+        self.home.lines(&rollout_key(id), from).await
+    }
+
+    /// Cuts a damaged tape; all of it is kept beside.
+    ///
+    /// # Errors
+    /// When the store cannot do that; nothing is changed then.
+    pub async fn cut(&self, id: &RolloutId, at: Place) -> Result<(), StoreError> {
+        self.home.cut(&rollout_key(id), at).await
+    }
+
+    /// Whether a rollout's tape was ever cut.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn is_cut(&self, id: &RolloutId) -> Result<bool, StoreError> {
+        self.home.is_cut(&rollout_key(id)).await
+    }
 }

@@ -1,11 +1,18 @@
-//! The store: rollouts are found, claims exclude, words arrive once and in order.
+//! The store: rollouts are found, leases exclude, words arrive once and in order.
 
+use std::time::Duration;
+
+use super::home::Swapped;
 use super::*;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
+use crate::lease::{Life, Owner, Phase, Refusal};
+
+const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
+const RULE: &str = "arn:rule";
 
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path().join("tidegate")).unwrap();
+    let store = Store::in_folder(folder.path().join("tidegate")).unwrap();
     (folder, store)
 }
 
@@ -13,33 +20,39 @@ fn id(text: &str) -> RolloutId {
     RolloutId::parse(text).unwrap()
 }
 
-fn holder(by: &str) -> Holder {
-    let rollout = id("web-20261123-140509-00aa");
-    Holder { by: by.into(), pid: 42, rollout, since: Timestamp::from_millis(1_795_442_709_000) }
+fn owner(by: &str) -> Owner {
+    Owner { by: by.into(), process: String::new(), since: START }
 }
 
 fn told(word: &str, at: u64) -> Told {
     Told { word: word.into(), by: "ana@laptop".into(), reason: Some("why not".into()), at: Timestamp::from_millis(at) }
 }
 
-fn words(store: &Store, rollout: &RolloutId) -> Vec<String> {
-    store.take_words(rollout).unwrap().waiting.into_iter().map(|waiting| waiting.told.word).collect()
-}
-
-#[test]
-fn rollouts_are_listed_newest_first_whatever_their_names() {
-    let (_folder, store) = store();
-    let ids = ["web-20261123-140509-00aa", "api-20261124-000000-0001", "zoo-20251231-235959-ffff"].map(id);
-    for id in &ids {
-        store.create(id).unwrap();
+async fn words(store: &Store, rollout: &RolloutId) -> Vec<String> {
+    let mut words = Vec::new();
+    for waiting in store.take_words(rollout).await.unwrap().waiting {
+        words.push(waiting.told.word);
     }
-    std::fs::create_dir(store.root.join("rollouts/Not an id")).unwrap();
-    let listed: Vec<RolloutId> = store.list().unwrap().into_iter().map(|entry| entry.id).collect();
-    assert_eq!(listed, [ids[1].clone(), ids[0].clone(), ids[2].clone()]);
+    words
 }
 
-#[test]
-fn a_rollout_is_found_by_id_name_or_beginning() {
+async fn make(store: &Store, ids: &[&str]) {
+    for text in ids {
+        store.append(&id(text), Place::default(), b"{}\n".to_vec()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn rollouts_are_listed_newest_first_whatever_their_names() {
+    let (folder, store) = store();
+    let ids = ["web-20261123-140509-00aa", "api-20261124-000000-0001", "zoo-20251231-235959-ffff"];
+    make(&store, &ids).await;
+    std::fs::create_dir(folder.path().join("tidegate/rollouts/Not an id")).unwrap();
+    assert_eq!(store.list().await.unwrap(), [ids[1], ids[0], ids[2]].map(id));
+}
+
+#[tokio::test]
+async fn a_rollout_is_found_by_id_name_or_beginning() {
     let (_folder, store) = store();
     let ids = [
         "web-20261123-140509-00aa",
@@ -47,82 +60,147 @@ fn a_rollout_is_found_by_id_name_or_beginning() {
         "web-api-20261125-000000-0002",
         "pay-20261125-000000-0003",
     ];
-    for text in ids {
-        store.create(&id(text)).unwrap();
+    make(&store, &ids).await;
+    for (text, found) in [
+        (ids[0], &[ids[0]][..]),
+        ("web", &[ids[1], ids[0]]),
+        ("web-api", &[ids[2]]),
+        ("pa", &[ids[3]]),
+        ("web-20261123", &[ids[0]]),
+    ] {
+        let found: Vec<RolloutId> = found.iter().map(|text| id(text)).collect();
+        assert_eq!(store.find(text).await.unwrap(), found, "{text}");
     }
-    let find = |text: &str, unfinished: &str| {
-        store.find(text, |entry| entry.id.as_str() == unfinished).map(|entry| entry.id.to_string())
+    let ambiguous = store.find("web-2026112").await;
+    assert!(matches!(ambiguous, Err(StoreError::Ambiguous { candidates, .. }) if candidates.len() == 2));
+    for text in ["nope", ""] {
+        assert!(matches!(store.find(text).await, Err(StoreError::Unknown(_))));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_excludes_and_names_its_owner_until_it_is_given_back() {
+    let (_folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let (one, two) = (id("web-1"), id("web-2"));
+    let ana = owner("ana@ci");
+    let mut lease = store.begin(RULE, &["b", "a"], (&one, &ana), &clock).await.unwrap();
+    let refused = store.begin(RULE, &[], (&two, &owner("ben@ci")), &clock).await.unwrap_err().to_string();
+    assert_eq!(refused, "arn:rule is being driven by ana@ci, since 2026-11-23T14:05:09Z: rollout web-1");
+    lease.renew(Phase::Over).await.unwrap();
+    let next = store.begin(RULE, &["a"], (&two, &owner("ben@ci")), &clock).await.unwrap();
+    assert_eq!(next.held().control().epoch, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_rules_that_share_a_service_are_not_driven_at_once_and_a_refused_one_holds_nothing() {
+    let (_folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let (one, two) = (id("web-1"), id("api-1"));
+    let _lease = store.begin("rule-1", &["shared"], (&one, &owner("ana")), &clock).await.unwrap();
+    let refused = store.begin("rule-2", &["own", "shared"], (&two, &owner("ben")), &clock).await;
+    let Err(LeaseError::Refused { resource, refusal: Refusal::UnderWay(control) }) = refused else { panic!() };
+    assert_eq!((resource.as_str(), control.rollout), ("shared", one.clone()));
+    assert_eq!(store.standing("rule-2").await.unwrap().unwrap().control.phase, Phase::Over);
+    assert_eq!(store.rollout_on("shared").await.unwrap(), Some(("rule-1".to_owned(), one)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_was_preempted_learns_who_decides_now() {
+    let (_folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let web = id("web-1");
+    let mut lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    lease.renew(Phase::Active).await.unwrap();
+    let ben = owner("ben");
+    assert!(store.take_over(RULE, (&web, &ben), Life::Possible, &clock).await.is_err());
+    let taken = store.preempt(RULE, (&web, &ben), Life::Possible, &clock).await.unwrap();
+    assert_eq!(taken.held().control().phase, Phase::Aborting);
+    let fenced = lease.renew(Phase::Active).await.unwrap_err();
+    assert_eq!(fenced.to_string(), "ben took over (epoch 2)");
+    assert!(matches!(fenced, LeaseError::Fenced(control) if control.epoch == 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_owner_is_waited_for_as_long_as_a_lease_lasts_and_a_renewing_one_is_not() {
+    let (_folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let web = id("web-1");
+    let mut lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    let mut told = None;
+    let life = store.watch_owner(RULE, &clock, |owner, patience| told = Some((owner.by.clone(), patience))).await;
+    assert_eq!((life.unwrap(), told), (Life::Gone, Some(("ana".to_owned(), Duration::from_secs(45)))));
+    let waited = clock.now().since(START).as_secs();
+    assert!((45..=46).contains(&waited), "{waited} s");
+    let renewing = async {
+        clock.sleep_until(clock.now() + Duration::from_secs(10)).await;
+        lease.renew(Phase::Active).await.unwrap();
     };
-    let check = |text, unfinished, found: &str| assert_eq!(find(text, unfinished).unwrap(), found);
-    check(ids[0], "", ids[0]);
-    check("web", "", ids[1]);
-    check("web", ids[0], ids[0]);
-    check("web-api", "", ids[2]);
-    check("pa", "", ids[3]);
-    check("web-20261123", "", ids[0]);
-    assert!(matches!(find("web-2026112", ""), Err(StoreError::Ambiguous { candidates, .. }) if candidates.len() == 2));
-    assert!(matches!(find("nope", ""), Err(StoreError::Unknown(_))));
-    assert!(matches!(find("", ""), Err(StoreError::Unknown(_))));
+    let (life, ()) = tokio::join!(store.watch_owner(RULE, &clock, |_, _| {}), renewing);
+    assert_eq!(life.unwrap(), Life::Possible);
 }
 
-#[test]
-fn a_claim_excludes_and_names_its_holder_until_it_is_dropped() {
+#[tokio::test]
+async fn a_document_is_written_by_one_of_many() {
     let (_folder, store) = store();
-    let claim = store.claim(&["rule", "service-b", "service-a"], &holder("ana@ci")).unwrap();
-    let refused = store.claim(&["rule"], &holder("ben@ci")).unwrap_err().to_string();
-    assert_eq!(
-        refused,
-        "rule is being driven by ana@ci (process 42), rollout web-20261123-140509-00aa, since 2026-11-23T14:05:09Z"
-    );
-    assert_eq!(store.holder_of("service-a").unwrap(), Held::By(holder("ana@ci")));
-    assert_eq!(store.holder_of("other").unwrap(), Held::Free);
-    drop(claim);
-    assert_eq!(store.holder_of("service-a").unwrap(), Held::Free);
-    let _claim = store.claim(&["rule"], &holder("ben@ci")).unwrap();
-    assert_eq!(store.holder_of("rule").unwrap(), Held::By(holder("ben@ci")));
+    let mut versions = Vec::new();
+    let mut over = None;
+    for round in 0..40 {
+        let mut won = None;
+        for writer in 0..3 {
+            let body = format!("{round}-{writer}").into_bytes();
+            if let Swapped::Done(version) = store.home.swap("control/x", body, over.as_ref()).await.unwrap() {
+                assert_eq!(won.replace(version), None, "two writers won round {round}");
+            }
+        }
+        over = won;
+        versions.push(over.clone());
+    }
+    // One who read long ago writes behind the others, and learns that.
+    let late = store.home.swap("control/x", b"late".to_vec(), versions[2].as_ref()).await.unwrap();
+    assert_eq!(late, Swapped::Taken);
+    assert_eq!(store.home.document("control/x").await.unwrap().unwrap().body, b"39-0");
 }
 
-#[test]
-fn a_claim_on_several_is_all_or_nothing() {
+#[tokio::test]
+async fn a_control_document_of_a_later_version_is_not_taken() {
     let (_folder, store) = store();
-    let _held = store.claim(&["b"], &holder("ana@ci")).unwrap();
-    let refused = store.claim(&["c", "b", "a"], &holder("ben@ci"));
-    assert!(matches!(refused, Err(ClaimError::Held { resource, .. }) if resource == "b"));
-    let _rest = store.claim(&["a", "c", "a"], &holder("ben@ci")).unwrap();
+    let clock = Clock::starting_at(START, 1.0);
+    let web = id("web-1");
+    let lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    let found = store.home.document(&control::key(RULE)).await.unwrap().unwrap();
+    let body = String::from_utf8(found.body).unwrap().replacen("\"schema\":1", "\"schema\":2", 1);
+    store.home.swap(&control::key(RULE), body.into_bytes(), Some(&found.version)).await.unwrap();
+    let taken = store.take_over(RULE, (&web, &owner("ben")), Life::Gone, &clock).await;
+    assert!(matches!(taken, Err(LeaseError::TooNew { schema: 2, .. })));
+    drop(lease);
 }
 
-#[test]
-fn words_wait_in_order_until_they_are_on_the_tape() {
+#[tokio::test]
+async fn words_are_taken_in_order_and_once() {
     let (_folder, store) = store();
-    let web = id("web-20261123-140509-00aa");
-    store.create(&web).unwrap();
-    store.leave_word(&web, &told("rollback", 20)).unwrap();
-    store.leave_word(&web, &told("pause", 10)).unwrap();
-    assert_eq!(words(&store, &web), ["pause", "rollback"]);
-    let taken = store.take_words(&web).unwrap();
-    assert_eq!(taken.waiting[0].told, told("pause", 10));
-    taken.waiting.into_iter().next().unwrap().done().unwrap();
-    assert_eq!(words(&store, &web), ["rollback"]);
+    let web = id("web-1");
+    store.leave_word(&web, &told("continue", 2)).await.unwrap();
+    store.leave_word(&web, &told("pause", 1)).await.unwrap();
+    assert_eq!(words(&store, &web).await, ["pause", "continue"]);
+    for waiting in store.take_words(&web).await.unwrap().waiting {
+        store.word_is_done(&waiting).await.unwrap();
+    }
+    assert!(words(&store, &web).await.is_empty());
 }
 
-#[test]
-fn what_is_no_word_is_set_aside_and_said() {
-    let (_folder, store) = store();
-    let web = id("web-20261123-140509-00aa");
-    let folder = store.create(&web).unwrap().path.join("words");
-    std::fs::write(folder.join("000-odd.json"), "{\"word\":").unwrap();
-    std::fs::write(folder.join(".half-written"), "{").unwrap();
-    store.leave_word(&web, &told("rollback", 20)).unwrap();
-    let taken = store.take_words(&web).unwrap();
-    assert_eq!((taken.waiting.len(), taken.set_aside.len()), (1, 1));
-    assert!(taken.set_aside[0].starts_with("000-odd.json: "), "{:?}", taken.set_aside);
-    assert!(store.take_words(&web).unwrap().set_aside.is_empty());
-    assert!(folder.join("set-aside/000-odd.json").exists());
-}
-
-#[test]
-fn no_word_can_be_left_for_a_rollout_that_is_not_there() {
-    let (_folder, store) = store();
-    assert!(matches!(store.leave_word(&id("web"), &told("pause", 1)), Err(StoreError::Unknown(_))));
-    assert!(words(&store, &id("web")).is_empty());
+#[tokio::test]
+async fn what_is_no_word_is_set_aside_and_told_once() {
+    let (folder, store) = store();
+    let web = id("web-1");
+    let path = folder.path().join("tidegate/rollouts/web-1/words");
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::write(path.join("1.json"), "sing").unwrap();
+    std::fs::write(path.join(".half"), "{").unwrap();
+    store.leave_word(&web, &told("pause", 1)).await.unwrap();
+    let found = store.take_words(&web).await.unwrap();
+    assert_eq!((found.waiting.len(), found.set_aside.len()), (1, 1));
+    assert!(found.set_aside[0].starts_with("1.json: "), "{:?}", found.set_aside);
+    assert!(store.take_words(&web).await.unwrap().set_aside.is_empty());
+    assert_eq!(std::fs::read_to_string(path.with_file_name("set-aside").join("1.json")).unwrap(), "sing");
 }

@@ -3,33 +3,34 @@
 use tidegate::journal::{Header, Journal, TapeEnd, read};
 use tidegate::machine::Machine;
 use tidegate::name::RolloutId;
+use tidegate::store::Store;
 
 use super::die::Die;
 use super::mishaps::Mishaps;
 use super::{plans, rollout};
 
-#[test]
-fn every_prefix_of_a_written_tape_is_the_live_machine() {
+#[tokio::test]
+async fn every_prefix_of_a_written_tape_is_the_live_machine() {
     let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::in_folder(folder.path().to_owned()).expect("a store");
     for seed in 0..12 {
         let mut die = Die::new(seed);
         let plan = plans::throw(&mut die);
         let mishaps = Mishaps::throw(&mut die);
         let ended = rollout::run(&plan, mishaps, &mut die);
         let events = &ended.tape[..ended.tape.len().min(150)];
-        let path = folder.path().join(format!("{seed}.jsonl"));
         let header = Header {
-            id: RolloutId::parse("web-1").expect("an id"),
+            id: RolloutId::parse(&format!("web-{seed}")).expect("an id"),
             program: "0".into(),
             at: events[0].0,
             spec: "rollout.yaml".into(),
             plan: plan.clone(),
         };
-        let mut journal = Journal::create(&path, &header).expect("a tape");
+        let mut journal = Journal::create(&store, &header).await.expect("a tape");
         for (at, event) in events {
-            journal.append(*at, event).expect("a line");
+            journal.append(*at, event).await.expect("a line");
         }
-        let tape = read(&path).expect("it reads back");
+        let tape = read(&store, &header.id).await.expect("it reads back");
         assert_eq!((tape.end, tape.records.len()), (TapeEnd::Clean, events.len()));
         assert_eq!(tape.header.plan, plan);
         let (mut live, mut replayed) = (Machine::new(plan.clone()), Machine::new(tape.header.plan));

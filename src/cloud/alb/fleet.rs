@@ -35,6 +35,8 @@ impl AlbDriver {
     }
 
     pub(super) async fn write_scale(&self, role: Role, count: u32, definition: Option<&str>) -> Result<(), Fault> {
+        // Capacity is changed under a lease only; the stable slot's own tasks are part of the way back.
+        self.fence.decide(role == Role::Candidate || count == 0);
         let service = self.target.place(role).service.as_str();
         let anew = match definition {
             Some(definition) => self.has_old_failures(service, definition).await?,

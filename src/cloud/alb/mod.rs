@@ -36,7 +36,7 @@ pub use survey::AlbSurveyor;
 use super::aws::{Aws, Prober, ecs};
 use super::http::Http;
 use super::outside::Outside;
-use super::{About, Cloud, Errands, RouteOrder, Routed};
+use super::{About, Cloud, Errands, Fence, RouteOrder, Routed};
 use crate::clock::{Clock, Timestamp};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Target};
@@ -60,6 +60,8 @@ pub struct AlbSetup {
     pub environment: BTreeMap<String, String>,
     /// Where plain-text requests to a `host:port` connect to instead; for a lab.
     pub connect_to: Vec<(String, SocketAddr)>,
+    /// What is asked right before a write is sent.
+    pub fence: Fence,
 }
 
 /// Drives one rollout's listener rule and services.
@@ -74,6 +76,7 @@ pub struct AlbDriver {
     prober: Prober,
     outside: Arc<Outside>,
     histories: Histories,
+    fence: Fence,
 }
 
 impl fmt::Debug for AlbDriver {
@@ -84,14 +87,15 @@ impl fmt::Debug for AlbDriver {
 
 impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
-    pub fn new(aws: Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
-        let AlbSetup { target, recorded, release, about, environment, connect_to } = setup;
+    pub fn new(aws: &Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
+        let AlbSetup { target, recorded, release, about, environment, connect_to, fence } = setup;
+        let aws = aws.fenced(&fence);
         let outside = Outside::new(clock.clone(), about, target.clone(), environment.clone());
         let http = Http::new(environment, connect_to);
         let prober = Prober::new(target.dns_name.clone(), http.clone());
         let slots = Slots::of(&target);
         let histories = Histories::default();
-        AlbDriver { aws, clock, target, slots, recorded, release, http, prober, outside, histories }
+        AlbDriver { aws, clock, target, slots, recorded, release, http, prober, outside, histories, fence }
     }
 
     /// What it asks of webhooks and commands; it ends with the driver.
@@ -110,6 +114,7 @@ impl AlbDriver {
             let arn = described["taskDefinition"]["taskDefinitionArn"].as_str();
             return arn.map(ToOwned::to_owned).ok_or_else(|| refuse("the registered revision has no ARN"));
         }
+        self.fence.decide(true);
         ecs::register(&self.aws.writing.ecs, &release.tagged(digest)).await
     }
 }

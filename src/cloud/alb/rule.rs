@@ -10,6 +10,7 @@ use crate::cloud::aws::elbv2;
 use crate::cloud::{RouteOrder, Routed};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::RuleSeen;
+use crate::traffic::Share;
 
 /// How often a write is read back before what is seen is the answer: reads may lag behind writes.
 const LOOKS: u32 = 3;
@@ -23,6 +24,7 @@ impl AlbDriver {
     }
 
     pub(super) async fn write_rule(&self, order: RouteOrder) -> Result<Routed, Fault> {
+        self.fence.decide(order.share > Share::NONE);
         let actions = self.actions().await?;
         let found = seen(&actions, &self.slots);
         let ours = found.shape == self.recorded.shape;

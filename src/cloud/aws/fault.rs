@@ -71,6 +71,7 @@ where
 
 fn stage<E>(error: &SdkError<E, HttpResponse>, words: &str) -> Stage {
     match error {
+        _ if words.contains(FENCED) => Stage::Connected,
         SdkError::ConstructionFailure(_) => Stage::Made,
         SdkError::DispatchFailure(failure) if failure.is_other() && names_credentials(words) => {
             if is_passing(words) {
@@ -86,6 +87,9 @@ fn stage<E>(error: &SdkError<E, HttpResponse>, words: &str) -> Stage {
         _ => Stage::Sent,
     }
 }
+
+/// How the fence's refusals begin: nothing was sent, and it may be later.
+const FENCED: &str = "not sent: ";
 
 /// The SDK tells of missing credentials and of failed connections in words only.
 fn names_credentials(words: &str) -> bool {

@@ -22,6 +22,13 @@ use aws_sdk_ecs::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_ecs::primitives::DateTime;
 
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+use super::Fence;
 use crate::clock::Timestamp;
 
 pub(super) use probe::Prober;
@@ -32,6 +39,8 @@ const CONNECT_WITHIN: Duration = Duration::from_millis(3100);
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(5);
 /// How long a call may take with all its attempts.
 const CALL_WITHIN: Duration = Duration::from_secs(15);
+/// How long a call to a store's bucket may take.
+const STORE_WITHIN: Duration = Duration::from_secs(4);
 /// How often a read is tried.
 const READ_ATTEMPTS: u32 = 3;
 /// How long the first pause between two attempts is, and how long one may become.
@@ -59,7 +68,7 @@ pub struct Aws {
     pub(super) reading: Clients,
     /// For writes: each is sent once.
     pub(super) writing: Clients,
-    region: Option<String>,
+    config: SdkConfig,
 }
 
 /// One client a service.
@@ -103,40 +112,79 @@ impl Aws {
 
     pub(super) fn from_config(config: &SdkConfig) -> Aws {
         Aws {
-            polling: Clients::new(config, "polling", READ_ATTEMPTS),
-            reading: Clients::new(config, "reading", READ_ATTEMPTS),
-            writing: Clients::new(config, "writing", 1),
-            region: config.region().map(ToString::to_string),
+            polling: Clients::new(config, "polling", READ_ATTEMPTS, None),
+            reading: Clients::new(config, "reading", READ_ATTEMPTS, None),
+            writing: Clients::new(config, "writing", 1, None),
+            config: config.clone(),
         }
+    }
+
+    /// The same connections, with writes that ask a fence right before they are sent.
+    pub fn fenced(&self, fence: &Fence) -> Aws {
+        Aws { writing: Clients::new(&self.config, "writing", 1, Some(fence)), ..self.clone() }
+    }
+
+    /// A client for a store's bucket: one attempt a call, because the store itself knows what may be repeated.
+    pub fn s3(&self, bucket: &str) -> aws_sdk_s3::Client {
+        let custom = self.config.endpoint_url().is_some() || bucket.contains('.');
+        let timeouts = timeouts().to_builder().operation_attempt_timeout(STORE_WITHIN).operation_timeout(STORE_WITHIN);
+        let config = aws_sdk_s3::config::Builder::from(&self.config)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts.build())
+            .force_path_style(custom)
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
     }
 
     /// The region that calls go to, when one is known.
     pub fn region(&self) -> Option<&str> {
-        self.region.as_deref()
+        self.config.region().map(AsRef::as_ref)
+    }
+}
+
+/// Asks the fence between signing and sending.
+#[derive(Debug)]
+struct Guarded(Fence);
+
+impl Intercept for Guarded {
+    fn name(&self) -> &'static str {
+        "fence"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        Ok(self.0.check()?)
     }
 }
 
 /// Configures one service's client from `$config`.
 macro_rules! client {
-    ($service:ident, $config:expr, $purpose:expr, $attempts:expr) => {{
+    ($service:ident, $config:expr, $purpose:expr, $attempts:expr, $fence:expr) => {{
         let partition = RetryPartition::custom(concat!("tidegate-", stringify!($service)).to_owned() + "-" + $purpose)
             .token_bucket(TokenBucket::default())
             .build();
         let config = $service::config::Builder::from($config)
             .retry_config(retries($attempts))
             .retry_partition(partition)
-            .timeout_config(timeouts())
-            .build();
-        $service::Client::from_conf(config)
+            .timeout_config(timeouts());
+        let config = match $fence {
+            Some(fence) => config.interceptor(Guarded(fence.clone())),
+            None => config,
+        };
+        $service::Client::from_conf(config.build())
     }};
 }
 
 impl Clients {
-    fn new(config: &SdkConfig, purpose: &str, attempts: u32) -> Clients {
+    fn new(config: &SdkConfig, purpose: &str, attempts: u32, fence: Option<&Fence>) -> Clients {
         Clients {
-            ecs: client!(aws_sdk_ecs, config, purpose, attempts),
-            elb: client!(aws_sdk_elasticloadbalancingv2, config, purpose, attempts),
-            cloudwatch: client!(aws_sdk_cloudwatch, config, purpose, attempts),
+            ecs: client!(aws_sdk_ecs, config, purpose, attempts, fence),
+            elb: client!(aws_sdk_elasticloadbalancingv2, config, purpose, attempts, fence),
+            cloudwatch: client!(aws_sdk_cloudwatch, config, purpose, attempts, fence),
         }
     }
 }

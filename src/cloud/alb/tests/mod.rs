@@ -10,6 +10,7 @@ mod survey;
 use serde_json::json;
 
 use super::*;
+use crate::cloud::Fence;
 use crate::cloud::aws::fake::Fake;
 use crate::fleet::{Place, Slot};
 use crate::traffic::Share;
@@ -74,8 +75,9 @@ pub(super) fn driver_with(fake: &Fake, recorded: Recorded) -> AlbDriver {
         about: About::default(),
         environment: BTreeMap::new(),
         connect_to: Vec::new(),
+        fence: Fence::default(),
     };
-    AlbDriver::new(fake.aws(), Clock::starting_at(NOW, 1.0), setup)
+    AlbDriver::new(&fake.aws(), Clock::starting_at(NOW, 1.0), setup)
 }
 
 pub(super) fn service(name: &str, running: u32, failed: u32) -> serde_json::Value {

@@ -1,0 +1,314 @@
+//! A store in an S3 bucket, which everybody with credentials shares.
+//!
+//! ```text
+//! <prefix>/v1/control/<hash>.json                      a document
+//! <prefix>/v1/rollouts/<id>/journal/00000042.json      a line of a tape; 0 is its header
+//! <prefix>/v1/rollouts/<id>/words/<name>.json          what others left for the runner
+//! ```
+//! Documents are swapped with `If-Match`, and created, like lines, with `If-None-Match: *`. S3 is strongly
+//! consistent: a read shows the latest write (Amazon S3 User Guide, "Amazon S3 data consistency model").
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use tokio::task::JoinSet;
+
+use super::StoreError;
+use super::home::{Appended, Document, Home, Pending, Place, Swapped, Version};
+use crate::clock::Clock;
+use crate::fault::{Fault, FaultKind};
+
+/// How often a call is made before it counts as failed. Each has a time-out of its own.
+const TRIES: u32 = 4;
+/// The time before the second try; it doubles with each.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How many lines are read at once.
+const ABREAST: usize = 32;
+/// How many pages of names are read; no folder of ours has more.
+const PAGES: usize = 200;
+/// The wall time between two looks for news.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// The layout of keys.
+const LAYOUT: &str = "v1";
+
+/// The bucket, and where in it the store is.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    client: Client,
+    name: String,
+    prefix: String,
+}
+
+/// What became of one conditional write.
+enum Written {
+    Done(Version),
+    Refused,
+}
+
+impl Bucket {
+    /// The store below `prefix` in the bucket called `name`. The client must make one attempt a call, within a
+    /// few seconds. Sends nothing yet.
+    pub fn new(client: Client, name: &str, prefix: &str) -> Self {
+        let prefix = prefix.trim_matches('/');
+        let prefix = if prefix.is_empty() { LAYOUT.to_owned() } else { format!("{prefix}/{LAYOUT}") };
+        Self { client, name: name.to_owned(), prefix }
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}/{key}", self.prefix)
+    }
+
+    fn line_key(&self, tape: &str, number: u64) -> String {
+        format!("{}/{tape}/journal/{number:08}.json", self.prefix)
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Document>, StoreError> {
+        let mut fault = None;
+        for pause in pauses() {
+            rest(pause).await;
+            match self.client.get_object().bucket(&self.name).key(key).send().await {
+                Ok(answer) => {
+                    let version = Version(answer.e_tag.unwrap_or_default());
+                    match answer.body.collect().await {
+                        Ok(body) => return Ok(Some(Document { body: body.to_vec(), version })),
+                        Err(error) => {
+                            let words = error.to_string();
+                            fault = Some(Fault::new(FaultKind::Transient, "GetObject", words));
+                        }
+                    }
+                }
+                Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+                Err(error) => fault = Some(self.passing("GetObject", &error)?),
+            }
+        }
+        Err(self.gave_up("GetObject", fault))
+    }
+
+    /// A conditional write. What is not known to have worked is read back: only our own body counts as done.
+    async fn write(&self, key: &str, body: &[u8], over: Option<&Version>) -> Result<Written, StoreError> {
+        let mut fault = None;
+        for pause in pauses() {
+            rest(pause).await;
+            let call = self.client.put_object().bucket(&self.name).key(key).content_type("application/json");
+            let call = match over {
+                Some(version) => call.if_match(&version.0),
+                None => call.if_none_match("*"),
+            };
+            match call.body(ByteStream::from(body.to_vec())).send().await {
+                Ok(answer) => return Ok(Written::Done(Version(answer.e_tag.unwrap_or_default()))),
+                Err(error) if is_conflict(&error) => {
+                    let found = self.read(key).await?;
+                    let ours = found.filter(|found| found.body == body);
+                    return Ok(ours.map_or(Written::Refused, |found| Written::Done(found.version)));
+                }
+                // Two conditional writes met, and neither was made.
+                Err(error) if error.code() == Some("ConditionalRequestConflict") => {}
+                Err(error) => fault = Some(self.passing("PutObject", &error)?),
+            }
+        }
+        Err(self.gave_up("PutObject", fault))
+    }
+
+    async fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let folder = format!("{}/", self.key(folder));
+        let (keys, folders) = self.pages(&folder, None, true).await?;
+        let own = |key: &String| key.strip_prefix(&folder).map(|name| name.trim_end_matches('/').to_owned());
+        let mut names: Vec<String> = keys.iter().chain(&folders).filter_map(own).collect();
+        names.retain(|name| !name.is_empty());
+        names.sort();
+        Ok(names)
+    }
+
+    /// All keys with a prefix, and, with `flat`, the folders directly below it.
+    async fn pages(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        flat: bool,
+    ) -> Result<(Vec<String>, Vec<String>), StoreError> {
+        let (mut keys, mut folders) = (Vec::new(), Vec::new());
+        let mut token = None;
+        for _ in 0..PAGES {
+            let page = self.page(prefix, after, flat, token).await?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+            folders.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(|folder| folder.prefix));
+            token = page.next_continuation_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok((keys, folders))
+    }
+
+    async fn page(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        flat: bool,
+        token: Option<String>,
+    ) -> Result<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output, StoreError> {
+        let mut fault = None;
+        for pause in pauses() {
+            rest(pause).await;
+            let call = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+            let call = call.set_delimiter(flat.then(|| "/".to_owned()));
+            let call = call.set_start_after(after.map(ToOwned::to_owned)).set_continuation_token(token.clone());
+            match call.send().await {
+                Ok(page) => return Ok(page),
+                Err(error) => fault = Some(self.passing("ListObjectsV2", &error)?),
+            }
+        }
+        Err(self.gave_up("ListObjectsV2", fault))
+    }
+
+    /// The lines of a tape from a place on, read many at once, in order, up to the first that is missing.
+    async fn read_lines(&self, tape: &str, from: Place) -> Result<Vec<u8>, StoreError> {
+        let folder = format!("{}/", self.key(&format!("{tape}/journal")));
+        let after = from.lines.checked_sub(1).map(|last| self.line_key(tape, last));
+        let (keys, _) = self.pages(&folder, after.as_deref(), false).await?;
+        let whole = (from.lines..).zip(&keys).take_while(|(number, key)| **key == self.line_key(tape, *number));
+        let numbers: Vec<u64> = whole.map(|(number, _)| number).collect();
+        let mut text = Vec::new();
+        for part in numbers.chunks(ABREAST) {
+            let mut reads = JoinSet::new();
+            for number in part {
+                let (bucket, key, number) = (self.clone(), self.line_key(tape, *number), *number);
+                reads.spawn(async move { (number, bucket.read(&key).await) });
+            }
+            let mut lines = reads.join_all().await;
+            lines.sort_by_key(|(number, _)| *number);
+            for (_, line) in lines {
+                text.extend(line?.map(|line| line.body).unwrap_or_default());
+            }
+        }
+        Ok(text)
+    }
+
+    /// A failure that may pass; one that will not is returned as the end.
+    fn passing<E>(&self, operation: &str, error: &SdkError<E>) -> Result<Fault, StoreError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+        let service = error.as_service_error();
+        let words = match service.map(|error| (error.code().unwrap_or("no code"), error.message().unwrap_or_default()))
+        {
+            Some((code, message)) => format!("{code}: {message}"),
+            None => DisplayErrorContext(error).to_string(),
+        };
+        let throttled = service.and_then(ProvideErrorMetadata::code) == Some("SlowDown");
+        let kind = match status {
+            _ if throttled => FaultKind::Transient,
+            401 | 403 => FaultKind::Denied,
+            404 => FaultKind::Missing,
+            400..=499 => FaultKind::Permanent,
+            _ if matches!(error, SdkError::ConstructionFailure(_)) => FaultKind::Denied,
+            _ => FaultKind::Transient,
+        };
+        let fault = Fault::new(kind, operation, words);
+        if kind == FaultKind::Transient { Ok(fault) } else { Err(self.refused(fault)) }
+    }
+
+    fn gave_up(&self, operation: &str, fault: Option<Fault>) -> StoreError {
+        self.refused(fault.unwrap_or_else(|| Fault::new(FaultKind::Transient, operation, "no answer")))
+    }
+
+    fn refused(&self, fault: Fault) -> StoreError {
+        StoreError::Bucket { bucket: self.name.clone(), fault }
+    }
+}
+
+fn is_conflict<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    // A document that is to be replaced and is not there was never ours to replace.
+    matches!(code, Some("PreconditionFailed" | "NoSuchKey"))
+}
+
+/// The pause before each try.
+fn pauses() -> impl Iterator<Item = Duration> {
+    (0..TRIES).map(|tried| if tried == 0 { Duration::ZERO } else { PAUSE * 2_u32.pow(tried - 1) })
+}
+
+async fn rest(span: Duration) {
+    if !span.is_zero() {
+        let clock = Clock::wall();
+        clock.sleep_until(clock.now() + span).await;
+    }
+}
+
+impl Home for Bucket {
+    fn document<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Document>> {
+        Box::pin(async move { self.read(&format!("{}.json", self.key(key))).await })
+    }
+
+    fn swap<'a>(&'a self, key: &'a str, body: Vec<u8>, over: Option<&'a Version>) -> Pending<'a, Swapped> {
+        Box::pin(async move {
+            let key = format!("{}.json", self.key(key));
+            Ok(match self.write(&key, &body, over).await? {
+                Written::Done(version) => Swapped::Done(version),
+                Written::Refused => Swapped::Taken,
+            })
+        })
+    }
+
+    fn put<'a>(&'a self, key: &'a str, body: Vec<u8>) -> Pending<'a, ()> {
+        Box::pin(async move { self.write(&self.key(key), &body, None).await.map(drop) })
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Vec<u8>>> {
+        Box::pin(async move { Ok(self.read(&self.key(key)).await?.map(|found| found.body)) })
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let key = self.key(key);
+            let mut fault = None;
+            for pause in pauses() {
+                rest(pause).await;
+                match self.client.delete_object().bucket(&self.name).key(&key).send().await {
+                    Ok(_) => return Ok(()),
+                    Err(error) => fault = Some(self.passing("DeleteObject", &error)?),
+                }
+            }
+            Err(self.gave_up("DeleteObject", fault))
+        })
+    }
+
+    fn list<'a>(&'a self, folder: &'a str) -> Pending<'a, Vec<String>> {
+        Box::pin(self.names(folder))
+    }
+
+    fn append<'a>(&'a self, tape: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended> {
+        Box::pin(async move {
+            Ok(match self.write(&self.line_key(tape, at.lines), &line, None).await? {
+                Written::Done(_) => Appended::Done,
+                Written::Refused => Appended::Taken,
+            })
+        })
+    }
+
+    fn first_line<'a>(&'a self, tape: &'a str) -> Pending<'a, Option<Vec<u8>>> {
+        Box::pin(async move { Ok(self.read(&self.line_key(tape, 0)).await?.map(|line| line.body)) })
+    }
+
+    fn lines<'a>(&'a self, tape: &'a str, from: Place) -> Pending<'a, Vec<u8>> {
+        Box::pin(self.read_lines(tape, from))
+    }
+
+    fn cut<'a>(&'a self, tape: &'a str, _at: Place) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let words = format!("lines of {tape} are written once, and a damaged one stays");
+            Err(self.refused(Fault::new(FaultKind::Permanent, "PutObject", words)))
+        })
+    }
+
+    fn is_cut<'a>(&'a self, _tape: &'a str) -> Pending<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn between_looks(&self) -> Duration {
+        BETWEEN_LOOKS
+    }
+}

@@ -1,0 +1,92 @@
+//! What a home of the store can do: documents with compare-and-swap, files that are written once, and tapes.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::StoreError;
+
+/// An answer that a home is still working on.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Which body of a document was read. Opaque: only the home that made it knows what it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(pub(super) String);
+
+/// A document as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// What it says.
+    pub body: Vec<u8>,
+    /// Which body that is.
+    pub version: Version,
+}
+
+/// What became of a compare-and-swap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Swapped {
+    /// The document says what was written.
+    Done(Version),
+    /// Somebody else wrote it since it was read.
+    Taken,
+}
+
+/// What became of a line for a tape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is on the tape, durably.
+    Done,
+    /// Another line is in its place.
+    Taken,
+}
+
+/// A place on a tape: between two lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// How many lines come before.
+    pub lines: u64,
+    /// How many bytes those are.
+    pub bytes: u64,
+}
+
+/// Where a store lives. Keys are paths of name characters, dots and slashes. Every write is durable when it is
+/// answered, and every call ends within a bound of its own.
+pub trait Home: Send + Sync + fmt::Debug {
+    /// Reads a document.
+    fn document<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Document>>;
+
+    /// Writes a document if it still is as it was read; `None` means that there was none. Each body must
+    /// be unlike all before it: an answer that was lost is made good by reading the document back.
+    fn swap<'a>(&'a self, key: &'a str, body: Vec<u8>, over: Option<&'a Version>) -> Pending<'a, Swapped>;
+
+    /// Writes a file under a key that nobody else uses.
+    fn put<'a>(&'a self, key: &'a str, body: Vec<u8>) -> Pending<'a, ()>;
+
+    /// Reads a file.
+    fn get<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Vec<u8>>>;
+
+    /// Removes a file, if it is there.
+    fn remove<'a>(&'a self, key: &'a str) -> Pending<'a, ()>;
+
+    /// The names of what is directly in a folder, sorted.
+    fn list<'a>(&'a self, folder: &'a str) -> Pending<'a, Vec<String>>;
+
+    /// Writes a line, its newline included, at a place of a tape, where there must be none.
+    fn append<'a>(&'a self, tape: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended>;
+
+    /// Reads a tape's first line.
+    fn first_line<'a>(&'a self, tape: &'a str) -> Pending<'a, Option<Vec<u8>>>;
+
+    /// Reads a tape from a place to its end, as one text.
+    fn lines<'a>(&'a self, tape: &'a str, from: Place) -> Pending<'a, Vec<u8>>;
+
+    /// Cuts a damaged tape at a place. All of it is kept beside.
+    fn cut<'a>(&'a self, tape: &'a str, at: Place) -> Pending<'a, ()>;
+
+    /// Whether a tape was ever cut.
+    fn is_cut<'a>(&'a self, tape: &'a str) -> Pending<'a, bool>;
+
+    /// The wall time that should pass between two looks for news.
+    fn between_looks(&self) -> Duration;
+}
