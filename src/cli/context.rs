@@ -237,8 +237,15 @@ async fn find_in(store: &Store, text: Option<&str>, is_lab: bool) -> Result<Opti
 /// Whether a rollout's control document says that it is not over.
 async fn is_unfinished(found: &Found) -> bool {
     let Ok(header) = journal::header(&found.store, &found.id).await else { return false };
-    let Ok(Some(standing)) = found.store.standing(&header.plan.target.rule).await else { return false };
-    standing.control.rollout == found.id && standing.control.phase != Phase::Over
+    match found.store.standing(&header.plan.target.rule).await {
+        Ok(Some(standing)) => standing.control.rollout == found.id && standing.control.phase != Phase::Over,
+        // A tape without a document tells it itself.
+        Ok(None) => match journal::read(&found.store, &found.id).await {
+            Ok(tape) => journal::replay(tape.header.plan, &tape.records).outcome().is_none(),
+            Err(_) => false,
+        },
+        Err(_) => false,
+    }
 }
 
 /// Whether a runner drives the rollout at this moment.

@@ -121,7 +121,7 @@ impl From<LeaseError> for Failure {
                 | Refusal::Owned(control)
                 | Refusal::Committing(control)
                 | Refusal::Over(control)
-                | Refusal::Another(control)) = refusal;
+                | Refusal::Another(control)) = *refusal;
                 let id = control.rollout;
                 let failure = Failure::new(Exit::Held, text);
                 if control.phase == Phase::Over {

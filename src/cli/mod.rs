@@ -6,6 +6,7 @@ mod drive;
 mod exit;
 mod failure;
 mod follow;
+mod guard;
 mod history;
 mod lab;
 mod people;
@@ -66,6 +67,8 @@ enum Command {
     /// End a rollout: the traffic goes back, and the candidate slot is restored.
     #[command(after_help = "Examples:\n  tidegate abort web\n  tidegate abort web --yes --reason \"wrong image\"")]
     Abort(rollback::Args),
+    /// Watch over the store's rollouts, and take back those whose runner is gone.
+    Guard(guard::Args),
     /// Take no further step; gates stay on.
     #[command(after_help = "Examples:\n  tidegate pause\n  tidegate pause web --reason \"looking at the dashboards\"")]
     Pause(word::Args),
@@ -125,6 +128,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::History(args) => history::run(context, &args).await,
         Command::Rollback(args) => rollback::run(context, Word::Rollback, args).await,
         Command::Abort(args) => rollback::run(context, Word::Abort, args).await,
+        Command::Guard(args) => guard::run(context, &args).await,
         Command::Pause(args) => word::run(context, Word::Pause, args).await,
         Command::Continue(args) => word::run(context, Word::Continue, args).await,
         Command::Approve(args) => word::run(context, Word::Approve, args).await,

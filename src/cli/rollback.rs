@@ -10,7 +10,7 @@ use super::people::whoami;
 use super::resume::{go_on, refuse_gone_lab};
 use super::word::{ended, tell_runner};
 use super::{Exit, Failure, target, terminal};
-use crate::clock::{Clock, span};
+use crate::clock::{Clock, Timestamp, span};
 use crate::cloud::aws::Aws;
 use crate::cloud::{Cloud, Fence, RouteOrder, Routed};
 use crate::engine::Ending;
@@ -39,8 +39,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exit, Failure> {
-    let begun = Clock::wall();
-    let began = begun.now();
+    let wall = Clock::wall();
+    let asked = wall.now();
     let stores = context.stores(None).await?;
     let found = stores.find(args.rollout.as_deref()).await?;
     let plan = journal::header(&found.store, &found.id).await?.plan;
@@ -59,8 +59,7 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
     refuse_gone_lab(&found)?;
     let clock = context.clock();
     let lease = preempted(context, &found, &plan, &clock).await?;
-    first_write(context, &plan, &clock).await;
-    terminal::say(&format!("asked for the traffic after {}", span(begun.now().since(began))));
+    first_write(context, &plan, &clock, (&wall, asked)).await;
     let ending = go_on(context, &found, (plan, clock), lease, Some((word, args.reason))).await?;
     Ok(exit_of(&ending))
 }
@@ -126,7 +125,7 @@ async fn preempted(context: &Context, found: &Found, plan: &Plan, clock: &Clock)
     let owner = this_owner(whoami(context), clock);
     let who = (&found.id, &owner);
     match found.store.preempt(rule, who, Life::Possible, clock).await {
-        Err(LeaseError::Refused { refusal: Refusal::Committing(_), .. }) => {}
+        Err(LeaseError::Refused { refusal, .. }) if matches!(*refusal, Refusal::Committing(_)) => {}
         taken => return Ok(taken?),
     }
     let life = found.store.watch_owner(rule, clock, |owner, patience| {
@@ -139,8 +138,9 @@ async fn preempted(context: &Context, found: &Found, plan: &Plan, clock: &Clock)
 }
 
 /// Traffic first: the stable-only weights are written before anything is read from the tape, if the stable slot
-/// can take them. Nothing depends on it: the way back that follows asks for the same again.
-async fn first_write(context: &Context, plan: &Plan, clock: &Clock) {
+/// can take them. Nothing depends on it: the way back that follows asks for the same again. Says how long it took
+/// since the command was given.
+pub(super) async fn first_write(context: &Context, plan: &Plan, clock: &Clock, (wall, asked): (&Clock, Timestamp)) {
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
     let cloud = target::driver(context, (&aws, clock), plan, (None, Fence::default()), context.connect_to());
     let written = async {
@@ -150,16 +150,16 @@ async fn first_write(context: &Context, plan: &Plan, clock: &Clock) {
         let sticky = plan.before.stickiness.map(|_| false);
         Some(cloud.route(RouteOrder { share: Share::NONE, expected: None, sticky }).await)
     };
-    let wall = Clock::wall();
-    let begun = wall.now();
+    let late = wall.now() + FIRST_WITHIN;
     let answer = tokio::select! {
         answer = written => answer,
-        () = wall.sleep_until(begun + FIRST_WITHIN) => None,
+        () = wall.sleep_until(late) => None,
     };
     match answer {
         Some(Ok(Routed::Written(seen))) if seen.share == Some(Share::NONE) => {
             let stable = &plan.target.stable.service;
-            terminal::say(&format!("all traffic is on {stable}, read back after {}", span(wall.now().since(begun))));
+            let took = span(wall.now().since(asked));
+            terminal::say(&format!("all traffic is on {stable}, read back {took} after the command"));
         }
         Some(Err(fault)) => terminal::say(&format!("not yet: {}", crate::text::escape(&fault.to_string()))),
         Some(Ok(_)) | None => {}

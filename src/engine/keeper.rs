@@ -83,7 +83,7 @@ impl Keeper {
         match renewed {
             Ok(()) => self.extend(lease),
             Err(LeaseError::Fenced(control)) => {
-                self.fenced.send_replace(Some(control.clone()));
+                self.fenced.send_replace(Some((**control).clone()));
             }
             Err(_) => self.fence.is_blind(),
         }

@@ -200,7 +200,7 @@ impl Held {
 
     /// The last moment at which a forward write may be sent.
     pub fn send_until(&self) -> Timestamp {
-        self.renewed + (LEASE - WRITE_WINDOW)
+        self.renewed + LEASE.saturating_sub(WRITE_WINDOW)
     }
 
     /// The last moment at which nobody else can believe the lease over.

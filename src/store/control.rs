@@ -1,96 +1,20 @@
-//! Control documents: the lease as it is kept in a store.
+//! Control documents as they are written.
 //!
-//! The document of a listener rule leads; that of an ECS service only says which rule's rollout uses the
-//! service, so one renewal keeps all. They are taken in one order, rule first, so that two who want the same
-//! never each hold a part for long.
+//! The document of a listener rule leads; that of an ECS service only says which rule's rollout uses it. Nothing
+//! in them is secret: names, a process number, a count.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::home::{Document, Swapped, Version};
-use super::{Store, StoreError, process};
-use crate::clock::{Clock, Timestamp};
-use crate::lease::{self, Control, Held, Life, Owner, Phase, Refusal, Watch};
+use super::LeaseError;
+use crate::clock::Timestamp;
+use crate::lease::{Control, Owner, Phase};
 use crate::name::RolloutId;
 
-/// The version of the written form. A reader of an older program goes back by a newer one, never forward.
+/// The version of the written form. A later one is not taken by this program.
 const SCHEMA: u32 = 1;
-/// How often a document that changes while it is taken is tried for.
-const TRIES: u32 = 5;
-/// How many looks at a silent owner's document are taken at most: a lease lasts 45 s, a look is at least
-/// a second.
-const LOOKS: u32 = 600;
-
-/// Why a lease cannot be had or kept.
-#[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
-    /// Somebody else's turn.
-    #[error("{}", told(.resource, .refusal))]
-    Refused {
-        /// The rule or service.
-        resource: String,
-        /// Whose, and how far they are.
-        refusal: Refusal,
-    },
-    /// Somebody else decides now.
-    #[error("{} took over (epoch {})", owner(.0), .0.epoch)]
-    Fenced(Control),
-    /// A document was written by a later program.
-    #[error("{resource} is kept by a later version of tidegate (schema {schema})")]
-    TooNew {
-        /// The rule or service.
-        resource: String,
-        /// Its schema.
-        schema: u32,
-    },
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl LeaseError {
-    fn refused(resource: &str, refusal: Refusal) -> Self {
-        Self::Refused { resource: resource.to_owned(), refusal }
-    }
-}
-
-/// Who owns a document, in words.
-fn owner(control: &Control) -> &str {
-    control.owner.as_ref().map_or("nobody", |owner| &owner.by)
-}
-
-fn told(resource: &str, refusal: &Refusal) -> String {
-    let since = |control: &Control| match &control.owner {
-        Some(owner) => format!(" by {}, since {}", owner.by, owner.since),
-        None => String::new(),
-    };
-    match refusal {
-        Refusal::UnderWay(c) | Refusal::Owned(c) => {
-            format!("{resource} is being driven{}: rollout {}", since(c), c.rollout)
-        }
-        Refusal::Committing(c) => format!("rollout {} is being committed{}", c.rollout, since(c)),
-        Refusal::Over(c) => format!("rollout {} is over", c.rollout),
-        Refusal::Another(c) => format!("{resource} belongs to rollout {} by now", c.rollout),
-    }
-}
-
-/// A control document with the version that was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// What it says.
-    pub control: Control,
-    version: Version,
-}
-
-/// The right to drive a rollout, as far as the store knows.
-#[derive(Debug)]
-pub struct Lease {
-    store: Store,
-    rule: String,
-    version: Version,
-    held: Held,
-    clock: Clock,
-}
+/// Where control documents are.
+pub(super) const CONTROL: &str = "control";
 
 #[derive(Serialize, Deserialize)]
 struct OwnerFile {
@@ -135,10 +59,10 @@ pub(super) fn key(resource: &str) -> String {
     let digest = Sha256::digest(resource);
     let mut kept = [0; 16];
     kept.copy_from_slice(&digest[..16]);
-    format!("control/{:032x}", u128::from_be_bytes(kept))
+    format!("{CONTROL}/{:032x}", u128::from_be_bytes(kept))
 }
 
-fn encode(resource: &str, control: &Control) -> Vec<u8> {
+pub(super) fn encode(resource: &str, control: &Control) -> Vec<u8> {
     let owner = control.owner.as_ref();
     let file = ControlFile {
         schema: SCHEMA,
@@ -157,7 +81,7 @@ fn encode(resource: &str, control: &Control) -> Vec<u8> {
     serde_json::to_vec(&file).unwrap_or_default()
 }
 
-fn decode(body: &[u8]) -> Result<Control, String> {
+pub(super) fn decode(body: &[u8]) -> Result<Control, String> {
     let file: ControlFile = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     Ok(Control {
         nonce: file.nonce,
@@ -174,7 +98,7 @@ fn decode(body: &[u8]) -> Result<Control, String> {
 }
 
 /// Refuses a body of a later program, unless only the way back is wanted.
-fn schema(resource: &str, body: &[u8]) -> Result<(), LeaseError> {
+pub(super) fn schema(resource: &str, body: &[u8]) -> Result<(), LeaseError> {
     #[derive(Deserialize)]
     struct Schema {
         schema: u32,
@@ -185,252 +109,20 @@ fn schema(resource: &str, body: &[u8]) -> Result<(), LeaseError> {
     }
 }
 
-impl Owner {
-    /// Whether the owner's process is of this machine and has ended: proof without waiting.
-    pub fn is_gone(&self) -> bool {
-        process::is_gone(&self.process)
-    }
+/// The rule that a body is the document of, with what it says; `None` for a service's, and for what means nothing.
+pub(super) fn of_rule(body: &[u8]) -> Option<(String, Control)> {
+    let file: ControlFile = serde_json::from_slice(body).ok()?;
+    Some((file.resource, decode(body).ok()?))
 }
 
-fn nonce() -> u64 {
-    fastrand::u64(..)
+/// The body of a service's document: this rule's rollout uses it.
+pub(super) fn encode_follower(service: &str, (rule, rollout): (&str, &RolloutId), nonce: u64) -> Vec<u8> {
+    let (resource, rollout, rule) = (service.to_owned(), rollout.to_string(), rule.to_owned());
+    serde_json::to_vec(&FollowerFile { schema: SCHEMA, nonce, resource, rollout, rule }).unwrap_or_default()
 }
 
-/// Who this process is, for a document.
-pub fn this_owner(by: String, clock: &Clock) -> Owner {
-    Owner { by, process: process::this(), since: clock.now() }
-}
-
-impl Store {
-    /// Reads the control document of a listener rule.
-    ///
-    /// # Errors
-    /// When the store cannot be read, or the document means nothing.
-    pub async fn standing(&self, rule: &str) -> Result<Option<Standing>, LeaseError> {
-        let Some(Document { body, version }) = self.home.document(&key(rule)).await? else { return Ok(None) };
-        let control = decode(&body).map_err(|why| StoreError::Strange { what: format!("the lease of {rule}"), why })?;
-        Ok(Some(Standing { control, version }))
-    }
-
-    /// The rule whose rollout uses a service, and that rollout, by the service's document.
-    ///
-    /// # Errors
-    /// When the store cannot be read, or the document means nothing.
-    pub async fn rollout_on(&self, service: &str) -> Result<Option<(String, RolloutId)>, StoreError> {
-        let Some(Document { body, .. }) = self.home.document(&key(service)).await? else { return Ok(None) };
-        let strange = |why: String| StoreError::Strange { what: format!("the lease of {service}"), why };
-        let file: FollowerFile = serde_json::from_slice(&body).map_err(|error| strange(error.to_string()))?;
-        Ok(Some((file.rule, RolloutId::parse(&file.rollout).map_err(strange)?)))
-    }
-
-    /// Takes a rule and its services for a new rollout.
-    ///
-    /// # Errors
-    /// When another rollout on one of them is not over; then nothing is held.
-    pub async fn begin(
-        &self,
-        rule: &str,
-        services: &[&str],
-        (rollout, owner): (&RolloutId, &Owner),
-        clock: &Clock,
-    ) -> Result<Lease, LeaseError> {
-        let begin = |found: Option<&Control>| lease::begin(found, rollout, owner.clone(), nonce());
-        let mut lease = self.take(rule, clock, begin).await?;
-        let mut services = services.to_vec();
-        services.sort_unstable();
-        services.dedup();
-        for service in services {
-            if let Err(error) = self.follow(service, rule, rollout).await {
-                let _ = lease.renew(Phase::Over).await;
-                return Err(error);
-            }
-        }
-        Ok(lease)
-    }
-
-    /// Goes on with a rollout whose owner left, or is gone.
-    ///
-    /// # Errors
-    /// When the owner may live, or the rollout is over.
-    pub async fn take_over(
-        &self,
-        rule: &str,
-        (rollout, owner): (&RolloutId, &Owner),
-        life: Life,
-        clock: &Clock,
-    ) -> Result<Lease, LeaseError> {
-        self.take(rule, clock, |found| {
-            let found = found.ok_or_else(|| Refusal::Over(nobody(rollout)))?;
-            lease::take_over(found, rollout, life_of(found, life), owner.clone(), nonce())
-        })
-        .await
-    }
-
-    /// Takes a rollout back, whoever owns it.
-    ///
-    /// # Errors
-    /// When it is over, or is being committed by an owner who may live.
-    pub async fn preempt(
-        &self,
-        rule: &str,
-        (rollout, owner): (&RolloutId, &Owner),
-        life: Life,
-        clock: &Clock,
-    ) -> Result<Lease, LeaseError> {
-        self.take(rule, clock, |found| {
-            let found = found.ok_or_else(|| Refusal::Over(nobody(rollout)))?;
-            lease::preempt(found, rollout, life_of(found, life), owner.clone(), nonce())
-        })
-        .await
-    }
-
-    async fn take(
-        &self,
-        rule: &str,
-        clock: &Clock,
-        decide: impl Fn(Option<&Control>) -> Result<Control, Refusal>,
-    ) -> Result<Lease, LeaseError> {
-        let key = key(rule);
-        for _ in 0..TRIES {
-            let asked = clock.now();
-            let found = self.home.document(&key).await?;
-            let standing = match &found {
-                Some(found) => {
-                    schema(rule, &found.body)?;
-                    let strange = |why| StoreError::Strange { what: format!("the lease of {rule}"), why };
-                    Some(decode(&found.body).map_err(strange)?)
-                }
-                None => None,
-            };
-            let control = decide(standing.as_ref()).map_err(|refusal| LeaseError::refused(rule, refusal))?;
-            let body = encode(rule, &control);
-            if let Swapped::Done(version) = self.home.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
-                let held = Held::new(control, asked);
-                return Ok(Lease { store: self.clone(), rule: rule.to_owned(), version, held, clock: clock.clone() });
-            }
-        }
-        Err(restless(rule))
-    }
-
-    /// Writes into a service's document that this rule's rollout uses it.
-    async fn follow(&self, service: &str, rule: &str, rollout: &RolloutId) -> Result<(), LeaseError> {
-        let key = key(service);
-        for _ in 0..TRIES {
-            let found = self.home.document(&key).await?;
-            if found.is_some()
-                && let Some((leader, other)) = self.rollout_on(service).await?
-                && leader != rule
-                && let Some(standing) = self.standing(&leader).await?
-                && standing.control.rollout == other
-                && standing.control.phase != Phase::Over
-            {
-                return Err(LeaseError::refused(service, Refusal::UnderWay(standing.control)));
-            }
-            let file = FollowerFile {
-                schema: SCHEMA,
-                nonce: nonce(),
-                resource: service.to_owned(),
-                rollout: rollout.to_string(),
-                rule: rule.to_owned(),
-            };
-            let body = serde_json::to_vec(&file).unwrap_or_default();
-            if let Swapped::Done(_) = self.home.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
-                return Ok(());
-            }
-        }
-        Err(restless(service))
-    }
-
-    /// Watches a rollout's owner until it has left, is gone, or renews its lease: at most as long as a lease
-    /// lasts. `waiting` is told once how long that may take.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn watch_owner(
-        &self,
-        rule: &str,
-        clock: &Clock,
-        mut waiting: impl FnMut(&Owner, std::time::Duration),
-    ) -> Result<Life, LeaseError> {
-        let mut watch = Watch::default();
-        let mut first = None;
-        for _ in 0..LOOKS {
-            let asked = clock.now();
-            let Some(Standing { control, .. }) = self.standing(rule).await? else { return Ok(Life::Gone) };
-            let Some(owner) = control.owner.clone() else { return Ok(Life::Gone) };
-            if owner.is_gone() || watch.look(&control, asked) == Life::Gone {
-                return Ok(Life::Gone);
-            }
-            match first {
-                None => waiting(&owner, watch.patience(asked)),
-                Some(nonce) if nonce != control.nonce => return Ok(Life::Possible),
-                Some(_) => {}
-            }
-            first = Some(control.nonce);
-            let pause = self.between_looks().mul_f64(clock.speed()).min(watch.patience(asked));
-            clock.sleep_until(clock.now() + pause.max(std::time::Duration::from_millis(1))).await;
-        }
-        Ok(Life::Possible)
-    }
-}
-
-fn restless(resource: &str) -> LeaseError {
-    let why = "it changes all the time".to_owned();
-    StoreError::Strange { what: format!("the lease of {resource}"), why }.into()
-}
-
-/// What is known of a rollout without a document: that it is over.
-fn nobody(rollout: &RolloutId) -> Control {
-    Control { nonce: 0, rollout: rollout.clone(), epoch: 0, owner: None, phase: Phase::Over }
-}
-
-/// A process of this machine that has ended proves what a watch would only find out later.
-fn life_of(found: &Control, life: Life) -> Life {
-    let ended = found.owner.as_ref().is_some_and(Owner::is_gone);
-    if ended { Life::Gone } else { life }
-}
-
-impl Lease {
-    /// The lease's own rules: until when it is good, and for what.
-    pub fn held(&self) -> &Held {
-        &self.held
-    }
-
-    /// Renews the lease, and says how far the rollout is.
-    ///
-    /// # Errors
-    /// When somebody else decides now, or the store cannot be used; the lease is then as old as it was.
-    pub async fn renew(&mut self, phase: Phase) -> Result<(), LeaseError> {
-        let next = self.held.next(phase, nonce());
-        self.write(next).await
-    }
-
-    /// Gives the lease back although the rollout is not over: anybody may go on with it at once.
-    ///
-    /// # Errors
-    /// When somebody else decides now, or the store cannot be used.
-    pub async fn hand_over(&mut self) -> Result<(), LeaseError> {
-        let next = self.held.handed_over(nonce());
-        self.write(next).await
-    }
-
-    async fn write(&mut self, next: Control) -> Result<(), LeaseError> {
-        let key = key(&self.rule);
-        for _ in 0..TRIES {
-            let asked = self.clock.now();
-            let body = encode(&self.rule, &next);
-            if let Swapped::Done(version) = self.store.home.swap(&key, body, Some(&self.version)).await? {
-                self.version = version;
-                self.held.renewed(next, asked);
-                return Ok(());
-            }
-            match self.store.standing(&self.rule).await? {
-                Some(found) if self.held.is_fenced_by(&found.control) => return Err(LeaseError::Fenced(found.control)),
-                // A renewal of ours whose answer was lost.
-                Some(found) => self.version = found.version,
-                None => return Err(LeaseError::Fenced(nobody(&self.held.control().rollout))),
-            }
-        }
-        Err(restless(&self.rule))
-    }
+/// The rule whose rollout uses a service, and that rollout.
+pub(super) fn decode_follower(body: &[u8]) -> Result<(String, RolloutId), String> {
+    let file: FollowerFile = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    Ok((file.rule, RolloutId::parse(&file.rollout)?))
 }

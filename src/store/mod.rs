@@ -8,6 +8,7 @@ pub mod bucket;
 mod control;
 mod folder;
 pub mod home;
+mod lease;
 mod process;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use control::{Lease, LeaseError, Standing, this_owner};
+pub use lease::{Lease, LeaseError, Standing, this_owner};
 pub use words::{Told, WaitingWord, Words};
 
 use crate::fault::Fault;

@@ -33,8 +33,8 @@ fn named(pid: u32) -> Option<String> {
     // The name, in parentheses, may hold anything; the state follows it, and the start is the 20th after.
     let rest: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ended = matches!(rest.first(), Some(&"Z" | &"X"));
-    let start = rest.get(19).filter(|_| !ended)?;
-    Some(format!("{boot}/{space}/{pid}/{start}"))
+    let since = rest.get(19).filter(|_| !ended)?;
+    Some(format!("{boot}/{space}/{pid}/{since}"))
 }
 
 #[cfg(test)]

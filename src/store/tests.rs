@@ -99,7 +99,8 @@ async fn two_rules_that_share_a_service_are_not_driven_at_once_and_a_refused_one
     let (one, two) = (id("web-1"), id("api-1"));
     let _lease = store.begin("rule-1", &["shared"], (&one, &owner("ana")), &clock).await.unwrap();
     let refused = store.begin("rule-2", &["own", "shared"], (&two, &owner("ben")), &clock).await;
-    let Err(LeaseError::Refused { resource, refusal: Refusal::UnderWay(control) }) = refused else { panic!() };
+    let Err(LeaseError::Refused { resource, refusal }) = refused else { panic!() };
+    let Refusal::UnderWay(control) = *refusal else { panic!("{refusal:?}") };
     assert_eq!((resource.as_str(), control.rollout), ("shared", one.clone()));
     assert_eq!(store.standing("rule-2").await.unwrap().unwrap().control.phase, Phase::Over);
     assert_eq!(store.rollout_on("shared").await.unwrap(), Some(("rule-1".to_owned(), one)));

@@ -69,7 +69,7 @@ fn a_reason_is_kept_and_shown_for_what_it_is() {
     lab.run(&sandbox, &["pause", "web", "--reason", FOUL]).harmless();
     let back = lab.run(&sandbox, &["rollback", "web", "--yes", "--reason", FOUL]).is(0).harmless();
     assert!(back.err.contains("<U+001B>[31mred<U+202E><U+009B>2J"), "{}", back.err);
-    assert_eq!(wait(&mut runner).code(), Some(11));
+    assert_eq!(wait(&mut runner).code(), Some(14));
     for words in [&["status"][..], &["history", "web"], &["status", "--json"], &["history", "web", "--json"]] {
         let said = lab.run(&sandbox, words).is(0).harmless();
         assert!(said.out.contains("[31mred"), "{}", said.out);

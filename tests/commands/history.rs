@@ -14,7 +14,7 @@ fn an_empty_machine_says_so() {
     let none = sandbox.run(&["history", "--json"]).is(0);
     assert_eq!((none.out.as_str(), none.err.as_str()), ("", ""));
     for command in ["status", "resume", "rollback", "abort", "pause", "continue", "approve"] {
-        sandbox.run(&[command]).is(2).says(&["there is no rollout on this machine yet", "tidegate run SPEC"]);
+        sandbox.run(&[command]).is(2).says(&["there is no rollout in this store yet", "tidegate run SPEC"]);
         sandbox.run(&[command, "nope"]).is(2).says(&["no rollout is called `nope`", "tidegate history"]);
         let said = sandbox.run(&[command, "--json"]).is(2);
         let line = &said.json()[0];

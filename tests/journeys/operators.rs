@@ -45,9 +45,11 @@ fn a_rollout_is_paused_continued_and_rolled_back_from_another_process() {
     runner.share(50);
     lab.run(&place, ["rollback", "web"]).ends(2, &["--yes"]);
     lab.run(&place, ["rollback", "web", "--yes", "--reason", "checkout is slow"]).ends(0, &[]);
-    // The command ends when the traffic is back; the runner clears up after that.
     lab.is_all_on("web-blue");
-    runner.end().ends(11, &["checkout is slow", r#""outcome":"rolled_back""#]);
+    // The runner did not give the traffic back: it stopped when it saw who decides now.
+    let fenced = runner.end();
+    fenced.ends(14, &["alice@", "took over"]);
+    assert!(!fenced.has("retreating"), "{fenced}");
     lab.run(&place, ["rollback", "web", "--yes"]).ends(0, &["already on stable since", "checkout is slow"]);
     lab.run(&place, ["resume", "web"]).ends(11, &[]);
     assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));

@@ -1,0 +1,370 @@
+//! The lease as it is kept in a store: taken, renewed, watched, given back.
+//!
+//! The document of a listener rule is the lease; those of its services follow it, so that one renewal keeps all.
+//! They are taken in one order, rule first, so that of two who want the same none keeps a part.
+
+use super::control::{CONTROL, decode, decode_follower, encode, encode_follower, key, of_rule, schema};
+use super::home::{Document, Swapped, Version};
+use super::{Store, StoreError, process};
+use crate::clock::Clock;
+use crate::lease::{self, Control, Held, Life, Owner, Phase, Refusal, Watch};
+use crate::name::RolloutId;
+
+/// How often a document that changes while it is taken is tried for.
+const TRIES: u32 = 5;
+/// How many looks at a silent owner's document are taken at most: a lease lasts 45 s, a look is at least
+/// a second.
+const LOOKS: u32 = 600;
+
+/// Why a lease cannot be had or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Somebody else's turn.
+    #[error("{}", told(.resource, .refusal))]
+    Refused {
+        /// The rule or service.
+        resource: String,
+        /// Whose, and how far they are.
+        refusal: Box<Refusal>,
+    },
+    /// Somebody else decides now.
+    #[error("{} took over (epoch {})", owner(.0), .0.epoch)]
+    Fenced(Box<Control>),
+    /// A document was written by a later program.
+    #[error("{resource} is kept by a later version of tidegate (schema {schema})")]
+    TooNew {
+        /// The rule or service.
+        resource: String,
+        /// Its schema.
+        schema: u32,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl LeaseError {
+    fn refused(resource: &str, refusal: Refusal) -> Self {
+        Self::Refused { resource: resource.to_owned(), refusal: Box::new(refusal) }
+    }
+}
+
+/// Who owns a document, in words.
+fn owner(control: &Control) -> &str {
+    control.owner.as_ref().map_or("nobody", |owner| &owner.by)
+}
+
+fn told(resource: &str, refusal: &Refusal) -> String {
+    let since = |control: &Control| match &control.owner {
+        Some(owner) => format!(" by {}, since {}", owner.by, owner.since),
+        None => String::new(),
+    };
+    match refusal {
+        Refusal::UnderWay(c) | Refusal::Owned(c) => {
+            format!("{resource} is being driven{}: rollout {}", since(c), c.rollout)
+        }
+        Refusal::Committing(c) => format!("rollout {} is being committed{}", c.rollout, since(c)),
+        Refusal::Over(c) => format!("rollout {} is over", c.rollout),
+        Refusal::Another(c) => format!("{resource} belongs to rollout {} by now", c.rollout),
+    }
+}
+
+/// A control document with the version that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What it says.
+    pub control: Control,
+    version: Version,
+}
+
+/// The right to drive a rollout, as far as the store knows.
+#[derive(Debug)]
+pub struct Lease {
+    store: Store,
+    rule: String,
+    version: Version,
+    held: Held,
+    clock: Clock,
+}
+
+impl Owner {
+    /// Whether the owner's process is of this machine and has ended: proof without waiting.
+    pub fn is_gone(&self) -> bool {
+        process::is_gone(&self.process)
+    }
+}
+
+fn nonce() -> u64 {
+    fastrand::u64(..)
+}
+
+/// Who this process is, for a document.
+pub fn this_owner(by: String, clock: &Clock) -> Owner {
+    Owner { by, process: process::this(), since: clock.now() }
+}
+
+impl Store {
+    /// Reads the control document of a listener rule.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the document means nothing.
+    pub async fn standing(&self, rule: &str) -> Result<Option<Standing>, LeaseError> {
+        let Some(Document { body, version }) = self.home.document(&key(rule)).await? else { return Ok(None) };
+        let control = decode(&body).map_err(|why| StoreError::Strange { what: format!("the lease of {rule}"), why })?;
+        Ok(Some(Standing { control, version }))
+    }
+
+    /// The rule whose rollout uses a service, and that rollout, by the service's document.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the document means nothing.
+    pub async fn rollout_on(&self, service: &str) -> Result<Option<(String, RolloutId)>, StoreError> {
+        let Some(Document { body, .. }) = self.home.document(&key(service)).await? else { return Ok(None) };
+        let strange = |why: String| StoreError::Strange { what: format!("the lease of {service}"), why };
+        decode_follower(&body).map(Some).map_err(strange)
+    }
+
+    /// Takes a rule and its services for a new rollout.
+    ///
+    /// # Errors
+    /// When another rollout on one of them is not over; then nothing is held.
+    pub async fn begin(
+        &self,
+        rule: &str,
+        services: &[&str],
+        (rollout, owner): (&RolloutId, &Owner),
+        clock: &Clock,
+    ) -> Result<Lease, LeaseError> {
+        let begin = |found: Option<&Control>| lease::begin(found, rollout, owner.clone(), nonce());
+        let mut lease = self.take(rule, clock, begin).await?;
+        let mut services = services.to_vec();
+        services.sort_unstable();
+        services.dedup();
+        for service in services {
+            if let Err(error) = self.follow(service, rule, rollout).await {
+                let _ = lease.renew(Phase::Over).await;
+                return Err(error);
+            }
+        }
+        Ok(lease)
+    }
+
+    /// Goes on with a rollout whose owner left, or is gone.
+    ///
+    /// # Errors
+    /// When the owner may live, or the rollout is over.
+    pub async fn take_over(
+        &self,
+        rule: &str,
+        (rollout, owner): (&RolloutId, &Owner),
+        life: Life,
+        clock: &Clock,
+    ) -> Result<Lease, LeaseError> {
+        self.take(rule, clock, |found| match found {
+            Some(found) => lease::take_over(found, rollout, life_of(found, life), owner.clone(), nonce()),
+            // A tape whose document is gone, or was never written: nobody owns it.
+            None => lease::begin(None, rollout, owner.clone(), nonce()),
+        })
+        .await
+    }
+
+    /// Takes a rollout back, whoever owns it.
+    ///
+    /// # Errors
+    /// When it is over, or is being committed by an owner who may live.
+    pub async fn preempt(
+        &self,
+        rule: &str,
+        (rollout, owner): (&RolloutId, &Owner),
+        life: Life,
+        clock: &Clock,
+    ) -> Result<Lease, LeaseError> {
+        self.take(rule, clock, |found| match found {
+            Some(found) => lease::preempt(found, rollout, life_of(found, life), owner.clone(), nonce()),
+            None => lease::begin(None, rollout, owner.clone(), nonce())
+                .map(|control| Control { phase: Phase::Aborting, ..control }),
+        })
+        .await
+    }
+
+    /// Takes a rollout back whose owner was found gone while its document had this nonce: of several who find
+    /// that, one comes to act.
+    ///
+    /// # Errors
+    /// When somebody wrote the document since.
+    pub async fn rescue(
+        &self,
+        rule: &str,
+        (rollout, owner): (&RolloutId, &Owner),
+        nonce_seen: u64,
+        clock: &Clock,
+    ) -> Result<Lease, LeaseError> {
+        self.take(rule, clock, |found| {
+            let found = found.ok_or_else(|| Refusal::Over(nobody(rollout)))?;
+            if found.nonce != nonce_seen {
+                return Err(Refusal::Owned(found.clone()));
+            }
+            lease::preempt(found, rollout, Life::Gone, owner.clone(), nonce())
+        })
+        .await
+    }
+
+    /// The control documents of all rules, each with its rule, over or not.
+    ///
+    /// # Errors
+    /// When the store cannot be read. A document that means nothing is left out.
+    pub async fn standings(&self) -> Result<Vec<(String, Control)>, StoreError> {
+        let mut standings = Vec::new();
+        for name in self.home.list(CONTROL).await? {
+            let key = format!("{CONTROL}/{}", name.trim_end_matches(".json"));
+            let Some(Document { body, .. }) = self.home.document(&key).await? else { continue };
+            standings.extend(of_rule(&body));
+        }
+        Ok(standings)
+    }
+
+    async fn take(
+        &self,
+        rule: &str,
+        clock: &Clock,
+        decide: impl Fn(Option<&Control>) -> Result<Control, Refusal>,
+    ) -> Result<Lease, LeaseError> {
+        let key = key(rule);
+        for _ in 0..TRIES {
+            let asked = clock.now();
+            let found = self.home.document(&key).await?;
+            let standing = match &found {
+                Some(found) => {
+                    schema(rule, &found.body)?;
+                    let strange = |why| StoreError::Strange { what: format!("the lease of {rule}"), why };
+                    Some(decode(&found.body).map_err(strange)?)
+                }
+                None => None,
+            };
+            let control = decide(standing.as_ref()).map_err(|refusal| LeaseError::refused(rule, refusal))?;
+            let body = encode(rule, &control);
+            if let Swapped::Done(version) = self.home.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
+                let held = Held::new(control, asked);
+                return Ok(Lease { store: self.clone(), rule: rule.to_owned(), version, held, clock: clock.clone() });
+            }
+        }
+        Err(restless(rule))
+    }
+
+    /// Writes into a service's document that this rule's rollout uses it.
+    async fn follow(&self, service: &str, rule: &str, rollout: &RolloutId) -> Result<(), LeaseError> {
+        let key = key(service);
+        for _ in 0..TRIES {
+            let found = self.home.document(&key).await?;
+            if found.is_some()
+                && let Some((leader, other)) = self.rollout_on(service).await?
+                && leader != rule
+                && let Some(standing) = self.standing(&leader).await?
+                && standing.control.rollout == other
+                && standing.control.phase != Phase::Over
+            {
+                return Err(LeaseError::refused(service, Refusal::UnderWay(standing.control)));
+            }
+            let body = encode_follower(service, (rule, rollout), nonce());
+            if let Swapped::Done(_) = self.home.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
+                return Ok(());
+            }
+        }
+        Err(restless(service))
+    }
+
+    /// Watches a rollout's owner until it has left, is gone, or renews its lease: at most as long as a lease
+    /// lasts. `waiting` is told once how long that may take.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn watch_owner(
+        &self,
+        rule: &str,
+        clock: &Clock,
+        mut waiting: impl FnMut(&Owner, std::time::Duration),
+    ) -> Result<Life, LeaseError> {
+        let mut watch = Watch::default();
+        let mut first = None;
+        for _ in 0..LOOKS {
+            let asked = clock.now();
+            let Some(Standing { control, .. }) = self.standing(rule).await? else { return Ok(Life::Gone) };
+            let Some(owner) = control.owner.clone() else { return Ok(Life::Gone) };
+            if owner.is_gone() || watch.look(&control, asked) == Life::Gone {
+                return Ok(Life::Gone);
+            }
+            match first {
+                None => waiting(&owner, watch.patience(asked)),
+                Some(nonce) if nonce != control.nonce => return Ok(Life::Possible),
+                Some(_) => {}
+            }
+            first = Some(control.nonce);
+            let pause = self.between_looks().mul_f64(clock.speed()).min(watch.patience(asked));
+            clock.sleep_until(clock.now() + pause.max(std::time::Duration::from_millis(1))).await;
+        }
+        Ok(Life::Possible)
+    }
+}
+
+fn restless(resource: &str) -> LeaseError {
+    let why = "it changes all the time".to_owned();
+    StoreError::Strange { what: format!("the lease of {resource}"), why }.into()
+}
+
+/// What is known of a rollout without a document: that it is over.
+fn nobody(rollout: &RolloutId) -> Control {
+    Control { nonce: 0, rollout: rollout.clone(), epoch: 0, owner: None, phase: Phase::Over }
+}
+
+/// A process of this machine that has ended proves what a watch would only find out later.
+fn life_of(found: &Control, life: Life) -> Life {
+    let ended = found.owner.as_ref().is_some_and(Owner::is_gone);
+    if ended { Life::Gone } else { life }
+}
+
+impl Lease {
+    /// The lease's own rules: until when it is good, and for what.
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// Renews the lease, and says how far the rollout is.
+    ///
+    /// # Errors
+    /// When somebody else decides now, or the store cannot be used; the lease is then as old as it was.
+    pub async fn renew(&mut self, phase: Phase) -> Result<(), LeaseError> {
+        let next = self.held.next(phase, nonce());
+        self.write(next).await
+    }
+
+    /// Gives the lease back although the rollout is not over: anybody may go on with it at once.
+    ///
+    /// # Errors
+    /// When somebody else decides now, or the store cannot be used.
+    pub async fn hand_over(&mut self) -> Result<(), LeaseError> {
+        let next = self.held.handed_over(nonce());
+        self.write(next).await
+    }
+
+    async fn write(&mut self, next: Control) -> Result<(), LeaseError> {
+        let key = key(&self.rule);
+        for _ in 0..TRIES {
+            let asked = self.clock.now();
+            let body = encode(&self.rule, &next);
+            if let Swapped::Done(version) = self.store.home.swap(&key, body, Some(&self.version)).await? {
+                self.version = version;
+                self.held.renewed(next, asked);
+                return Ok(());
+            }
+            match self.store.standing(&self.rule).await? {
+                Some(found) if self.held.is_fenced_by(&found.control) => {
+                    return Err(LeaseError::Fenced(Box::new(found.control)));
+                }
+                // A renewal of ours whose answer was lost.
+                Some(found) => self.version = found.version,
+                None => return Err(LeaseError::Fenced(Box::new(nobody(&self.held.control().rollout)))),
+            }
+        }
+        Err(restless(&self.rule))
+    }
+}
