@@ -90,6 +90,8 @@ fn spec(strategy: Strategy) -> Spec {
         gates: vec![Gate { name: "tasks".into(), check: Check::Tasks(TasksRule::default()), watch: false }],
         policies: Policies::default(),
         limits: Limits::default(),
+        dead_man: None,
+        store: None,
     }
 }
 
