@@ -90,6 +90,7 @@ fn survey() -> Survey {
         rule,
         blue,
         green,
+        scaling: Ok(Vec::new()),
         alarms: Vec::new(),
         past: Some(Ok(past())),
         shared_with: Vec::new(),

@@ -70,7 +70,7 @@ pub(super) async fn take_over(
     }
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
     let document = if word.is_some() { None } else { document(context, &aws, (&tape, &machine)).await? };
-    let cloud = target::driver(context, (&aws, &clock), &plan, document, context.connect_to());
+    let cloud = target::driver(context, (&aws, &clock), (&plan, id, epoch(&tape)), document, context.connect_to());
     let (first, then) = events(context, &machine, &tape, word);
     let drive_it =
         Drive { store: found.store, id, machine, first, then, records: tape.records, tape: writer, cloud, clock };
@@ -101,8 +101,7 @@ fn events(
     word: Option<(Word, Option<String>)>,
 ) -> (Event, Vec<Event>) {
     let by = whoami(context);
-    let before = tape.records.iter().filter(|record| matches!(record.event, Event::Recovered { .. })).count();
-    let recovered = Event::Recovered { by: by.clone(), epoch: before as u64 + 2 };
+    let recovered = Event::Recovered { by: by.clone(), epoch: epoch(tape) };
     let told = word.map(|(word, reason)| Event::Told { word, by, reason });
     match told {
         // A stranded rollout is over: only the word itself moves it. One that never began must not begin
@@ -110,6 +109,12 @@ fn events(
         Some(told) if machine.outcome().is_some() || tape.records.is_empty() => (told, Vec::new()),
         told => (recovered, told.into_iter().collect()),
     }
+}
+
+/// Which runner of the rollout the next one is; the first is 1.
+fn epoch(tape: &Tape) -> u64 {
+    let before = tape.records.iter().filter(|record| matches!(record.event, Event::Recovered { .. })).count();
+    before as u64 + 2
 }
 
 struct Opened {

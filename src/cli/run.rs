@@ -69,7 +69,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let header = Header { id: id.clone(), program, at: clock.now(), spec: spec_path, plan: plan.clone() };
     let journal = Journal::create(&entry.tape(), &header)?;
     announce(context, &id, &plan, &clock);
-    let cloud = target::driver(context, (&aws, &clock), &plan, document, connect_to);
+    let cloud = target::driver(context, (&aws, &clock), (&plan, &id, 1), document, connect_to);
     let ending = drive(
         context,
         Drive {

@@ -68,6 +68,7 @@ fn survey() -> Survey {
         blue,
         green,
         alarms: Vec::new(),
+        scaling: Ok(Vec::new()),
         past: None,
         shared_with: Vec::new(),
         release_problems: Vec::new(),
