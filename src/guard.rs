@@ -6,8 +6,15 @@ use std::time::Duration;
 /// How late after its time a switch can still write the rule: EventBridge Scheduler fires within 60 s, an event is
 /// retried for at most 120 s ([`EVENT_LIVES`]), and 30 s for what AWS does after it accepted a call.
 pub const SWITCH_LANDS_WITHIN: Duration = Duration::from_secs(60 + EVENT_LIVES.as_secs() + 30);
+/// A switch that was removed longer than this before its time has not fired, however far two clocks are apart.
+pub const SWITCH_FAR: Duration = Duration::from_secs(120);
 /// How long the scheduler tries again to deliver what a switch that has fired writes.
 pub const EVENT_LIVES: Duration = Duration::from_secs(120);
+
+/// The keys of the tags that are the rule's beacon: the rollout's id, its epoch, the names of both target groups,
+/// and what it is at.
+pub const BEACON_TAGS: [&str; 5] =
+    ["tidegate:rollout", "tidegate:epoch", "tidegate:stable", "tidegate:candidate", "tidegate:phase"];
 
 /// What the rule's tags say of the rollout to whoever finds nothing but the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

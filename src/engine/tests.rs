@@ -61,12 +61,14 @@ pub(super) fn plan() -> Plan {
             candidate_desired: 0,
             stable_task_definition: "web:7".into(),
             candidate_task_definition: "web:6".into(),
+            scaling: Vec::new(),
         },
         release: ReleasePlan::Registered("web:8".into()),
         steps: actions.into_iter().map(|action| Step { action, within: SECOND * 1800 }).collect(),
         gates: Vec::new(),
         policies: Policies::default(),
         limits: Limits::default(),
+        dead_man: None,
         warnings: Vec::new(),
     }
 }

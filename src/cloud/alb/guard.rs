@@ -11,12 +11,9 @@ use crate::cloud::Arming;
 use crate::cloud::aws::{autoscaling, elbv2, scheduler};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::Role;
-use crate::guard::{Beacon, DeadMan, Scaling};
+use crate::guard::{BEACON_TAGS, Beacon, DeadMan, Scaling};
 use crate::name::RolloutId;
 
-/// The keys of the tags that are the rule's beacon.
-const TAGS: [&str; 5] =
-    ["tidegate:rollout", "tidegate:epoch", "tidegate:stable", "tidegate:candidate", "tidegate:phase"];
 /// How often it is looked whether a removed schedule is gone: reads may lag behind writes.
 const LOOKS: u32 = 3;
 /// How long to wait between two such looks.
@@ -29,13 +26,13 @@ impl AlbDriver {
             Beacon::Active => "active",
             Beacon::Aborting => "aborting",
             Beacon::Committed => "committed",
-            Beacon::Absent => return elbv2::untag(client, rule, &TAGS).await,
+            Beacon::Absent => return elbv2::untag(client, rule, &BEACON_TAGS).await,
         };
         let (id, epoch) = self.rollout("AddTags")?;
         let group = |role| self.target.place(role).target_group_name.clone();
         let (stable, candidate) = (group(Role::Stable), group(Role::Candidate));
         let values = [id.to_string(), epoch.to_string(), stable, candidate, phase.to_owned()];
-        elbv2::tag(client, rule, TAGS.into_iter().zip(values)).await
+        elbv2::tag(client, rule, BEACON_TAGS.into_iter().zip(values)).await
     }
 
     /// One after the other, each until the first that fails.
