@@ -90,6 +90,7 @@ fn survey() -> Survey {
         rule,
         blue,
         green,
+        scaling: Ok(Vec::new()),
         alarms: Vec::new(),
         past: Some(Ok(past())),
         shared_with: Vec::new(),
@@ -118,6 +119,11 @@ impl World {
                 self.shares.push((now, route.share));
                 Answer::Routed(self.rule(plan))
             }
+            Effect::Mark(_) => Answer::Marked,
+            Effect::HoldScaling => Answer::ScalingHeld,
+            Effect::FreeScaling => Answer::ScalingFreed,
+            Effect::Arm { .. } => Answer::Armed,
+            Effect::Disarm => Answer::Disarmed,
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, plan, now))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "status 200".to_owned() }),
             Effect::Count { .. } => Answer::Counted(Served { requests: 1200, failed: 31 }),

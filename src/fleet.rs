@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::count::Past;
+use crate::guard::Scaling;
 use crate::traffic::Share;
 
 /// Where tasks run: an ECS service and the target group it fills. Slots never move.
@@ -200,6 +201,8 @@ pub struct Survey {
     pub blue: SlotView,
     /// The green slot.
     pub green: SlotView,
+    /// The scalable targets of the slots' services, where they have one; in words why they could not be read.
+    pub scaling: Result<Vec<(Slot, Scaling)>, String>,
     /// The alarms that the gates name and that exist.
     pub alarms: Vec<AlarmView>,
     /// The stable slot's past, where a gate compares with it: `None` when it was not asked for, and in words

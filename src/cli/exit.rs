@@ -28,7 +28,7 @@ pub enum Exit {
     Refused = 15,
     /// Credentials or permission.
     Denied = 16,
-    /// Rolled back because a time limit ran out, traffic verified on the stable slot.
+    /// Rolled back because a time limit ran out, or nobody pushed the dead-man's switch on, traffic verified on the stable slot.
     TimeLimit = 20,
 }
 
@@ -45,7 +45,7 @@ Exit codes:
   14  somebody else holds the target, or took over
   15  refused: drift, or a failed preflight
   16  credentials or permission
-  20  rolled back by a time limit, traffic verified on stable";
+  20  rolled back by a time limit or the dead-man's switch, traffic verified on stable";
 
 impl Exit {
     /// The code of an outcome.
@@ -60,7 +60,8 @@ impl Exit {
                 }
                 Reason::Operator { .. } | Reason::Signal(_) => Exit::Stopped,
                 Reason::ForeignWrite { .. } => Exit::Refused,
-                Reason::TimeLimit { .. } => Exit::TimeLimit,
+                // Nobody judged the release: the runner's time ran out.
+                Reason::TimeLimit { .. } | Reason::DeadMan { .. } => Exit::TimeLimit,
             },
         }
     }

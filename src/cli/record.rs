@@ -104,10 +104,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let target = moved(&survey, candidate);
     say(&spec, &target, stretch);
     let setup = AlbSetup {
+        rollout: None,
         recorded: Recorded {
             weights: survey.rule.weights.clone(),
             stickiness: survey.rule.stickiness,
             shape: survey.rule.shape.clone(),
+            actions_json: survey.rule.actions_json.clone(),
         },
         target,
         release: None,

@@ -88,9 +88,8 @@ pub(super) async fn go_on(
     lease: Lease,
     word: Option<(Word, Option<String>)>,
 ) -> Result<Ending, Failure> {
-    let epoch = lease.held().control().epoch;
     let keeper = Keeper::new(lease, Fence::new(clock.clone()), clock.clone());
-    let kept = go_on_kept(context, found, (plan, clock), (&keeper, epoch), word).await;
+    let kept = go_on_kept(context, found, (plan, clock), &keeper, word).await;
     match kept {
         Ok(Going::Over(outcome)) => {
             let _ = keeper.release(true).await;
@@ -128,11 +127,11 @@ async fn go_on_kept(
     context: &Context,
     found: &Found,
     (plan, clock): (Plan, Clock),
-    (keeper, epoch): (&Keeper, u64),
+    keeper: &Keeper,
     word: Option<(Word, Option<String>)>,
 ) -> Result<Going, Failure> {
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
-    let by = whoami(context);
+    let (by, epoch) = (whoami(context), keeper.epoch());
     for _ in 0..TRIES {
         let Opened { tape, mut writer } = open(found, word.is_some()).await?;
         let machine = journal::replay(plan.clone(), &tape.records);
@@ -156,7 +155,7 @@ async fn go_on_kept(
             Err(error) => return Err(error.into()),
         }
         let fence = keeper.fence().clone();
-        let cloud = target::driver(context, (&aws, &clock), &plan, (document, fence), context.connect_to());
+        let cloud = target::driver(context, (&aws, &clock), (&plan, &found.id, epoch), (document, fence), context.connect_to());
         let (first, records) = (First::Taped(events), tape.records);
         return Ok(Going::Ready(Box::new(Ready { machine, first, records, writer, cloud, clock })));
     }

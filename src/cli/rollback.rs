@@ -17,6 +17,7 @@ use crate::engine::Ending;
 use crate::journal;
 use crate::lease::{Life, Phase, Refusal};
 use crate::machine::{Machine, Outcome, Word};
+use crate::name::RolloutId;
 use crate::plan::Plan;
 use crate::store::{Lease, LeaseError, this_owner};
 use crate::traffic::Share;
@@ -59,7 +60,8 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
     refuse_gone_lab(&found)?;
     let clock = context.clock();
     let lease = preempted(context, &found, &plan, &clock).await?;
-    first_write(context, &plan, &clock, (&wall, asked)).await;
+    let epoch = lease.held().control().epoch;
+    first_write(context, (&plan, &found.id, epoch), &clock, (&wall, asked)).await;
     let ending = go_on(context, &found, (plan, clock), lease, Some((word, args.reason))).await?;
     Ok(exit_of(&ending))
 }
@@ -140,9 +142,14 @@ async fn preempted(context: &Context, found: &Found, plan: &Plan, clock: &Clock)
 /// Traffic first: the stable-only weights are written before anything is read from the tape, if the stable slot
 /// can take them. Nothing depends on it: the way back that follows asks for the same again. Says how long it took
 /// since the command was given.
-pub(super) async fn first_write(context: &Context, plan: &Plan, clock: &Clock, (wall, asked): (&Clock, Timestamp)) {
+pub(super) async fn first_write(
+    context: &Context,
+    (plan, id, epoch): (&Plan, &RolloutId, u64),
+    clock: &Clock,
+    (wall, asked): (&Clock, Timestamp),
+) {
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
-    let cloud = target::driver(context, (&aws, clock), plan, (None, Fence::default()), context.connect_to());
+    let cloud = target::driver(context, (&aws, clock), (plan, id, epoch), (None, Fence::default()), context.connect_to());
     let written = async {
         if cloud.fleet().await.is_ok_and(|fleet| fleet.stable.healthy == 0) {
             return None;

@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             (aws, context.clock(), context.connect_to())
         }
     };
-    let stores = context.stores(None).await?;
+    let stores = context.stores(spec.store.as_deref()).await?;
     let store = store(&stores, args.lab);
     let survey = surveyed(context, (&aws, &clock), &spec).await?;
     // Whose the target is comes first: half-way through a rollout it looks like nothing to plan for.
@@ -74,8 +74,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         }
     };
     announce(context, &id, &plan, &clock);
-    let fence = keeper.fence().clone();
-    let cloud = target::driver(context, (&aws, &clock), &plan, (document, fence), connect_to);
+    let (fence, epoch) = (keeper.fence().clone(), keeper.epoch());
+    let cloud = target::driver(context, (&aws, &clock), (&plan, &id, epoch), (document, fence), connect_to);
     let ending = drive(
         context,
         Drive {

@@ -11,6 +11,7 @@ use crate::cloud::aws::Aws;
 use crate::cloud::{About, Fence, RuleRequest, SurveyRequest, Surveyor};
 use crate::fleet::Survey;
 use crate::gate::Check;
+use crate::name::RolloutId;
 use crate::plan::{Plan, ReleasePlan, compile};
 use crate::spec::{Problems, RuleSpec, SlotSpec, Source, Spec, parse};
 
@@ -131,11 +132,11 @@ fn request(spec: &Spec) -> SurveyRequest {
     }
 }
 
-/// The driver for a plan.
+/// The driver for a rollout's plan, for the runner that is its `epoch`-th.
 pub(super) fn driver(
     context: &Context,
     (aws, clock): (&Aws, &Clock),
-    plan: &Plan,
+    (plan, id, epoch): (&Plan, &RolloutId, u64),
     (release, fence): (Option<ReleaseDocument>, Fence),
     connect_to: Vec<(String, std::net::SocketAddr)>,
 ) -> AlbDriver {
@@ -143,9 +144,11 @@ pub(super) fn driver(
         weights: plan.before.weights.clone(),
         stickiness: plan.before.stickiness,
         shape: plan.before.shape.clone(),
+        actions_json: plan.before.actions_json.clone(),
     };
     let (ReleasePlan::Registered(released) | ReleasePlan::Register { source: released, .. }) = &plan.release;
     let setup = AlbSetup {
+        rollout: Some((id.clone(), epoch)),
         target: plan.target.clone(),
         recorded,
         release,

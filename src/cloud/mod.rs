@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Survey};
 use crate::gate::{CompareRule, Gate, ProbeReading, ProbeRule, Reading};
+use crate::guard::{Beacon, DeadMan, Scaling};
 use crate::traffic::Share;
 
 /// What a rollout needs of AWS once its target is known. One adapter serves one rollout.
@@ -34,6 +35,20 @@ pub trait Cloud: Send + Sync {
 
     /// Writes the rule's weights: reads it, leaves everything else as it is found, writes once, reads back.
     fn route(&self, order: RouteOrder) -> impl Future<Output = Result<Routed, Fault>> + Send;
+
+    /// Says on the rule what a rollout does with it, for whoever finds nothing but the rule.
+    fn mark(&self, beacon: Beacon) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Sets the scalable targets of the slots' services. When it fails, some of them may be set.
+    fn set_scaling(&self, targets: &[(Role, Scaling)]) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Lets the dead-man's switch fire at `at`: then all traffic goes to the stable slot, stickiness off, and
+    /// everything else in the rule is as it was before the rollout. Where there is no switch one is made only
+    /// when told to `create` it.
+    fn arm(&self, switch: &DeadMan, at: Timestamp, create: bool) -> impl Future<Output = Result<Arming, Fault>> + Send;
+
+    /// Removes the dead-man's switch, and sees that it is gone.
+    fn disarm(&self, switch: &DeadMan) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Reads the rule.
     fn rule(&self) -> impl Future<Output = Result<RuleSeen, Fault>> + Send;
@@ -91,6 +106,15 @@ pub enum Routed {
     Written(RuleSeen),
     /// Nothing is written: the rule was found like this.
     Foreign(RuleSeen),
+}
+
+/// What became of arming the switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arming {
+    /// It fires at the given time.
+    Armed,
+    /// It is not there: it has fired, or somebody removed it.
+    Gone,
 }
 
 /// What a survey is asked to find, as the spec names it.

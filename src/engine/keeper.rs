@@ -21,6 +21,7 @@ const RETRY: Duration = Duration::from_secs(2);
 pub struct Keeper {
     lease: tokio::sync::Mutex<Lease>,
     fence: Fence,
+    epoch: u64,
     clock: Clock,
     back: AtomicBool,
     phase: Mutex<Phase>,
@@ -30,11 +31,12 @@ pub struct Keeper {
 impl Keeper {
     /// The keeper of a lease that was just taken; what may be sent because of it is told to `fence`.
     pub fn new(lease: Lease, fence: Fence, clock: Clock) -> Self {
-        let phase = lease.held().control().phase;
+        let (phase, epoch) = (lease.held().control().phase, lease.held().control().epoch);
         let (fenced, _) = watch::channel(None);
         let keeper = Self {
             lease: tokio::sync::Mutex::new(lease),
             fence,
+            epoch,
             clock,
             back: AtomicBool::new(phase == Phase::Aborting),
             phase: Mutex::new(phase),
@@ -49,6 +51,11 @@ impl Keeper {
     /// What the lease lets be sent.
     pub fn fence(&self) -> &Fence {
         &self.fence
+    }
+
+    /// Which owner of the rule this one is.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     fn extend(&self, lease: &Lease) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Keeper;
 use crate::clock::Clock;
-use crate::cloud::{Cloud, RouteOrder, Routed};
+use crate::cloud::{Arming, Cloud, RouteOrder, Routed};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::Role;
 use crate::gate::{Check, Gate, Reading};
@@ -40,6 +40,10 @@ fn late(effect: &Effect) -> Fault {
         Effect::Register { .. } => "RegisterTaskDefinition",
         Effect::Scale { .. } => "UpdateService",
         Effect::Route(_) => "ModifyRule",
+        Effect::Mark(_) => "AddTags",
+        Effect::HoldScaling | Effect::FreeScaling => "RegisterScalableTarget",
+        Effect::Arm { .. } => "UpdateSchedule",
+        Effect::Disarm => "DeleteSchedule",
         Effect::Look(_) => "look",
         Effect::Probe(_) => "probe",
         Effect::Count { .. } => "GetMetricData",
@@ -57,6 +61,23 @@ async fn ask<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, effect: Effect) ->
             Routed::Written(seen) => Answer::Routed(seen),
             Routed::Foreign(seen) => Answer::Foreign(seen),
         }),
+        Effect::Mark(beacon) => cloud.mark(beacon).await.map(|()| Answer::Marked),
+        Effect::HoldScaling => {
+            let held: Vec<_> = plan.before.scaling.iter().map(|(role, scaling)| (*role, scaling.held())).collect();
+            cloud.set_scaling(&held).await.map(|()| Answer::ScalingHeld)
+        }
+        Effect::FreeScaling => cloud.set_scaling(&plan.before.scaling).await.map(|()| Answer::ScalingFreed),
+        Effect::Arm { at, create } => match &plan.dead_man {
+            Some(switch) => cloud.arm(switch, at, create).await.map(|arming| match arming {
+                Arming::Armed => Answer::Armed,
+                Arming::Gone => Answer::Gone,
+            }),
+            None => Err(no_switch()),
+        },
+        Effect::Disarm => match &plan.dead_man {
+            Some(switch) => cloud.disarm(switch).await.map(|()| Answer::Disarmed),
+            None => Err(no_switch()),
+        },
         Effect::Look(look) => Ok(Answer::Seen(Box::new(observe(cloud, clock, plan, look).await))),
         Effect::Probe(index) => match plan.gates.get(index).map(|gate| &gate.check) {
             Some(Check::Probe(rule)) => Ok(Answer::Probed(cloud.probe(rule, clock.now()).await)),
@@ -65,6 +86,10 @@ async fn ask<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, effect: Effect) ->
         Effect::Count { since } => cloud.served(Role::Candidate, since, clock.now()).await.map(Answer::Counted),
     };
     answer.unwrap_or_else(Answer::Failed)
+}
+
+fn no_switch() -> Fault {
+    Fault::new(FaultKind::Permanent, "dead-man's switch", "the plan has none")
 }
 
 fn order(route: &Route, plan: &Plan) -> RouteOrder {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::*;
-use crate::cloud::{RouteOrder, Routed};
+use crate::cloud::{Arming, RouteOrder, Routed};
 use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
+use crate::guard::{Beacon, DeadMan, Scaling};
 use crate::journal::{Record, replay};
 use crate::machine::Reason;
 use crate::name::{RolloutId, RolloutName};
@@ -60,12 +61,14 @@ pub(super) fn plan() -> Plan {
             candidate_desired: 0,
             stable_task_definition: "web:7".into(),
             candidate_task_definition: "web:6".into(),
+            scaling: Vec::new(),
         },
         release: ReleasePlan::Registered("web:8".into()),
         steps: actions.into_iter().map(|action| Step { action, within: SECOND * 1800 }).collect(),
         gates: Vec::new(),
         policies: Policies::default(),
         limits: Limits::default(),
+        dead_man: None,
         warnings: Vec::new(),
     }
 }
@@ -150,6 +153,22 @@ impl Cloud for Fake {
         let slot = world.tasks.get_mut(if role == Role::Stable { "stable" } else { "candidate" }).unwrap();
         *slot = (count, task_definition.map_or(slot.1.clone(), str::to_owned));
         Ok(())
+    }
+
+    async fn mark(&self, _: Beacon) -> Result<(), Fault> {
+        unreachable!("the plan sets up nothing")
+    }
+
+    async fn set_scaling(&self, _: &[(Role, Scaling)]) -> Result<(), Fault> {
+        unreachable!("the plan sets up nothing")
+    }
+
+    async fn arm(&self, _: &DeadMan, _: Timestamp, _: bool) -> Result<Arming, Fault> {
+        unreachable!("the plan sets up nothing")
+    }
+
+    async fn disarm(&self, _: &DeadMan) -> Result<(), Fault> {
+        unreachable!("the plan sets up nothing")
     }
 
     async fn route(&self, order: RouteOrder) -> Result<Routed, Fault> {

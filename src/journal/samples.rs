@@ -11,6 +11,7 @@ use crate::gate::{
     Input, Insufficient, MetricReading, MetricRule, MetricSource, MissingData, Of, Outcome, Point, ProbeReading,
     ProbeRule, PrometheusMetric, Reading, SaidReading, TasksReading, TasksRule, WebhookRule,
 };
+use crate::guard::{DeadMan, Scaling};
 use crate::machine::{Answer, Event, Observation, Word};
 use crate::name::{RolloutId, RolloutName};
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
@@ -44,6 +45,7 @@ fn plan(name: RolloutName) -> Plan {
     let weights = vec![(stable.target_group.clone(), 1), (candidate.target_group.clone(), 0)];
     let actions = [
         Action::Register,
+        Action::Secure,
         Action::Prepare(4),
         Action::Probe(2),
         Action::Shift(Share::from_permille(105).unwrap()),
@@ -51,6 +53,7 @@ fn plan(name: RolloutName) -> Plan {
         Action::Approve("all well?".into()),
         Action::Commit,
         Action::Retire,
+        Action::Settle,
     ];
     let target = Target {
         region: "eu-west-1".into(),
@@ -62,6 +65,7 @@ fn plan(name: RolloutName) -> Plan {
         stable,
         candidate,
     };
+    let scaling = Scaling { min: 2, max: 12, no_scale_in: false, no_scale_out: true, no_schedule: false };
     let before = Before {
         at: at(0),
         weights,
@@ -72,6 +76,7 @@ fn plan(name: RolloutName) -> Plan {
         candidate_desired: 0,
         stable_task_definition: "web:7".into(),
         candidate_task_definition: "web:6".into(),
+        scaling: vec![(Role::Stable, scaling), (Role::Candidate, scaling.held())],
     };
     Plan {
         name,
@@ -82,6 +87,11 @@ fn plan(name: RolloutName) -> Plan {
         gates: gates(),
         policies: Policies { on_interrupt: OnTrouble::Hold, ..Policies::default() },
         limits: Limits::default(),
+        dead_man: Some(DeadMan {
+            role: "arn:aws:iam::111122223333:role/dead-man".into(),
+            after: 5 * MINUTE,
+            group: "default".into(),
+        }),
         warnings: vec!["one \"quoted\" word\nand a line \u{202e}".into()],
     }
 }
@@ -203,6 +213,8 @@ fn answers() -> Vec<Answer> {
         Answer::Counted(Served { requests: u64::MAX, failed: 3 }),
     ];
     answers.extend(kinds.map(|kind| Answer::Failed(fault(kind))));
+    answers.extend([Answer::Marked, Answer::ScalingHeld, Answer::ScalingFreed]);
+    answers.extend([Answer::Armed, Answer::Gone, Answer::Disarmed]);
     answers
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::samples::{events, header};
 use super::*;
+use crate::machine::Answer;
+use crate::plan::Action;
 
 /// A store in a folder, the rollout in it, and its tape's file.
 struct Kept {
@@ -172,10 +174,10 @@ async fn a_damaged_tape_goes_on_from_what_is_whole_and_is_kept_beside() {
 async fn a_later_format_is_refused_with_what_the_way_back_needs() {
     let kept = tape(0).await;
     let path = kept.path.clone();
-    let written = record::encode_header(&header()).unwrap().replacen("\"format\":1", "\"format\":2", 1);
+    let written = record::encode_header(&header()).unwrap().replacen("\"format\":2", "\"format\":3", 1);
     let (line, _) = Chain::default().seal(&written);
     std::fs::write(&path, line).unwrap();
-    let Err(JournalError::TooNew { format: 2, recovery: Some(recovery), .. }) = kept.read().await else { panic!() };
+    let Err(JournalError::TooNew { format: 3, recovery: Some(recovery), .. }) = kept.read().await else { panic!() };
     assert_eq!(recovery.actions_json, header().plan.before.actions_json);
     assert_eq!(recovery.rule, header().plan.target.rule);
 }
@@ -225,19 +227,47 @@ async fn a_tail_hears_what_is_written_after_it_and_waits_for_the_rest_of_a_line(
     assert_eq!(news, [Record { seq: 3, at: Timestamp::from_millis(7), event: Event::Woken }]);
 }
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tapes/format-1.jsonl");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tapes/format-2.jsonl");
+
+fn golden(name: &str) -> Tape {
+    parse(&std::fs::read(Path::new(GOLDEN).with_file_name(name)).unwrap()).unwrap()
+}
+
+fn events_of(tape: Tape) -> Vec<Event> {
+    tape.records.into_iter().map(|record| record.event).collect()
+}
+
+#[test]
+fn the_tape_of_format_2_is_still_read() {
+    let tape = golden("format-2.jsonl");
+    assert_eq!(looks(&tape.header), looks(&header()));
+    assert_eq!(looks(&events_of(tape)), looks(&events()));
+}
 
 #[test]
 fn the_tape_of_format_1_is_still_read() {
-    let tape = parse(&std::fs::read(GOLDEN).unwrap()).unwrap();
-    assert_eq!(looks(&tape.header), looks(&header()));
-    let read: Vec<Event> = tape.records.into_iter().map(|record| record.event).collect();
-    assert_eq!(looks(&read), looks(&events()));
+    let tape = golden("format-1.jsonl");
+    let mut known = header();
+    (known.plan.dead_man, known.plan.before.scaling) = (None, Vec::new());
+    known.plan.steps.retain(|step| !matches!(step.action, Action::Secure | Action::Settle));
+    assert_eq!(looks(&tape.header), looks(&known));
+    let events = &events()[..tape.records.len()];
+    assert_eq!((looks(&events_of(tape)), events.len()), (looks(&events), 22));
+}
+
+#[test]
+fn a_plan_of_format_1_sets_nothing_up_and_takes_nothing_down() {
+    use crate::machine::Effect;
+    let mut machine = Machine::new(golden("format-1.jsonl").header.plan);
+    let _ = machine.apply(Timestamp::default(), Event::Started { by: "ana".into() });
+    let registered = Answer::Registered("web:8".into());
+    let reaction = machine.apply(Timestamp::default(), Event::Answered { id: 1, answer: registered });
+    assert!(matches!(reaction.effect.map(|issued| issued.effect), Some(Effect::Scale { .. })));
 }
 
 #[test]
 fn a_tape_from_before_gates_could_watch_is_still_read() {
-    let tape = parse(&std::fs::read(Path::new(GOLDEN).with_file_name("format-1-before-watch.jsonl")).unwrap()).unwrap();
+    let tape = golden("format-1-before-watch.jsonl");
     assert_eq!((tape.end, tape.records.len()), (TapeEnd::Clean, 22));
     assert!(tape.header.plan.gates.iter().all(|gate| !gate.watch));
 }

@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Role, RuleSeen, Served};
 use crate::gate::{ProbeReading, Reading};
+use crate::guard::Beacon;
 use crate::traffic::Share;
 
 /// Names one effect within its rollout; they count up from 1.
@@ -39,6 +40,21 @@ pub enum Effect {
     },
     /// Give the candidate this share, keep everything else in the rule, and read it back.
     Route(Route),
+    /// Say on the rule what the rollout is at.
+    Mark(Beacon),
+    /// Hold the recorded scalable targets: nothing takes tasks away.
+    HoldScaling,
+    /// Set the scalable targets back to what was recorded.
+    FreeScaling,
+    /// Let the dead-man's switch fire then and not before.
+    Arm {
+        /// When: as long after it is asked for as the plan says.
+        at: Timestamp,
+        /// Whether one is made where there is none: only before any weight.
+        create: bool,
+    },
+    /// Remove the dead-man's switch, and see that it is gone.
+    Disarm,
     /// Read the world.
     Look(Look),
     /// Send one probe: the index in the plan's gates.
@@ -53,7 +69,14 @@ pub enum Effect {
 impl Effect {
     /// Whether it changes the world.
     pub fn is_write(&self) -> bool {
-        matches!(self, Effect::Register { .. } | Effect::Scale { .. } | Effect::Route(_))
+        matches!(self, Effect::Register { .. } | Effect::Scale { .. } | Effect::Route(_)) || self.is_guard()
+    }
+
+    /// Whether it sets up or takes down what keeps the way back open. All of these are absolute, so one whose
+    /// outcome nobody knows is asked for again.
+    pub fn is_guard(&self) -> bool {
+        let scaling = matches!(self, Effect::HoldScaling | Effect::FreeScaling);
+        scaling || matches!(self, Effect::Mark(_) | Effect::Arm { .. } | Effect::Disarm)
     }
 }
 
@@ -111,6 +134,18 @@ pub enum Answer {
     Routed(RuleSeen),
     /// To `Route`: nothing is written, the rule is not as expected.
     Foreign(RuleSeen),
+    /// To `Mark`: it says so.
+    Marked,
+    /// To `HoldScaling`.
+    ScalingHeld,
+    /// To `FreeScaling`.
+    ScalingFreed,
+    /// To `Arm`: it fires then.
+    Armed,
+    /// To `Arm`: there is no switch any more.
+    Gone,
+    /// To `Disarm`: it is gone.
+    Disarmed,
     /// To `Look`.
     Seen(Box<Observation>),
     /// To `Probe`.

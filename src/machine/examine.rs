@@ -20,6 +20,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 impl Machine {
     /// Takes in what a look saw. False when the rollout left the way forward over it.
     pub(super) fn examine(&mut self, seen: &Observation, asked: Timestamp, out: &mut Reaction) -> bool {
+        if self.switch_is_up(out) {
+            return false;
+        }
         self.examine_faults(seen, out);
         if let Some(rule) = &seen.rule {
             self.examine_rule(rule, out);
@@ -74,6 +77,13 @@ impl Machine {
 
     fn examine_rule(&mut self, rule: &RuleSeen, out: &mut Reaction) {
         if !self.recognise(rule) && !self.may_be_stale(rule) && self.is_forward() {
+            self.not_ours(rule, out);
+        }
+    }
+
+    /// The rule is not as we left it: the dead-man's switch wrote it, or somebody else.
+    pub(super) fn not_ours(&mut self, rule: &RuleSeen, out: &mut Reaction) {
+        if !self.switch_wrote(rule, out) {
             self.foreign(rule.text.clone(), out);
         }
     }
@@ -274,7 +284,7 @@ impl Machine {
         if self.memory.committed {
             self.memory.paused = None;
             out.notices.push(Notice::LeftUndone { what: format!("the old stable slot keeps its tasks: {what}") });
-            return self.count_and_promote(out);
+            return self.leave_step(out);
         }
         self.retreat(Reason::TimeLimit { what }, out);
     }

@@ -19,7 +19,7 @@ impl Machine {
         out.notices.push(Notice::StepStarted(step));
         self.memory.told_waiting = None;
         let stage = match &action {
-            Action::Register | Action::Prepare(_) => Stage::Acting,
+            Action::Register | Action::Secure | Action::Prepare(_) | Action::Settle => Stage::Acting,
             Action::Probe(_) => Stage::Probing(0),
             Action::Shift(_) | Action::Commit => Stage::Checking,
             Action::Hold(span) => Stage::Holding(now + *span),
@@ -31,6 +31,7 @@ impl Machine {
         self.memory.step_since = now;
         match action {
             Action::Register => self.register(out),
+            Action::Secure => self.secure(out),
             Action::Prepare(count) => self.prepare(count, out),
             Action::Probe(gate) => self.ask(Effect::Probe(gate), out),
             Action::Shift(_) | Action::Ramp { .. } | Action::Commit => self.look(true, None, out),
@@ -44,6 +45,10 @@ impl Machine {
                 self.ask_after(POLL, Effect::Look(self.view(false, None)));
             }
             Action::Retire => self.ask_after(POLL, Effect::Look(self.view(false, None))),
+            Action::Settle => {
+                self.memory.guard.begin_anew();
+                self.settle(out);
+            }
         }
     }
 
@@ -56,6 +61,8 @@ impl Machine {
         let at = |stage| State::Forward { step, began, stage };
         match action {
             Action::Register => self.register(out),
+            Action::Secure => self.secure(out),
+            Action::Settle => self.settle(out),
             Action::Prepare(_) => {
                 self.state = at(Stage::Settling);
                 self.look(true, None, out);
@@ -87,7 +94,7 @@ impl Machine {
             Answer::Registered(arn) => {
                 self.memory.task_definition = Some(arn.clone());
                 out.notices.push(Notice::Registered(arn));
-                self.registered(out);
+                self.pass_unless_paused(out);
             }
             Answer::Scaled => self.scaled(out),
             Answer::Routed(seen) => self.routed(issued, &seen, out),
@@ -98,19 +105,30 @@ impl Machine {
                 out.notices.push(Notice::Counted(served));
                 self.finish(Outcome::Promoted, out);
             }
+            Answer::Gone => self.switch_is_gone(out),
+            Answer::Marked | Answer::ScalingHeld | Answer::ScalingFreed | Answer::Armed | Answer::Disarmed => {
+                self.guarded(out);
+            }
+            Answer::Failed(fault) if issued.effect.is_guard() => self.guard_failed(issued, fault, out),
             Answer::Failed(fault) => self.failed(issued, stage, fault, out),
         }
     }
 
     fn seen(&mut self, seen: &Observation, asked: Timestamp, out: &mut Reaction) {
+        let State::Forward { step: before, .. } = self.state else { return };
         if !self.examine(seen, asked, out) {
             return;
         }
         let State::Forward { step, stage, .. } = self.state else { return };
+        if step != before {
+            return;
+        }
         let Some(action) = self.plan.steps.get(step).map(|step| step.action.clone()) else { return };
         match (action, stage) {
             (_, Stage::Counting(_)) => {}
-            (Action::Register, _) => self.registered(out),
+            (Action::Register, _) => self.pass_unless_paused(out),
+            (Action::Secure, _) => self.secure(out),
+            (Action::Settle, _) => self.settle(out),
             (Action::Prepare(count), _) => self.settle_prepare(count, seen, out),
             (Action::Shift(share), _) => self.check_shift(share, seen, asked, out),
             (Action::Commit, _) => self.check_commit(seen, out),
@@ -132,7 +150,7 @@ impl Machine {
             _ if retire && (refused || self.memory.now >= self.deadline()) => {
                 let what = format!("the old stable slot keeps its tasks: {fault}");
                 out.notices.push(Notice::LeftUndone { what });
-                self.count_and_promote(out);
+                self.leave_step(out);
             }
             effect if effect.is_write() && refused => self.retreat(Reason::Refused(fault), out),
             Effect::Route(_) => {
@@ -165,6 +183,12 @@ impl Machine {
     pub(super) fn pass_step(&mut self, out: &mut Reaction) {
         let State::Forward { step, began, .. } = self.state else { return };
         out.notices.push(Notice::StepPassed { step, took: self.memory.now.since(began) });
+        self.enter_step(step + 1, out);
+    }
+
+    /// Goes on with the next step although this one did not pass: past the commit there is only on.
+    pub(super) fn leave_step(&mut self, out: &mut Reaction) {
+        let State::Forward { step, .. } = self.state else { return };
         self.enter_step(step + 1, out);
     }
 

@@ -68,6 +68,9 @@ impl Machine {
         if !ready || self.is_paused() {
             return self.look_again(BRISK_POLL);
         }
+        if !self.cleared_to_commit(out) {
+            return;
+        }
         self.memory.committed = true;
         out.notices.push(Notice::Committed);
         self.pass_step(out);

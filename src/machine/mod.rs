@@ -2,12 +2,14 @@
 //!
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
 //! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
-//! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back.
+//! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `guard.rs`
+//! keeps it open.
 
 mod effect;
 mod event;
 mod examine;
 mod forward;
+mod guard;
 mod hold;
 mod look;
 mod notice;
@@ -23,6 +25,7 @@ mod tests;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
+pub use guard::PUSH_EVERY;
 pub use notice::{Notice, Outcome, Progress, Reason};
 pub use state::{ATTEMPTS, FAST_POLL, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
 
@@ -164,6 +167,7 @@ impl Machine {
         }
         let issued = issued.clone();
         self.wait = Wait::Nothing;
+        self.learn(&issued, &answer, out);
         match &self.state {
             State::Forward { .. } => self.forward(&issued, answer, out),
             State::Draining { .. } => self.drained(&issued, &answer, out),
@@ -280,7 +284,10 @@ impl Machine {
                     self.pause(format!("the runner was stopped by {signal}"), Cause::Interrupt, out);
                 }
                 let share = self.memory.accepted;
-                out.notices.push(Notice::HandedOver { why: format!("{signal}; the candidate keeps {share}") });
+                let until = self.memory.guard.fires().map_or(String::new(), |at| {
+                    format!(" until the dead-man's switch fires at {}, unless somebody takes over", at.time_of_day())
+                });
+                out.notices.push(Notice::HandedOver { why: format!("{signal}; the candidate keeps {share}{until}") });
             }
             State::Ready | State::Forward { .. } => {
                 self.memory.hurry = true;
@@ -301,8 +308,10 @@ impl Machine {
         self.memory.hurry = false;
         self.memory.revived = false;
         self.inherit();
+        self.memory.guard.begin_anew();
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
+            State::Forward { .. } if self.switch_is_up(out) => {}
             State::Forward { .. } => self.reenter(out),
             State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
                 self.begin_back(reason, decided, out);
@@ -312,6 +321,7 @@ impl Machine {
 
     /// Nobody knows what a write did: a route may still land.
     fn unsettle(&mut self, issued: &Issued) {
+        self.memory.guard.unsettle(issued);
         if let Effect::Route(route) = &issued.effect {
             self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
         }
@@ -332,9 +342,19 @@ impl Machine {
         self.pending().is_some_and(|issued| issued.effect.is_write())
     }
 
-    /// Asks something of the world, in place of whatever was waited for.
-    fn ask(&mut self, mut effect: Effect, out: &mut Reaction) {
+    /// Asks something of the world, in place of whatever was waited for. Before a read the dead-man's switch is
+    /// pushed on, when that is due.
+    fn ask(&mut self, effect: Effect, out: &mut Reaction) {
+        if effect.is_write() || !self.is_push_due() {
+            return self.issue(effect, out);
+        }
+        let push = self.memory.guard.push_before(effect);
+        self.issue(push, out);
+    }
+
+    fn issue(&mut self, mut effect: Effect, out: &mut Reaction) {
         match &mut effect {
+            Effect::Arm { at, .. } => *at = self.fires_next(),
             Effect::Route(route) => self.memory.carried |= route.share > crate::traffic::Share::NONE,
             Effect::Look(look) => look.gates.retain(|index| self.is_due(*index)),
             _ => {}
@@ -360,6 +380,7 @@ impl Machine {
     }
 
     fn finish(&mut self, outcome: Outcome, out: &mut Reaction) {
+        self.tell_left(out);
         self.wait = Wait::Nothing;
         out.effect = None;
         self.memory.paused = None;

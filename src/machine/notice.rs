@@ -137,6 +137,17 @@ pub enum Notice {
         /// How many tasks it will have.
         count: u32,
     },
+    /// Autoscaling takes no tasks away until the end.
+    ScalingHeld,
+    /// Autoscaling is as it was.
+    ScalingFreed,
+    /// The dead-man's switch is armed; it is pushed on from here on.
+    Armed {
+        /// When it fires unless it is.
+        at: Timestamp,
+    },
+    /// The dead-man's switch is gone.
+    Disarmed,
     /// From here on going back is a new rollout.
     Committed,
     /// What the candidate served.
@@ -209,6 +220,11 @@ pub enum Reason {
         /// What was found.
         found: String,
     },
+    /// The dead-man's switch gave the traffic back, or is about to.
+    DeadMan {
+        /// What shows it.
+        seen: String,
+    },
     /// AWS refused what the plan needs.
     Refused(Fault),
     /// The world could not be read for too long.
@@ -238,6 +254,8 @@ pub struct Progress {
     pub paused: Option<String>,
     /// Why it goes back, if it does.
     pub reason: Option<Reason>,
+    /// When the dead-man's switch gives the traffic back unless it is pushed on, while there is one.
+    pub fires: Option<Timestamp>,
     /// Whether it is past the point of return.
     pub committed: bool,
     /// What the candidate served, once counted.

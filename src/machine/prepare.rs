@@ -18,7 +18,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn registered(&mut self, out: &mut Reaction) {
+    pub(super) fn pass_unless_paused(&mut self, out: &mut Reaction) {
         if self.is_paused() { self.next_look() } else { self.pass_step(out) }
     }
 

@@ -30,6 +30,7 @@ impl Machine {
             }),
             paused: memory.paused.as_ref().map(|paused| paused.why.clone()),
             reason: self.reason().cloned(),
+            fires: memory.guard.fires(),
             committed: memory.committed,
             served: memory.served,
         }
@@ -87,9 +88,13 @@ impl Machine {
                 Phase::Reviving => "going back: giving the stable slot its tasks",
                 Phase::Routing => "going back: giving the traffic to the stable slot",
                 Phase::Verifying => "going back: reading back",
+                Phase::Marking => "traffic is back; saying so on the rule",
+                Phase::Disarming => "traffic is back; removing the dead-man's switch",
                 Phase::Quieting => "traffic is back; waiting until the candidate has no requests left",
                 Phase::Restoring => "traffic is back; restoring the candidate slot",
+                Phase::Freeing => "traffic is back; setting autoscaling back",
                 Phase::Mending => "traffic is back; restoring stickiness",
+                Phase::Unmarking => "traffic is back; taking the beacon off the rule",
                 Phase::Counting => "traffic is back; counting what the candidate served",
             },
             State::Finished(Outcome::Promoted) => "promoted",
@@ -139,6 +144,7 @@ impl fmt::Display for Reason {
             }
             Reason::Signal(signal) => write!(f, "the runner was stopped by {signal}"),
             Reason::ForeignWrite { found } => write!(f, "somebody else changed the target: {found}"),
+            Reason::DeadMan { seen } => write!(f, "the dead-man's switch gave the traffic back ({seen})"),
             Reason::Refused(fault) => write!(f, "AWS refused what the plan needs ({fault})"),
             Reason::Blind(fault) => write!(f, "the rule could not be read for too long ({fault})"),
         }

@@ -22,7 +22,7 @@ impl Machine {
         if now >= self.deadline() && !self.is_paused() {
             let what = "the old stable slot keeps its tasks: no proof that its requests have ended".to_owned();
             out.notices.push(Notice::LeftUndone { what });
-            return self.count_and_promote(out);
+            return self.leave_step(out);
         }
         self.wait_for("the proof that the old stable slot has no requests left".to_owned(), out);
         let quiet = (now + POLL).since(self.memory.accepted_at) >= QUIET_LEAST;

@@ -17,6 +17,7 @@ impl Machine {
         out.notices.push(Notice::Retreating { reason: reason.clone() });
         self.memory.paused = None;
         self.memory.back_at = None;
+        self.memory.guard.begin_anew();
         if self.has_pending_write() {
             self.state = State::Draining { reason, decided };
             return;
@@ -58,6 +59,12 @@ impl Machine {
                 out.notices.push(Notice::Counted(served));
                 self.end(out);
             }
+            Answer::Marked
+            | Answer::ScalingHeld
+            | Answer::ScalingFreed
+            | Answer::Armed
+            | Answer::Gone
+            | Answer::Disarmed => self.taken_down(phase, out),
             Answer::Failed(fault) => self.failed_back(phase, issued, &fault, out),
             Answer::Registered(_) | Answer::Probed(_) => self.go(Phase::Checking, out),
         }
@@ -72,8 +79,10 @@ impl Machine {
             return true;
         }
         if waited > limits.retreat + limits.drain {
-            let what = "the candidate slot, which could not be restored within the limit".to_owned();
-            out.notices.push(Notice::LeftUndone { what });
+            if self.memory.wanted > 0 {
+                let what = "the candidate slot, which could not be restored within the limit".to_owned();
+                out.notices.push(Notice::LeftUndone { what });
+            }
             self.end(out);
             return true;
         }
@@ -81,7 +90,7 @@ impl Machine {
     }
 
     /// Enters a phase and asks what it asks.
-    fn go(&mut self, to: Phase, out: &mut Reaction) {
+    pub(super) fn go(&mut self, to: Phase, out: &mut Reaction) {
         let State::Retreat { phase, refused, .. } = &mut self.state else { return };
         if *phase != to {
             *refused = 0;
@@ -89,7 +98,10 @@ impl Machine {
         *phase = to;
         let effect = self.asks(to);
         match effect {
-            Some(effect) => self.ask(effect, out),
+            Some(effect) => match self.holds_off(to) {
+                Some(span) => self.ask_after(span, effect),
+                None => self.ask(effect, out),
+            },
             None => self.after(to, out),
         }
     }
@@ -108,6 +120,7 @@ impl Machine {
                 let stickiness = if sticky { Stickiness::Suspend } else { Stickiness::Keep };
                 Some(Effect::Route(Route { share: Share::NONE, expected: None, stickiness }))
             }
+            Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => self.takes_down(phase),
             Phase::Quieting => {
                 let waits = self.memory.wanted > 0 && !self.memory.hurry;
                 waits.then(|| Effect::Look(self.view(false, self.is_ripe().then_some(Role::Candidate))))
@@ -130,14 +143,18 @@ impl Machine {
     }
 
     /// The phase after one that is done.
-    fn after(&mut self, phase: Phase, out: &mut Reaction) {
+    pub(super) fn after(&mut self, phase: Phase, out: &mut Reaction) {
         match phase {
             Phase::Checking | Phase::Reviving => self.go(Phase::Routing, out),
             Phase::Routing => self.go(Phase::Verifying, out),
-            Phase::Verifying => self.go(Phase::Quieting, out),
+            Phase::Verifying => self.go(Phase::Marking, out),
+            Phase::Marking => self.go(Phase::Disarming, out),
+            Phase::Disarming => self.go(Phase::Quieting, out),
             Phase::Quieting => self.go(Phase::Restoring, out),
-            Phase::Restoring => self.go(Phase::Mending, out),
-            Phase::Mending => self.go(Phase::Counting, out),
+            Phase::Restoring => self.go(Phase::Freeing, out),
+            Phase::Freeing => self.go(Phase::Mending, out),
+            Phase::Mending => self.go(Phase::Unmarking, out),
+            Phase::Unmarking => self.go(Phase::Counting, out),
             Phase::Counting => self.end(out),
         }
     }
@@ -174,7 +191,7 @@ impl Machine {
         let settled = self.memory.unsettled.is_none() && !self.memory.weighted;
         if on_stable && settled && !self.is_sticky(seen.rule.as_ref()) {
             self.traffic_is_back(out);
-            return self.go(Phase::Quieting, out);
+            return self.after(Phase::Verifying, out);
         }
         let Some(stable) = stable.filter(|stable| stable.healthy == 0) else {
             return self.go(Phase::Routing, out);
@@ -283,7 +300,7 @@ impl Machine {
         if waited > self.plan.limits.drain {
             let what = "the candidate slot keeps its tasks: no proof that its requests have ended".to_owned();
             out.notices.push(Notice::LeftUndone { what });
-            return self.go(Phase::Mending, out);
+            return self.after(Phase::Restoring, out);
         }
         self.ask_after_phase(Phase::Quieting, POLL);
     }
@@ -344,6 +361,9 @@ impl Machine {
                 self.ask_after_phase(Phase::Checking, BRISK_POLL);
             }
             Phase::Verifying | Phase::Quieting => self.ask_after_phase(phase, BRISK_POLL),
+            Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => {
+                self.not_taken_down(phase, issued, (fault, tries), out);
+            }
             Phase::Restoring if self.memory.hurry => self.after(phase, out),
             // Somebody may have given the slot weight since: the proof of quiet is taken again first.
             Phase::Restoring if !for_good => self.ask_after_phase(Phase::Quieting, RETRY),
@@ -355,7 +375,7 @@ impl Machine {
         }
     }
 
-    fn leave_undone(&mut self, phase: Phase, what: &str, fault: &Fault, out: &mut Reaction) {
+    pub(super) fn leave_undone(&mut self, phase: Phase, what: &str, fault: &Fault, out: &mut Reaction) {
         out.notices.push(Notice::LeftUndone { what: format!("{what}: {fault}") });
         self.after(phase, out);
     }
@@ -365,7 +385,7 @@ impl Machine {
         if self.memory.unsettled.is_some() {
             return self.go(Phase::Verifying, out);
         }
-        self.go(Phase::Mending, out);
+        self.after(Phase::Verifying, out);
     }
 
     fn strand(&mut self, why: String, out: &mut Reaction) {

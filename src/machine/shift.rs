@@ -44,6 +44,11 @@ impl Machine {
             self.look_again(patience);
             return false;
         }
+        if !self.is_guarded() {
+            self.wait_for("the dead-man's switch, which could fire before the write".to_owned(), out);
+            self.look_again(patience);
+            return false;
+        }
         if self.memory.now.since(asked) > FRESH {
             self.look_again(RETRY);
             return false;
@@ -88,7 +93,7 @@ impl Machine {
         if self.recognise(seen) || self.may_be_stale(seen) {
             return self.look_again(RETRY);
         }
-        self.foreign(seen.text.clone(), out);
+        self.not_ours(seen, out);
         self.keep_looking();
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::effect::{Effect, Issued};
+use super::guard::Guard;
 use super::notice::{Outcome, Reason};
 use crate::clock::Timestamp;
 use crate::fault::Fault;
@@ -137,12 +138,20 @@ pub(super) enum Phase {
     Routing,
     /// Reading back until no earlier write can land any more.
     Verifying,
+    /// Saying on the rule that the rollout goes back.
+    Marking,
+    /// Removing the dead-man's switch, and waiting until nothing that it sent can land any more.
+    Disarming,
     /// Waiting for the proof that the candidate has no requests left.
     Quieting,
     /// Giving the candidate slot its former tasks.
     Restoring,
+    /// Setting autoscaling back.
+    Freeing,
     /// Giving the rule its former stickiness.
     Mending,
+    /// Taking the beacon off the rule.
+    Unmarking,
     /// Counting what the candidate served.
     Counting,
 }
@@ -242,6 +251,7 @@ pub(super) struct Memory {
     pub(super) contradicted: bool,
     pub(super) revived: bool,
     pub(super) sticky_suspended: bool,
+    pub(super) guard: Guard,
     /// The runner must leave: once the traffic is back, the rest is left undone.
     pub(super) hurry: bool,
     pub(super) served: Option<Served>,
@@ -285,6 +295,7 @@ impl Memory {
             contradicted: false,
             revived: false,
             sticky_suspended: false,
+            guard: Guard::default(),
             hurry: false,
             served: None,
         }

@@ -91,13 +91,21 @@ fn retreat(plan: &Plan) -> Vec<String> {
     let stable = tasks(before.stable_desired, &before.stable_task_definition);
     let candidate = tasks(before.candidate_desired, &before.candidate_task_definition);
     let off = if before.stickiness.is_some() { ", stickiness off so that clients come back at once" } else { "" };
+    let secured = plan.steps.iter().any(|step| step.action == Action::Secure);
+    let removed = plan.dead_man.as_ref().map(|_| "remove the dead-man's switch, and see that it is gone".to_owned());
+    let freed = (secured && !before.scaling.is_empty()).then(|| "set autoscaling back to what it was".to_owned());
     let mut acts = vec![
         format!("only if {} has no healthy target: give it back its {stable}", target.stable.service),
         format!("set the rule's weights to {}{off}; read them back", weights.join(", ")),
+    ];
+    acts.extend(removed);
+    acts.extend([
         format!("wait until {} had no request for {quiet} closed minutes", target.candidate.target_group_name),
         format!("set {} back to {candidate}", target.candidate.service),
-    ];
+    ]);
+    acts.extend(freed);
     acts.extend(before.stickiness.map(|span| format!("turn stickiness on again, for {}", crate::clock::span(span))));
+    acts.extend(secured.then(|| "take the rollout's tags off the rule".to_owned()));
     acts
 }
 
@@ -194,6 +202,6 @@ fn judges(gate: &Gate, index: usize, action: &Action) -> bool {
         Action::Probe(probe) => *probe == index,
         Action::Prepare(_) => matches!(gate.check, Check::Tasks(_)),
         Action::Shift(_) | Action::Hold(_) | Action::Ramp { .. } | Action::Approve(_) => gate.is_continuous(),
-        Action::Register | Action::Commit | Action::Retire => false,
+        Action::Register | Action::Secure | Action::Commit | Action::Retire | Action::Settle => false,
     }
 }

@@ -5,11 +5,18 @@ use std::time::Duration;
 use super::step::{Action, ReleasePlan, Step};
 use crate::gate::Check;
 use crate::gate::compare::RampRule;
+use crate::guard::SWITCH_LANDS_WITHIN;
 use crate::spec::{Limits, Spec, StepSpec, Strategy};
 use crate::traffic::Share;
 
 /// How long a registration may take, refusals repeated.
 const REGISTER_WITHIN: Duration = Duration::from_secs(120);
+
+/// How long it may take to set up what keeps the way back open: less than a switch lasts, refusals repeated.
+const SECURE_WITHIN: Duration = Duration::from_secs(120);
+
+/// How long it may take to take that down again.
+const SETTLE_WITHIN: Duration = Duration::from_secs(120);
 
 /// How long it takes from a verdict until the load balancer's nodes follow the weight that answers it.
 const ACTUATION: Duration = Duration::from_secs(10);
@@ -24,6 +31,7 @@ pub(super) fn steps(spec: &Spec, release: &ReleasePlan, full: u32) -> Vec<Step> 
     if matches!(release, ReleasePlan::Register { .. }) {
         steps.push(Step { action: Action::Register, within: REGISTER_WITHIN });
     }
+    steps.push(Step { action: Action::Secure, within: SECURE_WITHIN });
     steps.push(Step { action: Action::Prepare(full), within: limits.prepare });
     steps.extend(spec.gates.iter().enumerate().filter_map(|(index, gate)| match &gate.check {
         Check::Probe(rule) => Some(Step { action: Action::Probe(index), within: rule.within }),
@@ -49,8 +57,10 @@ pub(super) fn steps(spec: &Spec, release: &ReleasePlan, full: u32) -> Vec<Step> 
         steps.push(shift(Share::ALL, limits));
     }
     steps.push(hold(warm, limits));
-    steps.push(Step { action: Action::Commit, within: limits.shift });
+    let quiesce = if spec.dead_man.is_some() { SWITCH_LANDS_WITHIN } else { Duration::ZERO };
+    steps.push(Step { action: Action::Commit, within: limits.shift + quiesce });
     steps.push(Step { action: Action::Retire, within: limits.drain });
+    steps.push(Step { action: Action::Settle, within: SETTLE_WITHIN });
     steps
 }
 

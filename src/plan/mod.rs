@@ -11,8 +11,9 @@ use std::time::Duration;
 pub use refusal::{Refusal, Refused};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
 
-use crate::fleet::{Slot, SlotView, Survey, Target};
+use crate::fleet::{Role, Slot, SlotView, Survey, Target};
 use crate::gate::{Check, Gate};
+use crate::guard::Scaling;
 use crate::spec::Spec;
 
 /// How many closed minutes without a request make a slot quiet.
@@ -51,6 +52,7 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Pla
         gates,
         policies: spec.policies,
         limits: spec.limits,
+        dead_man: spec.dead_man.clone(),
         warnings,
     })
 }
@@ -108,7 +110,15 @@ fn before(survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Before {
         candidate_desired: candidate.desired,
         stable_task_definition: stable.task_definition.clone(),
         candidate_task_definition: candidate.task_definition.clone(),
+        scaling: scaling(survey, stable.place.slot),
     }
+}
+
+/// The scalable targets by what their slots are in this rollout.
+fn scaling(survey: &Survey, stable: Slot) -> Vec<(Role, Scaling)> {
+    let role = |slot| if slot == stable { Role::Stable } else { Role::Candidate };
+    let known = survey.scaling.iter().flatten();
+    known.map(|(slot, scaling)| (role(*slot), *scaling)).collect()
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ pub(super) fn refusals(spec: &Spec, survey: &Survey, steps: &[Step], stable: Opt
         Some(Slot::Green) => found.extend(role_refusals(spec, survey, steps, &survey.green, &survey.blue)),
         None => found.extend(no_stable_slot(survey)),
     }
+    found.extend(foreign_role(spec, survey));
     found.extend(alarm_refusals(spec, survey));
     found.extend(survey.release_problems.iter().map(|wrong| Refusal { wrong: wrong.clone(), help: None }));
     found
@@ -57,6 +58,16 @@ fn default_rule(survey: &Survey) -> Option<Refusal> {
             "the rule is the listener's default rule",
             "put the service behind a rule of its own: permissions can then be scoped to it, and it cannot shadow others",
         )
+    })
+}
+
+/// The scheduler takes on roles of its own account only.
+fn foreign_role(spec: &Spec, survey: &Survey) -> Option<Refusal> {
+    let role = &spec.dead_man.as_ref()?.role;
+    let account = Arn::parse(role)?.account;
+    (account != survey.account && !survey.account.is_empty()).then(|| {
+        let wrong = format!("the dead-man's role is in account {account}, and the rule in {}", survey.account);
+        refusal(wrong, "name a role in the rule's account")
     })
 }
 
@@ -241,6 +252,14 @@ pub(super) fn warnings(spec: &Spec, survey: &Survey, stable: &SlotView, candidat
         }
     }
     said.extend(late_start(spec, &spec.limits));
+    if let Err(why) = &survey.scaling {
+        said.push(format!("autoscaling cannot be read, so it is not held: {why}"));
+    }
+    if spec.dead_man.is_none() {
+        said.push(
+            "nobody gives the traffic back if the runner's machine dies: the spec names no `dead_man`".to_owned(),
+        );
+    }
     said
 }
 

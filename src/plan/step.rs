@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::fleet::Target;
+use crate::fleet::{Role, Target};
 use crate::gate::Gate;
 use crate::gate::compare::RampRule;
+use crate::guard::{DeadMan, SWITCH_FAR, SWITCH_LANDS_WITHIN, Scaling};
 use crate::name::RolloutName;
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;
@@ -30,6 +31,8 @@ pub struct Plan {
     pub policies: Policies,
     /// How long things may take.
     pub limits: Limits,
+    /// Who gives the traffic back when no runner lives, if anybody does.
+    pub dead_man: Option<DeadMan>,
     /// What the plan's reader should know although it refuses nothing.
     pub warnings: Vec<String>,
 }
@@ -55,6 +58,8 @@ pub struct Before {
     pub stable_task_definition: String,
     /// The candidate slot's task definition.
     pub candidate_task_definition: String,
+    /// The scalable targets of the slots' services that have one and that could be read.
+    pub scaling: Vec<(Role, Scaling)>,
 }
 
 /// What is released: a task definition that exists, or one that is registered first.
@@ -86,6 +91,8 @@ pub struct Step {
 pub enum Action {
     /// Register the task definition.
     Register,
+    /// Set up what keeps the way back open: the rule's beacon, the hold on autoscaling, the dead-man's switch.
+    Secure,
     /// Bring the candidate to this many healthy tasks of the release.
     Prepare(u32),
     /// Ask the probe with this index in the plan's gates.
@@ -104,10 +111,12 @@ pub enum Action {
     },
     /// Wait for a person, who is asked this.
     Approve(String),
-    /// From here on going back is a new rollout.
+    /// From here on going back is a new rollout; nothing is left that could give the traffic back.
     Commit,
     /// Take the stable slot's capacity, once it has provably no requests left.
     Retire,
+    /// Set autoscaling back to what it was, and take the beacon off the rule.
+    Settle,
 }
 
 impl Plan {
@@ -125,6 +134,10 @@ impl Plan {
             Action::Hold(span) => span.max(data()),
             Action::Ramp { .. } => data(),
             Action::Retire => crate::plan::QUIET_LEAST,
+            // A switch that is never pushed far enough may have fired when it is removed.
+            Action::Commit if self.dead_man.as_ref().is_some_and(|switch| switch.after <= SWITCH_FAR) => {
+                SWITCH_LANDS_WITHIN
+            }
             _ => Duration::ZERO,
         }
     }
@@ -145,6 +158,7 @@ impl Step {
     pub fn title(&self, gates: &[Gate]) -> String {
         match &self.action {
             Action::Register => "register the task definition".to_owned(),
+            Action::Secure => "secure the way back".to_owned(),
             Action::Prepare(count) => format!("prepare {count} candidate tasks"),
             Action::Probe(index) => match gates.get(*index) {
                 Some(gate) => format!("probe {}", gate.name),
@@ -158,6 +172,7 @@ impl Step {
             Action::Approve(_) => "wait for approval".to_owned(),
             Action::Commit => "commit".to_owned(),
             Action::Retire => "retire the old stable slot".to_owned(),
+            Action::Settle => "restore what was changed".to_owned(),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::fleet::{AlarmState, AlarmView, Place, RuleView};
 use crate::gate::compare::Baseline;
 use crate::gate::{AlarmRule, AtStart, Check, CompareRule, Gate, Insufficient, TasksRule};
+use crate::guard::{DeadMan, SWITCH_LANDS_WITHIN};
 use crate::name::RolloutName;
 use crate::spec::{Limits, Policies, Release, RuleSpec, SlotSpec, StepSpec, Strategy, TargetSpec};
 use crate::traffic::Share;
@@ -68,6 +69,7 @@ fn survey() -> Survey {
         blue,
         green,
         alarms: Vec::new(),
+        scaling: Ok(Vec::new()),
         past: None,
         shared_with: Vec::new(),
         release_problems: Vec::new(),
@@ -90,6 +92,8 @@ fn spec(strategy: Strategy) -> Spec {
         gates: vec![Gate { name: "tasks".into(), check: Check::Tasks(TasksRule::default()), watch: false }],
         policies: Policies::default(),
         limits: Limits::default(),
+        dead_man: None,
+        store: None,
     }
 }
 
@@ -111,10 +115,11 @@ fn refused(spec: &Spec, survey: &Survey) -> String {
 }
 
 #[test]
-fn a_canary_ends_with_everything_warm_commit_and_retire() {
+fn a_canary_is_secured_and_ends_with_everything_warm_commit_retire_and_settle() {
     let hold = StepSpec::Hold(minutes(5));
     let steps = vec![StepSpec::Shift(share(5.0)), hold.clone(), StepSpec::Shift(share(50.0)), hold];
     let expected = vec![
+        Action::Secure,
         Action::Prepare(4),
         Action::Shift(share(5.0)),
         Action::Hold(minutes(5)),
@@ -124,6 +129,7 @@ fn a_canary_ends_with_everything_warm_commit_and_retire() {
         Action::Hold(minutes(10)),
         Action::Commit,
         Action::Retire,
+        Action::Settle,
     ];
     assert_eq!(actions(Strategy::Canary { steps, warm: minutes(10) }), expected);
 }
@@ -149,7 +155,7 @@ fn the_slot_with_the_weight_is_stable_whatever_its_colour() {
     survey.green.healthy = 3;
     let plan = compile(&blue_green(), &survey, registered()).unwrap();
     assert_eq!((plan.target.stable.slot, plan.target.candidate.slot), (Slot::Green, Slot::Blue));
-    assert_eq!(plan.steps[0].action, Action::Prepare(3));
+    assert_eq!(plan.steps[1].action, Action::Prepare(3));
     assert_eq!(plan.before.weights, survey.rule.weights);
 }
 
@@ -258,16 +264,16 @@ fn harm_budget() -> Spec {
 #[test]
 fn a_harm_budget_ramps_keeps_a_holdback_and_then_moves_everything() {
     let plan = compile(&harm_budget(), &survey(), registered()).unwrap();
-    let Action::Ramp { gate, rule } = &plan.steps[1].action else { panic!("{:?}", plan.steps) };
+    let Action::Ramp { gate, rule } = &plan.steps[2].action else { panic!("{:?}", plan.steps) };
     assert!(matches!(plan.gates[*gate].check, Check::Compare(_)));
     assert_eq!((rule.budget, rule.ceiling, rule.blind), (50.0, share(50.0), Duration::from_secs(130)));
     assert_eq!(rule.floor.permille(), 1);
-    let rest: Vec<Action> = plan.steps[2..].iter().map(|step| step.action.clone()).collect();
+    let rest: Vec<Action> = plan.steps[3..].iter().map(|step| step.action.clone()).collect();
     let hold = || Action::Hold(minutes(10));
     let (most, all) = (Action::Shift(share(95.0)), Action::Shift(Share::ALL));
-    assert_eq!(rest, [most, hold(), all, hold(), Action::Commit, Action::Retire]);
-    assert_eq!((plan.share_after(1), plan.share_after(2)), (Share::NONE, share(50.0)));
-    assert!(plan.least(&plan.steps[1]) >= minutes(1));
+    assert_eq!(rest, [most, hold(), all, hold(), Action::Commit, Action::Retire, Action::Settle]);
+    assert_eq!((plan.share_after(2), plan.share_after(3)), (Share::NONE, share(50.0)));
+    assert!(plan.least(&plan.steps[2]) >= minutes(1));
 }
 
 #[test]
@@ -330,4 +336,52 @@ fn what_cannot_be_seen_at_the_traffic_there_is_is_told_with_figures() {
     let said = said(canary(5.0), 2.0).unwrap();
     let expected = "the candidate has had about 102 requests, and a margin of 2% takes 240";
     assert!(said.contains(expected), "{said}");
+}
+
+const SCALING: Scaling = Scaling { min: 2, max: 9, no_scale_in: false, no_scale_out: true, no_schedule: false };
+
+fn guarded(account: &str, after: u64) -> Spec {
+    let role = format!("arn:aws:iam::{account}:role/dead-man");
+    let dead_man = Some(DeadMan { role, after: minutes(after), group: "default".into() });
+    Spec { dead_man, ..blue_green() }
+}
+
+#[test]
+fn scalable_targets_are_recorded_by_what_their_slots_are() {
+    let mut survey = survey();
+    survey.rule.weights[0].1 = 0;
+    survey.rule.weights[1].1 = 100;
+    (survey.green.desired, survey.green.healthy) = (3, 3);
+    survey.scaling = Ok(vec![(Slot::Blue, SCALING), (Slot::Green, SCALING.held())]);
+    let plan = compile(&blue_green(), &survey, registered()).unwrap();
+    assert_eq!(plan.before.scaling, [(Role::Candidate, SCALING), (Role::Stable, SCALING.held())]);
+}
+
+#[test]
+fn what_is_not_guarded_is_told() {
+    let said = warned(&blue_green(), |survey| survey.scaling = Err("DescribeScalableTargets: no".into()));
+    assert!(said.contains("autoscaling cannot be read, so it is not held: DescribeScalableTargets: no"), "{said}");
+    assert!(said.contains("nobody gives the traffic back if the runner's machine dies"), "{said}");
+    let said = warned(&guarded(&survey().account, 5), |_| {});
+    assert!(!said.contains("autoscaling") && !said.contains("dies"), "{said}");
+}
+
+#[test]
+fn a_switch_is_given_time_before_the_commit() {
+    let commit = |spec: &Spec| {
+        let plan = compile(spec, &survey(), registered()).unwrap();
+        let step = plan.steps.iter().find(|step| step.action == Action::Commit).unwrap();
+        (plan.least(step), step.within, plan.dead_man.is_some())
+    };
+    let shift = Limits::default().shift;
+    let account = survey().account;
+    assert_eq!(commit(&blue_green()), (Duration::ZERO, shift, false));
+    assert_eq!(commit(&guarded(&account, 5)), (Duration::ZERO, shift + SWITCH_LANDS_WITHIN, true));
+    assert_eq!(commit(&guarded(&account, 2)), (SWITCH_LANDS_WITHIN, shift + SWITCH_LANDS_WITHIN, true));
+}
+
+#[test]
+fn a_role_of_another_account_is_refused() {
+    let said = refused(&guarded("999999999999", 5), &survey());
+    assert!(said.contains("the dead-man's role is in account 999999999999"), "{said}");
 }

@@ -27,6 +27,9 @@
 //! | `traffic_back` | `took_seconds` |
 //! | `quiet` | `role` |
 //! | `scaled` | `role`, `count` |
+//! | `scaling_held`, `scaling_freed` | |
+//! | `armed` | `fires` (when the dead-man's switch fires unless it is pushed on) |
+//! | `disarmed` | |
 //! | `committed` | |
 //! | `counted` | `served`: `requests`, `failed` |
 //! | `left_undone` | `what` |
@@ -36,7 +39,7 @@
 //! `stable` and `candidate` have `slot`, `service` and `target_group`; `steps` are titles, `gates` names;
 //! each of `stopped` has `task`, `at` and `reason`.
 //! A `reason` is `null` or has `kind` (`breach`, `capacity`, `time_limit`, `operator`, `signal`, `foreign_write`,
-//! `refused`, `blind`), `text` (the reason in words) and what belongs to its kind: `gate`, `evidence`, `verdict`;
+//! `dead_man`, `refused`, `blind`), `text` (the reason in words) and what belongs to its kind: `gate`, `evidence`, `verdict`;
 //! `seen`; `what`; `word`, `by`, `said`; `signal`; `found`; `fault`.
 
 use std::io::Write;
@@ -149,6 +152,10 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         Notice::TrafficBack { took } => ("traffic_back", json!({"took_seconds": seconds(*took)})),
         Notice::Quiet { role } => ("quiet", json!({"role": role.to_string()})),
         Notice::Scaled { role, count } => ("scaled", json!({"role": role.to_string(), "count": count})),
+        Notice::ScalingHeld => ("scaling_held", json!({})),
+        Notice::ScalingFreed => ("scaling_freed", json!({})),
+        Notice::Armed { at } => ("armed", json!({"fires": moment(*at)})),
+        Notice::Disarmed => ("disarmed", json!({})),
         Notice::Committed => ("committed", json!({})),
         Notice::Counted(served) => ("counted", json!({"served": served_fields(*served)})),
         Notice::LeftUndone { what } => ("left_undone", json!({"what": what})),
@@ -235,7 +242,7 @@ pub(super) fn reason_fields(reason: &Reason) -> Value {
         Reason::Breach { gate, evidence, outcome } => {
             json!({"gate": gate, "evidence": evidence, "verdict": sentence::verdict_word(*outcome)})
         }
-        Reason::Capacity { seen } => json!({"seen": seen}),
+        Reason::Capacity { seen } | Reason::DeadMan { seen } => json!({"seen": seen}),
         Reason::TimeLimit { what } => json!({"what": what}),
         Reason::Operator { word, by, reason } => json!({"word": word.as_str(), "by": by, "said": reason}),
         Reason::Signal(signal) => json!({"signal": signal}),

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::fleet::Role;
-use crate::plan::Plan;
+use crate::guard::BEACON_TAGS;
+use crate::plan::{Action, Plan};
 use crate::text::{columns, escape, escape_json};
 
 /// One call with the reason for it.
@@ -42,11 +43,11 @@ impl Call {
 
 /// The calls, in order: make sure that the stable slot can take the traffic, give it the traffic, clear up. Once
 /// `committed`, the traffic belongs to the candidate and nothing here moves it.
-pub(super) fn calls(plan: &Plan, committed: bool) -> Vec<Call> {
+pub(super) fn calls(plan: &Plan, id: &str, committed: bool) -> Vec<Call> {
     let target = &plan.target;
     let look = call(plan, "see who gets the traffic", "elbv2 describe-rules", &["--rule-arns", &target.rule]);
     if committed {
-        return vec![look];
+        return [vec![look], settled(plan)].concat();
     }
     let health = call(
         plan,
@@ -64,7 +65,37 @@ pub(super) fn calls(plan: &Plan, committed: bool) -> Vec<Call> {
     let revive = restore(plan, Role::Stable, "only if it has none: give it its tasks, and wait until they are healthy");
     let clear =
         restore(plan, Role::Candidate, "once the candidate slot has had no requests for some minutes, set it back");
-    vec![health, revive, back, look, clear]
+    // A switch that fires later would turn stickiness off again.
+    let disarm = plan.dead_man.as_ref().map(|switch| {
+        let words = ["--group-name", &switch.group, "--name", id];
+        call(plan, "remove the dead-man's switch, if it is still there", "scheduler delete-schedule", &words)
+    });
+    [vec![health, revive, back, look], disarm.into_iter().collect(), vec![clear], settled(plan)].concat()
+}
+
+/// Sets back what the rollout set up beside the traffic.
+fn settled(plan: &Plan) -> Vec<Call> {
+    if !plan.steps.iter().any(|step| step.action == Action::Secure) {
+        return Vec::new();
+    }
+    let target = &plan.target;
+    let free = plan.before.scaling.iter().map(|(role, scaling)| {
+        let resource = format!("service/{}/{}", target.cluster, target.place(*role).service);
+        let (min, max) = (scaling.min.to_string(), scaling.max.to_string());
+        let suspended = format!(
+            "DynamicScalingInSuspended={},DynamicScalingOutSuspended={},ScheduledScalingSuspended={}",
+            scaling.no_scale_in, scaling.no_scale_out, scaling.no_schedule
+        );
+        let mut words = vec!["--service-namespace", "ecs", "--resource-id", &resource];
+        words.extend(["--scalable-dimension", "ecs:service:DesiredCount", "--min-capacity", &min]);
+        words.extend(["--max-capacity", &max, "--suspended-state", &suspended]);
+        let does = format!("set autoscaling of the {role} slot back");
+        call(plan, &does, "application-autoscaling register-scalable-target", &words)
+    });
+    let mut words = vec!["--resource-arns", &target.rule, "--tag-keys"];
+    words.extend(BEACON_TAGS);
+    let untag = call(plan, "take the rollout's tags off the rule", "elbv2 remove-tags", &words);
+    free.chain([untag]).collect()
 }
 
 /// Gives a slot the tasks it had before.
@@ -116,10 +147,33 @@ mod tests {
     }
 
     #[test]
+    fn what_kept_the_way_back_open_is_taken_down_by_hand() {
+        let plan = crate::plan::diagram::sample::secured();
+        let commands: Vec<String> = calls(&plan, "web-1", false).iter().map(Call::one_line).collect();
+        let at = |what: &str| commands.iter().position(|command| command.contains(what)).unwrap();
+        let (back, disarm) = (at("modify-rule"), at("delete-schedule"));
+        assert!(back < disarm, "traffic comes first: {commands:?}");
+        assert!(commands[disarm].ends_with("--group-name default --name web-1"), "{}", commands[disarm]);
+        let free = &commands[at("register-scalable-target")];
+        let scaling = "--resource-id service/prod/web-blue --scalable-dimension ecs:service:DesiredCount \
+                       --min-capacity 2 --max-capacity 9 --suspended-state DynamicScalingInSuspended=false,\
+                       DynamicScalingOutSuspended=true,ScheduledScalingSuspended=false";
+        assert!(free.ends_with(scaling), "{free}");
+        let last = commands.last().unwrap();
+        assert!(last.contains("remove-tags") && last.ends_with("tidegate:candidate tidegate:phase"), "{last}");
+        let after: Vec<String> = calls(&plan, "web-1", true).iter().map(Call::one_line).collect();
+        assert_eq!((after.len(), &after[1..]), (3, &commands[commands.len() - 2..]));
+    }
+
+    #[test]
     fn once_committed_no_call_moves_traffic() {
         let plan = crate::plan::diagram::sample::plan();
-        let commands: Vec<String> = calls(&plan, true).iter().map(Call::one_line).collect();
+        let commands: Vec<String> = calls(&plan, "web-1", true).iter().map(Call::one_line).collect();
         assert!(commands.iter().all(|command| !command.contains("modify-rule")), "{commands:?}");
-        assert!(calls(&plan, false)[2].one_line().starts_with("aws elbv2 modify-rule --region eu-west-1 --rule-arn"));
+        assert!(
+            calls(&plan, "web-1", false)[2]
+                .one_line()
+                .starts_with("aws elbv2 modify-rule --region eu-west-1 --rule-arn")
+        );
     }
 }

@@ -77,6 +77,7 @@ pub(super) fn reasons() -> Vec<Reason> {
         Reason::Operator { word: Word::Rollback, by: foul(), reason: Some(foul()) },
         Reason::Signal(foul()),
         Reason::ForeignWrite { found: foul() },
+        Reason::DeadMan { seen: foul() },
         Reason::Refused(fault.clone()),
         Reason::Blind(fault),
     ]
@@ -118,6 +119,10 @@ pub(super) fn all() -> Vec<Notice> {
         Notice::TrafficBack { took: millis(600) },
         Notice::Quiet { role: Role::Stable },
         Notice::Scaled { role: Role::Candidate, count: 1 },
+        Notice::ScalingHeld,
+        Notice::ScalingFreed,
+        Notice::Armed { at: at(300) },
+        Notice::Disarmed,
         Notice::Committed,
         Notice::Counted(Served { requests: 1_204, failed: 238 }),
         Notice::LeftUndone { what: foul() },
@@ -174,6 +179,7 @@ pub(super) fn progress() -> Progress {
         healthy: Some([(4, 4), (4, 4)]),
         paused: None,
         reason: None,
+        fires: None,
         committed: false,
         served: None,
     }

@@ -90,6 +90,10 @@ pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
         | Notice::TrafficBack { .. }
         | Notice::Quiet { .. }
         | Notice::Scaled { .. }
+        | Notice::ScalingHeld
+        | Notice::ScalingFreed
+        | Notice::Armed { .. }
+        | Notice::Disarmed
         | Notice::Committed => Sign::Good,
         Notice::Finished(Outcome::Stranded { .. }) => Sign::Bad,
         Notice::Started { .. }
@@ -144,6 +148,13 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         Notice::Scaled { role, count } => {
             format!("{} is set to {}", slot(*role, plan), many(u64::from(*count), "task"))
         }
+        Notice::ScalingHeld => "autoscaling is held: no scale-in, no scheduled scaling".to_owned(),
+        Notice::ScalingFreed => "autoscaling is as it was".to_owned(),
+        Notice::Armed { at } => format!(
+            "the dead-man's switch is armed: AWS gives the traffic back at {} unless it is pushed on",
+            at.time_of_day()
+        ),
+        Notice::Disarmed => "the dead-man's switch is gone".to_owned(),
         Notice::Committed => "committed: from here on going back is a new rollout".to_owned(),
         Notice::Counted(served) => format!("the candidate served {}", served_words(*served)),
         Notice::LeftUndone { what } => format!("left undone: {what}"),
@@ -243,6 +254,7 @@ pub(super) fn kind(reason: &Reason) -> &'static str {
         Reason::Operator { .. } => "operator",
         Reason::Signal(_) => "signal",
         Reason::ForeignWrite { .. } => "foreign_write",
+        Reason::DeadMan { .. } => "dead_man",
         Reason::Refused(_) => "refused",
         Reason::Blind(_) => "blind",
     }

@@ -45,7 +45,7 @@ impl Status<'_> {
             text.push_str(&row("next", &next, style));
         }
         if self.is_stranded() {
-            text.push_str(&hands(self.plan, self.progress.committed, style));
+            text.push_str(&hands(self.plan, self.id, self.progress.committed, style));
         }
         text.push('\n');
         text.push_str(&self.commands(style));
@@ -84,6 +84,7 @@ impl Status<'_> {
             "until": progress.until.map(moment),
             "paused": progress.paused,
             "committed": progress.committed,
+            "switch_fires": progress.fires.map(moment),
             "candidate": {
                 "wanted_percent": percent(progress.wanted),
                 "configured_percent": progress.configured.map(percent),
@@ -145,6 +146,10 @@ impl Status<'_> {
         if let Some([stable, candidate]) = progress.healthy {
             let side = |(healthy, wanted)| format!("{healthy} of {wanted}");
             rows.push(("healthy", format!("stable {}, candidate {} tasks", side(stable), side(candidate))));
+        }
+        if let Some(fires) = progress.fires.filter(|_| summary.finished.is_none()) {
+            let words = format!("AWS gives the traffic back at {} unless a runner lives", fires.time_of_day());
+            rows.push(("dead man", words));
         }
         if let Some(served) = progress.served.or(summary.served) {
             rows.push(("candidate", format!("served {}", sentence::served_words(served))));

@@ -75,7 +75,11 @@ impl Summary {
             | Notice::ForeignWrite { .. }
             | Notice::Trouble(_)
             | Notice::Quiet { .. }
-            | Notice::Scaled { .. } => {}
+            | Notice::Scaled { .. }
+            | Notice::ScalingHeld
+            | Notice::ScalingFreed
+            | Notice::Armed { .. }
+            | Notice::Disarmed => {}
         }
     }
 
@@ -98,7 +102,7 @@ impl Summary {
         let outcome = outcome.unwrap_or_else(|| json!({"outcome": null, "reason": null, "why": null}));
         let calls: Vec<Value> = self
             .needs_person()
-            .then(|| rescue::calls(plan, self.committed))
+            .then(|| rescue::calls(plan, id, self.committed))
             .into_iter()
             .flatten()
             .map(|call| json!({"does": call.does, "command": call.one_line()}))
@@ -206,7 +210,7 @@ impl Summary {
     fn last(&self, id: &str, plan: &Plan, style: Style) -> String {
         let mut text = String::new();
         if self.needs_person() {
-            text.push_str(&hands(plan, self.committed, style));
+            text.push_str(&hands(plan, id, self.committed, style));
         }
         let next = match (&self.finished, &self.handed_over) {
             (Some((_, Outcome::Stranded { .. })), _) if !self.committed => command("rollback", id),
@@ -238,10 +242,10 @@ pub(super) fn row(label: &str, words: &str, style: Style) -> String {
 }
 
 /// The calls that a person makes, ready to paste.
-pub(super) fn hands(plan: &Plan, committed: bool, style: Style) -> String {
+pub(super) fn hands(plan: &Plan, id: &str, committed: bool, style: Style) -> String {
     let mut text = "\n".to_owned();
     text.push_str(&hang("  ", 2, "By hand, in this order:", style.width));
-    for (n, call) in rescue::calls(plan, committed).iter().enumerate() {
+    for (n, call) in rescue::calls(plan, id, committed).iter().enumerate() {
         text.push_str(&hang(&format!("  {}. ", n + 1), 5, &call.does, style.width));
         text.push_str(&call.lines(5, style.width));
     }

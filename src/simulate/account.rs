@@ -93,6 +93,11 @@ impl<'a> Account<'a> {
                 self.followed.push((now + FOLLOWED, route.share));
                 Answer::Routed(self.rule())
             }
+            Effect::Mark(_) => Answer::Marked,
+            Effect::HoldScaling => Answer::ScalingHeld,
+            Effect::FreeScaling => Answer::ScalingFreed,
+            Effect::Arm { .. } => Answer::Armed,
+            Effect::Disarm => Answer::Disarmed,
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, now))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "right".to_owned() }),
             Effect::Count { .. } => Answer::Counted(Served::default()),

@@ -38,6 +38,7 @@ pub fn survey(spec: &Spec, at: Timestamp, past: Option<Past>) -> Survey {
         rule,
         blue,
         green,
+        scaling: Ok(Vec::new()),
         alarms: alarms.collect(),
         past: past.map(Ok),
         release_problems: Vec::new(),

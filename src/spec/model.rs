@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::gate::Gate;
+use crate::guard::DeadMan;
 use crate::name::RolloutName;
 use crate::traffic::Share;
 
@@ -24,6 +25,10 @@ pub struct Spec {
     pub policies: Policies,
     /// How long things may take.
     pub limits: Limits,
+    /// Who gives the traffic back when no runner lives, if anybody does.
+    pub dead_man: Option<DeadMan>,
+    /// Where tapes and leases live when not on this machine: `s3://bucket` or `s3://bucket/prefix`.
+    pub store: Option<String>,
 }
 
 /// What is moved, by name or ARN.

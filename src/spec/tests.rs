@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::gate::compare::Feed;
 use crate::gate::{Check, Gate, MetricSource, SplitRule, TasksRule};
+use crate::guard::DeadMan;
 use crate::traffic::Share;
 
 /// Set to write what the code says into the files that hold what it should say.
@@ -97,6 +98,22 @@ fn what_is_left_out_has_its_default() {
     let compare = Check::Compare(Box::default());
     let checks = [compare, Check::Tasks(TasksRule::default()), Check::Split(SplitRule::default())];
     assert!(spec.gates.iter().map(|gate| &gate.check).eq(&checks));
+}
+
+#[test]
+fn a_switch_is_pushed_past_five_minutes_in_the_default_group_unless_it_says_otherwise() {
+    let role = "arn:aws:iam::123456789012:role/guards/dead-man";
+    let spec = text(format!("{LEAST}dead_man: {{ role: \"{role}\" }}")).unwrap();
+    let dead_man = DeadMan { role: role.to_owned(), after: Duration::from_secs(300), group: "default".to_owned() };
+    assert_eq!(spec.dead_man, Some(dead_man));
+    assert_eq!((text(LEAST).unwrap().dead_man, text(LEAST).unwrap().store), (None, None));
+}
+
+#[test]
+fn a_store_is_a_bucket_with_or_without_a_prefix() {
+    for store in ["s3://my-deployments", "s3://my-deployments/tidegate/web"] {
+        assert_eq!(text(format!("{LEAST}store: {store}")).unwrap().store.as_deref(), Some(store));
+    }
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn as_line(example: &Schema) -> String {
 
 /// `an ECS service`, `a target group`.
 pub(super) fn with_article(word: &str) -> String {
-    let article = if word.starts_with(['A', 'E', 'a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    let article = if word.starts_with(['A', 'E', 'I', 'a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {word}")
 }
 

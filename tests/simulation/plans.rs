@@ -37,6 +37,7 @@ pub fn canary(percents: &[f64]) -> Plan {
         gates: gates(),
         policies: Policies::default(),
         limits,
+        dead_man: None,
         warnings: Vec::new(),
     }
 }
@@ -114,5 +115,6 @@ fn before() -> Before {
         candidate_desired: 0,
         stable_task_definition: BEFORE.into(),
         candidate_task_definition: BEFORE.into(),
+        scaling: Vec::new(),
     }
 }

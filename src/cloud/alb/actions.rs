@@ -27,6 +27,8 @@ pub struct Recorded {
     pub stickiness: Option<Duration>,
     /// As [`crate::fleet::RuleView::shape`].
     pub shape: String,
+    /// The whole list as the AWS CLI takes it after `--actions`.
+    pub actions_json: String,
 }
 
 /// What a write is to achieve.
@@ -300,6 +302,7 @@ mod tests {
             weights: forward(actions).map(groups).unwrap_or_default(),
             stickiness: stickiness(actions),
             shape: json::shape(actions, &slots()),
+            actions_json: String::new(),
         }
     }
 

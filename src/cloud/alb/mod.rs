@@ -7,6 +7,7 @@ mod ask;
 mod burn;
 mod counts;
 mod fleet;
+mod guard;
 mod json;
 mod known;
 mod metrics;
@@ -36,11 +37,13 @@ pub use survey::AlbSurveyor;
 use super::aws::{Aws, Prober, ecs};
 use super::http::Http;
 use super::outside::Outside;
-use super::{About, Cloud, Errands, Fence, RouteOrder, Routed};
+use super::{About, Arming, Cloud, Errands, Fence, RouteOrder, Routed};
 use crate::clock::{Clock, Timestamp};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Target};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
+use crate::guard::{Beacon, DeadMan, Scaling};
+use crate::name::RolloutId;
 use crate::traffic::Share;
 use actions::Slots;
 use alarms::Histories;
@@ -48,6 +51,9 @@ use alarms::Histories;
 /// What a rollout's driver is made for.
 #[derive(Clone, Debug)]
 pub struct AlbSetup {
+    /// The rollout, and which of its runners this is, counted from 1; `None` for who only reads. It is what the
+    /// rule's beacon and the dead-man's switch are called.
+    pub rollout: Option<(RolloutId, u64)>,
     /// What is moved. Its DNS name is what probes know as `{load_balancer}`.
     pub target: Target,
     /// The rule as it stood before the rollout.
@@ -68,6 +74,7 @@ pub struct AlbSetup {
 pub struct AlbDriver {
     aws: Aws,
     clock: Clock,
+    rollout: Option<(RolloutId, u64)>,
     target: Target,
     slots: Slots,
     recorded: Recorded,
@@ -88,14 +95,14 @@ impl fmt::Debug for AlbDriver {
 impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
     pub fn new(aws: &Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
-        let AlbSetup { target, recorded, release, about, environment, connect_to, fence } = setup;
+        let AlbSetup { rollout, target, recorded, release, about, environment, connect_to, fence } = setup;
         let aws = aws.fenced(&fence);
         let outside = Outside::new(clock.clone(), about, target.clone(), environment.clone());
         let http = Http::new(environment, connect_to);
         let prober = Prober::new(target.dns_name.clone(), http.clone());
         let slots = Slots::of(&target);
         let histories = Histories::default();
-        AlbDriver { aws, clock, target, slots, recorded, release, http, prober, outside, histories, fence }
+        AlbDriver { aws, clock, rollout, target, slots, recorded, release, http, prober, outside, histories, fence }
     }
 
     /// What it asks of webhooks and commands; it ends with the driver.
@@ -139,6 +146,22 @@ impl Cloud for AlbDriver {
 
     async fn route(&self, order: RouteOrder) -> Result<Routed, Fault> {
         self.write_rule(order).await
+    }
+
+    async fn mark(&self, beacon: Beacon) -> Result<(), Fault> {
+        self.write_beacon(beacon).await
+    }
+
+    async fn set_scaling(&self, targets: &[(Role, Scaling)]) -> Result<(), Fault> {
+        self.write_scaling(targets).await
+    }
+
+    async fn arm(&self, switch: &DeadMan, at: Timestamp, create: bool) -> Result<Arming, Fault> {
+        self.write_switch(switch, at, create).await
+    }
+
+    async fn disarm(&self, switch: &DeadMan) -> Result<(), Fault> {
+        self.remove_switch(switch).await
     }
 
     async fn rule(&self) -> Result<RuleSeen, Fault> {

@@ -11,11 +11,12 @@ use super::actions::{self, Slots};
 use super::known::nearest;
 use super::{alarms, json};
 use crate::clock::Clock;
-use crate::cloud::aws::{Aws, cloudwatch, ecs, elbv2};
+use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
 use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Place, RuleView, Slot, SlotView, Survey};
+use crate::guard::Scaling;
 use crate::name::Arn;
 
 /// How many names are listed where one was not found.
@@ -83,7 +84,8 @@ impl Surveyor for AlbSurveyor {
         match (balancing, containers) {
             (Ok(balancing), Ok(containers)) => {
                 let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
-                let survey = Survey { alarms, ..assembled(&balancing, &containers, self.clock.now()) };
+                let scaling = self.scaling(&containers).await?;
+                let survey = Survey { alarms, scaling, ..assembled(&balancing, &containers, self.clock.now()) };
                 let past = match &request.compare {
                     Some(rule) => Some(self.past(&survey, rule).await),
                     None => None,
@@ -99,6 +101,20 @@ impl Surveyor for AlbSurveyor {
 }
 
 impl AlbSurveyor {
+    /// The services' scalable targets. Who may not read them can roll out all the same, and is told.
+    async fn scaling(&self, containers: &Containers) -> Result<Result<Vec<(Slot, Scaling)>, String>, SurveyError> {
+        let services = [&containers.blue, &containers.green].map(|one| one.service_name().unwrap_or_default());
+        let client = &self.aws.polling.autoscaling;
+        match autoscaling::targets(client, &containers.cluster, &services).await {
+            Ok(found) => {
+                let both = [Slot::Blue, Slot::Green].into_iter().zip(found);
+                Ok(Ok(both.filter_map(|(slot, scaling)| Some((slot, scaling?))).collect()))
+            }
+            Err(fault) if fault.kind == FaultKind::Transient => Err(SurveyError::Fault(fault)),
+            Err(fault) => Ok(Err(fault.to_string())),
+        }
+    }
+
     async fn containers(&self, request: &SurveyRequest) -> Part<Containers> {
         let client = &self.aws.polling.ecs;
         let (clusters, _) = ecs::clusters(client, &request.cluster).await?;
@@ -265,6 +281,7 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::clock::T
         shared_with: shared_with(&balancing.rules, &balancing.rule, &slots),
         blue,
         green,
+        scaling: Ok(Vec::new()),
         alarms: Vec::new(),
         past: None,
         release_problems: Vec::new(),

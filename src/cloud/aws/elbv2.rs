@@ -3,7 +3,7 @@
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::error::ProvideErrorMetadata;
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, Listener, LoadBalancer, Rule, TargetGroup, TargetGroupAttribute, TargetHealthStateEnum,
+    Action, Listener, LoadBalancer, Rule, Tag, TargetGroup, TargetGroupAttribute, TargetHealthStateEnum,
 };
 
 use super::{PAGES_LIMIT, fault};
@@ -37,6 +37,24 @@ pub(in crate::cloud) async fn rules(elb: &Client, listener: &str) -> Result<Vec<
 pub(in crate::cloud) async fn modify_rule(elb: &Client, arn: &str, actions: Vec<Action>) -> Result<(), Fault> {
     let call = elb.modify_rule().rule_arn(arn).set_actions(Some(actions)).send().await;
     call.map(drop).map_err(|error| fault::write("ModifyRule", &error))
+}
+
+/// Sets tags, whatever values they had.
+pub(in crate::cloud) async fn tag(
+    elb: &Client,
+    arn: &str,
+    tags: impl Iterator<Item = (&str, String)>,
+) -> Result<(), Fault> {
+    let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
+    let call = elb.add_tags().resource_arns(arn).set_tags(Some(tags.collect())).send().await;
+    call.map(drop).map_err(|error| fault::write("AddTags", &error))
+}
+
+/// Takes tags away; those that are not there are none.
+pub(in crate::cloud) async fn untag(elb: &Client, arn: &str, keys: &[&str]) -> Result<(), Fault> {
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    let call = elb.remove_tags().resource_arns(arn).set_tag_keys(Some(keys)).send().await;
+    call.map(drop).map_err(|error| fault::write("RemoveTags", &error))
 }
 
 /// Counts the healthy targets of a group.

@@ -78,6 +78,8 @@ fn with_moments(value: ciborium::Value) -> ciborium::Value {
 #[derive(Clone, Debug)]
 pub(in crate::cloud) struct Seen {
     pub operation: String,
+    /// The address: what REST calls say in it is not in the body.
+    pub uri: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -169,11 +171,17 @@ async fn drain(mut request: HttpRequest) -> Seen {
     let body = std::mem::replace(request.body_mut(), SdkBody::taken());
     let body = body.collect().await.expect("the body is in memory").to_bytes().to_vec();
     let headers: Vec<_> = request.headers().iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    let seen = Seen { operation: String::new(), headers, body };
+    let (uri, method) = (request.uri().to_owned(), request.method().to_owned());
+    let seen = Seen { operation: String::new(), uri: uri.clone(), headers, body };
     let target = seen.header("x-amz-target");
     let operation = match target {
         Some(target) => target.rsplit('.').next().unwrap_or_default().to_owned(),
-        None => match request.uri().rsplit_once("/operation/") {
+        None if uri.contains("/schedules/") => {
+            let verbs = [("GET", "Get"), ("PUT", "Update"), ("POST", "Create"), ("DELETE", "Delete")];
+            let verb = verbs.into_iter().find(|(known, _)| *known == method).map_or("", |(_, verb)| verb);
+            format!("{verb}Schedule")
+        }
+        None => match uri.rsplit_once("/operation/") {
             Some((_, operation)) => operation.to_owned(),
             None => seen.param("Action").unwrap_or_default(),
         },

@@ -139,7 +139,7 @@ fn is_missing(code: &str) -> bool {
 }
 
 /// Codes with which AWS says: not now.
-const THROTTLES: [&str; 12] = [
+const THROTTLES: [&str; 14] = [
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -152,6 +152,8 @@ const THROTTLES: [&str; 12] = [
     "EC2ThrottledException",
     "SlowDown",
     "RequestTimeTooSkewed",
+    "ConcurrentUpdateException",
+    "ConflictException",
 ];
 
 /// Codes with which AWS says: not you.

@@ -4,11 +4,13 @@
 //! write have retry budgets of their own. A write is sent once: the SDK would send it again when
 //! its answer was lost, and nobody could say how often it took effect.
 
+pub(super) mod autoscaling;
 pub(super) mod cloudwatch;
 pub(super) mod ecs;
 pub(super) mod elbv2;
 pub(super) mod fault;
 mod probe;
+pub(super) mod scheduler;
 
 #[cfg(test)]
 pub(super) mod fake;
@@ -77,6 +79,8 @@ pub(super) struct Clients {
     pub ecs: aws_sdk_ecs::Client,
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
     pub cloudwatch: aws_sdk_cloudwatch::Client,
+    pub autoscaling: aws_sdk_applicationautoscaling::Client,
+    pub scheduler: aws_sdk_scheduler::Client,
 }
 
 impl Aws {
@@ -185,6 +189,8 @@ impl Clients {
             ecs: client!(aws_sdk_ecs, config, purpose, attempts, fence),
             elb: client!(aws_sdk_elasticloadbalancingv2, config, purpose, attempts, fence),
             cloudwatch: client!(aws_sdk_cloudwatch, config, purpose, attempts, fence),
+            autoscaling: client!(aws_sdk_applicationautoscaling, config, purpose, attempts, fence),
+            scheduler: client!(aws_sdk_scheduler, config, purpose, attempts, fence),
         }
     }
 }

@@ -18,6 +18,12 @@ written! {
     enum Answer = machine::Answer {
         Registered(arn: String),
         Scaled,
+        Marked,
+        ScalingHeld,
+        ScalingFreed,
+        Armed,
+        Gone,
+        Disarmed,
         Routed(seen: RuleSeen),
         Foreign(seen: RuleSeen),
         Seen(observation: Box<Observation>),

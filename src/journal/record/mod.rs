@@ -1,9 +1,10 @@
-//! The written form of a tape, version 1: the only place that derives serde for the run.
+//! The written form of a tape, version 2: the only place that derives serde for the run.
 //!
 //! Every type of the run has a mirror here, under its own name. A mirror names each field once, so a field
 //! that is added to the run does not compile until somebody has decided how it is written. Readers ignore
 //! fields that they do not know and take an absent optional one as absent; anything else that changes the
-//! meaning of a tape raises [`FORMAT`]. Moments and spans are whole milliseconds. Fractions are text in
+//! meaning of a tape raises [`FORMAT`]. Version 1 knew nothing of what keeps the way back open, and its plans
+//! had neither step for it; such a plan still means what it meant. Moments and spans are whole milliseconds. Fractions are text in
 //! Rust's shortest exact form, because JSON has no NaN and its readers round.
 
 mod event;
@@ -20,7 +21,9 @@ use crate::plan::Plan;
 use crate::traffic::Share;
 
 /// The version of the written form.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+/// The oldest version that is read.
+const OLDEST: u32 = 1;
 
 /// The first line of a tape: which rollout it is of, and the plan it follows.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,7 +125,7 @@ pub(super) fn encode_header(header: &Header) -> serde_json::Result<String> {
 pub(super) fn decode_header(json: &[u8]) -> Result<Header, Unread> {
     let strange = |error: serde_json::Error| Unread::Strange(error.to_string());
     let preamble: Preamble = serde_json::from_slice(json).map_err(strange)?;
-    if preamble.format != FORMAT {
+    if !(OLDEST..=FORMAT).contains(&preamble.format) {
         let Preamble { format, program, recovery } = preamble;
         return Err(Unread::TooNew { format, program, recovery });
     }

@@ -3,7 +3,7 @@
 use super::event::{Role, Slot};
 use super::{Moment, Name, Number, Permille, Span, Written, written};
 use crate::gate::compare;
-use crate::{fleet, gate, plan, spec};
+use crate::{fleet, gate, guard, plan, spec};
 
 written! {
     struct Plan = plan::Plan {
@@ -15,8 +15,11 @@ written! {
         gates: Vec<Gate>,
         policies: Policies,
         limits: Limits,
+        dead_man: Option<DeadMan>,
         warnings: Vec<String>,
     }
+
+    struct DeadMan = guard::DeadMan { role: String, after: Span, group: String }
 
     struct Target = fleet::Target {
         region: String,
@@ -47,6 +50,16 @@ written! {
         candidate_desired: u32,
         stable_task_definition: String,
         candidate_task_definition: String,
+        #[serde(default)]
+        scaling: Vec<(Role, Scaling)>,
+    }
+
+    struct Scaling = guard::Scaling {
+        min: u32,
+        max: u32,
+        no_scale_in: bool,
+        no_scale_out: bool,
+        no_schedule: bool,
     }
 
     enum ReleasePlan = plan::ReleasePlan {
@@ -58,6 +71,7 @@ written! {
 
     enum Action = plan::Action {
         Register,
+        Secure,
         Prepare(count: u32),
         Probe(gate: usize),
         Shift(share: Permille),
@@ -66,6 +80,7 @@ written! {
         Approve(message: String),
         Commit,
         Retire,
+        Settle,
     }
 
     struct Gate = gate::Gate { name: String, check: Check, #[serde(default)] watch: bool }

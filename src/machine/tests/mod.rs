@@ -2,6 +2,7 @@
 
 mod back;
 mod forward;
+mod guard;
 mod outer;
 mod people;
 mod ramp;
@@ -16,6 +17,7 @@ use crate::gate::{
     Bound, Check, CloudWatchMetric, Gate, MetricReading, MetricRule, MetricSource, MissingData, Point, ProbeReading,
     ProbeRule, Reading, TasksRule,
 };
+use crate::guard::{Beacon, DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use crate::name::RolloutName;
 use crate::plan::{Action, Before, ReleasePlan, Step};
 use crate::spec::{Limits, Policies};
@@ -65,12 +67,14 @@ fn plan(actions: &[Action]) -> Plan {
             candidate_desired: 1,
             stable_task_definition: BEFORE.into(),
             candidate_task_definition: BEFORE.into(),
+            scaling: Vec::new(),
         },
         release: ReleasePlan::Registered(RELEASE.into()),
         steps,
         gates: gates(),
         policies: Policies::default(),
         limits: Limits { pause: MINUTE * 60, ..Limits::default() },
+        dead_man: None,
         warnings: Vec::new(),
     }
 }
@@ -139,6 +143,11 @@ struct Run {
     /// The candidate's error rate in percent; `None` is silence.
     errors: Option<f64>,
     probe_is_right: bool,
+    beacon: Beacon,
+    /// Whether autoscaling is held.
+    held: bool,
+    /// When the dead-man's switch fires, while there is one.
+    fires: Option<Timestamp>,
     /// Why the rule cannot be read.
     rule_fault: Option<Fault>,
     /// Whether counts cannot be read.
@@ -176,6 +185,9 @@ impl Run {
             candidate: capacity(1, BEFORE),
             errors: Some(0.1),
             probe_is_right: true,
+            beacon: Beacon::Absent,
+            held: false,
+            fires: None,
             rule_fault: None,
             counts_fail: false,
         }
@@ -219,7 +231,23 @@ impl Run {
             return self.answer(answer);
         }
         self.now = self.machine.wake_at().unwrap();
+        self.fire();
         self.feed(Event::Woken)
+    }
+
+    /// A switch whose time has come gives everything to the stable slot and is gone.
+    fn fire(&mut self) {
+        if self.fires.is_some_and(|at| at <= self.now) {
+            (self.share, self.sticky, self.fires) = (Share::NONE, false, None);
+            self.shares.push((self.now, Share::NONE));
+        }
+    }
+
+    /// Nobody runs it for this long, then somebody takes over.
+    fn dead_for(&mut self, span: Duration) -> Vec<Notice> {
+        self.now = self.now + span;
+        self.fire();
+        self.recovered()
     }
 
     /// Moves on until `there`.
@@ -266,6 +294,27 @@ impl Run {
                 Answer::Scaled
             }
             Effect::Route(route) => self.route(route),
+            Effect::Mark(beacon) => {
+                self.beacon = *beacon;
+                Answer::Marked
+            }
+            Effect::HoldScaling => {
+                self.held = true;
+                Answer::ScalingHeld
+            }
+            Effect::FreeScaling => {
+                self.held = false;
+                Answer::ScalingFreed
+            }
+            Effect::Arm { create: false, .. } if self.fires.is_none() => Answer::Gone,
+            Effect::Arm { at, .. } => {
+                self.fires = Some(*at);
+                Answer::Armed
+            }
+            Effect::Disarm => {
+                self.fires = None;
+                Answer::Disarmed
+            }
             Effect::Look(look) => Answer::Seen(Box::new(self.seen(look))),
             Effect::Probe(_) => {
                 Answer::Probed(ProbeReading { at: self.now, right: self.probe_is_right, text: "200".into() })

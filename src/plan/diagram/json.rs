@@ -48,6 +48,11 @@ pub fn json(plan: &Plan) -> Value {
             "on_foreign_write": policy(plan.policies.on_foreign_write, "abort"),
         },
         "limits": limits(plan),
+        "dead_man": plan.dead_man.as_ref().map(|switch| json!({
+            "role": switch.role,
+            "group": switch.group,
+            "after_seconds": seconds(switch.after),
+        })),
         "retreat": {"acts": retreat(plan), "within_seconds": seconds(plan.limits.retreat)},
         "duration": {"least_seconds": seconds(least), "most_seconds": seconds(most)},
         "warnings": plan.warnings,
@@ -90,6 +95,16 @@ fn before(plan: &Plan) -> Value {
         "actions": before.actions_json,
         "stable": {"desired": before.stable_desired, "task_definition": before.stable_task_definition},
         "candidate": {"desired": before.candidate_desired, "task_definition": before.candidate_task_definition},
+        "scaling": before.scaling.iter().map(|(role, scaling)| json!({
+            "role": role.to_string(),
+            "min": scaling.min,
+            "max": scaling.max,
+            "suspended": {
+                "scale_in": scaling.no_scale_in,
+                "scale_out": scaling.no_scale_out,
+                "scheduled": scaling.no_schedule,
+            },
+        })).collect::<Vec<_>>(),
     })
 }
 
@@ -107,6 +122,7 @@ fn step(n: usize, entry: &Entry, plan: &Plan) -> Value {
     let gate_name = |index: &usize| plan.gates.get(*index).map(|gate| gate.name.as_str());
     let (action, key, value) = match &entry.step.action {
         Action::Register => ("register", None, Value::Null),
+        Action::Secure => ("secure", None, Value::Null),
         Action::Prepare(count) => ("prepare", Some("tasks"), json!(count)),
         Action::Probe(index) => ("probe", Some("gate"), json!(gate_name(index))),
         Action::Shift(share) => ("shift", Some("share_percent"), percent(*share)),
@@ -120,6 +136,7 @@ fn step(n: usize, entry: &Entry, plan: &Plan) -> Value {
         Action::Approve(message) => ("approve", Some("message"), json!(message)),
         Action::Commit => ("commit", None, Value::Null),
         Action::Retire => ("retire", None, Value::Null),
+        Action::Settle => ("settle", None, Value::Null),
     };
     fields["action"] = json!(action);
     if let Some(key) = key {

@@ -70,6 +70,13 @@ mod tests {
     }
 
     #[test]
+    fn securing_the_way_back_has_one_itself() {
+        let text = mermaid(&sample::secured());
+        assert!(text.contains("    s2 --> back: over 2m\n"), "{text}");
+        assert!(text.contains("    s11 --> promoted\n"), "{text}");
+    }
+
+    #[test]
     fn every_step_before_the_commit_has_a_way_back() {
         let text = mermaid(&sample::plan());
         assert!(text.contains("    s5 --> back: tasks or candidate-errors or web-5xx fails, or over 20m\n"), "{text}");

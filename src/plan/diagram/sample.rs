@@ -8,6 +8,7 @@ use crate::gate::{
     AlarmRule, AtStart, Bound, Check, CloudWatchMetric, Gate, Input, Insufficient, MetricRule, MetricSource,
     MissingData, Of, ProbeRule, TasksRule,
 };
+use crate::guard::{DeadMan, Scaling};
 use crate::name::RolloutName;
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use crate::spec::{Limits, Policies};
@@ -102,6 +103,22 @@ fn gates() -> Vec<Gate> {
     ]
 }
 
+/// The same plan with a switch, and with autoscaling on the stable slot.
+pub(crate) fn secured() -> Plan {
+    let mut plan = plan();
+    let step = |action| Step { action, within: Duration::from_secs(120) };
+    plan.steps.insert(1, step(Action::Secure));
+    plan.steps.push(step(Action::Settle));
+    let scaling = Scaling { min: 2, max: 9, no_scale_in: false, no_scale_out: true, no_schedule: false };
+    plan.before.scaling = vec![(Role::Stable, scaling)];
+    plan.dead_man = Some(DeadMan {
+        role: "arn:aws:iam::123456789012:role/dead-man".to_owned(),
+        after: Duration::from_secs(300),
+        group: "default".to_owned(),
+    });
+    plan
+}
+
 /// A plan: blue serves with 4 tasks, green gets the release.
 pub(crate) fn plan() -> Plan {
     Plan {
@@ -128,6 +145,7 @@ pub(crate) fn plan() -> Plan {
             candidate_desired: 0,
             stable_task_definition: definition(41),
             candidate_task_definition: definition(40),
+            scaling: Vec::new(),
         },
         release: ReleasePlan::Register {
             source: "family web with images app=registry.example.com/web:v2".to_owned(),
@@ -137,6 +155,7 @@ pub(crate) fn plan() -> Plan {
         gates: gates(),
         policies: Policies::default(),
         limits: Limits::default(),
+        dead_man: None,
         warnings: vec!["the rule has no gate on latency: a slow release would pass".to_owned()],
     }
 }

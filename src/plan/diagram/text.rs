@@ -102,13 +102,15 @@ fn title(entry: &Entry) -> String {
     match &entry.step.action {
         Action::Approve(message) => escape(&format!("{}: {message}", entry.title)),
         Action::Register
+        | Action::Secure
         | Action::Prepare(_)
         | Action::Probe(_)
         | Action::Shift(_)
         | Action::Hold(_)
         | Action::Ramp { .. }
         | Action::Commit
-        | Action::Retire => escape(&entry.title),
+        | Action::Retire
+        | Action::Settle => escape(&entry.title),
     }
 }
 
@@ -163,6 +165,15 @@ fn way_back(plan: &Plan, page: Page) -> String {
     let head = format!("The way back, from any step before the commit; a person is called after {limit}.");
     let mut text = "\n".to_owned();
     text.push_str(&hang("", 0, &head, page.width));
+    if let Some(switch) = &plan.dead_man {
+        let role = Arn::parse(&switch.role).map_or(switch.role.as_str(), |arn| arn.resource);
+        let words = format!(
+            "If the runner's machine dies, AWS does the second of these after {}, as {role} (schedule group {}).",
+            span(switch.after),
+            switch.group
+        );
+        text.push_str(&hang("  ", 2, &escape(&words), page.width));
+    }
     for (n, act) in retreat(plan).iter().enumerate() {
         text.push_str(&hang(&format!("  {}. ", n + 1), 5, &escape(act), page.width));
     }

@@ -166,3 +166,13 @@ fn a_gate_that_only_watches_is_marked() {
         (&false.into(), &true.into())
     );
 }
+
+#[test]
+fn a_switch_says_when_it_fires() {
+    let (plan, summary) = (plan(), summary(7));
+    let progress = Progress { fires: Some(at(300)), ..progress() };
+    let status = Status { id: ID, at: at(94), plan: &plan, progress: &progress, summary: &summary };
+    let text = status.text(FINE);
+    assert!(text.contains("  dead man     AWS gives the traffic back at 14:10:09 unless a runner lives\n"), "{text}");
+    assert_eq!(status.json()["switch_fires"], "2026-11-23T14:10:09.000Z");
+}

@@ -2,6 +2,7 @@
 //! is checked whatever the others hold.
 
 mod compare;
+mod dead_man;
 mod feed;
 mod gate;
 mod metric;
@@ -10,6 +11,7 @@ mod outer;
 mod probe;
 mod prometheus;
 mod release;
+mod store;
 mod strategy;
 mod target;
 mod time;
@@ -41,6 +43,8 @@ pub(super) fn check(
     let gates = check.gates(document.gates, node.field("gates"), compares);
     let limits = check.limits(&document.limits, node.field("limits"));
     let policies = policies(&document.policies);
+    let dead_man = document.dead_man.map(|dead_man| check.dead_man(&dead_man, node.field("dead_man")));
+    let store = document.store.map(|store| check.store(store, node.field("store")));
     document.version?;
     Some(Spec {
         name: name?,
@@ -50,7 +54,14 @@ pub(super) fn check(
         gates: gates?,
         policies,
         limits: limits?,
+        dead_man: whole(dead_man)?,
+        store: whole(store)?,
     })
+}
+
+/// What is left out is sound; what is there has to be.
+fn whole<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    part.map_or(Some(None), |part| part.map(Some))
 }
 
 /// What a document is checked with.

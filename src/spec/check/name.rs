@@ -50,6 +50,8 @@ pub(super) const FAMILY: Kind =
     Kind { word: "task definition family", service: "ecs", resource: "", longest: 255, underscore: true };
 pub(super) const TASK_DEFINITION: Kind =
     Kind { word: "task definition", service: "ecs", resource: "task-definition/", longest: 0, underscore: true };
+pub(super) const ROLE: Kind =
+    Kind { word: "IAM role", service: "iam", resource: "role/", longest: 0, underscore: true };
 pub(super) const ALARM: Kind =
     Kind { word: "CloudWatch alarm", service: "cloudwatch", resource: "alarm:", longest: 255, underscore: true };
 
@@ -69,11 +71,13 @@ impl Check<'_> {
         )
     }
 
-    /// Whether `text` is the ARN of a `kind` in the target's region.
+    /// Whether `text` is the ARN of a `kind`, in the target's region when the kind has regions.
     pub(super) fn arn(&mut self, text: &str, at: &Node, kind: &Kind) -> bool {
         let said = words::shown(at, text);
         let Kind { word, service, resource, .. } = kind;
-        let help = format!("such as `arn:aws:{service}:eu-west-1:123456789012:{resource}…`");
+        let global = *service == ROLE.service;
+        let region = if global { "" } else { "eu-west-1" };
+        let help = format!("such as `arn:aws:{service}:{region}:123456789012:{resource}…`");
         let plain = text.len() <= 2048 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
         let Some(arn) = Arn::parse(text).filter(|_| plain) else {
             return self.wrong::<()>(at.value(), format!("{said} is not an ARN"), help).is_some();
@@ -87,7 +91,10 @@ impl Check<'_> {
             let wrong = format!("{said} names no account");
             return self.wrong::<()>(at.value(), wrong, "an account is 12 digits").is_some();
         }
-        self.same_region(arn.region, at)
+        if global && !arn.region.is_empty() {
+            return self.wrong::<()>(at.value(), format!("{said} names a region"), help).is_some();
+        }
+        global || self.same_region(arn.region, at)
     }
 
     /// Whether `region` is one, and the one that the spec has named before.

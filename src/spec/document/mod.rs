@@ -64,6 +64,31 @@ pub(super) struct Document {
     /// How long things may take. A limit that runs out sends the rollout back.
     #[serde(default)]
     pub(super) limits: Limits,
+    /// The dead-man's switch: AWS itself gives the traffic back when no runner has shown a sign of life for a
+    /// while. Left out, nobody does when the runner's machine dies.
+    pub(super) dead_man: Option<DeadMan>,
+    /// Where tapes and leases live, so that any machine can take a rollout over: `s3://bucket/prefix`. Left out,
+    /// a folder on this machine.
+    #[schemars(extend("pattern" = r"^s3://|\$\{", "examples" = ["s3://my-deployments/tidegate"]))]
+    pub(super) store: Option<String>,
+}
+
+/// The dead-man's switch: a one-shot schedule of EventBridge Scheduler that gives all traffic to the stable slot.
+/// A living runner pushes it on every minute, and removes it at the end.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeadMan {
+    /// The ARN of the IAM role as which the scheduler writes the rule. It trusts `scheduler.amazonaws.com`, and
+    /// may do nothing but `elasticloadbalancing:ModifyRule` on the rule.
+    #[schemars(extend("examples" = ["arn:aws:iam::123456789012:role/tidegate-dead-man"]))]
+    pub(super) role: String,
+    /// How long after the last sign of life the traffic goes back. From 2m to 1h.
+    #[serde(default = "dead_man_after")]
+    pub(super) after: Time,
+    /// The EventBridge Scheduler group that the schedule is put in. It exists already.
+    #[serde(default = "dead_man_group")]
+    #[schemars(extend("pattern" = r"^[0-9A-Za-z._-]{1,64}$|\$\{", "examples" = ["default"]))]
+    pub(super) group: String,
 }
 
 /// What is moved. Names and ARNs are both fine.
@@ -347,6 +372,14 @@ impl Default for Limits {
             retreat: Time::of(limits.retreat),
         }
     }
+}
+
+fn dead_man_after() -> Time {
+    Time::of(Duration::from_secs(5 * 60))
+}
+
+fn dead_man_group() -> String {
+    "default".to_owned()
 }
 
 fn warm() -> Time {

@@ -3,6 +3,7 @@
 mod burn;
 mod containers;
 mod counts;
+mod guard;
 mod readings;
 mod route;
 mod survey;
@@ -64,11 +65,13 @@ pub(super) fn rule_xml(weights: (u16, u16)) -> String {
 }
 
 pub(super) fn no_record() -> Recorded {
-    Recorded { weights: Vec::new(), stickiness: None, shape: String::new() }
+    let (shape, actions_json) = (String::new(), String::new());
+    Recorded { weights: Vec::new(), stickiness: None, shape, actions_json }
 }
 
 pub(super) fn driver_with(fake: &Fake, recorded: Recorded) -> AlbDriver {
     let setup = AlbSetup {
+        rollout: RolloutId::parse("web-20261123-140000-beef").ok().map(|id| (id, 2)),
         target: target(),
         recorded,
         release: None,

@@ -32,6 +32,7 @@ async fn recorded() -> Recorded {
         weights: vec![(BLUE.into(), 100), (GREEN.into(), 0)],
         stickiness: Some(Duration::from_secs(600)),
         shape: before.shape,
+        actions_json: String::new(),
     }
 }
 

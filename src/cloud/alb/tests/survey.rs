@@ -55,6 +55,11 @@ pub(super) fn account(seen: &Seen) -> Reply {
         "DescribeTargetHealth" => {
             Reply::xml("DescribeTargetHealth", "<TargetHealthDescriptions></TargetHealthDescriptions>")
         }
+        "DescribeScalableTargets" => Reply::json(&json!({ "ScalableTargets": [{
+            "ServiceNamespace": "ecs", "ResourceId": "service/prod/web-blue", "RoleARN": "arn:role",
+            "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 2, "MaxCapacity": 9, "CreationTime": 0,
+            "SuspendedState": { "DynamicScalingOutSuspended": true },
+        }] })),
         "DescribeAlarms" => Reply::cbor(&json!({ "MetricAlarms": [], "CompositeAlarms": [] })),
         other => panic!("{other} is not expected"),
     }
@@ -90,6 +95,18 @@ async fn a_survey_resolves_every_name() {
     assert_eq!(survey.shared_with, [("other".to_owned(), GREEN.to_owned())]);
     assert_eq!(survey.green.place.target_group_dimension, "targetgroup/web-green/02");
     assert_eq!(survey.green.deregistration_delay, Duration::from_secs(30));
+    let scaling = Scaling { min: 2, max: 9, no_scale_in: false, no_scale_out: true, no_schedule: false };
+    assert_eq!(survey.scaling, Ok(vec![(Slot::Blue, scaling)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_read_autoscaling_surveys_all_the_same() {
+    let fake = Fake::new(|seen| match seen.operation.as_str() {
+        "DescribeScalableTargets" => Reply::status(400, &json!({ "__type": "AccessDeniedException", "message": "no" })),
+        _ => account(seen),
+    });
+    let survey = surveyor(&fake).survey(&request("web-green", 10)).await.unwrap();
+    assert_eq!(survey.scaling, Err("DescribeScalableTargets: AccessDeniedException: no".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,3 +53,14 @@ fn the_way_back_names_the_recorded_weights() {
     assert_eq!(value["before"]["weights"][1]["weight"], 0);
     assert_eq!(value["gates"][1]["check"]["fail_above"], 1.0);
 }
+
+#[test]
+fn what_keeps_the_way_back_open_is_told() {
+    let value = json(&sample::secured());
+    let dead_man = json!({"role": "arn:aws:iam::123456789012:role/dead-man", "group": "default", "after_seconds": 300});
+    assert_eq!(value["dead_man"], dead_man);
+    let suspended = json!({"scale_in": false, "scale_out": true, "scheduled": false});
+    assert_eq!(value["before"]["scaling"], json!([{"role": "stable", "min": 2, "max": 9, "suspended": suspended}]));
+    assert_eq!((&value["steps"][1]["action"], &value["steps"][10]["action"]), (&json!("secure"), &json!("settle")));
+    assert_eq!(json(&sample::plan())["dead_man"], Value::Null);
+}

@@ -195,3 +195,22 @@ fn foul_text_is_shown() {
     let text = text(&plan, Page { width: 80, unicode: true });
     assert!(!text.replace('\n', "").contains(crate::text::is_hidden), "{text:?}");
 }
+
+#[test]
+fn a_switch_is_told_before_the_way_back_and_its_end_within() {
+    let text = text(&sample::secured(), Page { width: 80, unicode: true });
+    let expected = "
+The way back, from any step before the commit; a person is called after 30m.
+  If the runner's machine dies, AWS does the second of these after 5m, as
+  role/dead-man (schedule group default).
+  1. only if web-blue has no healthy target: give it back its 4 tasks of web:41
+  2. set the rule's weights to web-blue 100, web-green 0; read them back
+  3. remove the dead-man's switch, and see that it is gone
+  4. wait until web-green had no request for 3 closed minutes
+  5. set web-green back to 0 tasks of web:40
+  6. set autoscaling back to what it was
+  7. take the rollout's tags off the rule
+";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("secure the way back") && text.contains("restore what was changed"), "{text}");
+}

@@ -1,0 +1,155 @@
+//! What keeps the way back open: the rule's beacon, the services' scalable targets, the dead-man's switch.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::AlbDriver;
+use super::actions::{Recorded, Slots};
+use crate::clock::Timestamp;
+use crate::cloud::Arming;
+use crate::cloud::aws::{autoscaling, elbv2, scheduler};
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::Role;
+use crate::guard::{BEACON_TAGS, Beacon, DeadMan, Scaling};
+use crate::name::RolloutId;
+
+/// How often it is looked whether a removed schedule is gone: reads may lag behind writes.
+const LOOKS: u32 = 3;
+/// How long to wait between two such looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+impl AlbDriver {
+    pub(super) async fn write_beacon(&self, beacon: Beacon) -> Result<(), Fault> {
+        let (client, rule) = (&self.aws.writing.elb, &self.target.rule);
+        let phase = match beacon {
+            Beacon::Active => "active",
+            Beacon::Aborting => "aborting",
+            Beacon::Committed => "committed",
+            Beacon::Absent => return elbv2::untag(client, rule, &BEACON_TAGS).await,
+        };
+        let (id, epoch) = self.rollout("AddTags")?;
+        let group = |role| self.target.place(role).target_group_name.clone();
+        let (stable, candidate) = (group(Role::Stable), group(Role::Candidate));
+        let values = [id.to_string(), epoch.to_string(), stable, candidate, phase.to_owned()];
+        elbv2::tag(client, rule, BEACON_TAGS.into_iter().zip(values)).await
+    }
+
+    /// One after the other, each until the first that fails.
+    pub(super) async fn write_scaling(&self, targets: &[(Role, Scaling)]) -> Result<(), Fault> {
+        for (role, scaling) in targets {
+            let service = &self.target.place(*role).service;
+            autoscaling::set(&self.aws.writing.autoscaling, &self.target.cluster, service, *scaling).await?;
+        }
+        Ok(())
+    }
+
+    /// Only a rollout's first `create`s: a push that finds nothing has come too late.
+    pub(super) async fn write_switch(&self, switch: &DeadMan, at: Timestamp, create: bool) -> Result<Arming, Fault> {
+        let (id, _) = self.rollout("UpdateSchedule")?;
+        let name = scheduler::Name { group: &switch.group, name: id.as_str() };
+        let actions = stable_only(&self.recorded, &self.slots)
+            .map_err(|why| Fault::new(FaultKind::Permanent, "UpdateSchedule", why))?;
+        let input = json!({ "RuleArn": self.target.rule, "Actions": actions }).to_string();
+        let order = scheduler::Order { at, role: &switch.role, input: &input };
+        let client = &self.aws.writing.scheduler;
+        match scheduler::update(client, name, order).await {
+            Err(fault) if fault.kind == FaultKind::Missing && create => {
+                scheduler::create(client, name, order).await.map(|()| Arming::Armed)
+            }
+            Err(fault) if fault.kind == FaultKind::Missing => Ok(Arming::Gone),
+            answer => answer.map(|()| Arming::Armed),
+        }
+    }
+
+    pub(super) async fn remove_switch(&self, switch: &DeadMan) -> Result<(), Fault> {
+        let (id, _) = self.rollout("DeleteSchedule")?;
+        let name = scheduler::Name { group: &switch.group, name: id.as_str() };
+        match scheduler::delete(&self.aws.writing.scheduler, name).await {
+            Err(fault) if fault.kind != FaultKind::Missing => return Err(fault),
+            Ok(()) | Err(_) => {}
+        }
+        for look in 1..=LOOKS {
+            if !scheduler::exists(&self.aws.reading.scheduler, name).await? {
+                return Ok(());
+            }
+            if look < LOOKS {
+                self.clock.sleep_until(self.clock.now() + LOOK_AGAIN).await;
+            }
+        }
+        Err(Fault::new(FaultKind::Transient, "DeleteSchedule", format!("{id} is still there")))
+    }
+
+    fn rollout(&self, operation: &str) -> Result<(&RolloutId, u64), Fault> {
+        let rollout = self.rollout.as_ref().map(|(id, epoch)| (id, *epoch));
+        rollout.ok_or_else(|| Fault::new(FaultKind::Permanent, operation, "this driver serves no rollout"))
+    }
+}
+
+/// The recorded actions with everything on the stable slot and stickiness off, as ModifyRule takes them.
+///
+/// # Errors
+/// Says in words why the record gives no such list.
+fn stable_only(recorded: &Recorded, slots: &Slots) -> Result<Value, String> {
+    let mut actions: Value = serde_json::from_str(&recorded.actions_json)
+        .map_err(|error| format!("the recorded actions cannot be read: {error}"))?;
+    let list = actions.as_array_mut().ok_or("the recorded actions are no list")?;
+    let forward = list.iter_mut().find(|action| action["Type"] == "forward");
+    let config = forward.map(|action| &mut action["ForwardConfig"]).filter(|config| config.is_object());
+    let config = config.ok_or("the recorded actions do not forward to weighted groups")?;
+    let mut served = false;
+    for group in config["TargetGroups"].as_array_mut().into_iter().flatten() {
+        match group["TargetGroupArn"].as_str() {
+            Some(arn) if arn == slots.candidate => group["Weight"] = json!(0),
+            Some(arn) if arn == slots.stable => served = group["Weight"].as_u64() > Some(0),
+            _ => {}
+        }
+    }
+    if !served {
+        return Err("the recorded actions give the stable slot nothing".to_owned());
+    }
+    config["TargetGroupStickinessConfig"]["Enabled"] = json!(false);
+    Ok(actions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(actions: &Value) -> Recorded {
+        let actions_json = actions.to_string();
+        Recorded { weights: Vec::new(), stickiness: None, shape: String::new(), actions_json }
+    }
+
+    fn slots() -> Slots {
+        Slots { stable: "blue".into(), candidate: "green".into() }
+    }
+
+    fn forwarding(weights: [u16; 3], sticky: &Value) -> Value {
+        let group = |(arn, weight): (&str, u16)| json!({ "TargetGroupArn": arn, "Weight": weight });
+        let groups: Vec<Value> = ["blue", "green", "other"].into_iter().zip(weights).map(group).collect();
+        json!({ "Type": "forward", "Order": 2, "ForwardConfig": {
+            "TargetGroups": groups, "TargetGroupStickinessConfig": sticky
+        } })
+    }
+
+    #[test]
+    fn the_switch_writes_the_record_with_stickiness_off() {
+        let login = json!({ "Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {
+            "ClientId": "me", "UseExistingClientSecret": true
+        } });
+        let before = forwarding([100, 0, 7], &json!({ "Enabled": true, "DurationSeconds": 600 }));
+        let after = forwarding([100, 0, 7], &json!({ "Enabled": false, "DurationSeconds": 600 }));
+        let written = stable_only(&recorded(&json!([login, before])), &slots());
+        assert_eq!(written, Ok(json!([login, after])));
+    }
+
+    #[test]
+    fn a_record_that_serves_nobody_arms_nothing() {
+        for list in [json!({}), json!([]), json!([forwarding([0, 0, 1], &Value::Null)])] {
+            assert!(stable_only(&recorded(&list), &slots()).is_err(), "{list}");
+        }
+        let plain = json!([{ "Type": "forward", "TargetGroupArn": "blue" }]);
+        assert!(stable_only(&recorded(&plain), &slots()).is_err());
+    }
+}

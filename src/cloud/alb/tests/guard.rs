@@ -1,0 +1,168 @@
+//! The beacon, the hold on autoscaling, and the dead-man's switch.
+
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use super::*;
+use crate::cloud::aws::fake::{Reply, Seen};
+
+const SCALING: Scaling = Scaling { min: 2, max: 9, no_scale_in: false, no_scale_out: true, no_schedule: false };
+
+fn switch() -> DeadMan {
+    DeadMan {
+        role: "arn:aws:iam::1:role/dead-man".into(),
+        after: std::time::Duration::from_secs(300),
+        group: "guards".into(),
+    }
+}
+
+fn recorded() -> Recorded {
+    let group = |arn: &str, weight: u16| json!({ "TargetGroupArn": arn, "Weight": weight });
+    let actions = json!([{ "Type": "forward", "Order": 1, "ForwardConfig": {
+        "TargetGroups": [group(BLUE, 100), group(GREEN, 0)],
+        "TargetGroupStickinessConfig": { "Enabled": true, "DurationSeconds": 600 },
+    } }]);
+    Recorded { actions_json: actions.to_string(), ..no_record() }
+}
+
+fn refused(status: u16, code: &str) -> Reply {
+    Reply::status(status, &json!({ "__type": code, "message": "no" }))
+}
+
+/// A scheduler with this many schedules of ours, one at most; looks go on showing a removed one for `lag` looks.
+fn scheduler(there: bool, lag: u32) -> Fake {
+    let state = Mutex::new((there, 0_u32));
+    Fake::new(move |seen| {
+        let mut state = state.lock().unwrap();
+        let gone = || refused(404, "ResourceNotFoundException");
+        let arn = json!({ "ScheduleArn": "arn:schedule" });
+        match (seen.operation.as_str(), state.0) {
+            ("CreateSchedule", false) => {
+                state.0 = true;
+                Reply::json(&arn)
+            }
+            ("CreateSchedule", true) => refused(409, "ConflictException"),
+            ("UpdateSchedule", true) => Reply::json(&arn),
+            ("DeleteSchedule", true) => {
+                *state = (false, lag);
+                Reply::json(&json!({}))
+            }
+            ("GetSchedule", false) if state.1 > 0 => {
+                state.1 -= 1;
+                Reply::json(&json!({ "Name": "web" }))
+            }
+            ("GetSchedule", true) => Reply::json(&json!({ "Name": "web" })),
+            (_, false) => gone(),
+            (other, _) => panic!("{other} is not expected"),
+        }
+    })
+}
+
+fn body(seen: &Seen) -> Value {
+    serde_json::from_slice(&seen.body).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beacon_is_five_tags_and_leaves_none() {
+    let fake = Fake::new(|seen| Reply::xml(&seen.operation, ""));
+    let driver = driver_with(&fake, recorded());
+    driver.mark(Beacon::Active).await.unwrap();
+    driver.mark(Beacon::Absent).await.unwrap();
+    let [tagged, untagged] = &fake.seen()[..] else { panic!("{:?}", fake.operations()) };
+    let tag = |n: usize| {
+        let part = |part: &str| tagged.param(&format!("Tags.member.{n}.{part}")).unwrap_or_default();
+        (part("Key"), part("Value"))
+    };
+    let tags = (1..=6).map(tag).map(|(key, value)| format!("{key}={value}"));
+    let expected = [
+        "tidegate:rollout=web-20261123-140000-beef",
+        "tidegate:epoch=2",
+        "tidegate:stable=web-blue",
+        "tidegate:candidate=web-green",
+        "tidegate:phase=active",
+        "=",
+    ];
+    assert_eq!(tags.collect::<Vec<_>>(), expected);
+    let keys = untagged.form().into_iter().filter(|(key, _)| key.starts_with("TagKeys"));
+    assert_eq!(keys.map(|(_, value)| value).collect::<Vec<_>>().len(), 5);
+    assert_eq!(
+        (untagged.operation.as_str(), untagged.param("ResourceArns.member.1")),
+        ("RemoveTags", Some(RULE.into()))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn scalable_targets_are_set_whole_until_one_is_refused() {
+    let fake = Fake::new(|seen| match body(seen)["ResourceId"].as_str() {
+        Some("service/prod/web-blue") => Reply::json(&json!({})),
+        _ => refused(400, "ConcurrentUpdateException"),
+    });
+    let driver = driver_with(&fake, recorded());
+    let both = [(Role::Stable, SCALING.held()), (Role::Candidate, SCALING)];
+    let fault = driver.set_scaling(&both).await.unwrap_err();
+    assert_eq!((fault.kind, fault.operation.as_str()), (FaultKind::Transient, "RegisterScalableTarget"));
+    let sent: Vec<Value> = fake.seen().iter().map(body).collect();
+    let state = |scale_in, scheduled| {
+        json!({ "DynamicScalingInSuspended": scale_in, "DynamicScalingOutSuspended": true,
+            "ScheduledScalingSuspended": scheduled })
+    };
+    assert_eq!((&sent[0]["SuspendedState"], &sent[1]["SuspendedState"]), (&state(true, true), &state(false, false)));
+    assert!(sent.iter().all(|body| body["MinCapacity"] == 2 && body["MaxCapacity"] == 9), "{sent:?}");
+    assert!(sent.iter().all(|body| body["ScalableDimension"] == "ecs:service:DesiredCount"), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_is_made_once_and_then_pushed_on() {
+    let fake = scheduler(false, 0);
+    let driver = driver_with(&fake, recorded());
+    let at = NOW + switch().after;
+    assert_eq!(driver.arm(&switch(), at, false).await, Ok(Arming::Gone));
+    assert_eq!(driver.arm(&switch(), at, true).await, Ok(Arming::Armed));
+    assert_eq!(driver.arm(&switch(), at, false).await, Ok(Arming::Armed));
+    let operations = ["UpdateSchedule", "UpdateSchedule", "CreateSchedule", "UpdateSchedule"];
+    assert_eq!(fake.operations(), operations);
+    for seen in fake.seen() {
+        assert!(seen.uri.ends_with("/schedules/web-20261123-140000-beef"), "{}", seen.uri);
+        let body = body(&seen);
+        assert_eq!((&body["GroupName"], &body["ActionAfterCompletion"]), (&json!("guards"), &json!("DELETE")));
+        assert_eq!(body["ScheduleExpression"], "at(2026-11-23T14:05:00)");
+        assert_eq!(
+            (&body["ScheduleExpressionTimezone"], &body["FlexibleTimeWindow"]["Mode"]),
+            (&json!("UTC"), &json!("OFF"))
+        );
+        let target = &body["Target"];
+        assert_eq!(target["Arn"], "arn:aws:scheduler:::aws-sdk:elasticloadbalancingv2:modifyRule");
+        assert_eq!(target["RetryPolicy"], json!({ "MaximumEventAgeInSeconds": 120, "MaximumRetryAttempts": 5 }));
+        let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
+        let config = &input["Actions"][0]["ForwardConfig"];
+        assert_eq!((&input["RuleArn"], &config["TargetGroups"][0]["Weight"]), (&json!(RULE), &json!(100)));
+        assert_eq!(config["TargetGroupStickinessConfig"], json!({ "Enabled": false, "DurationSeconds": 600 }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_switch_is_seen_to_be_gone() {
+    let fake = scheduler(true, 2);
+    let driver = driver_with(&fake, recorded());
+    assert_eq!(driver.disarm(&switch()).await, Ok(()));
+    assert_eq!(fake.operations(), ["DeleteSchedule", "GetSchedule", "GetSchedule", "GetSchedule"]);
+    assert!(fake.seen()[0].uri.contains("groupName=guards"), "{}", fake.seen()[0].uri);
+    assert_eq!(driver.disarm(&switch()).await, Ok(()), "one that is gone already is gone");
+    let slow = scheduler(true, 9);
+    assert_eq!(driver_with(&slow, recorded()).disarm(&switch()).await.unwrap_err().kind, FaultKind::Transient);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_that_may_not_be_written_is_denied_and_one_unanswered_is_unknown() {
+    let check = |reply: Reply, kind: FaultKind| async move {
+        let fake = Fake::new(move |_| reply.clone());
+        let driver = driver_with(&fake, recorded());
+        assert_eq!(driver.arm(&switch(), NOW, true).await.unwrap_err().kind, kind);
+        assert_eq!(driver.disarm(&switch()).await.unwrap_err().kind, kind);
+        assert_eq!(fake.operations().len(), 2);
+    };
+    check(refused(403, "AccessDeniedException"), FaultKind::Denied).await;
+    check(refused(429, "ThrottlingException"), FaultKind::Transient).await;
+    check(Reply::Lost, FaultKind::Unknown).await;
+}

@@ -1,0 +1,446 @@
+//! Keeping the way back open: the rule's beacon, the hold on autoscaling and the dead-man's switch are set up
+//! before any traffic, kept up on the way, and taken down at either end.
+//!
+//! On the way back traffic comes first. Then the switch goes, because what it writes would turn stickiness off
+//! again, and because a switch that is late would write into the next rollout. Autoscaling is set free when the
+//! candidate is quiet: by then the stable slot's metrics show all of its traffic, and nothing takes its tasks for
+//! what it looked like before. The beacon goes last: as long as it is there, something is not yet as it was.
+
+use std::time::Duration;
+
+use super::effect::{Answer, Effect, Issued};
+use super::notice::{Notice, Reason};
+use super::state::{ATTEMPTS, POLL, Phase, RETRY, Stage, State, WRITE_LANDS_WITHIN};
+use super::{Machine, Reaction};
+use crate::clock::Timestamp;
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::RuleSeen;
+use crate::guard::{Beacon, SWITCH_FAR, SWITCH_LANDS_WITHIN};
+use crate::plan::Action;
+use crate::traffic::Share;
+
+/// Between two pushes of the dead-man's switch.
+pub const PUSH_EVERY: Duration = Duration::from_secs(60);
+/// How often something is tried to be taken down by a runner that must leave.
+const HURRIED_ATTEMPTS: u32 = 2;
+
+/// What is known of the beacon, the hold and the switch.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(super) struct Guard {
+    /// What the beacon says, as far as an answer said so.
+    said: Option<Beacon>,
+    /// Whether the rule may carry a beacon of ours.
+    marked: bool,
+    /// Whether autoscaling may be held; whether an answer said that all of it is.
+    touched: bool,
+    held: bool,
+    switch: Switch,
+    abandoned: Abandoned,
+    /// How often the present write failed.
+    tries: u32,
+    /// What was to be asked when a push came first.
+    after_push: Option<Effect>,
+}
+
+/// What is not tried any more, and told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Abandoned {
+    beacon: bool,
+    scaling: bool,
+    switch: bool,
+}
+
+/// What is known of the dead-man's switch.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Switch {
+    /// Whether it may be there; whether an answer said so.
+    there: bool,
+    armed: bool,
+    /// Whether it was asked to be removed: then it is not pushed any more.
+    going: bool,
+    /// When it fires at the earliest, as far as that is known.
+    fires: Option<Timestamp>,
+    /// When the last push that was answered was asked for.
+    pushed: Timestamp,
+    /// Whether a push that failed is told.
+    told: bool,
+    /// From then on no call for it can take effect whose outcome nobody knows.
+    settled: Timestamp,
+    /// From then on nothing that it sent can land.
+    quiet_from: Timestamp,
+}
+
+impl Switch {
+    fn is_armed(&mut self, at: Timestamp, asked: Timestamp, now: Timestamp) {
+        // A push that came too late, or one before it that may still land, does not make it later.
+        let keeps = |before: &Timestamp| now < self.settled || *before <= now;
+        let before = self.fires.filter(keeps);
+        self.fires = Some(before.map_or(at, |before| before.min(at)));
+        (self.there, self.armed, self.told, self.pushed) = (true, true, false, asked);
+    }
+
+    /// It is not there any more. Whether it may have fired before.
+    fn is_gone(&mut self, fired: bool, now: Timestamp) -> bool {
+        let near = self.there && self.fires.is_some_and(|at| at <= now + SWITCH_FAR);
+        if fired || near {
+            self.quiet_from = now + SWITCH_LANDS_WITHIN;
+        }
+        (self.there, self.armed) = (false, false);
+        fired || near
+    }
+}
+
+impl Guard {
+    /// When the switch fires unless it is pushed on, while there may be one.
+    pub(super) fn fires(&self) -> Option<Timestamp> {
+        self.switch.fires.filter(|_| self.switch.there)
+    }
+
+    /// Another way, or another runner: what was given up is tried again.
+    pub(super) fn begin_anew(&mut self) {
+        self.abandoned = Abandoned::default();
+        self.tries = 0;
+        self.after_push = None;
+    }
+
+    /// The push that comes before `effect`.
+    pub(super) fn push_before(&mut self, effect: Effect) -> Effect {
+        self.after_push = Some(effect);
+        Effect::Arm { at: Timestamp::default(), create: false }
+    }
+
+    /// Nobody knows what a write did.
+    pub(super) fn unsettle(&mut self, issued: &Issued) {
+        match issued.effect {
+            Effect::Mark(beacon) => {
+                self.said = None;
+                self.marked |= beacon != Beacon::Absent;
+            }
+            Effect::HoldScaling => self.touched = true,
+            Effect::FreeScaling => self.held = false,
+            Effect::Arm { at, .. } => {
+                let switch = &mut self.switch;
+                switch.there = true;
+                switch.fires = Some(switch.fires.map_or(at, |before| before.min(at)));
+                switch.settled = issued.at + WRITE_LANDS_WITHIN;
+            }
+            _ => {}
+        }
+    }
+
+    /// What is left to be taken down after the commit.
+    fn left(&self) -> Option<Effect> {
+        if self.touched && !self.abandoned.scaling {
+            return Some(Effect::FreeScaling);
+        }
+        (self.marked && !self.abandoned.beacon).then_some(Effect::Mark(Beacon::Absent))
+    }
+}
+
+/// Setting up, and keeping up.
+impl Machine {
+    /// Takes in what an answer says of beacon, hold and switch, wherever the rollout is.
+    pub(super) fn learn(&mut self, issued: &Issued, answer: &Answer, out: &mut Reaction) {
+        let now = self.memory.now;
+        let several = self.plan.before.scaling.len() > 1;
+        let guard = &mut self.memory.guard;
+        let mut fired = false;
+        match (&issued.effect, answer) {
+            (Effect::Mark(beacon), Answer::Marked) => {
+                (guard.said, guard.marked) = (Some(*beacon), *beacon != Beacon::Absent);
+            }
+            (Effect::HoldScaling, Answer::ScalingHeld) => {
+                (guard.touched, guard.held) = (true, true);
+                out.notices.push(Notice::ScalingHeld);
+            }
+            (Effect::FreeScaling, Answer::ScalingFreed) => {
+                (guard.touched, guard.held) = (false, false);
+                out.notices.push(Notice::ScalingFreed);
+            }
+            (Effect::Arm { at, .. }, Answer::Armed) => {
+                if !guard.switch.armed {
+                    out.notices.push(Notice::Armed { at: *at });
+                }
+                guard.switch.is_armed(*at, issued.at, now);
+            }
+            (Effect::Arm { .. }, Answer::Gone) => fired = guard.switch.is_gone(true, now),
+            (Effect::Disarm, Answer::Disarmed) => {
+                if guard.switch.there {
+                    out.notices.push(Notice::Disarmed);
+                }
+                fired = guard.switch.is_gone(false, now);
+            }
+            (Effect::HoldScaling, Answer::Failed(_)) if several => guard.touched = true,
+            _ => {}
+        }
+        match answer {
+            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => guard.unsettle(issued),
+            Answer::Failed(_) => {}
+            _ => guard.tries = 0,
+        }
+        // What it writes turns stickiness off.
+        self.memory.sticky_suspended |= fired && self.plan.before.stickiness.is_some();
+    }
+
+    /// Sets up what is not set up yet, and then passes.
+    pub(super) fn secure(&mut self, out: &mut Reaction) {
+        if self.switch_is_up(out) {
+            return;
+        }
+        match self.unsecured() {
+            Some(effect) => self.ask(effect, out),
+            None => self.pass_unless_paused(out),
+        }
+    }
+
+    /// The switch comes last, so that its time begins when everything else is done.
+    fn unsecured(&self) -> Option<Effect> {
+        let guard = &self.memory.guard;
+        if guard.said != Some(Beacon::Active) && !guard.abandoned.beacon {
+            return Some(Effect::Mark(Beacon::Active));
+        }
+        if !guard.held && !self.plan.before.scaling.is_empty() {
+            return Some(Effect::HoldScaling);
+        }
+        let unarmed = self.plan.dead_man.is_some() && !guard.switch.armed;
+        unarmed.then_some(Effect::Arm { at: Timestamp::default(), create: true })
+    }
+
+    /// When a switch fires that is armed now.
+    pub(super) fn fires_next(&self) -> Timestamp {
+        self.memory.now + self.plan.dead_man.as_ref().map(|switch| switch.after).unwrap_or_default()
+    }
+
+    pub(super) fn is_push_due(&self) -> bool {
+        let switch = &self.memory.guard.switch;
+        let forward = matches!(self.state, State::Forward { .. }) && !self.memory.committed;
+        forward && switch.armed && !switch.going && self.memory.now.since(switch.pushed) >= PUSH_EVERY
+    }
+
+    /// Whether a weight may be written: what could land until then cannot land after the switch has fired.
+    pub(super) fn is_guarded(&self) -> bool {
+        let Guard { switch, .. } = &self.memory.guard;
+        let lands = self.memory.now + WRITE_LANDS_WITHIN;
+        self.plan.dead_man.is_none() || (switch.armed && switch.fires.is_some_and(|at| at > lands))
+    }
+
+    /// A switch whose time has come fires, if it has not fired yet: what it gives back is not taken forward again.
+    pub(super) fn switch_is_up(&mut self, out: &mut Reaction) -> bool {
+        let up = self.memory.guard.fires().filter(|at| *at <= self.memory.now);
+        let forward = matches!(self.state, State::Forward { .. }) && !self.memory.committed;
+        let Some(at) = up.filter(|_| forward) else { return false };
+        self.retreat(Reason::DeadMan { seen: format!("nobody pushed it on before {}", at.time_of_day()) }, out);
+        true
+    }
+
+    /// A push found nothing.
+    pub(super) fn switch_is_gone(&mut self, out: &mut Reaction) {
+        if !self.memory.committed {
+            self.retreat(Reason::DeadMan { seen: "its schedule is gone".to_owned() }, out);
+        }
+    }
+
+    /// Whether this is what the switch writes, when it can have: then the rollout goes back.
+    pub(super) fn switch_wrote(&mut self, rule: &RuleSeen, out: &mut Reaction) -> bool {
+        let (switch, now) = (&self.memory.guard.switch, self.memory.now);
+        let may_fire = switch.there || now < switch.quiet_from;
+        let near = switch.fires.is_some_and(|at| at <= now + SWITCH_FAR);
+        let ours = rule.share == Some(Share::NONE) && rule.shape == self.plan.before.shape;
+        let wrote = may_fire && near && ours && !self.memory.committed;
+        if wrote {
+            self.retreat(Reason::DeadMan { seen: rule.text.clone() }, out);
+        }
+        wrote
+    }
+
+    /// Something was set up, pushed on or taken down on the way forward, or given up: goes on where it was.
+    pub(super) fn guarded(&mut self, out: &mut Reaction) {
+        if self.switch_is_up(out) {
+            return;
+        }
+        if let Some(effect) = self.memory.guard.after_push.take() {
+            return self.issue(effect, out);
+        }
+        let State::Forward { step, .. } = self.state else { return };
+        match self.plan.steps.get(step).map(|step| &step.action) {
+            Some(Action::Secure) => self.secure(out),
+            Some(Action::Settle) => self.settle(out),
+            _ => {
+                self.set_stage(Stage::Checking);
+                self.look(true, None, out);
+            }
+        }
+    }
+
+    /// A push that failed is asked for again before the next look. Without a hold or a switch there is no way
+    /// forward; without a beacon only a rollback that finds nothing else is worse off.
+    pub(super) fn guard_failed(&mut self, issued: &Issued, fault: Fault, out: &mut Reaction) {
+        if self.memory.guard.after_push.is_some() {
+            if !std::mem::replace(&mut self.memory.guard.switch.told, true) {
+                out.notices.push(Notice::Trouble(fault));
+            }
+            return self.guarded(out);
+        }
+        self.tell_fault(&fault, out);
+        self.memory.guard.tries += 1;
+        let refused = is_for_good(&fault);
+        let over = refused || self.memory.guard.tries >= ATTEMPTS;
+        match issued.effect.clone() {
+            Effect::Mark(beacon) if over => self.abandon(|all| all.beacon = true, unmarked(beacon), &fault, out),
+            Effect::FreeScaling if refused || self.memory.now >= self.deadline() => {
+                self.abandon(|all| all.scaling = true, UNFREED, &fault, out);
+            }
+            Effect::HoldScaling | Effect::Arm { .. } | Effect::Disarm if refused => {
+                self.retreat(Reason::Refused(fault), out);
+            }
+            _ if self.out_of_time(out) => {}
+            Effect::Disarm => {
+                self.set_stage(Stage::Checking);
+                self.look_again(RETRY);
+            }
+            effect => self.ask_after(RETRY, effect),
+        }
+    }
+
+    fn abandon(&mut self, what: fn(&mut Abandoned), words: &str, fault: &Fault, out: &mut Reaction) {
+        let guard = &mut self.memory.guard;
+        what(&mut guard.abandoned);
+        guard.tries = 0;
+        out.notices.push(Notice::LeftUndone { what: format!("{words}: {fault}") });
+        self.guarded(out);
+    }
+
+    /// Whether nothing is left that could give the traffic back. Otherwise what is left is removed, or waited out,
+    /// and the rule read again.
+    pub(super) fn cleared_to_commit(&mut self, out: &mut Reaction) -> bool {
+        let now = self.memory.now;
+        let guard = &mut self.memory.guard;
+        let switch = &mut guard.switch;
+        let waits = if switch.there { switch.settled } else { switch.quiet_from };
+        if now < waits {
+            self.wait_for("the moment from which on the dead-man's switch can write no more".to_owned(), out);
+            self.look_again(waits.since(now).min(POLL));
+            return false;
+        }
+        let undone = if switch.there {
+            switch.going = true;
+            Some(Effect::Disarm)
+        } else {
+            let says = guard.said == Some(Beacon::Committed) || guard.abandoned.beacon;
+            (guard.marked && !says).then_some(Effect::Mark(Beacon::Committed))
+        };
+        let Some(effect) = undone else { return true };
+        self.set_stage(Stage::Acting);
+        self.ask(effect, out);
+        false
+    }
+}
+
+/// Taking down.
+impl Machine {
+    /// After the commit.
+    pub(super) fn settle(&mut self, out: &mut Reaction) {
+        match self.memory.guard.left() {
+            Some(effect) => self.ask(effect, out),
+            None => self.pass_step(out),
+        }
+    }
+
+    /// What a phase of the way back asks.
+    pub(super) fn takes_down(&self, phase: Phase) -> Option<Effect> {
+        let Guard { said, marked, touched, switch, abandoned, .. } = &self.memory.guard;
+        let hurry = self.memory.hurry;
+        let asks = match phase {
+            Phase::Marking => *marked && *said != Some(Beacon::Aborting) && !hurry,
+            Phase::Disarming => {
+                let lands = self.memory.now < switch.quiet_from && !hurry;
+                (switch.there || lands) && !abandoned.switch
+            }
+            Phase::Freeing => *touched && !abandoned.scaling,
+            _ => *marked && !abandoned.beacon,
+        };
+        asks.then_some(match phase {
+            Phase::Marking => Effect::Mark(Beacon::Aborting),
+            Phase::Disarming => Effect::Disarm,
+            Phase::Freeing => Effect::FreeScaling,
+            _ => Effect::Mark(Beacon::Absent),
+        })
+    }
+
+    /// How long a phase waits before it asks: a switch is removed when no call for it can land behind that.
+    pub(super) fn holds_off(&self, phase: Phase) -> Option<Duration> {
+        let switch = &self.memory.guard.switch;
+        let from = if switch.there { switch.settled } else { switch.quiet_from };
+        let wait = from.since(self.memory.now);
+        (phase == Phase::Disarming && wait > Duration::ZERO).then_some(wait)
+    }
+
+    pub(super) fn taken_down(&mut self, phase: Phase, out: &mut Reaction) {
+        match phase {
+            // A switch that may have fired is looked for again when nothing that it sent can land any more.
+            Phase::Disarming => self.go(Phase::Disarming, out),
+            Phase::Marking | Phase::Freeing | Phase::Unmarking => self.after(phase, out),
+            _ => self.go(Phase::Checking, out),
+        }
+    }
+
+    pub(super) fn not_taken_down(
+        &mut self,
+        phase: Phase,
+        issued: &Issued,
+        (fault, tries): (&Fault, u32),
+        out: &mut Reaction,
+    ) {
+        let most = if self.memory.hurry { HURRIED_ATTEMPTS } else { ATTEMPTS * 3 };
+        let over = tries >= most || is_for_good(fault);
+        let abandoned = &mut self.memory.guard.abandoned;
+        match phase {
+            // It says less than the traffic does, and is removed in the end.
+            Phase::Marking => return self.after(phase, out),
+            _ if !over => return self.ask_after(RETRY, issued.effect.clone()),
+            Phase::Disarming => abandoned.switch = true,
+            Phase::Freeing => abandoned.scaling = true,
+            _ => abandoned.beacon = true,
+        }
+        let words = match phase {
+            Phase::Disarming => self.unremoved(),
+            Phase::Freeing => UNFREED.to_owned(),
+            _ => unmarked(Beacon::Absent).to_owned(),
+        };
+        self.leave_undone(phase, &words, fault, out);
+    }
+
+    fn unremoved(&self) -> String {
+        let at = self.memory.guard.fires().map_or(String::new(), |at| format!(" at {}", at.time_of_day()));
+        format!("the dead-man's switch stays armed, and gives all traffic to the stable slot{at}")
+    }
+
+    /// At the end: what is still not as it was, and not told yet.
+    pub(super) fn tell_left(&self, out: &mut Reaction) {
+        let Guard { marked, touched, switch, abandoned, .. } = &self.memory.guard;
+        let left = [
+            (switch.there && !abandoned.switch, self.unremoved()),
+            (*touched && !abandoned.scaling, UNFREED.to_owned()),
+            (*marked && !abandoned.beacon, unmarked(Beacon::Absent).to_owned()),
+        ];
+        let told = left.into_iter().filter(|(is_left, _)| *is_left);
+        out.notices.extend(told.map(|(_, what)| Notice::LeftUndone { what }));
+    }
+}
+
+const UNFREED: &str = "autoscaling stays held: no scale-in, no scheduled scaling";
+
+/// What is missing when a beacon could not be written.
+fn unmarked(beacon: Beacon) -> &'static str {
+    match beacon {
+        Beacon::Active => "the rule carries no beacon: a rollback that finds only the rule knows less",
+        Beacon::Aborting => "the rule's beacon does not say that the rollout goes back",
+        Beacon::Committed => "the rule's beacon does not say that the rollout is committed",
+        Beacon::Absent => "the rule keeps its tidegate tags",
+    }
+}
+
+fn is_for_good(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::Missing | FaultKind::Denied | FaultKind::Permanent)
+}
