@@ -139,7 +139,8 @@ impl World {
             settled: true,
             ..Capacity::default()
         };
-        let stable = Capacity { healthy: plan.before.stable_desired, ..candidate.clone() };
+        let task_definition = plan.before.stable_task_definition.clone();
+        let stable = Capacity { healthy: plan.before.stable_desired, task_definition, ..candidate.clone() };
         Observation {
             rule: Some(self.rule(plan)),
             fleet: look.fleet.then_some(Fleet { stable, candidate }),

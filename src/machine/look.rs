@@ -86,9 +86,7 @@ impl Machine {
         self.memory.looks += 1;
         let pace = self.pace();
         let every = FLEET_EVERY.as_secs() / pace.as_secs().max(1);
-        let fleet = self.memory.looks.is_multiple_of(every)
-            || self.memory.short_since.is_some()
-            || self.memory.drifted_since.is_some();
+        let fleet = self.memory.looks.is_multiple_of(every) || self.is_in_doubt();
         self.ask_after(pace, Effect::Look(self.view(fleet, None)));
     }
 

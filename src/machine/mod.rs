@@ -17,13 +17,14 @@ mod ramp;
 mod retire;
 mod retreat;
 mod shift;
+mod slots;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
-pub use notice::{Notice, Outcome, Progress, Reason};
+pub use notice::{Foreign, Notice, Outcome, Progress, Reason};
 pub use state::{ATTEMPTS, FAST_POLL, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
 
 use std::time::Duration;
@@ -229,7 +230,8 @@ impl Machine {
         }
         self.memory.step_since = now;
         self.memory.short_since = None;
-        self.memory.drifted_since = None;
+        self.memory.stable_drifts = 0;
+        self.memory.candidate_drifts = 0;
         self.memory.verdicts.fill(None);
     }
 

@@ -106,11 +106,13 @@ pub enum Notice {
         /// Why it means nothing.
         why: String,
     },
-    /// Somebody else wrote the rule.
+    /// Somebody else wrote the rule, or deployed to a slot.
     ForeignWrite {
+        /// What they wrote.
+        to: Foreign,
         /// What was found.
         found: String,
-        /// What should have been there: the candidate's share.
+        /// The candidate's share, which the rule should say.
         expected: Share,
     },
     /// The world refused something; the rollout copes with it.
@@ -153,6 +155,15 @@ pub enum Notice {
     },
     /// It is over.
     Finished(Outcome),
+}
+
+/// What somebody else can write while a rollout runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// The listener rule.
+    Rule,
+    /// The service of a slot.
+    Service(Role),
 }
 
 /// How a rollout ended.
@@ -204,7 +215,7 @@ pub enum Reason {
     },
     /// The runner was told to stop.
     Signal(String),
-    /// Somebody else wrote the rule.
+    /// Somebody else wrote the rule, or deployed to a slot.
     ForeignWrite {
         /// What was found.
         found: String,

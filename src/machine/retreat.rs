@@ -1,7 +1,7 @@
 //! The way back: traffic first, everything else after. Monotone and idempotent; every wait is bounded.
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
-use super::notice::{Notice, Outcome, Reason};
+use super::notice::{Foreign, Notice, Outcome, Reason};
 use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
@@ -304,7 +304,7 @@ impl Machine {
             return true;
         }
         self.memory.overwritten += 1;
-        out.notices.push(Notice::ForeignWrite { found: rule.text.clone(), expected: Share::NONE });
+        out.notices.push(Notice::ForeignWrite { to: Foreign::Rule, found: rule.text.clone(), expected: Share::NONE });
         let too_often = self.memory.overwritten > REASSERTIONS;
         if too_often {
             self.strand(format!("somebody else keeps writing the rule: {}", rule.text), out);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::effect::{Effect, Issued, Observation, Route, Stickiness};
-use super::notice::Notice;
+use super::notice::{Foreign, Notice};
 use super::state::{BRISK_POLL, FRESH, RETRY, Stage, State};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
@@ -39,7 +39,8 @@ impl Machine {
             self.look_again(if seen.faults.is_empty() { RETRY } else { patience });
             return false;
         };
-        if let Some(lacking) = self.lacking(share, &fleet.candidate) {
+        let lacking = self.lacking(share, &fleet.candidate).or_else(|| self.stable_objects(&fleet.stable));
+        if let Some(lacking) = lacking {
             self.wait_for(lacking, out);
             self.look_again(patience);
             return false;
@@ -88,7 +89,7 @@ impl Machine {
         if self.recognise(seen) || self.may_be_stale(seen) {
             return self.look_again(RETRY);
         }
-        self.foreign(seen.text.clone(), out);
+        self.foreign(Foreign::Rule, seen.text.clone(), out);
         self.keep_looking();
     }
 

@@ -26,6 +26,9 @@ pub(super) const STALE_WITHIN: Duration = Duration::from_secs(60);
 pub const FRESH: Duration = Duration::from_secs(10);
 /// How long the candidate may have fewer healthy targets than its share needs.
 pub(super) const SHORT_WITHIN: Duration = Duration::from_secs(45);
+/// In how many looks in a row a service must run something else before that is somebody else's deployment: one
+/// read may be old.
+pub(super) const DRIFTS: u32 = 2;
 /// How often a foreign write is answered with ours while going back, before a person is called.
 pub const REASSERTIONS: u32 = 5;
 /// How often something is tried that does not touch the traffic, or that is refused for good.
@@ -186,6 +189,8 @@ pub(super) enum Cause {
     Breach,
     /// Somebody else's write, which is not written over.
     ForeignWrite,
+    /// Neither slot has the tasks its share needs. Breaches still count.
+    Capacity,
 }
 
 /// What a rollout remembers beside its state.
@@ -230,7 +235,9 @@ pub(super) struct Memory {
     pub(super) paused: Option<Paused>,
     pub(super) blind_since: Option<Timestamp>,
     pub(super) short_since: Option<Timestamp>,
-    pub(super) drifted_since: Option<Timestamp>,
+    /// In how many looks in a row each slot's service ran something else than it should.
+    pub(super) stable_drifts: u32,
+    pub(super) candidate_drifts: u32,
     pub(super) told_fault: Option<Fault>,
     pub(super) told_waiting: Option<String>,
     pub(super) looks: u64,
@@ -275,7 +282,8 @@ impl Memory {
             paused: None,
             blind_since: None,
             short_since: None,
-            drifted_since: None,
+            stable_drifts: 0,
+            candidate_drifts: 0,
             told_fault: None,
             told_waiting: None,
             looks: 0,

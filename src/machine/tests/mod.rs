@@ -5,6 +5,7 @@ mod forward;
 mod outer;
 mod people;
 mod ramp;
+mod slots;
 
 use std::time::Duration;
 
