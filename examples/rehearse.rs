@@ -143,6 +143,7 @@ impl World {
         let stable = Capacity { healthy: plan.before.stable_desired, task_definition, ..candidate.clone() };
         Observation {
             rule: Some(self.rule(plan)),
+            stable: look.glance.map(|_| stable.healthy),
             fleet: look.fleet.then_some(Fleet { stable, candidate }),
             readings: look.gates.iter().map(|gate| (*gate, self.counted(look.since, now))).collect(),
             requests: look.quiet.map(|_| 0),

@@ -107,6 +107,9 @@ impl<C: Cloud, T: TapeWriter, R: Report> Engine<C, T, R> {
         let mut next = Inbound::from(first);
         for _ in 0..TURN_LIMIT {
             let reaction = desk.turn(next)?;
+            if desk.machine.is_draining() {
+                cloud.make_way();
+            }
             if let Some(ending) = desk.ending(&reaction) {
                 land(&mut flight).await;
                 return Ok(ending);

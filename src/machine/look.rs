@@ -29,7 +29,7 @@ impl Machine {
         let recent = if series { self.series_from().min(counted) } else { counted };
         let since = self.memory.exposed.unwrap_or_default().max(self.memory.judged_from).max(recent);
         let observed = fleet && forward && self.memory.exposed.is_some() && !self.plan.gates.iter().any(is_counting);
-        Look { rule: true, fleet, gates, since, counted, observed, quiet }
+        Look { rule: true, fleet, gates, since, counted, observed, quiet, glance: None }
     }
 
     /// Whether a look asks for this gate's reading.

@@ -8,6 +8,7 @@ mod effect;
 mod event;
 mod examine;
 mod forward;
+mod glance;
 mod hold;
 mod look;
 mod notice;
@@ -25,7 +26,7 @@ mod tests;
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
 pub use notice::{Foreign, Notice, Outcome, Progress, Reason};
-pub use state::{ATTEMPTS, FAST_POLL, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
+pub use state::{ATTEMPTS, FAST_POLL, FRESH, GLANCE_WITHIN, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
 
 use std::time::Duration;
 
@@ -121,6 +122,11 @@ impl Machine {
     /// Whether it is on its way back.
     pub fn is_retreating(&self) -> bool {
         matches!(self.state, State::Draining { .. } | State::Retreat { .. })
+    }
+
+    /// Whether a write in flight is all that keeps it from going back.
+    pub fn is_draining(&self) -> bool {
+        matches!(self.state, State::Draining { .. })
     }
 
     fn start(&mut self, by: String, out: &mut Reaction) {
@@ -295,9 +301,11 @@ impl Machine {
 
     /// Nobody knows what a write did: a route may still land.
     fn unsettle(&mut self, issued: &Issued) {
-        if let Effect::Route(route) = &issued.effect {
-            self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
+        let Effect::Route(route) = &issued.effect else { return };
+        if self.is_retreating() && route.share == crate::traffic::Share::NONE {
+            return self.outlive(issued.at);
         }
+        self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
     }
 
     fn has_pending_write(&self) -> bool {

@@ -19,6 +19,7 @@ written! {
         Registered(arn: String),
         Scaled,
         Routed(seen: RuleSeen),
+        Unsettled(seen: RuleSeen),
         Foreign(seen: RuleSeen),
         Seen(observation: Box<Observation>),
         Probed(reading: ProbeReading),
@@ -29,6 +30,7 @@ written! {
     struct Observation = machine::Observation {
         rule: Option<RuleSeen>,
         fleet: Option<Fleet>,
+        stable: Option<u32>,
         readings: Vec<(usize, Reading)>,
         requests: Option<u64>,
         observed: Option<Permille>,

@@ -2,6 +2,7 @@
 
 mod back;
 mod forward;
+mod glance;
 mod outer;
 mod people;
 mod ramp;
@@ -304,6 +305,7 @@ impl Run {
         Observation {
             rule: self.rule_fault.is_none().then(|| self.rule()),
             fleet: look.fleet.then(|| Fleet { stable: self.stable.clone(), candidate: self.candidate.clone() }),
+            stable: look.glance.map(|_| self.stable.healthy),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),
             requests: look.quiet.map(|role| u64::from(requests(role).permille())),
             observed: None,
