@@ -37,7 +37,7 @@ impl AlbDriver {
     pub(super) async fn write_scale(&self, role: Role, count: u32, definition: Option<&str>) -> Result<(), Fault> {
         let service = self.target.place(role).service.as_str();
         let anew = match definition {
-            Some(definition) => self.has_old_failures(service, definition).await?,
+            Some(definition) => self.unless_way("UpdateService", self.has_old_failures(service, definition)).await?,
             None => false,
         };
         let update = ecs::Update { count, task_definition: definition, anew };

@@ -1,11 +1,13 @@
 //! The driver against AWS as a function: what is sent, how often, and what comes of each answer.
 
+mod back;
 mod burn;
 mod containers;
 mod counts;
 mod readings;
 mod route;
 mod survey;
+mod way;
 
 use serde_json::json;
 
