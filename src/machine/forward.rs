@@ -97,7 +97,7 @@ impl Machine {
                 self.pass_unless_paused(out);
             }
             Answer::Scaled => self.scaled(out),
-            Answer::Routed(seen) => self.routed(issued, &seen, out),
+            Answer::Routed(seen) | Answer::Unsettled(seen) => self.routed(issued, &seen, out),
             Answer::Foreign(seen) => self.found_foreign(&seen, out),
             Answer::Probed(reading) => self.probed(step, &reading, out),
             Answer::Counted(served) => {

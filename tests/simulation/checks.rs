@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
-use tidegate::fleet::Role;
+use tidegate::fleet::{Fleet, Role};
 use tidegate::gate::{Check, Reading};
 use tidegate::machine::{Answer, Effect, Event, FRESH, Issued, Machine, Notice, Outcome, Route};
 use tidegate::plan::{Action, Plan, QUIET_PERIODS, Step};
 use tidegate::traffic::Share;
 
 use super::mishaps::Candidate;
-use super::world::{FULL, World};
+use super::world::{BEFORE, FULL, World};
 
 /// How long a foreign write may be unseen: a slow answer to an old read.
 const UNSEEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// What was seen so far.
 pub struct Checks {
-    /// When the last fleet was asked for, and the candidate's healthy targets in it.
-    fleet: Option<(Timestamp, u32)>,
+    /// When the last fleet was asked for, and what it showed.
+    fleet: Option<(Timestamp, Fleet)>,
     retreating: bool,
     committed: bool,
     /// The newest metric point seen, and the start of the step it was seen in.
@@ -51,7 +51,7 @@ impl Checks {
     pub fn answered(&mut self, issued: &Issued, answer: &Answer) {
         let Answer::Seen(seen) = answer else { return };
         if let Some(fleet) = &seen.fleet {
-            self.fleet = Some((issued.at, fleet.candidate.healthy));
+            self.fleet = Some((issued.at, fleet.clone()));
         }
         for (_, reading) in &seen.readings {
             match reading {
@@ -75,7 +75,7 @@ impl Checks {
         }
         match &issued.effect {
             Effect::Route(route) if route.share > Share::NONE => {
-                self.weight_is_given(issued, route.share);
+                self.weight_is_given(issued, route);
                 Self::ramp_is_kept(route, machine);
             }
             Effect::Scale { role, count, .. } if *count < world.tasks(*role).desired => {
@@ -86,11 +86,16 @@ impl Checks {
     }
 
     /// Weight only to a slot with enough healthy targets, read at most 10 s ago, and never once going back.
-    fn weight_is_given(&self, issued: &Issued, share: Share) {
+    fn weight_is_given(&self, issued: &Issued, route: &Route) {
         assert!(!self.retreating, "forward while going back");
-        let (asked, healthy) = self.fleet.expect("weight is given on a read");
-        assert!(issued.at.since(asked) <= FRESH, "weight is given on an old read");
+        let (asked, fleet) = self.fleet.as_ref().expect("weight is given on a read");
+        assert!(issued.at.since(*asked) <= FRESH, "weight is given on an old read");
+        let (share, healthy) = (route.share, fleet.candidate.healthy);
         assert!(healthy >= share.need(FULL), "weight {share} is given to {healthy} healthy targets");
+        let (stays, healthy) = (route.expected.expect("forward expects a share").rest(), fleet.stable.healthy);
+        assert!(healthy >= stays.need(FULL), "weight is given while {healthy} stable targets carry {stays}");
+        let runs = &fleet.stable.task_definition;
+        assert_eq!(runs, BEFORE, "weight is given while the stable slot runs what somebody else deployed");
     }
 
     /// A ramp only raises, and not above its ceiling.
@@ -141,6 +146,9 @@ impl Checks {
 
     /// It is over: the world must be as the outcome says, and stay so.
     pub fn end(outcome: &Outcome, world: &mut World, tape: &[(Timestamp, Event)], live: &Machine) {
+        if !matches!(outcome, Outcome::Stranded { .. }) {
+            assert!(world.late.is_empty(), "a write of ours lands after the end: {:?}", world.late);
+        }
         let later = world.now + Duration::from_secs(120);
         world.advance(later);
         match outcome {

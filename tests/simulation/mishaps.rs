@@ -49,6 +49,12 @@ pub struct Mishaps {
     pub foreign_writes: u32,
     /// Probability that a minute's metrics are missing.
     pub silence: f64,
+    /// Probability that a write of the way back is sent more than once, and once more arrives later.
+    pub write_again: f64,
+    /// How many times somebody else deploys to the stable slot.
+    pub deployments: u32,
+    /// Probability, at each look, that the stable slot loses some tasks or gets them back.
+    pub stable_ails: f64,
 }
 
 impl Mishaps {
@@ -61,7 +67,7 @@ impl Mishaps {
         let (word, signal) = (maybe(0.3, 0.01), maybe(0.1, 0.01));
         let kinds =
             [Candidate::Healthy, Candidate::Failing, Candidate::NeverHealthy, Candidate::Crashing, Candidate::Sick];
-        Self {
+        let mishaps = Self {
             candidate: die.one_of(&kinds),
             read_fails,
             read_is_stale,
@@ -76,7 +82,11 @@ impl Mishaps {
             signal,
             foreign_writes: u32::from(die.chance(0.1)),
             silence,
-        }
+            ..Self::none(Candidate::Healthy)
+        };
+        let write_again = if die.chance(0.4) { 0.3 } else { 0.0 };
+        let stable_ails = if die.chance(0.1) { 0.05 } else { 0.0 };
+        Self { write_again, stable_ails, deployments: u32::from(die.chance(0.1)), ..mishaps }
     }
 
     /// Nothing goes wrong, and the release is good.
@@ -96,6 +106,9 @@ impl Mishaps {
             signal: 0.0,
             foreign_writes: 0,
             silence: 0.0,
+            write_again: 0.0,
+            deployments: 0,
+            stable_ails: 0.0,
         }
     }
 }

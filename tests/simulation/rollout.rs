@@ -74,6 +74,10 @@ impl Runner<'_> {
             let share = self.die.one_of(&[some, Share::NONE]);
             self.world.meddle(share);
         }
+        if self.world.mishaps.deployments > 0 && self.die.chance(0.02) {
+            self.world.mishaps.deployments -= 1;
+            self.world.deploy();
+        }
         if self.die.chance(self.world.mishaps.word) {
             let word = self.die.one_of(&[Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Continue]);
             return self.take(Event::Told { word, by: "ann".into(), reason: None });

@@ -94,3 +94,28 @@ fn a_runner_told_to_stop_leaves_no_write_that_could_land_behind_it() {
         );
     }
 }
+
+#[test]
+fn no_weight_is_given_once_somebody_else_deployed_to_the_stable_slot() {
+    let (mut seen, mut noticed) = (0, 0);
+    for seed in 0..300 {
+        let mishaps = Mishaps { deployments: 1, ..Mishaps::none(Candidate::Healthy) };
+        let ended = run(&canary(&[5.0, 50.0]), mishaps, &mut Die::new(seed));
+        let Some(deployed) = ended.world.deployed else { continue };
+        let given: Vec<_> =
+            ended.world.shares.iter().filter(|(at, share)| *at > deployed && *share > Share::NONE).collect();
+        assert!(given.is_empty(), "seed {seed}: {given:?} after {deployed}");
+        seen += 1;
+        noticed += u32::from(matches!(ended.outcome, Outcome::RolledBack(Reason::ForeignWrite { .. })));
+    }
+    assert!(seen > 200 && noticed > seen / 2, "{noticed} noticed of {seen}");
+}
+
+#[test]
+fn a_write_of_the_way_back_that_arrives_twice_arrives_before_the_end() {
+    for seed in 0..300 {
+        let mishaps = Mishaps { write_again: 0.7, signal: 0.03, ..Mishaps::none(Candidate::Failing) };
+        let ended = run(&canary(&[5.0, 50.0]), mishaps, &mut Die::new(seed));
+        assert!(matches!(ended.outcome, Outcome::RolledBack(_)), "seed {seed}: {:?}", ended.outcome);
+    }
+}

@@ -17,6 +17,7 @@ use super::traffic;
 
 pub const RELEASE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:2";
 pub const BEFORE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:1";
+pub const THEIRS: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:9";
 pub const FULL: u32 = 4;
 /// The least time a task takes to be healthy.
 const START_UP: Duration = Duration::from_secs(20);
@@ -43,11 +44,13 @@ pub struct World {
     pub candidate: Tasks,
     /// Every share the rule ever had, and since when.
     pub shares: Vec<(Timestamp, Share)>,
-    /// Writes that will land later.
+    /// Writes of ours that will land later.
     pub late: Vec<(Timestamp, Share)>,
     /// Whether somebody else ever wrote the rule, and whether theirs is the last word.
     pub foreign: bool,
     pub foreign_rules: bool,
+    /// Since when the stable slot runs what somebody else deployed.
+    pub deployed: Option<Timestamp>,
     pub requests_to_nobody: u64,
     /// What the looks' gates are.
     pub gates: Vec<Gate>,
@@ -72,6 +75,7 @@ impl World {
             late: Vec::new(),
             foreign: false,
             foreign_rules: false,
+            deployed: None,
             requests_to_nobody: 0,
             rate: traffic::rate(&gates),
             gates,
@@ -107,6 +111,12 @@ impl World {
         self.foreign = true;
         self.foreign_rules = true;
         self.set_share(self.now, share);
+    }
+
+    /// Somebody else deploys to the stable slot.
+    pub fn deploy(&mut self) {
+        THEIRS.clone_into(&mut self.stable.task_definition);
+        self.deployed = Some(self.now);
     }
 
     pub fn set_share(&mut self, at: Timestamp, share: Share) {
@@ -175,7 +185,21 @@ impl World {
             return fault(FaultKind::Unknown, "timed out");
         }
         let answer = self.apply(effect);
+        let answer = self.again(answer, effect, die);
         if die.chance(self.mishaps.answer_lost) { fault(FaultKind::Unknown, "connection closed") } else { answer }
+    }
+
+    /// A write of the way back is sent again while no answer comes: another attempt may land later, which the
+    /// answer tells.
+    fn again(&mut self, answer: Answer, effect: &Effect, die: &mut Die) -> Answer {
+        let back = matches!(effect, Effect::Route(route) if route.expected.is_none());
+        match answer {
+            Answer::Routed(seen) if back && die.chance(self.mishaps.write_again) => {
+                self.late.push((self.now + die.span(Duration::from_secs(1), LATE), Share::NONE));
+                Answer::Unsettled(seen)
+            }
+            answer => answer,
+        }
     }
 
     /// A write takes effect.
@@ -231,6 +255,9 @@ impl World {
         if self.mishaps.candidate == Candidate::Sick && self.share() > Share::NONE && die.chance(0.05) {
             self.candidate.lost = (self.candidate.lost + 1).min(FULL);
         }
+        if die.chance(self.mishaps.stable_ails) {
+            self.stable.lost = u32::try_from(die.between(0, 2)).unwrap_or_default();
+        }
         let age = if die.chance(self.mishaps.read_is_stale) {
             Duration::from_secs(die.between(1, 8))
         } else {
@@ -244,6 +271,7 @@ impl World {
         Observation {
             rule: Some(self.rule_at(self.now.before(age))),
             fleet: look.fleet.then(|| self.fleet()),
+            stable: look.glance.filter(|_| !die.chance(self.mishaps.read_fails)).map(|_| self.healthy(Role::Stable)),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look, die))).collect(),
             requests: quiet,
             observed: None,

@@ -2,10 +2,12 @@
 
 mod back;
 mod forward;
+mod glance;
 mod guard;
 mod outer;
 mod people;
 mod ramp;
+mod slots;
 
 use std::time::Duration;
 
@@ -352,6 +354,7 @@ impl Run {
         Observation {
             rule: self.rule_fault.is_none().then(|| self.rule()),
             fleet: look.fleet.then(|| Fleet { stable: self.stable.clone(), candidate: self.candidate.clone() }),
+            stable: look.glance.map(|_| self.stable.healthy),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),
             requests: look.quiet.map(|role| u64::from(requests(role).permille())),
             observed: None,
