@@ -25,6 +25,8 @@ pub struct Checks {
     newest_point: Option<Timestamp>,
     holds: Vec<bool>,
     step_began: Timestamp,
+    /// Whether the dead-man's switch was ever known to be armed.
+    armed: bool,
 }
 
 impl Checks {
@@ -44,11 +46,13 @@ impl Checks {
             newest_point: None,
             holds,
             step_began: Timestamp::default(),
+            armed: false,
         }
     }
 
     /// An answer is on its way to the machine.
     pub fn answered(&mut self, issued: &Issued, answer: &Answer) {
+        self.armed |= *answer == Answer::Armed;
         let Answer::Seen(seen) = answer else { return };
         if let Some(fleet) = &seen.fleet {
             self.fleet = Some((issued.at, fleet.candidate.healthy));
@@ -76,6 +80,7 @@ impl Checks {
         match &issued.effect {
             Effect::Route(route) if route.share > Share::NONE => {
                 self.weight_is_given(issued, route.share);
+                self.weight_is_guarded(machine.plan(), world);
                 Self::ramp_is_kept(route, machine);
             }
             Effect::Scale { role, count, .. } if *count < world.tasks(*role).desired => {
@@ -91,6 +96,14 @@ impl Checks {
         let (asked, healthy) = self.fleet.expect("weight is given on a read");
         assert!(issued.at.since(asked) <= FRESH, "weight is given on an old read");
         assert!(healthy >= share.need(FULL), "weight {share} is given to {healthy} healthy targets");
+    }
+
+    /// A plan with a switch gives weight only with one that is known to be armed, and never after it fired.
+    fn weight_is_guarded(&self, plan: &Plan, world: &World) {
+        if plan.dead_man.is_some() {
+            assert!(self.armed, "weight is given without a switch");
+            world.guard.is_armed(world.now);
+        }
     }
 
     /// A ramp only raises, and not above its ceiling.
@@ -116,6 +129,8 @@ impl Checks {
             Role::Stable => share.rest() > Share::NONE,
             Role::Candidate => *share > Share::NONE,
         });
+        let switch = role == Role::Stable && world.guard.may_give_back();
+        assert!(!switch, "the stable slot is taken tasks from, which the switch could give weight");
         assert!(!could_land, "capacity is taken from the {role} slot, which a late write could give weight");
     }
 
@@ -141,11 +156,12 @@ impl Checks {
 
     /// It is over: the world must be as the outcome says, and stay so.
     pub fn end(outcome: &Outcome, world: &mut World, tape: &[(Timestamp, Event)], live: &Machine) {
-        let later = world.now + Duration::from_secs(120);
+        let later = world.now + Duration::from_secs(300);
         world.advance(later);
         match outcome {
             Outcome::Promoted => {
                 assert!(world.foreign || world.share() == Share::ALL, "promoted at {}", world.share());
+                assert!(!world.guard.gave_back, "promoted although the switch had fired");
                 assert_ne!(world.mishaps.candidate, Candidate::Failing, "a failing release was promoted");
             }
             Outcome::RolledBack(_) => {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::die::Die;
+use super::guard::Denied;
 
 /// How the new release behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,10 @@ pub struct Mishaps {
     pub foreign_writes: u32,
     /// Probability that a minute's metrics are missing.
     pub silence: f64,
+    /// What is not allowed of what keeps the way back open.
+    pub denied: Option<Denied>,
+    /// How long after its time the dead-man's switch writes.
+    pub fires_after: Duration,
 }
 
 impl Mishaps {
@@ -71,11 +76,13 @@ impl Mishaps {
             write_lost,
             latency: Duration::from_secs(die.one_of(&[0, 1, 3, 9])),
             crash,
-            outage: Duration::from_secs(die.one_of(&[1, 20, 600])),
+            outage: Duration::from_secs(die.one_of(&[1, 20, 600, 2400])),
             word,
             signal,
             foreign_writes: u32::from(die.chance(0.1)),
             silence,
+            denied: Denied::throw(die),
+            fires_after: Duration::from_secs(die.one_of(&[0, 30, 59, 170])),
         }
     }
 
@@ -96,6 +103,8 @@ impl Mishaps {
             signal: 0.0,
             foreign_writes: 0,
             silence: 0.0,
+            denied: None,
+            fires_after: Duration::from_secs(30),
         }
     }
 }
