@@ -25,6 +25,8 @@ pub struct Checks {
     newest_point: Option<Timestamp>,
     holds: Vec<bool>,
     step_began: Timestamp,
+    /// Whether the dead-man's switch was ever known to be armed.
+    armed: bool,
 }
 
 impl Checks {
@@ -44,11 +46,13 @@ impl Checks {
             newest_point: None,
             holds,
             step_began: Timestamp::default(),
+            armed: false,
         }
     }
 
     /// An answer is on its way to the machine.
     pub fn answered(&mut self, issued: &Issued, answer: &Answer) {
+        self.armed |= *answer == Answer::Armed;
         let Answer::Seen(seen) = answer else { return };
         if let Some(fleet) = &seen.fleet {
             self.fleet = Some((issued.at, fleet.clone()));
@@ -76,6 +80,7 @@ impl Checks {
         match &issued.effect {
             Effect::Route(route) if route.share > Share::NONE => {
                 self.weight_is_given(issued, route);
+                self.weight_is_guarded(machine.plan(), world);
                 Self::ramp_is_kept(route, machine);
             }
             Effect::Scale { role, count, .. } if *count < world.tasks(*role).desired => {
@@ -96,6 +101,14 @@ impl Checks {
         assert!(healthy >= stays.need(FULL), "weight is given while {healthy} stable targets carry {stays}");
         let runs = &fleet.stable.task_definition;
         assert_eq!(runs, BEFORE, "weight is given while the stable slot runs what somebody else deployed");
+    }
+
+    /// A plan with a switch gives weight only with one that is known to be armed, and never after it fired.
+    fn weight_is_guarded(&self, plan: &Plan, world: &World) {
+        if plan.dead_man.is_some() {
+            assert!(self.armed, "weight is given without a switch");
+            world.guard.is_armed(world.now);
+        }
     }
 
     /// A ramp only raises, and not above its ceiling.
@@ -121,6 +134,8 @@ impl Checks {
             Role::Stable => share.rest() > Share::NONE,
             Role::Candidate => *share > Share::NONE,
         });
+        let switch = role == Role::Stable && world.guard.may_give_back();
+        assert!(!switch, "the stable slot is taken tasks from, which the switch could give weight");
         assert!(!could_land, "capacity is taken from the {role} slot, which a late write could give weight");
     }
 
@@ -149,11 +164,12 @@ impl Checks {
         if !matches!(outcome, Outcome::Stranded { .. }) {
             assert!(world.late.is_empty(), "a write of ours lands after the end: {:?}", world.late);
         }
-        let later = world.now + Duration::from_secs(120);
+        let later = world.now + Duration::from_secs(300);
         world.advance(later);
         match outcome {
             Outcome::Promoted => {
                 assert!(world.foreign || world.share() == Share::ALL, "promoted at {}", world.share());
+                assert!(!world.guard.gave_back, "promoted although the switch had fired");
                 assert_ne!(world.mishaps.candidate, Candidate::Failing, "a failing release was promoted");
             }
             Outcome::RolledBack(_) => {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::die::Die;
+use super::guard::Denied;
 
 /// How the new release behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,10 @@ pub struct Mishaps {
     pub deployments: u32,
     /// Probability, at each look, that the stable slot loses some tasks or gets them back.
     pub stable_ails: f64,
+    /// What is not allowed of what keeps the way back open.
+    pub denied: Option<Denied>,
+    /// How long after its time the dead-man's switch writes.
+    pub fires_after: Duration,
 }
 
 impl Mishaps {
@@ -77,11 +82,13 @@ impl Mishaps {
             write_lost,
             latency: Duration::from_secs(die.one_of(&[0, 1, 3, 9])),
             crash,
-            outage: Duration::from_secs(die.one_of(&[1, 20, 600])),
+            outage: Duration::from_secs(die.one_of(&[1, 20, 600, 2400])),
             word,
             signal,
             foreign_writes: u32::from(die.chance(0.1)),
             silence,
+            denied: Denied::throw(die),
+            fires_after: Duration::from_secs(die.one_of(&[0, 30, 59, 170])),
             ..Self::none(Candidate::Healthy)
         };
         let write_again = if die.chance(0.4) { 0.3 } else { 0.0 };
@@ -109,6 +116,8 @@ impl Mishaps {
             write_again: 0.0,
             deployments: 0,
             stable_ails: 0.0,
+            denied: None,
+            fires_after: Duration::from_secs(30),
         }
     }
 }

@@ -7,7 +7,7 @@ use tidegate::traffic::Share;
 
 use super::die::Die;
 use super::mishaps::{Candidate, Mishaps};
-use super::plans::canary;
+use super::plans::{canary, guarded};
 use super::rollout::{Ended, run};
 
 fn ended(mishaps: Mishaps) -> Ended {
@@ -118,4 +118,22 @@ fn a_write_of_the_way_back_that_arrives_twice_arrives_before_the_end() {
         let ended = run(&canary(&[5.0, 50.0]), mishaps, &mut Die::new(seed));
         assert!(matches!(ended.outcome, Outcome::RolledBack(_)), "seed {seed}: {:?}", ended.outcome);
     }
+}
+
+#[test]
+fn a_runner_that_is_dead_for_long_loses_its_traffic_to_the_switch_and_goes_back() {
+    let mut fired = 0;
+    for seed in 0..300 {
+        let mut die = Die::new(seed);
+        let plan = guarded(canary(&[5.0, 50.0]), &mut die);
+        let outage = Duration::from_secs(900);
+        let mishaps = Mishaps { crash: 0.02, outage, ..Mishaps::none(Candidate::Healthy) };
+        let ended = run(&plan, mishaps, &mut die);
+        if ended.world.guard.gave_back {
+            fired += 1;
+            let reason = format!("{:?}", ended.outcome);
+            assert!(matches!(ended.outcome, Outcome::RolledBack(Reason::DeadMan { .. })), "seed {seed}: {reason}");
+        }
+    }
+    assert!(fired > 30, "the switch fired in {fired} of 300 rollouts");
 }

@@ -8,10 +8,11 @@ use tidegate::fault::{Fault, FaultKind};
 use tidegate::fleet::{Capacity, Fleet, Role, RuleSeen, Served, Stopped};
 use tidegate::gate::{Gate, MetricReading, Point, ProbeReading, Reading};
 use tidegate::machine::{Answer, Effect, Look, Observation, Route};
-use tidegate::plan::QUIET_PERIODS;
+use tidegate::plan::{Plan, QUIET_PERIODS};
 use tidegate::traffic::Share;
 
 use super::die::Die;
+use super::guard::Guard;
 use super::mishaps::{Candidate, Mishaps};
 use super::traffic;
 
@@ -56,10 +57,13 @@ pub struct World {
     pub gates: Vec<Gate>,
     /// Requests a second to both slots.
     pub rate: f64,
+    /// What keeps the way back open.
+    pub guard: Guard,
 }
 
 impl World {
-    pub fn new(now: Timestamp, mishaps: Mishaps, gates: Vec<Gate>) -> Self {
+    pub fn new(now: Timestamp, mishaps: Mishaps, plan: &Plan) -> Self {
+        let gates = plan.gates.clone();
         let tasks = |desired, task_definition: &str| Tasks {
             desired,
             task_definition: task_definition.to_owned(),
@@ -78,6 +82,7 @@ impl World {
             deployed: None,
             requests_to_nobody: 0,
             rate: traffic::rate(&gates),
+            guard: Guard::new(plan),
             gates,
         }
     }
@@ -88,16 +93,22 @@ impl World {
 
     /// When the world next changes by itself.
     pub fn next_change(&self) -> Option<Timestamp> {
-        self.late.iter().map(|(at, _)| *at).min()
+        self.late.iter().map(|(at, _)| *at).chain(self.guard.next_change()).min()
     }
 
     /// Lets time pass, and what was due happen.
     pub fn advance(&mut self, to: Timestamp) {
         self.now = self.now.max(to);
         self.late.sort();
-        while let Some((at, share)) = self.late.first().copied().filter(|(at, _)| *at <= self.now) {
-            self.late.remove(0);
-            self.set_share(at, share);
+        while let Some(at) = self.next_change().filter(|at| *at <= self.now) {
+            if let Some((_, share)) = self.late.first().copied().filter(|(landed, _)| *landed == at) {
+                self.late.remove(0);
+                self.set_share(at, share);
+            } else if self.guard.happens(at) {
+                self.guard.gave_back |= self.share() > Share::NONE;
+                self.foreign_rules = false;
+                self.set_share(at, Share::NONE);
+            }
         }
         for role in [Role::Stable, Role::Candidate] {
             if !self.foreign_rules && self.gets(role) > Share::NONE && self.tasks(role).desired == 0 {
@@ -172,7 +183,13 @@ impl World {
 
     fn write(&mut self, effect: &Effect, die: &mut Die) -> Answer {
         let fault = |kind, words: &str| Answer::Failed(Fault::new(kind, "write", words));
+        if self.mishaps.denied.is_some_and(|denied| denied.forbids(effect)) {
+            return fault(FaultKind::Denied, "not allowed");
+        }
         if die.chance(self.mishaps.write_refused) {
+            if *effect == Effect::HoldScaling && die.chance(0.5) {
+                self.guard.hold_one();
+            }
             return fault(FaultKind::Transient, "throttled");
         }
         if die.chance(self.mishaps.write_lost) {
@@ -181,6 +198,8 @@ impl World {
         if die.chance(self.mishaps.write_late) {
             if let Effect::Route(route) = effect {
                 self.late.push((self.now + die.span(Duration::from_secs(1), LATE), route.share));
+            } else if effect.is_guard() {
+                self.guard.lands(self.now + die.span(Duration::from_secs(1), LATE), effect.clone());
             }
             return fault(FaultKind::Unknown, "timed out");
         }
@@ -221,6 +240,7 @@ impl World {
                 Answer::Scaled
             }
             Effect::Route(route) => self.route(route),
+            effect if effect.is_guard() => self.guard.apply(effect, self.now, self.mishaps.fires_after),
             _ => unreachable!("these are reads"),
         }
     }
@@ -230,13 +250,19 @@ impl World {
             return Answer::Foreign(self.rule_at(self.now));
         }
         self.set_share(self.now, route.share);
+        self.guard.stick(route.stickiness);
         self.foreign_rules = false;
         Answer::Routed(self.rule_at(self.now))
     }
 
     fn rule_at(&self, at: Timestamp) -> RuleSeen {
         let share = self.shares.iter().rev().find(|(since, _)| *since <= at).map_or(Share::NONE, |(_, share)| *share);
-        RuleSeen { share: Some(share), sticky: false, shape: "shape".into(), text: format!("candidate {share}") }
+        RuleSeen {
+            share: Some(share),
+            sticky: self.guard.sticky,
+            shape: "shape".into(),
+            text: format!("candidate {share}"),
+        }
     }
 
     fn read(&mut self, effect: &Effect, die: &mut Die) -> Answer {

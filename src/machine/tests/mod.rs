@@ -128,6 +128,7 @@ fn target() -> Target {
 }
 
 /// A rollout, and a world that does what it is asked until a test changes it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Run {
     machine: Machine,
     now: Timestamp,
