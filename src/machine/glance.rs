@@ -78,7 +78,7 @@ impl Machine {
     /// off, so it would undo the stickiness that is put back, take the weight from the next rollout on this rule,
     /// whose runner would think of a stranger, or undo what a person does to the rule once they are told that
     /// the rollout is over. So neither stickiness is put back nor the rollout ended before it can land no more:
-    /// an attempt is sent within 10 s of the order, ends within 5 s more, and gets as long again in AWS.
+    /// the last attempt is over 15 s after the order, and AWS gets as long again.
     pub(super) fn outlive(&mut self, asked: Timestamp) {
         let until = asked + WRITE_LANDS_WITHIN;
         match &mut self.memory.unsettled {

@@ -15,10 +15,10 @@ use crate::cloud::{RouteOrder, Routed};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::Role;
 
-/// How the write is sent: two a second is below what a rule's account takes (ModifyRule: 3 a second), and after ten
-/// seconds the last attempt has its own five before the order is fifteen seconds old, which is when the machine
-/// thinks that the call is over.
-const WRITES: Pace = Pace { every: Duration::from_millis(500), most: 4, lasts: Duration::from_secs(10) };
+/// How the write is sent: two a second is below what an account takes (ModifyRule: 3 a second). With the two seconds
+/// of the read before it and the five that an attempt may take, it is over when the order is fifteen seconds old,
+/// which is what the machine takes a call's time for.
+const WRITES: Pace = Pace { every: Duration::from_millis(500), most: 4, lasts: Duration::from_secs(8) };
 /// How a read before it is sent: so that of two the second is answered within a second and a half, where a call takes
 /// a second.
 const READS: Pace = Pace { every: Duration::from_millis(250), most: 3, lasts: Duration::from_secs(2) };
