@@ -1,7 +1,7 @@
 //! Everything a lab is made of, and the one loop that moves it through lab time.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::account::{Account, Names, TargetState};
@@ -10,7 +10,7 @@ use super::autoscaling;
 use super::balancer::{Balancer, health};
 use super::config::LabConfig;
 use super::ending::Ending;
-use super::fault::FaultKind;
+use super::fault::{ApiFault, FaultKind};
 use super::keys::Keys;
 use super::metrics::alarm;
 use super::metrics::store::Store;
@@ -54,6 +54,10 @@ pub(super) struct World {
     pub traffic: Arc<Traffic>,
     /// The control plane as it was, for stale reads; newest last.
     snapshots: Mutex<VecDeque<(u64, Arc<Account>)>>,
+    /// The trouble of the API, as it is dialled in now.
+    pub faults: RwLock<Vec<ApiFault>>,
+    /// How often each operation changed something.
+    pub writes: Mutex<BTreeMap<String, u64>>,
     /// The die for faults and pauses.
     pub die: Mutex<fastrand::Rng>,
     alarms_at: Mutex<u64>,
@@ -101,6 +105,8 @@ impl World {
             balancer: Arc::new(Balancer::new(&config, ending.clone())),
             traffic: Arc::new(Traffic::new(&config)),
             snapshots: Mutex::default(),
+            writes: Mutex::default(),
+            faults: RwLock::new(config.faults.clone()),
             die: Mutex::new(fastrand::Rng::with_seed(seed ^ 2)),
             alarms_at: Mutex::new(now),
             scaling_at: Mutex::new(now),
@@ -184,7 +190,7 @@ impl World {
     }
 
     fn remember(&self, account: &Account, now: u64) {
-        let faults = &self.config.faults;
+        let faults = self.faults.read().unwrap_or_else(PoisonError::into_inner);
         let is_wanted = faults.iter().any(|fault| matches!(fault.kind, FaultKind::StaleRead(_)));
         let mut snapshots = lock(&self.snapshots);
         let is_due = snapshots.back().is_none_or(|(at, _)| now >= at + SNAPSHOT_EVERY_MS);

@@ -28,7 +28,7 @@ mod wire_query;
 mod wire_rest;
 mod wire_s3;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -47,6 +47,8 @@ use super::world::{World, lock};
 
 /// The largest request that is read.
 const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
+/// How the names of operations begin that change nothing.
+const READS: [&str; 4] = ["Describe", "Get", "Head", "List"];
 /// A delay never holds an answer longer than this on the wall clock.
 const DELAY_LIMIT: Duration = Duration::from_secs(300);
 
@@ -104,13 +106,17 @@ async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<Answer
 async fn undergo(world: &World, asked: &Asked) -> Option<Result<Output, Refusal>> {
     let mishap = {
         let mut die = lock(&world.die);
-        fault::cast(&world.config.faults, asked.service.word(), &asked.operation, || die.f64())
+        let faults = world.faults.read().unwrap_or_else(PoisonError::into_inner);
+        fault::cast(&faults, asked.service.word(), &asked.operation, || die.f64())
     };
     if !mishap.delay.is_zero() {
         let delay = world.config.clock.wall(mishap.delay).min(DELAY_LIMIT);
         tokio::time::sleep(delay).await;
     }
     let outcome = perform(world, asked, &mishap);
+    if outcome.is_ok() && !READS.iter().any(|read| asked.operation.starts_with(read)) {
+        *lock(&world.writes).entry(asked.operation.clone()).or_default() += 1;
+    }
     (!mishap.lost).then_some(outcome)
 }
 
@@ -152,8 +158,7 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> Result<Output, Refu
         }
         _ => {}
     }
-    let reads = ["Describe", "Get", "List"];
-    let stale = mishap.stale.filter(|_| reads.iter().any(|r| asked.operation.starts_with(r)));
+    let stale = mishap.stale.filter(|_| READS.iter().any(|r| asked.operation.starts_with(r)));
     let read_at = now - stale.map_or(0, |age| age.as_millis() as u64).min(now);
     let past = stale.and_then(|_| world.as_it_was(read_at));
     let mut account = lock(&world.account);
