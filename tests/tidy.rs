@@ -516,6 +516,7 @@ fn no_text_speaks_of_where_it_was_written() {
     // AWS has some of its own.
     let known = [
         "role session",
+        "role-session-name",
         "sso session",
         "session token",
         "session name",

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::account::{Account, Rollout, ScalableTarget, Service, last};
+use super::account::{Account, Rollout, ScalableTarget, Service, ServiceStatus, last};
 use super::balancer::meter;
 use super::metrics::statistic::Statistic;
 use super::metrics::store::{Key, Store, Window};
@@ -40,9 +40,11 @@ pub(super) fn tick(account: &mut Account, store: &Store, now: u64) {
     }
 }
 
-fn service_of<'a>(account: &'a Account, resource: &str) -> Option<&'a Service> {
+/// Finds the service that a resource id names, if it is active.
+pub(super) fn service_of<'a>(account: &'a Account, resource: &str) -> Option<&'a Service> {
     let (cluster, name) = resource.strip_prefix("service/")?.split_once('/')?;
-    account.services.iter().find(|one| one.name == name && last(&one.cluster) == cluster)
+    let mut active = account.services.iter().filter(|one| one.status == ServiceStatus::Active);
+    active.find(|one| one.name == name && last(&one.cluster) == cluster)
 }
 
 /// What a policy wants; nothing when it tracks no requests or there is no data.

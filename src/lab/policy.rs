@@ -94,13 +94,15 @@ impl Statement {
             _ => return Err("Syntax errors in policy.".to_owned()),
         };
         let (actions, resources) = (one_or_more(of.get("Action")), one_or_more(of.get("Resource")));
-        if actions.is_empty() || resources.is_empty() {
+        let (Some(actions), Some(resources)) = (actions, resources) else {
             return Err("Policy statement must contain actions and resources.".to_owned());
-        }
+        };
         let mut conditions = Vec::new();
-        for (operator, keys) in members.get("Condition").and_then(Value::as_object).into_iter().flatten() {
-            for (key, values) in keys.as_object().into_iter().flatten() {
-                conditions.push(Condition::parse(operator, key, values)?);
+        if let Some(given) = members.get("Condition") {
+            for (operator, keys) in given.as_object().ok_or("Syntax errors in policy.")? {
+                for (key, values) in keys.as_object().ok_or("Syntax errors in policy.")? {
+                    conditions.push(Condition::parse(operator, key, values)?);
+                }
             }
         }
         Ok(Statement { allows, actions, resources, conditions })
@@ -124,7 +126,8 @@ impl Condition {
             let at = at.or_else(|| text.parse::<i64>().ok()?.checked_mul(1_000));
             at.and_then(|at| u64::try_from(at).ok()).ok_or_else(|| format!("{text} is not a date"))
         };
-        let moments = one_or_more(Some(values)).iter().map(moment).collect::<Result<Vec<u64>, String>>()?;
+        let values = one_or_more(Some(values)).ok_or("Syntax errors in policy.")?;
+        let moments = values.iter().map(moment).collect::<Result<Vec<u64>, String>>()?;
         Ok(Condition { side, moments })
     }
 
@@ -138,12 +141,12 @@ impl Condition {
     }
 }
 
-/// A text, or a list of them.
-fn one_or_more(of: Option<&Value>) -> Vec<String> {
-    match of {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
+/// A text, or a list of at least one; anything else among them is a mistake.
+fn one_or_more(of: Option<&Value>) -> Option<Vec<String>> {
+    match of? {
+        Value::String(one) => Some(vec![one.clone()]),
+        Value::Array(all) if !all.is_empty() => all.iter().map(|one| one.as_str().map(str::to_owned)).collect(),
+        _ => None,
     }
 }
 
@@ -212,6 +215,9 @@ mod tests {
         for (member, value) in [
             ("NotAction", json!("a:c")),
             ("Resource", json!([])),
+            ("Action", json!(["a:b", 1])),
+            ("Condition", json!("DateLessThan")),
+            ("Condition", json!({"DateLessThan": {"aws:CurrentTime": []}})),
             ("Condition", json!({"StringEquals": {"aws:ResourceTag/epoch": "1"}})),
             ("Condition", json!({"DateLessThan": {"aws:TokenIssueTime": "2026-01-01T00:00:00Z"}})),
             ("Condition", json!({"DateLessThan": {"aws:CurrentTime": "soon"}})),

@@ -1103,6 +1103,18 @@ class Cli(Case):
         code, answer = self.aws("ecs", "list-tasks", "--cluster", lab.cluster, "--service-name", lab.serving)
         self.assertTrue(answer["taskArns"], answer)
 
+    def test_the_cli_finds_schedules_scaling_and_roles(self):
+        code, answer = self.aws("scheduler", "get-schedule-group", "--name", "default")
+        self.assertEqual((code, answer["State"]), (0, "ACTIVE"), answer)
+        code, answer = self.aws("scheduler", "get-schedule", "--name", "nope")
+        self.assertIn("(ResourceNotFoundException)", answer)
+        scaling = ("application-autoscaling", "describe-scalable-targets", "--service-namespace", "ecs")
+        code, answer = self.aws(*scaling)
+        self.assertEqual((code, answer), (0, {"ScalableTargets": []}))
+        role = ("--role-arn", "arn:aws:iam::123456789012:role/cli", "--role-session-name", "cli")
+        code, answer = self.aws("sts", "assume-role", *role)
+        self.assertEqual((code, len(answer["Credentials"]["AccessKeyId"])), (0, 20), answer)
+
     def test_the_cli_puts_and_gets_objects(self):
         with tempfile.TemporaryDirectory() as folder:
             there, back = os.path.join(folder, "there"), os.path.join(folder, "back")

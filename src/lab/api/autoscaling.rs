@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
-use crate::lab::account::{ScalableTarget, ScalingPolicy, Suspended, hex_id, last, uuid};
+use crate::lab::account::{ScalableTarget, ScalingPolicy, Suspended, hex_id, uuid};
+use crate::lab::autoscaling::service_of;
 use crate::lab::value::{flag, number, seconds, text, texts, whole};
 
 /// How Application Auto Scaling pages its lists.
@@ -45,10 +46,7 @@ fn check_kind(input: &Value, operation: &str) -> Result<(), Refusal> {
 
 fn resource_of<'a>(call: &Call<'a>) -> Result<&'a str, Refusal> {
     let resource = text(call.input, "ResourceId").unwrap_or_default();
-    let named = resource.strip_prefix("service/").and_then(|rest| rest.split_once('/'));
-    let is_there = named.is_some_and(|(cluster, name)| {
-        call.account.services.iter().any(|one| one.name == name && last(&one.cluster) == cluster)
-    });
+    let is_there = service_of(call.account, resource).is_some();
     if is_there { Ok(resource) } else { Err(invalid(format!("ECS service doesn't exist: {resource}"))) }
 }
 
