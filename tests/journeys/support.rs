@@ -430,6 +430,11 @@ impl Lab {
         (took, took.mul_f64(speed))
     }
 
+    /// The ARN of the rule that rollouts move.
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+
     /// How often each operation changed something.
     pub fn writes(&self) -> Value {
         let mut writes = self.state()["writes"].clone();
