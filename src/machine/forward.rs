@@ -106,7 +106,12 @@ impl Machine {
                 self.finish(Outcome::Promoted, out);
             }
             Answer::Gone => self.switch_is_gone(out),
-            Answer::Marked | Answer::ScalingHeld | Answer::ScalingFreed | Answer::Armed | Answer::Disarmed => {
+            Answer::Marked
+            | Answer::ScalingHeld
+            | Answer::ScalingFreed
+            | Answer::Armed
+            | Answer::Disarmed
+            | Answer::Pledged => {
                 self.guarded(out);
             }
             Answer::Failed(fault) if issued.effect.is_guard() => self.guard_failed(issued, fault, out),
