@@ -124,7 +124,8 @@ impl Case<'_> {
         for runner in self.frozen.drain(..) {
             runner.signal("CONT");
             let ended = runner.end();
-            assert_eq!(ended.code, Some(14), "a runner that thawed: {ended}");
+            // One that was frozen with its last word on the tape has nothing left to do but to leave.
+            assert!(ended.code == Some(14) || ended.has("finished"), "a runner that thawed: {ended}");
         }
         assert_eq!(self.lab.writes(), before, "a runner that thawed wrote");
     }
