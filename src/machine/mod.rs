@@ -3,7 +3,7 @@
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
 //! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
 //! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `guard.rs`
-//! keeps it open.
+//! keeps it open; `locked.rs` is what happens when credentials end.
 
 mod effect;
 mod event;
@@ -11,6 +11,7 @@ mod examine;
 mod forward;
 mod guard;
 mod hold;
+mod locked;
 mod look;
 mod notice;
 mod prepare;
@@ -307,6 +308,7 @@ impl Machine {
         out.notices.push(Notice::Recovered { by, epoch });
         self.memory.hurry = false;
         self.memory.revived = false;
+        self.let_in();
         self.inherit();
         self.memory.guard.begin_anew();
         match self.state.clone() {

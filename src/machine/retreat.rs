@@ -1,6 +1,7 @@
 //! The way back: traffic first, everything else after. Monotone and idempotent; every wait is bounded.
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
+use super::locked::is_expired;
 use super::notice::{Notice, Outcome, Reason};
 use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
 use super::{Machine, Reaction};
@@ -17,6 +18,7 @@ impl Machine {
         out.notices.push(Notice::Retreating { reason: reason.clone() });
         self.memory.paused = None;
         self.memory.back_at = None;
+        self.memory.locked_since = None;
         self.memory.guard.begin_anew();
         if self.has_pending_write() {
             self.state = State::Draining { reason, decided };
@@ -347,7 +349,8 @@ impl Machine {
         self.tell_fault(fault, out);
         let for_good = matches!(fault.kind, FaultKind::Missing | FaultKind::Denied | FaultKind::Permanent);
         let State::Retreat { refused, .. } = &mut self.state else { return };
-        *refused += 1;
+        // What waits for credentials is asked for until the way back has lasted as long as it may.
+        *refused += u32::from(self.memory.hurry || !is_expired(fault));
         let tries = *refused;
         match phase {
             Phase::Checking => {

@@ -238,6 +238,8 @@ pub(super) struct Memory {
     pub(super) course: Vec<(Timestamp, Share)>,
     pub(super) paused: Option<Paused>,
     pub(super) blind_since: Option<Timestamp>,
+    /// Since when the credentials are at an end, on the way forward.
+    pub(super) locked_since: Option<Timestamp>,
     pub(super) short_since: Option<Timestamp>,
     pub(super) drifted_since: Option<Timestamp>,
     pub(super) told_fault: Option<Fault>,
@@ -284,6 +286,7 @@ impl Memory {
             course: Vec::new(),
             paused: None,
             blind_since: None,
+            locked_since: None,
             short_since: None,
             drifted_since: None,
             told_fault: None,

@@ -231,6 +231,7 @@ fn fault_fields(fault: &Fault) -> Value {
         FaultKind::Unknown => "unknown",
         FaultKind::Missing => "missing",
         FaultKind::Denied => "denied",
+        FaultKind::Expired => "expired",
         FaultKind::Permanent => "permanent",
     };
     json!({"kind": kind, "operation": fault.operation, "message": fault.message})

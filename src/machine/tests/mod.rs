@@ -3,6 +3,7 @@
 mod back;
 mod forward;
 mod guard;
+mod locked;
 mod outer;
 mod people;
 mod ramp;
