@@ -145,9 +145,11 @@ impl World {
             settled: true,
             ..Capacity::default()
         };
-        let stable = Capacity { healthy: plan.before.stable_desired, ..candidate.clone() };
+        let task_definition = plan.before.stable_task_definition.clone();
+        let stable = Capacity { healthy: plan.before.stable_desired, task_definition, ..candidate.clone() };
         Observation {
             rule: Some(self.rule(plan)),
+            stable: look.glance.map(|_| stable.healthy),
             fleet: look.fleet.then_some(Fleet { stable, candidate }),
             readings: look.gates.iter().map(|gate| (*gate, self.counted(look.since, now))).collect(),
             requests: look.quiet.map(|_| 0),

@@ -54,7 +54,7 @@
 //! * There is never more than one effect outstanding, so that recovery has one thing to ask about and no set
 //!   to reconcile.
 //! * No write in flight is dropped. The way back waits for its answer, which the call's own time-out bounds,
-//!   and then writes.
+//!   and then writes. It is told to make way, so that it waits for nothing else.
 //! * Nothing goes forward that is not on the tape, and nothing on the tape is edited.
 //! * No weight is given on an old read, no step passed without data from after it, no capacity taken from a
 //!   slot that could still get a request. No data is never a pass.
@@ -75,11 +75,13 @@
 //! | gives the next weight | `machine/shift.rs`; in a ramp `machine/ramp.rs` decides it |
 //! | says how often the world is asked, and for what | `machine/look.rs` |
 //! | decides to go back | `machine/examine.rs` |
-//! | goes back | `machine/retreat.rs` |
+//! | goes back | `machine/retreat.rs`; the short way to its write is `machine/glance.rs` |
+//! | notices a slot that is short, or that somebody else deployed to | `machine/slots.rs` |
 //! | remembers how long things may take | `machine/state.rs`, `spec::Limits` |
 //! | says where a rollout stands | `machine/progress.rs` |
 //! | turns 10 % into a weight | `traffic.rs` |
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
+//! | sends the way back's write again while no answer comes | `cloud/alb/back.rs` |
 //! | asks a webhook or a command, and waits for nobody | `cloud/outside` |
 //! | makes it safe to kill the process | `engine/mod.rs` (order), `journal/mod.rs` (durability) |
 //! | says who may decide, and until when | `lease` |

@@ -155,7 +155,8 @@ async fn go_on_kept(
             Err(error) => return Err(error.into()),
         }
         let fence = keeper.fence().clone();
-        let cloud = target::driver(context, (&aws, &clock), (&plan, &found.id, epoch), (document, fence), context.connect_to());
+        let cloud =
+            target::driver(context, (&aws, &clock), (&plan, &found.id, epoch), (document, fence), context.connect_to());
         let (first, records) = (First::Taped(events), tape.records);
         return Ok(Going::Ready(Box::new(Ready { machine, first, records, writer, cloud, clock })));
     }

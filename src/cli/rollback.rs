@@ -149,7 +149,8 @@ pub(super) async fn first_write(
     (wall, asked): (&Clock, Timestamp),
 ) {
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
-    let cloud = target::driver(context, (&aws, clock), (plan, id, epoch), (None, Fence::default()), context.connect_to());
+    let cloud =
+        target::driver(context, (&aws, clock), (plan, id, epoch), (None, Fence::default()), context.connect_to());
     let written = async {
         if cloud.fleet().await.is_ok_and(|fleet| fleet.stable.healthy == 0) {
             return None;

@@ -33,7 +33,8 @@ pub trait Cloud: Send + Sync {
         task_definition: Option<&str>,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Writes the rule's weights: reads it, leaves everything else as it is found, writes once, reads back.
+    /// Writes the rule's weights: reads it, leaves everything else as it is found, writes once, reads back. On the
+    /// way back, where nothing is expected, it writes what it last read, and once more while no answer comes.
     fn route(&self, order: RouteOrder) -> impl Future<Output = Result<Routed, Fault>> + Send;
 
     /// Says on the rule what a rollout does with it, for whoever finds nothing but the rule.
@@ -52,6 +53,21 @@ pub trait Cloud: Send + Sync {
 
     /// Reads the rule.
     fn rule(&self) -> impl Future<Output = Result<RuleSeen, Fault>> + Send;
+
+    /// Reads the rule for the way back: past whatever polls are throttled, and once more beside a read that is slow.
+    fn rule_at_once(&self) -> impl Future<Output = Result<RuleSeen, Fault>> + Send {
+        self.rule()
+    }
+
+    /// Counts a slot's healthy targets for the way back, in the same manner.
+    fn healthy_at_once(&self, role: Role) -> impl Future<Output = Result<u32, Fault>> + Send {
+        async move { self.fleet().await.map(|fleet| fleet.of(role).healthy) }
+    }
+
+    /// The rollout goes back, and waits for the forward write in flight: it ends as soon as it can. One that is not
+    /// sent yet is not sent any more, and says so with a transient fault; of one that is, only its own answer is
+    /// waited for, and its outcome is unknown. Said only while a write is in flight, and meant for that one alone.
+    fn make_way(&self) {}
 
     /// Reads tasks and targets of both slots.
     fn fleet(&self) -> impl Future<Output = Result<Fleet, Fault>> + Send;
@@ -104,6 +120,8 @@ pub struct RouteOrder {
 pub enum Routed {
     /// It is written, and read back as this.
     Written(RuleSeen),
+    /// The same, and one more attempt of this very write may still land.
+    Unsettled(RuleSeen),
     /// Nothing is written: the rule was found like this.
     Foreign(RuleSeen),
 }

@@ -150,6 +150,9 @@ impl<C: Cloud, T: TapeWriter, R: Report> Engine<C, T, R> {
                     return Ok(desk.fenced(by));
                 }
             };
+            if desk.machine.is_draining() {
+                cloud.make_way();
+            }
             if let Some(ending) = desk.ending(&reaction) {
                 land(&mut flight).await;
                 return Ok(desk.close(ending).await);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Keeper;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::cloud::{Arming, Cloud, RouteOrder, Routed};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::Role;
@@ -59,6 +59,7 @@ async fn ask<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, effect: Effect) ->
         }
         Effect::Route(route) => cloud.route(order(&route, plan)).await.map(|routed| match routed {
             Routed::Written(seen) => Answer::Routed(seen),
+            Routed::Unsettled(seen) => Answer::Unsettled(seen),
             Routed::Foreign(seen) => Answer::Foreign(seen),
         }),
         Effect::Mark(beacon) => cloud.mark(beacon).await.map(|()| Answer::Marked),
@@ -106,6 +107,9 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
     let (outside, asked): (Vec<_>, Vec<_>) =
         gates(plan, &look.gates).into_iter().partition(|(_, gate)| gate.is_outside());
     let questions: Vec<&Gate> = asked.iter().map(|(_, gate)| *gate).collect();
+    if let Some(within) = look.glance {
+        return glance(cloud, clock, within).await;
+    }
     let rule = async { if look.rule { Some(cloud.rule().await) } else { None } };
     let fleet = async { if look.fleet { Some(cloud.fleet().await) } else { None } };
     let readings =
@@ -130,10 +134,39 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
     Observation {
         rule: kept(rule, &mut faults),
         fleet: kept(fleet, &mut faults),
+        stable: None,
         readings: asked.iter().map(|(index, _)| *index).zip(readings).chain(said).collect(),
         requests: kept(requests, &mut faults),
         observed: kept(observed, &mut faults).flatten(),
         faults,
+    }
+}
+
+/// Reads only what the way back begins with, at once, and waits no longer than `within`.
+async fn glance<C: Cloud>(cloud: &C, clock: &Clock, within: Duration) -> Observation {
+    let until = clock.now() + within.mul_f64(clock.speed());
+    let rule = in_time(clock, until, ("DescribeRules", within), cloud.rule_at_once());
+    let stable = in_time(clock, until, ("DescribeTargetHealth", within), cloud.healthy_at_once(Role::Stable));
+    let (rule, stable) = tokio::join!(rule, stable);
+    let mut faults = Vec::new();
+    let (rule, stable) = (kept(Some(rule), &mut faults), kept(Some(stable), &mut faults));
+    Observation { rule, stable, faults, ..Observation::default() }
+}
+
+/// What a read says, or a fault once it is `until`.
+async fn in_time<T>(
+    clock: &Clock,
+    until: Timestamp,
+    (operation, within): (&str, Duration),
+    read: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        answer = read => answer,
+        () = clock.sleep_until(until) => {
+            let words = format!("no answer within {:.1}s", within.as_secs_f64());
+            Err(Fault::new(FaultKind::Transient, operation, words))
+        }
     }
 }
 

@@ -198,6 +198,10 @@ impl Cloud for Fake {
         Ok(Served { requests: 10, failed: 0 })
     }
 
+    fn make_way(&self) {
+        self.world().diary.push((self.clock.now(), "make way".to_owned()));
+    }
+
     async fn probe(&self, _rule: &ProbeRule, _now: Timestamp) -> ProbeReading {
         unreachable!("the plan has no probes")
     }
@@ -287,6 +291,7 @@ async fn a_word_during_a_write_waits_for_its_answer() {
     let ending = run_with_rollback(&fake, "route 50%", SECOND * 3).await;
     assert!(matches!(ending.outcome, Some(Outcome::RolledBack(Reason::Operator { .. }))), "{ending:?}");
     assert!(fake.when("tape: Told") < fake.when("route 50% is done"));
+    assert_eq!(fake.when("make way"), fake.when("tape: Told"));
     assert!(fake.when("route 50% is done") <= fake.when("route 0%"));
     assert_eq!(fake.world().share, Share::NONE);
 }
@@ -307,6 +312,21 @@ async fn a_word_during_a_read_acts_at_once() {
     let (ending, ()) = tokio::join!(engine.run(), say);
     assert!(matches!(ending.unwrap().outcome, Some(Outcome::RolledBack(_))));
     assert!(fake.when("route 0%").since(fake.when("tape: Told")) < SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_glance_that_is_not_answered_does_not_hold_up_the_write() {
+    let fake = Fake::new();
+    let slow = async {
+        // A while into the hold, when the tasks were not read lately.
+        fake.clock.sleep_until(seconds(60)).await;
+        fake.world().slow.insert("look", SECOND * 50);
+    };
+    let (ending, ()) = tokio::join!(run_with_rollback(&fake, "route 50% is done", SECOND * 56), slow);
+    assert!(matches!(ending.outcome, Some(Outcome::RolledBack(_))));
+    let took = fake.when("route 0%").since(fake.when("tape: Told"));
+    assert!(took >= SECOND && took <= crate::machine::GLANCE_WITHIN + SECOND / 10, "{took:?}");
+    assert!(!fake.world().diary.iter().any(|(_, entry)| entry == "make way"), "no write was in flight");
 }
 
 #[tokio::test(start_paused = true)]

@@ -243,5 +243,6 @@ fn observation(rule: RuleSeen) -> Observation {
     let readings = readings.into_iter().chain(outer_readings()).collect();
     let fleet = Some(Fleet { stable: Capacity::default(), candidate: sick });
     let faults = vec![fault(FaultKind::Transient)];
-    Observation { rule: Some(rule), fleet, readings, requests: Some(0), observed: Share::from_permille(52), faults }
+    let observed = Share::from_permille(52);
+    Observation { rule: Some(rule), fleet, stable: None, readings, requests: Some(0), observed, faults }
 }

@@ -13,7 +13,7 @@ pub struct ApiFault {
     pub kind: FaultKind,
     /// For which share of the calls, from 0 to 1.
     pub rate: f64,
-    /// Only for this service (`ecs`, `elbv2`, `cloudwatch`, `sts`); none means every service.
+    /// Only for this service (`ecs`, `elbv2`, `cloudwatch`, `sts`, `s3`, `scheduler`); none means every service.
     pub service: Option<String>,
     /// Only for this operation; none means every operation.
     pub operation: Option<String>,
@@ -30,7 +30,7 @@ pub enum FaultKind {
     Delay(Duration),
     /// Takes effect, and then the connection closes without an answer.
     LostAnswer,
-    /// Describe, Get and List operations answer from the account as it was.
+    /// Describe, Get and List operations answer from the account as it was; S3 never does, it has no stale reads.
     StaleRead(Duration),
     /// No trouble of a call: this share of the requests is counted in the load balancer's metrics a minute
     /// late, so that minutes are revised after they were published.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::account::{Account, TargetState};
+use super::api;
 use super::balancer::{Balancer, health};
 use super::config::LabConfig;
 use super::ending::Ending;
@@ -14,9 +15,11 @@ use super::metrics::store::Store;
 use super::outage::Outages;
 use super::past::Past;
 use super::prometheus;
+use super::s3::Buckets;
 use super::scheduler;
 use super::task::{Containers, Surroundings};
 use super::telemetry::Telemetry;
+use super::timetable;
 use super::traffic::Traffic;
 
 /// A lab's parts. Locks are taken in the order of the fields and never held across a wait.
@@ -27,6 +30,8 @@ pub(super) struct World {
     pub ending: Ending,
     /// The control plane.
     pub account: Mutex<Account>,
+    /// S3's buckets; nothing of them is stale, so they are no part of the account.
+    pub buckets: Mutex<Buckets>,
     /// The containers.
     pub containers: Mutex<Containers>,
     /// The metrics from before the lab began that nobody has looked at yet.
@@ -78,6 +83,7 @@ impl World {
             telemetry: Arc::clone(&telemetry),
         };
         Arc::new(World {
+            buckets: Mutex::new(Buckets::new(now)),
             containers: Mutex::new(Containers::new(surroundings)),
             past: Mutex::new(Past::new(&account, &config, now)),
             store: Mutex::new(store),
@@ -124,7 +130,7 @@ impl World {
 
     fn turn(self: &Arc<World>) {
         let now = self.config.clock.now_ms();
-        let probes = {
+        let (probes, attempts) = {
             let mut account = lock(&self.account);
             scheduler::tick(&mut account, now, &mut *lock(&self.containers));
             let probes = health::due(&mut account, now);
@@ -139,8 +145,17 @@ impl World {
                 alarm::evaluate(alarms, history, &store, now);
             }
             self.remember(&account, now);
-            probes
+            let attempts = timetable::due(&mut account, now, || lock(&self.die).f64());
+            (probes, attempts)
         };
+        for attempt in attempts {
+            let world = Arc::clone(self);
+            self.ending.spawn(async move {
+                let finding = api::attempt(&world, &attempt).await;
+                let now = world.config.clock.now_ms();
+                timetable::note(&mut lock(&world.account), &attempt, finding, now);
+            });
+        }
         for probe in probes {
             let world = Arc::clone(self);
             self.ending.spawn(async move {

@@ -1,5 +1,7 @@
 //! All that a rollout can ask of the world, and what the world can answer.
 
+use std::time::Duration;
+
 use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Role, RuleSeen, Served};
@@ -121,6 +123,9 @@ pub struct Look {
     pub observed: bool,
     /// The slot whose requests are counted over the last [`crate::plan::QUIET_PERIODS`] closed minutes.
     pub quiet: Option<Role>,
+    /// The way back is in a hurry: the rule and the stable slot's healthy targets are read at once, within this
+    /// span of wall time. What is not read by then is among the faults.
+    pub glance: Option<Duration>,
 }
 
 /// What the world said.
@@ -132,6 +137,9 @@ pub enum Answer {
     Scaled,
     /// To `Route`: it is written and read back.
     Routed(RuleSeen),
+    /// To a `Route` of the way back: it is written and read back, and one more attempt of the same write may
+    /// still land.
+    Unsettled(RuleSeen),
     /// To `Route`: nothing is written, the rule is not as expected.
     Foreign(RuleSeen),
     /// To `Mark`: it says so.
@@ -163,6 +171,8 @@ pub struct Observation {
     pub rule: Option<RuleSeen>,
     /// Tasks and targets.
     pub fleet: Option<Fleet>,
+    /// The stable slot's healthy targets, where a glance asked for them alone.
+    pub stable: Option<u32>,
     /// Readings by gate index.
     pub readings: Vec<(usize, Reading)>,
     /// Requests of the slot that should be quiet in the last closed minutes.

@@ -1,17 +1,17 @@
-//! What a look at the world means for the way forward: foreign writes, breaches, lost capacity, silence.
+//! What a look at the world means for the way forward: foreign writes, breaches, silence.
 
 use std::time::Duration;
 
 use super::effect::Observation;
 use super::locked::is_expired;
-use super::notice::{Notice, Outcome, Reason};
-use super::state::{Cause, SHORT_WITHIN, STALE_WITHIN, State};
+use super::notice::{Foreign, Notice, Outcome, Reason};
+use super::state::{Cause, STALE_WITHIN, State};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::count::{Bin, Counts};
 use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Capacity, Fleet, Role, RuleSeen};
-use crate::gate::{Check, Outcome as GateOutcome, Reading, TasksReading, Verdict, Window};
+use crate::fleet::RuleSeen;
+use crate::gate::{Outcome as GateOutcome, Reading, Verdict, Window};
 use crate::spec::OnTrouble;
 use crate::traffic::Share;
 
@@ -45,7 +45,7 @@ impl Machine {
         self.is_forward()
     }
 
-    fn is_forward(&self) -> bool {
+    pub(super) fn is_forward(&self) -> bool {
         matches!(self.state, State::Forward { .. })
     }
 
@@ -65,7 +65,7 @@ impl Machine {
         }
         let gone = seen.faults.iter().find(|fault| fault.kind == FaultKind::Missing);
         match gone {
-            Some(fault) => self.foreign(fault.to_string(), out),
+            Some(fault) => self.foreign(Foreign::Rule, fault.to_string(), out),
             None if seen.faults.iter().any(is_expired) => self.locked_out(out),
             None => self.blind(fault, out),
         }
@@ -89,7 +89,7 @@ impl Machine {
     /// The rule is not as we left it: the dead-man's switch wrote it, or somebody else.
     pub(super) fn not_ours(&mut self, rule: &RuleSeen, out: &mut Reaction) {
         if !self.switch_wrote(rule, out) {
-            self.foreign(rule.text.clone(), out);
+            self.foreign(Foreign::Rule, rule.text.clone(), out);
         }
     }
 
@@ -142,81 +142,22 @@ impl Machine {
         recent && before && rule.shape == self.plan.before.shape
     }
 
-    /// Somebody else wrote the rule. A pause for that has told so already; no other pause hides it.
-    pub(super) fn foreign(&mut self, found: String, out: &mut Reaction) {
+    /// Somebody else wrote the rule or a service. A pause for that has told so already; no other pause hides it.
+    pub(super) fn foreign(&mut self, to: Foreign, found: String, out: &mut Reaction) {
         if self.is_paused_for(&[Cause::ForeignWrite]) || !self.is_forward() {
             return;
         }
-        out.notices.push(Notice::ForeignWrite { found: found.clone(), expected: self.memory.accepted });
+        out.notices.push(Notice::ForeignWrite { to, found: found.clone(), expected: self.memory.accepted });
         if self.memory.committed {
-            let why = format!("the rule was changed after the commit ({found}); the old stable slot keeps its tasks");
+            let why = format!("the target was changed after the commit ({found}); the old stable slot keeps its tasks");
             return self.finish(Outcome::Stranded { reason: None, why }, out);
         }
         match self.plan.policies.on_foreign_write {
             OnTrouble::Rollback => self.retreat(Reason::ForeignWrite { found }, out),
-            OnTrouble::Hold => self.pause(format!("somebody else wrote the rule: {found}"), Cause::ForeignWrite, out),
-        }
-    }
-
-    fn examine_fleet(&mut self, fleet: &Fleet, asked: Timestamp, out: &mut Reaction) {
-        let last = self.memory.fleet.as_ref().map(|(_, fleet)| fleet.candidate.healthy);
-        let candidate = &fleet.candidate;
-        let preparing = self.memory.wanted > 0 && self.memory.exposed.is_none();
-        if preparing && last != Some(candidate.healthy) {
-            let (role, wanted) = (Role::Candidate, self.memory.wanted);
-            out.notices.push(Notice::CapacityChanged { role, seen: candidate.clone(), wanted });
-        }
-        self.memory.fleet = Some((asked, fleet.clone()));
-        if self.memory.wanted == 0 {
-            return;
-        }
-        if self.runs_release(&candidate.task_definition) {
-            self.memory.drifted_since = None;
-            self.memory.all_started |= candidate.healthy >= self.memory.wanted;
-            self.examine_tasks(candidate, out);
-        } else {
-            self.drifted(candidate, out);
-        }
-        self.examine_capacity(candidate, out);
-    }
-
-    fn examine_tasks(&mut self, candidate: &Capacity, out: &mut Reaction) {
-        for index in 0..self.plan.gates.len() {
-            if matches!(self.plan.gates[index].check, Check::Tasks(_)) && self.is_forward() {
-                let reading = self.tasks_reading(candidate.clone());
-                self.examine_reading(index, &reading, out);
+            OnTrouble::Hold => {
+                let what = if to == Foreign::Rule { "wrote the rule" } else { "deployed to a slot" };
+                self.pause(format!("somebody else {what}: {found}"), Cause::ForeignWrite, out);
             }
-        }
-    }
-
-    fn tasks_reading(&self, capacity: Capacity) -> Reading {
-        let (wanted, asked) = (self.memory.wanted, self.memory.asked);
-        Reading::Tasks(TasksReading { capacity, wanted, asked, started: self.memory.all_started })
-    }
-
-    /// The candidate's service runs something else: an old read, or somebody else's deployment.
-    fn drifted(&mut self, candidate: &Capacity, out: &mut Reaction) {
-        let since = *self.memory.drifted_since.get_or_insert(self.memory.now);
-        let carrying = self.memory.accepted > Share::NONE;
-        if carrying && self.memory.now.since(since) > STALE_WITHIN && self.is_forward() {
-            let found = format!("the candidate's service runs {}", candidate.task_definition);
-            self.foreign(found, out);
-        }
-    }
-
-    /// The candidate must have the healthy targets that its share needs.
-    fn examine_capacity(&mut self, candidate: &Capacity, out: &mut Reaction) {
-        let need = self.memory.accepted.need(self.memory.wanted);
-        if candidate.healthy >= need {
-            self.memory.short_since = None;
-            return;
-        }
-        let since = *self.memory.short_since.get_or_insert(self.memory.now);
-        let long = self.memory.now.since(since) >= SHORT_WITHIN;
-        if (long || candidate.healthy == 0) && self.is_forward() {
-            let share = self.memory.accepted;
-            let seen = format!("{} healthy candidate tasks, {need} needed for {share}", candidate.healthy);
-            self.breach(Reason::Capacity { seen }, out);
         }
     }
 
@@ -227,7 +168,7 @@ impl Machine {
         self.memory.observed = observed(bins).or(self.memory.observed);
     }
 
-    fn examine_reading(&mut self, index: usize, reading: &Reading, out: &mut Reaction) {
+    pub(super) fn examine_reading(&mut self, index: usize, reading: &Reading, out: &mut Reaction) {
         let deadline = self.last_call();
         let Some(gate) = self.plan.gates.get(index) else { return };
         let memory = &mut self.memory;
@@ -294,14 +235,8 @@ impl Machine {
         self.retreat(Reason::TimeLimit { what }, out);
     }
 
-    fn is_paused_for(&self, causes: &[Cause]) -> bool {
+    pub(super) fn is_paused_for(&self, causes: &[Cause]) -> bool {
         self.memory.paused.as_ref().is_some_and(|paused| causes.contains(&paused.cause))
-    }
-
-    /// Whether `task_definition` is the release, by ARN or by `family:revision`.
-    pub(super) fn runs_release(&self, task_definition: &str) -> bool {
-        let tail = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
-        self.release().is_some_and(|release| tail(&release) == tail(task_definition))
     }
 }
 

@@ -111,7 +111,7 @@ impl Machine {
                 self.pass_unless_paused(out);
             }
             Answer::Scaled => self.scaled(out),
-            Answer::Routed(seen) => self.routed(issued, &seen, out),
+            Answer::Routed(seen) | Answer::Unsettled(seen) => self.routed(issued, &seen, out),
             Answer::Foreign(seen) => self.found_foreign(&seen, out),
             Answer::Counted(served) => {
                 self.memory.served = Some(served);

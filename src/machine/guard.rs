@@ -36,6 +36,8 @@ pub(super) struct Guard {
     touched: bool,
     held: bool,
     switch: Switch,
+    /// From then on no call can take effect that sets one of these up and whose outcome nobody knows.
+    settled: Timestamp,
     abandoned: Abandoned,
     /// How often the present write failed.
     tries: u32,
@@ -66,16 +68,14 @@ struct Switch {
     pushed: Timestamp,
     /// Whether a push that failed is told.
     told: bool,
-    /// From then on no call for it can take effect whose outcome nobody knows.
-    settled: Timestamp,
     /// From then on nothing that it sent can land.
     quiet_from: Timestamp,
 }
 
 impl Switch {
-    fn is_armed(&mut self, at: Timestamp, asked: Timestamp, now: Timestamp) {
-        // A push that came too late, or one before it that may still land, does not make it later.
-        let keeps = |before: &Timestamp| now < self.settled || *before <= now;
+    /// It fires then. A push that came too late, or one before it that may still land, does not make it later.
+    fn is_armed(&mut self, at: Timestamp, asked: Timestamp, (settled, now): (Timestamp, Timestamp)) {
+        let keeps = |before: &Timestamp| now < settled || *before <= now;
         let before = self.fires.filter(keeps);
         self.fires = Some(before.map_or(at, |before| before.min(at)));
         (self.there, self.armed, self.told, self.pushed) = (true, true, false, asked);
@@ -113,6 +113,14 @@ impl Guard {
 
     /// Nobody knows what a write did.
     pub(super) fn unsettle(&mut self, issued: &Issued) {
+        let sets_up = match issued.effect {
+            Effect::Mark(beacon) => beacon != Beacon::Absent,
+            Effect::HoldScaling | Effect::Arm { .. } => true,
+            _ => false,
+        };
+        if sets_up {
+            self.settled = issued.at + WRITE_LANDS_WITHIN;
+        }
         match issued.effect {
             Effect::Mark(beacon) => {
                 self.said = None;
@@ -124,7 +132,6 @@ impl Guard {
                 let switch = &mut self.switch;
                 switch.there = true;
                 switch.fires = Some(switch.fires.map_or(at, |before| before.min(at)));
-                switch.settled = issued.at + WRITE_LANDS_WITHIN;
             }
             _ => {}
         }
@@ -163,7 +170,7 @@ impl Machine {
                 if !guard.switch.armed {
                     out.notices.push(Notice::Armed { at: *at });
                 }
-                guard.switch.is_armed(*at, issued.at, now);
+                guard.switch.is_armed(*at, issued.at, (guard.settled, now));
             }
             (Effect::Arm { .. }, Answer::Gone) => fired = guard.switch.is_gone(true, now),
             (Effect::Disarm, Answer::Disarmed) => {
@@ -321,7 +328,7 @@ impl Machine {
         let now = self.memory.now;
         let guard = &mut self.memory.guard;
         let switch = &mut guard.switch;
-        let waits = if switch.there { switch.settled } else { switch.quiet_from };
+        let waits = if switch.there { guard.settled } else { switch.quiet_from };
         if now < waits {
             self.wait_for("the moment from which on the dead-man's switch can write no more".to_owned(), out);
             self.look_again(waits.since(now).min(POLL));
@@ -372,12 +379,16 @@ impl Machine {
         })
     }
 
-    /// How long a phase waits before it asks: a switch is removed when no call for it can land behind that.
+    /// How long a phase waits before it asks: nothing is taken down while a call could still set it up behind that.
     pub(super) fn holds_off(&self, phase: Phase) -> Option<Duration> {
-        let switch = &self.memory.guard.switch;
-        let from = if switch.there { switch.settled } else { switch.quiet_from };
+        let Guard { switch, settled, .. } = &self.memory.guard;
+        let from = match phase {
+            Phase::Disarming if !switch.there => switch.quiet_from,
+            Phase::Disarming | Phase::Freeing | Phase::Unmarking => *settled,
+            _ => return None,
+        };
         let wait = from.since(self.memory.now);
-        (phase == Phase::Disarming && wait > Duration::ZERO).then_some(wait)
+        (wait > Duration::ZERO).then_some(wait)
     }
 
     pub(super) fn taken_down(&mut self, phase: Phase, out: &mut Reaction) {

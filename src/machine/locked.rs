@@ -46,13 +46,8 @@ impl Machine {
         if self.memory.locked_since.take().is_none() {
             return;
         }
-        let now = self.memory.now;
-        self.restart_limit();
-        self.memory.step_since = now;
-        self.memory.short_since = None;
-        self.memory.drifted_since = None;
+        self.begin_step_anew();
         self.memory.told_waiting = None;
-        self.memory.verdicts.fill(None);
     }
 
     /// What could not be asked for on the way forward, and was not done, is asked for again.

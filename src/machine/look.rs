@@ -29,7 +29,7 @@ impl Machine {
         let recent = if series { self.series_from().min(counted) } else { counted };
         let since = self.memory.exposed.unwrap_or_default().max(self.memory.judged_from).max(recent);
         let observed = fleet && forward && self.memory.exposed.is_some() && !self.plan.gates.iter().any(is_counting);
-        Look { rule: true, fleet, gates, since, counted, observed, quiet }
+        Look { rule: true, fleet, gates, since, counted, observed, quiet, glance: None }
     }
 
     /// Whether a look asks for this gate's reading.
@@ -86,9 +86,7 @@ impl Machine {
         self.memory.looks += 1;
         let pace = self.pace();
         let every = FLEET_EVERY.as_secs() / pace.as_secs().max(1);
-        let fleet = self.memory.looks.is_multiple_of(every)
-            || self.memory.short_since.is_some()
-            || self.memory.drifted_since.is_some();
+        let fleet = self.memory.looks.is_multiple_of(every) || self.is_in_doubt();
         self.ask_after(pace, Effect::Look(self.view(fleet, None)));
     }
 

@@ -9,6 +9,7 @@ mod effect;
 mod event;
 mod examine;
 mod forward;
+mod glance;
 mod guard;
 mod hold;
 mod locked;
@@ -20,6 +21,7 @@ mod ramp;
 mod retire;
 mod retreat;
 mod shift;
+mod slots;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -27,8 +29,8 @@ mod tests;
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
 pub use guard::PUSH_EVERY;
-pub use notice::{Notice, Outcome, Progress, Reason};
-pub use state::{ATTEMPTS, FAST_POLL, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
+pub use notice::{Foreign, Notice, Outcome, Progress, Reason};
+pub use state::{ATTEMPTS, FAST_POLL, FRESH, GLANCE_WITHIN, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
 
 use std::time::Duration;
 
@@ -249,14 +251,20 @@ impl Machine {
     /// breached, what they have learned stays.
     fn unpause(&mut self, cause: Cause) {
         let now = self.memory.now;
-        self.restart_limit();
         if matches!(cause, Cause::Breach | Cause::ForeignWrite) {
             self.memory.judged_from = now;
             self.memory.standings = self.plan.gates.iter().map(Standing::new).collect();
         }
-        self.memory.step_since = now;
+        self.begin_step_anew();
+    }
+
+    /// The step has all of its time again, and passes on data from now on only.
+    fn begin_step_anew(&mut self) {
+        self.restart_limit();
+        self.memory.step_since = self.memory.now;
         self.memory.short_since = None;
-        self.memory.drifted_since = None;
+        self.memory.stable_drifts = 0;
+        self.memory.candidate_drifts = 0;
         self.memory.verdicts.fill(None);
     }
 
@@ -324,9 +332,11 @@ impl Machine {
     /// Nobody knows what a write did: a route may still land.
     fn unsettle(&mut self, issued: &Issued) {
         self.memory.guard.unsettle(issued);
-        if let Effect::Route(route) = &issued.effect {
-            self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
+        let Effect::Route(route) = &issued.effect else { return };
+        if self.is_retreating() && route.share == crate::traffic::Share::NONE {
+            return self.outlive(issued.at);
         }
+        self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
     }
 
     /// What the runner before asked for may still come about, measured by the clock of the one after.

@@ -106,11 +106,13 @@ pub enum Notice {
         /// Why it means nothing.
         why: String,
     },
-    /// Somebody else wrote the rule.
+    /// Somebody else wrote the rule, or deployed to a slot.
     ForeignWrite {
+        /// What they wrote.
+        to: Foreign,
         /// What was found.
         found: String,
-        /// What should have been there: the candidate's share.
+        /// The candidate's share, which the rule should say.
         expected: Share,
     },
     /// The world refused something; the rollout copes with it.
@@ -166,6 +168,15 @@ pub enum Notice {
     Finished(Outcome),
 }
 
+/// What somebody else can write while a rollout runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// The listener rule.
+    Rule,
+    /// The service of a slot.
+    Service(Role),
+}
+
 /// How a rollout ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -215,7 +226,7 @@ pub enum Reason {
     },
     /// The runner was told to stop.
     Signal(String),
-    /// Somebody else wrote the rule.
+    /// Somebody else wrote the rule, or deployed to a slot.
     ForeignWrite {
         /// What was found.
         found: String,

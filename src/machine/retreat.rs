@@ -2,7 +2,7 @@
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::locked::is_expired;
-use super::notice::{Notice, Outcome, Reason};
+use super::notice::{Foreign, Notice, Outcome, Reason};
 use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
@@ -27,18 +27,12 @@ impl Machine {
         self.begin_back(reason, decided, out);
     }
 
-    /// Begins the way back, or begins it anew: with a read, in place of whatever was waited for.
-    pub(super) fn begin_back(&mut self, reason: Reason, decided: Timestamp, out: &mut Reaction) {
-        self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
-        self.look(true, None, out);
-    }
-
     /// The write that was outstanding when the rollout turned back is answered.
     pub(super) fn drained(&mut self, issued: &Issued, answer: &Answer, out: &mut Reaction) {
         let State::Draining { reason, decided } = self.state.clone() else { return };
         match answer {
             Answer::Failed(fault) if fault.kind == FaultKind::Unknown => self.unsettle(issued),
-            Answer::Routed(seen) | Answer::Foreign(seen) => self.saw(seen),
+            Answer::Routed(seen) | Answer::Unsettled(seen) | Answer::Foreign(seen) => self.saw(seen),
             _ => {}
         }
         self.begin_back(reason, decided, out);
@@ -47,13 +41,17 @@ impl Machine {
     /// An answer on the way back.
     pub(super) fn back(&mut self, issued: &Issued, answer: Answer, out: &mut Reaction) {
         let State::Retreat { decided, phase, .. } = self.state.clone() else { return };
-        let is_done = matches!(&answer, Answer::Routed(seen) if is_back(seen));
+        let is_done = matches!(&answer, Answer::Routed(seen) | Answer::Unsettled(seen) if is_back(seen));
         if !is_done && self.out_of_patience(decided, out) {
             return;
         }
         match answer {
             Answer::Seen(seen) => self.seen_back(phase, &seen, out),
             Answer::Routed(seen) => self.routed_back(phase, issued, &seen, out),
+            Answer::Unsettled(seen) => {
+                self.outlive(issued.at);
+                self.routed_back(phase, issued, &seen, out);
+            }
             Answer::Foreign(seen) => self.foreign_back(phase, &seen, out),
             Answer::Scaled => self.scaled_back(phase, out),
             Answer::Counted(served) => {
@@ -113,7 +111,8 @@ impl Machine {
         let before = &self.plan.before;
         let sticky = before.stickiness.is_some();
         match phase {
-            Phase::Checking | Phase::Verifying => Some(Effect::Look(self.view(true, None))),
+            Phase::Checking => Some(Self::glance()),
+            Phase::Verifying => Some(Effect::Look(self.view(false, None))),
             Phase::Reviving => {
                 let task_definition = Some(before.stable_task_definition.clone());
                 Some(Effect::Scale { role: Role::Stable, count: before.stable_desired, task_definition })
@@ -182,7 +181,6 @@ impl Machine {
     /// possible, because it may show the rule as it was before one. Nothing but a stable slot without
     /// healthy targets stops the write; what could not be read does not.
     fn checked(&mut self, seen: &Observation, out: &mut Reaction) {
-        let stable = seen.fleet.as_ref().map(|fleet| &fleet.stable);
         let on_stable = seen.rule.as_ref().is_some_and(is_back);
         if let Some(rule) = seen.rule.as_ref().filter(|_| !on_stable)
             && self.is_overwritten(rule)
@@ -195,22 +193,7 @@ impl Machine {
             self.traffic_is_back(out);
             return self.after(Phase::Verifying, out);
         }
-        let Some(stable) = stable.filter(|stable| stable.healthy == 0) else {
-            return self.go(Phase::Routing, out);
-        };
-        let wanted = self.plan.before.stable_desired;
-        let why = format!("the stable slot has no healthy target ({} of {wanted} tasks running)", stable.running);
-        self.wait_for(why, out);
-        if stable.desired < wanted && !self.memory.revived {
-            self.memory.revived = true;
-            return self.go(Phase::Reviving, out);
-        }
-        self.ask_after(BRISK_POLL, Effect::Look(self.view(true, None)));
-    }
-
-    /// Clients bound to the candidate by a cookie come back only when stickiness is off.
-    fn is_sticky(&self, rule: Option<&RuleSeen>) -> bool {
-        self.memory.carried && self.plan.before.stickiness.is_some() && rule.is_some_and(|rule| rule.sticky)
+        self.weigh(seen, out);
     }
 
     fn traffic_is_back(&mut self, out: &mut Reaction) {
@@ -237,8 +220,7 @@ impl Machine {
             return self.ask_after_phase(Phase::Verifying, RETRY);
         }
         if phase == Phase::Mending {
-            self.memory.sticky_suspended = false;
-            return self.after(Phase::Mending, out);
+            return self.mended(out);
         }
         self.traffic_is_back(out);
         self.go(Phase::Verifying, out);
@@ -253,7 +235,7 @@ impl Machine {
         }
         let what = format!("stickiness of the rule stays off: somebody else changed the rule ({})", seen.text);
         out.notices.push(Notice::LeftUndone { what });
-        self.after(Phase::Mending, out);
+        self.mended(out);
     }
 
     fn ask_after_phase(&mut self, to: Phase, span: std::time::Duration) {
@@ -323,7 +305,7 @@ impl Machine {
             return true;
         }
         self.memory.overwritten += 1;
-        out.notices.push(Notice::ForeignWrite { found: rule.text.clone(), expected: Share::NONE });
+        out.notices.push(Notice::ForeignWrite { to: Foreign::Rule, found: rule.text.clone(), expected: Share::NONE });
         let too_often = self.memory.overwritten > REASSERTIONS;
         if too_often {
             self.strand(format!("somebody else keeps writing the rule: {}", rule.text), out);
@@ -352,13 +334,14 @@ impl Machine {
         // What waits for credentials is asked for until the way back has lasted as long as it may.
         *refused += u32::from(self.memory.hurry || !is_expired(fault));
         let tries = *refused;
+        if fault.kind == FaultKind::Unknown && matches!(issued.effect, Effect::Route(_)) {
+            self.outlive(issued.at);
+        }
         match phase {
-            Phase::Checking => {
-                // What cannot be read does not stop the write.
-                self.go(Phase::Routing, out);
-            }
+            Phase::Checking => self.weigh(&Observation::default(), out),
             Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(fault.to_string(), out),
-            Phase::Routing => self.ask_after(RETRY, issued.effect.clone()),
+            Phase::Routing if is_expired(fault) => self.ask_after(RETRY, issued.effect.clone()),
+            Phase::Routing => self.ask_after(Self::patience(tries), issued.effect.clone()),
             Phase::Reviving => {
                 self.memory.revived = false;
                 self.ask_after_phase(Phase::Checking, BRISK_POLL);
@@ -372,7 +355,10 @@ impl Machine {
             Phase::Restoring if !for_good => self.ask_after_phase(Phase::Quieting, RETRY),
             Phase::Mending if tries < ATTEMPTS * 3 && !for_good => self.ask_after(RETRY, issued.effect.clone()),
             Phase::Restoring => self.leave_undone(phase, "the candidate slot keeps its tasks", fault, out),
-            Phase::Mending => self.leave_undone(phase, "stickiness of the rule stays off", fault, out),
+            Phase::Mending => {
+                out.notices.push(Notice::LeftUndone { what: format!("stickiness of the rule stays off: {fault}") });
+                self.mended(out);
+            }
             Phase::Counting if tries < ATTEMPTS => self.ask_after(RETRY, issued.effect.clone()),
             Phase::Counting => self.end(out),
         }

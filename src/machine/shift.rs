@@ -39,7 +39,8 @@ impl Machine {
             self.look_again(if seen.faults.is_empty() { RETRY } else { patience });
             return false;
         };
-        if let Some(lacking) = self.lacking(share, &fleet.candidate) {
+        let lacking = self.lacking(share, &fleet.candidate).or_else(|| self.stable_objects(&fleet.stable));
+        if let Some(lacking) = lacking {
             self.wait_for(lacking, out);
             self.look_again(patience);
             return false;

@@ -18,6 +18,12 @@ pub const POLL: Duration = Duration::from_secs(15);
 pub(super) const BRISK_POLL: Duration = Duration::from_secs(5);
 /// Before something refused is asked for again.
 pub(super) const RETRY: Duration = Duration::from_secs(2);
+/// Before a refused write of the way back is asked for again, the first times; after them [`RETRY`].
+pub(super) const PROMPT_RETRIES: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
+/// How long the first read of the way back may take, in wall time: a call of a second, and the same call once
+/// more beside it. What is not read by then does not stop the write.
+pub const GLANCE_WITHIN: Duration = Duration::from_millis(1500);
 /// How long after it was asked for a write with an unknown outcome can still take effect: the call's
 /// own time-out of 15 s, and as much again for what AWS does after it accepted a call.
 pub const WRITE_LANDS_WITHIN: Duration = Duration::from_secs(30);
@@ -27,6 +33,9 @@ pub(super) const STALE_WITHIN: Duration = Duration::from_secs(60);
 pub const FRESH: Duration = Duration::from_secs(10);
 /// How long the candidate may have fewer healthy targets than its share needs.
 pub(super) const SHORT_WITHIN: Duration = Duration::from_secs(45);
+/// In how many looks in a row a service must run something else before that is somebody else's deployment: one
+/// read may be old.
+pub(super) const DRIFTS: u32 = 2;
 /// How often a foreign write is answered with ours while going back, before a person is called.
 pub const REASSERTIONS: u32 = 5;
 /// How often something is tried that does not touch the traffic, or that is refused for good.
@@ -195,6 +204,8 @@ pub(super) enum Cause {
     Breach,
     /// Somebody else's write, which is not written over.
     ForeignWrite,
+    /// Neither slot has the tasks its share needs. Breaches still count.
+    Capacity,
 }
 
 /// What a rollout remembers beside its state.
@@ -241,7 +252,11 @@ pub(super) struct Memory {
     /// Since when the credentials are at an end, on the way forward.
     pub(super) locked_since: Option<Timestamp>,
     pub(super) short_since: Option<Timestamp>,
-    pub(super) drifted_since: Option<Timestamp>,
+    /// In how many looks in a row each slot's service ran something else than it should.
+    pub(super) stable_drifts: u32,
+    pub(super) candidate_drifts: u32,
+    /// Whether the stable slot was last read without a healthy target.
+    pub(super) barren: bool,
     pub(super) told_fault: Option<Fault>,
     pub(super) told_waiting: Option<String>,
     pub(super) looks: u64,
@@ -288,7 +303,9 @@ impl Memory {
             blind_since: None,
             locked_since: None,
             short_since: None,
-            drifted_since: None,
+            stable_drifts: 0,
+            candidate_drifts: 0,
+            barren: false,
             told_fault: None,
             told_waiting: None,
             looks: 0,

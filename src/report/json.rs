@@ -21,8 +21,8 @@
 //! | `approved`, `continued` | `by` |
 //! | `paused` | `why`, `until` |
 //! | `refused` | `word`, `by`, `why` |
-//! | `foreign_write` | `found`, `expected_percent` |
-//! | `trouble` | `fault`: `kind` (`transient`, `unknown`, `missing`, `denied`, `permanent`), `operation`, `message` |
+//! | `foreign_write` | `to` (`rule`, `stable_service`, `candidate_service`), `found`, `expected_percent` |
+//! | `trouble` | `fault`: `kind` (`transient`, `unknown`, `missing`, `denied`, `expired`, `permanent`), `operation`, `message` |
 //! | `retreating` | `reason` |
 //! | `traffic_back` | `took_seconds` |
 //! | `quiet` | `role` |
@@ -52,7 +52,7 @@ use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Place, Role, Served};
 use crate::gate::Verdict;
-use crate::machine::{Machine, Notice, Outcome, Reason};
+use crate::machine::{Foreign, Machine, Notice, Outcome, Reason};
 use crate::plan::Plan;
 use crate::text::escape_json;
 use crate::traffic::Share;
@@ -144,8 +144,13 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         Notice::Paused { why, until } => ("paused", json!({"why": why, "until": moment(*until)})),
         Notice::Continued { by } => ("continued", json!({"by": by})),
         Notice::Refused { word, by, why } => ("refused", json!({"word": word.as_str(), "by": by, "why": why})),
-        Notice::ForeignWrite { found, expected } => {
-            ("foreign_write", json!({"found": found, "expected_percent": percent(*expected)}))
+        Notice::ForeignWrite { to, found, expected } => {
+            let to = match to {
+                Foreign::Rule => "rule",
+                Foreign::Service(Role::Stable) => "stable_service",
+                Foreign::Service(Role::Candidate) => "candidate_service",
+            };
+            ("foreign_write", json!({"to": to, "found": found, "expected_percent": percent(*expected)}))
         }
         Notice::Trouble(fault) => ("trouble", json!({"fault": fault_fields(fault)})),
         Notice::Retreating { reason } => ("retreating", json!({"reason": reason_fields(reason)})),

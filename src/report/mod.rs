@@ -13,6 +13,7 @@ mod sample;
 mod sentence;
 pub mod status;
 pub mod summary;
+mod terraform;
 
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};

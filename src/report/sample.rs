@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Role, Served, Stopped};
 use crate::gate::{Outcome as GateOutcome, Verdict};
-use crate::machine::{Notice, Outcome, Progress, Reason, Word};
+use crate::machine::{Foreign, Notice, Outcome, Progress, Reason, Word};
 pub(super) use crate::plan::diagram::sample::{START, plan, share};
 use crate::traffic::Share;
 
@@ -110,7 +110,8 @@ pub(super) fn all() -> Vec<Notice> {
         Notice::Paused { why: foul(), until: at(600) },
         Notice::Continued { by: foul() },
         Notice::Refused { word: Word::Approve, by: foul(), why: foul() },
-        Notice::ForeignWrite { found: foul(), expected: share(25) },
+        Notice::ForeignWrite { to: Foreign::Rule, found: foul(), expected: share(25) },
+        Notice::ForeignWrite { to: Foreign::Service(Role::Stable), found: foul(), expected: share(25) },
         fault(FaultKind::Transient),
         fault(FaultKind::Unknown),
         fault(FaultKind::Missing),

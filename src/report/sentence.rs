@@ -7,7 +7,7 @@ use crate::clock::span;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Role, Served};
 use crate::gate::{Outcome as GateOutcome, Verdict};
-use crate::machine::{Notice, Outcome, Progress, Reason};
+use crate::machine::{Foreign, Notice, Outcome, Progress, Reason};
 use crate::name::Arn;
 use crate::plan::Plan;
 use crate::text::{count, many};
@@ -136,9 +136,10 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         }
         Notice::Continued { by } => format!("continued by {by}"),
         Notice::Refused { word, by, why } => format!("`{}` from {by} changes nothing: {why}", word.as_str()),
-        Notice::ForeignWrite { found, expected } => {
+        Notice::ForeignWrite { to: Foreign::Rule, found, expected } => {
             format!("somebody else wrote the rule: found {found}, expected {expected} on the candidate")
         }
+        Notice::ForeignWrite { to: Foreign::Service(_), found, .. } => format!("somebody else deployed: {found}"),
         Notice::Trouble(fault) => trouble(fault),
         Notice::Retreating { reason } => format!("going back: {reason}"),
         Notice::TrafficBack { took } => {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::json::{moment, outcome_fields, percent, reason_fields, served_fields};
 use super::sentence::{self, Sign};
-use super::{Closed, Output, Report, Style, command, rescue};
+use super::{Closed, Output, Report, Style, command, rescue, terraform};
 use crate::clock::{Timestamp, span};
 use crate::fleet::Served;
 use crate::machine::{Machine, Notice, Outcome, Reason};
@@ -37,6 +37,8 @@ pub struct Summary {
     pub served: Option<Served>,
     /// Whether it is past the point of return.
     pub committed: bool,
+    /// Whether somebody else wrote the rule or a service.
+    pub meddled: bool,
     /// What was left undone, in order.
     pub undone: Vec<String>,
 }
@@ -57,6 +59,7 @@ impl Summary {
             Notice::TrafficBack { took } => self.back = Some((at, *took)),
             Notice::Committed => self.committed = true,
             Notice::Counted(served) => self.served = Some(*served),
+            Notice::ForeignWrite { .. } => self.meddled = true,
             Notice::LeftUndone { what } => self.undone.push(what.clone()),
             Notice::HandedOver { why } => self.handed_over = Some((at, why.clone())),
             Notice::Finished(outcome) => self.finished = Some((at, outcome.clone())),
@@ -72,7 +75,6 @@ impl Summary {
             | Notice::Paused { .. }
             | Notice::Continued { .. }
             | Notice::Refused { .. }
-            | Notice::ForeignWrite { .. }
             | Notice::Trouble(_)
             | Notice::Quiet { .. }
             | Notice::Scaled { .. }
@@ -91,6 +93,9 @@ impl Summary {
         text.push('\n');
         for (label, words) in self.rows(plan) {
             text.push_str(&row(label, &words, style));
+        }
+        if self.meddled {
+            text.push_str(&terraform::lifecycle(style));
         }
         text.push_str(&self.last(id, plan, style));
         text

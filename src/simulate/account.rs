@@ -116,6 +116,7 @@ impl<'a> Account<'a> {
             rule: Some(self.rule()),
             readings,
             fleet: look.fleet.then(|| self.fleet(now)),
+            stable: look.glance.map(|_| TASKS),
             requests: look.quiet.map(|_| 0),
             observed: None,
             faults: Vec::new(),
@@ -124,15 +125,17 @@ impl<'a> Account<'a> {
 
     fn fleet(&self, now: Timestamp) -> Fleet {
         let up = now.since(self.asked) >= START_UP;
-        let capacity = |tasks, healthy| Capacity {
+        let capacity = |tasks, healthy, runs: &str| Capacity {
             desired: tasks,
             running: tasks,
             healthy,
-            task_definition: self.release.clone(),
+            task_definition: runs.to_owned(),
             settled: true,
             ..Capacity::default()
         };
-        Fleet { stable: capacity(TASKS, TASKS), candidate: capacity(self.tasks, if up { self.tasks } else { 0 }) }
+        let before = &self.plan.before.stable_task_definition;
+        let healthy = if up { self.tasks } else { 0 };
+        Fleet { stable: capacity(TASKS, TASKS, before), candidate: capacity(self.tasks, healthy, &self.release) }
     }
 
     fn reading(&mut self, index: usize, since: Timestamp, now: Timestamp) -> Reading {

@@ -152,7 +152,7 @@ pub struct Policies {
     pub on_breach: OnTrouble,
     /// When the runner is told to stop.
     pub on_interrupt: OnTrouble,
-    /// When somebody else writes the rule.
+    /// When somebody else writes the rule, or deploys to a slot.
     pub on_foreign_write: OnTrouble,
 }
 

@@ -18,6 +18,21 @@ fn a_foreign_write_ends_the_rollout_on_stable() {
 }
 
 #[test]
+fn a_deployment_to_the_stable_slot_ends_the_rollout() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::start(&place, &spec);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.share(10);
+    lab.deploy_what_runs_on("web-green", "web-blue");
+    let told = runner.event("foreign_write");
+    assert_eq!(told["to"], "stable_service", "{told}");
+    runner.end().ends(15, &[r#""outcome":"rolled_back""#, "the stable slot's service web-blue runs"]);
+    lab.is_all_on("web-blue");
+    assert_eq!(lab.desired("web-green"), 0);
+}
+
+#[test]
 fn a_foreign_write_is_left_alone_where_the_spec_says_hold() {
     let place = Place::new();
     let spec = place.spec("policies: { on_foreign_write: hold }\n");

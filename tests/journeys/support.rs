@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How long anything may take, in wall time, before a journey is given up.
 pub const PATIENCE: Duration = Duration::from_secs(180);
@@ -412,11 +412,14 @@ impl Lab {
     }
 
     fn ask(&self, head: &str, body: &str) -> String {
+        self.ask_in("application/x-www-form-urlencoded", head, body)
+    }
+
+    fn ask_in(&self, kind: &str, head: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("the lab answers");
         stream.set_read_timeout(Some(PATIENCE)).expect("it is a limit");
         let length = body.len();
-        let kind = "content-type: application/x-www-form-urlencoded";
-        let address = &self.address;
+        let (address, kind) = (&self.address, format!("content-type: {kind}"));
         let whole = format!(
             "{head} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{kind}\r\ncontent-length: {length}\r\n\r\n{body}"
         );
@@ -465,6 +468,14 @@ impl Lab {
         }
         let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
         self.elb("ModifyRule", &parameters);
+    }
+
+    /// Deploys to a service what another runs, as somebody who knows nothing of tidegate.
+    pub fn deploy_what_runs_on(&self, other: &str, service: &str) {
+        let runs = self.state()["services"][other]["task_definition"].clone();
+        let body = json!({"cluster": "prod", "service": service, "taskDefinition": runs}).to_string();
+        let target = "x-amz-target: AmazonEC2ContainerServiceV20141113.UpdateService";
+        self.ask_in(&format!("application/x-amz-json-1.1\r\n{target}"), "POST /", &body);
     }
 
     /// This slot has all the traffic.

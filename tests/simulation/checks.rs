@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use tidegate::clock::Timestamp;
 use tidegate::fault::FaultKind;
-use tidegate::fleet::Role;
+use tidegate::fleet::{Fleet, Role};
 use tidegate::gate::{Check, Reading};
 use tidegate::machine::{Answer, Effect, Event, FRESH, Issued, Machine, Notice, Outcome, Reason, Route};
 use tidegate::plan::{Action, Plan, QUIET_PERIODS, Step};
 use tidegate::traffic::Share;
 
 use super::mishaps::Candidate;
-use super::world::{FULL, World};
+use super::world::{BEFORE, FULL, World};
 
 /// How long a foreign write may be unseen: a slow answer to an old read.
 const UNSEEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// What was seen so far.
 pub struct Checks {
-    /// When the last fleet was asked for, and the candidate's healthy targets in it.
-    fleet: Option<(Timestamp, u32)>,
+    /// When the last fleet was asked for, and what it showed.
+    fleet: Option<(Timestamp, Fleet)>,
     retreating: bool,
     committed: bool,
     /// The newest metric point seen, and the start of the step it was seen in.
@@ -28,6 +28,8 @@ pub struct Checks {
     step_began: Timestamp,
     /// Whether the last look found that the credentials had ended.
     locked_out: bool,
+    /// Whether the dead-man's switch was ever known to be armed.
+    armed: bool,
 }
 
 impl Checks {
@@ -48,11 +50,13 @@ impl Checks {
             holds,
             step_began: Timestamp::default(),
             locked_out: false,
+            armed: false,
         }
     }
 
     /// An answer is on its way to the machine.
     pub fn answered(&mut self, issued: &Issued, answer: &Answer) {
+        self.armed |= *answer == Answer::Armed;
         let Answer::Seen(seen) = answer else { return };
         if seen.faults.iter().any(|fault| fault.kind == FaultKind::Expired) {
             // What was seen before says nothing of what comes after.
@@ -62,7 +66,7 @@ impl Checks {
             self.step_began = issued.at;
         }
         if let Some(fleet) = &seen.fleet {
-            self.fleet = Some((issued.at, fleet.candidate.healthy));
+            self.fleet = Some((issued.at, fleet.clone()));
         }
         for (_, reading) in &seen.readings {
             match reading {
@@ -86,7 +90,8 @@ impl Checks {
         }
         match &issued.effect {
             Effect::Route(route) if route.share > Share::NONE => {
-                self.weight_is_given(issued, route.share);
+                self.weight_is_given(issued, route);
+                self.weight_is_guarded(machine.plan(), world);
                 Self::ramp_is_kept(route, machine);
             }
             Effect::Scale { role, count, .. } if *count < world.tasks(*role).desired => {
@@ -97,11 +102,24 @@ impl Checks {
     }
 
     /// Weight only to a slot with enough healthy targets, read at most 10 s ago, and never once going back.
-    fn weight_is_given(&self, issued: &Issued, share: Share) {
+    fn weight_is_given(&self, issued: &Issued, route: &Route) {
         assert!(!self.retreating, "forward while going back");
-        let (asked, healthy) = self.fleet.expect("weight is given on a read");
-        assert!(issued.at.since(asked) <= FRESH, "weight is given on an old read");
+        let (asked, fleet) = self.fleet.as_ref().expect("weight is given on a read");
+        assert!(issued.at.since(*asked) <= FRESH, "weight is given on an old read");
+        let (share, healthy) = (route.share, fleet.candidate.healthy);
         assert!(healthy >= share.need(FULL), "weight {share} is given to {healthy} healthy targets");
+        let (stays, healthy) = (route.expected.expect("forward expects a share").rest(), fleet.stable.healthy);
+        assert!(healthy >= stays.need(FULL), "weight is given while {healthy} stable targets carry {stays}");
+        let runs = &fleet.stable.task_definition;
+        assert_eq!(runs, BEFORE, "weight is given while the stable slot runs what somebody else deployed");
+    }
+
+    /// A plan with a switch gives weight only with one that is known to be armed, and never after it fired.
+    fn weight_is_guarded(&self, plan: &Plan, world: &World) {
+        if plan.dead_man.is_some() {
+            assert!(self.armed, "weight is given without a switch");
+            world.guard.is_armed(world.now);
+        }
     }
 
     /// A ramp only raises, and not above its ceiling.
@@ -127,6 +145,8 @@ impl Checks {
             Role::Stable => share.rest() > Share::NONE,
             Role::Candidate => *share > Share::NONE,
         });
+        let switch = role == Role::Stable && world.guard.may_give_back();
+        assert!(!switch, "the stable slot is taken tasks from, which the switch could give weight");
         assert!(!could_land, "capacity is taken from the {role} slot, which a late write could give weight");
     }
 
@@ -155,11 +175,15 @@ impl Checks {
 
     /// It is over: the world must be as the outcome says, and stay so.
     pub fn end(outcome: &Outcome, world: &mut World, tape: &[(Timestamp, Event)], live: &Machine) {
-        let later = world.now + Duration::from_secs(120);
+        if !matches!(outcome, Outcome::Stranded { .. }) {
+            assert!(world.late.is_empty(), "a write of ours lands after the end: {:?}", world.late);
+        }
+        let later = world.now + Duration::from_secs(300);
         world.advance(later);
         match outcome {
             Outcome::Promoted => {
                 assert!(world.foreign || world.share() == Share::ALL, "promoted at {}", world.share());
+                assert!(!world.guard.gave_back, "promoted although the switch had fired");
                 assert_ne!(world.mishaps.candidate, Candidate::Failing, "a failing release was promoted");
             }
             Outcome::RolledBack(_) => {

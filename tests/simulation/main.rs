@@ -8,6 +8,7 @@
 
 mod checks;
 mod die;
+mod guard;
 mod mishaps;
 mod plans;
 mod ramps;
@@ -55,6 +56,9 @@ fn outcomes(first: u64, end: u64, stride: usize) -> BTreeMap<&'static str, u64> 
             panic!("repeat with: TIDEGATE_SEED={seed} cargo test --test simulation one_seed -- --nocapture")
         });
         *outcomes.entry(word(&ended.outcome)).or_default() += 1;
+        if ended.world.guard.gave_back {
+            *outcomes.entry("given back by the switch").or_default() += 1;
+        }
     }
     outcomes
 }
@@ -75,6 +79,7 @@ fn every_seed_keeps_the_invariants() {
     });
     println!("{seeds} rollouts: {all:?}");
     assert!(all.get("promoted") > Some(&(seeds / 20)), "hardly any was promoted: {all:?}");
+    assert!(all.get("given back by the switch") > Some(&(seeds / 500)), "the switch hardly ever fired: {all:?}");
     assert!(all.get("rolled back") > Some(&(seeds / 4)), "hardly any was rolled back: {all:?}");
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::die::Die;
+use super::guard::Denied;
 
 /// How the new release behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,16 @@ pub struct Mishaps {
     pub silence: f64,
     /// Since when after the start, and until when, AWS takes no credentials.
     pub locked_out: Option<(Duration, Duration)>,
+    /// Probability that a write of the way back is sent more than once, and once more arrives later.
+    pub write_again: f64,
+    /// How many times somebody else deploys to the stable slot.
+    pub deployments: u32,
+    /// Probability, at each look, that the stable slot loses some tasks or gets them back.
+    pub stable_ails: f64,
+    /// What is not allowed of what keeps the way back open.
+    pub denied: Option<Denied>,
+    /// How long after its time the dead-man's switch writes.
+    pub fires_after: Duration,
 }
 
 impl Mishaps {
@@ -67,7 +78,7 @@ impl Mishaps {
         let locked_out = die.chance(0.1).then_some(locked_out);
         let kinds =
             [Candidate::Healthy, Candidate::Failing, Candidate::NeverHealthy, Candidate::Crashing, Candidate::Sick];
-        Self {
+        let mishaps = Self {
             candidate: die.one_of(&kinds),
             read_fails,
             read_is_stale,
@@ -77,13 +88,19 @@ impl Mishaps {
             write_lost,
             latency: Duration::from_secs(die.one_of(&[0, 1, 3, 9])),
             crash,
-            outage: Duration::from_secs(die.one_of(&[1, 20, 600])),
+            outage: Duration::from_secs(die.one_of(&[1, 20, 600, 2400])),
             word,
             signal,
             foreign_writes: u32::from(die.chance(0.1)),
             silence,
             locked_out,
-        }
+            denied: Denied::throw(die),
+            fires_after: Duration::from_secs(die.one_of(&[0, 30, 59, 170])),
+            ..Self::none(Candidate::Healthy)
+        };
+        let write_again = if die.chance(0.4) { 0.3 } else { 0.0 };
+        let stable_ails = if die.chance(0.1) { 0.05 } else { 0.0 };
+        Self { write_again, stable_ails, deployments: u32::from(die.chance(0.1)), ..mishaps }
     }
 
     /// Nothing goes wrong, and the release is good.
@@ -104,6 +121,11 @@ impl Mishaps {
             foreign_writes: 0,
             silence: 0.0,
             locked_out: None,
+            write_again: 0.0,
+            deployments: 0,
+            stable_ails: 0.0,
+            denied: None,
+            fires_after: Duration::from_secs(30),
         }
     }
 }

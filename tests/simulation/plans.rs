@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
-use tidegate::fleet::{Place, Slot, Target};
+use tidegate::fleet::{Place, Role, Slot, Target};
 use tidegate::gate::Check;
 use tidegate::gate::compare::{RampRule, Unproven};
+use tidegate::guard::{DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use tidegate::name::RolloutName;
 use tidegate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use tidegate::spec::{Limits, OnTrouble, Policies};
@@ -77,6 +78,26 @@ pub fn throw(die: &mut Die) -> Plan {
     if die.chance(0.3) {
         plan.release = ReleasePlan::Registered(RELEASE.into());
         plan.steps.remove(0);
+    }
+    if die.chance(0.6) { guarded(plan, die) } else { plan }
+}
+
+/// The same plan with what keeps the way back open, or some of it.
+pub fn guarded(mut plan: Plan, die: &mut Die) -> Plan {
+    let step = |action, within| Step { action, within: Duration::from_secs(within) };
+    let first = plan.steps.iter().position(|step| matches!(step.action, Action::Prepare(_))).expect("it prepares");
+    plan.steps.insert(first, step(Action::Secure, 120));
+    plan.steps.push(step(Action::Settle, 120));
+    let scaling = Scaling { min: 1, max: 9, no_scale_in: false, no_scale_out: false, no_schedule: false };
+    let roles = die.one_of(&[&[][..], &[Role::Stable], &[Role::Stable, Role::Candidate]]);
+    plan.before.scaling = roles.iter().map(|role| (*role, scaling)).collect();
+    plan.before.stickiness = die.chance(0.4).then_some(Duration::from_secs(3600));
+    if die.chance(0.8) {
+        let after = Duration::from_secs(die.one_of(&[120, 300, 3600]));
+        plan.dead_man = Some(DeadMan { role: "arn:aws:iam::1:role/r".into(), after, group: "default".into() });
+        for step in plan.steps.iter_mut().filter(|step| step.action == Action::Commit) {
+            step.within += SWITCH_LANDS_WITHIN;
+        }
     }
     plan
 }

@@ -46,7 +46,7 @@ pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
         tape: Vec::new(),
         notices: Vec::new(),
         in_flight: None,
-        world: World::new(start, mishaps, plan.gates.clone()),
+        world: World::new(start, mishaps, plan),
         checks: Checks::new(plan),
         die,
         epoch: 1,
@@ -55,6 +55,7 @@ pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
     for _ in 0..EVENTS {
         if let Some(outcome) = runner.machine.outcome().cloned() {
             Checks::end(&outcome, &mut runner.world, &runner.tape, &runner.machine);
+            runner.world.guard.is_taken_down(&outcome, &runner.notices);
             return Ended { outcome, world: runner.world, tape: runner.tape, notices: runner.notices };
         }
         runner.turn();
@@ -73,6 +74,10 @@ impl Runner<'_> {
             let some = Share::from_percent(37.0).expect("37 % is a share");
             let share = self.die.one_of(&[some, Share::NONE]);
             self.world.meddle(share);
+        }
+        if self.world.mishaps.deployments > 0 && self.die.chance(0.02) {
+            self.world.mishaps.deployments -= 1;
+            self.world.deploy();
         }
         if self.die.chance(self.world.mishaps.word) {
             let word = self.die.one_of(&[Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Continue]);
@@ -122,6 +127,9 @@ impl Runner<'_> {
     fn perform(&mut self, reaction: Reaction) {
         let handed_over = reaction.notices.iter().any(|notice| matches!(notice, Notice::HandedOver { .. }));
         self.checks.told(&reaction.notices, &self.machine, self.world.now);
+        if reaction.notices.contains(&Notice::Committed) {
+            self.world.guard.cannot_fire();
+        }
         self.notices.extend(reaction.notices);
         if let Some(issued) = reaction.effect {
             let outstanding = self.in_flight.as_ref().map(|(_, issued, _)| issued);

@@ -7,7 +7,7 @@ use tidegate::traffic::Share;
 
 use super::die::Die;
 use super::mishaps::{Candidate, Mishaps};
-use super::plans::canary;
+use super::plans::{canary, guarded};
 use super::rollout::{Ended, run};
 
 fn ended(mishaps: Mishaps) -> Ended {
@@ -105,4 +105,47 @@ fn credentials_that_end_hold_a_rollout_up_and_do_not_send_it_back() {
         let ended = run(&canary(&[5.0, 50.0]), mishaps, &mut Die::new(seed));
         assert_eq!(ended.outcome, Outcome::Promoted, "seed {seed}");
     }
+}
+
+#[test]
+fn no_weight_is_given_once_somebody_else_deployed_to_the_stable_slot() {
+    let (mut seen, mut noticed) = (0, 0);
+    for seed in 0..300 {
+        let mishaps = Mishaps { deployments: 1, ..Mishaps::none(Candidate::Healthy) };
+        let ended = run(&canary(&[5.0, 50.0]), mishaps, &mut Die::new(seed));
+        let Some(deployed) = ended.world.deployed else { continue };
+        let given: Vec<_> =
+            ended.world.shares.iter().filter(|(at, share)| *at > deployed && *share > Share::NONE).collect();
+        assert!(given.is_empty(), "seed {seed}: {given:?} after {deployed}");
+        seen += 1;
+        noticed += u32::from(matches!(ended.outcome, Outcome::RolledBack(Reason::ForeignWrite { .. })));
+    }
+    assert!(seen > 200 && noticed > seen / 2, "{noticed} noticed of {seen}");
+}
+
+#[test]
+fn a_write_of_the_way_back_that_arrives_twice_arrives_before_the_end() {
+    for seed in 0..300 {
+        let mishaps = Mishaps { write_again: 0.7, signal: 0.03, ..Mishaps::none(Candidate::Failing) };
+        let ended = run(&canary(&[5.0, 50.0]), mishaps, &mut Die::new(seed));
+        assert!(matches!(ended.outcome, Outcome::RolledBack(_)), "seed {seed}: {:?}", ended.outcome);
+    }
+}
+
+#[test]
+fn a_runner_that_is_dead_for_long_loses_its_traffic_to_the_switch_and_goes_back() {
+    let mut fired = 0;
+    for seed in 0..300 {
+        let mut die = Die::new(seed);
+        let plan = guarded(canary(&[5.0, 50.0]), &mut die);
+        let outage = Duration::from_secs(900);
+        let mishaps = Mishaps { crash: 0.02, outage, ..Mishaps::none(Candidate::Healthy) };
+        let ended = run(&plan, mishaps, &mut die);
+        if ended.world.guard.gave_back {
+            fired += 1;
+            let reason = format!("{:?}", ended.outcome);
+            assert!(matches!(ended.outcome, Outcome::RolledBack(Reason::DeadMan { .. })), "seed {seed}: {reason}");
+        }
+    }
+    assert!(fired > 30, "the switch fired in {fired} of 300 rollouts");
 }

@@ -8,15 +8,17 @@ use tidegate::fault::{Fault, FaultKind};
 use tidegate::fleet::{Capacity, Fleet, Role, RuleSeen, Served, Stopped};
 use tidegate::gate::{Gate, MetricReading, Point, ProbeReading, Reading};
 use tidegate::machine::{Answer, Effect, Look, Observation, Route};
-use tidegate::plan::QUIET_PERIODS;
+use tidegate::plan::{Plan, QUIET_PERIODS};
 use tidegate::traffic::Share;
 
 use super::die::Die;
+use super::guard::Guard;
 use super::mishaps::{Candidate, Mishaps};
 use super::traffic;
 
 pub const RELEASE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:2";
 pub const BEFORE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:1";
+pub const THEIRS: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:9";
 pub const FULL: u32 = 4;
 /// The least time a task takes to be healthy.
 const START_UP: Duration = Duration::from_secs(20);
@@ -43,20 +45,25 @@ pub struct World {
     pub candidate: Tasks,
     /// Every share the rule ever had, and since when.
     pub shares: Vec<(Timestamp, Share)>,
-    /// Writes that will land later.
+    /// Writes of ours that will land later.
     pub late: Vec<(Timestamp, Share)>,
     /// Whether somebody else ever wrote the rule, and whether theirs is the last word.
     pub foreign: bool,
     pub foreign_rules: bool,
+    /// Since when the stable slot runs what somebody else deployed.
+    pub deployed: Option<Timestamp>,
     pub requests_to_nobody: u64,
     /// What the looks' gates are.
     pub gates: Vec<Gate>,
     /// Requests a second to both slots.
     pub rate: f64,
+    /// What keeps the way back open.
+    pub guard: Guard,
 }
 
 impl World {
-    pub fn new(now: Timestamp, mishaps: Mishaps, gates: Vec<Gate>) -> Self {
+    pub fn new(now: Timestamp, mishaps: Mishaps, plan: &Plan) -> Self {
+        let gates = plan.gates.clone();
         let tasks = |desired, task_definition: &str| Tasks {
             desired,
             task_definition: task_definition.to_owned(),
@@ -72,8 +79,10 @@ impl World {
             late: Vec::new(),
             foreign: false,
             foreign_rules: false,
+            deployed: None,
             requests_to_nobody: 0,
             rate: traffic::rate(&gates),
+            guard: Guard::new(plan),
             gates,
         }
     }
@@ -84,16 +93,22 @@ impl World {
 
     /// When the world next changes by itself.
     pub fn next_change(&self) -> Option<Timestamp> {
-        self.late.iter().map(|(at, _)| *at).min()
+        self.late.iter().map(|(at, _)| *at).chain(self.guard.next_change()).min()
     }
 
     /// Lets time pass, and what was due happen.
     pub fn advance(&mut self, to: Timestamp) {
         self.now = self.now.max(to);
         self.late.sort();
-        while let Some((at, share)) = self.late.first().copied().filter(|(at, _)| *at <= self.now) {
-            self.late.remove(0);
-            self.set_share(at, share);
+        while let Some(at) = self.next_change().filter(|at| *at <= self.now) {
+            if let Some((_, share)) = self.late.first().copied().filter(|(landed, _)| *landed == at) {
+                self.late.remove(0);
+                self.set_share(at, share);
+            } else if self.guard.happens(at) {
+                self.guard.gave_back |= self.share() > Share::NONE;
+                self.foreign_rules = false;
+                self.set_share(at, Share::NONE);
+            }
         }
         for role in [Role::Stable, Role::Candidate] {
             if !self.foreign_rules && self.gets(role) > Share::NONE && self.tasks(role).desired == 0 {
@@ -107,6 +122,12 @@ impl World {
         self.foreign = true;
         self.foreign_rules = true;
         self.set_share(self.now, share);
+    }
+
+    /// Somebody else deploys to the stable slot.
+    pub fn deploy(&mut self) {
+        THEIRS.clone_into(&mut self.stable.task_definition);
+        self.deployed = Some(self.now);
     }
 
     pub fn set_share(&mut self, at: Timestamp, share: Share) {
@@ -184,7 +205,13 @@ impl World {
 
     fn write(&mut self, effect: &Effect, die: &mut Die) -> Answer {
         let fault = |kind, words: &str| Answer::Failed(Fault::new(kind, "write", words));
+        if self.mishaps.denied.is_some_and(|denied| denied.forbids(effect)) {
+            return fault(FaultKind::Denied, "not allowed");
+        }
         if die.chance(self.mishaps.write_refused) {
+            if *effect == Effect::HoldScaling && die.chance(0.5) {
+                self.guard.hold_one();
+            }
             return fault(FaultKind::Transient, "throttled");
         }
         if die.chance(self.mishaps.write_lost) {
@@ -193,11 +220,27 @@ impl World {
         if die.chance(self.mishaps.write_late) {
             if let Effect::Route(route) = effect {
                 self.late.push((self.now + die.span(Duration::from_secs(1), LATE), route.share));
+            } else if effect.is_guard() {
+                self.guard.lands(self.now + die.span(Duration::from_secs(1), LATE), effect.clone());
             }
             return fault(FaultKind::Unknown, "timed out");
         }
         let answer = self.apply(effect);
+        let answer = self.again(answer, effect, die);
         if die.chance(self.mishaps.answer_lost) { fault(FaultKind::Unknown, "connection closed") } else { answer }
+    }
+
+    /// A write of the way back is sent again while no answer comes: another attempt may land later, which the
+    /// answer tells.
+    fn again(&mut self, answer: Answer, effect: &Effect, die: &mut Die) -> Answer {
+        let back = matches!(effect, Effect::Route(route) if route.expected.is_none());
+        match answer {
+            Answer::Routed(seen) if back && die.chance(self.mishaps.write_again) => {
+                self.late.push((self.now + die.span(Duration::from_secs(1), LATE), Share::NONE));
+                Answer::Unsettled(seen)
+            }
+            answer => answer,
+        }
     }
 
     /// A write takes effect.
@@ -219,6 +262,7 @@ impl World {
                 Answer::Scaled
             }
             Effect::Route(route) => self.route(route),
+            effect if effect.is_guard() => self.guard.apply(effect, self.now, self.mishaps.fires_after),
             _ => unreachable!("these are reads"),
         }
     }
@@ -228,13 +272,19 @@ impl World {
             return Answer::Foreign(self.rule_at(self.now));
         }
         self.set_share(self.now, route.share);
+        self.guard.stick(route.stickiness);
         self.foreign_rules = false;
         Answer::Routed(self.rule_at(self.now))
     }
 
     fn rule_at(&self, at: Timestamp) -> RuleSeen {
         let share = self.shares.iter().rev().find(|(since, _)| *since <= at).map_or(Share::NONE, |(_, share)| *share);
-        RuleSeen { share: Some(share), sticky: false, shape: "shape".into(), text: format!("candidate {share}") }
+        RuleSeen {
+            share: Some(share),
+            sticky: self.guard.sticky,
+            shape: "shape".into(),
+            text: format!("candidate {share}"),
+        }
     }
 
     fn read(&mut self, effect: &Effect, die: &mut Die) -> Answer {
@@ -253,6 +303,9 @@ impl World {
         if self.mishaps.candidate == Candidate::Sick && self.share() > Share::NONE && die.chance(0.05) {
             self.candidate.lost = (self.candidate.lost + 1).min(FULL);
         }
+        if die.chance(self.mishaps.stable_ails) {
+            self.stable.lost = u32::try_from(die.between(0, 2)).unwrap_or_default();
+        }
         let age = if die.chance(self.mishaps.read_is_stale) {
             Duration::from_secs(die.between(1, 8))
         } else {
@@ -266,6 +319,7 @@ impl World {
         Observation {
             rule: Some(self.rule_at(self.now.before(age))),
             fleet: look.fleet.then(|| self.fleet()),
+            stable: look.glance.filter(|_| !die.chance(self.mishaps.read_fails)).map(|_| self.healthy(Role::Stable)),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look, die))).collect(),
             requests: quiet,
             observed: None,

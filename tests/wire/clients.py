@@ -6,17 +6,23 @@ and simulated clients that send requests; minutes have to pass in it, so let it 
 tests: give it a lab of its own.
 """
 
+import base64
+import concurrent.futures
 import contextlib
 import datetime
+import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from unittest import mock
 
 import boto3
@@ -76,6 +82,7 @@ class Lab:
     def __init__(self, endpoint):
         self.endpoint = endpoint
         self.ecs, self.elb, self.cloudwatch, self.sts = map(self.client, ("ecs", "elbv2", "cloudwatch", "sts"))
+        self.s3, self.scheduler = map(self.client, ("s3", "scheduler"))
         self.cluster = self.ecs.list_clusters()["clusterArns"][0]
         arns = self.ecs.list_services(cluster=self.cluster)["serviceArns"]
         services = self.ecs.describe_services(cluster=self.cluster, services=arns)["services"]
@@ -697,6 +704,202 @@ class Outages(Case):
             self.post("crash@0s:1m")
 
 
+class Objects(Case):
+    """S3: what a lease and a journal are made of."""
+
+    def setUp(self):
+        self.bucket = "clients-" + self.id().rsplit("_", 1)[-1]
+        with contextlib.suppress(lab.s3.exceptions.BucketAlreadyOwnedByYou):
+            lab.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def at(self, key, **more):
+        return {"Bucket": self.bucket, "Key": key} | more
+
+    def test_buckets_are_there_or_missing(self):
+        names = [bucket["Name"] for bucket in lab.s3.list_buckets()["Buckets"]]
+        self.assertIn("tidegate-lab", names)
+        self.assertIn(self.bucket, names)
+        lab.s3.head_bucket(Bucket=self.bucket)
+        self.refuses("404", lab.s3.head_bucket, Bucket="nope-nope")
+        self.refuses("NoSuchBucket", lab.s3.get_object, Bucket="nope-nope", Key="k")
+        self.refuses("BucketAlreadyOwnedByYou", lab.s3.create_bucket, Bucket=self.bucket)
+        self.refuses("InvalidBucketName", lab.s3.create_bucket, Bucket="Nope")
+
+    def test_an_object_comes_back_as_it_was_put(self):
+        body = bytes(range(256)) * 40
+        more = {"ContentType": "text/odd", "Metadata": {"tide": "high"}}
+        put = lab.s3.put_object(**self.at("a b/+é", Body=body, **more))
+        self.assertEqual(put["ETag"], '"%s"' % hashlib.md5(body).hexdigest())
+        got = lab.s3.get_object(**self.at("a b/+é"))
+        self.assertEqual(got["Body"].read(), body)
+        self.assertEqual((got["ETag"], got["ContentLength"]), (put["ETag"], len(body)))
+        self.assertEqual((got["ContentType"], got["Metadata"]), ("text/odd", {"tide": "high"}))
+        self.assertLess(abs(lab.now() - got["LastModified"]), datetime.timedelta(minutes=10))
+        head = lab.s3.head_object(**self.at("a b/+é"))
+        self.assertEqual((head["ContentLength"], head["ETag"]), (len(body), put["ETag"]))
+        self.refuses("304", lab.s3.get_object, **self.at("a b/+é", IfNoneMatch=put["ETag"]))
+        lab.s3.delete_object(**self.at("a b/+é"))
+        lab.s3.delete_object(**self.at("a b/+é"))
+        self.refuses("NoSuchKey", lab.s3.get_object, **self.at("a b/+é"))
+        self.refuses("404", lab.s3.head_object, **self.at("a b/+é"))
+
+    def test_a_body_in_chunks_is_decoded_and_a_garbled_one_refused(self):
+        """What SDKs send that compute the checksum on the way: chunks, and a trailer behind them."""
+        sum = base64.b64encode(zlib.crc32(b"123456789").to_bytes(4, "big")).decode()
+        body = f"4\r\n1234\r\n5\r\n56789\r\n0\r\nx-amz-checksum-crc32:{sum}\r\n\r\n".encode()
+        headers = {"content-encoding": "aws-chunked", "x-amz-trailer": "x-amz-checksum-crc32"}
+        headers |= {"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "x-amz-decoded-content-length": "9"}
+        put = lambda data: urllib.request.Request(f"{lab.endpoint}/{self.bucket}/chunks", data, headers, method="PUT")
+        with urllib.request.urlopen(put(body)) as answer:
+            self.assertEqual(answer.headers["etag"], '"%s"' % hashlib.md5(b"123456789").hexdigest())
+        self.assertEqual(lab.s3.get_object(**self.at("chunks"))["Body"].read(), b"123456789")
+        with self.assertRaises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(put(body.replace(b"5678", b"5679")))
+        with caught.exception as error:
+            self.assertIn("<Code>BadDigest</Code>", error.read().decode())
+        self.refuses("BadDigest", lab.s3.put_object, **self.at("bad", Body=b"x", ChecksumCRC32="AAAAAA=="))
+        self.refuses("NoSuchKey", lab.s3.get_object, **self.at("bad"))
+
+    def test_a_key_is_created_once_and_swapped_by_its_etag(self):
+        put = lab.s3.put_object
+        first = put(**self.at("lease", Body=b"1", IfNoneMatch="*"))["ETag"]
+        answer = self.refuses("PreconditionFailed", put, **self.at("lease", Body=b"2", IfNoneMatch="*"))
+        self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 412)
+        second = put(**self.at("lease", Body=b"2", IfMatch=first))["ETag"]
+        self.refuses("PreconditionFailed", put, **self.at("lease", Body=b"3", IfMatch=first))
+        self.refuses("NoSuchKey", put, **self.at("other", Body=b"3", IfMatch=first))
+        self.refuses("PreconditionFailed", lab.s3.delete_object, **self.at("lease", IfMatch=first))
+        self.assertEqual(lab.s3.get_object(**self.at("lease"))["Body"].read(), b"2")
+        lab.s3.delete_object(**self.at("lease", IfMatch=second))
+        self.refuses("NoSuchKey", lab.s3.delete_object, **self.at("lease", IfMatch=second))
+
+    def test_of_many_that_swap_at_once_one_wins(self):
+        def swap(number):
+            try:
+                lab.s3.put_object(**self.at("race", Body=b"%d" % number, IfMatch=first))
+                return number
+            except botocore.exceptions.ClientError as error:
+                self.assertEqual(error.response["Error"]["Code"], "PreconditionFailed")
+
+        first = lab.s3.put_object(**self.at("race", Body=b"first"))["ETag"]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            won = [number for number in pool.map(swap, range(16)) if number is not None]
+        self.assertEqual(len(won), 1)
+        self.assertEqual(lab.s3.get_object(**self.at("race"))["Body"].read(), b"%d" % won[0])
+
+    def test_lists_come_in_pages_and_in_folders(self):
+        keys = [f"runs/{number:02}/tape" for number in range(7)] + ["runs/a+b c", "top"]
+        for key in keys:
+            lab.s3.put_object(**self.at(key, Body=key.encode()))
+        pages = lab.s3.get_paginator("list_objects_v2").paginate
+        told = list(pages(Bucket=self.bucket, PaginationConfig={"PageSize": 2}))
+        self.assertEqual([one["Key"] for page in told for one in page["Contents"]], sorted(keys))
+        self.assertEqual([page["KeyCount"] for page in told], [2, 2, 2, 2, 1])
+        told = list(pages(Bucket=self.bucket, Prefix="runs/", Delimiter="/", PaginationConfig={"PageSize": 3}))
+        folders = [one["Prefix"] for page in told for one in page.get("CommonPrefixes", [])]
+        self.assertEqual(folders, [f"runs/{number:02}/" for number in range(7)])
+        self.assertEqual([one["Key"] for page in told for one in page.get("Contents", [])], ["runs/a+b c"])
+        later = lab.s3.list_objects_v2(Bucket=self.bucket, StartAfter="runs/05/tape")["Contents"]
+        self.assertEqual([one["Key"] for one in later], ["runs/06/tape", "runs/a+b c", "top"])
+        self.refuses("InvalidArgument", lab.s3.list_objects_v2, Bucket=self.bucket, ContinuationToken="x")
+
+
+class Schedules(Case):
+    """EventBridge Scheduler: the dead-man's switch. A rule of its own takes the change, behind a path nobody asks for."""
+
+    TARGET = "arn:aws:scheduler:::aws-sdk:elasticloadbalancingv2:modifyRule"
+
+    def setUp(self):
+        name = self.id().rsplit(".", 1)[-1]
+        condition = {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/" + name[:100]]}}
+        priority = 1000 + sum(name.encode())
+        made = lab.elb.create_rule(
+            ListenerArn=lab.listener, Priority=priority, Conditions=[condition], Actions=[lab.forward(0, 100)]
+        )
+        self.rule, self.name = made["Rules"][0]["RuleArn"], name[:60]
+        self.addCleanup(lab.elb.delete_rule, RuleArn=self.rule)
+
+    def schedule(self, minutes, **more):
+        at = lab.now() + datetime.timedelta(minutes=minutes)
+        target = {"Arn": self.TARGET, "RoleArn": "arn:aws:iam::123456789012:role/dead-man"}
+        target["Input"] = json.dumps({"RuleArn": self.rule, "Actions": [lab.forward(100, 0)]})
+        target["RetryPolicy"] = {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 5}
+        input = {"Name": self.name, "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target}
+        return input | {"ScheduleExpression": at.strftime("at(%Y-%m-%dT%H:%M:%S)")} | more
+
+    def has_fired(self):
+        action = lab.elb.describe_rules(RuleArns=[self.rule])["Rules"][0]["Actions"][0]
+        return [group["Weight"] for group in action["ForwardConfig"]["TargetGroups"]] == [100, 0]
+
+    def names(self):
+        pages = lab.scheduler.get_paginator("list_schedules").paginate(PaginationConfig={"PageSize": 1})
+        return [one["Name"] for page in pages for one in page["Schedules"]]
+
+    def is_gone(self):
+        return self.name not in self.names()
+
+    def test_a_schedule_fires_within_its_minute_and_goes_away(self):
+        given = self.schedule(2, ActionAfterCompletion="DELETE", Description="a switch")
+        arn = lab.scheduler.create_schedule(**given)["ScheduleArn"]
+        self.assertTrue(arn.endswith(f":schedule/default/{self.name}"), arn)
+        told = lab.scheduler.get_schedule(Name=self.name)
+        self.assertEqual({key: told[key] for key in given}, given)
+        self.assertEqual((told["State"], told["ScheduleExpressionTimezone"], told["Arn"]), ("ENABLED", "UTC", arn))
+        self.assertIsInstance(told["CreationDate"], datetime.datetime)
+        self.assertIn(self.name, self.names())
+        self.assertFalse(self.has_fired())
+        until(self.has_fired, "the rule to be changed")
+        due = datetime.datetime.strptime(given["ScheduleExpression"], "at(%Y-%m-%dT%H:%M:%S)")
+        self.assertGreaterEqual(lab.now(), due.replace(tzinfo=datetime.timezone.utc))
+        until(self.is_gone, "the schedule to be gone")
+        self.refuses("ResourceNotFoundException", lab.scheduler.get_schedule, Name=self.name)
+
+    def test_an_update_pushes_it_forward_and_a_deletion_prevents_it(self):
+        lab.scheduler.create_schedule(**self.schedule(3))
+        before = lab.now()
+        for _ in range(20):
+            lab.scheduler.update_schedule(**self.schedule(3, ClientToken="anew"))
+            until(lambda at=lab.now(): lab.now() > at + datetime.timedelta(seconds=20), "20 s to pass")
+        self.assertGreater(lab.now() - before, datetime.timedelta(minutes=5))
+        self.assertFalse(self.has_fired())
+        lab.scheduler.delete_schedule(Name=self.name)
+        self.refuses("ResourceNotFoundException", lab.scheduler.delete_schedule, Name=self.name)
+        self.refuses("ResourceNotFoundException", lab.scheduler.update_schedule, **self.schedule(3))
+        before = lab.now()
+        until(lambda: lab.now() > before + datetime.timedelta(minutes=6), "six minutes to pass")
+        self.assertFalse(self.has_fired())
+
+    def test_groups_hold_schedules_and_a_name_is_taken_once(self):
+        group = lab.scheduler.create_schedule_group(Name=self.name)["ScheduleGroupArn"]
+        self.assertEqual(lab.scheduler.get_schedule_group(Name=self.name)["Arn"], group)
+        self.assertEqual(lab.scheduler.get_schedule_group(Name="default")["State"], "ACTIVE")
+        self.refuses("ConflictException", lab.scheduler.create_schedule_group, Name=self.name)
+        self.refuses("ResourceNotFoundException", lab.scheduler.get_schedule_group, Name="nope")
+        create = lab.scheduler.create_schedule
+        far = self.schedule(9000, GroupName=self.name, ClientToken="once")
+        arn = create(**far)["ScheduleArn"]
+        self.assertEqual(create(**far)["ScheduleArn"], arn, "the same call again is no conflict")
+        answer = self.refuses("ConflictException", create, **far | {"ClientToken": "twice"})
+        self.assertIn("already exists", answer["Error"]["Message"])
+        self.refuses("ResourceNotFoundException", create, **self.schedule(9000, GroupName="nope"))
+        told = lab.scheduler.list_schedules(GroupName=self.name)["Schedules"]
+        self.assertEqual([(one["Arn"], one["Target"]["Arn"]) for one in told], [(arn, self.TARGET)])
+        lab.scheduler.delete_schedule(Name=self.name, GroupName=self.name)
+
+    def test_what_the_lab_cannot_play_is_refused(self):
+        wrong = [
+            {"ScheduleExpression": "rate(5 minutes)"},
+            {"ScheduleExpressionTimezone": "Europe/Berlin"},
+            {"FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}},
+            {"Target": self.schedule(9)["Target"] | {"Arn": "arn:aws:lambda:eu-west-1:123456789012:function:f"}},
+            {"Target": self.schedule(9)["Target"] | {"RetryPolicy": {"MaximumEventAgeInSeconds": 99_999}}},
+            {"Target": self.schedule(9)["Target"] | {"Input": "{}"}},
+        ]
+        for more in wrong:
+            self.refuses("ValidationException", lab.scheduler.create_schedule, **self.schedule(9, **more))
+        self.assertTrue(self.is_gone())
+
+
 class Protocol(Case):
     def post(self, headers, body):
         request = urllib.request.Request(lab.endpoint, data=body, headers=headers, method="POST")
@@ -747,6 +950,25 @@ class Cli(Case):
         self.assertEqual(code, 0, answer)
         code, answer = self.aws("ecs", "list-tasks", "--cluster", lab.cluster, "--service-name", lab.serving)
         self.assertTrue(answer["taskArns"], answer)
+
+    def test_the_cli_puts_and_gets_objects(self):
+        with tempfile.TemporaryDirectory() as folder:
+            there, back = os.path.join(folder, "there"), os.path.join(folder, "back")
+            with open(there, "wb") as file:
+                file.write(b"tide" * 1000)
+            where = ("--bucket", "tidegate-lab", "--key", "cli/object")
+            code, answer = self.aws("s3api", "put-object", *where, "--body", there, "--if-none-match", "*")
+            self.assertEqual(code, 0, answer)
+            code, answer = self.aws("s3api", "put-object", *where, "--body", there, "--if-none-match", "*")
+            self.assertIn("(PreconditionFailed)", answer)
+            code, answer = self.aws("s3api", "get-object", *where, back)
+            self.assertEqual((code, answer["ContentLength"]), (0, 4000), answer)
+            with open(back, "rb") as file:
+                self.assertEqual(file.read(), b"tide" * 1000)
+            code, answer = self.aws("s3api", "list-objects-v2", "--bucket", "tidegate-lab", "--prefix", "cli/")
+            self.assertEqual([one["Key"] for one in answer["Contents"]], ["cli/object"], answer)
+            code, answer = self.aws("s3api", "delete-object", *where)
+            self.assertEqual(code, 0, answer)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ impl AlbDriver {
         self.fence.decide(role == Role::Candidate || count == 0);
         let service = self.target.place(role).service.as_str();
         let anew = match definition {
-            Some(definition) => self.has_old_failures(service, definition).await?,
+            Some(definition) => self.unless_way("UpdateService", self.has_old_failures(service, definition)).await?,
             None => false,
         };
         let update = ecs::Update { count, task_definition: definition, anew };

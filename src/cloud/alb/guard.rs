@@ -21,6 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl AlbDriver {
     pub(super) async fn write_beacon(&self, beacon: Beacon) -> Result<(), Fault> {
+        self.fence.decide(matches!(beacon, Beacon::Active | Beacon::Committed));
         let (client, rule) = (&self.aws.writing.elb, &self.target.rule);
         let phase = match beacon {
             Beacon::Active => "active",
@@ -39,6 +40,7 @@ impl AlbDriver {
     pub(super) async fn write_scaling(&self, targets: &[(Role, Scaling)]) -> Result<(), Fault> {
         for (role, scaling) in targets {
             let service = &self.target.place(*role).service;
+            self.fence.decide(false);
             autoscaling::set(&self.aws.writing.autoscaling, &self.target.cluster, service, *scaling).await?;
         }
         Ok(())
@@ -46,6 +48,7 @@ impl AlbDriver {
 
     /// Only a rollout's first `create`s: a push that finds nothing has come too late.
     pub(super) async fn write_switch(&self, switch: &DeadMan, at: Timestamp, create: bool) -> Result<Arming, Fault> {
+        self.fence.decide(true);
         let (id, _) = self.rollout("UpdateSchedule")?;
         let name = scheduler::Name { group: &switch.group, name: id.as_str() };
         let actions = stable_only(&self.recorded, &self.slots)
@@ -63,6 +66,7 @@ impl AlbDriver {
     }
 
     pub(super) async fn remove_switch(&self, switch: &DeadMan) -> Result<(), Fault> {
+        self.fence.decide(false);
         let (id, _) = self.rollout("DeleteSchedule")?;
         let name = scheduler::Name { group: &switch.group, name: id.as_str() };
         match scheduler::delete(&self.aws.writing.scheduler, name).await {

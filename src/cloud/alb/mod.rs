@@ -4,6 +4,7 @@
 mod actions;
 mod alarms;
 mod ask;
+mod back;
 mod burn;
 mod counts;
 mod fleet;
@@ -17,6 +18,8 @@ mod readings;
 mod release;
 mod rule;
 mod survey;
+mod volley;
+mod way;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +50,8 @@ use crate::name::RolloutId;
 use crate::traffic::Share;
 use actions::Slots;
 use alarms::Histories;
+use rule::LastRead;
+use way::Way;
 
 /// What a rollout's driver is made for.
 #[derive(Clone, Debug)]
@@ -84,6 +89,9 @@ pub struct AlbDriver {
     outside: Arc<Outside>,
     histories: Histories,
     fence: Fence,
+    /// The rule's actions as they were last read, and when.
+    last_read: LastRead,
+    way: Way,
 }
 
 impl fmt::Debug for AlbDriver {
@@ -102,7 +110,23 @@ impl AlbDriver {
         let prober = Prober::new(target.dns_name.clone(), http.clone());
         let slots = Slots::of(&target);
         let histories = Histories::default();
-        AlbDriver { aws, clock, rollout, target, slots, recorded, release, http, prober, outside, histories, fence }
+        let (last_read, way) = (LastRead::default(), Way::default());
+        AlbDriver {
+            aws,
+            clock,
+            rollout,
+            target,
+            slots,
+            recorded,
+            release,
+            http,
+            prober,
+            outside,
+            histories,
+            fence,
+            last_read,
+            way,
+        }
     }
 
     /// What it asks of webhooks and commands; it ends with the driver.
@@ -137,15 +161,21 @@ pub async fn task_definition(aws: &Aws, name: &str) -> Result<Option<Value>, Fau
 
 impl Cloud for AlbDriver {
     async fn register(&self, digest: &str) -> Result<String, Fault> {
+        let _turn = self.way.turn();
         self.find_or_register(digest).await
     }
 
     async fn scale(&self, role: Role, count: u32, task_definition: Option<&str>) -> Result<(), Fault> {
+        let _turn = self.way.turn();
         self.write_scale(role, count, task_definition).await
     }
 
     async fn route(&self, order: RouteOrder) -> Result<Routed, Fault> {
-        self.write_rule(order).await
+        let _turn = self.way.turn();
+        match order.expected {
+            Some(expected) => self.write_forward(order, expected).await,
+            None => self.write_back(order).await,
+        }
     }
 
     async fn mark(&self, beacon: Beacon) -> Result<(), Fault> {
@@ -166,6 +196,18 @@ impl Cloud for AlbDriver {
 
     async fn rule(&self) -> Result<RuleSeen, Fault> {
         self.look_at_rule().await
+    }
+
+    async fn rule_at_once(&self) -> Result<RuleSeen, Fault> {
+        self.read_at_once().await.map(|actions| actions::seen(&actions, &self.slots))
+    }
+
+    async fn healthy_at_once(&self, role: Role) -> Result<u32, Fault> {
+        self.count_at_once(role).await
+    }
+
+    fn make_way(&self) {
+        self.way.make();
     }
 
     async fn fleet(&self) -> Result<Fleet, Fault> {

@@ -1,11 +1,13 @@
-//! The rule: read, write once, read back.
+//! The rule: read, and on the way forward written once and read back.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::types::Action;
 
 use super::AlbDriver;
-use super::actions::{Wanted, rewritten, seen, writable};
+use super::actions::{Wanted, rewritten, seen};
+use crate::clock::Timestamp;
 use crate::cloud::aws::elbv2;
 use crate::cloud::{RouteOrder, Routed};
 use crate::fault::{Fault, FaultKind};
@@ -17,42 +19,61 @@ const LOOKS: u32 = 3;
 /// How long to wait between two such looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// The rule's actions as they were last read, and when.
+#[derive(Debug, Default)]
+pub(super) struct LastRead(Mutex<Option<(Timestamp, Vec<Action>)>>);
+
+impl LastRead {
+    pub(super) fn get(&self) -> Option<(Timestamp, Vec<Action>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set(&self, at: Timestamp, actions: &[Action]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, actions.to_vec()));
+    }
+}
+
 impl AlbDriver {
     pub(super) async fn look_at_rule(&self) -> Result<RuleSeen, Fault> {
         let rule = elbv2::rule(&self.aws.polling.elb, &self.target.rule).await?;
+        self.last_read.set(self.clock.now(), rule.actions());
         Ok(seen(rule.actions(), &self.slots))
     }
 
-    pub(super) async fn write_rule(&self, order: RouteOrder) -> Result<Routed, Fault> {
+    pub(super) async fn write_forward(&self, order: RouteOrder, expected: Share) -> Result<Routed, Fault> {
         self.fence.decide(order.share > Share::NONE);
-        let actions = self.actions().await?;
+        let actions = self.unless_way("ModifyRule", self.actions()).await?;
         let found = seen(&actions, &self.slots);
         let ours = found.shape == self.recorded.shape;
-        let wanted = Wanted { share: order.share, sticky: order.sticky, repair: order.expected.is_none() };
-        let foreign = order.expected.is_some_and(|expected| !ours || found.share != Some(expected));
+        let foreign = !ours || found.share != Some(expected);
         // A write of ours whose answer was lost may have taken hold: then nothing is foreign.
         if foreign && !(ours && is_done(&found, order)) {
             return Ok(Routed::Foreign(found));
         }
+        let wanted = Wanted { share: order.share, sticky: order.sticky, repair: false };
         let written = rewritten(&actions, &self.slots, wanted, &self.recorded)
             .map_err(|why| Fault::new(FaultKind::Permanent, "ModifyRule", why))?;
-        let written = match written {
-            // The read may be old, so the way back writes whatever it shows; forward is read back anyway.
-            None if order.expected.is_none() => actions.into_iter().map(writable).collect(),
-            Some(written) if !foreign => written,
-            None | Some(_) => return Ok(Routed::Written(found)),
-        };
+        let Some(written) = written.filter(|_| !foreign) else { return Ok(Routed::Written(found)) };
         elbv2::modify_rule(&self.aws.writing.elb, &self.target.rule, written).await?;
-        self.read_back(order).await.map(Routed::Written)
+        tokio::select! {
+            biased;
+            () = self.way.asked() => {
+                let words = "not read back, because the rollout goes back";
+                Err(Fault::new(FaultKind::Unknown, "ModifyRule", words))
+            }
+            seen = self.read_back(order) => seen.map(Routed::Written),
+        }
     }
 
     /// Reads the rule until it shows what was written, or a few times. A read that fails after a
     /// write leaves the write unknown.
-    async fn read_back(&self, order: RouteOrder) -> Result<RuleSeen, Fault> {
+    pub(super) async fn read_back(&self, order: RouteOrder) -> Result<RuleSeen, Fault> {
         let mut looks = 0;
         loop {
             looks += 1;
-            let actions = self.actions().await.map_err(|fault| Fault { kind: FaultKind::Unknown, ..fault })?;
+            let back = order.expected.is_none();
+            let read = if back { self.read_at_once().await } else { self.actions().await };
+            let actions = read.map_err(|fault| Fault { kind: FaultKind::Unknown, ..fault })?;
             let found = seen(&actions, &self.slots);
             if looks >= LOOKS || is_done(&found, order) {
                 return Ok(found);
@@ -63,6 +84,7 @@ impl AlbDriver {
 
     async fn actions(&self) -> Result<Vec<Action>, Fault> {
         let rule = elbv2::rule(&self.aws.reading.elb, &self.target.rule).await?;
+        self.last_read.set(self.clock.now(), rule.actions());
         Ok(rule.actions.unwrap_or_default())
     }
 }

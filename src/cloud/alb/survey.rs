@@ -85,7 +85,7 @@ impl Surveyor for AlbSurveyor {
             (Ok(balancing), Ok(containers)) => {
                 let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
                 let scaling = self.scaling(&containers).await?;
-                let survey = Survey { alarms, scaling, ..assembled(&balancing, &containers, self.clock.now()) };
+                let survey = Survey { scaling, alarms, ..assembled(&balancing, &containers, self.clock.now()) };
                 let past = match &request.compare {
                     Some(rule) => Some(self.past(&survey, rule).await),
                     None => None,

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::http::{HttpRequest, HttpResponse};
@@ -17,6 +18,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use super::Aws;
+use crate::clock::{Clock, Timestamp};
 
 /// What comes back.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub(in crate::cloud) enum Reply {
     Lost,
     /// No answer ever comes.
     Never,
+    /// It takes so long.
+    After(Duration, Box<Reply>),
 }
 
 impl Reply {
@@ -50,6 +54,11 @@ impl Reply {
     pub(in crate::cloud) fn xml(operation: &str, inner: &str) -> Reply {
         let body = format!("<{operation}Response><{operation}Result>{inner}</{operation}Result></{operation}Response>");
         Reply::Body(200, "text/xml", body.into_bytes())
+    }
+
+    /// The same, a while later.
+    pub(in crate::cloud) fn after(self, span: Duration) -> Reply {
+        Reply::After(span, Box::new(self))
     }
 
     /// A refusal in the query protocol.
@@ -152,7 +161,13 @@ impl Fake {
     async fn serve(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let seen = drain(request).await;
         self.seen.lock().unwrap().push(seen.clone());
-        match (self.answer)(&seen) {
+        let mut reply = (self.answer)(&seen);
+        while let Reply::After(span, then) = reply {
+            let clock = Clock::starting_at(Timestamp::default(), 1.0);
+            clock.sleep_until(clock.now() + span).await;
+            reply = *then;
+        }
+        match reply {
             Reply::Body(status, kind, body) => {
                 let mut response =
                     HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::from(body));
@@ -161,7 +176,7 @@ impl Fake {
                 Ok(response)
             }
             Reply::Lost => Err(ConnectorError::io("connection reset by peer".into())),
-            Reply::Never => std::future::pending().await,
+            Reply::Never | Reply::After(..) => std::future::pending().await,
         }
     }
 }

@@ -25,6 +25,7 @@ written! {
         Gone,
         Disarmed,
         Routed(seen: RuleSeen),
+        Unsettled(seen: RuleSeen),
         Foreign(seen: RuleSeen),
         Seen(observation: Box<Observation>),
         Probed(reading: ProbeReading),
@@ -35,6 +36,7 @@ written! {
     struct Observation = machine::Observation {
         rule: Option<RuleSeen>,
         fleet: Option<Fleet>,
+        stable: Option<u32>,
         readings: Vec<(usize, Reading)>,
         requests: Option<u64>,
         observed: Option<Permille>,

@@ -4,6 +4,7 @@ mod birth;
 mod ecs;
 mod elb;
 mod names;
+mod schedule;
 mod seed;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +14,7 @@ pub(super) use self::birth::*;
 pub(super) use self::ecs::*;
 pub(super) use self::elb::*;
 pub(super) use self::names::*;
+pub(super) use self::schedule::*;
 pub(super) use self::seed::*;
 use super::behaviour::Behaviour;
 use super::metrics::alarm::{Alarm, HistoryItem};
@@ -42,6 +44,10 @@ pub(super) struct Account {
     pub alarms: Vec<Alarm>,
     /// What happened to the alarms, newest last.
     pub history: VecDeque<HistoryItem>,
+    /// EventBridge Scheduler's schedules.
+    pub schedules: Vec<Schedule>,
+    /// Their groups.
+    pub schedule_groups: Vec<ScheduleGroup>,
     /// Tags of every resource, by ARN.
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
     /// Grows with every change that the data plane has to learn of.
@@ -69,6 +75,8 @@ impl Account {
             groups: Vec::new(),
             alarms: Vec::new(),
             history: VecDeque::new(),
+            schedules: Vec::new(),
+            schedule_groups: vec![ScheduleGroup { name: DEFAULT_GROUP.to_owned(), created_at: 0 }],
             tags: BTreeMap::new(),
             routes_version: 1,
             start_up,

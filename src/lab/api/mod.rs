@@ -1,5 +1,6 @@
 //! The API plane: one port, every protocol, one operation at a time on the account.
 
+mod chunked;
 mod cloudwatch_alarms;
 mod cloudwatch_metrics;
 mod control;
@@ -14,10 +15,15 @@ mod elbv2_targets;
 mod elbv2_write;
 mod operation;
 mod prometheus;
+mod s3;
+mod s3_list;
+mod schedules;
 mod wire;
 mod wire_cbor;
 mod wire_json;
 mod wire_query;
+mod wire_rest;
+mod wire_s3;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,15 +36,19 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use self::operation::{Call, Refusal};
+use self::operation::{Call, Output, Refusal};
 use self::wire::{Asked, Protocol, Service};
 use super::fault::{self, Mishap};
+use super::timetable::{Attempt, Finding};
 use super::world::{World, lock};
 
 /// The largest request that is read.
 const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 /// A delay never holds an answer longer than this on the wall clock.
 const DELAY_LIMIT: Duration = Duration::from_secs(300);
+
+/// What most services say when they fail.
+const INTERNAL: &str = "The service has suffered an internal failure.";
 
 /// The connection ends without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +77,8 @@ pub(super) fn serve(listener: TcpListener, world: &Arc<World>) {
 async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<Answer, Lost> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, REQUEST_LIMIT).collect().await;
-    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    // What was cut off must not pass for a whole request, least of all for an object.
+    let Ok(body) = body.map(http_body_util::Collected::to_bytes) else { return Ok(too_large()) };
     if head.uri.path().starts_with(prometheus::PREFIX) {
         return Ok(prometheus::answer(world, &head, &body));
     }
@@ -79,27 +90,44 @@ async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<Answer
         Ok(asked) => asked,
         Err((protocol, refusal)) => return Ok(wire::refuse(protocol, &refusal, &id)),
     };
-    let mishap = {
-        let mut die = lock(&world.die);
-        let service = asked.service.word();
-        fault::cast(&world.config.faults, service, &asked.operation, || die.f64())
-    };
-    if !mishap.delay.is_zero() {
-        let delay = world.config.clock.wall(mishap.delay).min(DELAY_LIMIT);
-        tokio::time::sleep(delay).await;
-    }
-    let outcome = perform(world, &asked, &mishap);
-    if mishap.lost {
-        return Err(Lost);
-    }
+    let Some(outcome) = undergo(world, &asked).await else { return Err(Lost) };
     Ok(match outcome {
         Ok(output) => wire::tell(&asked, output, &id),
         Err(refusal) => wire::refuse(asked.protocol, &refusal, &id),
     })
 }
 
-/// Performs an operation on the account, or on the account as it was.
-fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> operation::Outcome {
+/// Performs an operation with what the faults make of it; nothing when its answer is lost.
+async fn undergo(world: &World, asked: &Asked) -> Option<Result<Output, Refusal>> {
+    let mishap = {
+        let mut die = lock(&world.die);
+        fault::cast(&world.config.faults, asked.service.word(), &asked.operation, || die.f64())
+    };
+    if !mishap.delay.is_zero() {
+        let delay = world.config.clock.wall(mishap.delay).min(DELAY_LIMIT);
+        tokio::time::sleep(delay).await;
+    }
+    let outcome = perform(world, asked, &mishap);
+    (!mishap.lost).then_some(outcome)
+}
+
+/// Makes a schedule's attempt at its target, which meets the faults that any caller meets.
+pub(super) async fn attempt(world: &World, attempt: &Attempt) -> Finding {
+    let asked = Asked::new(Service::Elbv2, Protocol::Query, "ModifyRule", attempt.input.clone());
+    match undergo(world, &asked).await {
+        Some(Ok(_)) => Finding::Done,
+        Some(Err(refusal)) if refusal.status < 500 && refusal != throttled(Service::Elbv2) => Finding::Refused,
+        _ => Finding::Failed,
+    }
+}
+
+fn too_large() -> Answer {
+    let body = format!("the lab reads no request of more than {REQUEST_LIMIT} bytes, and none that ends early\n");
+    Response::builder().status(413).body(Full::new(Bytes::from(body))).unwrap_or_default()
+}
+
+/// Performs an operation on the buckets, on the account, or on the account as it was.
+fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> Result<Output, Refusal> {
     if mishap.throttled {
         return Err(throttled(asked.service));
     }
@@ -107,6 +135,11 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> operation::Outcome 
         return Err(broken(asked.service));
     }
     let now = world.config.clock.now_ms();
+    if asked.service == Service::S3 {
+        // Nothing is stale here, whatever the faults say: S3 is strongly consistent.
+        let region = &world.config.region;
+        return s3::perform(&mut lock(&world.buckets), asked, now, region).map(Output::Reply);
+    }
     let reads = ["Describe", "Get", "List"];
     let stale = mishap.stale.filter(|_| reads.iter().any(|r| asked.operation.starts_with(r)));
     let read_at = now - stale.map_or(0, |age| age.as_millis() as u64).min(now);
@@ -120,7 +153,7 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> operation::Outcome 
         world.balancer.flush(&mut store);
     }
     let mut call = Call { account, past: &mut past, store: &mut store, now, read_at, input: &asked.input };
-    dispatch(&mut call, asked)
+    dispatch(&mut call, asked).map(Output::Members)
 }
 
 fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
@@ -138,6 +171,8 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
             cloudwatch_metrics::perform(call, operation).or_else(|| cloudwatch_alarms::perform(call, operation))
         }
         Service::Sts => (operation == "GetCallerIdentity").then(|| Ok(caller(call))),
+        Service::Scheduler => schedules::perform(call, operation),
+        Service::S3 => None,
     };
     found.unwrap_or_else(|| {
         Err(match asked.protocol {
@@ -162,20 +197,23 @@ fn caller(call: &Call<'_>) -> serde_json::Value {
 }
 
 fn broken(service: Service) -> Refusal {
-    let code = match service {
-        Service::Ecs => "ServerException",
-        Service::CloudWatch => "InternalServiceFault",
-        Service::Elbv2 | Service::Sts => "InternalFailure",
+    let (code, message) = match service {
+        Service::Ecs => ("ServerException", INTERNAL),
+        Service::CloudWatch => ("InternalServiceFault", INTERNAL),
+        Service::Elbv2 | Service::Sts => ("InternalFailure", INTERNAL),
+        Service::Scheduler => ("InternalServerException", INTERNAL),
+        Service::S3 => ("InternalError", "We encountered an internal error. Please try again."),
     };
-    Refusal { status: 500, ..Refusal::new(code, "The service has suffered an internal failure.") }
+    Refusal { status: 500, ..Refusal::new(code, message) }
 }
 
 fn throttled(service: Service) -> Refusal {
-    let code = match service {
-        Service::Elbv2 | Service::Sts => "Throttling",
-        _ => "ThrottlingException",
-    };
-    Refusal::new(code, "Rate exceeded")
+    match service {
+        Service::Elbv2 | Service::Sts => Refusal::new("Throttling", "Rate exceeded"),
+        Service::Ecs | Service::CloudWatch => Refusal::new("ThrottlingException", "Rate exceeded"),
+        Service::Scheduler => Refusal { status: 429, ..Refusal::new("ThrottlingException", "Rate exceeded") },
+        Service::S3 => Refusal { status: 503, ..Refusal::new("SlowDown", "Please reduce your request rate.") },
+    }
 }
 
 fn request_id(world: &World) -> String {

@@ -1,5 +1,6 @@
 //! What an operation gets and gives, whichever protocol carries it.
 
+use hyper::body::Bytes;
 use serde_json::Value;
 
 use crate::lab::account::Account;
@@ -25,6 +26,25 @@ pub(super) struct Call<'a> {
 
 /// What an operation gives.
 pub(super) type Outcome = Result<Value, Refusal>;
+
+/// An answer that is more than members: S3's.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers by lower-case name.
+    pub headers: Vec<(String, String)>,
+    /// The body, as it goes out.
+    pub body: Bytes,
+}
+
+/// What a performed operation gives, in the form that its protocol tells.
+pub(super) enum Output {
+    /// The members of a structure.
+    Members(Value),
+    /// A whole answer.
+    Reply(Reply),
+}
 
 /// An error as AWS tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]

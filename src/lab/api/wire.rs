@@ -6,8 +6,8 @@ use hyper::body::Bytes;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
-use super::operation::Refusal;
-use super::{wire_cbor, wire_json, wire_query};
+use super::operation::{Output, Refusal};
+use super::{wire_cbor, wire_json, wire_query, wire_rest, wire_s3};
 
 /// A service the lab knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub(super) enum Service {
     CloudWatch,
     /// AWS STS.
     Sts,
+    /// Amazon S3.
+    S3,
+    /// Amazon EventBridge Scheduler.
+    Scheduler,
 }
 
 impl Service {
@@ -30,6 +34,8 @@ impl Service {
             Service::Elbv2 => "elbv2",
             Service::CloudWatch => "cloudwatch",
             Service::Sts => "sts",
+            Service::S3 => "s3",
+            Service::Scheduler => "scheduler",
         }
     }
 }
@@ -45,6 +51,10 @@ pub(super) enum Protocol {
     Query,
     /// Smithy RPC v2 CBOR.
     Cbor,
+    /// restXml.
+    RestXml,
+    /// restJson1.
+    RestJson,
 }
 
 /// A request that was understood.
@@ -57,6 +67,15 @@ pub(super) struct Asked {
     pub operation: String,
     /// With what.
     pub input: Value,
+    /// The content of an object that is put; empty with everything else.
+    pub body: Bytes,
+}
+
+impl Asked {
+    /// An operation with its input.
+    pub(crate) fn new(service: Service, protocol: Protocol, operation: &str, input: Value) -> Asked {
+        Asked { service, protocol, operation: operation.to_owned(), input, body: Bytes::new() }
+    }
 }
 
 const ECS_TARGET: &str = "AmazonEC2ContainerServiceV20141113";
@@ -77,10 +96,13 @@ pub(super) fn read(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refus
             }
         };
         let input = wire_json::read(body).map_err(|refusal| (protocol, refusal))?;
-        return Ok(Asked { service, protocol, operation: operation.to_owned(), input });
+        return Ok(Asked::new(service, protocol, operation, input));
     }
     if header("smithy-protocol") == Some("rpc-v2-cbor") {
         return read_cbor(head, body).map_err(|refusal| (Protocol::Cbor, refusal));
+    }
+    if let Some(service) = wire_rest::service(head) {
+        return wire_rest::read(service, head, body);
     }
     wire_query::read(head.uri.query(), body).map_err(|refusal| (Protocol::Query, refusal))
 }
@@ -96,18 +118,17 @@ fn read_cbor(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
         let message = "the lab reads no compressed requests: set request_min_compression_size_bytes";
         return Err(Refusal::new("SerializationException", message));
     }
-    Ok(Asked {
-        service: Service::CloudWatch,
-        protocol: Protocol::Cbor,
-        operation: operation.to_owned(),
-        input: wire_cbor::read(body)?,
-    })
+    Ok(Asked::new(Service::CloudWatch, Protocol::Cbor, operation, wire_cbor::read(body)?))
 }
 
 /// Writes an answer.
-pub(super) fn tell(asked: &Asked, output: Value, id: &str) -> Response<Full<Bytes>> {
+pub(super) fn tell(asked: &Asked, output: Output, id: &str) -> Response<Full<Bytes>> {
+    let output = match output {
+        Output::Members(output) => output,
+        Output::Reply(reply) => return wire_s3::tell(reply, id),
+    };
     let body = match asked.protocol {
-        Protocol::Json11 | Protocol::Json10 => output.to_string().into_bytes(),
+        Protocol::Json11 | Protocol::Json10 | Protocol::RestJson | Protocol::RestXml => output.to_string().into_bytes(),
         Protocol::Query => wire_query::tell(asked, &output, id).into_bytes(),
         Protocol::Cbor => wire_cbor::tell(output),
     };
@@ -117,11 +138,17 @@ pub(super) fn tell(asked: &Asked, output: Value, id: &str) -> Response<Full<Byte
 /// Writes a refusal.
 pub(super) fn refuse(protocol: Protocol, refusal: &Refusal, id: &str) -> Response<Full<Bytes>> {
     let body = match protocol {
-        Protocol::Json11 | Protocol::Json10 => wire_json::refuse(refusal).into_bytes(),
+        Protocol::Json11 | Protocol::Json10 | Protocol::RestJson => wire_json::refuse(refusal).into_bytes(),
         Protocol::Query => wire_query::refuse(refusal, id).into_bytes(),
         Protocol::Cbor => wire_cbor::tell(wire_json::refusal(refusal)),
+        Protocol::RestXml => return wire_s3::refuse(refusal, id),
     };
     let mut response = respond(protocol, refusal.status, body, id);
+    if protocol == Protocol::RestJson
+        && let Ok(value) = refusal.code.parse()
+    {
+        response.headers_mut().insert("x-amzn-errortype", value);
+    }
     let side = if refusal.status < 500 { "Sender" } else { "Receiver" };
     if matches!(protocol, Protocol::Cbor | Protocol::Json10)
         && let Ok(value) = format!("{};{side}", query_code(refusal.code)).parse()
@@ -150,6 +177,8 @@ fn respond(protocol: Protocol, status: u16, body: Vec<u8>, id: &str) -> Response
         Protocol::Json10 => "application/x-amz-json-1.0",
         Protocol::Query => "text/xml",
         Protocol::Cbor => "application/cbor",
+        Protocol::RestXml => "application/xml",
+        Protocol::RestJson => "application/json",
     };
     let mut response = Response::builder().status(status).header("content-type", kind).header("x-amzn-requestid", id);
     if protocol == Protocol::Cbor {

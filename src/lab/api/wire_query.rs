@@ -38,7 +38,7 @@ pub(super) fn read(query: Option<&str>, body: &Bytes) -> Result<Asked, Refusal> 
         members.shift_remove("Action");
         members.shift_remove("Version");
     }
-    Ok(Asked { service, protocol: Protocol::Query, operation, input })
+    Ok(Asked::new(service, Protocol::Query, &operation, input))
 }
 
 /// Lists are longer than this in no request.
@@ -146,7 +146,8 @@ fn element(xml: &mut String, name: &str, value: &Value) {
     xml.push('>');
 }
 
-fn escape(xml: &mut String, text: &str) {
+/// Writes text so that XML means it.
+pub(super) fn escape(xml: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '<' => xml.push_str("&lt;"),

@@ -2,10 +2,11 @@
 
 use super::*;
 
-/// A rollout that holds a tenth and is told to go back.
+/// A rollout that holds a tenth, whose tasks were not read lately, and that is told to go back.
 fn told_back(plan: Plan) -> Run {
     let mut run = Run::of(plan);
     run.until_step(2);
+    run.pass(Duration::from_secs(30));
     run.told(Word::Rollback);
     run
 }
@@ -43,7 +44,7 @@ fn a_write_in_flight_is_answered_first() {
     run.told(Word::Rollback);
     assert_eq!(run.machine.pending().cloned(), write);
     run.go();
-    assert!(run.pending().is_some_and(is_look));
+    assert!(run.pending().is_some_and(is_route), "its tasks were read before the write");
     run.end();
     assert_eq!((run.routes(), run.share), (vec![tenth(), Share::NONE], Share::NONE));
 }
@@ -53,6 +54,7 @@ fn an_old_read_does_not_spare_the_write() {
     for stop in [Run::interrupted, |run: &mut Run| run.told(Word::Rollback)] {
         let mut run = Run::of(canary());
         run.until_step(2);
+        run.pass(Duration::from_secs(30));
         stop(&mut run);
         run.share = Share::NONE;
         run.go();
@@ -253,7 +255,7 @@ fn weight_that_somebody_else_gives_begins_the_wait_for_quiet_anew() {
     run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
     run.pass(MINUTE * 4);
     run.share = tenth();
-    run.until_asked(|effect| matches!(effect, Effect::Look(look) if look.fleet));
+    run.until_asked(|effect| matches!(effect, Effect::Look(look) if look.glance.is_some()));
     run.answer(Answer::Failed(fault(FaultKind::Transient)));
     run.until(|run| run.share == Share::NONE);
     let back = run.now;

@@ -2,11 +2,13 @@
 
 mod back;
 mod forward;
+mod glance;
 mod guard;
 mod locked;
 mod outer;
 mod people;
 mod ramp;
+mod slots;
 
 use std::time::Duration;
 
@@ -127,6 +129,7 @@ fn target() -> Target {
 }
 
 /// A rollout, and a world that does what it is asked until a test changes it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Run {
     machine: Machine,
     now: Timestamp,
@@ -353,6 +356,7 @@ impl Run {
         Observation {
             rule: self.rule_fault.is_none().then(|| self.rule()),
             fleet: look.fleet.then(|| Fleet { stable: self.stable.clone(), candidate: self.candidate.clone() }),
+            stable: look.glance.map(|_| self.stable.healthy),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),
             requests: look.quiet.map(|role| u64::from(requests(role).permille())),
             observed: None,

@@ -1,7 +1,9 @@
 //! The closing account of each ending.
 
-use super::super::sample::{ASCII, FINE, FOUL, ID, NARROW, Page, all, at, plan, story, stranded};
+use super::super::sample::{ASCII, FINE, FOUL, ID, NARROW, Page, all, at, plan, share, story, stranded};
 use super::*;
+use crate::fleet::Role;
+use crate::machine::Foreign;
 
 fn summary(notices: &[(Timestamp, Notice)]) -> Summary {
     let mut summary = Summary::new();
@@ -139,6 +141,29 @@ fn a_hand_over_says_how_to_go_on() {
     let text = ending(vec![Notice::HandedOver { why: "SIGINT".to_owned() }]).text(ID, &plan(), ASCII);
     assert!(text.starts_with("|| handed over: web is not finished\n"), "{text}");
     assert!(text.ends_with(&format!("next         tidegate resume {ID}\n")), "{text}");
+}
+
+#[test]
+fn a_foreign_write_prints_once_what_keeps_terraform_off() {
+    let mut meddled = story();
+    for to in [Foreign::Rule, Foreign::Service(Role::Stable)] {
+        let found = "web-blue 30, web-green 70".to_owned();
+        meddled.insert(3, (at(60), Notice::ForeignWrite { to, found, expected: share(25) }));
+    }
+    let text = summary(&meddled).text(ID, &plan(), ASCII);
+    let blocks = "
+  If Terraform wrote it: with these blocks it leaves alone what a rollout moves.
+     # aws_lb_listener_rule
+     lifecycle {
+       ignore_changes = [action]
+     }
+     # aws_ecs_service
+     lifecycle {
+       ignore_changes = [task_definition, desired_count]
+     }
+";
+    assert_eq!(text.matches(blocks).count(), 1, "{text}");
+    assert!(!summary(&story()).text(ID, &plan(), ASCII).contains("lifecycle"));
 }
 
 #[test]

@@ -43,8 +43,8 @@ pub(super) fn check(
     let gates = check.gates(document.gates, node.field("gates"), compares);
     let limits = check.limits(&document.limits, node.field("limits"));
     let policies = policies(&document.policies);
-    let dead_man = document.dead_man.map(|dead_man| check.dead_man(&dead_man, node.field("dead_man")));
-    let store = document.store.map(|store| check.store(store, node.field("store")));
+    let dead_man = optional(document.dead_man, |dead_man| check.dead_man(&dead_man, node.field("dead_man")));
+    let store = optional(document.store, |store| check.store(store, node.field("store")));
     document.version?;
     Some(Spec {
         name: name?,
@@ -54,15 +54,21 @@ pub(super) fn check(
         gates: gates?,
         policies,
         limits: limits?,
-        dead_man: whole(dead_man)?,
-        store: whole(store)?,
+        dead_man: dead_man.ok()?,
+        store: store.ok()?,
     })
 }
 
 /// What is left out is sound; what is there has to be.
-fn whole<T>(part: Option<Option<T>>) -> Option<Option<T>> {
-    part.map_or(Some(None), |part| part.map(Some))
+fn optional<T, U>(part: Option<T>, check: impl FnOnce(T) -> Option<U>) -> Result<Option<U>, Unsound> {
+    match part {
+        None => Ok(None),
+        Some(part) => check(part).map(Some).ok_or(Unsound),
+    }
 }
+
+/// It is there and means nothing; what is wrong is noted.
+struct Unsound;
 
 /// What a document is checked with.
 #[derive(Clone, Copy)]

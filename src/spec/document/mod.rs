@@ -300,7 +300,7 @@ pub(super) struct Policies {
     pub(super) on_breach: Trouble,
     /// When the runner is told to stop: give the traffic back, or keep the weights and hand over.
     pub(super) on_interrupt: Trouble,
-    /// When somebody else writes the rule: give up and give the traffic back, or wait for a person.
+    /// When somebody else writes the rule or deploys to a slot: give up and give the traffic back, or wait for a person.
     pub(super) on_foreign_write: Intrusion,
 }
 

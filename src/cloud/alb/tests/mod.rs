@@ -1,5 +1,6 @@
 //! The driver against AWS as a function: what is sent, how often, and what comes of each answer.
 
+mod back;
 mod burn;
 mod containers;
 mod counts;
@@ -7,6 +8,7 @@ mod guard;
 mod readings;
 mod route;
 mod survey;
+mod way;
 
 use serde_json::json;
 

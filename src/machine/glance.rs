@@ -1,0 +1,102 @@
+//! The short way to the write that gives the traffic back: what is read before it, and what is known without.
+
+use std::time::Duration;
+
+use super::effect::{Effect, Look, Observation};
+use super::notice::Reason;
+use super::state::{
+    BRISK_POLL, FRESH, GLANCE_WITHIN, PROMPT_RETRIES, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN,
+};
+use super::{Machine, Reaction};
+use crate::clock::Timestamp;
+use crate::fleet::RuleSeen;
+use crate::traffic::Share;
+
+impl Machine {
+    /// Begins the way back, or begins it anew: with a glance, in place of whatever was waited for. It begins with
+    /// the write where the write is needed whatever a read shows, and the stable slot's targets were just read.
+    pub(super) fn begin_back(&mut self, reason: Reason, decided: Timestamp, out: &mut Reaction) {
+        self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
+        let needed = self.memory.weighted || self.memory.unsettled.is_some();
+        let to = if needed && self.stable_was_just_seen() { Phase::Routing } else { Phase::Checking };
+        self.go(to, out);
+    }
+
+    fn stable_was_just_seen(&self) -> bool {
+        let fresh = |at: Timestamp| self.memory.now.since(at) <= FRESH;
+        self.memory.fleet.as_ref().is_some_and(|(at, fleet)| fresh(*at) && fleet.stable.healthy > 0)
+    }
+
+    /// Reads the rule and the stable slot's healthy targets, and nothing else.
+    pub(super) fn glance() -> Effect {
+        Effect::Look(Look { rule: true, glance: Some(GLANCE_WITHIN), ..Look::default() })
+    }
+
+    /// What the first read of the way back says of the stable slot. The write goes on unless it has no healthy
+    /// target; then the tasks are read too. A read that fails after one that found none does not free the write.
+    pub(super) fn weigh(&mut self, seen: &Observation, out: &mut Reaction) {
+        let healthy = seen.fleet.as_ref().map(|fleet| fleet.stable.healthy).or(seen.stable);
+        self.memory.barren = healthy.map_or(self.memory.barren, |healthy| healthy == 0);
+        if !self.memory.barren {
+            return self.go(Phase::Routing, out);
+        }
+        match &seen.fleet {
+            Some(fleet) => self.revive(fleet.stable.running, fleet.stable.desired, out),
+            None if seen.stable.is_some() => self.look(true, None, out),
+            None => self.look_back_after(BRISK_POLL),
+        }
+    }
+
+    fn revive(&mut self, running: u32, desired: u32, out: &mut Reaction) {
+        let wanted = self.plan.before.stable_desired;
+        self.wait_for(format!("the stable slot has no healthy target ({running} of {wanted} tasks running)"), out);
+        if desired < wanted && !self.memory.revived {
+            self.memory.revived = true;
+            return self.go(Phase::Reviving, out);
+        }
+        self.look_back_after(BRISK_POLL);
+    }
+
+    fn look_back_after(&mut self, span: Duration) {
+        self.ask_after(span, Self::glance());
+    }
+
+    /// Clients bound to the candidate by a cookie come back only when stickiness is off.
+    pub(super) fn is_sticky(&self, rule: Option<&RuleSeen>) -> bool {
+        self.memory.carried && self.plan.before.stickiness.is_some() && rule.is_some_and(|rule| rule.sticky)
+    }
+
+    /// How long a refused write waits that was refused so many times: not long at first, because each wait is
+    /// time that requests go to a bad release.
+    pub(super) fn patience(refused: u32) -> Duration {
+        let tried = usize::try_from(refused.saturating_sub(1)).unwrap_or(usize::MAX);
+        PROMPT_RETRIES.get(tried).copied().unwrap_or(RETRY)
+    }
+
+    /// A stable-only write that was asked for at `asked` may still land. While the rollout goes back that is
+    /// what is wanted. After it, it is not: the write says that the candidate gets nothing and that stickiness is
+    /// off, so it would undo the stickiness that is put back, take the weight from the next rollout on this rule,
+    /// whose runner would think of a stranger, or undo what a person does to the rule once they are told that
+    /// the rollout is over. So neither stickiness is put back nor the rollout ended before it can land no more:
+    /// the last attempt is over 15 s after the order, and AWS gets as long again.
+    pub(super) fn outlive(&mut self, asked: Timestamp) {
+        let until = asked + WRITE_LANDS_WITHIN;
+        match &mut self.memory.unsettled {
+            // By its share a late write of the way forward is known for ours: that is kept.
+            Some(unsettled) => unsettled.until = unsettled.until.max(until),
+            None => self.memory.unsettled = Some(Unsettled { share: Share::NONE, until }),
+        }
+    }
+
+    /// After the last write of the rule: waits until none can land any more.
+    pub(super) fn mended(&mut self, out: &mut Reaction) {
+        self.memory.sticky_suspended = false;
+        match self.memory.unsettled {
+            Some(unsettled) if unsettled.until > self.memory.now => {
+                let left = unsettled.until.since(self.memory.now);
+                self.ask_after(left, Effect::Look(self.view(false, None)));
+            }
+            _ => self.after(Phase::Mending, out),
+        }
+    }
+}
