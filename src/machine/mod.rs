@@ -324,7 +324,9 @@ impl Machine {
             State::Forward { .. } if self.switch_is_up(out) => {}
             State::Forward { .. } => self.reenter(out),
             State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
-                self.begin_back(reason, decided, out);
+                // Time in which nobody tried is not time in which it could not be done.
+                let late = self.memory.now.since(decided) > self.plan.limits.retreat;
+                self.begin_back(reason, if late { self.memory.now } else { decided }, out);
             }
         }
     }
