@@ -7,6 +7,8 @@
 mod checks;
 #[path = "../tests/simulation/die.rs"]
 mod die;
+#[path = "../tests/simulation/guard.rs"]
+mod guard;
 #[path = "../tests/simulation/mishaps.rs"]
 mod mishaps;
 #[path = "../tests/simulation/plans.rs"]

@@ -19,7 +19,7 @@ use crate::journal::Record;
 use crate::machine::{Event, Machine, Outcome};
 use crate::name::RolloutId;
 use crate::plan::Plan;
-use crate::report::{Closing, Lines, Live, Several, Stream, footer};
+use crate::report::{Closing, Lines, Live, Several, Stream, Summary, footer};
 use crate::spec::OnTrouble;
 use crate::store::Store;
 
@@ -58,7 +58,7 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
     let Drive { store, id, machine, first, records, tape, cloud, clock, keeper } = drive;
     let keeper = Arc::new(keeper);
     let (sender, inbox) = mpsc::channel(INBOX);
-    let (report, voice) = reports(context, id, &clock);
+    let (report, voice) = reports(context, id, &clock, earlier(&machine, &records));
     let stop = match machine.plan().policies.on_interrupt {
         OnTrouble::Rollback => "giving the traffic back",
         OnTrouble::Hold => "holding where it is",
@@ -88,6 +88,18 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
     let ending = ending?;
     give_back(&keeper, &ending).await;
     Ok(ending)
+}
+
+/// What earlier runners told.
+fn earlier(machine: &Machine, records: &[Record]) -> Summary {
+    let mut before = Machine::new(machine.plan().clone());
+    let mut summary = Summary::new();
+    for record in records {
+        for notice in before.apply(record.at, record.event.clone()).notices {
+            summary.take(record.at, &notice);
+        }
+    }
+    summary
 }
 
 /// What becomes of the lease. One that cannot be given back runs out by itself.
@@ -127,14 +139,14 @@ impl Voice {
     }
 }
 
-fn reports(context: &Context, id: &RolloutId, clock: &Clock) -> (Several, Voice) {
+fn reports(context: &Context, id: &RolloutId, clock: &Clock, earlier: Summary) -> (Several, Voice) {
     if context.json() {
         return (Several::new().and(Stream::new(Box::new(std::io::stdout()))), Voice(None));
     }
     let style = terminal::stderr_style(context);
     let out = || -> Box<dyn Write + Send> { Box::new(std::io::stderr()) };
     let closing = Closing::new(Box::new(std::io::stdout()), id.as_str(), terminal::page_style(context));
-    let closing = closing.apart(std::io::stdout().is_terminal());
+    let closing = closing.after(earlier).apart(std::io::stdout().is_terminal());
     if terminal::is_live(context) {
         let live = Live::new(out(), footer::on_stderr(), style);
         let voice = Voice(Some(live.beside()));

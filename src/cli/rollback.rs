@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::context::{Context, Found};
 use super::people::whoami;
 use super::resume::{go_on, refuse_gone_lab};
+use super::status::fold;
 use super::word::{ended, tell_runner};
 use super::{Exit, Failure, target, terminal};
 use crate::clock::{Clock, Timestamp, span};
@@ -69,11 +70,12 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
 /// What a rollback of a rollout that is over comes to.
 async fn settled(context: &Context, found: &Found) -> Result<Option<Exit>, Failure> {
     let tape = journal::read(&found.store, &found.id).await?;
-    let machine = journal::replay(tape.header.plan, &tape.records);
+    let (machine, summary) = fold(&tape);
     let id = &found.id;
     match machine.outcome() {
         Some(Outcome::RolledBack(reason)) => {
-            say(context, &format!("already on stable since {}: {reason}", machine.now()))?;
+            let since = summary.back.map_or(machine.now(), |(at, _)| at);
+            say(context, &format!("already on stable since {since}: {reason}"))?;
             Ok(Some(Exit::Done))
         }
         Some(Outcome::Promoted) => {

@@ -29,7 +29,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Answer, EffectId, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
 use crate::plan::Plan;
-use crate::report::Report;
+use crate::report::{Report, TOOK_OVER};
 use scribe::Scribe;
 
 /// How many events one run may take in: at a look every five seconds, more than a year of them.
@@ -333,7 +333,7 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
 
     /// The run ends because somebody else decides.
     fn fenced(&mut self, by: String) -> Ending {
-        let why = format!("{by} took over");
+        let why = format!("{by} {TOOK_OVER}");
         self.report.tell(self.at, &Notice::HandedOver { why }, &self.machine);
         Ending { outcome: None, handed_over: None, fenced: Some(by) }
     }

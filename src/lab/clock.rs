@@ -72,7 +72,8 @@ impl LabClock {
     }
 }
 
-fn wall_ms() -> u64 {
+/// The wall clock, in milliseconds since 1970.
+pub(super) fn wall_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 

@@ -1,17 +1,19 @@
 //! An AWS account in miniature: real wire formats in front, a live loopback data plane behind.
 //!
-//! The API plane is one HTTP/1.1 port that speaks what AWS speaks: JSON 1.1 for ECS, query and XML
-//! for load balancing and STS, RPC v2 CBOR, JSON 1.0 and query for CloudWatch. Behind it tasks are
-//! HTTP servers, the balancer really forwards, metrics come only from requests that really flowed,
-//! and alarms look at those. Everything happens in lab time, see [`LabClock`]. Only the hours before the
+//! The API plane is one HTTP/1.1 port that speaks what AWS speaks: JSON 1.1 for ECS and Application Auto
+//! Scaling, query and XML for load balancing and STS, RPC v2 CBOR, JSON 1.0 and query for CloudWatch, REST
+//! with XML for S3 and with JSON for EventBridge Scheduler. Behind it tasks are HTTP servers, the balancer
+//! really forwards, metrics come only from requests that really flowed, alarms and scaling policies look at
+//! those, and schedules fire. Everything happens in lab time, see [`LabClock`]. Only the hours before the
 //! start are made up, see [`LabConfig::past`]: drawn from what the tasks do once they run.
 //!
 //! Beside the load balancer's metrics, which come by the minute and late, the tasks tell of themselves:
 //! every ten seconds in the namespace `Lab/Service`, and as counters that Prometheus would scrape, which
 //! `/_lab/prometheus` answers a little PromQL about.
 //!
-//! What it is not: signatures are not verified, permissions are not checked, listeners speak plain
-//! HTTP whatever their protocol says, and rule transforms are kept but not applied.
+//! What it is not: signatures are not verified, listeners speak plain HTTP whatever their protocol says, and
+//! rule transforms are kept but not applied. Every key may do everything, but one from an assumed role only
+//! what the policy it was assumed with allows, and until it ends.
 //!
 //! Response times are `declared + overhead`: a task declares how long its work took in lab seconds
 //! and sleeps that long on the stretched clock; what this machine adds on top is measured on the
@@ -28,6 +30,7 @@
 
 mod account;
 mod api;
+mod autoscaling;
 mod balancer;
 mod behaviour;
 mod chance;
@@ -35,10 +38,12 @@ mod clock;
 mod config;
 mod ending;
 mod fault;
+mod keys;
 mod metrics;
 mod outage;
 mod past;
 mod plain;
+mod policy;
 mod prometheus;
 mod s3;
 mod scheduler;

@@ -17,6 +17,14 @@ pub(super) struct Attempt {
     version: u64,
 }
 
+#[cfg(test)]
+impl Attempt {
+    /// An attempt of no schedule.
+    pub(crate) fn new(input: Value) -> Attempt {
+        Attempt { input, version: 0 }
+    }
+}
+
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {

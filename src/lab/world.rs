@@ -1,15 +1,17 @@
 //! Everything a lab is made of, and the one loop that moves it through lab time.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::account::{Account, TargetState};
+use super::account::{Account, Names, TargetState};
 use super::api;
+use super::autoscaling;
 use super::balancer::{Balancer, health};
 use super::config::LabConfig;
 use super::ending::Ending;
-use super::fault::FaultKind;
+use super::fault::{ApiFault, FaultKind};
+use super::keys::Keys;
 use super::metrics::alarm;
 use super::metrics::store::Store;
 use super::outage::Outages;
@@ -30,6 +32,8 @@ pub(super) struct World {
     pub ending: Ending,
     /// The control plane.
     pub account: Mutex<Account>,
+    /// The credentials that were minted; nothing of them is stale either.
+    pub keys: Mutex<Keys>,
     /// S3's buckets; nothing of them is stale, so they are no part of the account.
     pub buckets: Mutex<Buckets>,
     /// The containers.
@@ -50,9 +54,14 @@ pub(super) struct World {
     pub traffic: Arc<Traffic>,
     /// The control plane as it was, for stale reads; newest last.
     snapshots: Mutex<VecDeque<(u64, Arc<Account>)>>,
+    /// The trouble of the API, as it is dialled in now.
+    pub faults: RwLock<Vec<ApiFault>>,
+    /// How often each operation changed something.
+    pub writes: Mutex<BTreeMap<String, u64>>,
     /// The die for faults and pauses.
     pub die: Mutex<fastrand::Rng>,
     alarms_at: Mutex<u64>,
+    scaling_at: Mutex<u64>,
 }
 
 /// The loop turns this often in lab time, but neither faster nor slower than this on the wall clock.
@@ -60,6 +69,8 @@ const TURN: Duration = Duration::from_millis(500);
 const TURN_WITHIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 /// Alarms are evaluated this often.
 const ALARMS_EVERY_MS: u64 = 10_000;
+/// Scaling policies are looked at this often.
+const SCALING_EVERY_MS: u64 = 60_000;
 /// The account is remembered this often, and no more moments of it.
 const SNAPSHOT_EVERY_MS: u64 = 1_000;
 const SNAPSHOTS_LIMIT: usize = 600;
@@ -83,6 +94,7 @@ impl World {
             telemetry: Arc::clone(&telemetry),
         };
         Arc::new(World {
+            keys: Mutex::default(),
             buckets: Mutex::new(Buckets::new(now)),
             containers: Mutex::new(Containers::new(surroundings)),
             past: Mutex::new(Past::new(&account, &config, now)),
@@ -93,12 +105,20 @@ impl World {
             balancer: Arc::new(Balancer::new(&config, ending.clone())),
             traffic: Arc::new(Traffic::new(&config)),
             snapshots: Mutex::default(),
+            writes: Mutex::default(),
+            faults: RwLock::new(config.faults.clone()),
             die: Mutex::new(fastrand::Rng::with_seed(seed ^ 2)),
             alarms_at: Mutex::new(now),
+            scaling_at: Mutex::new(now),
             account: Mutex::new(account),
             ending,
             config,
         })
+    }
+
+    /// The account and region in ARNs.
+    pub(crate) fn names(&self) -> Names {
+        Names { region: self.config.region.clone(), account: self.config.account.clone() }
     }
 
     /// Brings the seeded tasks up, lets their targets be healthy, and sets everything in motion.
@@ -139,10 +159,14 @@ impl World {
             self.balancer.flush(&mut store);
             self.balancer.count_hosts(&account, &mut store, now);
             self.telemetry.turn(&mut store, now);
-            if self.is_time_for_alarms(now) {
+            if is_time(&self.alarms_at, now, ALARMS_EVERY_MS) {
                 past.reach(&mut store, alarm::looked_at_from(&account.alarms, now));
                 let Account { alarms, history, .. } = &mut *account;
                 alarm::evaluate(alarms, history, &store, now);
+            }
+            if is_time(&self.scaling_at, now, SCALING_EVERY_MS) && !account.scaling_policies.is_empty() {
+                past.reach(&mut store, (now / 1_000).saturating_sub(autoscaling::LOOKED_AT));
+                autoscaling::tick(&mut account, &store, now);
             }
             self.remember(&account, now);
             let attempts = timetable::due(&mut account, now, || lock(&self.die).f64());
@@ -165,17 +189,8 @@ impl World {
         }
     }
 
-    fn is_time_for_alarms(&self, now: u64) -> bool {
-        let mut at = lock(&self.alarms_at);
-        let is_time = now >= *at;
-        if is_time {
-            *at = now + ALARMS_EVERY_MS;
-        }
-        is_time
-    }
-
     fn remember(&self, account: &Account, now: u64) {
-        let faults = &self.config.faults;
+        let faults = self.faults.read().unwrap_or_else(PoisonError::into_inner);
         let is_wanted = faults.iter().any(|fault| matches!(fault.kind, FaultKind::StaleRead(_)));
         let mut snapshots = lock(&self.snapshots);
         let is_due = snapshots.back().is_none_or(|(at, _)| now >= at + SNAPSHOT_EVERY_MS);
@@ -193,6 +208,16 @@ impl World {
         let before = snapshots.iter().rev().find(|(then, _)| *then <= at).or(snapshots.front());
         before.map(|(_, account)| Arc::clone(account))
     }
+}
+
+/// Whether the moment has come for what happens every so often; then the next one is noted.
+fn is_time(at: &Mutex<u64>, now: u64, every: u64) -> bool {
+    let mut at = lock(at);
+    let is_time = now >= *at;
+    if is_time {
+        *at = now + every;
+    }
+    is_time
 }
 
 /// Takes a lock; a panic elsewhere leaves plain data that is still whole.

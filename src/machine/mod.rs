@@ -39,6 +39,7 @@ use crate::gate::Standing;
 use crate::lease::QUARANTINE;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
+use crate::traffic::Share;
 use state::{Cause, Memory, Paused, State, Unsettled, Wait};
 
 /// What one event led to.
@@ -335,7 +336,7 @@ impl Machine {
     fn unsettle(&mut self, issued: &Issued) {
         self.memory.guard.unsettle(issued);
         let Effect::Route(route) = &issued.effect else { return };
-        if self.is_retreating() && route.share == crate::traffic::Share::NONE {
+        if self.is_retreating() && route.share == Share::NONE {
             return self.outlive(issued.at);
         }
         self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
@@ -369,7 +370,11 @@ impl Machine {
     fn issue(&mut self, mut effect: Effect, out: &mut Reaction) {
         match &mut effect {
             Effect::Arm { at, .. } => *at = self.fires_next(),
-            Effect::Route(route) => self.memory.carried |= route.share > crate::traffic::Share::NONE,
+            Effect::Route(route) => {
+                self.memory.carried |= route.share > Share::NONE;
+                // Whatever becomes of the write: one whose answer is lost may have turned it off.
+                self.memory.sticky_suspended |= route.stickiness == Stickiness::Suspend;
+            }
             Effect::Look(look) => look.gates.retain(|index| self.is_due(*index)),
             _ => {}
         }

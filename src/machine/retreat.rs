@@ -47,10 +47,10 @@ impl Machine {
         }
         match answer {
             Answer::Seen(seen) => self.seen_back(phase, &seen, out),
-            Answer::Routed(seen) => self.routed_back(phase, issued, &seen, out),
+            Answer::Routed(seen) => self.routed_back(phase, &seen, out),
             Answer::Unsettled(seen) => {
                 self.outlive(issued.at);
-                self.routed_back(phase, issued, &seen, out);
+                self.routed_back(phase, &seen, out);
             }
             Answer::Foreign(seen) => self.foreign_back(phase, &seen, out),
             Answer::Scaled => self.scaled_back(phase, out),
@@ -211,10 +211,8 @@ impl Machine {
         }
     }
 
-    fn routed_back(&mut self, phase: Phase, issued: &Issued, seen: &RuleSeen, out: &mut Reaction) {
-        let Effect::Route(route) = &issued.effect else { return };
+    fn routed_back(&mut self, phase: Phase, seen: &RuleSeen, out: &mut Reaction) {
         self.saw(seen);
-        self.memory.sticky_suspended |= route.stickiness == Stickiness::Suspend;
         if !is_back(seen) {
             self.memory.contradicted = true;
             return self.ask_after_phase(Phase::Verifying, RETRY);

@@ -22,7 +22,7 @@ pub use footer::Live;
 pub use json::Stream;
 pub use lines::Lines;
 pub use status::Status;
-pub use summary::{Closing, Summary};
+pub use summary::{Closing, Summary, TOOK_OVER};
 
 use crate::clock::Timestamp;
 use crate::machine::{Machine, Notice};

@@ -18,6 +18,9 @@ use crate::plan::Plan;
 use crate::text::{columns, escape, hang, pad};
 use crate::traffic::Share;
 
+/// How a runner's leaving is told when somebody else decides: there is nothing to go on with.
+pub const TOOK_OVER: &str = "took over";
+
 /// What a rollout's notices add up to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
@@ -220,6 +223,7 @@ impl Summary {
         let next = match (&self.finished, &self.handed_over) {
             (Some((_, Outcome::Stranded { .. })), _) if !self.committed => command("rollback", id),
             (Some(_), _) => command("history", id),
+            (None, Some((_, why))) if why.ends_with(TOOK_OVER) => command("status", id),
             (None, Some(_)) => command("resume", id),
             (None, None) => command("status", id),
         };
@@ -270,6 +274,11 @@ impl Closing {
     /// Writes the account of the rollout `id` to `out`.
     pub fn new(out: Box<dyn Write + Send>, id: impl Into<String>, style: Style) -> Self {
         Self { out: Output::new(out), style, id: id.into(), summary: Summary::new(), gap: false }
+    }
+
+    /// Adds what earlier runners told: the account is of the whole rollout.
+    pub fn after(self, summary: Summary) -> Self {
+        Self { summary, ..self }
     }
 
     /// Leaves a blank line before the account, where it follows other lines on the same screen.

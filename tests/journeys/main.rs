@@ -14,5 +14,6 @@ mod rehearsals;
 mod signals;
 mod strangers;
 mod support;
+mod takeovers;
 mod tapes;
 mod two_processes;

@@ -103,6 +103,16 @@ impl Place {
         path
     }
 
+    /// The same with other steps.
+    pub fn spec_of(&self, steps: &str, more: &str) -> PathBuf {
+        let path = self.spec(more);
+        let text = std::fs::read_to_string(&path).expect("it was written");
+        let usual = "steps: [shift: 10%, hold: 1m, shift: 50%, hold: 1m]";
+        assert!(text.contains(usual), "the usual steps are there");
+        std::fs::write(&path, text.replace(usual, &format!("steps: [{steps}]"))).expect("a spec can be written");
+        path
+    }
+
     /// `tidegate` with these arguments, and nothing of this machine's environment.
     pub fn tidegate<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
@@ -394,6 +404,38 @@ impl Lab {
         let mut command = place.tidegate(arguments);
         command.envs(&self.environment);
         command
+    }
+
+    /// From now on rollouts are kept in this lab's bucket, where every machine reaches them.
+    pub fn share_store(&mut self) {
+        self.environment.insert("TIDEGATE_STORE".into(), "s3://tidegate-lab/journeys".into());
+    }
+
+    /// Dials in the trouble of the API, in place of what was dialled in before.
+    pub fn dial(&self, faults: &str) {
+        self.ask(&format!("POST /_lab/faults?value={}", faults.replace('%', "%25")), "");
+    }
+
+    /// Whether the rule gives the candidate nothing, in truth: no call's trouble touches this look.
+    pub fn is_back(&self) -> bool {
+        let weights = &self.state()["rules"][&self.rule];
+        weights["web-green"] == 0 && weights["web-blue"].as_u64() > Some(0)
+    }
+
+    /// Waits until the candidate has nothing, and says how long that took, in wall and in lab time.
+    pub fn is_back_since(&self, since: Instant) -> (Duration, Duration) {
+        until("the traffic is back", || self.is_back().then_some(()));
+        let took = since.elapsed();
+        let speed = self.state()["speed"].as_f64().expect("it is a number");
+        (took, took.mul_f64(speed))
+    }
+
+    /// How often each operation changed something.
+    pub fn writes(&self) -> Value {
+        let mut writes = self.state()["writes"].clone();
+        // Heartbeats and tapes of whoever is at work.
+        writes.as_object_mut().expect("it is an object").remove("PutObject");
+        writes
     }
 
     /// Starts a command against this lab.

@@ -82,7 +82,7 @@ class Lab:
     def __init__(self, endpoint):
         self.endpoint = endpoint
         self.ecs, self.elb, self.cloudwatch, self.sts = map(self.client, ("ecs", "elbv2", "cloudwatch", "sts"))
-        self.s3, self.scheduler = map(self.client, ("s3", "scheduler"))
+        self.s3, self.scheduler, self.scaling = map(self.client, ("s3", "scheduler", "application-autoscaling"))
         self.cluster = self.ecs.list_clusters()["clusterArns"][0]
         arns = self.ecs.list_services(cluster=self.cluster)["serviceArns"]
         services = self.ecs.describe_services(cluster=self.cluster, services=arns)["services"]
@@ -97,9 +97,19 @@ class Lab:
             if found:
                 self.listener, self.rule = listener["ListenerArn"], found[0]["RuleArn"]
 
-    def client(self, service):
+    def client(self, service, **credentials):
         config = botocore.config.Config(retries={"total_max_attempts": 1})
-        return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, config=config)
+        return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, config=config, **credentials)
+
+    def assume(self, service, *statements, **more):
+        """A client with the credentials of a role that was assumed with a policy, and what STS said."""
+        if statements:
+            more["Policy"] = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        role = {"RoleArn": "arn:aws:iam::123456789012:role/tide/writer", "RoleSessionName": "rollout-1-e2"}
+        answer = self.sts.assume_role(**role | more)
+        keys = {"AccessKeyId": "aws_access_key_id", "SecretAccessKey": "aws_secret_access_key"}
+        keys |= {"SessionToken": "aws_session_token"}
+        return self.client(service, **{name: answer["Credentials"][key] for key, name in keys.items()}), answer
 
     def get(self, path):
         with urllib.request.urlopen(self.endpoint + path) as answer:
@@ -900,6 +910,148 @@ class Schedules(Case):
         self.assertTrue(self.is_gone())
 
 
+class Tags(Case):
+    def test_rules_listeners_groups_and_balancers_have_tags_that_change(self):
+        arns = [lab.rule, lab.listener, lab.idle_group, lab.balancer["LoadBalancerArn"]]
+        told = lambda: {
+            one["ResourceArn"]: {tag["Key"]: tag["Value"] for tag in one["Tags"]}
+            for one in lab.elb.describe_tags(ResourceArns=arns)["TagDescriptions"]
+        }
+        before = told()
+        lab.elb.add_tags(ResourceArns=arns, Tags=[{"Key": "epoch", "Value": "1"}, {"Key": "phase", "Value": "shift"}])
+        lab.elb.add_tags(ResourceArns=[lab.rule], Tags=[{"Key": "epoch", "Value": "2"}])
+        after = told()
+        for arn in arns:
+            epoch = "2" if arn == lab.rule else "1"
+            self.assertEqual(after[arn], before[arn] | {"epoch": epoch, "phase": "shift"})
+        lab.elb.remove_tags(ResourceArns=arns, TagKeys=["epoch", "phase"])
+        self.assertEqual(told(), before)
+        self.refuses("RuleNotFound", lab.elb.add_tags, ResourceArns=[lab.rule[:-1] + "z"], Tags=[{"Key": "a"}])
+
+
+class Scaling(Case):
+    """Application Auto Scaling: what must be suspended during a rollout, and given back after it."""
+
+    KIND = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+
+    def setUp(self):
+        self.target = self.KIND | {"ResourceId": f"service/{lab.cluster.rsplit('/')[-1]}/{lab.serving}"}
+        lab.scaling.register_scalable_target(**self.target, MinCapacity=2, MaxCapacity=12)
+        self.addCleanup(lab.scaling.deregister_scalable_target, **self.target)
+
+    def told(self):
+        answer = lab.scaling.describe_scalable_targets(**self.KIND, ResourceIds=[self.target["ResourceId"]])
+        return answer["ScalableTargets"][0]
+
+    def suspended(self):
+        state = self.told()["SuspendedState"]
+        return [state[f"{kind}Suspended"] for kind in ("DynamicScalingIn", "DynamicScalingOut", "ScheduledScaling")]
+
+    def test_what_is_not_given_stays_as_it_was(self):
+        register = lab.scaling.register_scalable_target
+        self.assertEqual(self.suspended(), [False, False, False])
+        arn = register(**self.target, SuspendedState={"DynamicScalingInSuspended": True})["ScalableTargetARN"]
+        register(**self.target, SuspendedState={"ScheduledScalingSuspended": True})
+        self.assertEqual(self.suspended(), [True, False, True])
+        register(**self.target, MinCapacity=3)
+        told = self.told()
+        self.assertEqual((told["MinCapacity"], told["MaxCapacity"], told["ScalableTargetARN"]), (3, 12, arn))
+        register(**self.target, SuspendedState={"DynamicScalingInSuspended": False})
+        self.assertEqual(self.suspended(), [False, False, True])
+        self.refuses("ValidationException", register, **self.target, MinCapacity=13)
+        nobody = self.target | {"ResourceId": "service/lab/nope"}
+        self.refuses("ValidationException", register, **nobody, MinCapacity=1, MaxCapacity=2)
+        idle = self.target | {"ResourceId": self.target["ResourceId"].replace(lab.serving, lab.idle)}
+        self.refuses("ValidationException", register, **idle, MinCapacity=1)
+        self.refuses("ObjectNotFoundException", lab.scaling.deregister_scalable_target, **idle)
+        register(**idle, MinCapacity=0, MaxCapacity=2)
+        self.addCleanup(lab.scaling.deregister_scalable_target, **idle)
+        pages = lab.scaling.get_paginator("describe_scalable_targets").paginate
+        pages = list(pages(ServiceNamespace="ecs", PaginationConfig={"PageSize": 1}))
+        self.assertEqual([len(page["ScalableTargets"]) for page in pages], [1, 1])
+
+    def test_a_tracked_service_grows_unless_that_is_suspended(self):
+        group = lab.serving_group.split(":")[-1]
+        label = lab.balancer["LoadBalancerArn"].split(":loadbalancer/")[1] + "/" + group
+        metric = {"PredefinedMetricType": "ALBRequestCountPerTarget", "ResourceLabel": label}
+        config = {"TargetValue": 1.0, "PredefinedMetricSpecification": metric}
+        policy = self.target | {"PolicyName": "track", "PolicyType": "TargetTrackingScaling"}
+        policy |= {"TargetTrackingScalingPolicyConfiguration": config}
+        before = lab.service(lab.serving)["desiredCount"]
+        suspend = lambda yes: lab.scaling.register_scalable_target(
+            **self.target, MaxCapacity=before + 1, SuspendedState={"DynamicScalingOutSuspended": yes}
+        )
+        suspend(True)
+        arn = lab.scaling.put_scaling_policy(**policy)["PolicyARN"]
+        self.assertEqual(lab.scaling.put_scaling_policy(**policy)["PolicyARN"], arn)
+        told = lab.scaling.describe_scaling_policies(**self.target)["ScalingPolicies"]
+        self.assertEqual([one["TargetTrackingScalingPolicyConfiguration"] for one in told], [config])
+        began = lab.now()
+        until(lambda: lab.now() > began + datetime.timedelta(minutes=4), "four minutes to pass")
+        self.assertEqual(lab.service(lab.serving)["desiredCount"], before)
+        suspend(False)
+        until(lambda: lab.service(lab.serving)["desiredCount"] == before + 1, "a task more")
+        lab.scaling.delete_scaling_policy(**self.target, PolicyName="track")
+        gone = self.target | {"PolicyName": "track"}
+        self.refuses("ObjectNotFoundException", lab.scaling.delete_scaling_policy, **gone)
+        lab.ecs.update_service(cluster=lab.cluster, service=lab.serving, desiredCount=before)
+        until(lambda: lab.is_stable(lab.serving), "stable again")
+
+
+class Roles(Case):
+    """STS: a fence is a role that is assumed for one change of one rule, until a moment."""
+
+    def fence(self, minutes):
+        until = (lab.now() + datetime.timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        statement = {"Effect": "Allow", "Action": "elasticloadbalancing:ModifyRule", "Resource": lab.rule}
+        return statement | {"Condition": {"DateLessThan": {"aws:CurrentTime": until}}}
+
+    def test_who_assumed_a_role_is_known_and_may_do_everything(self):
+        tags = [{"Key": "epoch", "Value": "2"}]
+        sts, answer = lab.assume("sts", SourceIdentity="ann", DurationSeconds=900, Tags=tags)
+        arn = "arn:aws:sts::123456789012:assumed-role/writer/rollout-1-e2"
+        self.assertEqual((answer["AssumedRoleUser"]["Arn"], answer["SourceIdentity"]), (arn, "ann"))
+        self.assertEqual(sts.get_caller_identity()["Arn"], arn)
+        ends = answer["Credentials"]["Expiration"]
+        self.assertGreater(ends, datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=14))
+        self.assertGreater(ends, lab.now())
+        self.assertTrue(answer["Credentials"]["AccessKeyId"].startswith("ASIA"))
+        lab.assume("elbv2")[0].modify_rule(RuleArn=lab.rule, Actions=lab.the_rule()["Actions"])
+
+    def test_a_fenced_change_is_refused_after_its_time(self):
+        elb, _ = lab.assume("elbv2", self.fence(2))
+        change = {"RuleArn": lab.rule, "Actions": lab.the_rule()["Actions"]}
+        elb.modify_rule(**change)
+        before = lab.now()
+        until(lambda: lab.now() > before + datetime.timedelta(minutes=2), "two minutes to pass")
+        answer = self.refuses("AccessDenied", elb.modify_rule, **change)
+        self.assertIn("is not authorized to perform: elasticloadbalancing:ModifyRule", answer["Error"]["Message"])
+        self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 403)
+        lab.elb.modify_rule(**change)
+
+    def test_a_policy_lets_nothing_else_through_in_any_protocol(self):
+        client = lambda service: lab.assume(service, self.fence(60))[0]
+        elb = client("elbv2")
+        self.refuses("AccessDenied", elb.delete_rule, RuleArn=lab.rule)
+        self.refuses("AccessDenied", elb.describe_rules, RuleArns=[lab.rule])
+        self.refuses("AccessDeniedException", client("ecs").list_clusters)
+        self.refuses("AccessDenied", client("s3").put_object, Bucket="tidegate-lab", Key="k", Body=b"")
+        self.refuses("AccessDeniedException", client("scheduler").get_schedule, Name="x")
+        call = client("application-autoscaling").describe_scalable_targets
+        self.refuses("AccessDeniedException", call, ServiceNamespace="ecs")
+        self.refuses("AccessDenied", client("cloudwatch").describe_alarms)
+        own = {"Effect": "Allow", "Action": "s3:*Object", "Resource": "arn:aws:s3:::tidegate-lab/own/*"}
+        s3, _ = lab.assume("s3", own)
+        s3.put_object(Bucket="tidegate-lab", Key="own/k", Body=b"")
+        self.refuses("AccessDenied", s3.put_object, Bucket="tidegate-lab", Key="k", Body=b"")
+
+    def test_policies_that_the_lab_cannot_hold_to_are_refused(self):
+        odd = self.fence(1) | {"Condition": {"StringEquals": {"aws:ResourceTag/epoch": "1"}}}
+        for policy in ("{", json.dumps({"Statement": [odd]})):
+            self.refuses("MalformedPolicyDocument", lambda **more: lab.assume("sts", **more), Policy=policy)
+        self.refuses("ValidationError", lambda **more: lab.assume("sts", **more), DurationSeconds=43_201)
+
+
 class Protocol(Case):
     def post(self, headers, body):
         request = urllib.request.Request(lab.endpoint, data=body, headers=headers, method="POST")
@@ -950,6 +1102,18 @@ class Cli(Case):
         self.assertEqual(code, 0, answer)
         code, answer = self.aws("ecs", "list-tasks", "--cluster", lab.cluster, "--service-name", lab.serving)
         self.assertTrue(answer["taskArns"], answer)
+
+    def test_the_cli_finds_schedules_scaling_and_roles(self):
+        code, answer = self.aws("scheduler", "get-schedule-group", "--name", "default")
+        self.assertEqual((code, answer["State"]), (0, "ACTIVE"), answer)
+        code, answer = self.aws("scheduler", "get-schedule", "--name", "nope")
+        self.assertIn("(ResourceNotFoundException)", answer)
+        scaling = ("application-autoscaling", "describe-scalable-targets", "--service-namespace", "ecs")
+        code, answer = self.aws(*scaling)
+        self.assertEqual((code, answer), (0, {"ScalableTargets": []}))
+        role = ("--role-arn", "arn:aws:iam::123456789012:role/cli", "--role-session-name", "cli")
+        code, answer = self.aws("sts", "assume-role", *role)
+        self.assertEqual((code, len(answer["Credentials"]["AccessKeyId"])), (0, 20), answer)
 
     def test_the_cli_puts_and_gets_objects(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -4,6 +4,7 @@ mod birth;
 mod ecs;
 mod elb;
 mod names;
+mod scaling;
 mod schedule;
 mod seed;
 
@@ -14,6 +15,7 @@ pub(super) use self::birth::*;
 pub(super) use self::ecs::*;
 pub(super) use self::elb::*;
 pub(super) use self::names::*;
+pub(super) use self::scaling::*;
 pub(super) use self::schedule::*;
 pub(super) use self::seed::*;
 use super::behaviour::Behaviour;
@@ -44,6 +46,10 @@ pub(super) struct Account {
     pub alarms: Vec<Alarm>,
     /// What happened to the alarms, newest last.
     pub history: VecDeque<HistoryItem>,
+    /// What Application Auto Scaling may scale.
+    pub scalable_targets: Vec<ScalableTarget>,
+    /// How it does.
+    pub scaling_policies: Vec<ScalingPolicy>,
     /// EventBridge Scheduler's schedules.
     pub schedules: Vec<Schedule>,
     /// Their groups.
@@ -75,6 +81,8 @@ impl Account {
             groups: Vec::new(),
             alarms: Vec::new(),
             history: VecDeque::new(),
+            scalable_targets: Vec::new(),
+            scaling_policies: Vec::new(),
             schedules: Vec::new(),
             schedule_groups: vec![ScheduleGroup { name: DEFAULT_GROUP.to_owned(), created_at: 0 }],
             tags: BTreeMap::new(),

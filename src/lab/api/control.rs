@@ -1,6 +1,7 @@
 //! The lab's own controls: what the clients saw, what there is, the rate, the behaviour.
 
 use std::borrow::Cow;
+use std::sync::PoisonError;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::lab::account::{Account, Phase};
 use crate::lab::behaviour::Behaviour;
+use crate::lab::fault::ApiFault;
 use crate::lab::outage::Outage;
 use crate::lab::value::date;
 use crate::lab::world::{World, lock};
@@ -28,9 +30,11 @@ pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {
         (&Method::POST, "/_lab/rps") => set_rps(world, parameter("value")),
         (&Method::POST, "/_lab/behaviour") => set_behaviour(world, parameter("task-definition"), parameter("value")),
         (&Method::POST, "/_lab/outage") => set_outage(world, parameter("value").as_deref()),
+        (&Method::POST, "/_lab/faults") => set_faults(world, parameter("value").as_deref()),
         _ => {
             let controls = "GET /_lab/traffic, GET /_lab/state, POST /_lab/rps?value=, \
-                POST /_lab/behaviour?value=[&task-definition=], POST /_lab/outage?value=errors=20%25@0s:2m or over";
+                POST /_lab/behaviour?value=[&task-definition=], POST /_lab/outage?value=errors=20%25@0s:2m or over, \
+                POST /_lab/faults?value=throttle=30%25,error=5%25 or none";
             return respond(404, &json!({"error": format!("the controls are {controls}")}));
         }
     };
@@ -64,6 +68,18 @@ fn set_outage(world: &World, value: Option<&str>) -> Result<Value, String> {
         }
     }
     Ok(json!({"outages": outages(world)}))
+}
+
+/// Dials in the trouble of the API, in place of what was dialled in before.
+fn set_faults(world: &World, value: Option<&str>) -> Result<Value, String> {
+    let words = value.unwrap_or_default();
+    let parsed: Result<Vec<ApiFault>, _> = match words {
+        "none" => Ok(Vec::new()),
+        words => words.split(',').map(str::parse).collect(),
+    };
+    let faults = parsed.map_err(|error| error.to_string())?;
+    *world.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
+    Ok(json!({"faults": words}))
 }
 
 fn outages(world: &World) -> Value {
@@ -108,11 +124,28 @@ fn state(world: &World) -> Value {
         "rps": world.traffic.rps(),
         "connections": connections,
         "outages": outages(world),
+        "writes": lock(&world.writes).clone(),
+        "rules": rules(&account),
         "services": services(&account),
         "target_groups": groups(&account),
         "alarms": account.alarms.iter().map(|alarm| (alarm.name.clone(), json!(alarm.state.word())))
             .collect::<serde_json::Map<_, _>>(),
     })
+}
+
+/// The weights of each rule that forwards, by its ARN and the groups' names; what the API says may be late or lost.
+fn rules(account: &Account) -> Value {
+    let name =
+        |arn: &str| account.groups.iter().find(|group| group.arn == arn).map_or(arn, |group| &group.name).to_owned();
+    let weights = |action: &Value| -> serde_json::Map<String, Value> {
+        let tuples = action["ForwardConfig"]["TargetGroups"].as_array().cloned().unwrap_or_default();
+        let one = |tuple: &Value| Some((name(tuple["TargetGroupArn"].as_str()?), tuple["Weight"].clone()));
+        tuples.iter().filter_map(one).collect()
+    };
+    let rule = |rule: &crate::lab::account::Rule| {
+        (rule.arn.clone(), Value::Object(rule.actions.iter().flat_map(weights).collect()))
+    };
+    Value::Object(account.rules.iter().map(rule).collect())
 }
 
 fn services(account: &Account) -> Value {

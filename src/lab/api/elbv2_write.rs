@@ -191,6 +191,7 @@ fn delete_listener(call: &mut Call<'_>) -> Outcome {
     call.account.listener(arn).ok_or_else(listener_not_found)?;
     call.account.listeners.retain(|listener| listener.arn != arn);
     call.account.rules.retain(|rule| rule.listener != arn);
+    call.account.tags.remove(arn);
     call.account.routes_changed();
     Ok(json!({}))
 }
@@ -235,6 +236,7 @@ fn delete_load_balancer(call: &mut Call<'_>) -> Value {
     call.account.rules.retain(|rule| !gone.contains(&rule.listener));
     call.account.listeners.retain(|listener| listener.load_balancer != arn);
     call.account.load_balancers.retain(|balancer| balancer.arn != arn);
+    call.account.tags.retain(|tagged, _| tagged != arn && !gone.contains(tagged));
     call.account.routes_changed();
     json!({})
 }

@@ -1,5 +1,6 @@
 //! The API plane: one port, every protocol, one operation at a time on the account.
 
+mod autoscaling;
 mod chunked;
 mod cloudwatch_alarms;
 mod cloudwatch_metrics;
@@ -14,10 +15,12 @@ mod elbv2_read;
 mod elbv2_targets;
 mod elbv2_write;
 mod operation;
+mod permission;
 mod prometheus;
 mod s3;
 mod s3_list;
 mod schedules;
+mod sts;
 mod wire;
 mod wire_cbor;
 mod wire_json;
@@ -25,7 +28,7 @@ mod wire_query;
 mod wire_rest;
 mod wire_s3;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -44,6 +47,8 @@ use super::world::{World, lock};
 
 /// The largest request that is read.
 const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
+/// How the names of operations begin that change nothing.
+const READS: [&str; 4] = ["Describe", "Get", "Head", "List"];
 /// A delay never holds an answer longer than this on the wall clock.
 const DELAY_LIMIT: Duration = Duration::from_secs(300);
 
@@ -101,13 +106,17 @@ async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<Answer
 async fn undergo(world: &World, asked: &Asked) -> Option<Result<Output, Refusal>> {
     let mishap = {
         let mut die = lock(&world.die);
-        fault::cast(&world.config.faults, asked.service.word(), &asked.operation, || die.f64())
+        let faults = world.faults.read().unwrap_or_else(PoisonError::into_inner);
+        fault::cast(&faults, asked.service.word(), &asked.operation, || die.f64())
     };
     if !mishap.delay.is_zero() {
         let delay = world.config.clock.wall(mishap.delay).min(DELAY_LIMIT);
         tokio::time::sleep(delay).await;
     }
     let outcome = perform(world, asked, &mishap);
+    if outcome.is_ok() && !READS.iter().any(|read| asked.operation.starts_with(read)) {
+        *lock(&world.writes).entry(asked.operation.clone()).or_default() += 1;
+    }
     (!mishap.lost).then_some(outcome)
 }
 
@@ -135,13 +144,21 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> Result<Output, Refu
         return Err(broken(asked.service));
     }
     let now = world.config.clock.now_ms();
-    if asked.service == Service::S3 {
+    let key = permission::key_of(&lock(&world.keys), asked, now)?.cloned();
+    permission::check(key.as_ref(), asked, &world.names(), now)?;
+    match asked.service {
         // Nothing is stale here, whatever the faults say: S3 is strongly consistent.
-        let region = &world.config.region;
-        return s3::perform(&mut lock(&world.buckets), asked, now, region).map(Output::Reply);
+        Service::S3 => {
+            let mut buckets = lock(&world.buckets);
+            return s3::perform(&mut buckets, asked, now, &world.config.region).map(Output::Reply);
+        }
+        Service::Sts => {
+            let found = sts::perform(world, asked, key.as_ref(), now);
+            return found.unwrap_or_else(|| Err(unknown(asked))).map(Output::Members);
+        }
+        _ => {}
     }
-    let reads = ["Describe", "Get", "List"];
-    let stale = mishap.stale.filter(|_| reads.iter().any(|r| asked.operation.starts_with(r)));
+    let stale = mishap.stale.filter(|_| READS.iter().any(|r| asked.operation.starts_with(r)));
     let read_at = now - stale.map_or(0, |age| age.as_millis() as u64).min(now);
     let past = stale.and_then(|_| world.as_it_was(read_at));
     let mut account = lock(&world.account);
@@ -170,30 +187,21 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
         Service::CloudWatch => {
             cloudwatch_metrics::perform(call, operation).or_else(|| cloudwatch_alarms::perform(call, operation))
         }
-        Service::Sts => (operation == "GetCallerIdentity").then(|| Ok(caller(call))),
         Service::Scheduler => schedules::perform(call, operation),
-        Service::S3 => None,
+        Service::AutoScaling => autoscaling::perform(call, operation),
+        Service::Sts | Service::S3 => None,
     };
-    found.unwrap_or_else(|| {
-        Err(match asked.protocol {
-            Protocol::Query => {
-                Refusal::new("InvalidAction", format!("Could not find operation {operation} for this version"))
-            }
-            _ => Refusal::new(
-                "UnknownOperationException",
-                format!("The operation {operation} is not one the lab serves"),
-            ),
-        })
-    })
+    found.unwrap_or_else(|| Err(unknown(asked)))
 }
 
-fn caller(call: &Call<'_>) -> serde_json::Value {
-    let account = &call.account.names.account;
-    serde_json::json!({
-        "Arn": format!("arn:aws:iam::{account}:user/lab"),
-        "UserId": "AIDALABLABLABLABLABLA",
-        "Account": account,
-    })
+fn unknown(asked: &Asked) -> Refusal {
+    let operation = &asked.operation;
+    match asked.protocol {
+        Protocol::Query => {
+            Refusal::new("InvalidAction", format!("Could not find operation {operation} for this version"))
+        }
+        _ => Refusal::new("UnknownOperationException", format!("The operation {operation} is not one the lab serves")),
+    }
 }
 
 fn broken(service: Service) -> Refusal {
@@ -201,6 +209,7 @@ fn broken(service: Service) -> Refusal {
         Service::Ecs => ("ServerException", INTERNAL),
         Service::CloudWatch => ("InternalServiceFault", INTERNAL),
         Service::Elbv2 | Service::Sts => ("InternalFailure", INTERNAL),
+        Service::AutoScaling => ("InternalServiceException", INTERNAL),
         Service::Scheduler => ("InternalServerException", INTERNAL),
         Service::S3 => ("InternalError", "We encountered an internal error. Please try again."),
     };
@@ -210,7 +219,9 @@ fn broken(service: Service) -> Refusal {
 fn throttled(service: Service) -> Refusal {
     match service {
         Service::Elbv2 | Service::Sts => Refusal::new("Throttling", "Rate exceeded"),
-        Service::Ecs | Service::CloudWatch => Refusal::new("ThrottlingException", "Rate exceeded"),
+        Service::Ecs | Service::CloudWatch | Service::AutoScaling => {
+            Refusal::new("ThrottlingException", "Rate exceeded")
+        }
         Service::Scheduler => Refusal { status: 429, ..Refusal::new("ThrottlingException", "Rate exceeded") },
         Service::S3 => Refusal { status: 503, ..Refusal::new("SlowDown", "Please reduce your request rate.") },
     }
@@ -221,4 +232,76 @@ fn request_id(world: &World) -> String {
     let (a, b) = (die.u64(..), die.u64(..));
     let hex = format!("{a:016x}{b:016x}");
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::lab::config::LabConfig;
+    use crate::lab::s3::FIRST_BUCKET;
+
+    fn world(fault: &str) -> Arc<World> {
+        let faults = vec![fault.parse().expect("it is a fault")];
+        World::new(LabConfig { faults, ..LabConfig::default() })
+    }
+
+    fn object(operation: &str, body: &'static str) -> Asked {
+        let input = json!({"Bucket": FIRST_BUCKET, "Key": "k"});
+        Asked { body: body.into(), ..Asked::new(Service::S3, Protocol::RestXml, operation, input) }
+    }
+
+    async fn code(world: &World, asked: &Asked) -> Option<&'static str> {
+        undergo(world, asked).await.and_then(Result::err).map(|refusal| refusal.code)
+    }
+
+    #[tokio::test]
+    async fn every_service_says_in_its_own_words_that_it_is_busy() {
+        let others = [
+            (Service::Scheduler, Protocol::RestJson, "ListSchedules", "ThrottlingException"),
+            (Service::AutoScaling, Protocol::Json11, "DescribeScalableTargets", "ThrottlingException"),
+            (Service::Sts, Protocol::Query, "AssumeRole", "Throttling"),
+        ];
+        for (service, protocol, operation, expected) in others {
+            let world = world(&format!("throttle=100%@{}.{operation}", service.word()));
+            let asked = Asked::new(service, protocol, operation, json!({}));
+            assert_eq!(code(&world, &asked).await, Some(expected));
+        }
+        assert_eq!(code(&world("throttle=100%@s3.*"), &object("PutObject", "a")).await, Some("SlowDown"));
+        assert_eq!(code(&world("error=100%@PutObject"), &object("PutObject", "a")).await, Some("InternalError"));
+    }
+
+    #[tokio::test]
+    async fn an_object_is_never_read_stale_and_is_kept_when_the_answer_is_lost() {
+        let world = world("stale-read=100%:1h");
+        for body in ["a", "b"] {
+            assert_eq!(code(&world, &object("PutObject", body)).await, None);
+            let Some(Ok(Output::Reply(reply))) = undergo(&world, &object("GetObject", "")).await else {
+                panic!("the object is there");
+            };
+            assert_eq!(reply.body, body);
+        }
+        let world = self::world("lost-answer=100%@PutObject");
+        assert!(undergo(&world, &object("PutObject", "a")).await.is_none());
+        assert_eq!(code(&world, &object("GetObject", "")).await, None);
+    }
+
+    #[tokio::test]
+    async fn the_attempt_of_a_schedule_meets_the_faults_of_the_call_it_makes() {
+        for (fault, expected) in [
+            ("throttle=100%@ModifyRule", Finding::Failed),
+            ("error=100%@ModifyRule", Finding::Failed),
+            ("lost-answer=100%@elbv2.ModifyRule", Finding::Failed),
+            ("throttle=100%@s3.*", Finding::Done),
+        ] {
+            let world = world(fault);
+            let rule = lock(&world.account).rules.iter().find(|rule| rule.priority.is_some()).cloned();
+            let rule = rule.expect("the lab has a rule");
+            let input = json!({"RuleArn": rule.arn, "Actions": rule.actions});
+            assert_eq!(attempt(&world, &Attempt::new(input)).await, expected, "{fault}");
+        }
+        let gone = Attempt::new(json!({"RuleArn": "r", "Actions": [{}]}));
+        assert_eq!(attempt(&world("throttle=0%"), &gone).await, Finding::Refused);
+    }
 }

@@ -24,6 +24,8 @@ pub(super) enum Service {
     S3,
     /// Amazon EventBridge Scheduler.
     Scheduler,
+    /// Application Auto Scaling.
+    AutoScaling,
 }
 
 impl Service {
@@ -36,6 +38,7 @@ impl Service {
             Service::Sts => "sts",
             Service::S3 => "s3",
             Service::Scheduler => "scheduler",
+            Service::AutoScaling => "application-autoscaling",
         }
     }
 }
@@ -69,26 +72,35 @@ pub(super) struct Asked {
     pub input: Value,
     /// The content of an object that is put; empty with everything else.
     pub body: Bytes,
+    /// The id of the key it is signed with, if it is; the signature itself is not verified.
+    pub signer: Option<String>,
 }
 
 impl Asked {
     /// An operation with its input.
     pub(crate) fn new(service: Service, protocol: Protocol, operation: &str, input: Value) -> Asked {
-        Asked { service, protocol, operation: operation.to_owned(), input, body: Bytes::new() }
+        Asked { service, protocol, operation: operation.to_owned(), input, body: Bytes::new(), signer: None }
     }
 }
 
 const ECS_TARGET: &str = "AmazonEC2ContainerServiceV20141113";
+const AUTO_SCALING_TARGET: &str = "AnyScaleFrontendService";
 const CLOUDWATCH_TARGET: &str = "GraniteServiceVersion20100801";
 
 /// Reads a request.
 pub(super) fn read(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal)> {
+    let signer = wire_rest::credential(head).and_then(|parts| parts.into_iter().next());
+    read_unsigned(head, body).map(|asked| Asked { signer, ..asked })
+}
+
+fn read_unsigned(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal)> {
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(target) = header("x-amz-target") {
         let (prefix, operation) = target.split_once('.').unwrap_or(("", target));
         let (service, protocol) = match prefix {
             ECS_TARGET => (Service::Ecs, Protocol::Json11),
             CLOUDWATCH_TARGET => (Service::CloudWatch, Protocol::Json10),
+            AUTO_SCALING_TARGET => (Service::AutoScaling, Protocol::Json11),
             _ => {
                 let message = format!("the lab serves no target {target}");
                 let refusal = Refusal::new("UnknownOperationException", message);

@@ -1,0 +1,94 @@
+//! AWS STS: who calls, and roles that are assumed with a policy and an end.
+
+use serde_json::{Value, json};
+
+use super::operation::{Outcome, Refusal};
+use super::wire::Asked;
+use crate::lab::account::{Names, hex_id};
+use crate::lab::clock::wall_ms;
+use crate::lab::keys::{Key, PREFIX};
+use crate::lab::policy::Policy;
+use crate::lab::value::{date, text, whole};
+use crate::lab::world::{World, lock};
+
+/// How long credentials may hold, in seconds: at least, at most, and when nothing is said.
+const SECONDS: (i64, i64, i64) = (900, 43_200, 3_600);
+/// Letters of a policy.
+const POLICY_LIMIT: usize = 2_048;
+/// The lengths that a name may have.
+const NAME_LENGTHS: (usize, usize) = (2, 64);
+/// Letters of a key's id, and of its secret.
+const ID_LENGTH: usize = 20;
+const SECRET_LENGTH: usize = 40;
+
+/// Performs an operation for whoever signed it.
+pub(super) fn perform(world: &World, asked: &Asked, caller: Option<&Key>, now: u64) -> Option<Outcome> {
+    let names = world.names();
+    Some(match asked.operation.as_str() {
+        "GetCallerIdentity" => Ok(identity(&names, caller)),
+        "AssumeRole" => assume(world, &asked.input, &names, now),
+        _ => return None,
+    })
+}
+
+fn identity(names: &Names, caller: Option<&Key>) -> Value {
+    let account = &names.account;
+    let (arn, id) = match caller {
+        Some(key) => (key.arn.clone(), key.user_id.as_str()),
+        None => (format!("arn:aws:iam::{account}:user/lab"), "AIDALABLABLABLABLABLA"),
+    };
+    json!({"Arn": arn, "UserId": id, "Account": account})
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new("ValidationError", message)
+}
+
+fn is_name(name: &str) -> bool {
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    (NAME_LENGTHS.0..=NAME_LENGTHS.1).contains(&name.len()) && name.chars().all(is_fine)
+}
+
+/// The lab trusts everybody with every role, and a role may do everything that its policy here does not leave out.
+fn assume(world: &World, input: &Value, names: &Names, now: u64) -> Outcome {
+    let role = text(input, "RoleArn").unwrap_or_default();
+    let path = role.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(":role/"));
+    let (_, path) = path.ok_or_else(|| invalid(format!("{role} is invalid")))?;
+    let role_name = path.rsplit('/').next().unwrap_or(path);
+    let name = text(input, "RoleSessionName").filter(|name| is_name(name));
+    let name = name.ok_or_else(|| invalid("RoleSessionName must satisfy [\\w+=,.@-]{2,64}"))?;
+    let identity = text(input, "SourceIdentity");
+    if identity.is_some_and(|identity| !is_name(identity)) {
+        return Err(invalid("SourceIdentity must satisfy [\\w+=,.@-]{2,64}"));
+    }
+    let seconds =
+        if input.get("DurationSeconds").is_none() { Some(SECONDS.2) } else { whole(input, "DurationSeconds") };
+    let seconds = seconds.filter(|seconds| (SECONDS.0..=SECONDS.1).contains(seconds));
+    let bounds = || invalid(format!("DurationSeconds must be from {} to {}", SECONDS.0, SECONDS.1));
+    let seconds = seconds.ok_or_else(bounds)?;
+    let document = text(input, "Policy").unwrap_or_default();
+    if document.len() > POLICY_LIMIT {
+        return Err(invalid(format!("Policy must have length less than or equal to {POLICY_LIMIT}")));
+    }
+    let malformed = |why| Refusal::new("MalformedPolicyDocument", why);
+    let policy = (!document.is_empty()).then(|| Policy::parse(document).map_err(malformed)).transpose()?;
+    // Clients hold the end against the wall clock, the lab against its own: it is in the future of both.
+    let expires_at = now.max(wall_ms()) + seconds as u64 * 1_000;
+    let role_id = format!("AROA{}", hex_id(role, 17).to_ascii_uppercase());
+    let user_id = format!("{role_id}:{name}");
+    let arn = format!("arn:aws:sts::{}:assumed-role/{role_name}/{name}", names.account);
+    let draw = |length: usize| {
+        let mut die = lock(&world.die);
+        (0..length).map(|_| die.alphanumeric()).collect::<String>()
+    };
+    let id = format!("{PREFIX}{}", draw(ID_LENGTH - PREFIX.len()).to_ascii_uppercase());
+    let key = Key { arn: arn.clone(), user_id: user_id.clone(), policy, expires_at };
+    lock(&world.keys).add(id.clone(), key);
+    Ok(json!({
+        "Credentials": {"AccessKeyId": id, "SecretAccessKey": draw(SECRET_LENGTH),
+            "SessionToken": draw(SECRET_LENGTH), "Expiration": date(expires_at)},
+        "AssumedRoleUser": {"AssumedRoleId": user_id, "Arn": arn},
+        "PackedPolicySize": document.len() * 100 / POLICY_LIMIT,
+        "SourceIdentity": identity,
+    }))
+}

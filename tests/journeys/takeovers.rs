@@ -1,0 +1,171 @@
+//! Somebody else takes over: a person on another machine, a guard, the dead-man's switch, or a signal's sender.
+//! Rollouts are kept in the lab's bucket, and every process but the first has nothing but endpoint, keys and store.
+//!
+//! `TIDEGATE_DRILLS=100 cargo test --test journeys drill -- --nocapture` repeats each drill and prints its figures.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crate::support::{Lab, Place, Process, heavy, now, number};
+
+/// How often a drill is repeated in an ordinary test.
+const DRILLS: u64 = 2;
+/// Drills that go on at the same time: most of their time is waiting.
+const AT_ONCE: u64 = 3;
+/// Half of the traffic is on the candidate, and stays there for a while.
+const HALF: &str = "shift: 50%, hold: 30m";
+/// A switch as a spec names it.
+const SWITCH: &str = "dead_man: { role: 'arn:aws:iam::123456789012:role/tidegate-switch', after: 5m }\n";
+/// The trouble of the API during a drill.
+const TROUBLE: &str = "throttle=5%,error=5%";
+
+/// A rollout at one half, kept in the lab's bucket, and the machine it runs on.
+struct Half {
+    here: Place,
+    lab: Lab,
+    runner: Process,
+}
+
+impl Half {
+    fn reach(more: &str, speed: &str) -> Self {
+        let here = Place::new();
+        let spec = here.spec_of(HALF, more);
+        let mut lab = Lab::playing(&here, &spec, &["--lab-speed", speed, "--lab-rps", "5"]);
+        lab.share_store();
+        let mut runner = lab.roll_out(&here, &spec);
+        runner.share(50);
+        Self { here, lab, runner }
+    }
+
+    fn nobody_noticed(&self) {
+        assert_eq!(self.lab.traffic().failed(), 0, "{:?}", self.lab.traffic());
+    }
+}
+
+/// Repeats a drill and prints the least, the median and the most of what it measured.
+fn drill(name: &str, one: impl Fn() -> Duration + Sync) -> Vec<Duration> {
+    let _alone = heavy();
+    let times = number("TIDEGATE_DRILLS").unwrap_or(DRILLS);
+    let (begun, figures) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(times) {
+            scope.spawn(|| {
+                while begun.fetch_add(1, Relaxed) < times {
+                    let took = one();
+                    figures.lock().expect("nobody panics with it").push(took);
+                }
+            });
+        }
+    });
+    let mut figures = figures.into_inner().expect("nobody panics with it");
+    figures.sort();
+    let (least, median, most) = (figures[0], figures[figures.len() / 2], figures[figures.len() - 1]);
+    println!("{name}: {} times, least {least:.2?}, median {median:.2?}, most {most:.2?}", figures.len());
+    figures
+}
+
+#[test]
+fn drill_a_frozen_runner_is_overruled_from_another_machine_and_writes_nothing_when_it_thaws() {
+    let figures = drill("rollback, command to accepted", || {
+        let half = Half::reach("", "20");
+        let Half { lab, runner, .. } = &half;
+        lab.dial(TROUBLE);
+        runner.signal("STOP");
+        let elsewhere = Place::new();
+        let since = now();
+        let back = lab.begin(&elsewhere, ["rollback", "web", "--yes", "--reason", "checkout is slow", "--json"]);
+        let (took, _) = lab.is_back_since(since);
+        back.end().ends(0, &["checkout is slow", r#""outcome":"rolled_back""#]);
+        lab.dial("none");
+        lab.is_all_on("web-blue");
+        let before = lab.writes();
+        runner.signal("CONT");
+        half.nobody_noticed();
+        let Half { lab, runner, here } = half;
+        let fenced = runner.end();
+        fenced.ends(14, &["took over"]);
+        assert_eq!(lab.writes(), before, "it wrote: {fenced}");
+        assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
+        lab.run(&here, ["rollback", "web", "--yes"]).ends(0, &["already on stable since", "checkout is slow"]);
+        took
+    });
+    assert!(figures.iter().all(|took| *took < Duration::from_secs(5)), "{figures:?}");
+}
+
+#[test]
+fn drill_a_guard_takes_back_what_a_killed_runner_left_within_a_minute() {
+    let figures = drill("kill -9 to accepted, with a guard, lab time", || {
+        let half = Half::reach("", "10");
+        let elsewhere = Place::new();
+        let guard = half.lab.begin(&elsewhere, ["guard"]);
+        let Half { here: _here, lab, runner } = half;
+        let since = now();
+        runner.kill();
+        let (_, took) = lab.is_back_since(since);
+        guard.signal("TERM");
+        let ended = guard.end();
+        ended.ends(11, &["is silent; taking the traffic back"]);
+        assert_eq!(lab.traffic().failed(), 0, "{ended}");
+        took
+    });
+    assert!(figures.iter().all(|took| *took < Duration::from_secs(60)), "{figures:?}");
+}
+
+#[test]
+fn drill_a_guard_finds_a_frozen_runner_by_its_lease_alone() {
+    let figures = drill("freeze to accepted, with a guard, lab time", || {
+        let half = Half::reach("", "10");
+        let Half { lab, runner, .. } = &half;
+        let elsewhere = Place::new();
+        let guard = lab.begin(&elsewhere, ["guard"]);
+        let since = now();
+        runner.signal("STOP");
+        let (_, took) = lab.is_back_since(since);
+        guard.signal("TERM");
+        guard.end().ends(11, &["is silent; taking the traffic back"]);
+        half.nobody_noticed();
+        runner.signal("CONT");
+        half.runner.end().ends(14, &["took over"]);
+        took
+    });
+    let patience = (Duration::from_secs(30), Duration::from_secs(60));
+    assert!(figures.iter().all(|took| patience.0 < *took && *took < patience.1), "{figures:?}");
+}
+
+#[test]
+fn drill_the_switch_alone_gives_the_traffic_back_within_six_minutes() {
+    let figures = drill("kill -9 to accepted, by the switch alone, lab time", || {
+        let half = Half::reach(SWITCH, "30");
+        let Half { here, lab, runner } = half;
+        let since = now();
+        runner.kill();
+        let (_, took) = lab.is_back_since(since);
+        // Whoever comes next puts the rest in order, and does not go forward.
+        lab.run(&here, ["resume", "web"]).ends(20, &["dead-man's switch"]);
+        assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
+        assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+        took
+    });
+    assert!(figures.iter().all(|took| *took < Duration::from_secs(6 * 60)), "{figures:?}");
+}
+
+#[test]
+fn drill_a_runner_told_to_stop_gives_the_traffic_back_within_four_seconds_under_trouble() {
+    let figures = drill("SIGTERM to accepted, calls of 1 s", || {
+        let half = Half::reach("", "3");
+        // One second of the wall: three of the lab.
+        half.lab.dial(&format!("delay=100%:3s,{TROUBLE}"));
+        let since = now();
+        half.runner.signal("TERM");
+        let (took, _) = half.lab.is_back_since(since);
+        half.lab.dial("none");
+        half.nobody_noticed();
+        let Half { here: _here, lab, runner } = half;
+        runner.end().ends(11, &["giving the traffic back"]);
+        lab.is_all_on("web-blue");
+        took
+    });
+    assert!(figures.iter().all(|took| *took < Duration::from_secs(4)), "{figures:?}");
+}
