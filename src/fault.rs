@@ -11,8 +11,10 @@ pub enum FaultKind {
     Unknown,
     /// The resource is not there.
     Missing,
-    /// Credentials are absent, expired or not allowed to do this.
+    /// Credentials are absent or not allowed to do this.
     Denied,
+    /// Credentials were good and have ended. Nothing was done; it works again once they are renewed.
+    Expired,
     /// The request itself is refused; asking again gives the same answer.
     Permanent,
 }

@@ -56,11 +56,12 @@ impl Failure {
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        let denied = fault.kind == FaultKind::Denied;
+        let denied = matches!(fault.kind, FaultKind::Denied | FaultKind::Expired);
         let failure = Failure::new(if denied { Exit::Denied } else { Exit::Unexpected }, fault.to_string());
         match fault.kind {
             FaultKind::Denied => failure
                 .hint("`aws sts get-caller-identity` says whether AWS knows you; `--profile` or AWS_PROFILE names who you are"),
+            FaultKind::Expired => failure.hint("the credentials have ended: renew them, for instance with `aws sso login`"),
             FaultKind::Transient => failure.hint("nothing was changed; try again"),
             FaultKind::Unknown | FaultKind::Missing | FaultKind::Permanent => failure,
         }
@@ -103,7 +104,11 @@ impl From<StoreError> for Failure {
             StoreError::Io { .. } => Failure::new(Exit::Unexpected, text)
                 .hint("rollouts are kept where `--state-dir` or TIDEGATE_STATE_DIR says, or `--store`"),
             StoreError::Bucket { fault, .. } => {
-                let exit = if fault.kind == FaultKind::Denied { Exit::Denied } else { Exit::Unexpected };
+                let exit = if matches!(fault.kind, FaultKind::Denied | FaultKind::Expired) {
+                    Exit::Denied
+                } else {
+                    Exit::Unexpected
+                };
                 Failure::new(exit, text)
                     .hint("the way back needs no store: `tidegate rollback --rule ARN`, or `--cluster C --service S`")
             }

@@ -117,6 +117,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         environment: context.variables().clone(),
         connect_to: context.connect_to(),
         fence: Fence::default(),
+        writer_role: None,
     };
     let driver = AlbDriver::new(&aws, clock, setup);
     let bins = read(&driver, &rule, stretch).await?;

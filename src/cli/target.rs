@@ -157,6 +157,7 @@ pub(super) fn driver(
         environment: context.variables().clone(),
         connect_to,
         fence,
+        writer_role: plan.writer_role.clone(),
     };
     AlbDriver::new(aws, clock.clone(), setup)
 }

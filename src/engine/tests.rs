@@ -69,6 +69,7 @@ pub(super) fn plan() -> Plan {
         policies: Policies::default(),
         limits: Limits::default(),
         dead_man: None,
+        writer_role: None,
         warnings: Vec::new(),
     }
 }

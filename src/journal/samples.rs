@@ -92,6 +92,7 @@ fn plan(name: RolloutName) -> Plan {
             after: 5 * MINUTE,
             group: "default".into(),
         }),
+        writer_role: None,
         warnings: vec!["one \"quoted\" word\nand a line \u{202e}".into()],
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::samples::{events, header};
 use super::*;
+use crate::fault::{Fault, FaultKind};
 use crate::machine::Answer;
 use crate::plan::Action;
 
@@ -242,6 +243,18 @@ fn the_tape_of_format_2_is_still_read() {
     let tape = golden("format-2.jsonl");
     assert_eq!(looks(&tape.header), looks(&header()));
     assert_eq!(looks(&events_of(tape)), looks(&events()));
+}
+
+#[test]
+fn what_was_added_to_format_2_is_read_back() {
+    let mut header = header();
+    header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
+    let line = record::encode_header(&header).unwrap();
+    assert_eq!(looks(&record::decode_header(line.as_bytes()).unwrap()), looks(&header));
+    let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");
+    let event = Event::Answered { id: 7, answer: Answer::Failed(fault) };
+    let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
+    assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
 }
 
 #[test]

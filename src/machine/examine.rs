@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::effect::Observation;
+use super::locked::is_expired;
 use super::notice::{Foreign, Notice, Outcome, Reason};
 use super::state::{Cause, STALE_WITHIN, State};
 use super::{Machine, Reaction};
@@ -49,6 +50,10 @@ impl Machine {
     }
 
     fn examine_faults(&mut self, seen: &Observation, out: &mut Reaction) {
+        if seen.rule.is_some() {
+            self.let_in();
+            self.memory.blind_since = None;
+        }
         let Some(fault) = seen.faults.first() else {
             self.memory.told_fault = None;
             self.memory.blind_since = None;
@@ -56,12 +61,12 @@ impl Machine {
         };
         self.tell_fault(fault, out);
         if seen.rule.is_some() {
-            self.memory.blind_since = None;
             return;
         }
         let gone = seen.faults.iter().find(|fault| fault.kind == FaultKind::Missing);
         match gone {
             Some(fault) => self.foreign(Foreign::Rule, fault.to_string(), out),
+            None if seen.faults.iter().any(is_expired) => self.locked_out(out),
             None => self.blind(fault, out),
         }
     }

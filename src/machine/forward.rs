@@ -1,6 +1,7 @@
 //! The way forward: what each step asks of the world, and what its answers lead to.
 
 use super::effect::{Answer, Effect, Issued, Observation};
+use super::locked::is_expired;
 use super::notice::{Notice, Outcome, Reason};
 use super::state::{BRISK_POLL, LAST_CALL, POLL, RETRY, Stage, State};
 use super::{Machine, Reaction};
@@ -91,6 +92,19 @@ impl Machine {
         let State::Forward { step, stage, .. } = self.state else { return };
         match answer {
             Answer::Seen(seen) => self.seen(&seen, issued.at, out),
+            Answer::Probed(reading) => self.probed(step, &reading, out),
+            Answer::Failed(fault) if issued.effect.is_guard() => self.guard_failed(issued, fault, out),
+            Answer::Failed(fault) => self.failed(issued, stage, fault, out),
+            done => {
+                self.let_in();
+                self.done(issued, done, out);
+            }
+        }
+    }
+
+    /// What was asked for is done, or was not to be done.
+    fn done(&mut self, issued: &Issued, answer: Answer, out: &mut Reaction) {
+        match answer {
             Answer::Registered(arn) => {
                 self.memory.task_definition = Some(arn.clone());
                 out.notices.push(Notice::Registered(arn));
@@ -99,7 +113,6 @@ impl Machine {
             Answer::Scaled => self.scaled(out),
             Answer::Routed(seen) | Answer::Unsettled(seen) => self.routed(issued, &seen, out),
             Answer::Foreign(seen) => self.found_foreign(&seen, out),
-            Answer::Probed(reading) => self.probed(step, &reading, out),
             Answer::Counted(served) => {
                 self.memory.served = Some(served);
                 out.notices.push(Notice::Counted(served));
@@ -114,8 +127,7 @@ impl Machine {
             | Answer::Pledged => {
                 self.guarded(out);
             }
-            Answer::Failed(fault) if issued.effect.is_guard() => self.guard_failed(issued, fault, out),
-            Answer::Failed(fault) => self.failed(issued, stage, fault, out),
+            Answer::Seen(_) | Answer::Probed(_) | Answer::Failed(_) => {}
         }
     }
 
@@ -123,6 +135,9 @@ impl Machine {
         let State::Forward { step: before, .. } = self.state else { return };
         if !self.examine(seen, asked, out) {
             return;
+        }
+        if self.is_locked_out() {
+            return self.look_again(POLL);
         }
         let State::Forward { step, stage, .. } = self.state else { return };
         if step != before {
@@ -152,6 +167,9 @@ impl Machine {
         let retire = matches!(&issued.effect, Effect::Scale { role: Role::Stable, .. });
         match &issued.effect {
             Effect::Count { .. } => self.count_failed(stage, out),
+            effect if is_expired(&fault) && !self.memory.committed && !matches!(effect, Effect::Look(_)) => {
+                self.ask_when_let_in(issued, out);
+            }
             _ if retire && (refused || self.memory.now >= self.deadline()) => {
                 let what = format!("the old stable slot keeps its tasks: {fault}");
                 out.notices.push(Notice::LeftUndone { what });
@@ -235,15 +253,16 @@ impl Machine {
         self.deadline().before(LAST_CALL)
     }
 
-    /// Goes back when the present step has lasted as long as it may; a pause stops its clock, and has
-    /// a limit of its own.
+    /// Goes back when the present step has lasted as long as it may; a pause stops its clock, and so do credentials
+    /// that have ended. Both have a limit of their own.
     pub(super) fn out_of_time(&mut self, out: &mut Reaction) -> bool {
         self.examine_pause(out);
         let State::Forward { step, stage, .. } = self.state else { return true };
         if matches!(stage, Stage::Counting(_)) {
             return true;
         }
-        if self.memory.now < self.deadline() || self.is_paused() || self.memory.committed {
+        let holds = self.is_paused() || self.is_locked_out();
+        if self.memory.now < self.deadline() || holds || self.memory.committed {
             return false;
         }
         let Some(step) = self.plan.steps.get(step) else { return false };

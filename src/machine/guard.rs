@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued};
+use super::locked::is_expired;
 use super::notice::{Notice, Reason};
 use super::state::{ATTEMPTS, POLL, Phase, RETRY, Stage, State, WRITE_LANDS_WITHIN};
 use super::{Machine, Reaction};
@@ -294,6 +295,9 @@ impl Machine {
             return self.guarded(out);
         }
         self.tell_fault(&fault, out);
+        if is_expired(&fault) && !self.memory.committed {
+            return self.ask_when_let_in(issued, out);
+        }
         self.memory.guard.tries += 1;
         let refused = is_for_good(&fault);
         let over = refused || self.memory.guard.tries >= ATTEMPTS;

@@ -3,7 +3,7 @@
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
 //! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
 //! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `guard.rs`
-//! keeps it open.
+//! keeps it open; `locked.rs` is what happens when credentials end.
 
 mod effect;
 mod event;
@@ -12,6 +12,7 @@ mod forward;
 mod glance;
 mod guard;
 mod hold;
+mod locked;
 mod look;
 mod notice;
 mod prepare;
@@ -251,12 +252,17 @@ impl Machine {
     /// breached, what they have learned stays.
     fn unpause(&mut self, cause: Cause) {
         let now = self.memory.now;
-        self.restart_limit();
         if matches!(cause, Cause::Breach | Cause::ForeignWrite) {
             self.memory.judged_from = now;
             self.memory.standings = self.plan.gates.iter().map(Standing::new).collect();
         }
-        self.memory.step_since = now;
+        self.begin_step_anew();
+    }
+
+    /// The step has all of its time again, and passes on data from now on only.
+    fn begin_step_anew(&mut self) {
+        self.restart_limit();
+        self.memory.step_since = self.memory.now;
         self.memory.short_since = None;
         self.memory.stable_drifts = 0;
         self.memory.candidate_drifts = 0;
@@ -311,6 +317,7 @@ impl Machine {
         out.notices.push(Notice::Recovered { by, epoch });
         self.memory.hurry = false;
         self.memory.revived = false;
+        self.let_in();
         self.inherit();
         self.memory.guard.begin_anew();
         match self.state.clone() {
@@ -318,7 +325,9 @@ impl Machine {
             State::Forward { .. } if self.switch_is_up(out) => {}
             State::Forward { .. } => self.reenter(out),
             State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
-                self.begin_back(reason, decided, out);
+                // Time in which nobody tried is not time in which it could not be done.
+                let late = self.memory.now.since(decided) > self.plan.limits.retreat;
+                self.begin_back(reason, if late { self.memory.now } else { decided }, out);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The way back: traffic first, everything else after. Monotone and idempotent; every wait is bounded.
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
+use super::locked::is_expired;
 use super::notice::{Foreign, Notice, Outcome, Reason};
 use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
 use super::{Machine, Reaction};
@@ -17,6 +18,7 @@ impl Machine {
         out.notices.push(Notice::Retreating { reason: reason.clone() });
         self.memory.paused = None;
         self.memory.back_at = None;
+        self.memory.locked_since = None;
         self.memory.guard.begin_anew();
         if self.has_pending_write() {
             self.state = State::Draining { reason, decided };
@@ -327,7 +329,8 @@ impl Machine {
         self.tell_fault(fault, out);
         let for_good = matches!(fault.kind, FaultKind::Missing | FaultKind::Denied | FaultKind::Permanent);
         let State::Retreat { refused, .. } = &mut self.state else { return };
-        *refused += 1;
+        // What waits for credentials is asked for until the way back has lasted as long as it may.
+        *refused += u32::from(self.memory.hurry || !is_expired(fault));
         let tries = *refused;
         if fault.kind == FaultKind::Unknown && matches!(issued.effect, Effect::Route(_)) {
             self.outlive(issued.at);
@@ -335,6 +338,7 @@ impl Machine {
         match phase {
             Phase::Checking => self.weigh(&Observation::default(), out),
             Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(fault.to_string(), out),
+            Phase::Routing if is_expired(fault) => self.ask_after(RETRY, issued.effect.clone()),
             Phase::Routing => self.ask_after(Self::patience(tries), issued.effect.clone()),
             Phase::Reviving => {
                 self.memory.revived = false;

@@ -249,6 +249,8 @@ pub(super) struct Memory {
     pub(super) course: Vec<(Timestamp, Share)>,
     pub(super) paused: Option<Paused>,
     pub(super) blind_since: Option<Timestamp>,
+    /// Since when the credentials are at an end, on the way forward.
+    pub(super) locked_since: Option<Timestamp>,
     pub(super) short_since: Option<Timestamp>,
     /// In how many looks in a row each slot's service ran something else than it should.
     pub(super) stable_drifts: u32,
@@ -299,6 +301,7 @@ impl Memory {
             course: Vec::new(),
             paused: None,
             blind_since: None,
+            locked_since: None,
             short_since: None,
             stable_drifts: 0,
             candidate_drifts: 0,

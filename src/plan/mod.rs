@@ -53,6 +53,7 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Pla
         policies: spec.policies,
         limits: spec.limits,
         dead_man: spec.dead_man.clone(),
+        writer_role: spec.target.writer_role.clone(),
         warnings,
     })
 }

@@ -46,7 +46,7 @@ pub(super) fn refusals(spec: &Spec, survey: &Survey, steps: &[Step], stable: Opt
         Some(Slot::Green) => found.extend(role_refusals(spec, survey, steps, &survey.green, &survey.blue)),
         None => found.extend(no_stable_slot(survey)),
     }
-    found.extend(foreign_role(spec, survey));
+    found.extend(foreign_roles(spec, survey));
     found.extend(alarm_refusals(spec, survey));
     found.extend(survey.release_problems.iter().map(|wrong| Refusal { wrong: wrong.clone(), help: None }));
     found
@@ -61,13 +61,16 @@ fn default_rule(survey: &Survey) -> Option<Refusal> {
     })
 }
 
-/// The scheduler takes on roles of its own account only.
-fn foreign_role(spec: &Spec, survey: &Survey) -> Option<Refusal> {
-    let role = &spec.dead_man.as_ref()?.role;
-    let account = Arn::parse(role)?.account;
-    (account != survey.account && !survey.account.is_empty()).then(|| {
-        let wrong = format!("the dead-man's role is in account {account}, and the rule in {}", survey.account);
-        refusal(wrong, "name a role in the rule's account")
+/// The scheduler takes on roles of its own account only, and a role writes rules of its own account only.
+fn foreign_roles(spec: &Spec, survey: &Survey) -> impl Iterator<Item = Refusal> {
+    let dead_man = spec.dead_man.as_ref().map(|switch| ("dead-man's role", switch.role.as_str()));
+    let writer = spec.target.writer_role.as_deref().map(|role| ("writer's role", role));
+    [dead_man, writer].into_iter().flatten().filter_map(|(what, role)| {
+        let account = Arn::parse(role)?.account;
+        (account != survey.account && !survey.account.is_empty()).then(|| {
+            let wrong = format!("the {what} is in account {account}, and the rule in {}", survey.account);
+            refusal(wrong, "name a role in the rule's account")
+        })
     })
 }
 

@@ -33,6 +33,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Who gives the traffic back when no runner lives, if anybody does.
     pub dead_man: Option<DeadMan>,
+    /// The ARN of the IAM role that forward writes of the rule are signed as, so that AWS refuses one that comes late.
+    pub writer_role: Option<String>,
     /// What the plan's reader should know although it refuses nothing.
     pub warnings: Vec<String>,
 }

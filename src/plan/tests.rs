@@ -86,6 +86,7 @@ fn spec(strategy: Strategy) -> Spec {
             rule: RuleSpec::Arn("arn".into()),
             blue: slot("web-blue"),
             green: slot("web-green"),
+            writer_role: None,
         },
         release: Release::Registered("web:2".into()),
         strategy,
@@ -384,4 +385,10 @@ fn a_switch_is_given_time_before_the_commit() {
 fn a_role_of_another_account_is_refused() {
     let said = refused(&guarded("999999999999", 5), &survey());
     assert!(said.contains("the dead-man's role is in account 999999999999"), "{said}");
+    let mut spec = blue_green();
+    spec.target.writer_role = Some("arn:aws:iam::888888888888:role/writer".into());
+    let said = refused(&spec, &survey());
+    assert!(said.contains("the writer's role is in account 888888888888"), "{said}");
+    spec.target.writer_role = Some(format!("arn:aws:iam::{}:role/writer", survey().account));
+    assert_eq!(compile(&spec, &survey(), registered()).unwrap().writer_role, spec.target.writer_role);
 }

@@ -22,7 +22,7 @@
 //! | `paused` | `why`, `until` |
 //! | `refused` | `word`, `by`, `why` |
 //! | `foreign_write` | `to` (`rule`, `stable_service`, `candidate_service`), `found`, `expected_percent` |
-//! | `trouble` | `fault`: `kind` (`transient`, `unknown`, `missing`, `denied`, `permanent`), `operation`, `message` |
+//! | `trouble` | `fault`: `kind` (`transient`, `unknown`, `missing`, `denied`, `expired`, `permanent`), `operation`, `message` |
 //! | `retreating` | `reason` |
 //! | `traffic_back` | `took_seconds` |
 //! | `quiet` | `role` |
@@ -236,6 +236,7 @@ fn fault_fields(fault: &Fault) -> Value {
         FaultKind::Unknown => "unknown",
         FaultKind::Missing => "missing",
         FaultKind::Denied => "denied",
+        FaultKind::Expired => "expired",
         FaultKind::Permanent => "permanent",
     };
     json!({"kind": kind, "operation": fault.operation, "message": fault.message})

@@ -116,6 +116,7 @@ pub(super) fn all() -> Vec<Notice> {
         fault(FaultKind::Unknown),
         fault(FaultKind::Missing),
         fault(FaultKind::Denied),
+        fault(FaultKind::Expired),
         fault(FaultKind::Permanent),
         Notice::TrafficBack { took: millis(600) },
         Notice::Quiet { role: Role::Stable },

@@ -232,7 +232,8 @@ fn trouble(fault: &Fault) -> String {
         FaultKind::Transient => "it may pass",
         FaultKind::Unknown => "whether it took effect is read back",
         FaultKind::Missing => "it is not there",
-        FaultKind::Denied => "not allowed, or credentials are missing or expired",
+        FaultKind::Denied => "not allowed, or credentials are missing",
+        FaultKind::Expired => "the credentials have ended",
         FaultKind::Permanent => "asking again would not help",
     };
     format!("{fault} ({meaning})")

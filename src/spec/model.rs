@@ -44,6 +44,8 @@ pub struct TargetSpec {
     pub blue: SlotSpec,
     /// The second slot.
     pub green: SlotSpec,
+    /// The ARN of the IAM role that forward writes of the rule are signed as; `None` signs them as all else.
+    pub writer_role: Option<String>,
 }
 
 /// Which listener rule.

@@ -198,9 +198,10 @@ impl Bucket {
             Some((code, message)) => format!("{code}: {message}"),
             None => DisplayErrorContext(error).to_string(),
         };
-        let throttled = service.and_then(ProvideErrorMetadata::code) == Some("SlowDown");
+        let code = service.and_then(ProvideErrorMetadata::code);
         let kind = match status {
-            _ if throttled => FaultKind::Transient,
+            _ if code == Some("SlowDown") => FaultKind::Transient,
+            _ if matches!(code, Some("ExpiredToken" | "TokenRefreshRequired")) => FaultKind::Expired,
             401 | 403 => FaultKind::Denied,
             404 => FaultKind::Missing,
             400..=499 => FaultKind::Permanent,

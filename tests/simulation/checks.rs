@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
+use tidegate::fault::FaultKind;
 use tidegate::fleet::{Fleet, Role};
 use tidegate::gate::{Check, Reading};
-use tidegate::machine::{Answer, Effect, Event, FRESH, Issued, Machine, Notice, Outcome, Route};
+use tidegate::machine::{Answer, Effect, Event, FRESH, Issued, Machine, Notice, Outcome, Reason, Route};
 use tidegate::plan::{Action, Plan, QUIET_PERIODS, Step};
 use tidegate::traffic::Share;
 
@@ -25,6 +26,8 @@ pub struct Checks {
     newest_point: Option<Timestamp>,
     holds: Vec<bool>,
     step_began: Timestamp,
+    /// Whether the last look found that the credentials had ended.
+    locked_out: bool,
     /// Whether the dead-man's switch was ever known to be armed.
     armed: bool,
 }
@@ -46,6 +49,7 @@ impl Checks {
             newest_point: None,
             holds,
             step_began: Timestamp::default(),
+            locked_out: false,
             armed: false,
         }
     }
@@ -54,6 +58,13 @@ impl Checks {
     pub fn answered(&mut self, issued: &Issued, answer: &Answer) {
         self.armed |= *answer == Answer::Armed;
         let Answer::Seen(seen) = answer else { return };
+        if seen.faults.iter().any(|fault| fault.kind == FaultKind::Expired) {
+            // What was seen before says nothing of what comes after.
+            self.newest_point = None;
+            self.locked_out = true;
+        } else if std::mem::take(&mut self.locked_out) {
+            self.step_began = issued.at;
+        }
         if let Some(fleet) = &seen.fleet {
             self.fleet = Some((issued.at, fleet.clone()));
         }
@@ -143,7 +154,10 @@ impl Checks {
     pub fn told(&mut self, notices: &[Notice], machine: &Machine, now: Timestamp) {
         for notice in notices {
             match notice {
-                Notice::Retreating { .. } => {
+                Notice::Retreating { reason } => {
+                    let locked = matches!(reason, Reason::Blind(fault) | Reason::Refused(fault)
+                        if fault.kind == FaultKind::Expired);
+                    assert!(!locked, "going back without credentials to go back with");
                     assert!(!self.committed, "going back after the commit");
                     self.retreating = true;
                 }
@@ -177,7 +191,9 @@ impl Checks {
                 assert_eq!(world.stable.desired, FULL, "rolled back to a slot that was scaled down");
             }
             Outcome::Stranded { why, .. } => {
-                let hopeless = world.foreign || world.healthy(Role::Stable) == 0;
+                let long = |(ends, renewed): (Duration, Duration)| renewed - ends > Duration::from_secs(20 * 60);
+                let locked_out = world.mishaps.locked_out.is_some_and(long);
+                let hopeless = world.foreign || world.healthy(Role::Stable) == 0 || locked_out;
                 assert!(hopeless, "stranded without need: {why}");
             }
         }

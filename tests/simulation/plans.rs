@@ -39,6 +39,7 @@ pub fn canary(percents: &[f64]) -> Plan {
         policies: Policies::default(),
         limits,
         dead_man: None,
+        writer_role: None,
         warnings: Vec::new(),
     }
 }

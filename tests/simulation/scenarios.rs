@@ -96,6 +96,18 @@ fn a_runner_told_to_stop_leaves_no_write_that_could_land_behind_it() {
 }
 
 #[test]
+fn credentials_that_end_hold_a_rollout_up_and_do_not_send_it_back() {
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    for seed in 0..200 {
+        let ends = minutes(1 + seed % 15);
+        let locked_out = Some((ends, ends + minutes(1 + seed / 5)));
+        let mishaps = Mishaps { locked_out, read_fails: 0.05, write_refused: 0.1, ..Mishaps::none(Candidate::Healthy) };
+        let ended = run(&canary(&[5.0, 50.0]), mishaps, &mut Die::new(seed));
+        assert_eq!(ended.outcome, Outcome::Promoted, "seed {seed}");
+    }
+}
+
+#[test]
 fn no_weight_is_given_once_somebody_else_deployed_to_the_stable_slot() {
     let (mut seen, mut noticed) = (0, 0);
     for seed in 0..300 {

@@ -177,8 +177,30 @@ impl World {
     /// here, or later, or never.
     pub fn answer(&mut self, effect: &Effect, die: &mut Die) -> (Duration, Answer) {
         let latency = die.span(Duration::ZERO, self.mishaps.latency);
+        if self.is_locked_out() {
+            return (latency, self.locked_out(effect));
+        }
         let answer = if effect.is_write() { self.write(effect, die) } else { self.read(effect, die) };
         (latency, answer)
+    }
+
+    fn is_locked_out(&self) -> bool {
+        let since = self.now.since(self.shares[0].0);
+        self.mishaps.locked_out.is_some_and(|(ends, renewed)| (ends..renewed).contains(&since))
+    }
+
+    /// Nothing is read and nothing written; a look says so part by part.
+    fn locked_out(&self, effect: &Effect) -> Answer {
+        let fault = Fault::new(FaultKind::Expired, "call", "the security token has expired");
+        match effect {
+            Effect::Look(look) => {
+                let unreadable = |gate: &usize| (*gate, Reading::Unreadable(fault.clone()));
+                let readings = look.gates.iter().map(unreadable).collect();
+                Answer::Seen(Box::new(Observation { readings, faults: vec![fault.clone()], ..Observation::default() }))
+            }
+            Effect::Probe(_) => Answer::Probed(ProbeReading { at: self.now, right: true, text: "200".into() }),
+            _ => Answer::Failed(fault),
+        }
     }
 
     fn write(&mut self, effect: &Effect, die: &mut Die) -> Answer {

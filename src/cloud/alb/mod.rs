@@ -21,6 +21,7 @@ mod rule;
 mod survey;
 mod volley;
 mod way;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,8 @@ pub struct AlbSetup {
     pub connect_to: Vec<(String, SocketAddr)>,
     /// What is asked right before a write is sent.
     pub fence: Fence,
+    /// The ARN of the IAM role that forward writes of the rule are signed as; `None` signs them as all else.
+    pub writer_role: Option<String>,
 }
 
 /// Drives one rollout's listener rule and services.
@@ -90,6 +93,7 @@ pub struct AlbDriver {
     outside: Arc<Outside>,
     histories: Histories,
     fence: Fence,
+    writer_role: Option<String>,
     /// The rule's actions as they were last read, and when.
     last_read: LastRead,
     way: Way,
@@ -104,7 +108,7 @@ impl fmt::Debug for AlbDriver {
 impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
     pub fn new(aws: &Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
-        let AlbSetup { rollout, target, recorded, release, about, environment, connect_to, fence } = setup;
+        let AlbSetup { rollout, target, recorded, release, about, environment, connect_to, fence, writer_role } = setup;
         let aws = aws.fenced(&fence);
         let outside = Outside::new(clock.clone(), about, target.clone(), environment.clone());
         let http = Http::new(environment, connect_to);
@@ -125,6 +129,7 @@ impl AlbDriver {
             outside,
             histories,
             fence,
+            writer_role,
             last_read,
             way,
         }

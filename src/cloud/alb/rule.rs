@@ -41,7 +41,9 @@ impl AlbDriver {
     }
 
     pub(super) async fn write_forward(&self, order: RouteOrder, expected: Share) -> Result<Routed, Fault> {
-        self.fence.decide(order.share > Share::NONE);
+        let decided = self.clock.now();
+        let forward = order.share > Share::NONE;
+        self.fence.decide(forward);
         let actions = self.unless_way("ModifyRule", self.actions()).await?;
         let found = seen(&actions, &self.slots);
         let ours = found.shape == self.recorded.shape;
@@ -54,7 +56,8 @@ impl AlbDriver {
         let written = rewritten(&actions, &self.slots, wanted, &self.recorded)
             .map_err(|why| Fault::new(FaultKind::Permanent, "ModifyRule", why))?;
         let Some(written) = written.filter(|_| !foreign) else { return Ok(Routed::Written(found)) };
-        elbv2::modify_rule(&self.aws.writing.elb, &self.target.rule, written).await?;
+        let signer = if forward { self.unless_way("ModifyRule", self.signer(decided)).await? } else { None };
+        elbv2::modify_rule_as(&self.aws.writing.elb, &self.target.rule, written, signer).await?;
         tokio::select! {
             biased;
             () = self.way.asked() => {

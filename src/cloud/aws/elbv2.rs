@@ -1,6 +1,7 @@
 //! Elastic Load Balancing: rules and their weights, target groups and their targets.
 
 use aws_sdk_elasticloadbalancingv2::Client;
+use aws_sdk_elasticloadbalancingv2::config::{Builder, Credentials};
 use aws_sdk_elasticloadbalancingv2::error::ProvideErrorMetadata;
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, Listener, LoadBalancer, Rule, Tag, TargetGroup, TargetGroupAttribute, TargetHealthStateEnum,
@@ -35,7 +36,21 @@ pub(in crate::cloud) async fn rules(elb: &Client, listener: &str) -> Result<Vec<
 
 /// Writes a rule's actions, all of them: what is not listed is gone.
 pub(in crate::cloud) async fn modify_rule(elb: &Client, arn: &str, actions: Vec<Action>) -> Result<(), Fault> {
-    let call = elb.modify_rule().rule_arn(arn).set_actions(Some(actions)).send().await;
+    modify_rule_as(elb, arn, actions, None).await
+}
+
+/// The same, signed with other credentials where there are some.
+pub(in crate::cloud) async fn modify_rule_as(
+    elb: &Client,
+    arn: &str,
+    actions: Vec<Action>,
+    signer: Option<Credentials>,
+) -> Result<(), Fault> {
+    let call = elb.modify_rule().rule_arn(arn).set_actions(Some(actions));
+    let call = match signer {
+        Some(signer) => call.customize().config_override(Builder::new().credentials_provider(signer)).send().await,
+        None => call.send().await,
+    };
     call.map(drop).map_err(|error| fault::write("ModifyRule", &error))
 }
 

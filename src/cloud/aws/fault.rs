@@ -24,6 +24,8 @@ enum Stage {
     Made,
     /// There are no credentials to sign it with.
     Signed,
+    /// Those that there were have ended, and no others come.
+    Expired,
     /// No connection came about, so nothing was sent.
     Connected,
     /// It may have been sent; no answer came, or none in time.
@@ -76,6 +78,8 @@ fn stage<E>(error: &SdkError<E, HttpResponse>, words: &str) -> Stage {
         SdkError::DispatchFailure(failure) if failure.is_other() && names_credentials(words) => {
             if is_passing(words) {
                 Stage::Connected
+            } else if words.to_lowercase().contains("expired") {
+                Stage::Expired
             } else {
                 Stage::Signed
             }
@@ -114,6 +118,7 @@ fn kind(call: Call, stage: Stage, status: Option<u16>, code: Option<&str>) -> Fa
     match stage {
         Stage::Made => FaultKind::Permanent,
         Stage::Signed => FaultKind::Denied,
+        Stage::Expired => FaultKind::Expired,
         Stage::Connected => FaultKind::Transient,
         Stage::Sent | Stage::Answered => lost,
         Stage::Refused => refusal(code, status, lost),
@@ -124,6 +129,7 @@ fn refusal(code: Option<&str>, status: Option<u16>, lost: FaultKind) -> FaultKin
     let code = code.unwrap_or_default();
     match status {
         _ if THROTTLES.contains(&code) => FaultKind::Transient,
+        _ if EXPIRED.contains(&code) => FaultKind::Expired,
         _ if DENIALS.contains(&code) => FaultKind::Denied,
         _ if is_missing(code) => FaultKind::Missing,
         Some(429) => FaultKind::Transient,
@@ -156,15 +162,16 @@ const THROTTLES: [&str; 14] = [
     "ConflictException",
 ];
 
+/// Codes with which AWS says: you, but not any more. S3's too.
+const EXPIRED: [&str; 4] = ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
+
 /// Codes with which AWS says: not you.
-const DENIALS: [&str; 15] = [
+const DENIALS: [&str; 13] = [
     "AccessDenied",
     "AccessDeniedException",
     "UnauthorizedOperation",
     "NotAuthorized",
     "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
     "UnrecognizedClientException",
     "InvalidClientTokenId",
     "InvalidSignatureException",
@@ -221,13 +228,14 @@ mod tests {
 
     #[test]
     fn every_row_of_the_table() {
-        use FaultKind::{Denied, Missing, Permanent, Transient, Unknown};
+        use FaultKind::{Denied, Expired, Missing, Permanent, Transient, Unknown};
         let check = |stage, status, code, on_read, on_write| {
             assert_eq!(kind(Call::Read, stage, status, code), on_read, "read {stage:?} {status:?} {code:?}");
             assert_eq!(kind(Call::Write, stage, status, code), on_write, "write {stage:?} {status:?} {code:?}");
         };
         check(Stage::Made, None, None, Permanent, Permanent);
         check(Stage::Signed, None, None, Denied, Denied);
+        check(Stage::Expired, None, None, Expired, Expired);
         check(Stage::Connected, None, None, Transient, Transient);
         check(Stage::Sent, None, None, Transient, Unknown);
         check(Stage::Answered, Some(200), None, Transient, Unknown);
@@ -238,6 +246,10 @@ mod tests {
         }
         for code in DENIALS {
             check(Stage::Refused, Some(400), Some(code), Denied, Denied);
+        }
+        for code in EXPIRED {
+            check(Stage::Refused, Some(400), Some(code), Expired, Expired);
+            check(Stage::Refused, Some(403), Some(code), Expired, Expired);
         }
         for code in ["RuleNotFound", "ServiceNotFoundException", "ResourceNotFound", "TargetGroupNotFound"] {
             check(Stage::Refused, Some(400), Some(code), Missing, Missing);

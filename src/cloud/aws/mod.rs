@@ -11,6 +11,7 @@ pub(super) mod elbv2;
 pub(super) mod fault;
 mod probe;
 pub(super) mod scheduler;
+pub(super) mod sts;
 
 #[cfg(test)]
 pub(super) mod fake;
@@ -81,6 +82,7 @@ pub(super) struct Clients {
     pub cloudwatch: aws_sdk_cloudwatch::Client,
     pub autoscaling: aws_sdk_applicationautoscaling::Client,
     pub scheduler: aws_sdk_scheduler::Client,
+    pub sts: aws_sdk_sts::Client,
 }
 
 impl Aws {
@@ -191,6 +193,7 @@ impl Clients {
             cloudwatch: client!(aws_sdk_cloudwatch, config, purpose, attempts, fence),
             autoscaling: client!(aws_sdk_applicationautoscaling, config, purpose, attempts, fence),
             scheduler: client!(aws_sdk_scheduler, config, purpose, attempts, fence),
+            sts: client!(aws_sdk_sts, config, purpose, attempts, fence),
         }
     }
 }

@@ -107,5 +107,5 @@ written! {
 
     struct Fault = fault::Fault { kind: FaultKind, operation: String, message: String }
 
-    enum FaultKind = fault::FaultKind { Transient, Unknown, Missing, Denied, Permanent }
+    enum FaultKind = fault::FaultKind { Transient, Unknown, Missing, Denied, Expired, Permanent }
 }

@@ -16,6 +16,7 @@ written! {
         policies: Policies,
         limits: Limits,
         dead_man: Option<DeadMan>,
+        writer_role: Option<String>,
         warnings: Vec<String>,
     }
 

@@ -272,3 +272,13 @@ fn a_new_runner_goes_on_going_back() {
     run.end();
     assert_eq!(run.share, Share::NONE);
 }
+
+#[test]
+fn a_new_runner_that_comes_late_still_takes_the_traffic_back() {
+    let mut run = told_back(canary());
+    run.until_asked(is_route);
+    run.now = run.now + MINUTE * 90;
+    run.recovered();
+    assert!(matches!(reason(run.end()), Reason::Operator { .. }));
+    assert_eq!(run.share, Share::NONE);
+}

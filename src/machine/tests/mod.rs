@@ -4,6 +4,7 @@ mod back;
 mod forward;
 mod glance;
 mod guard;
+mod locked;
 mod outer;
 mod people;
 mod ramp;
@@ -77,6 +78,7 @@ fn plan(actions: &[Action]) -> Plan {
         policies: Policies::default(),
         limits: Limits { pause: MINUTE * 60, ..Limits::default() },
         dead_man: None,
+        writer_role: None,
         warnings: Vec::new(),
     }
 }

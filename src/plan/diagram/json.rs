@@ -53,6 +53,7 @@ pub fn json(plan: &Plan) -> Value {
             "group": switch.group,
             "after_seconds": seconds(switch.after),
         })),
+        "writer_role": plan.writer_role,
         "retreat": {"acts": retreat(plan), "within_seconds": seconds(plan.limits.retreat)},
         "duration": {"least_seconds": seconds(least), "most_seconds": seconds(most)},
         "warnings": plan.warnings,

@@ -116,6 +116,7 @@ pub(crate) fn secured() -> Plan {
         after: Duration::from_secs(300),
         group: "default".to_owned(),
     });
+    plan.writer_role = Some("arn:aws:iam::123456789012:role/writer".to_owned());
     plan
 }
 
@@ -156,6 +157,7 @@ pub(crate) fn plan() -> Plan {
         policies: Policies::default(),
         limits: Limits::default(),
         dead_man: None,
+        writer_role: None,
         warnings: vec!["the rule has no gate on latency: a slow release would pass".to_owned()],
     }
 }

@@ -50,7 +50,19 @@ fn header(plan: &Plan, page: Page) -> String {
     text.push_str(&row("stable", &place(Role::Stable), page));
     text.push_str(&row("candidate", &place(Role::Candidate), page));
     text.push_str(&row("release", &format!("{from} {arrow} {}", release(plan)), page));
+    text.push_str(&row("fence", &fence(plan), page));
     text
+}
+
+/// What keeps back a write of the rule that comes late.
+fn fence(plan: &Plan) -> String {
+    match &plan.writer_role {
+        Some(role) => {
+            let role = Arn::parse(role).map_or(role.as_str(), |arn| arn.resource);
+            format!("AWS refuses a forward write that comes late: it is signed as {role}")
+        }
+        None => "the runner's own; target.writer_role would have AWS keep one too".to_owned(),
+    }
 }
 
 fn arrow(page: Page) -> &'static str {

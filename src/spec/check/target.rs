@@ -1,7 +1,7 @@
 //! The target: a rule, and two slots that are not the same.
 
-use super::Check;
 use super::name::{CLUSTER, Kind, LOAD_BALANCER, RULE, SERVICE, TARGET_GROUP};
+use super::{Check, optional};
 use crate::name::Arn;
 use crate::spec::document::{Rule, Slot, Slots, Target};
 use crate::spec::model::{RuleSpec, SlotSpec, TargetSpec};
@@ -19,8 +19,11 @@ impl Check<'_> {
         let green = self.slot(&target.slots.green, slots.field("green"));
         self.two_slots(&target.slots, slots);
         self.in_cluster(&target, at);
+        let writer_role =
+            optional(target.writer_role, |role| self.role(&role, at.field("writer_role")).then_some(role));
         region_is_sound.then_some(())?;
-        Some(TargetSpec { region: target.region, cluster: cluster?, rule: rule?, blue: blue?, green: green? })
+        let (region, writer_role) = (target.region, writer_role.ok()?);
+        Some(TargetSpec { region, cluster: cluster?, rule: rule?, blue: blue?, green: green?, writer_role })
     }
 
     fn slot(&mut self, slot: &Slot, at: &Node) -> Option<SlotSpec> {

@@ -105,6 +105,10 @@ pub(super) struct Target {
     pub(super) rule: Rule,
     /// The two places where tasks run. Which of them serves today is read from the rule's weights.
     pub(super) slots: Slots,
+    /// The ARN of an IAM role that each forward write of the rule is signed as, with credentials that end within
+    /// half a minute: a write that a frozen runner sends late is then refused by AWS itself.
+    #[schemars(extend("examples" = ["arn:aws:iam::123456789012:role/tidegate-writer"]))]
+    pub(super) writer_role: Option<String>,
 }
 
 /// The listener rule: either `arn`, or `load_balancer`, `port` and `priority`.

@@ -9,6 +9,7 @@ mod readings;
 mod route;
 mod survey;
 mod way;
+mod writer;
 
 use serde_json::json;
 
@@ -72,7 +73,11 @@ pub(super) fn no_record() -> Recorded {
 }
 
 pub(super) fn driver_with(fake: &Fake, recorded: Recorded) -> AlbDriver {
-    let setup = AlbSetup {
+    AlbDriver::new(&fake.aws(), Clock::starting_at(NOW, 1.0), setup(recorded))
+}
+
+pub(super) fn setup(recorded: Recorded) -> AlbSetup {
+    AlbSetup {
         rollout: RolloutId::parse("web-20261123-140000-beef").ok().map(|id| (id, 2)),
         target: target(),
         recorded,
@@ -81,8 +86,8 @@ pub(super) fn driver_with(fake: &Fake, recorded: Recorded) -> AlbDriver {
         environment: BTreeMap::new(),
         connect_to: Vec::new(),
         fence: Fence::default(),
-    };
-    AlbDriver::new(&fake.aws(), Clock::starting_at(NOW, 1.0), setup)
+        writer_role: None,
+    }
 }
 
 pub(super) fn service(name: &str, running: u32, failed: u32) -> serde_json::Value {

@@ -59,6 +59,7 @@ fn what_keeps_the_way_back_open_is_told() {
     let value = json(&sample::secured());
     let dead_man = json!({"role": "arn:aws:iam::123456789012:role/dead-man", "group": "default", "after_seconds": 300});
     assert_eq!(value["dead_man"], dead_man);
+    assert_eq!(value["writer_role"], "arn:aws:iam::123456789012:role/writer");
     let suspended = json!({"scale_in": false, "scale_out": true, "scheduled": false});
     assert_eq!(value["before"]["scaling"], json!([{"role": "stable", "min": 2, "max": 9, "suspended": suspended}]));
     assert_eq!((&value["steps"][1]["action"], &value["steps"][10]["action"]), (&json!("secure"), &json!("settle")));

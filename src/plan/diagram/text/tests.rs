@@ -22,6 +22,9 @@ Plan for web
              from family web with images
              app=registry.example.com/we
              b:v2
+  fence      the runner's own;
+             target.writer_role would
+             have AWS keep one too
 
 Steps (weights: stable/candidate)
    1  register the task definition
@@ -123,6 +126,7 @@ Plan for web
   candidate  green: service web-green, target group web-green
   release    web:41 → a new revision from family web with images
              app=registry.example.com/web:v2
+  fence      the runner's own; target.writer_role would have AWS keep one too
 
       step                          starts after  stable/candidate  limit
    1  register the task definition  0s            100/0             1m

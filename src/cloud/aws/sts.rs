@@ -1,0 +1,37 @@
+//! Security Token Service: credentials for one write.
+
+use aws_sdk_elasticloadbalancingv2::config::Credentials;
+use aws_sdk_sts::Client;
+
+use super::fault;
+use crate::fault::{Fault, FaultKind};
+
+/// How long assumed credentials hold, in seconds: the least that STS gives. Their policy ends long before.
+const HOLD: i32 = 900;
+
+/// As what a role is assumed.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cloud) struct Session<'a> {
+    /// The role's ARN.
+    pub role: &'a str,
+    /// What CloudTrail calls it: 2 to 64 letters, digits and `_=,.@-`.
+    pub name: &'a str,
+    /// What it may do of what the role may, as an IAM policy document of at most 2,048 characters.
+    pub policy: &'a str,
+}
+
+/// Assumes a role. A failure is a read's: nothing that matters was sent.
+pub(in crate::cloud) async fn assume(client: &Client, session: Session<'_>) -> Result<Credentials, Fault> {
+    let call = client
+        .assume_role()
+        .role_arn(session.role)
+        .role_session_name(session.name)
+        .policy(session.policy)
+        .duration_seconds(HOLD);
+    let answer = call.send().await.map_err(|error| fault::read("AssumeRole", &error))?;
+    let keys =
+        answer.credentials.ok_or_else(|| Fault::new(FaultKind::Transient, "AssumeRole", "no credentials came"))?;
+    // Without their end: they serve one write, and AWS knows best when they are over.
+    let (id, secret, token) = (keys.access_key_id, keys.secret_access_key, keys.session_token);
+    Ok(Credentials::new(id, secret, Some(token), None, "writer role"))
+}
