@@ -173,6 +173,7 @@ pub(super) fn driver_by_beacon(context: &Context, (aws, clock): (&Aws, &Clock), 
         environment: context.variables().clone(),
         connect_to: context.connect_to(),
         fence: Fence::default(),
+        writer_role: None,
     };
     AlbDriver::new(aws, clock.clone(), setup)
 }
