@@ -1,7 +1,7 @@
 //! Where tapes, leases and words live: a folder that every process of one person shares, or an S3 bucket that
 //! everybody with credentials does.
 //!
-//! [`home`] is the little that either can do; [`folder`] and [`bucket`] say where everything is. What a tape
+//! [`home`] is the little that either can do; `folder` and [`bucket`] say where everything is. What a tape
 //! says is the journal's business: nothing here knows an event.
 
 pub mod bucket;
