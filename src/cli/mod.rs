@@ -2,6 +2,7 @@
 
 mod backtest;
 mod context;
+mod credentials;
 mod drive;
 mod exit;
 mod failure;
