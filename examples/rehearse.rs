@@ -124,6 +124,7 @@ impl World {
             Effect::FreeScaling => Answer::ScalingFreed,
             Effect::Arm { .. } => Answer::Armed,
             Effect::Disarm => Answer::Disarmed,
+            Effect::Pledge => Answer::Pledged,
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, plan, now))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "status 200".to_owned() }),
             Effect::Count { .. } => Answer::Counted(Served { requests: 1200, failed: 31 }),

@@ -55,12 +55,14 @@
 //!   to reconcile.
 //! * No write in flight is dropped. The way back waits for its answer, which the call's own time-out bounds,
 //!   and then writes. It is told to make way, so that it waits for nothing else.
-//! * Nothing goes forward that is not on the tape, and nothing on the tape is edited.
+//! * Nothing goes forward that is not on the tape, and nothing on the tape is edited. The way back waits for no
+//!   tape until the traffic is back.
+//! * No two clocks are compared: a lease is measured by whoever looks, from when it first saw the body.
 //! * No weight is given on an old read, no step passed without data from after it, no capacity taken from a
 //!   slot that could still get a request. No data is never a pass.
 //! * Only `journal/record` derives serde for the run; the other types stay free to change. The written form
 //!   has a version, and `tests/tapes` has a tape of every one.
-//! * Only `cli` and `report` write to a terminal. Only `cli`, `journal` and `store` touch files.
+//! * Only `cli` and `report` write to a terminal. Only `cli` and `store` touch files.
 //! * There is no loop, queue, wait or retry without a named bound.
 //!
 //! # Where is the thing that…
@@ -83,7 +85,11 @@
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
 //! | sends the way back's write again while no answer comes | `cloud/alb/back.rs` |
 //! | asks a webhook or a command, and waits for nobody | `cloud/outside` |
-//! | makes it safe to kill the process | `engine/mod.rs` (order), `journal/mod.rs` (durability) |
+//! | makes it safe to kill the process | `engine/mod.rs` (order), `journal/mod.rs` (chain), `store` (durability) |
+//! | renews the lease, and notices who took over | `engine/keeper.rs` |
+//! | asks once more before a write leaves | `cloud/fence.rs` |
+//! | takes back what somebody else drives | `cli/rollback.rs`; for the dead, `cli/guard.rs` |
+//! | goes back with nothing but a rule | `cloud/alb/beacon.rs` |
 //! | says who may decide, and until when | `lease` |
 //! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
 //! | reads yesterday's tape | `journal/record` |

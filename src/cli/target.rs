@@ -6,6 +6,7 @@ use super::context::Context;
 use super::release::{self, Ready};
 use super::{Exit, Failure, validate};
 use crate::clock::Clock;
+use crate::cloud::alb::beacon::Marked;
 use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
 use crate::cloud::aws::Aws;
 use crate::cloud::{About, Fence, RuleRequest, SurveyRequest, Surveyor};
@@ -157,6 +158,22 @@ pub(super) fn driver(
         connect_to,
         fence,
         writer_role: plan.writer_role.clone(),
+    };
+    AlbDriver::new(aws, clock.clone(), setup)
+}
+
+/// The driver for a rule of which only the tags are known: good for the way back alone.
+pub(super) fn driver_by_beacon(context: &Context, (aws, clock): (&Aws, &Clock), marked: &Marked) -> AlbDriver {
+    let setup = AlbSetup {
+        rollout: RolloutId::parse(&marked.rollout).ok().map(|id| (id, marked.epoch)),
+        target: marked.target.clone(),
+        recorded: marked.recorded.clone(),
+        release: None,
+        about: About { name: marked.rollout.clone(), release: String::new() },
+        environment: context.variables().clone(),
+        connect_to: context.connect_to(),
+        fence: Fence::default(),
+        writer_role: None,
     };
     AlbDriver::new(aws, clock.clone(), setup)
 }

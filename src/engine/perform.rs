@@ -23,12 +23,11 @@ pub(super) async fn perform<C: Cloud>(
     (plan, keeper): (&Plan, Option<&Keeper>),
     effect: Effect,
 ) -> Answer {
-    let _ = keeper;
     let late = late(&effect);
     let guard = clock.now() + GUARD.mul_f64(clock.speed());
     tokio::select! {
         biased;
-        answer = ask(cloud, clock, plan, effect) => answer,
+        answer = ask(cloud, clock, (plan, keeper), effect) => answer,
         () = clock.sleep_until(guard) => Answer::Failed(late),
     }
 }
@@ -44,6 +43,7 @@ fn late(effect: &Effect) -> Fault {
         Effect::HoldScaling | Effect::FreeScaling => "RegisterScalableTarget",
         Effect::Arm { .. } => "UpdateSchedule",
         Effect::Disarm => "DeleteSchedule",
+        Effect::Pledge => "renew the lease",
         Effect::Look(_) => "look",
         Effect::Probe(_) => "probe",
         Effect::Count { .. } => "GetMetricData",
@@ -51,7 +51,7 @@ fn late(effect: &Effect) -> Fault {
     Fault::new(kind, operation, format!("no answer within {}", crate::clock::span(GUARD)))
 }
 
-async fn ask<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, effect: Effect) -> Answer {
+async fn ask<C: Cloud>(cloud: &C, clock: &Clock, (plan, keeper): (&Plan, Option<&Keeper>), effect: Effect) -> Answer {
     let answer = match effect {
         Effect::Register { digest } => cloud.register(&digest).await.map(Answer::Registered),
         Effect::Scale { role, count, task_definition } => {
@@ -78,6 +78,10 @@ async fn ask<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, effect: Effect) ->
         Effect::Disarm => match &plan.dead_man {
             Some(switch) => cloud.disarm(switch).await.map(|()| Answer::Disarmed),
             None => Err(no_switch()),
+        },
+        Effect::Pledge => match keeper {
+            Some(keeper) => keeper.commits().await.map(|()| Answer::Pledged),
+            None => Ok(Answer::Pledged),
         },
         Effect::Look(look) => Ok(Answer::Seen(Box::new(observe(cloud, clock, plan, look).await))),
         Effect::Probe(index) => match plan.gates.get(index).map(|gate| &gate.check) {

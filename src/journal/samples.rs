@@ -215,7 +215,7 @@ fn answers() -> Vec<Answer> {
     ];
     answers.extend(kinds.map(|kind| Answer::Failed(fault(kind))));
     answers.extend([Answer::Marked, Answer::ScalingHeld, Answer::ScalingFreed]);
-    answers.extend([Answer::Armed, Answer::Gone, Answer::Disarmed]);
+    answers.extend([Answer::Armed, Answer::Gone, Answer::Disarmed, Answer::Pledged]);
     answers
 }
 

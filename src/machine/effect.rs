@@ -57,6 +57,8 @@ pub enum Effect {
     },
     /// Remove the dead-man's switch, and see that it is gone.
     Disarm,
+    /// Say in the lease that the rollout is about to commit: from then on nobody takes it over to go back.
+    Pledge,
     /// Read the world.
     Look(Look),
     /// Send one probe: the index in the plan's gates.
@@ -154,6 +156,8 @@ pub enum Answer {
     Gone,
     /// To `Disarm`: it is gone.
     Disarmed,
+    /// To `Pledge`: it is said.
+    Pledged,
     /// To `Look`.
     Seen(Box<Observation>),
     /// To `Probe`.

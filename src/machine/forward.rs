@@ -119,7 +119,12 @@ impl Machine {
                 self.finish(Outcome::Promoted, out);
             }
             Answer::Gone => self.switch_is_gone(out),
-            Answer::Marked | Answer::ScalingHeld | Answer::ScalingFreed | Answer::Armed | Answer::Disarmed => {
+            Answer::Marked
+            | Answer::ScalingHeld
+            | Answer::ScalingFreed
+            | Answer::Armed
+            | Answer::Disarmed
+            | Answer::Pledged => {
                 self.guarded(out);
             }
             Answer::Seen(_) | Answer::Probed(_) | Answer::Failed(_) => {}

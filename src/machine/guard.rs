@@ -38,6 +38,8 @@ pub(super) struct Guard {
     switch: Switch,
     /// From then on no call can take effect that sets one of these up and whose outcome nobody knows.
     settled: Timestamp,
+    /// Whether the lease says that the rollout is about to commit, by this runner's own word.
+    pledged: bool,
     abandoned: Abandoned,
     /// How often the present write failed.
     tries: u32,
@@ -101,6 +103,7 @@ impl Guard {
     /// Another way, or another runner: what was given up is tried again.
     pub(super) fn begin_anew(&mut self) {
         self.abandoned = Abandoned::default();
+        self.pledged = false;
         self.tries = 0;
         self.after_push = None;
     }
@@ -172,6 +175,7 @@ impl Machine {
                 }
                 guard.switch.is_armed(*at, issued.at, (guard.settled, now));
             }
+            (Effect::Pledge, Answer::Pledged) => guard.pledged = true,
             (Effect::Arm { .. }, Answer::Gone) => fired = guard.switch.is_gone(true, now),
             (Effect::Disarm, Answer::Disarmed) => {
                 if guard.switch.there {
@@ -339,7 +343,8 @@ impl Machine {
             Some(Effect::Disarm)
         } else {
             let says = guard.said == Some(Beacon::Committed) || guard.abandoned.beacon;
-            (guard.marked && !says).then_some(Effect::Mark(Beacon::Committed))
+            let mark = (guard.marked && !says).then_some(Effect::Mark(Beacon::Committed));
+            if guard.pledged { mark } else { Some(Effect::Pledge) }
         };
         let Some(effect) = undone else { return true };
         self.set_stage(Stage::Acting);

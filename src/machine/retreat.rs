@@ -66,7 +66,7 @@ impl Machine {
             | Answer::Gone
             | Answer::Disarmed => self.taken_down(phase, out),
             Answer::Failed(fault) => self.failed_back(phase, issued, &fault, out),
-            Answer::Registered(_) | Answer::Probed(_) => self.go(Phase::Checking, out),
+            Answer::Registered(_) | Answer::Probed(_) | Answer::Pledged => self.go(Phase::Checking, out),
         }
     }
 

@@ -255,6 +255,11 @@ impl Process {
         self.end()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it can be waited for").is_some()
+    }
+
     /// Sends a signal by name: `INT`.
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
@@ -428,6 +433,11 @@ impl Lab {
         let took = since.elapsed();
         let speed = self.state()["speed"].as_f64().expect("it is a number");
         (took, took.mul_f64(speed))
+    }
+
+    /// The ARN of the rule that rollouts move.
+    pub fn rule(&self) -> &str {
+        &self.rule
     }
 
     /// How often each operation changed something.

@@ -169,3 +169,34 @@ fn drill_a_runner_told_to_stop_gives_the_traffic_back_within_four_seconds_under_
     });
     assert!(figures.iter().all(|took| *took < Duration::from_secs(4)), "{figures:?}");
 }
+
+#[test]
+fn a_rollback_by_service_needs_no_name() {
+    let half = Half::reach("", "20");
+    let elsewhere = Place::new();
+    let words = ["rollback", "--cluster", "prod", "--service", "web-green", "--yes", "--json"];
+    half.lab.run(&elsewhere, words).ends(0, &[r#""outcome":"rolled_back""#]);
+    half.lab.is_all_on("web-blue");
+    half.nobody_noticed();
+    half.runner.end().ends(14, &["took over"]);
+}
+
+#[test]
+fn a_rollback_without_a_store_goes_by_the_rule_and_the_runner_turns_back_too() {
+    let half = Half::reach("", "20");
+    let elsewhere = Place::new();
+    half.runner.signal("STOP");
+    let rule = half.lab.rule().to_owned();
+    let words = ["rollback", "--rule", &rule, "--store", "s3://nowhere/at-all"];
+    half.lab.run(&elsewhere, words).ends(2, &["--yes"]);
+    let by_service =
+        ["rollback", "--cluster", "prod", "--service", "web-blue", "--store", "s3://nowhere/at-all", "--yes"];
+    half.lab.run(&elsewhere, by_service).ends(0, &["going by the rule's tags", "all traffic is on web-blue"]);
+    half.lab.is_all_on("web-blue");
+    half.lab.run(&elsewhere, words.iter().chain(&["--yes"])).ends(0, &["already on stable"]);
+    half.runner.signal("CONT");
+    half.nobody_noticed();
+    let Half { here: _here, lab, runner } = half;
+    runner.end().ends(15, &[r#""outcome":"rolled_back""#]);
+    assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
+}

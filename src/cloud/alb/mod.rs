@@ -5,6 +5,7 @@ mod actions;
 mod alarms;
 mod ask;
 mod back;
+pub mod beacon;
 mod burn;
 mod counts;
 mod fleet;

@@ -65,6 +65,14 @@ pub(in crate::cloud) async fn tag(
     call.map(drop).map_err(|error| fault::write("AddTags", &error))
 }
 
+/// Reads the tags of one resource.
+pub(in crate::cloud) async fn tags(elb: &Client, arn: &str) -> Result<Vec<(String, String)>, Fault> {
+    let call = elb.describe_tags().resource_arns(arn).send().await;
+    let answer = call.map_err(|error| fault::read("DescribeTags", &error))?;
+    let tags = answer.tag_descriptions().iter().flat_map(|one| one.tags());
+    Ok(tags.map(|tag| (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())).collect())
+}
+
 /// Takes tags away; those that are not there are none.
 pub(in crate::cloud) async fn untag(elb: &Client, arn: &str, keys: &[&str]) -> Result<(), Fault> {
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();

@@ -24,6 +24,7 @@ written! {
         Armed,
         Gone,
         Disarmed,
+        Pledged,
         Routed(seen: RuleSeen),
         Unsettled(seen: RuleSeen),
         Foreign(seen: RuleSeen),

@@ -439,3 +439,32 @@ fn a_runner_that_holds_says_when_the_switch_fires() {
     let left = notices.iter().any(|notice| matches!(notice, Notice::HandedOver { why } if why.contains(&at)));
     assert!(left, "{notices:?}");
 }
+
+#[test]
+fn nothing_commits_before_the_lease_says_so() {
+    let mut run = Run::of(guarded());
+    run.until_asked(|effect| *effect == Effect::Pledge);
+    assert_eq!(run.beacon, Beacon::Active);
+    for _ in 0..5 {
+        run.answer(Answer::Failed(fault(FaultKind::Transient)));
+        assert!(!run.is_told(|notice| *notice == Notice::Committed));
+        run.until_asked(|effect| *effect == Effect::Pledge);
+    }
+    assert_eq!((run.end(), run.beacon), (Outcome::Promoted, Beacon::Absent));
+}
+
+#[test]
+fn a_lease_that_never_says_so_ends_in_going_back() {
+    let mut run = Run::of(guarded());
+    run.until_asked(|effect| *effect == Effect::Pledge);
+    for _ in 0..1000 {
+        if run.machine.is_retreating() {
+            break;
+        }
+        run.answer(Answer::Failed(fault(FaultKind::Transient)));
+        if !run.machine.is_retreating() {
+            run.until_asked(|effect| *effect == Effect::Pledge);
+        }
+    }
+    assert!(matches!(run.end(), Outcome::RolledBack(Reason::TimeLimit { .. })));
+}

@@ -320,6 +320,7 @@ impl Run {
                 self.fires = None;
                 Answer::Disarmed
             }
+            Effect::Pledge => Answer::Pledged,
             Effect::Look(look) => Answer::Seen(Box::new(self.seen(look))),
             Effect::Probe(_) => {
                 Answer::Probed(ProbeReading { at: self.now, right: self.probe_is_right, text: "200".into() })

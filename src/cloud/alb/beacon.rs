@@ -1,0 +1,166 @@
+//! The way back with nothing but a rule: its tags say which of its target groups is the stable one.
+//!
+//! For the hour in which the store cannot be reached. What is written is what any rollback writes first; everything
+//! after it waits for the store.
+
+use aws_sdk_elasticloadbalancingv2::types::Rule;
+
+use super::AlbDriver;
+use super::actions::{self, Recorded, Slots, seen};
+use super::json;
+use crate::cloud::aws::{Aws, ecs, elbv2};
+use crate::cloud::{Cloud, RouteOrder, Routed};
+use crate::fault::{Fault, FaultKind};
+use crate::fleet::{Place, RuleSeen, Slot, Target};
+use crate::guard::{BEACON_TAGS, Beacon};
+use crate::name::Arn;
+use crate::traffic::Share;
+
+/// A rule that carries the beacon of a rollout.
+#[derive(Clone, Debug)]
+pub struct Marked {
+    /// The rollout's id, as the tag has it.
+    pub rollout: String,
+    /// Which of its runners wrote the tags.
+    pub epoch: u64,
+    /// How far it is.
+    pub phase: Beacon,
+    /// The rule and its two target groups; services are not known.
+    pub target: Target,
+    /// The rule as it was found.
+    pub recorded: Recorded,
+    /// What it says.
+    pub seen: RuleSeen,
+}
+
+/// A service as its cluster knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceFound {
+    /// Its ARN.
+    pub arn: String,
+    /// The rules that forward to one of its target groups.
+    pub rules: Vec<String>,
+}
+
+/// Reads a rule and its beacon; `None` when it carries none.
+///
+/// # Errors
+/// When AWS refuses a read, or the tags name target groups that the rule does not forward to.
+pub async fn marked(aws: &Aws, rule: &str) -> Result<Option<Marked>, Fault> {
+    let tags = elbv2::tags(&aws.reading.elb, rule).await?;
+    let tag = |key: &str| tags.iter().find(|(found, _)| found == key).map(|(_, value)| value.as_str());
+    let [rollout, epoch, stable, candidate, phase] = BEACON_TAGS.map(tag);
+    let (Some(rollout), Some(stable), Some(candidate)) = (rollout, stable, candidate) else { return Ok(None) };
+    let found = elbv2::rule(&aws.reading.elb, rule).await?;
+    let groups = actions::forward(found.actions()).map(actions::groups).unwrap_or_default();
+    let slot = |slot, name: &str| {
+        let arn = groups.iter().map(|(arn, _)| arn).find(|arn| actions::group_name(arn) == name);
+        let wrong = format!("the rule is marked by rollout {rollout}, and does not forward to {name}");
+        arn.map(|arn| place(slot, name, arn)).ok_or_else(|| Fault::new(FaultKind::Permanent, "DescribeRules", wrong))
+    };
+    let target = target(rule, slot(Slot::Blue, stable)?, slot(Slot::Green, candidate)?);
+    let slots = Slots::of(&target);
+    Ok(Some(Marked {
+        rollout: rollout.to_owned(),
+        epoch: epoch.and_then(|epoch| epoch.parse().ok()).unwrap_or_default(),
+        phase: match phase {
+            Some("committed") => Beacon::Committed,
+            Some("aborting") => Beacon::Aborting,
+            _ => Beacon::Active,
+        },
+        recorded: recorded(&found, &slots),
+        seen: seen(found.actions(), &slots),
+        target,
+    }))
+}
+
+/// Finds a service and the rules that forward to its target groups.
+///
+/// # Errors
+/// When AWS refuses a read, or there is no such service.
+pub async fn find_service(aws: &Aws, cluster: &str, name: &str) -> Result<ServiceFound, Fault> {
+    let (services, _) = ecs::services(&aws.reading.ecs, cluster, &[name]).await?;
+    let missing = || Fault::new(FaultKind::Missing, "DescribeServices", format!("{cluster} has no service {name}"));
+    let service = services.into_iter().next().ok_or_else(missing)?;
+    let elb = &aws.reading.elb;
+    let mut rules = Vec::new();
+    for group in service.load_balancers().iter().filter_map(|balancer| balancer.target_group_arn()) {
+        for balancer in
+            elbv2::target_groups(elb, Some(group)).await?.iter().flat_map(|group| group.load_balancer_arns())
+        {
+            for listener in elbv2::listeners(elb, balancer).await?.iter().filter_map(|one| one.listener_arn()) {
+                let of_listener = elbv2::rules(elb, listener).await?;
+                let forwards =
+                    |rule: &&Rule| rule.actions().iter().flat_map(actions::groups).any(|(arn, _)| arn == group);
+                rules.extend(of_listener.iter().filter(forwards).filter_map(|rule| rule.rule_arn().map(str::to_owned)));
+            }
+        }
+    }
+    rules.sort();
+    rules.dedup();
+    Ok(ServiceFound { arn: service.service_arn.unwrap_or_default(), rules })
+}
+
+impl AlbDriver {
+    /// Gives everything to the stable slot, and marks the rule so that its runner turns back. The stable slot must
+    /// have a healthy target, unless that is waived.
+    ///
+    /// # Errors
+    /// When AWS refuses, or the stable slot could not take the traffic.
+    pub async fn back_by_beacon(&self, sticky: bool, waived: bool) -> Result<RuleSeen, Fault> {
+        let healthy = self.count_at_once(crate::fleet::Role::Stable).await;
+        if !waived && healthy.as_ref().is_ok_and(|healthy| *healthy == 0) {
+            let words = format!("{} has no healthy target", self.target.stable.target_group_name);
+            return Err(Fault::new(FaultKind::Permanent, "DescribeTargetHealth", words));
+        }
+        let order = RouteOrder { share: Share::NONE, expected: None, sticky: sticky.then_some(false) };
+        let seen = match self.route(order).await? {
+            Routed::Written(seen) | Routed::Unsettled(seen) | Routed::Foreign(seen) => seen,
+        };
+        // The traffic does not depend on it.
+        let _ = self.mark(Beacon::Aborting).await;
+        Ok(seen)
+    }
+}
+
+fn place(slot: Slot, name: &str, arn: &str) -> Place {
+    Place {
+        slot,
+        service: String::new(),
+        target_group: arn.to_owned(),
+        target_group_name: name.to_owned(),
+        target_group_dimension: arn.rsplit_once(':').map_or(arn, |(_, dimension)| dimension).to_owned(),
+    }
+}
+
+fn target(rule: &str, stable: Place, candidate: Place) -> Target {
+    let arn = Arn::parse(rule);
+    Target {
+        region: arn.as_ref().map_or("", |arn| arn.region).to_owned(),
+        account: arn.as_ref().map_or("", |arn| arn.account).to_owned(),
+        cluster: String::new(),
+        rule: rule.to_owned(),
+        load_balancer_dimension: String::new(),
+        dns_name: String::new(),
+        stable,
+        candidate,
+    }
+}
+
+/// What a write needs to know of the rule: here it is what was found, with everything on the stable slot.
+fn recorded(rule: &Rule, slots: &Slots) -> Recorded {
+    let list = rule.actions();
+    let found = actions::forward(list).map(actions::groups).unwrap_or_default();
+    let all: u16 = found.iter().filter(|(arn, _)| slots.holds(arn)).map(|(_, weight)| weight).sum();
+    let weight = |(arn, weight): (String, u16)| match &arn {
+        arn if *arn == slots.stable => (arn.clone(), all.clamp(1, 999)),
+        arn if *arn == slots.candidate => (arn.clone(), 0),
+        _ => (arn, weight),
+    };
+    Recorded {
+        weights: found.into_iter().map(weight).collect(),
+        stickiness: actions::stickiness(list),
+        shape: json::shape(list, slots),
+        actions_json: String::new(),
+    }
+}
