@@ -23,13 +23,13 @@ fn told(tenure: Tenure, said: Option<Timestamp>, now: Timestamp, most: Duration)
     let holds = "a rollout whose credentials end holds where it is, and nothing but a dead-man's switch takes it back";
     let (ends, renewed) = match (tenure, said) {
         (Tenure::Lasting, _) => return None,
-        (Tenure::Session, None) => {
+        (Tenure::Untold, None) => {
             return Some(format!(
-                "these credentials are a session's: they end at a time that they do not say, nobody renews them, and \
+                "these credentials are temporary: they end at a time that they do not say, nobody renews them, and \
                  the plan takes at most {takes}; {holds}"
             ));
         }
-        (Tenure::Session, Some(ends)) => (ends, ""),
+        (Tenure::Untold, Some(ends)) => (ends, ""),
         (Tenure::Until(ends), _) => (ends, " unless they are renewed, as those of instances and containers are"),
     };
     (ends < now + most)
@@ -53,13 +53,13 @@ mod tests {
     fn only_credentials_that_may_end_before_the_plan_are_told_of() {
         assert_eq!(told(Tenure::Lasting, Some(NOW), NOW, HOUR), None);
         assert_eq!(told(Tenure::Until(NOW + HOUR), None, NOW, HOUR), None);
-        assert_eq!(told(Tenure::Session, Some(NOW + HOUR), NOW, HOUR), None);
+        assert_eq!(told(Tenure::Untold, Some(NOW + HOUR), NOW, HOUR), None);
         let soon = told(Tenure::Until(NOW + HOUR / 2), None, NOW, HOUR).unwrap();
         assert!(soon.starts_with("these credentials end at 2026-11-23T14:30:00Z unless they are renewed"), "{soon}");
         assert!(soon.contains("the plan takes at most 1h; a rollout whose credentials end holds"), "{soon}");
-        let said = told(Tenure::Session, Some(NOW + HOUR / 2), NOW, HOUR).unwrap();
+        let said = told(Tenure::Untold, Some(NOW + HOUR / 2), NOW, HOUR).unwrap();
         assert!(said.starts_with("these credentials end at 2026-11-23T14:30:00Z, and the plan"), "{said}");
-        let unknown = told(Tenure::Session, None, NOW, HOUR).unwrap();
+        let unknown = told(Tenure::Untold, None, NOW, HOUR).unwrap();
         assert!(unknown.contains("nobody renews them"), "{unknown}");
     }
 

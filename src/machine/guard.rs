@@ -26,6 +26,7 @@ pub const PUSH_EVERY: Duration = Duration::from_secs(60);
 const HURRIED_ATTEMPTS: u32 = 2;
 
 /// What is known of the beacon, the hold and the switch.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(super) struct Guard {
     /// What the beacon says, as far as an answer said so.

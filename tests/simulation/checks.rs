@@ -17,6 +17,7 @@ use super::world::{BEFORE, FULL, World};
 const UNSEEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// What was seen so far.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Checks {
     /// When the last fleet was asked for, and what it showed.
     fleet: Option<(Timestamp, Fleet)>,
@@ -191,7 +192,7 @@ impl Checks {
                 assert_eq!(world.stable.desired, FULL, "rolled back to a slot that was scaled down");
             }
             Outcome::Stranded { why, .. } => {
-                let long = |(ends, renewed): (Duration, Duration)| renewed - ends > Duration::from_secs(20 * 60);
+                let long = |(ends, renewed): (Duration, Duration)| renewed > ends + Duration::from_secs(20 * 60);
                 let locked_out = world.mishaps.locked_out.is_some_and(long);
                 let hopeless = world.foreign || world.healthy(Role::Stable) == 0 || locked_out;
                 assert!(hopeless, "stranded without need: {why}");

@@ -79,18 +79,19 @@ const BACK: &[Who] = &[Who::Runner, Who::OnCall, Who::Guard];
 /// Who finds out what there is.
 const SURVEY: &[Who] = &[Who::Runner, Who::Plan];
 const RULE_WRITERS: &[Who] = &[Who::Runner, Who::OnCall, Who::Guard, Who::DeadMan, Who::Writer];
-/// Who finds a rollout by its rule's tags.
-const FINDERS: &[Who] = &[Who::OnCall, Who::Guard];
+/// Who finds a rollout without its store: by a service, its rules, and their tags.
+const ON_CALL: &[Who] = &[Who::OnCall];
+const FINDERS: &[Who] = &[Who::Runner, Who::Plan, Who::OnCall];
 const PEOPLE: &[Who] = &[Who::Runner, Who::OnCall, Who::Guard, Who::Plan];
 
 /// The table. An action whose resources the spec does not have is left out.
 const NEEDS: &[(&str, On, &[Who])] = &[
-    ("elasticloadbalancing:DescribeListeners", Reads, SURVEY),
+    ("elasticloadbalancing:DescribeListeners", Reads, FINDERS),
     ("elasticloadbalancing:DescribeLoadBalancers", Reads, SURVEY),
     ("elasticloadbalancing:DescribeRules", Reads, PEOPLE),
-    ("elasticloadbalancing:DescribeTags", Reads, FINDERS),
+    ("elasticloadbalancing:DescribeTags", Reads, ON_CALL),
     ("elasticloadbalancing:DescribeTargetGroupAttributes", Reads, SURVEY),
-    ("elasticloadbalancing:DescribeTargetGroups", Reads, SURVEY),
+    ("elasticloadbalancing:DescribeTargetGroups", Reads, FINDERS),
     ("elasticloadbalancing:DescribeTargetHealth", Reads, PEOPLE),
     ("elasticloadbalancing:ModifyRule", Rule, RULE_WRITERS),
     ("elasticloadbalancing:AddTags", Rule, BACK),
@@ -235,30 +236,31 @@ fn statement(who: Who, on: On, scope: &Scope) -> Option<Value> {
 
 /// Who may take a role on, for those that are roles.
 pub(super) fn trust(who: Who, scope: &Scope) -> Option<Value> {
-    let mut statement = match who {
+    let (principal, condition) = match who {
         Who::DeadMan => {
             let group = &scope.dead_man.as_ref()?.group;
-            json!({
-                "Principal": {"Service": "scheduler.amazonaws.com"},
-                "Condition": {"StringEquals": {
-                    "aws:SourceAccount": scope.account,
-                    "aws:SourceArn": scope.arn("scheduler", &format!("schedule-group/{group}")),
-                }},
-            })
+            let group = scope.arn("scheduler", &format!("schedule-group/{group}"));
+            (
+                json!({"Service": "scheduler.amazonaws.com"}),
+                json!({"StringEquals": {"aws:SourceAccount": scope.account, "aws:SourceArn": group}}),
+            )
         }
         Who::Writer => {
             scope.writer_role.as_ref()?;
-            json!({
+            (
                 // Whoever of the account has a policy that lets them: the runner's.
-                "Principal": {"AWS": format!("arn:{}:iam::{}:root", scope.partition, scope.account)},
-                "Condition": {"StringLike": {"sts:RoleSessionName": format!("{}-*", scope.name)}},
-            })
+                json!({"AWS": format!("arn:{}:iam::{}:root", scope.partition, scope.account)}),
+                json!({"StringLike": {"sts:RoleSessionName": format!("{}-*", scope.name)}}),
+            )
         }
         Who::Runner | Who::OnCall | Who::Guard | Who::Plan => return None,
     };
-    statement["Effect"] = "Allow".into();
-    statement["Action"] = "sts:AssumeRole".into();
-    Some(json!({"Version": "2012-10-17", "Statement": [statement]}))
+    Some(json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": "sts:AssumeRole",
+        "Condition": condition,
+    }]}))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! For the hour in which the store cannot be reached. What is written is what any rollback writes first; everything
 //! after it waits for the store.
 
-use aws_sdk_elasticloadbalancingv2::types::Rule;
+use aws_sdk_elasticloadbalancingv2::types::{Rule, TargetGroup};
 
 use super::AlbDriver;
 use super::actions::{self, Recorded, Slots, seen};
@@ -85,9 +85,7 @@ pub async fn find_service(aws: &Aws, cluster: &str, name: &str) -> Result<Servic
     let elb = &aws.reading.elb;
     let mut rules = Vec::new();
     for group in service.load_balancers().iter().filter_map(|balancer| balancer.target_group_arn()) {
-        for balancer in
-            elbv2::target_groups(elb, Some(group)).await?.iter().flat_map(|group| group.load_balancer_arns())
-        {
+        for balancer in elbv2::target_groups(elb, Some(group)).await?.iter().flat_map(TargetGroup::load_balancer_arns) {
             for listener in elbv2::listeners(elb, balancer).await?.iter().filter_map(|one| one.listener_arn()) {
                 let of_listener = elbv2::rules(elb, listener).await?;
                 let forwards =

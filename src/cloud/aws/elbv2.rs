@@ -4,7 +4,7 @@ use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::config::{Builder, Credentials};
 use aws_sdk_elasticloadbalancingv2::error::ProvideErrorMetadata;
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, Listener, LoadBalancer, Rule, Tag, TargetGroup, TargetGroupAttribute, TargetHealthStateEnum,
+    Action, Listener, LoadBalancer, Rule, Tag, TagDescription, TargetGroup, TargetGroupAttribute, TargetHealthStateEnum,
 };
 
 use super::{PAGES_LIMIT, fault};
@@ -69,7 +69,7 @@ pub(in crate::cloud) async fn tag(
 pub(in crate::cloud) async fn tags(elb: &Client, arn: &str) -> Result<Vec<(String, String)>, Fault> {
     let call = elb.describe_tags().resource_arns(arn).send().await;
     let answer = call.map_err(|error| fault::read("DescribeTags", &error))?;
-    let tags = answer.tag_descriptions().iter().flat_map(|one| one.tags());
+    let tags = answer.tag_descriptions().iter().flat_map(TagDescription::tags);
     Ok(tags.map(|tag| (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())).collect())
 }
 

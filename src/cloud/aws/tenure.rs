@@ -10,8 +10,9 @@ use crate::clock::Timestamp;
 pub enum Tenure {
     /// Until somebody takes them away.
     Lasting,
-    /// For a session, as their token shows, and nobody renews them: keys from the environment or a profile.
-    Session,
+    /// For a time, as their token shows, but they do not say how long, and nobody renews them: keys from the
+    /// environment or a profile.
+    Untold,
     /// Until then; whoever gave them may give new ones.
     Until(Timestamp),
 }
@@ -23,7 +24,7 @@ impl Aws {
         let since_epoch = |at: std::time::SystemTime| at.duration_since(std::time::UNIX_EPOCH).ok();
         Some(match keys.expiry().and_then(since_epoch) {
             Some(span) => Tenure::Until(Timestamp::default() + span),
-            None if keys.session_token().is_some() => Tenure::Session,
+            None if keys.session_token().is_some() => Tenure::Untold,
             None => Tenure::Lasting,
         })
     }
@@ -49,7 +50,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_or_an_end_shows_that_keys_do_not_last() {
         assert_eq!(tenure(None, None).await, Some(Tenure::Lasting));
-        assert_eq!(tenure(Some("token"), None).await, Some(Tenure::Session));
+        assert_eq!(tenure(Some("token"), None).await, Some(Tenure::Untold));
         let end = Timestamp::from_millis(1_795_442_400_000);
         assert_eq!(tenure(Some("token"), Some(1_795_442_400)).await, Some(Tenure::Until(end)));
     }
