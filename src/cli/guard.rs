@@ -139,7 +139,9 @@ impl Guard<'_> {
             let wall = Clock::wall();
             let asked = wall.now();
             let epoch = lease.held().control().epoch;
-            first_write(&context, (&plan, &id, epoch), &clock, (&wall, asked)).await;
+            if lease.held().control().phase != Phase::Committing {
+                first_write(&context, (&plan, &id, epoch), &clock, (&wall, asked)).await;
+            }
             let reason = format!("its runner ({lost}) fell silent");
             match go_on(&context, &found, (plan, clock), lease, Some((Word::Rollback, Some(reason)))).await {
                 Ok(_) => format!("rollout {id} is off this guard's hands"),

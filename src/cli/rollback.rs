@@ -93,7 +93,10 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
         taken => taken?,
     };
     let epoch = lease.held().control().epoch;
-    first_write(context, (&plan, &found.id, epoch), &clock, (&wall, asked)).await;
+    // Past the commit there is no way back: its runner is gone, and what is left is to finish.
+    if lease.held().control().phase != Phase::Committing {
+        first_write(context, (&plan, &found.id, epoch), &clock, (&wall, asked)).await;
+    }
     let ending = go_on(context, &found, (plan, clock), lease, Some((word, args.reason))).await?;
     Ok(exit_of(&ending))
 }

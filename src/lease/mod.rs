@@ -170,12 +170,13 @@ impl Held {
         &self.control
     }
 
-    /// The body of the next renewal. A phase only moves on: what goes back never goes forward again, and what
-    /// is over stays over.
+    /// The body of the next renewal. A phase only moves on: what goes back never goes forward again, a commit that
+    /// began goes on or back, and what is over stays over.
     pub fn next(&self, phase: Phase, nonce: u64) -> Control {
         let phase = match (self.control.phase, phase) {
             (Phase::Over, _) => Phase::Over,
             (Phase::Aborting, Phase::Active | Phase::Committing) => Phase::Aborting,
+            (Phase::Committing, Phase::Active) => Phase::Committing,
             (_, wanted) => wanted,
         };
         Control { nonce, phase, ..self.control.clone() }

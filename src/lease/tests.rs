@@ -65,6 +65,9 @@ fn a_phase_only_moves_on() {
     assert_eq!(back.next(Phase::Active, 2).phase, Phase::Aborting);
     assert_eq!(back.next(Phase::Committing, 2).phase, Phase::Aborting);
     assert_eq!(back.next(Phase::Over, 2).phase, Phase::Over);
+    let committing = Held::new(Control { phase: Phase::Committing, ..begun() }, START);
+    assert_eq!(committing.next(Phase::Active, 2).phase, Phase::Committing);
+    assert_eq!(committing.next(Phase::Aborting, 2).phase, Phase::Aborting);
     let over = Held::new(back.next(Phase::Over, 2), START);
     assert_eq!(over.next(Phase::Active, 3).phase, Phase::Over);
 }

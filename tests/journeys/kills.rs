@@ -1,7 +1,6 @@
-//! `kill -9`, Ctrl-C or a freeze at any moment, once or several times, while the API has its own trouble: whoever
-//! comes next ends the rollout well, and one that thaws later does nothing more.
+//! `kill -9` at any moment, once or several times: whoever comes next ends the rollout well.
 //!
-//! `TIDEGATE_KILLS=500 cargo test --test journeys kill` strikes more runners;
+//! `TIDEGATE_KILLS=500 cargo test --test journeys kill` kills more runners;
 //! `TIDEGATE_KILL_SEED=7 cargo test --test journeys one_kill_seed -- --nocapture` repeats one rollout.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,10 +11,8 @@ use std::time::Duration;
 
 use crate::support::{Ended, Lab, Place, Process, heavy, number};
 
-/// Runners struck in an ordinary test.
-const KILLS: u64 = 45;
-/// The trouble of the API while runners are struck.
-const TROUBLE: &str = "throttle=4%,error=4%,lost-answer=3%,delay=5%:4s";
+/// Runners killed in an ordinary test.
+const KILLS: u64 = 52;
 /// Rollouts that go on at the same time: most of their time is waiting.
 const AT_ONCE: usize = 3;
 /// No rollout needs more runners than this.
@@ -40,15 +37,7 @@ impl Next {
     }
 }
 
-/// What becomes of a runner.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Blow {
-    Kill,
-    Freeze,
-    Interrupt,
-}
-
-/// One rollout and the runners struck over it.
+/// One rollout and the runners killed over it.
 struct Case<'a> {
     place: &'a Place,
     spec: &'a Path,
@@ -56,11 +45,7 @@ struct Case<'a> {
     is_healthy: bool,
     /// Whether a rollback was ever asked for, perhaps in vain.
     told: bool,
-    /// Whether a runner was interrupted: the rollout then goes back.
-    interrupted: bool,
     kills: u64,
-    /// Runners that do not know what happens.
-    frozen: Vec<Process>,
 }
 
 impl Case<'_> {
@@ -84,7 +69,7 @@ impl Case<'_> {
     /// All traffic is on one slot, all tasks are in it, and nobody's request failed who was not on the candidate.
     fn check(&self, last: Next, ended: &Ended) {
         let (stable, candidate) = ("web-blue", "web-green");
-        let status = self.lab.run(self.place, ["status", "--json"]).events().remove(0);
+        let status = self.place.status();
         let (told, healthy) = (self.told, self.is_healthy);
         let code = ended.code.unwrap_or_else(|| panic!("it is not killed any more: {ended}"));
         let tasks = (self.lab.desired(stable), self.lab.desired(candidate));
@@ -96,17 +81,11 @@ impl Case<'_> {
                 assert_eq!(code, if last == Next::Rollback { 15 } else { 0 }, "{ended}");
             }
             Some("rolled_back") => {
-                assert!(told || !healthy || self.interrupted, "a healthy release went back by itself: {ended}");
+                assert!(told || !healthy, "a healthy release went back by itself: {ended}");
                 self.lab.is_all_on(stable);
-                // One that was interrupted leaves the candidate's tasks, and says so.
-                let left = self.interrupted && tasks == (4, 4);
-                assert!(left || tasks == (4, 0), "{tasks:?} {ended}");
-                let kind = status["reason"]["kind"].as_str().unwrap_or_default();
-                let expected = match kind {
-                    _ if last == Next::Rollback => 0,
-                    "operator" | "signal" => 11,
-                    _ => 10,
-                };
+                assert_eq!(tasks, (4, 0), "{ended}");
+                let word = status["reason"]["kind"] == "operator";
+                let expected = if last == Next::Rollback { 0 } else { 10 + i32::from(word) };
                 assert_eq!(code, expected, "{ended}");
             }
             _ => panic!("it is not over: {status}\n{ended}"),
@@ -117,38 +96,18 @@ impl Case<'_> {
         }
         traffic.fails_only_in(candidate);
     }
-
-    /// Runners that thaw find that somebody else decides, or that it is over, and change nothing.
-    fn thaw(&mut self) {
-        let before = self.lab.writes();
-        for runner in self.frozen.drain(..) {
-            runner.signal("CONT");
-            let ended = runner.end();
-            // One that was frozen with its last word on the tape has nothing left to do but to leave.
-            assert!(ended.code == Some(14) || ended.has("finished"), "a runner that thawed: {ended}");
-        }
-        assert_eq!(self.lab.writes(), before, "a runner that thawed wrote");
-    }
 }
 
-/// One rollout by its seed. Returns how many runners were struck.
+/// One rollout by its seed. Returns how many runners were killed.
 fn rollout(seed: u64) -> u64 {
     let die = &mut fastrand::Rng::with_seed(seed);
     let is_healthy = !seed.is_multiple_of(3);
     let place = Place::new();
     let spec = place.spec("");
     let behaviour = if is_healthy { "healthy" } else { "errors=20%" };
-    let play = ["--speed", "30", "--lab-rps", "6", "--lab-candidate", behaviour];
-    let mut lab = Lab::playing(&place, &spec, &play);
-    if die.bool() {
-        lab.share_store();
-    }
-    if die.bool() {
-        lab.dial(TROUBLE);
-    }
-    let frozen = Vec::new();
-    let mut case =
-        Case { place: &place, spec: &spec, lab: &lab, is_healthy, told: false, interrupted: false, kills: 0, frozen };
+    let play = ["--speed", "40", "--lab-rps", "6", "--lab-candidate", behaviour];
+    let lab = Lab::playing(&place, &spec, &play);
+    let mut case = Case { place: &place, spec: &spec, lab: &lab, is_healthy, told: false, kills: 0 };
     let kills = 1 + u64::from(die.u8(..4));
     let mut next = Next::Run;
     let mut story = Vec::new();
@@ -156,61 +115,25 @@ fn rollout(seed: u64) -> u64 {
         let mut process = case.begin(next);
         if case.kills == kills {
             let ended = process.end();
-            println!("seed {seed}: {} struck ({}), then {next:?}: exit {:?}", case.kills, story.join(", "), ended.code);
+            println!("seed {seed}: {} killed ({}), then {next:?}: exit {:?}", case.kills, story.join(", "), ended.code);
             case.check(next, &ended);
-            lab.dial("none");
-            case.thaw();
             return case.kills;
         }
         let (lines, span) = (die.usize(..next.lines()), Duration::from_millis(die.u64(..1_500)));
         process.read_lines(lines);
         process.read_for(span);
-        let blow = match die.u8(..10) {
-            0..5 => Blow::Kill,
-            5..8 => Blow::Freeze,
-            _ => Blow::Interrupt,
-        };
-        if let Some(ended) = strike(&mut case, process, blow) {
-            println!("seed {seed}: {} struck ({}), then {next:?}: exit {:?}", case.kills, story.join(", "), ended.code);
+        let ended = process.kill();
+        if ended.code.is_some() {
+            // It was over before: there is nobody to kill any more.
+            println!("seed {seed}: {} killed ({}), then {next:?}: exit {:?}", case.kills, story.join(", "), ended.code);
             case.check(next, &ended);
-            lab.dial("none");
-            case.thaw();
-            return case.kills + u64::from(blow == Blow::Interrupt);
+            return case.kills;
         }
         case.kills += 1;
-        story.push(format!("{next:?} {blow:?} after {lines} lines"));
+        story.push(format!("{next:?} after {} lines", ended.lines.len()));
         next = case.next(die);
     }
     panic!("{RUNNERS} runners and still not over: {}", story.join(", "));
-}
-
-/// Strikes a runner. How it ended, when that is the end of the rollout too.
-fn strike(case: &mut Case<'_>, mut process: Process, blow: Blow) -> Option<Ended> {
-    match blow {
-        Blow::Kill => Some(process.kill()).filter(|ended| ended.code.is_some()),
-        Blow::Interrupt => {
-            process.signal("INT");
-            let ended = process.end();
-            case.interrupted = true;
-            // One that had not begun, or was past the commit, leaves it to whoever comes next.
-            Some(ended).filter(|ended| !matches!(ended.code, None | Some(13)))
-        }
-        Blow::Freeze => {
-            process.signal("STOP");
-            match process.has_ended() {
-                true => Some(process.end()),
-                // Before its tape there is nothing that somebody else could take over.
-                false if case.lab.run(case.place, ["status", "--json"]).code != Some(0) => {
-                    process.kill();
-                    None
-                }
-                false => {
-                    case.frozen.push(process);
-                    None
-                }
-            }
-        }
-    }
 }
 
 /// Takes seeds one after the other until enough runners are killed.
@@ -234,7 +157,7 @@ fn killed_runners_leave_nothing_that_the_next_does_not_finish() {
             scope.spawn(|| worker(&seeds, &killed, kills));
         }
     });
-    println!("{} runners struck over {} rollouts", killed.into_inner(), seeds.into_inner());
+    println!("{} runners killed over {} rollouts", killed.into_inner(), seeds.into_inner());
 }
 
 #[test]
