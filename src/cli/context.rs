@@ -13,7 +13,7 @@ use crate::lease::{Owner, Phase};
 use crate::machine::Machine;
 use crate::name::RolloutId;
 use crate::plan::Plan;
-use crate::store::bucket::Bucket;
+use crate::store::bucket::{self, Bucket};
 use crate::store::{Store, StoreError};
 
 /// How many rollouts are looked at, newest first, for one that is not over.
@@ -130,12 +130,15 @@ impl Context {
         Ok(Stores { main, lab })
     }
 
+    /// The bucket in which rollouts are kept, and what all keys there begin with; `None` when it is a folder.
+    pub(super) fn bucket_place(&self, of_spec: Option<&str>) -> Result<Option<(String, String)>, Failure> {
+        let said = self.globals.store.as_deref().filter(|said| !said.is_empty());
+        let Some(url) = said.or(of_spec) else { return Ok(None) };
+        place(url).map(|(name, prefix)| Some((name.to_owned(), bucket::root(prefix))))
+    }
+
     async fn bucket(&self, url: &str) -> Result<Store, Failure> {
-        let place = url.strip_prefix("s3://").map(|place| place.split_once('/').unwrap_or((place, "")));
-        let Some((name, prefix)) = place.filter(|(name, _)| !name.is_empty()) else {
-            let failure = Failure::new(Exit::Usage, format!("the store `{url}` is no place"));
-            return Err(failure.hint("it is written as s3://bucket or s3://bucket/prefix"));
-        };
+        let (name, prefix) = place(url)?;
         let aws = Aws::connect(&self.settings(None)).await;
         Ok(Store::at(Arc::new(Bucket::new(aws.s3(name), name, prefix))))
     }
@@ -147,6 +150,15 @@ impl Context {
             Failure::new(Exit::Usage, "there is no HOME to keep rollouts in").hint("say where: `--state-dir DIR`")
         })
     }
+}
+
+/// Bucket and prefix of a store's URL.
+fn place(url: &str) -> Result<(&str, &str), Failure> {
+    let place = url.strip_prefix("s3://").map(|place| place.split_once('/').unwrap_or((place, "")));
+    place.filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+        let failure = Failure::new(Exit::Usage, format!("the store `{url}` is no place"));
+        failure.hint("it is written as s3://bucket or s3://bucket/prefix")
+    })
 }
 
 /// A URL that calls can go to.

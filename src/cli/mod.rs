@@ -2,12 +2,14 @@
 
 mod backtest;
 mod context;
+mod credentials;
 mod drive;
 mod exit;
 mod failure;
 mod follow;
 mod guard;
 mod history;
+mod iam_policy;
 mod lab;
 mod people;
 mod plan;
@@ -84,6 +86,8 @@ enum Command {
     Backtest(backtest::Args),
     /// Record what both slots counted, as the file that backtest reads.
     Record(record::Args),
+    /// Print the IAM policies that a spec's rollouts need, and nothing more.
+    IamPolicy(iam_policy::Args),
     /// Serve an AWS account in miniature on a loopback port.
     Lab(lab::Args),
     /// Print the JSON Schema of specs.
@@ -135,6 +139,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Simulate(args) => simulate::run(context, args),
         Command::Backtest(args) => backtest::run(context, &args),
         Command::Record(args) => record::run(context, args).await,
+        Command::IamPolicy(args) => iam_policy::run(context, &args).await,
         Command::Lab(args) => lab::run(context, args).await,
         Command::Schema => schema::run(),
     }

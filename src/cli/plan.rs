@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::context::Context;
 use super::lab::{self, LabArgs};
 use super::target::{self, compiled, surveyed};
-use super::{Exit, Failure, terminal};
+use super::{Exit, Failure, credentials, terminal};
 use crate::plan::diagram;
 use crate::text::escape_json;
 
@@ -43,7 +43,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         None => (target::connect(context, &spec).await?, context.clock()),
     };
     let survey = surveyed(context, (&aws, &clock), &spec).await?;
-    let plan = compiled(&aws, &spec, &folder, survey).await?.plan;
+    let mut plan = compiled(&aws, &spec, &folder, survey).await?.plan;
+    plan.warnings.extend(credentials::warning(context, &aws, &plan, clock.now()).await);
     let style = terminal::page_style(context);
     let text = match if context.json() { Format::Json } else { args.format } {
         Format::Text => diagram::text(&plan, diagram::Page { width: style.width, unicode: style.unicode }),

@@ -7,7 +7,7 @@ use super::drive::{Drive, absolute, drive, resources};
 use super::lab::{self, LabArgs};
 use super::people::whoami;
 use super::target::{self, Compiled, compiled, surveyed};
-use super::{Exit, Failure, terminal};
+use super::{Exit, Failure, credentials, terminal};
 use crate::clock::Clock;
 use crate::cloud::Fence;
 use crate::engine::{First, Keeper};
@@ -59,7 +59,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if !args.lab {
         refuse_held(store, &survey.rule.arn, &clock).await?;
     }
-    let Compiled { plan, document } = compiled(&aws, &spec, &folder, survey).await?;
+    let Compiled { mut plan, document } = compiled(&aws, &spec, &folder, survey).await?;
+    plan.warnings.extend(credentials::warning(context, &aws, &plan, clock.now()).await);
     confirm(context, &args, &plan)?;
     let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
     let keeper = begin(context, store, &plan, (&id, &clock)).await?;

@@ -41,6 +41,12 @@ pub struct Bucket {
     prefix: String,
 }
 
+/// What all keys of the store below `prefix` begin with, before a `/`.
+pub fn root(prefix: &str) -> String {
+    let prefix = prefix.trim_matches('/');
+    if prefix.is_empty() { LAYOUT.to_owned() } else { format!("{prefix}/{LAYOUT}") }
+}
+
 /// What became of one conditional write.
 enum Written {
     Done(Version),
@@ -51,9 +57,7 @@ impl Bucket {
     /// The store below `prefix` in the bucket called `name`. The client must make one attempt a call, within a
     /// few seconds. Sends nothing yet.
     pub fn new(client: Client, name: &str, prefix: &str) -> Self {
-        let prefix = prefix.trim_matches('/');
-        let prefix = if prefix.is_empty() { LAYOUT.to_owned() } else { format!("{prefix}/{LAYOUT}") };
-        Self { client, name: name.to_owned(), prefix }
+        Self { client, name: name.to_owned(), prefix: root(prefix) }
     }
 
     fn key(&self, key: &str) -> String {

@@ -2,9 +2,24 @@
 
 use super::support::Sandbox;
 
-const COMMANDS: [&str; 16] = [
-    "validate", "plan", "run", "resume", "status", "history", "rollback", "abort", "pause", "continue", "approve",
-    "simulate", "backtest", "record", "lab", "schema",
+const COMMANDS: [&str; 17] = [
+    "validate",
+    "plan",
+    "run",
+    "resume",
+    "status",
+    "history",
+    "rollback",
+    "abort",
+    "pause",
+    "continue",
+    "approve",
+    "simulate",
+    "backtest",
+    "record",
+    "iam-policy",
+    "lab",
+    "schema",
 ];
 
 #[test]

@@ -7,6 +7,7 @@ mod backtest;
 mod foreign;
 mod help;
 mod history;
+mod iam_policy;
 mod lab;
 mod pipes;
 mod plan;

@@ -19,12 +19,14 @@ Plan for web-blue-green
 
       step                          starts after  stable/candidate  limit
    1  register the task definition  0s            100/0             2m
-   2  prepare 4 candidate tasks     0s – 2m       100/0             15m
-   3  probe smoke                   0s – 17m      100/0             2m
-   4  shift 100% to the candidate   0s – 19m      100/0 → 0/100     5m
-   5  hold 5m                       0s – 24m      0/100             20m
-   6  commit                        5m – 44m      0/100             5m
-   7  retire the old stable slot    5m – 49m      0/100             30m
+   2  secure the way back           0s – 2m       100/0             2m
+   3  prepare 4 candidate tasks     0s – 4m       100/0             15m
+   4  probe smoke                   0s – 19m      100/0             2m
+   5  shift 100% to the candidate   0s – 21m      100/0 → 0/100     5m
+   6  hold 5m                       0s – 26m      0/100             20m
+   7  commit                        5m – 46m      0/100             5m
+   8  retire the old stable slot    5m – 51m      0/100             30m
+   9  restore what was changed      10m – 1h 21m  0/100             2m
 
 Gates. No data is never a pass.
   smoke: http://{load_balancer}:9001/healthz answers 200 3 times in a row
@@ -44,8 +46,11 @@ The way back, from any step before the commit; a person is called after 30m.
   2. set the rule's weights to web-blue 100, web-green 0; read them back
   3. wait until web-green had no request for 3 closed minutes
   4. set web-green back to 0 tasks of web:1
+  5. take the rollout's tags off the rule
 
-Forward in 10m at least, 1h 19m at most; pauses by people come on top.
+! nobody gives the traffic back if the runner's machine dies: the spec names no `dead_man`
+
+Forward in 10m at least, 1h 23m at most; pauses by people come on top.
 ";
 
 #[test]
@@ -80,7 +85,7 @@ fn is_whole(plan: &Value) {
     assert_eq!((&plan["type"], &plan["format"]), (&"plan".into(), &1.into()));
     let steps = plan["steps"].as_array().unwrap();
     let actions: Vec<&str> = steps.iter().map(|step| step["action"].as_str().unwrap()).collect();
-    assert!(actions.contains(&"shift") && actions.ends_with(&["commit", "retire"]), "{actions:?}");
+    assert!(actions.contains(&"shift") && actions.ends_with(&["commit", "retire", "settle"]), "{actions:?}");
     for step in steps {
         assert!(step["within_seconds"].as_u64().is_some_and(|within| within > 0), "no bound: {step}");
         let percent =

@@ -63,7 +63,7 @@ fn a_rehearsal_tells_lines_and_an_account() {
     assert!(first.starts_with("rollout web-") && first.ends_with("at 60 times the wall's speed"), "{first}");
     assert!(said.out.starts_with("✔ promoted: web is served by web-green, the new release\n\n"), "{}", said.out);
     let said =
-        said.says(&["step 1 of 8: register the task definition", "10% on the candidate, read back", "clients sent"]);
+        said.says(&["step 1 of 10: register the task definition", "10% on the candidate, read back", "clients sent"]);
     assert!(said.out.lines().all(|line| line.chars().count() <= 100), "{}", said.out);
     // It is kept, told again, and over.
     sandbox.run(&["history"]).is(0).says(&["promoted", "(lab)"]);

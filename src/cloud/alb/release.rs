@@ -96,6 +96,11 @@ impl ReleaseDocument {
         self.body.get("family").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// The roles that it hands to its tasks and to the agent that starts them, by ARN or by name.
+    pub fn roles(&self) -> Vec<&str> {
+        ["executionRoleArn", "taskRoleArn"].iter().filter_map(|field| self.body.get(*field)?.as_str()).collect()
+    }
+
     /// Its fingerprint: SHA-256 in hex over the JSON with the keys of every object in order.
     pub fn digest(&self) -> String {
         hex(canonical(&Value::Object(self.body.clone())).to_string().as_bytes())

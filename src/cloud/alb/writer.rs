@@ -9,12 +9,12 @@ use serde_json::json;
 
 use super::AlbDriver;
 use crate::clock::Timestamp;
-use crate::cloud::aws::sts::{self, Session};
+use crate::cloud::aws::sts::{self, Assumed};
 use crate::fault::{Fault, FaultKind};
 use crate::lease::WRITE_WINDOW;
 use crate::name::RolloutId;
 
-/// The longest name that STS gives a session.
+/// The longest name that STS gives who assumes a role.
 const NAME_LIMIT: usize = 64;
 
 impl AlbDriver {
@@ -24,10 +24,10 @@ impl AlbDriver {
         let Some(role) = &self.writer_role else { return Ok(None) };
         let refuse = || Fault::new(FaultKind::Permanent, "AssumeRole", "this driver serves no rollout");
         let (id, epoch) = self.rollout.as_ref().ok_or_else(refuse)?;
-        let name = session_name(id, *epoch);
+        let name = writer_name(id, *epoch);
         let policy = policy(&self.target.rule, decided + WRITE_WINDOW);
-        let session = Session { role, name: &name, policy: &policy };
-        sts::assume(&self.aws.reading.sts, session).await.map(Some)
+        let assumed = Assumed { role, name: &name, policy: &policy };
+        sts::assume(&self.aws.reading.sts, assumed).await.map(Some)
     }
 }
 
@@ -43,7 +43,7 @@ fn policy(rule: &str, before: Timestamp) -> String {
 }
 
 /// What CloudTrail calls the writer: the rollout and its epoch, so that a write tells whose it is.
-fn session_name(id: &RolloutId, epoch: u64) -> String {
+fn writer_name(id: &RolloutId, epoch: u64) -> String {
     let epoch = format!("-e{epoch}");
     let room = NAME_LIMIT.saturating_sub(epoch.len());
     let id = id.as_str();
@@ -55,11 +55,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_is_called_by_rollout_and_epoch_and_the_epoch_is_never_cut() {
+    fn a_writer_is_called_by_rollout_and_epoch_and_the_epoch_is_never_cut() {
         let id = RolloutId::parse("web-20261123-140000-beef").unwrap();
-        assert_eq!(session_name(&id, 3), "web-20261123-140000-beef-e3");
+        assert_eq!(writer_name(&id, 3), "web-20261123-140000-beef-e3");
         let long = format!("{}-20261123-140000-beef", "w".repeat(40));
-        let name = session_name(&RolloutId::parse(&long).unwrap(), 12_345);
+        let name = writer_name(&RolloutId::parse(&long).unwrap(), 12_345);
         assert_eq!((name.len(), name.ends_with("-e12345")), (NAME_LIMIT, true), "{name}");
     }
 }

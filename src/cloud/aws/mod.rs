@@ -12,6 +12,7 @@ pub(super) mod fault;
 mod probe;
 pub(super) mod scheduler;
 pub(super) mod sts;
+mod tenure;
 
 #[cfg(test)]
 pub(super) mod fake;
@@ -35,6 +36,7 @@ use super::Fence;
 use crate::clock::Timestamp;
 
 pub(super) use probe::Prober;
+pub use tenure::Tenure;
 
 /// How long a connection may take to open.
 const CONNECT_WITHIN: Duration = Duration::from_millis(3100);

@@ -9,9 +9,9 @@ use crate::fault::{Fault, FaultKind};
 /// How long assumed credentials hold, in seconds: the least that STS gives. Their policy ends long before.
 const HOLD: i32 = 900;
 
-/// As what a role is assumed.
+/// A role, and as what it is assumed.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cloud) struct Session<'a> {
+pub(in crate::cloud) struct Assumed<'a> {
     /// The role's ARN.
     pub role: &'a str,
     /// What CloudTrail calls it: 2 to 64 letters, digits and `_=,.@-`.
@@ -21,12 +21,12 @@ pub(in crate::cloud) struct Session<'a> {
 }
 
 /// Assumes a role. A failure is a read's: nothing that matters was sent.
-pub(in crate::cloud) async fn assume(client: &Client, session: Session<'_>) -> Result<Credentials, Fault> {
+pub(in crate::cloud) async fn assume(client: &Client, assumed: Assumed<'_>) -> Result<Credentials, Fault> {
     let call = client
         .assume_role()
-        .role_arn(session.role)
-        .role_session_name(session.name)
-        .policy(session.policy)
+        .role_arn(assumed.role)
+        .role_session_name(assumed.name)
+        .policy(assumed.policy)
         .duration_seconds(HOLD);
     let answer = call.send().await.map_err(|error| fault::read("AssumeRole", &error))?;
     let keys =

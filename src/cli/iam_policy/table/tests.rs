@@ -1,0 +1,248 @@
+//! The policies against the calls that the code makes, and against what they must not allow.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+use crate::guard::DeadMan;
+
+const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/01/02/03";
+
+/// A spec with everything.
+fn full() -> Scope {
+    Scope {
+        partition: "aws".into(),
+        region: "eu-west-1".into(),
+        account: "123456789012".into(),
+        name: "web".into(),
+        cluster: "prod".into(),
+        services: ["web-blue".into(), "web-green".into()],
+        rule: RULE.into(),
+        alarms: vec!["web-5xx".into()],
+        family: Some("web".into()),
+        task_roles: vec!["arn:aws:iam::123456789012:role/task".into()],
+        scales: true,
+        dead_man: Some(DeadMan {
+            role: "arn:aws:iam::123456789012:role/dead-man".into(),
+            after: std::time::Duration::from_secs(300),
+            group: "default".into(),
+        }),
+        writer_role: Some("arn:aws:iam::123456789012:role/writer".into()),
+        store: Some(Store { bucket: "releases".into(), root: "tidegate/v1".into() }),
+    }
+}
+
+/// A spec with nothing that it could do without.
+fn bare() -> Scope {
+    Scope {
+        alarms: Vec::new(),
+        family: None,
+        task_roles: Vec::new(),
+        scales: false,
+        dead_man: None,
+        writer_role: None,
+        store: None,
+        ..full()
+    }
+}
+
+fn statements(who: Who, scope: &Scope) -> Vec<Value> {
+    policy(who, scope)["Statement"].as_array().unwrap().clone()
+}
+
+fn words(value: &Value) -> Vec<String> {
+    value.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+fn actions(who: Who, scope: &Scope) -> BTreeSet<String> {
+    statements(who, scope).iter().flat_map(|statement| words(&statement["Action"])).collect()
+}
+
+/// The resources on which somebody may do something, and the condition.
+fn allowed(who: Who, action: &str, scope: &Scope) -> Vec<(String, Value)> {
+    let all =
+        statements(who, scope).into_iter().filter(|statement| words(&statement["Action"]).contains(&action.into()));
+    all.flat_map(|one| words(&one["Resource"]).into_iter().map(move |on| (on, one["Condition"].clone()))).collect()
+}
+
+/// The operations that a source file calls, as it names them in its faults.
+fn called(path: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let starts = ["fault::read(\"", "fault::write(\"", "self.passing(\""];
+    let names = starts.iter().flat_map(|start| text.split(start).skip(1)).filter_map(|rest| rest.split('"').next());
+    names.map(ToOwned::to_owned).collect()
+}
+
+/// Every action that the code asks of AWS.
+fn asked() -> BTreeSet<String> {
+    let services = [
+        ("src/cloud/aws/autoscaling.rs", "application-autoscaling"),
+        ("src/cloud/aws/cloudwatch.rs", "cloudwatch"),
+        ("src/cloud/aws/ecs.rs", "ecs"),
+        ("src/cloud/aws/elbv2.rs", "elasticloadbalancing"),
+        ("src/cloud/aws/scheduler.rs", "scheduler"),
+        ("src/cloud/aws/sts.rs", "sts"),
+        ("src/store/bucket.rs", "s3"),
+    ];
+    let of = |(path, service): &(&str, &'static str)| {
+        let (found, service) = (called(path), *service);
+        assert!(!found.is_empty(), "{path} calls nothing");
+        found.into_iter().map(move |operation| match operation.as_str() {
+            "ListObjectsV2" => "s3:ListBucket".to_owned(),
+            _ => format!("{service}:{operation}"),
+        })
+    };
+    services.iter().flat_map(of).collect()
+}
+
+#[test]
+fn the_policies_allow_what_the_code_calls_and_nothing_else() {
+    // What AWS asks for beside a call: roles that are handed on, and tags that come with a registration.
+    let beside = ["iam:PassRole", "ecs:TagResource"].map(ToOwned::to_owned);
+    let all: BTreeSet<String> = Who::ALL.into_iter().flat_map(|who| actions(who, &full())).collect();
+    let asked: BTreeSet<String> = asked().into_iter().chain(beside).collect();
+    assert_eq!(all, asked);
+    let runner: BTreeSet<String> = actions(Who::Runner, &full());
+    let others: Vec<_> = asked.difference(&runner).collect();
+    assert_eq!(others, ["elasticloadbalancing:DescribeTags"], "the runner makes every other call");
+}
+
+#[test]
+fn a_star_stands_alone_only_where_aws_knows_nothing_narrower() {
+    for scope in [full(), bare()] {
+        for who in Who::ALL {
+            for statement in statements(who, &scope) {
+                let wild = words(&statement["Resource"]).iter().any(|resource| resource == "*");
+                let sid = statement["Sid"].as_str().unwrap();
+                assert_eq!(wild, sid.ends_with("WithoutResourceLevelSupport"), "{}: {statement}", who.as_str());
+                assert!(sid.bytes().all(|b| b.is_ascii_alphanumeric()), "{sid}");
+                for action in words(&statement["Action"]) {
+                    let reads =
+                        action.contains(":Describe") || action.contains(":List") || action.contains(":GetMetric");
+                    assert!(!wild || reads || action == "ecs:RegisterTaskDefinition", "{action} on everything");
+                    assert!(!action.contains('*'), "{action}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn resources_are_those_of_the_spec() {
+    let on = |who, action| allowed(who, action, &full()).into_iter().map(|(on, _)| on).collect::<Vec<_>>();
+    let arn = |service: &str, rest: &str| format!("arn:aws:{service}:eu-west-1:123456789012:{rest}");
+    for who in [Who::Runner, Who::OnCall, Who::Guard, Who::DeadMan, Who::Writer] {
+        assert_eq!(on(who, "elasticloadbalancing:ModifyRule"), [RULE]);
+    }
+    let services = [arn("ecs", "service/prod/web-blue"), arn("ecs", "service/prod/web-green")];
+    assert_eq!(on(Who::OnCall, "ecs:UpdateService"), services);
+    assert_eq!(on(Who::Runner, "cloudwatch:DescribeAlarmHistory"), [arn("cloudwatch", "alarm:web-5xx")]);
+    assert_eq!(on(Who::Runner, "scheduler:CreateSchedule"), [arn("scheduler", "schedule/default/web-*")]);
+    assert_eq!(on(Who::Runner, "sts:AssumeRole"), ["arn:aws:iam::123456789012:role/writer"]);
+    assert_eq!(on(Who::Plan, "s3:GetObject"), ["arn:aws:s3:::releases/tidegate/v1/*"]);
+    assert_eq!(on(Who::Runner, "s3:DeleteObject"), ["arn:aws:s3:::releases/tidegate/v1/rollouts/*/words/*"]);
+}
+
+#[test]
+fn conditions_narrow_what_resources_cannot() {
+    let condition =
+        |who, action| allowed(who, action, &full()).into_iter().map(|(_, condition)| condition).collect::<Vec<_>>();
+    let cluster = json!({"ArnEquals": {"ecs:cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/prod"}});
+    assert_eq!(condition(Who::OnCall, "ecs:ListTasks"), std::slice::from_ref(&cluster));
+    assert_eq!(condition(Who::Runner, "ecs:UpdateService"), [cluster.clone(), cluster]);
+    let passed = |service: &str| json!({"StringEquals": {"iam:PassedToService": service}});
+    assert_eq!(
+        condition(Who::Runner, "iam:PassRole"),
+        [passed("ecs-tasks.amazonaws.com"), passed("scheduler.amazonaws.com")]
+    );
+    let prefix = json!({"StringLike": {"s3:prefix": "tidegate/v1/*"}});
+    assert_eq!(condition(Who::Guard, "s3:ListBucket"), [prefix]);
+}
+
+#[test]
+fn what_the_spec_does_not_have_is_not_allowed() {
+    let runner = actions(Who::Runner, &bare());
+    let without = ["scheduler:", "s3:", "sts:", "iam:", "RegisterTaskDefinition", "RegisterScalableTarget", "Alarm"];
+    for part in without {
+        assert!(runner.iter().all(|action| !action.contains(part)), "{part}: {runner:?}");
+    }
+    assert_eq!((trust(Who::DeadMan, &bare()), trust(Who::Writer, &bare())), (None, None));
+}
+
+#[test]
+fn who_only_looks_writes_nothing_and_who_goes_back_brings_nothing_new() {
+    let reads = |action: &String| ["Describe", "List", "Get"].iter().any(|verb| action.contains(&format!(":{verb}")));
+    assert!(actions(Who::Plan, &full()).iter().all(reads));
+    for who in [Who::OnCall, Who::Guard] {
+        let back = actions(who, &full());
+        for action in ["ecs:RegisterTaskDefinition", "iam:PassRole", "scheduler:CreateSchedule", "sts:AssumeRole"] {
+            assert!(!back.contains(action), "{action}");
+        }
+    }
+    for who in [Who::DeadMan, Who::Writer] {
+        assert_eq!(actions(who, &full()).into_iter().collect::<Vec<_>>(), ["elasticloadbalancing:ModifyRule"]);
+    }
+}
+
+#[test]
+fn who_is_on_call_can_make_every_call_of_a_way_back_that_begins_with_a_service() {
+    let calls = [
+        "application-autoscaling:RegisterScalableTarget",
+        "cloudwatch:GetMetricData",
+        "ecs:DescribeServices",
+        "ecs:DescribeTasks",
+        "ecs:ListTasks",
+        "ecs:UpdateService",
+        "elasticloadbalancing:AddTags",
+        "elasticloadbalancing:DescribeListeners",
+        "elasticloadbalancing:DescribeRules",
+        "elasticloadbalancing:DescribeTags",
+        "elasticloadbalancing:DescribeTargetGroups",
+        "elasticloadbalancing:DescribeTargetHealth",
+        "elasticloadbalancing:ModifyRule",
+        "elasticloadbalancing:RemoveTags",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "scheduler:DeleteSchedule",
+        "scheduler:GetSchedule",
+    ];
+    assert_eq!(actions(Who::OnCall, &full()).into_iter().collect::<Vec<_>>(), calls);
+    let guard = actions(Who::Guard, &full());
+    let finds = ["DescribeListeners", "DescribeTags", "DescribeTargetGroups"];
+    let found: Vec<_> =
+        calls.iter().filter(|call| !guard.contains(**call)).map(|call| call.split_once(':').unwrap().1).collect();
+    assert_eq!(found, finds);
+}
+
+#[test]
+fn roles_trust_who_takes_them_on_and_nobody_else() {
+    let dead_man = trust(Who::DeadMan, &full()).unwrap();
+    let statement = &dead_man["Statement"][0];
+    assert_eq!(statement["Principal"], json!({"Service": "scheduler.amazonaws.com"}));
+    let group = "arn:aws:scheduler:eu-west-1:123456789012:schedule-group/default";
+    let condition = json!({"StringEquals": {"aws:SourceAccount": "123456789012", "aws:SourceArn": group}});
+    assert_eq!(statement["Condition"], condition);
+    let writer = trust(Who::Writer, &full()).unwrap();
+    assert_eq!(writer["Statement"][0]["Condition"], json!({"StringLike": {"sts:RoleSessionName": "web-*"}}));
+    assert_eq!(
+        (&writer["Version"], &writer["Statement"][0]["Action"]),
+        (&json!("2012-10-17"), &json!("sts:AssumeRole"))
+    );
+}
+
+#[test]
+fn a_document_is_short_enough_for_a_role_and_always_the_same() {
+    for who in Who::ALL {
+        let text = policy(who, &full()).to_string();
+        // The limit of a role's inline policies, in characters (IAM quotas).
+        assert!(text.len() < 10_240, "{}: {}", who.as_str(), text.len());
+        assert_eq!(text, policy(who, &full()).to_string());
+        for statement in statements(who, &full()) {
+            for list in ["Action", "Resource"].map(|list| words(&statement[list])) {
+                assert!(list.is_sorted(), "{list:?}");
+            }
+        }
+    }
+}
