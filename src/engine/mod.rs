@@ -132,7 +132,7 @@ impl<C: Cloud, T: TapeWriter, R: Report> Engine<C, T, R> {
             inbox,
             keeper: keeper.clone(),
             early: VecDeque::new(),
-            unsent: None,
+            withheld: None,
             lost: None,
             at: now,
             tick_at: now,
@@ -163,6 +163,7 @@ impl<C: Cloud, T: TapeWriter, R: Report> Engine<C, T, R> {
             }
             turn = match desk.next(&mut flight).await? {
                 Next::Event(inbound) => desk.turn(inbound).await?,
+                Next::Perform(issued) => Turn::Took(Reaction { effect: Some(issued), notices: Vec::new() }),
                 Next::Fenced(by) => Turn::Fenced(by),
                 Next::Lost(error) => Turn::Took(desk.lose(&error, None)),
             };
@@ -201,6 +202,8 @@ enum Turn {
 /// What happens next.
 enum Next {
     Event(Inbound),
+    /// An effect that was withheld is due.
+    Perform(Issued),
     Fenced(String),
     /// The tape could not be written in the background.
     Lost(JournalError),
@@ -216,8 +219,8 @@ struct Desk<T, R> {
     keeper: Option<Arc<Keeper>>,
     /// What came while the tape was waited for.
     early: VecDeque<Inbound>,
-    /// A write that was decided and not sent, because a word to go back overtook it.
-    unsent: Option<EffectId>,
+    /// What was decided and not performed, because a word overtook it.
+    withheld: Option<Issued>,
     /// Why the tape ends here, once it cannot be written.
     lost: Option<String>,
     /// When the latest event happened: time on the tape never goes back.
@@ -242,7 +245,7 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
             Ok(Settled::Durable) => Ok(Turn::Took(self.apply(event))),
             Ok(Settled::Overtaken) => {
                 let mut reaction = self.apply(event);
-                self.unsent = reaction.effect.take().filter(|issued| issued.effect.is_write()).map(|issued| issued.id);
+                self.withheld = reaction.effect.take();
                 Ok(Turn::Took(reaction))
             }
             Err(JournalError::Taken(id)) => Ok(Turn::Fenced(self.successor(&id.to_string()).await)),
@@ -251,18 +254,14 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
         }
     }
 
-    /// Takes in events that are on the tape already. A write that came of one before the last was never sent.
+    /// Takes in events that are on the tape already, and performs what is asked after the last of them.
     fn taken(&mut self, events: Vec<(Timestamp, Event)>) -> Reaction {
         let mut all = Reaction::default();
         for (at, event) in events {
-            if let Some(issued) = all.effect.take().filter(|issued| issued.effect.is_write()) {
-                self.unsent = Some(issued.id);
-            }
             self.at = self.at.max(at);
-            let mut reaction = self.apply(event);
-            all.effect = reaction.effect.take();
-            all.notices.append(&mut reaction.notices);
+            all.notices.append(&mut self.apply(event).notices);
         }
+        self.withheld = self.machine.pending().cloned();
         all
     }
 
@@ -377,15 +376,31 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
         left(None, Some(why))
     }
 
+    /// What becomes of an effect that was withheld: one that nobody waits for any more is forgotten, a write whose
+    /// answer is all that keeps the rollout from going back was not sent, and anything else is performed once what
+    /// led to it is on the tape.
+    fn release(&mut self) -> Option<Next> {
+        let may = self.machine.is_retreating() || self.lost.is_some() || self.scribe.is_idle();
+        if !may {
+            return None;
+        }
+        let issued = self.withheld.take()?;
+        self.machine.pending().filter(|pending| pending.id == issued.id)?;
+        if !self.machine.is_draining() {
+            return Some(Next::Perform(issued));
+        }
+        let fault = Fault::new(FaultKind::Transient, "write", "not sent: a word to go back came first");
+        Some(Next::Event(Event::Answered { id: issued.id, answer: Answer::Failed(fault) }.into()))
+    }
+
     /// Waits for what happens next.
     async fn next(&mut self, flight: &mut Option<Flight<'_>>) -> Result<Next, EngineError> {
         loop {
             if let Some(inbound) = self.early.pop_front() {
                 return Ok(Next::Event(inbound));
             }
-            if let Some(id) = self.unsent.take() {
-                let fault = Fault::new(FaultKind::Transient, "write", "not sent: a word to go back came first");
-                return Ok(Next::Event(Event::Answered { id, answer: Answer::Failed(fault) }.into()));
+            if let Some(next) = self.release() {
+                return Ok(next);
             }
             let wake_at = self.machine.wake_at();
             if flight.is_none() && wake_at.is_none() && self.inbox.is_closed() && self.inbox.is_empty() {

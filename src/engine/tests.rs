@@ -439,3 +439,21 @@ async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_tape() {
     let told = fake.world().records.iter().filter(|record| matches!(record.event, Event::Told { .. })).count();
     assert_eq!(told, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_way_back_that_is_taken_over_goes_on_whatever_word_comes_with_it() {
+    let fake = Fake::new();
+    let (mut engine, _sender) = engine(&fake);
+    let word = || Event::Told { word: Word::Rollback, by: "ana@laptop".into(), reason: None };
+    let recovered = Event::Recovered { by: "ben@ci".into(), epoch: 2 };
+    let events = [Event::Started { by: "ana@laptop".into() }, word(), recovered, word()].map(|event| (START, event));
+    for (seq, (at, event)) in (1..).zip(events.clone()) {
+        fake.world().records.push(Record { seq, at, event });
+    }
+    for (at, event) in events[..2].iter().cloned() {
+        let _ = engine.machine.apply(at, event);
+    }
+    engine.first = First::Taped(events[2..].to_vec());
+    let ending = engine.run().await.unwrap();
+    assert!(matches!(ending.outcome, Some(Outcome::RolledBack(Reason::Operator { .. }))), "{ending:?}");
+}

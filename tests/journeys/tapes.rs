@@ -63,11 +63,11 @@ fn a_second_runner_is_refused_and_told_who_is_first() {
     let mut runner = lab.roll_out(&place, &spec);
     runner.event("started");
     let refused = lab.roll_out(&place, &spec).end();
-    refused.ends(14, &["alice@", "process", "rollout web-", "tidegate status web-"]);
+    refused.ends(14, &["alice@", "rollout web-", "tidegate status web-"]);
     runner.share(10);
     let refused = lab.roll_out(&place, &spec).end();
-    refused.ends(14, &["alice@", "process", "rollout web-", "tidegate rollback web-"]);
-    lab.run(&place, ["resume"]).ends(14, &["alice@", "process"]);
+    refused.ends(14, &["alice@", "rollout web-", "tidegate rollback web-"]);
+    lab.run(&place, ["resume"]).ends(14, &["alice@"]);
     runner.kill();
     // An unfinished rollout holds the target as well as a running one.
     let refused = lab.roll_out(&place, &spec).end();
