@@ -35,7 +35,8 @@ fn gates_that_only_watch_stop_nothing() {
 fn a_service_that_burns_its_budget_sends_the_rollout_back() {
     let place = Place::new();
     let gate = format!("{WATCH}  - burn_rate: {{ name: error budget, objective: 99.9% }}\n");
-    let play = [&INSIDE[..], &["--lab-candidate", "errors=40%"]].concat();
+    // Enough to burn an hour's budget within the first hold, whether or not it passes once before.
+    let play = [&INSIDE[..], &["--lab-candidate", "errors=90%"]].concat();
     let ended = place.rehearse(&place.spec(&gate), &play).end();
     ended.ends(10, &[r#""outcome":"rolled_back""#, "gate error budget failed", "times the budget over 5m"]);
 }
