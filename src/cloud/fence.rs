@@ -6,9 +6,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::lease::SEND_WITHIN;
+
+/// How long after the beginning of a call that failed the store is taken not to answer: longer than a call with its
+/// tries takes, so that one who keeps trying may go back, and one who was frozen meanwhile asks first.
+const BLIND_FOR: Duration = Duration::from_secs(90);
 
 /// Why a write was not sent. Nothing has happened because of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +27,53 @@ pub enum NotSent {
     /// Somebody else may have taken over, and nobody has looked yet.
     #[error("not sent: somebody else may have taken over")]
     Unsure,
+    /// Somebody else has taken over.
+    #[error("not sent: somebody else has taken over")]
+    Fenced,
+}
+
+/// What was decided last, and what the lease lets be sent: the rules of the fence, for one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// When the write was decided.
+    pub decided: Timestamp,
+    /// Whether it goes forward.
+    pub forward: bool,
+    /// The last moment at which a forward write may be sent.
+    pub forward_until: Timestamp,
+    /// The last moment at which nobody else can believe the lease over.
+    pub sure_until: Timestamp,
+    /// Until when the store is taken not to answer: going back is open then without a sure lease.
+    pub blind_until: Timestamp,
+    /// Whether somebody else is known to decide.
+    pub closed: bool,
+}
+
+impl Pass {
+    /// Until when going back is open because the store failed a call that was begun at `asked`.
+    pub fn blind_by(&self, asked: Timestamp) -> Option<Timestamp> {
+        (asked <= self.sure_until.max(self.blind_until)).then_some(asked + BLIND_FOR)
+    }
+
+    /// Whether the write may be sent at `now`.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn check(&self, now: Timestamp) -> Result<(), NotSent> {
+        if self.closed {
+            return Err(NotSent::Fenced);
+        }
+        if now > self.decided + SEND_WITHIN {
+            return Err(NotSent::Late);
+        }
+        if self.forward && now > self.forward_until {
+            return Err(NotSent::Unrenewed);
+        }
+        if !self.forward && now > self.sure_until.max(self.blind_until) {
+            return Err(NotSent::Unsure);
+        }
+        Ok(())
+    }
 }
 
 /// What a lease lets be sent, shared by who renews it and who writes.
@@ -34,10 +86,13 @@ struct Shared {
     clock: OnceLock<Clock>,
     forward_until: AtomicU64,
     sure_until: AtomicU64,
+    /// How old, in milliseconds, what is decided now is already.
+    waited: AtomicU64,
     decided: AtomicU64,
     forward: AtomicBool,
     /// The store does not answer: going back is open all the same.
-    blind: AtomicBool,
+    blind_until: AtomicU64,
+    closed: AtomicBool,
 }
 
 impl Fence {
@@ -52,18 +107,33 @@ impl Fence {
     pub fn renewed(&self, forward_until: Timestamp, sure_until: Timestamp) {
         self.0.forward_until.store(forward_until.as_millis(), Ordering::SeqCst);
         self.0.sure_until.store(sure_until.as_millis(), Ordering::SeqCst);
-        self.0.blind.store(false, Ordering::SeqCst);
+        self.0.blind_until.store(0, Ordering::SeqCst);
     }
 
-    /// The store does not answer.
-    pub fn is_blind(&self) {
-        self.0.blind.store(true, Ordering::SeqCst);
+    /// The store failed a call that was begun at `asked`. That matters only as long as it has failed ever since the
+    /// lease was sure: whoever was frozen in between cannot know who decides.
+    pub fn is_blind(&self, asked: Timestamp) {
+        if let Some(until) = self.pass().blind_by(asked) {
+            self.0.blind_until.store(until.as_millis(), Ordering::SeqCst);
+        }
     }
 
-    /// A write is decided now; `forward` unless it takes traffic back or restores what was.
+    /// Somebody else decides: nothing is sent any more, not even what was decided before.
+    pub fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// What is asked for next was decided so long ago: the tape was waited for.
+    pub fn waited(&self, span: Duration) {
+        let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        self.0.waited.store(millis, Ordering::SeqCst);
+    }
+
+    /// A write is decided now, and one that goes forward when its reason was; `forward` unless it takes traffic back or restores what was.
     pub fn decide(&self, forward: bool) {
         if let Some(clock) = self.0.clock.get() {
-            self.0.decided.store(clock.now().as_millis(), Ordering::SeqCst);
+            let waited = if forward { self.0.waited.load(Ordering::SeqCst) } else { 0 };
+            self.0.decided.store(clock.now().as_millis().saturating_sub(waited), Ordering::SeqCst);
             self.0.forward.store(forward, Ordering::SeqCst);
         }
     }
@@ -74,26 +144,24 @@ impl Fence {
     /// When it may not.
     pub fn check(&self) -> Result<(), NotSent> {
         let Some(clock) = self.0.clock.get() else { return Ok(()) };
-        let now = clock.now();
+        self.pass().check(clock.now())
+    }
+
+    fn pass(&self) -> Pass {
         let at = |moment: &AtomicU64| Timestamp::from_millis(moment.load(Ordering::SeqCst));
-        let forward = self.0.forward.load(Ordering::SeqCst);
-        if now > at(&self.0.decided) + SEND_WITHIN {
-            return Err(NotSent::Late);
+        Pass {
+            decided: at(&self.0.decided),
+            forward: self.0.forward.load(Ordering::SeqCst),
+            forward_until: at(&self.0.forward_until),
+            sure_until: at(&self.0.sure_until),
+            blind_until: at(&self.0.blind_until),
+            closed: self.0.closed.load(Ordering::SeqCst),
         }
-        if forward && now > at(&self.0.forward_until) {
-            return Err(NotSent::Unrenewed);
-        }
-        if !forward && now > at(&self.0.sure_until) && !self.0.blind.load(Ordering::SeqCst) {
-            return Err(NotSent::Unsure);
-        }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -130,8 +198,69 @@ mod tests {
         assert_eq!((may(true), may(false)), (Err(NotSent::Unrenewed), Ok(())));
         pass(&clock, 30).await;
         assert_eq!(may(false), Err(NotSent::Unsure));
-        fence.is_blind();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_fails_while_the_lease_is_sure_leaves_the_way_back_open() {
+        let clock = Clock::starting_at(START, 1.0);
+        let fence = Fence::new(clock.clone());
+        let may = |forward| {
+            fence.decide(forward);
+            fence.check()
+        };
+        fence.renewed(START + Duration::from_secs(15), START + Duration::from_secs(45));
+        for _ in 0..30 {
+            pass(&clock, 12).await;
+            fence.is_blind(clock.now());
+        }
         assert_eq!((may(true), may(false)), (Err(NotSent::Unrenewed), Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_was_frozen_does_not_go_back_on_an_old_failure_of_the_store() {
+        let clock = Clock::starting_at(START, 1.0);
+        let fence = Fence::new(clock.clone());
+        fence.renewed(START, START);
+        fence.is_blind(clock.now());
+        pass(&clock, BLIND_FOR.as_secs()).await;
+        fence.decide(false);
+        assert_eq!(fence.check(), Ok(()));
+        pass(&clock, 1).await;
+        fence.is_blind(clock.now());
+        fence.decide(false);
+        assert_eq!(fence.check(), Err(NotSent::Unsure));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_forward_write_is_as_old_as_its_reason() {
+        let clock = Clock::starting_at(START, 1.0);
+        let fence = Fence::new(clock.clone());
+        fence.renewed(START + Duration::from_secs(1000), START + Duration::from_secs(1000));
+        let may = |forward| {
+            fence.decide(forward);
+            fence.check()
+        };
+        fence.waited(SEND_WITHIN);
+        assert_eq!((may(true), may(false)), (Ok(()), Ok(())));
+        fence.waited(SEND_WITHIN + Duration::from_secs(1));
+        assert_eq!((may(true), may(false)), (Err(NotSent::Late), Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_sent_once_somebody_else_decides() {
+        let clock = Clock::starting_at(START, 1.0);
+        let fence = Fence::new(clock.clone());
+        let soon = START + Duration::from_secs(1000);
+        fence.renewed(soon, soon);
+        for forward in [true, false] {
+            fence.decide(forward);
+            assert_eq!(fence.check(), Ok(()));
+        }
+        fence.close();
+        fence.is_blind(clock.now());
+        assert_eq!(fence.check(), Err(NotSent::Fenced));
+        fence.decide(false);
+        assert_eq!(fence.check(), Err(NotSent::Fenced));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod prometheus;
 
 use std::future::Future;
 
-pub use fence::{Fence, NotSent};
+pub use fence::{Fence, NotSent, Pass};
 pub use outside::{About, Errands};
 
 use crate::clock::Timestamp;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::cloud::Fence;
 use crate::fault::{Fault, FaultKind};
 use crate::lease::{Control, HEARTBEAT, LEASE, Phase};
@@ -80,19 +80,21 @@ impl Keeper {
     async fn renew(&self, wanted: Option<Phase>) -> Result<(), LeaseError> {
         let mut lease = self.lease.lock().await;
         let phase = self.phase(wanted);
+        let asked = self.clock.now();
         let renewed = lease.renew(phase).await;
-        self.heard(&lease, &renewed);
+        self.heard(&lease, &renewed, asked);
         renewed
     }
 
     /// What a renewal came to, for the fence and for the loop.
-    fn heard(&self, lease: &Lease, renewed: &Result<(), LeaseError>) {
+    fn heard(&self, lease: &Lease, renewed: &Result<(), LeaseError>, asked: Timestamp) {
         match renewed {
             Ok(()) => self.extend(lease),
             Err(LeaseError::Fenced(control)) => {
+                self.fence.close();
                 self.fenced.send_replace(Some((**control).clone()));
             }
-            Err(_) => self.fence.is_blind(),
+            Err(_) => self.fence.is_blind(asked),
         }
     }
 
@@ -147,8 +149,10 @@ impl Keeper {
         }
     }
 
-    /// Who decides instead of us, if the store tells it within a lease's time.
+    /// Somebody else writes the tape: nothing is sent any more. Who decides instead of us, if the store tells it
+    /// within a lease's time.
     pub async fn successor(&self) -> Option<String> {
+        self.fence.close();
         let late = self.clock.now() + LEASE;
         tokio::select! {
             renewed = self.renew(None) => match renewed {

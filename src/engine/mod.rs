@@ -178,7 +178,11 @@ fn launch<'a, C: Cloud>(
     (plan, keeper): (&'a Plan, Option<&'a Keeper>),
     issued: Issued,
 ) -> Flight<'a> {
-    let Issued { id, effect, .. } = issued;
+    let Issued { id, at, effect } = issued;
+    if let Some(keeper) = keeper {
+        // The tape may have been waited for, or the process have been frozen, since this was decided.
+        keeper.fence().waited(clock.now().since(at));
+    }
     let is_write = effect.is_write();
     Flight { id, is_write, answer: Box::pin(perform::perform(cloud, clock, (plan, keeper), effect)) }
 }
