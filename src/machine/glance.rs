@@ -10,6 +10,7 @@ use super::state::{
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fleet::RuleSeen;
+use crate::lease::QUARANTINE;
 use crate::traffic::Share;
 
 impl Machine {
@@ -18,6 +19,7 @@ impl Machine {
     pub(super) fn begin_back(&mut self, reason: Reason, decided: Timestamp, out: &mut Reaction) {
         self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
         let needed = self.memory.weighted || self.memory.unsettled.is_some();
+        self.outlive_others();
         let to = if needed && self.stable_was_just_seen() { Phase::Routing } else { Phase::Checking };
         self.go(to, out);
     }
@@ -85,6 +87,15 @@ impl Machine {
             // By its share a late write of the way forward is known for ours: that is kept.
             Some(unsettled) => unsettled.until = unsettled.until.max(until),
             None => self.memory.unsettled = Some(Unsettled { share: Share::NONE, until }),
+        }
+    }
+
+    /// What was taken over lately is given back by other hands too: by a write of the one before that went ahead of
+    /// its tape, and by a rollback's first write, which is on no tape.
+    fn outlive_others(&mut self) {
+        let lands = self.memory.taken_over.map(|at| at + QUARANTINE);
+        if let Some(lands) = lands.filter(|lands| *lands > self.memory.now) {
+            self.outlive(lands.before(WRITE_LANDS_WITHIN));
         }
     }
 

@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::RuleSeen;
 use crate::guard::{Beacon, SWITCH_FAR, SWITCH_LANDS_WITHIN};
+use crate::lease::QUARANTINE;
 use crate::plan::Action;
 use crate::traffic::Share;
 
@@ -69,6 +70,8 @@ struct Switch {
     fires: Option<Timestamp>,
     /// When the last push that was answered was asked for.
     pushed: Timestamp,
+    /// Whether it was armed by the runner before, and not pushed on since.
+    inherited: bool,
     /// Whether a push that failed is told.
     told: bool,
     /// From then on nothing that it sent can land.
@@ -82,6 +85,7 @@ impl Switch {
         let before = self.fires.filter(keeps);
         self.fires = Some(before.map_or(at, |before| before.min(at)));
         (self.there, self.armed, self.told, self.pushed) = (true, true, false, asked);
+        self.inherited = false;
     }
 
     /// It is not there any more. Whether it may have fired before.
@@ -107,6 +111,20 @@ impl Guard {
         self.pledged = false;
         self.tries = 0;
         self.after_push = None;
+    }
+
+    /// Another runner, with a clock of its own: what was to be waited for is waited for anew, and the switch is not
+    /// trusted before it is pushed on. `before` is the last moment of the one before.
+    pub(super) fn inherit(&mut self, before: Timestamp, now: Timestamp) {
+        self.begin_anew();
+        if self.settled > before {
+            self.settled = self.settled.max(now + QUARANTINE);
+        }
+        let switch = &mut self.switch;
+        if switch.quiet_from > before {
+            switch.quiet_from = switch.quiet_from.max(now + SWITCH_LANDS_WITHIN);
+        }
+        (switch.pushed, switch.inherited) = (Timestamp::default(), true);
     }
 
     /// The push that comes before `effect`.
@@ -176,7 +194,9 @@ impl Machine {
                 }
                 guard.switch.is_armed(*at, issued.at, (guard.settled, now));
             }
-            (Effect::Pledge, Answer::Pledged) => guard.pledged = true,
+            // A beacon that was given up may be there all the same: from here on it must not say that there is a
+            // way back.
+            (Effect::Pledge, Answer::Pledged) => (guard.pledged, guard.abandoned.beacon) = (true, false),
             (Effect::Arm { .. }, Answer::Gone) => fired = guard.switch.is_gone(true, now),
             (Effect::Disarm, Answer::Disarmed) => {
                 if guard.switch.there {
@@ -235,7 +255,8 @@ impl Machine {
     pub(super) fn is_guarded(&self) -> bool {
         let Guard { switch, .. } = &self.memory.guard;
         let lands = self.memory.now + WRITE_LANDS_WITHIN;
-        self.plan.dead_man.is_none() || (switch.armed && switch.fires.is_some_and(|at| at > lands))
+        let armed = switch.armed && !switch.inherited;
+        self.plan.dead_man.is_none() || (armed && switch.fires.is_some_and(|at| at > lands))
     }
 
     /// A switch whose time has come fires, if it has not fired yet: what it gives back is not taken forward again.
@@ -303,7 +324,9 @@ impl Machine {
         let refused = is_for_good(&fault);
         let over = refused || self.memory.guard.tries >= ATTEMPTS;
         match issued.effect.clone() {
-            Effect::Mark(beacon) if over => self.abandon(|all| all.beacon = true, unmarked(beacon), &fault, out),
+            Effect::Mark(beacon) if over && (beacon != Beacon::Committed || refused) => {
+                self.abandon(|all| all.beacon = true, unmarked(beacon), &fault, out);
+            }
             Effect::FreeScaling if refused || self.memory.now >= self.deadline() => {
                 self.abandon(|all| all.scaling = true, UNFREED, &fault, out);
             }
@@ -440,7 +463,10 @@ impl Machine {
     /// At the end: what is still not as it was, and not told yet.
     pub(super) fn tell_left(&self, out: &mut Reaction) {
         let Guard { marked, touched, switch, abandoned, .. } = &self.memory.guard;
+        // One who must leave does not wait until a switch that has fired can write no more.
+        let lands = self.memory.now < switch.quiet_from && self.plan.before.stickiness.is_some();
         let left = [
+            (lands, "stickiness of the rule, which the dead-man's switch may turn off once more".to_owned()),
             (switch.there && !abandoned.switch, self.unremoved()),
             (*touched && !abandoned.scaling, UNFREED.to_owned()),
             (*marked && !abandoned.beacon, unmarked(Beacon::Absent).to_owned()),

@@ -73,7 +73,8 @@ impl Machine {
     /// Takes in one event. Never fails, never waits: what makes no sense now changes nothing.
     /// Time never goes back: an event stamped before the last one counts as happening with it.
     pub fn apply(&mut self, at: Timestamp, event: Event) -> Reaction {
-        self.memory.now = at.max(self.memory.now);
+        let before = self.memory.now;
+        self.memory.now = at.max(before);
         let mut reaction = Reaction::default();
         match event {
             Event::Started { by } => self.start(by, &mut reaction),
@@ -81,7 +82,7 @@ impl Machine {
             Event::Woken => self.woken(&mut reaction),
             Event::Told { word, by, reason } => self.told(word, by, reason, &mut reaction),
             Event::Interrupted { signal } => self.interrupted(signal, &mut reaction),
-            Event::Recovered { by, epoch } => self.recovered(by, epoch, &mut reaction),
+            Event::Recovered { by, epoch } => self.recovered((by, epoch), before, &mut reaction),
         }
         reaction
     }
@@ -215,6 +216,10 @@ impl Machine {
                 self.memory.contradicted = false;
                 self.memory.revived = false;
                 self.memory.hurry = false;
+                if !matches!(self.state, State::Forward { .. }) {
+                    // Only one who takes it over says this of a rollout that has not begun, or is over.
+                    self.memory.taken_over = Some(self.memory.now);
+                }
                 self.retreat(Reason::Operator { word, by: by.to_owned(), reason }, out);
                 None
             }
@@ -306,11 +311,13 @@ impl Machine {
         }
     }
 
-    fn recovered(&mut self, by: String, epoch: u64, out: &mut Reaction) {
+    /// Another runner goes on; `before` is the last moment of the one before, on a clock of its own.
+    fn recovered(&mut self, (by, epoch): (String, u64), before: Timestamp, out: &mut Reaction) {
         if self.memory.paused.as_ref().is_some_and(|paused| paused.cause == Cause::Interrupt) {
             self.memory.paused = None;
             self.restart_limit();
         }
+        self.memory.taken_over = Some(self.memory.now);
         if let State::Ready = self.state {
             return self.start(by, out);
         }
@@ -319,7 +326,7 @@ impl Machine {
         self.memory.revived = false;
         self.let_in();
         self.inherit();
-        self.memory.guard.begin_anew();
+        self.memory.guard.inherit(before, self.memory.now);
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } if self.switch_is_up(out) => {}

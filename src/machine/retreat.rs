@@ -166,6 +166,9 @@ impl Machine {
         }
         if let Some(rule) = &seen.rule {
             self.saw(rule);
+            // A rollback's first write is on no tape, and turns it off all the same.
+            let off = is_back(rule) && !rule.sticky && self.plan.before.stickiness.is_some();
+            self.memory.sticky_suspended |= off && phase != Phase::Mending;
         }
         if let Some(fleet) = &seen.fleet {
             self.memory.fleet = Some((self.memory.now, fleet.clone()));
@@ -188,10 +191,12 @@ impl Machine {
         {
             return;
         }
-        let settled = self.memory.unsettled.is_none() && !self.memory.weighted;
-        if on_stable && settled && !self.is_sticky(seen.rule.as_ref()) {
+        // A write of the way back may land, but none that gives weight.
+        let only_back = self.memory.unsettled.is_none_or(|unsettled| unsettled.share == Share::NONE);
+        if on_stable && only_back && !self.memory.weighted && !self.is_sticky(seen.rule.as_ref()) {
             self.traffic_is_back(out);
-            return self.after(Phase::Verifying, out);
+            let lands = self.memory.unsettled.is_some();
+            return if lands { self.go(Phase::Verifying, out) } else { self.after(Phase::Verifying, out) };
         }
         self.weigh(seen, out);
     }

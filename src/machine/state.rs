@@ -268,6 +268,8 @@ pub(super) struct Memory {
     pub(super) contradicted: bool,
     pub(super) revived: bool,
     pub(super) sticky_suspended: bool,
+    /// When another runner last took over.
+    pub(super) taken_over: Option<Timestamp>,
     pub(super) guard: Guard,
     /// The runner must leave: once the traffic is back, the rest is left undone.
     pub(super) hurry: bool,
@@ -315,6 +317,7 @@ impl Memory {
             contradicted: false,
             revived: false,
             sticky_suspended: false,
+            taken_over: None,
             guard: Guard::default(),
             hurry: false,
             served: None,

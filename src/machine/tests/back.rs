@@ -169,6 +169,16 @@ fn stickiness_is_off_on_the_way_back_and_on_again_at_the_end() {
 }
 
 #[test]
+fn stickiness_that_a_first_write_turned_off_before_any_weight_is_put_back() {
+    let mut run = Run::of(sticky());
+    run.until_asked(is_scale);
+    run.sticky = false;
+    run.told(Word::Rollback);
+    assert!(matches!(run.end(), Outcome::RolledBack(_)));
+    assert!(run.sticky);
+}
+
+#[test]
 fn stickiness_that_cannot_be_put_back_is_said() {
     let mut run = told_back(sticky());
     run.until(|run| run.is_told(|notice| matches!(notice, Notice::Quiet { .. })));

@@ -9,6 +9,7 @@ mod outer;
 mod people;
 mod ramp;
 mod slots;
+mod takeover;
 
 use std::time::Duration;
 
