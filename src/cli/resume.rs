@@ -8,15 +8,16 @@ use super::people::whoami;
 use super::status::fold;
 use super::{Exit, Failure, release, target, terminal};
 use crate::clock::{Clock, Timestamp, span};
-use crate::cloud::Fence;
 use crate::cloud::alb::ReleaseDocument;
 use crate::cloud::aws::Aws;
+use crate::cloud::{Cloud, Fence, RouteOrder};
 use crate::engine::{Ending, First, Keeper, TapeWriter};
 use crate::journal::{self, Journal, JournalError, Tape, TapeEnd};
 use crate::lease::Life;
 use crate::machine::{Event, Machine, Outcome, Word};
 use crate::plan::{Action, Plan, ReleasePlan};
 use crate::store::{Lease, LeaseError, this_owner};
+use crate::traffic::Share;
 
 /// How often a tape is opened anew because the runner before wrote another line meanwhile. One that was
 /// preempted writes a few more at most before it notices.
@@ -44,7 +45,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let plan = journal::header(&found.store, &found.id).await?.plan;
     let clock = context.clock();
     let lease = silent(context, &found, &plan, &clock).await?;
-    let ending = go_on(context, &found, (plan, clock), lease, None).await?;
+    let reason = || "the runner before was taking it back".to_owned();
+    let word = lease.held().control().goes_back().then(|| (Word::Rollback, Some(reason())));
+    let ending = go_on(context, &found, (plan, clock), lease, word).await?;
     Ok(Exit::of_ending(&ending))
 }
 
@@ -136,6 +139,12 @@ async fn go_on_kept(
         let Opened { tape, mut writer } = open(found, word.is_some()).await?;
         let machine = journal::replay(plan.clone(), &tape.records);
         if let Some(outcome) = over(&machine, word.is_some()) {
+            if word.is_some() && matches!(outcome, Outcome::RolledBack(_)) {
+                let fence = keeper.fence().clone();
+                let rollout = (&plan, &found.id, epoch);
+                let cloud = target::driver(context, (&aws, &clock), rollout, (None, fence), context.connect_to());
+                mend(&cloud, &plan).await;
+            }
             return Ok(Going::Over(outcome));
         }
         // The runner before may have had a clock that was ahead of ours: time on the tape never goes back.
@@ -148,7 +157,8 @@ async fn go_on_kept(
         match write(&mut writer, &events).await {
             Ok(()) => {}
             Err(JournalError::Taken(_)) => continue,
-            Err(error) if word.is_some() => {
+            // Past the commit the word changes nothing, and nothing goes forward without a tape.
+            Err(error) if word.is_some() && !machine.is_committed() => {
                 terminal::say(&format!("{error}; going back without writing it down"));
                 writer = Writer::Nowhere;
             }
@@ -161,6 +171,17 @@ async fn go_on_kept(
         return Ok(Going::Ready(Box::new(Ready { machine, first, records, writer, cloud, clock })));
     }
     Err(Failure::new(Exit::Held, format!("the runner of {} keeps writing its tape", found.id)))
+}
+
+/// The first write of a rollback turned stickiness off, before the tape said that the rollout had gone back already.
+async fn mend(cloud: &impl Cloud, plan: &Plan) {
+    if plan.before.stickiness.is_none() {
+        return;
+    }
+    let order = RouteOrder { share: Share::NONE, expected: Some(Share::NONE), sticky: Some(true) };
+    if let Err(fault) = cloud.route(order).await {
+        terminal::say(&format!("stickiness of the rule may stay off: {}", crate::text::escape(&fault.to_string())));
+    }
 }
 
 /// A lab that ran inside a runner went with it: there is nothing left to go on with.

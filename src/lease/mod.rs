@@ -75,6 +75,14 @@ pub struct Control {
     pub phase: Phase,
 }
 
+impl Control {
+    /// Whether whoever owns the document must take the rollout back, whatever its tape says: the store may have
+    /// failed the runner before in writing that down.
+    pub fn goes_back(&self) -> bool {
+        self.phase == Phase::Aborting
+    }
+}
+
 /// Why a document is not to be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {

@@ -64,6 +64,7 @@ fn a_phase_only_moves_on() {
     let back = Held::new(Control { phase: Phase::Aborting, ..begun() }, START);
     assert_eq!(back.next(Phase::Active, 2).phase, Phase::Aborting);
     assert_eq!(back.next(Phase::Committing, 2).phase, Phase::Aborting);
+    assert!(back.control().goes_back() && !begun().goes_back());
     assert_eq!(back.next(Phase::Over, 2).phase, Phase::Over);
     let committing = Held::new(Control { phase: Phase::Committing, ..begun() }, START);
     assert_eq!(committing.next(Phase::Active, 2).phase, Phase::Committing);
