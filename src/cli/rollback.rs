@@ -85,7 +85,10 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
     let clock = context.clock();
     let lease = match preempted(context, &found, &plan, &clock).await {
         Err(LeaseError::Store(error)) => {
-            // The way back needs no lease.
+            // The way back needs no lease; but only the rule's tags say by now whether there is one.
+            if is_committed(context, &plan).await {
+                return Err(Failure::from(error).note("nothing was written: the rule's tags say that it is committed"));
+            }
             first_write(context, (&plan, &found.id, 0), &clock, (&wall, asked)).await;
             let failure = Failure::from(error).note("the weights were written without a lease");
             return Err(failure.hint(format!("`tidegate rollback {}` again, when the store answers", found.id)));
@@ -99,6 +102,13 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
     }
     let ending = go_on(context, &found, (plan, clock), lease, Some((word, args.reason))).await?;
     Ok(exit_of(&ending))
+}
+
+/// Whether the rule's tags say that its rollout is committed.
+async fn is_committed(context: &Context, plan: &Plan) -> bool {
+    let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
+    let marked = beacon::marked(&aws, &plan.target.rule).await;
+    marked.is_ok_and(|marked| marked.is_some_and(|marked| marked.phase == Beacon::Committed))
 }
 
 /// What is to be taken back.
