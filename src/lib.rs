@@ -96,6 +96,7 @@
 //! | prints a sentence | `report` |
 //! | chooses an exit code | `cli` |
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
+//! | lets several processes contend for one rollout | `tests/simulation/contest.rs` |
 //! | tries the lease in every state that it can reach | `tests/protocol` |
 //! | says what a spec would do to a bad release | `simulate` |
 //! | knows the file of recorded counts | `cli/recording` |

@@ -6,6 +6,7 @@ use tidegate::clock::Timestamp;
 use tidegate::fault::FaultKind;
 use tidegate::fleet::{Fleet, Role};
 use tidegate::gate::{Check, Reading};
+use tidegate::lease::SEND_WITHIN;
 use tidegate::machine::{Answer, Effect, Event, FRESH, Issued, Machine, Notice, Outcome, Reason, Route};
 use tidegate::plan::{Action, Plan, QUIET_PERIODS, Step};
 use tidegate::traffic::Share;
@@ -85,21 +86,36 @@ impl Checks {
     }
 
     /// The machine asks something of the world.
-    pub fn asked(&mut self, issued: &Issued, outstanding: Option<&Issued>, machine: &Machine, world: &World) {
+    pub fn asked(&mut self, issued: &Issued, outstanding: Option<&Issued>, machine: &Machine) {
         if let Some(outstanding) = outstanding {
             assert!(!outstanding.effect.is_write(), "a write in flight was dropped: {outstanding:?}");
         }
         match &issued.effect {
             Effect::Route(route) if route.share > Share::NONE => {
                 self.weight_is_given(issued, route);
-                self.weight_is_guarded(machine.plan(), world);
                 Self::ramp_is_kept(route, machine);
             }
+            _ => {}
+        }
+    }
+
+    /// A write that was asked for meets the world as it truly is.
+    pub fn sent(&self, effect: &Effect, plan: &Plan, world: &World) {
+        match effect {
+            Effect::Route(route) if route.share > Share::NONE => self.weight_is_guarded(plan, world),
             Effect::Scale { role, count, .. } if *count < world.tasks(*role).desired => {
                 Self::capacity_is_taken(*role, world);
             }
             _ => {}
         }
+    }
+
+    /// Weight is given, at this moment of the runner's, on a read that was not much older than it was when it was
+    /// decided.
+    pub fn sent_in_time(&self, now: Timestamp) {
+        let asked = self.fleet.as_ref().map(|(asked, _)| *asked);
+        let old = asked.map(|asked| now.since(asked));
+        assert!(old.is_some_and(|old| old <= FRESH + SEND_WITHIN), "weight is given on a read of {old:?} ago");
     }
 
     /// Weight only to a slot with enough healthy targets, read at most 10 s ago, and never once going back.
@@ -141,7 +157,14 @@ impl Checks {
         }
         assert_eq!(world.gets(role), Share::NONE, "capacity is taken from the {role} slot, which has weight");
         let since = world.now.before(Duration::from_secs(60) * QUIET_PERIODS);
-        assert!(!world.served_since(role, since), "capacity is taken from the {role} slot, which had requests");
+        let unseen = world.meddled.is_some_and(|at| {
+            let next = world.shares.iter().find(|(since, _)| *since > at);
+            next.is_some_and(|(next, _)| next.since(at) <= UNSEEN_WITHIN)
+        });
+        assert!(
+            unseen || !world.served_since(role, since),
+            "capacity is taken from the {role} slot, which had requests"
+        );
         let could_land = world.late.iter().any(|(_, share)| match role {
             Role::Stable => share.rest() > Share::NONE,
             Role::Candidate => *share > Share::NONE,
@@ -175,7 +198,7 @@ impl Checks {
     }
 
     /// It is over: the world must be as the outcome says, and stay so.
-    pub fn end(outcome: &Outcome, world: &mut World, tape: &[(Timestamp, Event)], live: &Machine) {
+    pub fn end(outcome: &Outcome, world: &mut World) {
         if !matches!(outcome, Outcome::Stranded { .. }) {
             assert!(world.late.is_empty(), "a write of ours lands after the end: {:?}", world.late);
         }
@@ -199,11 +222,10 @@ impl Checks {
             }
         }
         assert_eq!(world.requests_to_nobody, 0, "traffic went to a slot without tasks");
-        Self::tape_replays(tape, live);
     }
 
     /// Replaying the tape gives the machine that is there.
-    fn tape_replays(tape: &[(Timestamp, Event)], live: &Machine) {
+    pub fn tape_replays(tape: &[(Timestamp, Event)], live: &Machine) {
         let mut replayed = Machine::new(live.plan().clone());
         for (at, event) in tape {
             let _ = replayed.apply(*at, event.clone());

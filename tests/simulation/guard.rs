@@ -86,6 +86,11 @@ impl Guard {
         }
     }
 
+    /// What the rule's tags say.
+    pub fn beacon(&self) -> Beacon {
+        self.beacon
+    }
+
     /// When something happens next by itself.
     pub fn next_change(&self) -> Option<Timestamp> {
         let due = |one: &Schedule| if one.is_sent { one.at + one.lands_after } else { one.at };

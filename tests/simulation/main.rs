@@ -1,5 +1,6 @@
 //! Thousands of rollouts in virtual time. It drives the machine, not the engine: a world with tasks,
-//! weights and metrics, a die, and checkers that know the truth.
+//! weights and metrics, a die, and checkers that know the truth. In `contest.rs` several processes would each decide
+//! one rollout.
 //!
 //! `TIDEGATE_SEEDS=100000 cargo test --release --test simulation` runs more of them;
 //! `TIDEGATE_SEED=7 cargo test --test simulation one_seed -- --nocapture` repeats one.
@@ -7,13 +8,22 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
 
 mod checks;
+mod contest;
+mod deciders;
+mod desk;
 mod die;
+mod flight;
 mod guard;
+mod lease;
 mod mishaps;
+mod oaths;
 mod plans;
+mod points;
+mod process;
 mod ramps;
 mod rollout;
 mod scenarios;
+mod store;
 mod tapes;
 mod traffic;
 mod world;

@@ -54,7 +54,8 @@ pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
     runner.take(Event::Started { by: "sim".into() });
     for _ in 0..EVENTS {
         if let Some(outcome) = runner.machine.outcome().cloned() {
-            Checks::end(&outcome, &mut runner.world, &runner.tape, &runner.machine);
+            Checks::end(&outcome, &mut runner.world);
+            Checks::tape_replays(&runner.tape, &runner.machine);
             runner.world.guard.is_taken_down(&outcome, &runner.notices);
             return Ended { outcome, world: runner.world, tape: runner.tape, notices: runner.notices };
         }
@@ -133,7 +134,8 @@ impl Runner<'_> {
         self.notices.extend(reaction.notices);
         if let Some(issued) = reaction.effect {
             let outstanding = self.in_flight.as_ref().map(|(_, issued, _)| issued);
-            self.checks.asked(&issued, outstanding, &self.machine, &self.world);
+            self.checks.asked(&issued, outstanding, &self.machine);
+            self.checks.sent(&issued.effect, self.machine.plan(), &self.world);
             let (latency, answer) = self.world.answer(&issued.effect, self.die);
             self.in_flight = Some((self.world.now + latency, issued, answer));
         }

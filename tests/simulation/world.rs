@@ -50,6 +50,8 @@ pub struct World {
     /// Whether somebody else ever wrote the rule, and whether theirs is the last word.
     pub foreign: bool,
     pub foreign_rules: bool,
+    /// When somebody else last wrote the rule.
+    pub meddled: Option<Timestamp>,
     /// Since when the stable slot runs what somebody else deployed.
     pub deployed: Option<Timestamp>,
     pub requests_to_nobody: u64,
@@ -59,6 +61,8 @@ pub struct World {
     pub rate: f64,
     /// What keeps the way back open.
     pub guard: Guard,
+    /// How long after it was sent a late write lands at most.
+    pub late_for: Duration,
 }
 
 impl World {
@@ -79,10 +83,12 @@ impl World {
             late: Vec::new(),
             foreign: false,
             foreign_rules: false,
+            meddled: None,
             deployed: None,
             requests_to_nobody: 0,
             rate: traffic::rate(&gates),
             guard: Guard::new(plan),
+            late_for: LATE,
             gates,
         }
     }
@@ -121,6 +127,7 @@ impl World {
     pub fn meddle(&mut self, share: Share) {
         self.foreign = true;
         self.foreign_rules = true;
+        self.meddled = Some(self.now);
         self.set_share(self.now, share);
     }
 
@@ -219,9 +226,9 @@ impl World {
         }
         if die.chance(self.mishaps.write_late) {
             if let Effect::Route(route) = effect {
-                self.late.push((self.now + die.span(Duration::from_secs(1), LATE), route.share));
+                self.late.push((self.now + die.span(Duration::from_secs(1), self.late_for), route.share));
             } else if effect.is_guard() {
-                self.guard.lands(self.now + die.span(Duration::from_secs(1), LATE), effect.clone());
+                self.guard.lands(self.now + die.span(Duration::from_secs(1), self.late_for), effect.clone());
             }
             return fault(FaultKind::Unknown, "timed out");
         }
@@ -236,7 +243,7 @@ impl World {
         let back = matches!(effect, Effect::Route(route) if route.expected.is_none());
         match answer {
             Answer::Routed(seen) if back && die.chance(self.mishaps.write_again) => {
-                self.late.push((self.now + die.span(Duration::from_secs(1), LATE), Share::NONE));
+                self.late.push((self.now + die.span(Duration::from_secs(1), self.late_for), Share::NONE));
                 Answer::Unsettled(seen)
             }
             answer => answer,

@@ -1,0 +1,384 @@
+//! The engine's loop in virtual time, as `engine/mod.rs` and `engine/scribe.rs` have it: what is written down before
+//! it counts, what is not waited for, and how a run ends.
+
+use std::time::Duration;
+
+use tidegate::clock::Timestamp;
+use tidegate::fault::{Fault, FaultKind};
+use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
+
+use super::deciders::{Channel, Contest, What};
+use super::points::Point;
+use super::process::{Desk, Doing, Job, Process};
+use super::store::{Call, Reply};
+
+/// How soon what waits for the tape looks again whether it is written.
+const STALLED: Duration = Duration::from_millis(300);
+
+impl Contest<'_> {
+    pub fn desk(&mut self, who: usize) -> &mut Desk {
+        self.processes[who].desk.as_mut().expect("it drives")
+    }
+
+    /// One turn: write down, apply, tell.
+    pub fn takes_in(&mut self, who: usize, event: Event) {
+        let time = self.processes[who].time(self.now());
+        let desk = self.desk(who);
+        desk.at = desk.at.max(time);
+        if desk.is_lost {
+            let reaction = self.apply(who, event);
+            return self.reacts(who, reaction);
+        }
+        let ahead = desk.machine.is_urgent() || leads_back(&desk.machine, &event);
+        desk.scribe.push_back((desk.at, event.clone()));
+        if ahead {
+            self.hits.hit(Point::AheadOfTheTape);
+            self.scribbles(who);
+            let reaction = self.apply(who, event);
+            return self.reacts(who, reaction);
+        }
+        desk.settling = Some(event);
+        self.scribbles(who);
+        self.settles(who);
+    }
+
+    /// Begins to write the next line, if none is being written.
+    fn scribbles(&mut self, who: usize) {
+        let desk = self.desk(who);
+        let Some(place) = desk.place else { return desk.scribe.clear() };
+        let Some((at, event)) = desk.scribe.front().filter(|_| !desk.is_writing).cloned() else { return };
+        desk.is_writing = true;
+        self.call(who, Channel::Scribe, Call::Append { place, at, event });
+    }
+
+    /// Everything is on the tape: what waited for that goes on.
+    fn settles(&mut self, who: usize) {
+        let desk = self.desk(who);
+        if !desk.scribe.is_empty() {
+            return;
+        }
+        if let Some(event) = desk.settling.take() {
+            let reaction = self.apply(who, event);
+            self.reacts(who, reaction);
+        } else if desk.withheld.is_some() {
+            self.goes_on(who);
+        }
+    }
+
+    pub fn scribe_heard(&mut self, who: usize, reply: &Reply) {
+        if !matches!(self.processes[who].doing, Doing::Driving | Doing::Closing { .. }) {
+            return;
+        }
+        let desk = self.desk(who);
+        desk.is_writing = false;
+        match reply {
+            Reply::Appended => {
+                desk.place = desk.place.map(|place| place + 1);
+                desk.scribe.pop_front();
+                self.scribbles(who);
+                if self.processes[who].is_driving() {
+                    self.settles(who);
+                } else {
+                    self.closes(who);
+                }
+            }
+            Reply::Taken => {
+                self.hits.hit(Point::FencedByTape);
+                self.is_fenced(who);
+            }
+            _ => self.loses_tape(who),
+        }
+    }
+
+    fn loses_tape(&mut self, who: usize) {
+        self.hits.hit(Point::AppendFailed);
+        self.note(|| format!("{who} cannot write the tape"));
+        let desk = self.desk(who);
+        desk.is_lost = true;
+        desk.scribe.clear();
+        let event = desk.settling.take();
+        if !self.processes[who].is_driving() {
+            return self.closes(who);
+        }
+        if matches!(event, Some(Event::Started { .. })) {
+            return self.leaves(who);
+        }
+        self.hits.hit(Point::TapeLost);
+        let reaction = self.loses(who, event);
+        self.reacts(who, reaction);
+    }
+
+    /// From here on the only way is back: the word for it comes before the event that is not on the tape.
+    fn loses(&mut self, who: usize, event: Option<Event>) -> Reaction {
+        let goes_back = matches!(event, Some(Event::Told { word: Word::Rollback | Word::Abort, .. }));
+        if self.desk(who).machine.is_retreating() || goes_back {
+            return event.map_or_else(Reaction::default, |event| self.apply(who, event));
+        }
+        let word = Event::Told { word: Word::Rollback, by: "tidegate".into(), reason: None };
+        let mut back = self.apply(who, word);
+        let Some(event) = event else { return back };
+        let mut then = self.apply(who, event);
+        back.notices.append(&mut then.notices);
+        Reaction { effect: then.effect.or(back.effect), notices: back.notices }
+    }
+
+    pub fn apply(&mut self, who: usize, event: Event) -> Reaction {
+        if self.history.is_some() {
+            let text = format!("{event:?}");
+            self.note(|| format!("{who}: {}", text.chars().take(300).collect::<String>()));
+        }
+        let now = self.world.now;
+        let desk = self.processes[who].desk.as_mut().expect("it drives");
+        let reaction = desk.machine.apply(desk.at, event);
+        desk.checks.told(&reaction.notices, &desk.machine, desk.at);
+        let urgent = desk.machine.is_urgent();
+        desk.calm_since = urgent.then(|| desk.calm_since.unwrap_or(now));
+        let back = desk.machine.is_retreating();
+        if let Some(keeper) = &mut self.processes[who].keeper {
+            keeper.back |= back;
+        }
+        let stranger = reaction.notices.iter().any(|notice| matches!(notice, Notice::ForeignWrite { .. }));
+        // An answer that is slow or old may show the rule as it was before a late write of ours, and a way back that
+        // could not be written down is a stranger's to whoever goes on with the tape.
+        let mishaps = &self.world.mishaps;
+        let untold = [Point::Frozen, Point::FrozenForLong, Point::TapeLost].map(|point| self.hits.of(point));
+        let prompt = mishaps.read_is_stale == 0.0 && mishaps.latency <= Duration::from_secs(1) && untold == [0; 3];
+        let nobody = prompt && !self.world.foreign && self.world.deployed.is_none() && !self.world.guard.gave_back;
+        let latest = self.store.document.as_ref().map(|control| control.epoch) == Some(self.processes[who].epoch());
+        assert!(!(stranger && nobody && latest), "a write of ours is taken for a stranger's");
+        if reaction.notices.contains(&Notice::Committed) {
+            self.world.guard.cannot_fire();
+            self.oaths.committed(now, who, self.store.document.as_ref());
+        }
+        if self.history.is_some() {
+            for notice in &reaction.notices {
+                let text = format!("{who} tells {notice:?}");
+                self.note(|| text);
+            }
+        }
+        if let Some(Outcome::RolledBack(_)) = self.desk(who).machine.outcome() {
+            let epoch = self.processes[who].epoch();
+            self.oaths.finished(now, epoch);
+        }
+        self.oaths.notices.extend(reaction.notices.iter().cloned());
+        reaction
+    }
+
+    /// What comes of a turn: the run ends, or the next thing is asked.
+    pub fn reacts(&mut self, who: usize, reaction: Reaction) {
+        let desk = self.desk(who);
+        if let Some(outcome) = desk.machine.outcome() {
+            let over = !matches!(outcome, Outcome::Stranded { reason: Some(_), .. });
+            self.processes[who].doing = Doing::Closing { over };
+            return self.closes(who);
+        }
+        let left = reaction.notices.iter().any(|notice| matches!(notice, Notice::HandedOver { .. }));
+        let writes = reaction.effect.as_ref().is_some_and(|issued| issued.effect.is_write());
+        let stuck = desk.is_lost && writes && !desk.machine.is_retreating();
+        if left || stuck {
+            self.hits.hit(Point::HandedOver);
+            self.processes[who].doing = Doing::Closing { over: false };
+            return self.closes(who);
+        }
+        if let Some(issued) = reaction.effect {
+            self.launches(who, issued);
+        }
+        self.goes_on(who);
+    }
+
+    /// Waits for what happens next.
+    fn goes_on(&mut self, who: usize) {
+        let Some(desk) = self.processes[who].desk.as_mut().filter(|desk| desk.settling.is_none()) else { return };
+        if let Some(event) = desk.early.pop_front() {
+            return self.takes_in(who, event);
+        }
+        if self.releases(who) {
+            return;
+        }
+        let desk = self.desk(who);
+        desk.alarm += 1;
+        let (token, wake_at) = (desk.alarm, desk.machine.wake_at());
+        if let Some(at) = wake_at {
+            let at = self.processes[who].world_time(at).max(self.now());
+            self.at(at, What::Alarm { who, token });
+        }
+    }
+
+    /// What becomes of an effect that was withheld, as the engine's `release` has it. Whether something does.
+    fn releases(&mut self, who: usize) -> bool {
+        let desk = self.desk(who);
+        let may = desk.machine.is_retreating() || desk.is_lost || desk.scribe.is_empty();
+        let Some(issued) = desk.withheld.take_if(|_| may) else { return false };
+        if desk.machine.pending().is_none_or(|pending| pending.id != issued.id) {
+            return false;
+        }
+        if desk.machine.is_draining() {
+            let fault = Fault::new(FaultKind::Transient, "write", "not sent: a word to go back came first");
+            self.takes_in(who, Event::Answered { id: issued.id, answer: Answer::Failed(fault) });
+        } else {
+            self.reacts(who, Reaction { effect: Some(issued), notices: Vec::new() });
+        }
+        true
+    }
+
+    pub fn rings(&mut self, who: usize, token: u64) {
+        if !self.processes[who].is_driving() {
+            return;
+        }
+        let desk = self.desk(who);
+        let Some(wake_at) = desk.machine.wake_at().filter(|_| desk.alarm == token && desk.settling.is_none()) else {
+            return;
+        };
+        desk.at = desk.at.max(wake_at);
+        self.takes_in(who, Event::Woken);
+    }
+
+    /// A word or a signal. One that leads back overtakes the tape.
+    pub fn said(&mut self, who: usize, event: Event) {
+        if !self.processes[who].is_driving() {
+            return;
+        }
+        if matches!(event, Event::Interrupted { .. }) {
+            self.hits.hit(Point::Interrupted);
+            if std::mem::replace(&mut self.processes[who].was_interrupted, true) {
+                self.note(|| format!("{who} leaves at once"));
+                self.processes[who].alive = false;
+                return;
+            }
+        }
+        let desk = self.desk(who);
+        let Some(written) = desk.settling.clone() else { return self.takes_in(who, event) };
+        let urgent = leads_back(&desk.machine, &event);
+        desk.early.push_back(event);
+        if urgent {
+            self.hits.hit(Point::WordOvertakes);
+            self.desk(who).settling = None;
+            let mut reaction = self.apply(who, written);
+            self.desk(who).withheld = reaction.effect.take();
+            self.reacts(who, reaction);
+        }
+    }
+
+    pub fn answered(&mut self, who: usize, issued: &Issued, answer: Answer) {
+        let Process { doing, desk, .. } = &mut self.processes[who];
+        let Some(desk) = desk else { return };
+        if desk.flight.as_ref().is_none_or(|flight| flight.issued.id != issued.id) {
+            return;
+        }
+        if desk.settling.is_some() && matches!(doing, Doing::Driving) {
+            let what = What::Answered { who, issued: issued.clone(), answer };
+            return self.after(STALLED, what);
+        }
+        desk.flight = None;
+        match doing {
+            Doing::Landing => self.leaves(who),
+            Doing::Closing { .. } => self.closes(who),
+            Doing::Driving => {
+                desk.checks.answered(issued, &answer);
+                if !is_good(&answer) {
+                    self.calms(who);
+                }
+                self.takes_in(who, Event::Answered { id: issued.id, answer });
+            }
+            _ => {}
+        }
+    }
+
+    /// The time within which the traffic must be back begins anew.
+    pub fn calms(&mut self, who: usize) {
+        let now = self.world.now;
+        if let Some(desk) = &mut self.processes[who].desk {
+            desk.calm_since = desk.calm_since.map(|_| now);
+        }
+    }
+
+    /// Somebody else decides.
+    pub fn is_fenced(&mut self, who: usize) {
+        self.note(|| format!("{who} is fenced"));
+        let process = &mut self.processes[who];
+        process.fenced = true;
+        process.pass.closed = true;
+        if !matches!(process.doing, Doing::Driving | Doing::Closing { .. }) {
+            return;
+        }
+        let lands = process
+            .desk
+            .as_ref()
+            .is_some_and(|desk| desk.flight.as_ref().is_some_and(|flight| flight.issued.effect.is_write()));
+        if lands {
+            process.doing = Doing::Landing;
+        } else {
+            self.leaves(who);
+        }
+    }
+
+    /// Once nothing is in flight and everything is written down, the lease is given back.
+    fn closes(&mut self, who: usize) {
+        let Doing::Closing { over } = self.processes[who].doing else { return };
+        let desk = self.desk(who);
+        if desk.flight.as_ref().is_some_and(|flight| flight.issued.effect.is_write()) {
+            return;
+        }
+        desk.flight = None;
+        self.gives_up_pledge(who);
+        self.scribbles(who);
+        let desk = self.desk(who);
+        if desk.is_writing && !desk.is_lost {
+            return;
+        }
+        self.processes[who].doing = Doing::Releasing;
+        self.renews(who, Job::Release { over });
+    }
+
+    /// The machine that the first lines of the tape lead to, with what the checkers know by then.
+    pub fn sits_down(&mut self, who: usize, length: usize) {
+        let machine = Machine::new(self.plan.clone());
+        let zero = Timestamp::default();
+        let checks = super::checks::Checks::new(&self.plan);
+        let mut desk = Desk {
+            machine,
+            checks,
+            scribe: std::collections::VecDeque::new(),
+            is_writing: false,
+            place: Some(length),
+            settling: None,
+            early: std::collections::VecDeque::new(),
+            withheld: None,
+            is_lost: false,
+            at: zero,
+            flight: None,
+            alarm: 0,
+            calm_since: None,
+        };
+        for (at, event, _) in &self.store.tape[..length] {
+            if let (Event::Answered { id, answer }, Some(issued)) = (event, desk.machine.pending())
+                && issued.id == *id
+            {
+                desk.checks.answered(issued, answer);
+            }
+            let reaction = desk.machine.apply(*at, event.clone());
+            desk.checks.told(&reaction.notices, &desk.machine, *at);
+        }
+        let process: &mut Process = &mut self.processes[who];
+        process.desk = Some(desk);
+        process.doing = Doing::Driving;
+    }
+}
+
+/// Whether the machine will go back at once because of this.
+fn leads_back(machine: &Machine, event: &Event) -> bool {
+    match event {
+        Event::Told { word: Word::Rollback | Word::Abort, .. } => !machine.is_committed(),
+        Event::Interrupted { .. } => machine.goes_back_when_interrupted(),
+        _ => false,
+    }
+}
+
+/// Whether a call worked.
+fn is_good(answer: &Answer) -> bool {
+    match answer {
+        Answer::Failed(_) => false,
+        Answer::Seen(seen) => seen.rule.is_some() && seen.faults.is_empty(),
+        _ => true,
+    }
+}
