@@ -7,14 +7,14 @@
 mod checks;
 #[path = "../tests/simulation/die.rs"]
 mod die;
-#[path = "../tests/simulation/guard.rs"]
-mod guard;
 #[path = "../tests/simulation/mishaps.rs"]
 mod mishaps;
 #[path = "../tests/simulation/plans.rs"]
 mod plans;
 #[path = "../tests/simulation/rollout.rs"]
 mod rollout;
+#[path = "../tests/simulation/safeguard.rs"]
+mod safeguard;
 #[path = "../tests/simulation/traffic.rs"]
 mod traffic;
 #[path = "../tests/simulation/world.rs"]

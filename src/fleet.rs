@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::count::Past;
-use crate::guard::Scaling;
+use crate::safeguard::Scaling;
 use crate::traffic::Share;
 
 /// Where tasks run: an ECS service and the target group it fills. Slots never move.

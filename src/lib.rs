@@ -27,7 +27,7 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `clock name traffic count fleet guard fault text` | words |
+//! | `clock name traffic count fleet safeguard fault text` | words |
 //! | `gate` | words |
 //! | `lease` | words |
 //! | `spec` | `gate`, words |
@@ -106,8 +106,9 @@ pub mod clock;
 pub mod count;
 pub mod fault;
 pub mod fleet;
-pub mod guard;
+
 pub mod name;
+pub mod safeguard;
 pub mod text;
 pub mod traffic;
 

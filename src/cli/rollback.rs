@@ -18,12 +18,12 @@ use crate::cloud::{Cloud, Fence, RouteOrder, Routed};
 use crate::engine::Ending;
 use crate::fault::FaultKind;
 use crate::fleet::Role;
-use crate::guard::Beacon;
 use crate::journal;
 use crate::lease::{Life, Phase, Refusal};
 use crate::machine::{Machine, Outcome, Word};
 use crate::name::{Arn, RolloutId};
 use crate::plan::Plan;
+use crate::safeguard::Beacon;
 use crate::store::{Lease, LeaseError, this_owner};
 use crate::traffic::Share;
 

@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Survey};
 use crate::gate::{CompareRule, Gate, ProbeReading, ProbeRule, Reading};
-use crate::guard::{Beacon, DeadMan, Scaling};
+use crate::safeguard::{Beacon, DeadMan, Scaling};
 use crate::traffic::Share;
 
 /// What a rollout needs of AWS once its target is known. One adapter serves one rollout.

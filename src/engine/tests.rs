@@ -7,11 +7,11 @@ use super::*;
 use crate::cloud::{Arming, RouteOrder, Routed};
 use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
-use crate::guard::{Beacon, DeadMan, Scaling};
 use crate::journal::{Record, replay};
 use crate::machine::Reason;
 use crate::name::{RolloutId, RolloutName};
 use crate::plan::{Action, Before, ReleasePlan, Step};
+use crate::safeguard::{Beacon, DeadMan, Scaling};
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;
 

@@ -11,10 +11,10 @@ use crate::gate::{
     Input, Insufficient, MetricReading, MetricRule, MetricSource, MissingData, Of, Outcome, Point, ProbeReading,
     ProbeRule, PrometheusMetric, Reading, SaidReading, TasksReading, TasksRule, WebhookRule,
 };
-use crate::guard::{DeadMan, Scaling};
 use crate::machine::{Answer, Event, Observation, Word};
 use crate::name::{RolloutId, RolloutName};
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
+use crate::safeguard::{DeadMan, Scaling};
 use crate::spec::{Limits, OnTrouble, Policies};
 use crate::traffic::Share;
 

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Role, RuleSeen, Served};
 use crate::gate::{ProbeReading, Reading};
-use crate::guard::Beacon;
+use crate::safeguard::Beacon;
 use crate::traffic::Share;
 
 /// Names one effect within its rollout; they count up from 1.
@@ -73,12 +73,12 @@ pub enum Effect {
 impl Effect {
     /// Whether it changes the world.
     pub fn is_write(&self) -> bool {
-        matches!(self, Effect::Register { .. } | Effect::Scale { .. } | Effect::Route(_)) || self.is_guard()
+        matches!(self, Effect::Register { .. } | Effect::Scale { .. } | Effect::Route(_)) || self.is_safeguard()
     }
 
     /// Whether it sets up or takes down what keeps the way back open. All of these are absolute, so one whose
     /// outcome nobody knows is asked for again.
-    pub fn is_guard(&self) -> bool {
+    pub fn is_safeguard(&self) -> bool {
         let scaling = matches!(self, Effect::HoldScaling | Effect::FreeScaling);
         scaling || matches!(self, Effect::Mark(_) | Effect::Arm { .. } | Effect::Disarm)
     }

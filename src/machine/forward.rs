@@ -47,7 +47,7 @@ impl Machine {
             }
             Action::Retire => self.ask_after(POLL, Effect::Look(self.view(false, None))),
             Action::Settle => {
-                self.memory.guard.begin_anew();
+                self.memory.safeguard.begin_anew();
                 self.settle(out);
             }
         }
@@ -93,7 +93,7 @@ impl Machine {
         match answer {
             Answer::Seen(seen) => self.seen(&seen, issued.at, out),
             Answer::Probed(reading) => self.probed(step, &reading, out),
-            Answer::Failed(fault) if issued.effect.is_guard() => self.guard_failed(issued, fault, out),
+            Answer::Failed(fault) if issued.effect.is_safeguard() => self.safeguard_failed(issued, fault, out),
             Answer::Failed(fault) => self.failed(issued, stage, fault, out),
             done => {
                 self.let_in();
@@ -125,7 +125,7 @@ impl Machine {
             | Answer::Armed
             | Answer::Disarmed
             | Answer::Pledged => {
-                self.guarded(out);
+                self.safeguarded(out);
             }
             Answer::Seen(_) | Answer::Probed(_) | Answer::Failed(_) => {}
         }

@@ -32,7 +32,7 @@ impl Machine {
             return self.retreat(Reason::TimeLimit { what }, out);
         }
         let share = self.memory.accepted;
-        let unless = self.memory.guard.fires().map_or(String::new(), |at| {
+        let unless = self.memory.safeguard.fires().map_or(String::new(), |at| {
             format!(", unless the dead-man's switch takes it back at {}", at.time_of_day())
         });
         self.wait_for(

@@ -2,7 +2,7 @@
 //!
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
 //! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
-//! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `guard.rs`
+//! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `safeguard.rs`
 //! keeps it open; `locked.rs` is what happens when credentials end.
 
 mod effect;
@@ -10,7 +10,6 @@ mod event;
 mod examine;
 mod forward;
 mod glance;
-mod guard;
 mod hold;
 mod locked;
 mod look;
@@ -20,6 +19,7 @@ mod progress;
 mod ramp;
 mod retire;
 mod retreat;
+mod safeguard;
 mod shift;
 mod slots;
 mod state;
@@ -28,8 +28,8 @@ mod tests;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
-pub use guard::PUSH_EVERY;
 pub use notice::{Foreign, Notice, Outcome, Progress, Reason};
+pub use safeguard::PUSH_EVERY;
 pub use state::{ATTEMPTS, FAST_POLL, FRESH, GLANCE_WITHIN, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
 
 use std::time::Duration;
@@ -299,7 +299,7 @@ impl Machine {
                     self.pause(format!("the runner was stopped by {signal}"), Cause::Interrupt, out);
                 }
                 let share = self.memory.accepted;
-                let until = self.memory.guard.fires().map_or(String::new(), |at| {
+                let until = self.memory.safeguard.fires().map_or(String::new(), |at| {
                     format!(" until the dead-man's switch fires at {}, unless somebody takes over", at.time_of_day())
                 });
                 out.notices.push(Notice::HandedOver { why: format!("{signal}; the candidate keeps {share}{until}") });
@@ -326,7 +326,7 @@ impl Machine {
         self.memory.revived = false;
         self.let_in();
         self.inherit();
-        self.memory.guard.inherit(before, self.memory.now);
+        self.memory.safeguard.inherit(before, self.memory.now);
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } if self.switch_is_up(out) => {}
@@ -341,7 +341,7 @@ impl Machine {
 
     /// Nobody knows what a write did: a route may still land.
     fn unsettle(&mut self, issued: &Issued) {
-        self.memory.guard.unsettle(issued);
+        self.memory.safeguard.unsettle(issued);
         let Effect::Route(route) = &issued.effect else { return };
         if self.is_retreating() && route.share == Share::NONE {
             return self.outlive(issued.at);
@@ -370,7 +370,7 @@ impl Machine {
         if effect.is_write() || !self.is_push_due() {
             return self.issue(effect, out);
         }
-        let push = self.memory.guard.push_before(effect);
+        let push = self.memory.safeguard.push_before(effect);
         self.issue(push, out);
     }
 

@@ -30,7 +30,7 @@ impl Machine {
             }),
             paused: memory.paused.as_ref().map(|paused| paused.why.clone()),
             reason: self.reason().cloned(),
-            fires: memory.guard.fires(),
+            fires: memory.safeguard.fires(),
             committed: memory.committed,
             served: memory.served,
         }

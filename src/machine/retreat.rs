@@ -19,7 +19,7 @@ impl Machine {
         self.memory.paused = None;
         self.memory.back_at = None;
         self.memory.locked_since = None;
-        self.memory.guard.begin_anew();
+        self.memory.safeguard.begin_anew();
         if self.has_pending_write() {
             self.state = State::Draining { reason, decided };
             return;

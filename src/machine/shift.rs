@@ -45,7 +45,7 @@ impl Machine {
             self.look_again(patience);
             return false;
         }
-        if !self.is_guarded() {
+        if !self.is_safeguarded() {
             self.wait_for("the dead-man's switch, which could fire before the write".to_owned(), out);
             self.look_again(patience);
             return false;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::effect::{Effect, Issued};
-use super::guard::Guard;
 use super::notice::{Outcome, Reason};
+use super::safeguard::Safeguard;
 use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Served};
@@ -270,7 +270,7 @@ pub(super) struct Memory {
     pub(super) sticky_suspended: bool,
     /// When another runner last took over.
     pub(super) taken_over: Option<Timestamp>,
-    pub(super) guard: Guard,
+    pub(super) safeguard: Safeguard,
     /// The runner must leave: once the traffic is back, the rest is left undone.
     pub(super) hurry: bool,
     pub(super) served: Option<Served>,
@@ -318,7 +318,7 @@ impl Memory {
             revived: false,
             sticky_suspended: false,
             taken_over: None,
-            guard: Guard::default(),
+            safeguard: Safeguard::default(),
             hurry: false,
             served: None,
         }

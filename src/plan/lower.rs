@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::step::{Action, ReleasePlan, Step};
 use crate::gate::Check;
 use crate::gate::compare::RampRule;
-use crate::guard::SWITCH_LANDS_WITHIN;
+use crate::safeguard::SWITCH_LANDS_WITHIN;
 use crate::spec::{Limits, Spec, StepSpec, Strategy};
 use crate::traffic::Share;
 

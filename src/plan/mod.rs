@@ -13,7 +13,7 @@ pub use step::{Action, Before, Plan, ReleasePlan, Step};
 
 use crate::fleet::{Role, Slot, SlotView, Survey, Target};
 use crate::gate::{Check, Gate};
-use crate::guard::Scaling;
+use crate::safeguard::Scaling;
 use crate::spec::Spec;
 
 /// How many closed minutes without a request make a slot quiet.

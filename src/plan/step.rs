@@ -6,8 +6,8 @@ use crate::clock::Timestamp;
 use crate::fleet::{Role, Target};
 use crate::gate::Gate;
 use crate::gate::compare::RampRule;
-use crate::guard::{DeadMan, SWITCH_FAR, SWITCH_LANDS_WITHIN, Scaling};
 use crate::name::RolloutName;
+use crate::safeguard::{DeadMan, SWITCH_FAR, SWITCH_LANDS_WITHIN, Scaling};
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;
 

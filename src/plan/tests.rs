@@ -7,8 +7,8 @@ use crate::clock::Timestamp;
 use crate::fleet::{AlarmState, AlarmView, Place, RuleView};
 use crate::gate::compare::Baseline;
 use crate::gate::{AlarmRule, AtStart, Check, CompareRule, Gate, Insufficient, TasksRule};
-use crate::guard::{DeadMan, SWITCH_LANDS_WITHIN};
 use crate::name::RolloutName;
+use crate::safeguard::{DeadMan, SWITCH_LANDS_WITHIN};
 use crate::spec::{Limits, Policies, Release, RuleSpec, SlotSpec, StepSpec, Strategy, TargetSpec};
 use crate::traffic::Share;
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::fleet::Role;
-use crate::guard::BEACON_TAGS;
 use crate::plan::{Action, Plan};
+use crate::safeguard::BEACON_TAGS;
 use crate::text::{columns, escape, escape_json};
 
 /// One call with the reason for it.

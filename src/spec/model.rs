@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::gate::Gate;
-use crate::guard::DeadMan;
 use crate::name::RolloutName;
+use crate::safeguard::DeadMan;
 use crate::traffic::Share;
 
 /// A rollout as a person asked for it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::gate::compare::Feed;
 use crate::gate::{Check, Gate, MetricSource, SplitRule, TasksRule};
-use crate::guard::DeadMan;
+use crate::safeguard::DeadMan;
 use crate::traffic::Share;
 
 /// Set to write what the code says into the files that hold what it should say.

@@ -135,7 +135,7 @@ impl Checks {
     fn weight_is_guarded(&self, plan: &Plan, world: &World) {
         if plan.dead_man.is_some() {
             assert!(self.armed, "weight is given without a switch");
-            world.guard.is_armed(world.now);
+            world.safeguard.is_armed(world.now);
         }
     }
 
@@ -169,7 +169,7 @@ impl Checks {
             Role::Stable => share.rest() > Share::NONE,
             Role::Candidate => *share > Share::NONE,
         });
-        let switch = role == Role::Stable && world.guard.may_give_back();
+        let switch = role == Role::Stable && world.safeguard.may_give_back();
         assert!(!switch, "the stable slot is taken tasks from, which the switch could give weight");
         assert!(!could_land, "capacity is taken from the {role} slot, which a late write could give weight");
     }
@@ -207,7 +207,7 @@ impl Checks {
         match outcome {
             Outcome::Promoted => {
                 assert!(world.foreign || world.share() == Share::ALL, "promoted at {}", world.share());
-                assert!(!world.guard.gave_back, "promoted although the switch had fired");
+                assert!(!world.safeguard.gave_back, "promoted although the switch had fired");
                 assert_ne!(world.mishaps.candidate, Candidate::Failing, "a failing release was promoted");
             }
             Outcome::RolledBack(_) => {

@@ -265,7 +265,7 @@ impl<'a> Contest<'a> {
             let share = self.world.share();
             self.note(|| format!("the rule gives the candidate {share}"));
         }
-        if self.world.guard.gave_back {
+        if self.world.safeguard.gave_back {
             self.hits.hit(Point::SwitchGaveBack);
         }
     }

@@ -143,11 +143,11 @@ impl Contest<'_> {
         let mishaps = &self.world.mishaps;
         let untold = [Point::Frozen, Point::FrozenForLong, Point::TapeLost].map(|point| self.hits.of(point));
         let prompt = mishaps.read_is_stale == 0.0 && mishaps.latency <= Duration::from_secs(1) && untold == [0; 3];
-        let nobody = prompt && !self.world.foreign && self.world.deployed.is_none() && !self.world.guard.gave_back;
+        let nobody = prompt && !self.world.foreign && self.world.deployed.is_none() && !self.world.safeguard.gave_back;
         let latest = self.store.document.as_ref().map(|control| control.epoch) == Some(self.processes[who].epoch());
         assert!(!(stranger && nobody && latest), "a write of ours is taken for a stranger's");
         if reaction.notices.contains(&Notice::Committed) {
-            self.world.guard.cannot_fire();
+            self.world.safeguard.cannot_fire();
             self.oaths.committed(now, who, self.store.document.as_ref());
         }
         if self.history.is_some() {

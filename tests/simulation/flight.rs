@@ -8,12 +8,12 @@ use tidegate::cloud::NotSent;
 use tidegate::fault::{Fault, FaultKind};
 use tidegate::fleet::Role;
 use tidegate::gate::Reading;
-use tidegate::guard::Beacon;
 use tidegate::lease::{HEARTBEAT, WRITE_WINDOW};
 use tidegate::machine::{
     Answer, Effect, Event, GLANCE_WITHIN, Issued, Machine, Notice, Observation, Outcome, Reaction, Route, Stickiness,
     Word,
 };
+use tidegate::safeguard::Beacon;
 use tidegate::traffic::Share;
 
 use super::deciders::{Channel, Contest, First, Move, What};
@@ -173,11 +173,11 @@ impl Contest<'_> {
     pub fn first_write(&mut self, who: usize, step: First) {
         let Doing::FirstWrite { has_lease } = self.processes[who].doing else { return };
         match step {
-            First::Read if self.world.guard.beacon() == Beacon::Committed => {
+            First::Read if self.world.safeguard.beacon() == Beacon::Committed => {
                 self.hits.hit(Point::BlindRefused);
                 self.leaves(who);
             }
-            First::Read if self.world.guard.beacon() == Beacon::Absent => self.leaves(who),
+            First::Read if self.world.safeguard.beacon() == Beacon::Absent => self.leaves(who),
             First::Read => {
                 self.oaths.blind_read(self.now());
                 let after = self.die.span(Duration::from_millis(200), Duration::from_secs(3));
@@ -207,7 +207,7 @@ impl Contest<'_> {
         }
         if !has_lease {
             self.world.foreign = true;
-            let _ = self.world.guard.apply(&Effect::Mark(Beacon::Aborting), self.world.now, Duration::ZERO);
+            let _ = self.world.safeguard.apply(&Effect::Mark(Beacon::Aborting), self.world.now, Duration::ZERO);
         }
         self.world.late_for = Duration::from_secs(15);
         self.world.answer(&effect, self.die).0

@@ -13,7 +13,6 @@ mod deciders;
 mod desk;
 mod die;
 mod flight;
-mod guard;
 mod lease;
 mod mishaps;
 mod oaths;
@@ -22,6 +21,7 @@ mod points;
 mod process;
 mod ramps;
 mod rollout;
+mod safeguard;
 mod scenarios;
 mod store;
 mod tapes;
@@ -66,7 +66,7 @@ fn outcomes(first: u64, end: u64, stride: usize) -> BTreeMap<&'static str, u64> 
             panic!("repeat with: TIDEGATE_SEED={seed} cargo test --test simulation one_seed -- --nocapture")
         });
         *outcomes.entry(word(&ended.outcome)).or_default() += 1;
-        if ended.world.guard.gave_back {
+        if ended.world.safeguard.gave_back {
             *outcomes.entry("given back by the switch").or_default() += 1;
         }
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::die::Die;
-use super::guard::Denied;
+use super::safeguard::Denied;
 
 /// How the new release behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tidegate::clock::Timestamp;
 use tidegate::fleet::Role;
-use tidegate::guard::Beacon;
 use tidegate::lease::{Control, Phase, QUARANTINE};
 use tidegate::machine::{Effect, Machine, Notice, Outcome};
+use tidegate::safeguard::Beacon;
 use tidegate::traffic::Share;
 
 use super::checks::Checks;
@@ -201,7 +201,7 @@ impl Contest<'_> {
         }
         Checks::end(&outcome, &mut self.world);
         if !behind {
-            self.world.guard.is_taken_down(&outcome, &notices);
+            self.world.safeguard.is_taken_down(&outcome, &notices);
         }
     }
 }

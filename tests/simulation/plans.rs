@@ -6,9 +6,9 @@ use tidegate::clock::Timestamp;
 use tidegate::fleet::{Place, Role, Slot, Target};
 use tidegate::gate::Check;
 use tidegate::gate::compare::{RampRule, Unproven};
-use tidegate::guard::{DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use tidegate::name::RolloutName;
 use tidegate::plan::{Action, Before, Plan, ReleasePlan, Step};
+use tidegate::safeguard::{DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use tidegate::spec::{Limits, OnTrouble, Policies};
 use tidegate::traffic::Share;
 

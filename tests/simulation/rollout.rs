@@ -56,7 +56,7 @@ pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
         if let Some(outcome) = runner.machine.outcome().cloned() {
             Checks::end(&outcome, &mut runner.world);
             Checks::tape_replays(&runner.tape, &runner.machine);
-            runner.world.guard.is_taken_down(&outcome, &runner.notices);
+            runner.world.safeguard.is_taken_down(&outcome, &runner.notices);
             return Ended { outcome, world: runner.world, tape: runner.tape, notices: runner.notices };
         }
         runner.turn();
@@ -129,7 +129,7 @@ impl Runner<'_> {
         let handed_over = reaction.notices.iter().any(|notice| matches!(notice, Notice::HandedOver { .. }));
         self.checks.told(&reaction.notices, &self.machine, self.world.now);
         if reaction.notices.contains(&Notice::Committed) {
-            self.world.guard.cannot_fire();
+            self.world.safeguard.cannot_fire();
         }
         self.notices.extend(reaction.notices);
         if let Some(issued) = reaction.effect {

@@ -141,7 +141,7 @@ fn a_runner_that_is_dead_for_long_loses_its_traffic_to_the_switch_and_goes_back(
         let outage = Duration::from_secs(900);
         let mishaps = Mishaps { crash: 0.02, outage, ..Mishaps::none(Candidate::Healthy) };
         let ended = run(&plan, mishaps, &mut die);
-        if ended.world.guard.gave_back {
+        if ended.world.safeguard.gave_back {
             fired += 1;
             let reason = format!("{:?}", ended.outcome);
             assert!(matches!(ended.outcome, Outcome::RolledBack(Reason::DeadMan { .. })), "seed {seed}: {reason}");

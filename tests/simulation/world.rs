@@ -12,8 +12,8 @@ use tidegate::plan::{Plan, QUIET_PERIODS};
 use tidegate::traffic::Share;
 
 use super::die::Die;
-use super::guard::Guard;
 use super::mishaps::{Candidate, Mishaps};
+use super::safeguard::Safeguard;
 use super::traffic;
 
 pub const RELEASE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:2";
@@ -60,7 +60,7 @@ pub struct World {
     /// Requests a second to both slots.
     pub rate: f64,
     /// What keeps the way back open.
-    pub guard: Guard,
+    pub safeguard: Safeguard,
     /// How long after it was sent a late write lands at most.
     pub late_for: Duration,
 }
@@ -87,7 +87,7 @@ impl World {
             deployed: None,
             requests_to_nobody: 0,
             rate: traffic::rate(&gates),
-            guard: Guard::new(plan),
+            safeguard: Safeguard::new(plan),
             late_for: LATE,
             gates,
         }
@@ -99,7 +99,7 @@ impl World {
 
     /// When the world next changes by itself.
     pub fn next_change(&self) -> Option<Timestamp> {
-        self.late.iter().map(|(at, _)| *at).chain(self.guard.next_change()).min()
+        self.late.iter().map(|(at, _)| *at).chain(self.safeguard.next_change()).min()
     }
 
     /// Lets time pass, and what was due happen.
@@ -110,8 +110,8 @@ impl World {
             if let Some((_, share)) = self.late.first().copied().filter(|(landed, _)| *landed == at) {
                 self.late.remove(0);
                 self.set_share(at, share);
-            } else if self.guard.happens(at) {
-                self.guard.gave_back |= self.share() > Share::NONE;
+            } else if self.safeguard.happens(at) {
+                self.safeguard.gave_back |= self.share() > Share::NONE;
                 self.foreign_rules = false;
                 self.set_share(at, Share::NONE);
             }
@@ -217,7 +217,7 @@ impl World {
         }
         if die.chance(self.mishaps.write_refused) {
             if *effect == Effect::HoldScaling && die.chance(0.5) {
-                self.guard.hold_one();
+                self.safeguard.hold_one();
             }
             return fault(FaultKind::Transient, "throttled");
         }
@@ -227,8 +227,8 @@ impl World {
         if die.chance(self.mishaps.write_late) {
             if let Effect::Route(route) = effect {
                 self.late.push((self.now + die.span(Duration::from_secs(1), self.late_for), route.share));
-            } else if effect.is_guard() {
-                self.guard.lands(self.now + die.span(Duration::from_secs(1), self.late_for), effect.clone());
+            } else if effect.is_safeguard() {
+                self.safeguard.lands(self.now + die.span(Duration::from_secs(1), self.late_for), effect.clone());
             }
             return fault(FaultKind::Unknown, "timed out");
         }
@@ -269,7 +269,7 @@ impl World {
                 Answer::Scaled
             }
             Effect::Route(route) => self.route(route),
-            effect if effect.is_guard() => self.guard.apply(effect, self.now, self.mishaps.fires_after),
+            effect if effect.is_safeguard() => self.safeguard.apply(effect, self.now, self.mishaps.fires_after),
             _ => unreachable!("these are reads"),
         }
     }
@@ -279,7 +279,7 @@ impl World {
             return Answer::Foreign(self.rule_at(self.now));
         }
         self.set_share(self.now, route.share);
-        self.guard.stick(route.stickiness);
+        self.safeguard.stick(route.stickiness);
         self.foreign_rules = false;
         Answer::Routed(self.rule_at(self.now))
     }
@@ -288,7 +288,7 @@ impl World {
         let share = self.shares.iter().rev().find(|(since, _)| *since <= at).map_or(Share::NONE, |(_, share)| *share);
         RuleSeen {
             share: Some(share),
-            sticky: self.guard.sticky,
+            sticky: self.safeguard.sticky,
             shape: "shape".into(),
             text: format!("candidate {share}"),
         }

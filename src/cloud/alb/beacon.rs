@@ -12,8 +12,8 @@ use crate::cloud::aws::{Aws, ecs, elbv2};
 use crate::cloud::{Cloud, RouteOrder, Routed};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Place, RuleSeen, Slot, Target};
-use crate::guard::{BEACON_TAGS, Beacon};
 use crate::name::Arn;
+use crate::safeguard::{BEACON_TAGS, Beacon};
 use crate::traffic::Share;
 
 /// A rule that carries the beacon of a rollout.

@@ -16,8 +16,8 @@ use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Place, RuleView, Slot, SlotView, Survey};
-use crate::guard::Scaling;
 use crate::name::Arn;
+use crate::safeguard::Scaling;
 
 /// How many names are listed where one was not found.
 const NAMES_LIMIT: usize = 12;

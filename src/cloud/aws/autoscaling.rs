@@ -5,7 +5,7 @@ use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, S
 
 use super::fault;
 use crate::fault::Fault;
-use crate::guard::Scaling;
+use crate::safeguard::Scaling;
 
 const DIMENSION: ScalableDimension = ScalableDimension::EcsServiceDesiredCount;
 

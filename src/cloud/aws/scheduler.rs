@@ -8,7 +8,7 @@ use aws_sdk_scheduler::types::{
 use super::fault;
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
-use crate::guard::EVENT_LIVES;
+use crate::safeguard::EVENT_LIVES;
 
 /// The call that a schedule makes: the universal target of Elastic Load Balancing's ModifyRule, see the EventBridge
 /// Scheduler user guide on universal targets.

@@ -3,7 +3,7 @@
 use super::event::{Role, Slot};
 use super::{Moment, Name, Number, Permille, Span, Written, written};
 use crate::gate::compare;
-use crate::{fleet, gate, guard, plan, spec};
+use crate::{fleet, gate, plan, safeguard, spec};
 
 written! {
     struct Plan = plan::Plan {
@@ -20,7 +20,7 @@ written! {
         warnings: Vec<String>,
     }
 
-    struct DeadMan = guard::DeadMan { role: String, after: Span, group: String }
+    struct DeadMan = safeguard::DeadMan { role: String, after: Span, group: String }
 
     struct Target = fleet::Target {
         region: String,
@@ -55,7 +55,7 @@ written! {
         scaling: Vec<(Role, Scaling)>,
     }
 
-    struct Scaling = guard::Scaling {
+    struct Scaling = safeguard::Scaling {
         min: u32,
         max: u32,
         no_scale_in: bool,

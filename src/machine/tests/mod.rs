@@ -3,11 +3,11 @@
 mod back;
 mod forward;
 mod glance;
-mod guard;
 mod locked;
 mod outer;
 mod people;
 mod ramp;
+mod safeguard;
 mod slots;
 mod takeover;
 
@@ -21,9 +21,9 @@ use crate::gate::{
     Bound, Check, CloudWatchMetric, Gate, MetricReading, MetricRule, MetricSource, MissingData, Point, ProbeReading,
     ProbeRule, Reading, TasksRule,
 };
-use crate::guard::{Beacon, DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use crate::name::RolloutName;
 use crate::plan::{Action, Before, ReleasePlan, Step};
+use crate::safeguard::{Beacon, DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;
 

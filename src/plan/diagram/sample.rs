@@ -8,9 +8,9 @@ use crate::gate::{
     AlarmRule, AtStart, Bound, Check, CloudWatchMetric, Gate, Input, Insufficient, MetricRule, MetricSource,
     MissingData, Of, ProbeRule, TasksRule,
 };
-use crate::guard::{DeadMan, Scaling};
 use crate::name::RolloutName;
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
+use crate::safeguard::{DeadMan, Scaling};
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;
 

@@ -16,9 +16,9 @@ use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::RuleSeen;
-use crate::guard::{Beacon, SWITCH_FAR, SWITCH_LANDS_WITHIN};
 use crate::lease::QUARANTINE;
 use crate::plan::Action;
+use crate::safeguard::{Beacon, SWITCH_FAR, SWITCH_LANDS_WITHIN};
 use crate::traffic::Share;
 
 /// Between two pushes of the dead-man's switch.
@@ -29,7 +29,7 @@ const HURRIED_ATTEMPTS: u32 = 2;
 /// What is known of the beacon, the hold and the switch.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(super) struct Guard {
+pub(super) struct Safeguard {
     /// What the beacon says, as far as an answer said so.
     said: Option<Beacon>,
     /// Whether the rule may carry a beacon of ours.
@@ -99,7 +99,7 @@ impl Switch {
     }
 }
 
-impl Guard {
+impl Safeguard {
     /// When the switch fires unless it is pushed on, while there may be one.
     pub(super) fn fires(&self) -> Option<Timestamp> {
         self.switch.fires.filter(|_| self.switch.there)
@@ -174,43 +174,43 @@ impl Machine {
     pub(super) fn learn(&mut self, issued: &Issued, answer: &Answer, out: &mut Reaction) {
         let now = self.memory.now;
         let several = self.plan.before.scaling.len() > 1;
-        let guard = &mut self.memory.guard;
+        let safeguard = &mut self.memory.safeguard;
         let mut fired = false;
         match (&issued.effect, answer) {
             (Effect::Mark(beacon), Answer::Marked) => {
-                (guard.said, guard.marked) = (Some(*beacon), *beacon != Beacon::Absent);
+                (safeguard.said, safeguard.marked) = (Some(*beacon), *beacon != Beacon::Absent);
             }
             (Effect::HoldScaling, Answer::ScalingHeld) => {
-                (guard.touched, guard.held) = (true, true);
+                (safeguard.touched, safeguard.held) = (true, true);
                 out.notices.push(Notice::ScalingHeld);
             }
             (Effect::FreeScaling, Answer::ScalingFreed) => {
-                (guard.touched, guard.held) = (false, false);
+                (safeguard.touched, safeguard.held) = (false, false);
                 out.notices.push(Notice::ScalingFreed);
             }
             (Effect::Arm { at, .. }, Answer::Armed) => {
-                if !guard.switch.armed {
+                if !safeguard.switch.armed {
                     out.notices.push(Notice::Armed { at: *at });
                 }
-                guard.switch.is_armed(*at, issued.at, (guard.settled, now));
+                safeguard.switch.is_armed(*at, issued.at, (safeguard.settled, now));
             }
             // A beacon that was given up may be there all the same: from here on it must not say that there is a
             // way back.
-            (Effect::Pledge, Answer::Pledged) => (guard.pledged, guard.abandoned.beacon) = (true, false),
-            (Effect::Arm { .. }, Answer::Gone) => fired = guard.switch.is_gone(true, now),
+            (Effect::Pledge, Answer::Pledged) => (safeguard.pledged, safeguard.abandoned.beacon) = (true, false),
+            (Effect::Arm { .. }, Answer::Gone) => fired = safeguard.switch.is_gone(true, now),
             (Effect::Disarm, Answer::Disarmed) => {
-                if guard.switch.there {
+                if safeguard.switch.there {
                     out.notices.push(Notice::Disarmed);
                 }
-                fired = guard.switch.is_gone(false, now);
+                fired = safeguard.switch.is_gone(false, now);
             }
-            (Effect::HoldScaling, Answer::Failed(_)) if several => guard.touched = true,
+            (Effect::HoldScaling, Answer::Failed(_)) if several => safeguard.touched = true,
             _ => {}
         }
         match answer {
-            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => guard.unsettle(issued),
+            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => safeguard.unsettle(issued),
             Answer::Failed(_) => {}
-            _ => guard.tries = 0,
+            _ => safeguard.tries = 0,
         }
         // What it writes turns stickiness off.
         self.memory.sticky_suspended |= fired && self.plan.before.stickiness.is_some();
@@ -229,14 +229,14 @@ impl Machine {
 
     /// The switch comes last, so that its time begins when everything else is done.
     fn unsecured(&self) -> Option<Effect> {
-        let guard = &self.memory.guard;
-        if guard.said != Some(Beacon::Active) && !guard.abandoned.beacon {
+        let safeguard = &self.memory.safeguard;
+        if safeguard.said != Some(Beacon::Active) && !safeguard.abandoned.beacon {
             return Some(Effect::Mark(Beacon::Active));
         }
-        if !guard.held && !self.plan.before.scaling.is_empty() {
+        if !safeguard.held && !self.plan.before.scaling.is_empty() {
             return Some(Effect::HoldScaling);
         }
-        let unarmed = self.plan.dead_man.is_some() && !guard.switch.armed;
+        let unarmed = self.plan.dead_man.is_some() && !safeguard.switch.armed;
         unarmed.then_some(Effect::Arm { at: Timestamp::default(), create: true })
     }
 
@@ -246,14 +246,14 @@ impl Machine {
     }
 
     pub(super) fn is_push_due(&self) -> bool {
-        let switch = &self.memory.guard.switch;
+        let switch = &self.memory.safeguard.switch;
         let forward = matches!(self.state, State::Forward { .. }) && !self.memory.committed;
         forward && switch.armed && !switch.going && self.memory.now.since(switch.pushed) >= PUSH_EVERY
     }
 
     /// Whether a weight may be written: what could land until then cannot land after the switch has fired.
-    pub(super) fn is_guarded(&self) -> bool {
-        let Guard { switch, .. } = &self.memory.guard;
+    pub(super) fn is_safeguarded(&self) -> bool {
+        let Safeguard { switch, .. } = &self.memory.safeguard;
         let lands = self.memory.now + WRITE_LANDS_WITHIN;
         let armed = switch.armed && !switch.inherited;
         self.plan.dead_man.is_none() || (armed && switch.fires.is_some_and(|at| at > lands))
@@ -261,7 +261,7 @@ impl Machine {
 
     /// A switch whose time has come fires, if it has not fired yet: what it gives back is not taken forward again.
     pub(super) fn switch_is_up(&mut self, out: &mut Reaction) -> bool {
-        let up = self.memory.guard.fires().filter(|at| *at <= self.memory.now);
+        let up = self.memory.safeguard.fires().filter(|at| *at <= self.memory.now);
         let forward = matches!(self.state, State::Forward { .. }) && !self.memory.committed;
         let Some(at) = up.filter(|_| forward) else { return false };
         self.retreat(Reason::DeadMan { seen: format!("nobody pushed it on before {}", at.time_of_day()) }, out);
@@ -277,7 +277,7 @@ impl Machine {
 
     /// Whether this is what the switch writes, when it can have: then the rollout goes back.
     pub(super) fn switch_wrote(&mut self, rule: &RuleSeen, out: &mut Reaction) -> bool {
-        let (switch, now) = (&self.memory.guard.switch, self.memory.now);
+        let (switch, now) = (&self.memory.safeguard.switch, self.memory.now);
         let may_fire = switch.there || now < switch.quiet_from;
         let near = switch.fires.is_some_and(|at| at <= now + SWITCH_FAR);
         let ours = rule.share == Some(Share::NONE) && rule.shape == self.plan.before.shape;
@@ -289,11 +289,11 @@ impl Machine {
     }
 
     /// Something was set up, pushed on or taken down on the way forward, or given up: goes on where it was.
-    pub(super) fn guarded(&mut self, out: &mut Reaction) {
+    pub(super) fn safeguarded(&mut self, out: &mut Reaction) {
         if self.switch_is_up(out) {
             return;
         }
-        if let Some(effect) = self.memory.guard.after_push.take() {
+        if let Some(effect) = self.memory.safeguard.after_push.take() {
             return self.issue(effect, out);
         }
         let State::Forward { step, .. } = self.state else { return };
@@ -309,20 +309,20 @@ impl Machine {
 
     /// A push that failed is asked for again before the next look. Without a hold or a switch there is no way
     /// forward; without a beacon only a rollback that finds nothing else is worse off.
-    pub(super) fn guard_failed(&mut self, issued: &Issued, fault: Fault, out: &mut Reaction) {
-        if self.memory.guard.after_push.is_some() {
-            if !std::mem::replace(&mut self.memory.guard.switch.told, true) {
+    pub(super) fn safeguard_failed(&mut self, issued: &Issued, fault: Fault, out: &mut Reaction) {
+        if self.memory.safeguard.after_push.is_some() {
+            if !std::mem::replace(&mut self.memory.safeguard.switch.told, true) {
                 out.notices.push(Notice::Trouble(fault));
             }
-            return self.guarded(out);
+            return self.safeguarded(out);
         }
         self.tell_fault(&fault, out);
         if is_expired(&fault) && !self.memory.committed {
             return self.ask_when_let_in(issued, out);
         }
-        self.memory.guard.tries += 1;
+        self.memory.safeguard.tries += 1;
         let refused = is_for_good(&fault);
-        let over = refused || self.memory.guard.tries >= ATTEMPTS;
+        let over = refused || self.memory.safeguard.tries >= ATTEMPTS;
         match issued.effect.clone() {
             Effect::Mark(beacon) if over && (beacon != Beacon::Committed || refused) => {
                 self.abandon(|all| all.beacon = true, unmarked(beacon), &fault, out);
@@ -343,20 +343,20 @@ impl Machine {
     }
 
     fn abandon(&mut self, what: fn(&mut Abandoned), words: &str, fault: &Fault, out: &mut Reaction) {
-        let guard = &mut self.memory.guard;
-        what(&mut guard.abandoned);
-        guard.tries = 0;
+        let safeguard = &mut self.memory.safeguard;
+        what(&mut safeguard.abandoned);
+        safeguard.tries = 0;
         out.notices.push(Notice::LeftUndone { what: format!("{words}: {fault}") });
-        self.guarded(out);
+        self.safeguarded(out);
     }
 
     /// Whether nothing is left that could give the traffic back. Otherwise what is left is removed, or waited out,
     /// and the rule read again.
     pub(super) fn cleared_to_commit(&mut self, out: &mut Reaction) -> bool {
         let now = self.memory.now;
-        let guard = &mut self.memory.guard;
-        let switch = &mut guard.switch;
-        let waits = if switch.there { guard.settled } else { switch.quiet_from };
+        let safeguard = &mut self.memory.safeguard;
+        let switch = &mut safeguard.switch;
+        let waits = if switch.there { safeguard.settled } else { switch.quiet_from };
         if now < waits {
             self.wait_for("the moment from which on the dead-man's switch can write no more".to_owned(), out);
             self.look_again(waits.since(now).min(POLL));
@@ -366,9 +366,9 @@ impl Machine {
             switch.going = true;
             Some(Effect::Disarm)
         } else {
-            let says = guard.said == Some(Beacon::Committed) || guard.abandoned.beacon;
-            let mark = (guard.marked && !says).then_some(Effect::Mark(Beacon::Committed));
-            if guard.pledged { mark } else { Some(Effect::Pledge) }
+            let says = safeguard.said == Some(Beacon::Committed) || safeguard.abandoned.beacon;
+            let mark = (safeguard.marked && !says).then_some(Effect::Mark(Beacon::Committed));
+            if safeguard.pledged { mark } else { Some(Effect::Pledge) }
         };
         let Some(effect) = undone else { return true };
         self.set_stage(Stage::Acting);
@@ -381,7 +381,7 @@ impl Machine {
 impl Machine {
     /// After the commit.
     pub(super) fn settle(&mut self, out: &mut Reaction) {
-        match self.memory.guard.left() {
+        match self.memory.safeguard.left() {
             Some(effect) => self.ask(effect, out),
             None => self.pass_step(out),
         }
@@ -389,7 +389,7 @@ impl Machine {
 
     /// What a phase of the way back asks.
     pub(super) fn takes_down(&self, phase: Phase) -> Option<Effect> {
-        let Guard { said, marked, touched, switch, abandoned, .. } = &self.memory.guard;
+        let Safeguard { said, marked, touched, switch, abandoned, .. } = &self.memory.safeguard;
         let hurry = self.memory.hurry;
         let asks = match phase {
             Phase::Marking => *marked && *said != Some(Beacon::Aborting) && !hurry,
@@ -410,7 +410,7 @@ impl Machine {
 
     /// How long a phase waits before it asks: nothing is taken down while a call could still set it up behind that.
     pub(super) fn holds_off(&self, phase: Phase) -> Option<Duration> {
-        let Guard { switch, settled, .. } = &self.memory.guard;
+        let Safeguard { switch, settled, .. } = &self.memory.safeguard;
         let from = match phase {
             Phase::Disarming if !switch.there => switch.quiet_from,
             Phase::Disarming | Phase::Freeing | Phase::Unmarking => *settled,
@@ -438,7 +438,7 @@ impl Machine {
     ) {
         let most = if self.memory.hurry { HURRIED_ATTEMPTS } else { ATTEMPTS * 3 };
         let over = tries >= most || is_for_good(fault);
-        let abandoned = &mut self.memory.guard.abandoned;
+        let abandoned = &mut self.memory.safeguard.abandoned;
         match phase {
             // It says less than the traffic does, and is removed in the end.
             Phase::Marking => return self.after(phase, out),
@@ -456,13 +456,13 @@ impl Machine {
     }
 
     fn unremoved(&self) -> String {
-        let at = self.memory.guard.fires().map_or(String::new(), |at| format!(" at {}", at.time_of_day()));
+        let at = self.memory.safeguard.fires().map_or(String::new(), |at| format!(" at {}", at.time_of_day()));
         format!("the dead-man's switch stays armed, and gives all traffic to the stable slot{at}")
     }
 
     /// At the end: what is still not as it was, and not told yet.
     pub(super) fn tell_left(&self, out: &mut Reaction) {
-        let Guard { marked, touched, switch, abandoned, .. } = &self.memory.guard;
+        let Safeguard { marked, touched, switch, abandoned, .. } = &self.memory.safeguard;
         // One who must leave does not wait until a switch that has fired can write no more.
         let lands = self.memory.now < switch.quiet_from && self.plan.before.stickiness.is_some();
         let left = [

@@ -329,7 +329,7 @@ fn what_is_left_in_a_hurry_is_tried_twice_and_told() {
     run.until_step(3);
     run.asked.clear();
     run.interrupted();
-    let down = |effect: &Effect| effect.is_guard();
+    let down = |effect: &Effect| effect.is_safeguard();
     refuse(&mut run, FaultKind::Transient, down);
     let asked = |what: Effect| run.asked.iter().filter(|effect| **effect == what).count();
     assert_eq!((asked(Effect::Disarm), asked(Effect::FreeScaling), asked(Effect::Mark(Beacon::Absent))), (2, 2, 2));

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
-use tidegate::guard::Beacon;
 use tidegate::machine::{Answer, Effect, Notice, Outcome, Stickiness};
 use tidegate::plan::Plan;
+use tidegate::safeguard::Beacon;
 
 use super::die::Die;
 
@@ -52,7 +52,7 @@ struct Schedule {
 
 /// The truth about it.
 #[derive(Clone, Debug)]
-pub struct Guard {
+pub struct Safeguard {
     beacon: Beacon,
     /// Scalable targets that are held, of so many.
     held: usize,
@@ -69,7 +69,7 @@ pub struct Guard {
     pub gave_back: bool,
 }
 
-impl Guard {
+impl Safeguard {
     pub fn new(plan: &Plan) -> Self {
         let sticky = plan.before.stickiness.is_some();
         Self {

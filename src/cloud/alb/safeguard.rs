@@ -11,8 +11,8 @@ use crate::cloud::Arming;
 use crate::cloud::aws::{autoscaling, elbv2, scheduler};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::Role;
-use crate::guard::{BEACON_TAGS, Beacon, DeadMan, Scaling};
 use crate::name::RolloutId;
+use crate::safeguard::{BEACON_TAGS, Beacon, DeadMan, Scaling};
 
 /// How often it is looked whether a removed schedule is gone: reads may lag behind writes.
 const LOOKS: u32 = 3;
