@@ -93,6 +93,8 @@ fn survey() -> Survey {
         scaling: Ok(Vec::new()),
         alarms: Vec::new(),
         past: Some(Ok(past())),
+        code_deploy: None,
+        under_way: None,
         shared_with: Vec::new(),
         release_problems: Vec::new(),
     }
@@ -125,6 +127,7 @@ impl World {
             Effect::Arm { .. } => Answer::Armed,
             Effect::Disarm => Answer::Disarmed,
             Effect::Pledge => Answer::Pledged,
+            Effect::Conclude => Answer::Concluded,
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, plan, now))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "status 200".to_owned() }),
             Effect::Count { .. } => Answer::Counted(Served { requests: 1200, failed: 31 }),
@@ -151,6 +154,7 @@ impl World {
         Observation {
             rule: Some(self.rule(plan)),
             stable: look.glance.map(|_| stable.healthy),
+            deployment: None,
             fleet: look.fleet.then_some(Fleet { stable, candidate }),
             readings: look.gates.iter().map(|gate| (*gate, self.counted(look.since, now))).collect(),
             requests: look.quiet.map(|_| 0),

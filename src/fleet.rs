@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::count::Past;
+use crate::driver::{CodeDeployView, UnderWay};
 use crate::safeguard::Scaling;
 use crate::traffic::Share;
 
@@ -208,6 +209,10 @@ pub struct Survey {
     /// The stable slot's past, where a gate compares with it: `None` when it was not asked for, and in words
     /// why when it could not be read.
     pub past: Option<Result<Past, String>>,
+    /// CodeDeploy's application and deployment group of the service, where the driver needs them and they exist.
+    pub code_deploy: Option<CodeDeployView>,
+    /// AWS's own deployment of the service that is under way, whoever started it.
+    pub under_way: Option<UnderWay>,
     /// Other rules that forward to one of the two target groups: rule ARN, target group ARN.
     pub shared_with: Vec<(String, String)>,
     /// Containers of the release's task definition that the image list names and that do not exist,

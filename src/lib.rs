@@ -27,7 +27,7 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `clock name traffic count fleet safeguard fault text` | words |
+//! | `clock name traffic count fleet driver safeguard fault text` | words |
 //! | `gate` | words |
 //! | `lease` | words |
 //! | `spec` | `gate`, words |
@@ -104,6 +104,7 @@
 
 pub mod clock;
 pub mod count;
+pub mod driver;
 pub mod fault;
 pub mod fleet;
 

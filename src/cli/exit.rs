@@ -55,9 +55,11 @@ impl Exit {
             Outcome::Stranded { .. } => Exit::Stranded,
             Outcome::RolledBack(reason) => match reason {
                 Reason::Refused(fault) if fault.kind == FaultKind::Denied => Exit::Denied,
-                Reason::Breach { .. } | Reason::Capacity { .. } | Reason::Blind(_) | Reason::Refused(_) => {
-                    Exit::RolledBack
-                }
+                Reason::Breach { .. }
+                | Reason::Capacity { .. }
+                | Reason::Deployment { .. }
+                | Reason::Blind(_)
+                | Reason::Refused(_) => Exit::RolledBack,
                 Reason::Operator { .. } | Reason::Signal(_) => Exit::Stopped,
                 Reason::ForeignWrite { .. } => Exit::Refused,
                 // Nobody judged the release: the runner's time ran out.

@@ -13,6 +13,7 @@ pub use fence::{Fence, NotSent, Pass};
 pub use outside::{About, Errands};
 
 use crate::clock::Timestamp;
+use crate::driver::Deployment;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Survey};
 use crate::gate::{CompareRule, Gate, ProbeReading, ProbeRule, Reading};
@@ -36,6 +37,16 @@ pub trait Cloud: Send + Sync {
     /// Writes the rule's weights: reads it, leaves everything else as it is found, writes once, reads back. On the
     /// way back, where nothing is expected, it writes what it last read, and once more while no answer comes.
     fn route(&self, order: RouteOrder) -> impl Future<Output = Result<Routed, Fault>> + Send;
+
+    /// Reads AWS's own deployment of the release; `None` where there is none, or none yet.
+    fn deployment(&self) -> impl Future<Output = Result<Option<Deployment>, Fault>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Tells AWS's own deployment that it may end. One that has ended or is ending already is left alone.
+    fn conclude(&self) -> impl Future<Output = Result<(), Fault>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Says on the rule what a rollout does with it, for whoever finds nothing but the rule.
     fn mark(&self, beacon: Beacon) -> impl Future<Output = Result<(), Fault>> + Send;
@@ -122,6 +133,8 @@ pub enum Routed {
     Written(RuleSeen),
     /// The same, and one more attempt of this very write may still land.
     Unsettled(RuleSeen),
+    /// AWS moves the weights, and has been told to or does so by itself; the rule does not show it yet.
+    Moving(RuleSeen),
     /// Nothing is written: the rule was found like this.
     Foreign(RuleSeen),
 }

@@ -44,6 +44,7 @@ fn late(effect: &Effect) -> Fault {
         Effect::Arm { .. } => "UpdateSchedule",
         Effect::Disarm => "DeleteSchedule",
         Effect::Pledge => "renew the lease",
+        Effect::Conclude => "end the deployment",
         Effect::Look(_) => "look",
         Effect::Probe(_) => "probe",
         Effect::Count { .. } => "GetMetricData",
@@ -60,6 +61,7 @@ async fn ask<C: Cloud>(cloud: &C, clock: &Clock, (plan, keeper): (&Plan, Option<
         Effect::Route(route) => cloud.route(order(&route, plan)).await.map(|routed| match routed {
             Routed::Written(seen) => Answer::Routed(seen),
             Routed::Unsettled(seen) => Answer::Unsettled(seen),
+            Routed::Moving(seen) => Answer::Moving(seen),
             Routed::Foreign(seen) => Answer::Foreign(seen),
         }),
         Effect::Mark(beacon) => cloud.mark(beacon).await.map(|()| Answer::Marked),
@@ -83,6 +85,7 @@ async fn ask<C: Cloud>(cloud: &C, clock: &Clock, (plan, keeper): (&Plan, Option<
             Some(keeper) => keeper.commits().await.map(|()| Answer::Pledged),
             None => Ok(Answer::Pledged),
         },
+        Effect::Conclude => cloud.conclude().await.map(|()| Answer::Concluded),
         Effect::Look(look) => Ok(Answer::Seen(Box::new(observe(cloud, clock, plan, look).await))),
         Effect::Probe(index) => match plan.gates.get(index).map(|gate| &gate.check) {
             Some(Check::Probe(rule)) => Ok(Answer::Probed(cloud.probe(rule, clock.now()).await)),
@@ -115,6 +118,7 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
         return glance(cloud, clock, within).await;
     }
     let rule = async { if look.rule { Some(cloud.rule().await) } else { None } };
+    let deployment = async { if look.deployment { Some(cloud.deployment().await) } else { None } };
     let fleet = async { if look.fleet { Some(cloud.fleet().await) } else { None } };
     let readings =
         async { if questions.is_empty() { Vec::new() } else { cloud.readings(&questions, look.since).await } };
@@ -124,8 +128,9 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
         Some(cloud.requests(slot, QUIET_PERIODS, clock.now()).await)
     };
     let observed = async { if look.observed { Some(cloud.observed(clock.now()).await) } else { None } };
-    let (rule, fleet, readings, said, requests, observed) =
-        tokio::join!(rule, fleet, readings, said, requests, observed);
+    // What AWS's own deployment says is read before the rule: where it went back meanwhile, the rule is not older.
+    let (rule, deployment, fleet, readings, said, requests, observed) =
+        tokio::join!(rule, deployment, fleet, readings, said, requests, observed);
     let matter = |reading| match reading {
         Reading::Counts(mut bins) => {
             bins.retain(|bin| bin.at >= look.counted);
@@ -138,6 +143,7 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
     Observation {
         rule: kept(rule, &mut faults),
         fleet: kept(fleet, &mut faults),
+        deployment: kept(deployment, &mut faults).flatten(),
         stable: None,
         readings: asked.iter().map(|(index, _)| *index).zip(readings).chain(said).collect(),
         requests: kept(requests, &mut faults),

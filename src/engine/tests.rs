@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::*;
 use crate::cloud::{Arming, RouteOrder, Routed};
+use crate::driver::Driver;
 use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::journal::{Record, replay};
@@ -41,6 +42,7 @@ pub(super) fn plan() -> Plan {
     ];
     Plan {
         name: RolloutName::parse("web").unwrap(),
+        driver: Driver::Pair,
         target: Target {
             region: "eu-west-1".into(),
             account: "111122223333".into(),

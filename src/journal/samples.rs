@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Header;
 use crate::clock::Timestamp;
+use crate::driver::{Deployment, DeploymentState, Driver, EcsDeployment, Timetable};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{AlarmState, Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Stopped, Target};
 use crate::gate::{
@@ -53,6 +54,7 @@ fn plan(name: RolloutName) -> Plan {
         Action::Approve("all well?".into()),
         Action::Commit,
         Action::Retire,
+        Action::Conclude,
         Action::Settle,
     ];
     let target = Target {
@@ -78,8 +80,10 @@ fn plan(name: RolloutName) -> Plan {
         candidate_task_definition: "web:6".into(),
         scaling: vec![(Role::Stable, scaling), (Role::Candidate, scaling.held())],
     };
+    let timetable = Timetable::Linear { step: Share::from_permille(100).unwrap(), every: MINUTE };
     Plan {
         name,
+        driver: Driver::Ecs(EcsDeployment { timetable, pause: 30 * MINUTE }),
         target,
         before,
         release: ReleasePlan::Register { source: "file web.json".into(), digest: "c0ffee".into() },
@@ -215,7 +219,8 @@ fn answers() -> Vec<Answer> {
     ];
     answers.extend(kinds.map(|kind| Answer::Failed(fault(kind))));
     answers.extend([Answer::Marked, Answer::ScalingHeld, Answer::ScalingFreed]);
-    answers.extend([Answer::Armed, Answer::Gone, Answer::Disarmed, Answer::Pledged]);
+    answers.extend([Answer::Armed, Answer::Gone, Answer::Disarmed, Answer::Pledged, Answer::Concluded]);
+    answers.push(Answer::Moving(rule(Some(Share::NONE))));
     answers
 }
 
@@ -245,5 +250,10 @@ fn observation(rule: RuleSeen) -> Observation {
     let fleet = Some(Fleet { stable: Capacity::default(), candidate: sick });
     let faults = vec![fault(FaultKind::Transient)];
     let observed = Share::from_permille(52);
-    Observation { rule: Some(rule), fleet, stable: None, readings, requests: Some(0), observed, faults }
+    let deployment = Some(Deployment {
+        id: "arn:aws:ecs:eu-west-1:111122223333:service-deployment/prod/web/1".into(),
+        state: DeploymentState::Waiting { until: Some(at(90)) },
+        stage: "PRE_PRODUCTION_TRAFFIC_SHIFT".into(),
+    });
+    Observation { rule: Some(rule), fleet, stable: None, deployment, readings, requests: Some(0), observed, faults }
 }

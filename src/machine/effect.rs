@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::driver::Deployment;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Role, RuleSeen, Served};
 use crate::gate::{ProbeReading, Reading};
@@ -59,6 +60,8 @@ pub enum Effect {
     Disarm,
     /// Say in the lease that the rollout is about to commit: from then on nobody takes it over to go back.
     Pledge,
+    /// Let AWS's own deployment end: it takes the stable slot's tasks. Absolute: one that is ending ends.
+    Conclude,
     /// Read the world.
     Look(Look),
     /// Send one probe: the index in the plan's gates.
@@ -73,7 +76,9 @@ pub enum Effect {
 impl Effect {
     /// Whether it changes the world.
     pub fn is_write(&self) -> bool {
-        matches!(self, Effect::Register { .. } | Effect::Scale { .. } | Effect::Route(_)) || self.is_safeguard()
+        let aws = matches!(self, Effect::Conclude);
+        let ours = matches!(self, Effect::Register { .. } | Effect::Scale { .. } | Effect::Route(_));
+        aws || ours || self.is_safeguard()
     }
 
     /// Whether it sets up or takes down what keeps the way back open. All of these are absolute, so one whose
@@ -108,6 +113,7 @@ pub enum Stickiness {
 }
 
 /// Which parts of the world are read.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of the world; all combinations can be asked for")]
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Look {
     /// The rule's weights.
@@ -121,6 +127,8 @@ pub struct Look {
     pub since: Timestamp,
     /// Since when counts matter: earlier ones are left out of the readings.
     pub counted: Timestamp,
+    /// What AWS's own deployment says of itself.
+    pub deployment: bool,
     /// The share of the requests that the candidate really gets.
     pub observed: bool,
     /// The slot whose requests are counted over the last [`crate::plan::QUIET_PERIODS`] closed minutes.
@@ -142,6 +150,8 @@ pub enum Answer {
     /// To a `Route` of the way back: it is written and read back, and one more attempt of the same write may
     /// still land.
     Unsettled(RuleSeen),
+    /// To `Route`: AWS is told to move the weights, and has not yet; or it goes on by itself, and will.
+    Moving(RuleSeen),
     /// To `Route`: nothing is written, the rule is not as expected.
     Foreign(RuleSeen),
     /// To `Mark`: it says so.
@@ -158,6 +168,8 @@ pub enum Answer {
     Disarmed,
     /// To `Pledge`: it is said.
     Pledged,
+    /// To `Conclude`: it ends now, or has ended.
+    Concluded,
     /// To `Look`.
     Seen(Box<Observation>),
     /// To `Probe`.
@@ -177,6 +189,8 @@ pub struct Observation {
     pub fleet: Option<Fleet>,
     /// The stable slot's healthy targets, where a glance asked for them alone.
     pub stable: Option<u32>,
+    /// AWS's own deployment, where there is one.
+    pub deployment: Option<Deployment>,
     /// Readings by gate index.
     pub readings: Vec<(usize, Reading)>,
     /// Requests of the slot that should be quiet in the last closed minutes.

@@ -25,6 +25,7 @@ impl Machine {
             return false;
         }
         self.examine_faults(seen, out);
+        self.examine_deployment(seen, out);
         if let Some(rule) = &seen.rule {
             self.examine_rule(rule, out);
         }
@@ -81,7 +82,10 @@ impl Machine {
     }
 
     fn examine_rule(&mut self, rule: &RuleSeen, out: &mut Reaction) {
-        if !self.recognise(rule) && !self.may_be_stale(rule) && self.is_forward() {
+        let known = self.recognise(rule) || self.may_be_stale(rule);
+        if known {
+            self.memory.rule_drifts = 0;
+        } else if self.is_forward() && !self.is_moved_by_aws(rule, out) {
             self.not_ours(rule, out);
         }
     }
@@ -122,7 +126,7 @@ impl Machine {
     }
 
     /// The candidate's share is now known to be this.
-    fn accept(&mut self, share: Share) {
+    pub(super) fn accept(&mut self, share: Share) {
         let now = self.memory.now;
         if share != self.memory.accepted {
             self.memory.previous = self.memory.accepted;
@@ -252,7 +256,7 @@ fn observed(bins: &[Bin]) -> Option<Share> {
 }
 
 /// Shares read back may differ by the rounding of weights, but nothing and everything are exact.
-fn is_close(one: Share, other: Share) -> bool {
+pub(super) fn is_close(one: Share, other: Share) -> bool {
     let exact = |share: Share| share == Share::NONE || share == Share::ALL;
     one == other || (!exact(one) && !exact(other) && one.permille().abs_diff(other.permille()) <= 1)
 }

@@ -27,6 +27,7 @@ impl Machine {
             Action::Ramp { .. } => Stage::Ramping,
             Action::Approve(_) => Stage::Asking,
             Action::Retire => Stage::Quieting,
+            Action::Conclude => Stage::Settling,
         };
         self.state = State::Forward { step, began: now, stage };
         self.memory.step_since = now;
@@ -46,6 +47,7 @@ impl Machine {
                 self.ask_after(POLL, Effect::Look(self.view(false, None)));
             }
             Action::Retire => self.ask_after(POLL, Effect::Look(self.view(false, None))),
+            Action::Conclude => self.look_again(BRISK_POLL),
             Action::Settle => {
                 self.memory.safeguard.begin_anew();
                 self.settle(out);
@@ -80,7 +82,7 @@ impl Machine {
                 self.state = at(Stage::Quieting);
                 self.look(false, Some(Role::Stable), out);
             }
-            Action::Hold(_) | Action::Ramp { .. } | Action::Approve(_) => {
+            Action::Hold(_) | Action::Ramp { .. } | Action::Approve(_) | Action::Conclude => {
                 self.state = at(stage);
                 self.look(true, None, out);
             }
@@ -112,12 +114,14 @@ impl Machine {
             }
             Answer::Scaled => self.scaled(out),
             Answer::Routed(seen) | Answer::Unsettled(seen) => self.routed(issued, &seen, out),
+            Answer::Moving(seen) => self.moving(issued, &seen, out),
             Answer::Foreign(seen) => self.found_foreign(&seen, out),
             Answer::Counted(served) => {
                 self.memory.served = Some(served);
                 out.notices.push(Notice::Counted(served));
                 self.finish(Outcome::Promoted, out);
             }
+            Answer::Concluded => self.commit(out),
             Answer::Gone => self.switch_is_gone(out),
             Answer::Marked
             | Answer::ScalingHeld
@@ -155,6 +159,7 @@ impl Machine {
             (Action::Ramp { gate, rule }, _) => self.check_ramp(gate, &rule, (seen, asked), out),
             (Action::Hold(_), Stage::Holding(until)) => self.check_hold(until, seen, out),
             (Action::Retire, _) => self.check_quiet(seen, out),
+            (Action::Conclude, _) => self.check_concluded(seen, out),
             (Action::Approve(_), _) if self.out_of_time(out) => {}
             (Action::Probe(gate), _) if !self.is_paused() => self.ask(Effect::Probe(gate), out),
             _ => self.next_look(),
@@ -181,6 +186,10 @@ impl Machine {
                     self.unsettle(issued);
                 }
                 self.read_back();
+                self.look_again(RETRY);
+            }
+            Effect::Conclude => {
+                self.set_stage(Stage::Checking);
                 self.look_again(RETRY);
             }
             Effect::Scale { role: Role::Candidate, .. } if fault.kind == FaultKind::Unknown => {

@@ -65,7 +65,8 @@ impl Machine {
 
     /// Clients bound to the candidate by a cookie come back only when stickiness is off.
     pub(super) fn is_sticky(&self, rule: Option<&RuleSeen>) -> bool {
-        self.memory.carried && self.plan.before.stickiness.is_some() && rule.is_some_and(|rule| rule.sticky)
+        let ours = self.plan.before.stickiness.is_some() && !self.plan.driver.is_aws();
+        self.memory.carried && ours && rule.is_some_and(|rule| rule.sticky)
     }
 
     /// How long a refused write waits that was refused so many times: not long at first, because each wait is

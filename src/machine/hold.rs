@@ -68,9 +68,15 @@ impl Machine {
         if !ready || self.is_paused() {
             return self.look_again(BRISK_POLL);
         }
-        if !self.cleared_to_commit(out) {
+        if self.plan.driver.is_aws() && !self.is_old_slot_quiet(seen, out) {
             return;
         }
+        if self.cleared_to_commit(out) {
+            self.commit(out);
+        }
+    }
+
+    pub(super) fn commit(&mut self, out: &mut Reaction) {
         self.memory.committed = true;
         out.notices.push(Notice::Committed);
         self.pass_step(out);

@@ -3,8 +3,10 @@
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
 //! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
 //! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `safeguard.rs`
-//! keeps it open; `locked.rs` is what happens when credentials end.
+//! keeps it open; `locked.rs` is what happens when credentials end;
+//! `deployment.rs` is what is different where AWS moves the weights in a deployment of its own.
 
+mod deployment;
 mod effect;
 mod event;
 mod examine;

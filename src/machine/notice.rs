@@ -52,6 +52,11 @@ pub enum Notice {
         /// From the decision to the read-back.
         took: Duration,
     },
+    /// AWS moved the weights without being told to: its deployment did not wait.
+    CarriedOn {
+        /// The candidate's share now.
+        share: Share,
+    },
     /// A gate's verdict changed its mind, or it is the first of a step.
     Judged {
         /// The gate's name.
@@ -235,6 +240,11 @@ pub enum Reason {
     DeadMan {
         /// What shows it.
         seen: String,
+    },
+    /// AWS's own deployment went back, or was ended.
+    Deployment {
+        /// Why, in AWS's words.
+        why: String,
     },
     /// AWS refused what the plan needs.
     Refused(Fault),

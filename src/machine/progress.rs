@@ -111,6 +111,7 @@ impl Machine {
                 Wait::Answer(issued) if matches!(issued.effect, Effect::Route(_)) => "writing the weights",
                 _ => "asking AWS",
             },
+            Stage::Settling if self.memory.committed => "waiting until AWS has ended the deployment",
             Stage::Settling => "waiting for healthy tasks",
             Stage::Probing(_) => "probing",
             Stage::Holding(until) if until > self.memory.now => "holding",
@@ -145,6 +146,7 @@ impl fmt::Display for Reason {
             Reason::Signal(signal) => write!(f, "the runner was stopped by {signal}"),
             Reason::ForeignWrite { found } => write!(f, "somebody else changed the target: {found}"),
             Reason::DeadMan { seen } => write!(f, "the dead-man's switch gave the traffic back ({seen})"),
+            Reason::Deployment { why } => write!(f, "AWS's own deployment went back ({why})"),
             Reason::Refused(fault) => write!(f, "AWS refused what the plan needs ({fault})"),
             Reason::Blind(fault) => write!(f, "the rule could not be read for too long ({fault})"),
         }

@@ -32,7 +32,9 @@ impl Machine {
         let State::Draining { reason, decided } = self.state.clone() else { return };
         match answer {
             Answer::Failed(fault) if fault.kind == FaultKind::Unknown => self.unsettle(issued),
-            Answer::Routed(seen) | Answer::Unsettled(seen) | Answer::Foreign(seen) => self.saw(seen),
+            Answer::Routed(seen) | Answer::Unsettled(seen) | Answer::Moving(seen) | Answer::Foreign(seen) => {
+                self.saw(seen);
+            }
             _ => {}
         }
         self.begin_back(reason, decided, out);
@@ -52,6 +54,7 @@ impl Machine {
                 self.outlive(issued.at);
                 self.routed_back(phase, &seen, out);
             }
+            Answer::Moving(seen) => self.moving_back(&seen),
             Answer::Foreign(seen) => self.foreign_back(phase, &seen, out),
             Answer::Scaled => self.scaled_back(phase, out),
             Answer::Counted(served) => {
@@ -66,7 +69,9 @@ impl Machine {
             | Answer::Gone
             | Answer::Disarmed => self.taken_down(phase, out),
             Answer::Failed(fault) => self.failed_back(phase, issued, &fault, out),
-            Answer::Registered(_) | Answer::Probed(_) | Answer::Pledged => self.go(Phase::Checking, out),
+            Answer::Registered(_) | Answer::Probed(_) | Answer::Pledged | Answer::Concluded => {
+                self.go(Phase::Checking, out);
+            }
         }
     }
 
@@ -109,7 +114,7 @@ impl Machine {
     /// What a phase asks, or `None` when it has nothing to do.
     fn asks(&self, phase: Phase) -> Option<Effect> {
         let before = &self.plan.before;
-        let sticky = before.stickiness.is_some();
+        let sticky = before.stickiness.is_some() && !self.plan.driver.is_aws();
         match phase {
             Phase::Checking => Some(Self::glance()),
             Phase::Verifying => Some(Effect::Look(self.view(false, None))),
@@ -241,7 +246,7 @@ impl Machine {
         self.mended(out);
     }
 
-    fn ask_after_phase(&mut self, to: Phase, span: std::time::Duration) {
+    pub(super) fn ask_after_phase(&mut self, to: Phase, span: std::time::Duration) {
         if let State::Retreat { phase, .. } = &mut self.state {
             *phase = to;
         }

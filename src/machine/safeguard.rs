@@ -370,7 +370,9 @@ impl Machine {
             let mark = (safeguard.marked && !says).then_some(Effect::Mark(Beacon::Committed));
             if safeguard.pledged { mark } else { Some(Effect::Pledge) }
         };
-        let Some(effect) = undone else { return true };
+        // What AWS does of its own is ended last: nothing can be taken back from then on.
+        let conclude = self.plan.driver.is_aws().then_some(Effect::Conclude);
+        let Some(effect) = undone.or(conclude) else { return true };
         self.set_stage(Stage::Acting);
         self.ask(effect, out);
         false

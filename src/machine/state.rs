@@ -255,6 +255,10 @@ pub(super) struct Memory {
     /// In how many looks in a row each slot's service ran something else than it should.
     pub(super) stable_drifts: u32,
     pub(super) candidate_drifts: u32,
+    /// In how many looks in a row the rule said something that AWS's own deployment does not explain.
+    pub(super) rule_drifts: u32,
+    /// Whether the old slot was proven quiet before AWS takes its tasks.
+    pub(super) quieted: bool,
     /// Whether the stable slot was last read without a healthy target.
     pub(super) barren: bool,
     pub(super) told_fault: Option<Fault>,
@@ -307,6 +311,8 @@ impl Memory {
             short_since: None,
             stable_drifts: 0,
             candidate_drifts: 0,
+            rule_drifts: 0,
+            quieted: false,
             barren: false,
             told_fault: None,
             told_waiting: None,

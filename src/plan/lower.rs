@@ -58,8 +58,14 @@ pub(super) fn steps(spec: &Spec, release: &ReleasePlan, full: u32) -> Vec<Step> 
     }
     steps.push(hold(warm, limits));
     let quiesce = if spec.dead_man.is_some() { SWITCH_LANDS_WITHIN } else { Duration::ZERO };
-    steps.push(Step { action: Action::Commit, within: limits.shift + quiesce });
-    steps.push(Step { action: Action::Retire, within: limits.drain });
+    if spec.driver.is_aws() {
+        // The old slot is proven quiet before the commit: AWS takes its tasks right after.
+        steps.push(Step { action: Action::Commit, within: limits.shift + limits.drain });
+        steps.push(Step { action: Action::Conclude, within: limits.drain });
+    } else {
+        steps.push(Step { action: Action::Commit, within: limits.shift + quiesce });
+        steps.push(Step { action: Action::Retire, within: limits.drain });
+    }
     steps.push(Step { action: Action::Settle, within: SETTLE_WITHIN });
     steps
 }

@@ -5,6 +5,7 @@ pub mod diagram;
 mod lower;
 mod refusal;
 mod step;
+mod timetable;
 
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Pla
     let steps = lower::steps(spec, &release, full);
     let mut refusals = refusal::refusals(spec, survey, &steps, stable);
     refusals.extend(compared::refusals(spec, survey));
-    let (Some(stable), true) = (stable, refusals.is_empty()) else {
+    let driver = timetable::driver(spec, survey).map_err(|refused| refusals.extend(refused)).ok();
+    let (Some(stable), Some(driver), true) = (stable, driver, refusals.is_empty()) else {
         return Err(Refused(refusals));
     };
     let (stable, candidate) = match stable {
@@ -45,6 +47,7 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Pla
     warnings.extend(compared::warnings(spec, survey, &gates, &steps));
     Ok(Plan {
         name: spec.name.clone(),
+        driver,
         target: target(survey, stable, candidate),
         before: before(survey, stable, candidate),
         steps,

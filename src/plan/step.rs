@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::driver::Driver;
 use crate::fleet::{Role, Target};
 use crate::gate::Gate;
 use crate::gate::compare::RampRule;
@@ -17,6 +18,8 @@ use crate::traffic::Share;
 pub struct Plan {
     /// The spec's name.
     pub name: RolloutName,
+    /// Who moves the weights.
+    pub driver: Driver,
     /// What is moved, resolved.
     pub target: Target,
     /// What stood before the first effect; the way back uses this, never the spec.
@@ -117,6 +120,8 @@ pub enum Action {
     Commit,
     /// Take the stable slot's capacity, once it has provably no requests left.
     Retire,
+    /// Wait until AWS's own deployment has ended, which takes the stable slot's capacity.
+    Conclude,
     /// Set autoscaling back to what it was, and take the beacon off the rule.
     Settle,
 }
@@ -174,6 +179,7 @@ impl Step {
             Action::Approve(_) => "wait for approval".to_owned(),
             Action::Commit => "commit".to_owned(),
             Action::Retire => "retire the old stable slot".to_owned(),
+            Action::Conclude => "let the deployment end".to_owned(),
             Action::Settle => "restore what was changed".to_owned(),
         }
     }

@@ -9,7 +9,7 @@ use crate::gate::compare::Baseline;
 use crate::gate::{AlarmRule, AtStart, Check, CompareRule, Gate, Insufficient, TasksRule};
 use crate::name::RolloutName;
 use crate::safeguard::{DeadMan, SWITCH_LANDS_WITHIN};
-use crate::spec::{Limits, Policies, Release, RuleSpec, SlotSpec, StepSpec, Strategy, TargetSpec};
+use crate::spec::{DriverSpec, Limits, Policies, Release, RuleSpec, SlotSpec, StepSpec, Strategy, TargetSpec};
 use crate::traffic::Share;
 
 fn minutes(n: u64) -> Duration {
@@ -71,6 +71,8 @@ fn survey() -> Survey {
         alarms: Vec::new(),
         scaling: Ok(Vec::new()),
         past: None,
+        code_deploy: None,
+        under_way: None,
         shared_with: Vec::new(),
         release_problems: Vec::new(),
     }
@@ -80,6 +82,7 @@ fn spec(strategy: Strategy) -> Spec {
     let slot = |name: &str| SlotSpec { service: name.into(), target_group: name.into() };
     Spec {
         name: RolloutName::parse("web").unwrap(),
+        driver: DriverSpec::default(),
         target: TargetSpec {
             region: None,
             cluster: "prod".into(),

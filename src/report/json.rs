@@ -134,6 +134,7 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         Notice::Shifted { share, took } => {
             ("shifted", json!({"share_percent": percent(*share), "took_seconds": seconds(*took)}))
         }
+        Notice::CarriedOn { share } => ("carried_on", json!({"share_percent": percent(*share)})),
         Notice::Judged { gate, verdict } => ("judged", judged(gate, verdict, plan)),
         Notice::Probed { gate, right, text } => ("probed", json!({"gate": gate, "right": right, "text": text})),
         Notice::Waiting { why } => ("waiting", json!({"why": why})),
@@ -249,6 +250,7 @@ pub(super) fn reason_fields(reason: &Reason) -> Value {
             json!({"gate": gate, "evidence": evidence, "verdict": sentence::verdict_word(*outcome)})
         }
         Reason::Capacity { seen } | Reason::DeadMan { seen } => json!({"seen": seen}),
+        Reason::Deployment { why } => json!({"why": why}),
         Reason::TimeLimit { what } => json!({"what": what}),
         Reason::Operator { word, by, reason } => json!({"word": word.as_str(), "by": by, "said": reason}),
         Reason::Signal(signal) => json!({"signal": signal}),

@@ -105,9 +105,11 @@ pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
         | Notice::Counted(_) => Sign::Step,
         Notice::Finished(Outcome::RolledBack(_)) | Notice::Retreating { .. } => Sign::Back,
         Notice::AwaitingApproval { .. } | Notice::Paused { .. } | Notice::HandedOver { .. } => Sign::Wait,
-        Notice::Refused { .. } | Notice::ForeignWrite { .. } | Notice::Trouble(_) | Notice::LeftUndone { .. } => {
-            Sign::Heed
-        }
+        Notice::CarriedOn { .. }
+        | Notice::Refused { .. }
+        | Notice::ForeignWrite { .. }
+        | Notice::Trouble(_)
+        | Notice::LeftUndone { .. } => Sign::Heed,
     }
 }
 
@@ -123,6 +125,9 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         Notice::Registered(arn) => format!("task definition {} is registered", task_definition(arn)),
         Notice::CapacityChanged { role, seen, wanted } => capacity(*role, seen, *wanted),
         Notice::Shifted { share, took } => format!("{share} on the candidate, read back after {}", span(*took)),
+        Notice::CarriedOn { share } => {
+            format!("{} went on to {share} without being told to: it did not wait", plan.driver.mover())
+        }
         Notice::Judged { gate, verdict } => judged(gate, verdict, watches(gate, plan)),
         Notice::Probed { gate, right: true, text } => format!("probe {gate} is answered right: {text}"),
         Notice::Probed { gate, right: false, text } => format!("probe {gate} is answered wrong: {text}"),
@@ -252,6 +257,7 @@ pub(super) fn kind(reason: &Reason) -> &'static str {
     match reason {
         Reason::Breach { .. } => "breach",
         Reason::Capacity { .. } => "capacity",
+        Reason::Deployment { .. } => "deployment",
         Reason::TimeLimit { .. } => "time_limit",
         Reason::Operator { .. } => "operator",
         Reason::Signal(_) => "signal",

@@ -57,7 +57,7 @@ impl Summary {
         match notice {
             Notice::Started { by } => self.started = Some((at, by.clone())),
             Notice::Recovered { .. } => self.handed_over = None,
-            Notice::Shifted { share, .. } => self.highest = self.highest.max(*share),
+            Notice::Shifted { share, .. } | Notice::CarriedOn { share } => self.highest = self.highest.max(*share),
             Notice::Retreating { reason } => self.reason = Some(reason.clone()),
             Notice::TrafficBack { took } => self.back = Some((at, *took)),
             Notice::Committed => self.committed = true,

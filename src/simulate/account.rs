@@ -99,6 +99,7 @@ impl<'a> Account<'a> {
             Effect::Arm { .. } => Answer::Armed,
             Effect::Disarm => Answer::Disarmed,
             Effect::Pledge => Answer::Pledged,
+            Effect::Conclude => Answer::Concluded,
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, now))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "right".to_owned() }),
             Effect::Count { .. } => Answer::Counted(Served::default()),
@@ -114,6 +115,7 @@ impl<'a> Account<'a> {
         self.draw(now);
         let readings = look.gates.iter().map(|index| (*index, self.reading(*index, look.since, now))).collect();
         Observation {
+            deployment: None,
             rule: Some(self.rule()),
             readings,
             fleet: look.fleet.then(|| self.fleet(now)),

@@ -41,6 +41,8 @@ pub fn survey(spec: &Spec, at: Timestamp, past: Option<Past>) -> Survey {
         scaling: Ok(Vec::new()),
         alarms: alarms.collect(),
         past: past.map(Ok),
+        code_deploy: None,
+        under_way: None,
         release_problems: Vec::new(),
     }
 }

@@ -24,7 +24,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use model::{Limits, OnTrouble, Policies, Release, RuleSpec, SlotSpec, Spec, StepSpec, Strategy, TargetSpec};
+pub use model::{
+    DriverSpec, Limits, OnTrouble, Policies, Release, RuleSpec, SlotSpec, Spec, StepSpec, Strategy, TargetSpec,
+};
 pub use problem::{Place, Problem, Problems};
 pub use schema::schema;
 pub use variables::expand;

@@ -13,6 +13,8 @@ use crate::traffic::Share;
 pub struct Spec {
     /// What its rollouts are called.
     pub name: RolloutName,
+    /// Who moves the weights.
+    pub driver: DriverSpec,
     /// What is moved.
     pub target: TargetSpec,
     /// The new release.
@@ -29,6 +31,35 @@ pub struct Spec {
     pub dead_man: Option<DeadMan>,
     /// Where tapes and leases live when not on this machine: `s3://bucket` or `s3://bucket/prefix`.
     pub store: Option<String>,
+}
+
+/// Who moves the weights, as a person asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum DriverSpec {
+    /// tidegate, between two services.
+    #[default]
+    Pair,
+    /// tidegate, between two task sets of one service.
+    TaskSets,
+    /// ECS's own deployment.
+    Ecs {
+        /// As [`crate::driver::EcsDeployment::pause`].
+        pause: Duration,
+    },
+    /// CodeDeploy.
+    CodeDeploy {
+        /// The application; `None` finds the one that deploys the service.
+        application: Option<String>,
+        /// The deployment group; `None` finds it.
+        group: Option<String>,
+    },
+}
+
+impl DriverSpec {
+    /// Whether AWS moves the weights, in a deployment of its own.
+    pub fn is_aws(&self) -> bool {
+        matches!(self, DriverSpec::Ecs { .. } | DriverSpec::CodeDeploy { .. })
+    }
 }
 
 /// What is moved, by name or ARN.

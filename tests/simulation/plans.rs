@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
+use tidegate::driver::Driver;
 use tidegate::fleet::{Place, Role, Slot, Target};
 use tidegate::gate::Check;
 use tidegate::gate::compare::{RampRule, Unproven};
@@ -31,6 +32,7 @@ pub fn canary(percents: &[f64]) -> Plan {
     steps.push(step(Action::Retire, limits.drain));
     Plan {
         name: RolloutName::parse("web").expect("a name"),
+        driver: Driver::Pair,
         target: target(),
         before: before(),
         release: ReleasePlan::Register { source: "file taskdef.json".into(), digest: "d".into() },

@@ -303,6 +303,7 @@ impl World {
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: self.now, right: true, text: "200".into() }),
             Effect::Count { .. } => Answer::Counted(Served { requests: 100, failed: 3 }),
             Effect::Pledge => Answer::Pledged,
+            Effect::Conclude => Answer::Concluded,
             _ => unreachable!("these are writes"),
         }
     }
@@ -328,6 +329,8 @@ impl World {
             rule: Some(self.rule_at(self.now.before(age))),
             fleet: look.fleet.then(|| self.fleet()),
             stable: look.glance.filter(|_| !die.chance(self.mishaps.read_fails)).map(|_| self.healthy(Role::Stable)),
+
+            deployment: None,
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look, die))).collect(),
             requests: quiet,
             observed: None,

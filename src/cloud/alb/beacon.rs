@@ -113,7 +113,7 @@ impl AlbDriver {
         }
         let order = RouteOrder { share: Share::NONE, expected: None, sticky: sticky.then_some(false) };
         let seen = match self.route(order).await? {
-            Routed::Written(seen) | Routed::Unsettled(seen) | Routed::Foreign(seen) => seen,
+            Routed::Written(seen) | Routed::Unsettled(seen) | Routed::Moving(seen) | Routed::Foreign(seen) => seen,
         };
         // The traffic does not depend on it.
         let _ = self.mark(Beacon::Aborting).await;

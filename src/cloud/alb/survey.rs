@@ -284,6 +284,8 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::clock::T
         scaling: Ok(Vec::new()),
         alarms: Vec::new(),
         past: None,
+        code_deploy: None,
+        under_way: None,
         release_problems: Vec::new(),
     }
 }

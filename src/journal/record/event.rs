@@ -1,7 +1,7 @@
 //! The written form of an event, with everything the world can answer.
 
 use super::{Moment, Number, Permille, Span, Written, written};
-use crate::{count, fault, fleet, gate, machine};
+use crate::{count, driver, fault, fleet, gate, machine};
 
 written! {
     enum Event = machine::Event {
@@ -25,8 +25,10 @@ written! {
         Gone,
         Disarmed,
         Pledged,
+        Concluded,
         Routed(seen: RuleSeen),
         Unsettled(seen: RuleSeen),
+        Moving(seen: RuleSeen),
         Foreign(seen: RuleSeen),
         Seen(observation: Box<Observation>),
         Probed(reading: ProbeReading),
@@ -38,11 +40,16 @@ written! {
         rule: Option<RuleSeen>,
         fleet: Option<Fleet>,
         stable: Option<u32>,
+        deployment: Option<Deployment>,
         readings: Vec<(usize, Reading)>,
         requests: Option<u64>,
         observed: Option<Permille>,
         faults: Vec<Fault>,
     }
+
+    struct Deployment = driver::Deployment { id: String, state: DeploymentState, stage: String }
+
+    enum DeploymentState = driver::DeploymentState { Moving, Waiting { until: Option<Moment> }, Done, Failed { why: String } }
 
     struct RuleSeen = fleet::RuleSeen { share: Option<Permille>, sticky: bool, shape: String, text: String }
 

@@ -3,11 +3,13 @@
 use super::event::{Role, Slot};
 use super::{Moment, Name, Number, Permille, Span, Written, written};
 use crate::gate::compare;
-use crate::{fleet, gate, plan, safeguard, spec};
+use crate::{driver, fleet, gate, plan, safeguard, spec};
 
 written! {
     struct Plan = plan::Plan {
         name: Name,
+        #[serde(default = "pair")]
+        driver: Driver,
         target: Target,
         before: Before,
         release: ReleasePlan,
@@ -18,6 +20,18 @@ written! {
         dead_man: Option<DeadMan>,
         writer_role: Option<String>,
         warnings: Vec<String>,
+    }
+
+    enum Driver = driver::Driver { Pair, TaskSets, Ecs(deployment: EcsDeployment), CodeDeploy(deployment: CodeDeployment) }
+
+    struct EcsDeployment = driver::EcsDeployment { timetable: Timetable, pause: Span }
+
+    struct CodeDeployment = driver::CodeDeployment { application: String, group: String, timetable: Timetable }
+
+    enum Timetable = driver::Timetable {
+        AllAtOnce,
+        Canary { first: Permille, every: Span },
+        Linear { step: Permille, every: Span },
     }
 
     struct DeadMan = safeguard::DeadMan { role: String, after: Span, group: String }
@@ -81,6 +95,7 @@ written! {
         Approve(message: String),
         Commit,
         Retire,
+        Conclude,
         Settle,
     }
 
@@ -221,6 +236,11 @@ written! {
         drain: Span,
         retreat: Span,
     }
+}
+
+/// Tapes of the versions before 3 know no other driver.
+fn pair() -> Driver {
+    Driver::Pair
 }
 
 /// Flat, as it was while CloudWatch was the only source. A metric of another source has no inputs at all, so

@@ -1,6 +1,7 @@
 //! The machine as data in, effect and notices out: what one rollout does, move by move.
 
 mod back;
+mod deployment;
 mod forward;
 mod glance;
 mod locked;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::count::{Bin, Counts};
+use crate::driver::{Deployment, DeploymentState, Driver};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
 use crate::gate::{
@@ -60,6 +62,7 @@ fn plan(actions: &[Action]) -> Plan {
     let steps = actions.iter().map(|action| Step { action: action.clone(), within: within(action) }).collect();
     Plan {
         name: RolloutName::parse("web").unwrap(),
+        driver: Driver::Pair,
         target: target(),
         before: Before {
             at: START,
@@ -158,7 +161,14 @@ struct Run {
     rule_fault: Option<Fault>,
     /// Whether counts cannot be read.
     counts_fail: bool,
+    /// What AWS's own deployment says, where there is one.
+    deployment: Option<DeploymentState>,
+    /// What AWS is about to give the candidate, and when.
+    moves: Option<(Timestamp, Share)>,
 }
+
+/// How long AWS takes to move the weights once it is told to.
+const MOVES_WITHIN: Duration = Duration::from_secs(20);
 
 fn capacity(count: u32, task_definition: &str) -> Capacity {
     let task_definition = task_definition.to_owned();
@@ -196,6 +206,8 @@ impl Run {
             fires: None,
             rule_fault: None,
             counts_fail: false,
+            deployment: None,
+            moves: None,
         }
     }
 
@@ -243,6 +255,10 @@ impl Run {
 
     /// A switch whose time has come gives everything to the stable slot and is gone.
     fn fire(&mut self) {
+        if let Some((_, share)) = self.moves.take_if(|(at, _)| *at <= self.now) {
+            self.share = share;
+            self.shares.push((self.now, share));
+        }
         if self.fires.is_some_and(|at| at <= self.now) {
             (self.share, self.sticky, self.fires) = (Share::NONE, false, None);
             self.shares.push((self.now, Share::NONE));
@@ -322,6 +338,10 @@ impl Run {
                 Answer::Disarmed
             }
             Effect::Pledge => Answer::Pledged,
+            Effect::Conclude => {
+                self.deployment = Some(DeploymentState::Done);
+                Answer::Concluded
+            }
             Effect::Look(look) => Answer::Seen(Box::new(self.seen(look))),
             Effect::Probe(_) => {
                 Answer::Probed(ProbeReading { at: self.now, right: self.probe_is_right, text: "200".into() })
@@ -334,6 +354,10 @@ impl Run {
         let found = route.expected.is_none_or(|expected| expected == self.share && self.shape == "ours");
         if !found {
             return Answer::Foreign(self.rule());
+        }
+        if self.deployment.is_some() && self.share != route.share {
+            self.moves = self.moves.or(Some((self.now + MOVES_WITHIN, route.share)));
+            return Answer::Moving(self.rule());
         }
         self.share = route.share;
         self.shares.push((self.now, route.share));
@@ -360,6 +384,12 @@ impl Run {
             rule: self.rule_fault.is_none().then(|| self.rule()),
             fleet: look.fleet.then(|| Fleet { stable: self.stable.clone(), candidate: self.candidate.clone() }),
             stable: look.glance.map(|_| self.stable.healthy),
+
+            deployment: self.deployment.clone().filter(|_| look.deployment).map(|state| Deployment {
+                id: "arn:deployment".into(),
+                state,
+                stage: "PRE_PRODUCTION_TRAFFIC_SHIFT".into(),
+            }),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),
             requests: look.quiet.map(|role| u64::from(requests(role).permille())),
             observed: None,

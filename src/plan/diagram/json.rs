@@ -137,6 +137,7 @@ fn step(n: usize, entry: &Entry, plan: &Plan) -> Value {
         Action::Approve(message) => ("approve", Some("message"), json!(message)),
         Action::Commit => ("commit", None, Value::Null),
         Action::Retire => ("retire", None, Value::Null),
+        Action::Conclude => ("conclude", None, Value::Null),
         Action::Settle => ("settle", None, Value::Null),
     };
     fields["action"] = json!(action);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::driver::Driver;
 use crate::fleet::{Place, Role, Slot, Target};
 use crate::gate::{
     AlarmRule, AtStart, Bound, Check, CloudWatchMetric, Gate, Input, Insufficient, MetricRule, MetricSource,
@@ -124,6 +125,7 @@ pub(crate) fn secured() -> Plan {
 pub(crate) fn plan() -> Plan {
     Plan {
         name: RolloutName::parse("web").unwrap(),
+        driver: Driver::Pair,
         target: Target {
             region: "eu-west-1".to_owned(),
             account: "123456789012".to_owned(),

@@ -122,6 +122,7 @@ fn title(entry: &Entry) -> String {
         | Action::Ramp { .. }
         | Action::Commit
         | Action::Retire
+        | Action::Conclude
         | Action::Settle => escape(&entry.title),
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn check(
     document.version?;
     Some(Spec {
         name: name?,
+        driver: crate::spec::DriverSpec::default(),
         target: target?,
         release: release?,
         strategy: strategy?,

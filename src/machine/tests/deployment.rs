@@ -1,0 +1,157 @@
+//! Where AWS moves the weights in a deployment of its own.
+
+use super::*;
+use crate::driver::{EcsDeployment, Timetable};
+
+const HALF: Share = match Share::from_permille(500) {
+    Some(share) => share,
+    None => Share::NONE,
+};
+
+/// A tenth, half, everything, as ECS would do it.
+fn own() -> Plan {
+    let actions = [
+        Action::Secure,
+        Action::Prepare(FULL),
+        TENTH,
+        HOLD,
+        Action::Shift(HALF),
+        HOLD,
+        Action::Shift(Share::ALL),
+        HOLD,
+        Action::Commit,
+        Action::Conclude,
+        Action::Settle,
+    ];
+    let mut plan = plan(&actions);
+    plan.steps[8].within = plan.limits.shift + plan.limits.drain;
+    let timetable = Timetable::Linear { step: HALF, every: MINUTE };
+    plan.driver = Driver::Ecs(EcsDeployment { timetable, pause: MINUTE * 30 });
+    plan
+}
+
+fn waiting() -> DeploymentState {
+    DeploymentState::Waiting { until: None }
+}
+
+/// A rollout whose deployment waits before the first share.
+fn begun() -> Run {
+    let mut run = Run::of(own());
+    run.until_asked(is_scale);
+    run.deployment = Some(waiting());
+    run
+}
+
+fn carried(share: Share) -> impl Fn(&Notice) -> bool {
+    move |notice| *notice == Notice::CarriedOn { share }
+}
+
+#[test]
+fn a_deployment_that_waits_at_every_step_is_promoted_and_never_carried_on() {
+    let mut run = begun();
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!(run.share, Share::ALL);
+    assert!(!run.is_told(|notice| matches!(notice, Notice::CarriedOn { .. })));
+    // AWS takes the old tasks only once they are proven quiet.
+    let at = |wanted: &Notice| run.notices.iter().position(|notice| notice == wanted).unwrap();
+    assert!(at(&Notice::Quiet { role: Role::Stable }) < at(&Notice::Committed));
+    assert!(!run.asked.iter().any(|effect| matches!(effect, Effect::Scale { role: Role::Stable, .. })));
+}
+
+#[test]
+fn the_lease_and_the_rule_say_that_it_commits_before_aws_is_told_to_end() {
+    let mut run = begun();
+    run.end();
+    let at = |wanted: &Effect| run.asked.iter().position(|effect| effect == wanted).unwrap();
+    assert!(at(&Effect::Pledge) < at(&Effect::Conclude));
+    assert!(at(&Effect::Mark(Beacon::Committed)) < at(&Effect::Conclude));
+}
+
+#[test]
+fn a_share_that_aws_has_not_given_yet_is_no_foreign_write() {
+    let mut run = begun();
+    run.until_asked(is_route);
+    run.go();
+    assert_eq!(run.machine.progress().configured, Some(Share::NONE));
+    run.until(|run| run.machine.progress().configured == Share::from_permille(100));
+    assert!(run.now.since(START) >= MOVES_WITHIN);
+    assert!(!run.is_told(|notice| matches!(notice, Notice::ForeignWrite { .. })));
+}
+
+#[test]
+fn a_deployment_that_goes_on_by_itself_carries_the_plan_on_and_that_is_told() {
+    let mut run = begun();
+    run.until_step(3);
+    (run.share, run.deployment) = (HALF, Some(DeploymentState::Moving));
+    run.until_step(5);
+    assert!(run.is_told(carried(HALF)));
+    assert_eq!(run.machine.progress().configured, Some(HALF));
+    assert!(!run.is_told(|notice| matches!(notice, Notice::ForeignWrite { .. })));
+}
+
+#[test]
+fn a_share_of_no_step_is_looked_at_twice_and_then_somebody_elses() {
+    let mut run = begun();
+    run.until_step(3);
+    run.share = Share::from_permille(300).unwrap();
+    assert!(matches!(reason(run.end()), Reason::ForeignWrite { .. }));
+
+    let mut run = begun();
+    run.until_step(3);
+    let tenth = std::mem::replace(&mut run.share, Share::from_permille(300).unwrap());
+    run.until_asked(|effect| matches!(effect, Effect::Look(look) if look.deployment));
+    run.go();
+    run.share = tenth;
+    assert_eq!(run.end(), Outcome::Promoted);
+}
+
+#[test]
+fn a_deployment_that_aws_took_back_is_explained_and_not_called_a_foreign_write() {
+    let mut run = begun();
+    run.until_step(5);
+    (run.share, run.deployment) = (Share::NONE, Some(DeploymentState::Failed { why: "alarm web-5xx rang".into() }));
+    assert_eq!(reason(run.end()), Reason::Deployment { why: "alarm web-5xx rang".into() });
+    assert!(!run.is_told(|notice| matches!(notice, Notice::ForeignWrite { .. })));
+}
+
+#[test]
+fn a_breach_tells_aws_to_go_back_until_the_rule_says_so() {
+    let mut run = begun();
+    run.until_step(5);
+    run.errors = Some(40.0);
+    assert!(matches!(reason(run.end()), Reason::Breach { .. }));
+    assert_eq!(run.share, Share::NONE);
+    let back: Vec<_> = run.routes().into_iter().filter(|share| *share == Share::NONE).collect();
+    assert!(back.len() >= 2, "told once and not looked after: {back:?}");
+    assert!(!run.is_told(|notice| matches!(notice, Notice::ForeignWrite { .. })));
+}
+
+#[test]
+fn a_deployment_that_aws_ended_by_itself_is_committed() {
+    let mut run = begun();
+    run.until_step(5);
+    (run.share, run.deployment) = (Share::ALL, Some(DeploymentState::Done));
+    run.until(|run| run.machine.is_committed());
+    assert!(run.is_told(carried(Share::ALL)));
+    run.told(Word::Rollback);
+    assert_eq!(run.end(), Outcome::Promoted);
+}
+
+#[test]
+fn a_deployment_that_aws_takes_back_after_it_was_told_to_end_is_rolled_back() {
+    let mut run = begun();
+    run.until_step(9);
+    assert!(run.machine.is_committed());
+    (run.share, run.deployment) = (Share::NONE, Some(DeploymentState::Failed { why: "alarm".into() }));
+    assert_eq!(reason(run.end()), Reason::Deployment { why: "alarm".into() });
+}
+
+#[test]
+fn an_end_that_nobody_knows_of_is_asked_for_again() {
+    let mut run = begun();
+    run.until_asked(|effect| *effect == Effect::Conclude);
+    run.answer(Answer::Failed(fault(FaultKind::Unknown)));
+    run.until_asked(|effect| *effect == Effect::Conclude);
+    assert!(!run.machine.is_committed());
+    assert_eq!(run.end(), Outcome::Promoted);
+}
