@@ -9,7 +9,7 @@ use super::{
     Phase, Rollout, Rule, Service, ServiceStatus, TargetGroup, dimension, hex_id, last,
 };
 use crate::lab::behaviour::Behaviour;
-use crate::lab::config::{HealthCheckSeed, LabConfig, SlotSeed, WorldSeed};
+use crate::lab::config::{HealthCheckSeed, LabConfig, ServiceSeed, SlotSeed, WorldSeed};
 use crate::lab::metrics::alarm;
 
 impl Account {
@@ -19,13 +19,22 @@ impl Account {
         let names = Names { region: config.region.clone(), account: config.account.clone() };
         let mut account = Account::empty(names, world.start_up);
         account.candidate = config.candidate.clone();
+        account.shift_pauses = config.shift_pauses;
         let cluster = account.seed_cluster(&world.cluster);
         let definition = account.seed_definitions(world, now);
         let groups: Vec<String> = world.slots.iter().map(|slot| account.seed_group(slot, world)).collect();
         account.seed_routes(world, &groups, now);
-        for (slot, group) in world.slots.iter().zip(&groups) {
+        let serving = usize::from(world.slots[1].weight > world.slots[0].weight);
+        for (index, (slot, group)) in world.slots.iter().zip(&groups).enumerate() {
             let made = Made { cluster: &cluster, definition: &definition, group, now };
-            account.seed_service(slot, world, &made);
+            match world.services {
+                ServiceSeed::Pair => account.seed_service(slot, world, &made),
+                ServiceSeed::Ecs if index != serving => {}
+                ServiceSeed::Ecs => {
+                    account.seed_service(slot, world, &made);
+                    account.seed_shifts(&groups[1 - serving], now);
+                }
+            }
         }
         let balancer = account.load_balancers[0].arn.clone();
         for name in &world.alarms {
@@ -176,6 +185,7 @@ impl Account {
                 group: group.to_owned(),
                 container: world.container.clone(),
                 port: world.container_port,
+                advanced: None,
             }],
             grace_seconds: 0,
             limits: DeploymentLimits::default(),

@@ -5,7 +5,9 @@ mod chunked;
 mod cloudwatch_alarms;
 mod cloudwatch_metrics;
 mod control;
+mod ecs_attachments;
 mod ecs_definitions;
+mod ecs_deployments;
 mod ecs_services;
 mod ecs_tags;
 mod ecs_tasks;
@@ -177,6 +179,7 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
     let operation = asked.operation.as_str();
     let found = match asked.service {
         Service::Ecs => ecs_services::perform(call, operation)
+            .or_else(|| ecs_deployments::perform(call, operation))
             .or_else(|| ecs_definitions::perform(call, operation))
             .or_else(|| ecs_tasks::perform(call, operation))
             .or_else(|| ecs_tags::perform(call, operation)),

@@ -69,9 +69,8 @@ fn begin(account: &mut Account, task: &mut Task, now: u64, host: &mut dyn Host) 
 /// The target groups and ports a task registers with.
 fn places_of(account: &Account, task: &Task) -> Vec<(String, u16)> {
     let service = account.services.iter().find(|service| service.arn == task.service);
-    let places =
-        service.map(|service| service.attachments.iter().map(|place| (place.group.clone(), place.port)).collect());
-    places.unwrap_or_default()
+    let places = service.map_or(&[][..], |service| service.attachments_of(&task.deployment));
+    places.iter().map(|place| (place.group.clone(), place.port)).collect()
 }
 
 /// RUNNING: crashes when its life is over, is ended when its targets stay unhealthy.
@@ -91,7 +90,7 @@ fn look_after(account: &mut Account, task: &mut Task, now: u64, host: &mut dyn H
     let Some(group) = unhealthy_group(account, task) else { return };
     let reason = format!("Task failed ELB health checks in (target-group {group})");
     if let Some(service) = account.service_mut(&task.service) {
-        let port = service.attachments.first().map_or(0, |place| place.port);
+        let port = service.attachments_of(&task.deployment).first().map_or(0, |place| place.port);
         let message = format!(
             "(service {}) (port {port}) is unhealthy in (target-group {group}) due to (reason \
              Health checks failed)",

@@ -3,12 +3,14 @@
 //! It is a function of the account and the time; what has to happen outside is asked of a [`Host`].
 
 mod life;
+mod revisions;
 mod service;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 
+pub(super) use self::revisions::{begin, requested};
 use super::account::{Account, ServiceStatus, Task};
 
 /// Runs the containers.
@@ -36,7 +38,12 @@ pub(super) fn tick(account: &mut Account, now: u64, host: &mut dyn Host) {
     }
     let mut services = std::mem::take(&mut account.services);
     for service in &mut services {
-        if service.status != ServiceStatus::Inactive {
+        if service.status == ServiceStatus::Inactive {
+            continue;
+        }
+        if service.shifts_traffic() {
+            revisions::reconcile(account, service, now);
+        } else {
             service::reconcile(account, service, now);
         }
     }

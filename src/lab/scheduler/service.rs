@@ -56,9 +56,9 @@ impl Muster {
 }
 
 /// Runs, and every target group says healthy (or does not look).
-fn is_well(account: &Account, service: &Service, task: &Task) -> bool {
+pub(super) fn is_well(account: &Account, service: &Service, task: &Task) -> bool {
     task.phase == Phase::Running
-        && service.attachments.iter().all(|place| {
+        && service.attachments_of(&task.deployment).iter().all(|place| {
             account.group(&place.group).is_none_or(|group| {
                 let targets = group.targets.iter();
                 targets
@@ -112,11 +112,11 @@ fn launch(account: &mut Account, service: &mut Service, muster: &Muster, desired
 }
 
 /// Tasks as events name them.
-fn told(ids: &[String]) -> String {
+pub(super) fn told(ids: &[String]) -> String {
     ids.iter().flat_map(|id| [" (task ", id, ")"]).collect()
 }
 
-fn stop_tasks(account: &mut Account, service: &mut Service, ids: &[String], now: u64) {
+pub(super) fn stop_tasks(account: &mut Account, service: &mut Service, ids: &[String], now: u64) {
     if ids.is_empty() {
         return;
     }

@@ -10,7 +10,7 @@ use crate::lab::balancer::health;
 use crate::lab::config::LabConfig;
 
 #[derive(Default)]
-struct Notes {
+pub(super) struct Notes {
     told: BTreeMap<String, Vec<&'static str>>,
 }
 
@@ -35,15 +35,18 @@ impl Host for Notes {
     }
 }
 
-struct Scene {
-    account: Account,
+pub(super) struct Scene {
+    pub(super) account: Account,
     notes: Notes,
-    now: u64,
+    pub(super) now: u64,
 }
 
 impl Scene {
     fn new() -> Scene {
-        let mut config = LabConfig::default();
+        Scene::of(LabConfig::default())
+    }
+
+    pub(super) fn of(mut config: LabConfig) -> Scene {
         config.world.extra_task_definitions = vec!["web:2".to_owned()];
         let account = Account::seeded(&config, 0);
         let mut scene = Scene { account, notes: Notes::default(), now: 0 };
@@ -52,7 +55,7 @@ impl Scene {
     }
 
     /// Lets seconds pass; every target that is checked is found as its task behaves.
-    fn run(&mut self, seconds: u64) {
+    pub(super) fn run(&mut self, seconds: u64) {
         for _ in 0..seconds {
             self.now += 1_000;
             tick(&mut self.account, self.now, &mut self.notes);
@@ -65,7 +68,7 @@ impl Scene {
         }
     }
 
-    fn service(&mut self, name: &str) -> &mut crate::lab::account::Service {
+    pub(super) fn service(&mut self, name: &str) -> &mut crate::lab::account::Service {
         let service = self.account.services.iter_mut().find(|service| service.name == name);
         service.expect("the service is seeded")
     }
@@ -86,7 +89,7 @@ impl Scene {
         self.account.tasks.values().filter(|task| task.phase == phase).count()
     }
 
-    fn targets(&self, group: &str, state: TargetState) -> usize {
+    pub(super) fn targets(&self, group: &str, state: TargetState) -> usize {
         let group = self.account.groups.iter().find(|one| one.name == group);
         let targets = &group.expect("the group is seeded").targets;
         targets.iter().filter(|target| target.state == state).count()
