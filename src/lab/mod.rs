@@ -60,7 +60,7 @@ use std::sync::Arc;
 
 pub use self::behaviour::{Behaviour, BehaviourError, Conduct, parse_duration, parse_share};
 pub use self::clock::LabClock;
-pub use self::config::{HealthCheckSeed, LabConfig, SlotSeed, WorldSeed};
+pub use self::config::{HealthCheckSeed, LabConfig, ServiceSeed, SlotSeed, WorldSeed};
 pub use self::fault::{ApiFault, ApiFaultError, FaultKind};
 pub use self::metrics::formula::Formula;
 pub use self::outage::{Outage, OutageError};

@@ -7,6 +7,7 @@ mod names;
 mod scaling;
 mod schedule;
 mod seed;
+mod task_set;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub(super) use self::names::*;
 pub(super) use self::scaling::*;
 pub(super) use self::schedule::*;
 pub(super) use self::seed::*;
+pub(super) use self::task_set::*;
 use super::behaviour::Behaviour;
 use super::metrics::alarm::{Alarm, HistoryItem};
 

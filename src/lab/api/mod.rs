@@ -8,6 +8,7 @@ mod control;
 mod ecs_definitions;
 mod ecs_services;
 mod ecs_tags;
+mod ecs_task_sets;
 mod ecs_tasks;
 mod elbv2_actions;
 mod elbv2_groups;
@@ -179,6 +180,7 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
         Service::Ecs => ecs_services::perform(call, operation)
             .or_else(|| ecs_definitions::perform(call, operation))
             .or_else(|| ecs_tasks::perform(call, operation))
+            .or_else(|| ecs_task_sets::perform(call, operation))
             .or_else(|| ecs_tags::perform(call, operation)),
         Service::Elbv2 => elbv2_read::perform(call, operation)
             .or_else(|| elbv2_write::perform(call, operation))

@@ -89,7 +89,10 @@ fn resources(asked: &Asked, names: &Names) -> Vec<String> {
         },
         Service::Elbv2 if asked.operation.starts_with("Describe") => Vec::new(),
         Service::Elbv2 => balanced(input),
-        Service::Ecs => services(input, names),
+        Service::Ecs => match asked.operation.as_str() {
+            "CreateTaskSet" | "DescribeTaskSets" | "UpdateTaskSet" | "DeleteTaskSet" => task_sets(input, names),
+            _ => services(input, names),
+        },
         Service::Scheduler => match (given("Name"), asked.operation.ends_with("Group")) {
             ("", _) => Vec::new(),
             (name, true) => vec![names.arn("scheduler", &format!("schedule-group/{name}"))],
@@ -109,6 +112,22 @@ fn balanced(input: &Value) -> Vec<String> {
     let one = ["RuleArn", "ListenerArn", "TargetGroupArn", "LoadBalancerArn"].iter().find_map(|it| text(input, it));
     let pairs = list(input, "RulePriorities").iter().filter_map(|pair| text(pair, "RuleArn"));
     one.into_iter().chain(texts(input, "ResourceArns")).chain(pairs).map(str::to_owned).collect()
+}
+
+/// The task sets that a call is about, or all of the service that it names (Service Authorization Reference,
+/// "Resource types defined by Amazon ECS").
+fn task_sets(input: &Value, names: &Names) -> Vec<String> {
+    let all: Vec<String> =
+        services(input, names).iter().map(|arn| format!("{}/*", arn.replace(":service/", ":task-set/"))).collect();
+    let sets: Vec<&str> = text(input, "taskSet").into_iter().chain(texts(input, "taskSets")).collect();
+    if sets.is_empty() {
+        return all;
+    }
+    let arn = |name: &str| {
+        let here = |of: &String| of.trim_end_matches('*').to_owned() + name;
+        if name.starts_with("arn:") { vec![name.to_owned()] } else { all.iter().map(here).collect() }
+    };
+    sets.into_iter().flat_map(arn).collect()
 }
 
 /// The ECS services that a call is about; other resources of ECS are not told apart.
@@ -156,6 +175,9 @@ mod tests {
         let update = json!({"cluster": "arn:aws:ecs:eu-west-1:1:cluster/web", "service": "blue"});
         let service = "arn:aws:ecs:eu-west-1:1:service/web/blue";
         check(Service::Ecs, "UpdateService", update, ["ecs:UpdateService", service]);
+        let set = json!({"cluster": "web", "service": "blue", "taskSet": "ecs-svc/7"});
+        let arn = "arn:aws:ecs:eu-west-1:1:task-set/web/blue/ecs-svc/7";
+        check(Service::Ecs, "DeleteTaskSet", set, ["ecs:DeleteTaskSet", arn]);
         let schedule = "arn:aws:scheduler:eu-west-1:1:schedule/default/s";
         check(Service::Scheduler, "GetSchedule", json!({"Name": "s"}), ["scheduler:GetSchedule", schedule]);
     }
