@@ -9,6 +9,7 @@ use super::{
     LoadBalancer, Names, Phase, Rollout, Rule, Service, ServiceStatus, TargetGroup, TaskSet, dimension, hex_id, last,
 };
 use crate::lab::behaviour::Behaviour;
+use crate::lab::codedeploy;
 use crate::lab::config::{HealthCheckSeed, LabConfig, ServiceSeed, SlotSeed, WorldSeed};
 use crate::lab::metrics::alarm;
 
@@ -211,6 +212,9 @@ impl Account {
                 task.phase = Phase::Pending;
                 task.phase_until = now;
             }
+        }
+        if service.controller == Controller::CodeDeploy {
+            codedeploy::seed(self, &service, now);
         }
         self.services.push(service);
     }

@@ -147,6 +147,15 @@ impl Service {
         self.set(self.primary_set.as_deref()?)
     }
 
+    /// The word for the state of a task set.
+    pub(crate) fn status_of(&self, set: &TaskSet) -> &'static str {
+        match (set.is_draining, self.primary_set.as_deref() == Some(&set.id)) {
+            (true, _) => "DRAINING",
+            (false, true) => "PRIMARY",
+            (false, false) => "ACTIVE",
+        }
+    }
+
     /// Makes a task set the primary one: the service takes over what it is made of.
     pub(crate) fn promote(&mut self, id: &str, now: u64) {
         let Some(set) = self.set_mut(id) else { return };

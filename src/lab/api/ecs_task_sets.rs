@@ -101,14 +101,9 @@ pub(super) fn complete(account: &Account, service: &Service, shown: &mut Value) 
 /// A task set as ECS tells it.
 fn show(account: &Account, service: &Service, set: &TaskSet) -> Value {
     let (running, pending) = counts(account, service, Some(&set.id));
-    let status = match (set.is_draining, service.primary_set.as_deref() == Some(&set.id)) {
-        (true, _) => "DRAINING",
-        (false, true) => "PRIMARY",
-        (false, false) => "ACTIVE",
-    };
     let mut shown = json!({
         "id": set.id, "taskSetArn": set.arn, "serviceArn": service.arn, "clusterArn": service.cluster,
-        "status": status, "taskDefinition": set.definition,
+        "status": service.status_of(set), "taskDefinition": set.definition,
         "computedDesiredCount": set.wanted(service.desired),
         "pendingCount": pending, "runningCount": running,
         "createdAt": seconds(set.created_at), "updatedAt": seconds(set.updated_at),
