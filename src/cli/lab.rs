@@ -90,9 +90,9 @@ struct PlayArgs {
     /// Requests a lab second.
     #[arg(long = "lab-rps", alias = "rps", default_value_t = 20.0, value_name = "N", value_parser = rps)]
     rps: f64,
-    /// What serves at the start: a pair of services, one for each slot; or with ecs one service, which ECS itself
-    /// deploys by shifting traffic between the target groups of both slots.
-    #[arg(long = "lab-services", default_value = "pair", value_name = "pair|ecs", value_parser = services)]
+    /// What serves at the start: `pair` is a service for each slot, `task-sets` one service of task sets, `codedeploy`
+    /// one that CodeDeploy deploys, `ecs` one that ECS itself deploys by shifting traffic between both slots.
+    #[arg(long = "lab-services", alias = "services", default_value = "pair", value_name = "KIND", value_parser = services)]
     services: ServiceSeed,
     /// Before which shifts of a linear or canary deployment of ECS a pause hook holds: each, or the first.
     #[arg(long = "lab-shift-pauses", default_value = "each", value_name = "each|first", value_parser = shift_pauses)]
@@ -138,16 +138,18 @@ fn rps(text: &str) -> Result<f64, String> {
     within(text, 0.0, 5_000.0, "a rate")
 }
 
-fn share(text: &str) -> Result<f64, String> {
-    parse_share(text).ok_or_else(|| "a share is written 0.1% or 0.001".to_owned())
-}
-
 fn services(text: &str) -> Result<ServiceSeed, String> {
     match text {
         "pair" => Ok(ServiceSeed::Pair),
         "ecs" => Ok(ServiceSeed::Ecs),
-        _ => Err("what serves is pair or ecs".to_owned()),
+        "task-sets" => Ok(ServiceSeed::TaskSets),
+        "codedeploy" => Ok(ServiceSeed::CodeDeploy),
+        _ => Err("services are pair, ecs, task-sets or codedeploy".to_owned()),
     }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    parse_share(text).ok_or_else(|| "a share is written 0.1% or 0.001".to_owned())
 }
 
 fn shift_pauses(text: &str) -> Result<ShiftPauses, String> {

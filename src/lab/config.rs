@@ -66,6 +66,10 @@ pub enum ServiceSeed {
     Pair,
     /// One service, which ECS deploys by shifting traffic between the target groups of both slots.
     Ecs,
+    /// One service of task sets that anybody may make, the first in the slot that serves.
+    TaskSets,
+    /// One service that CodeDeploy deploys, with its application and deployment group.
+    CodeDeploy,
 }
 
 impl Default for LabConfig {

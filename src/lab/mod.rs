@@ -35,6 +35,7 @@ mod balancer;
 mod behaviour;
 mod chance;
 mod clock;
+mod codedeploy;
 mod config;
 mod ending;
 mod fault;

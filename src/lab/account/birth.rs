@@ -37,7 +37,7 @@ impl Account {
         Some(self.add_task_of(service, &primary.id, &primary.definition, now))
     }
 
-    /// Adds a task of one of a service's deployments; gives its id.
+    /// Adds a task of one of a service's deployments or task sets; gives its id.
     pub(crate) fn add_task_of(&mut self, service: &Service, deployment: &str, definition: &str, now: u64) -> String {
         let number = self.next();
         let id = hex_id(&format!("{} {deployment} {number}", service.arn), 32);

@@ -10,6 +10,7 @@ mod seed;
 mod seed_ecs;
 mod service_deployment;
 mod strategy;
+mod task_set;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -23,7 +24,9 @@ pub(super) use self::schedule::*;
 pub(super) use self::seed::*;
 pub(super) use self::service_deployment::*;
 pub(super) use self::strategy::*;
+pub(super) use self::task_set::*;
 use super::behaviour::Behaviour;
+use super::codedeploy::CodeDeploy;
 use super::config::ShiftPauses;
 use super::metrics::alarm::{Alarm, HistoryItem};
 
@@ -60,6 +63,8 @@ pub(super) struct Account {
     pub scalable_targets: Vec<ScalableTarget>,
     /// How it does.
     pub scaling_policies: Vec<ScalingPolicy>,
+    /// What CodeDeploy keeps.
+    pub deploy: CodeDeploy,
     /// EventBridge Scheduler's schedules.
     pub schedules: Vec<Schedule>,
     /// Their groups.
@@ -97,6 +102,7 @@ impl Account {
             history: VecDeque::new(),
             scalable_targets: Vec::new(),
             scaling_policies: Vec::new(),
+            deploy: CodeDeploy::default(),
             schedules: Vec::new(),
             schedule_groups: vec![ScheduleGroup { name: DEFAULT_GROUP.to_owned(), created_at: 0 }],
             tags: BTreeMap::new(),

@@ -332,8 +332,11 @@ impl Service {
         strategy.is_some_and(|word| word != "ROLLING")
     }
 
-    /// The target groups that the tasks of one of its deployments register with.
+    /// The target groups that the tasks of one of its deployments or task sets register with.
     pub(crate) fn attachments_of(&self, deployment: &str) -> &[Attachment] {
+        if let Some(set) = self.set(deployment) {
+            return &set.attachments;
+        }
         let found = self.deployments.iter().find(|one| one.id == deployment);
         found.and_then(|one| one.places.as_deref()).unwrap_or(&self.attachments)
     }

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
-use super::{ecs_attachments, ecs_deployments, ecs_tags};
+use super::{ecs_attachments, ecs_deployments, ecs_tags, ecs_task_sets};
 use crate::lab::account::{
-    Account, Cluster, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus, last,
+    Account, Cluster, Controller, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus, last,
 };
 use crate::lab::scheduler;
 use crate::lab::value::{flag, list, seconds, text, texts, whole};
@@ -18,12 +18,11 @@ pub(super) const PAGING: Paging =
 /// Services in one DescribeServices.
 const DESCRIBED_LIMIT: usize = 10;
 /// Members of a service that are kept as they were given.
-const KEPT: [&str; 9] = [
+pub(super) const KEPT: [&str; 8] = [
     "launchType",
     "capacityProviderStrategy",
     "platformVersion",
     "networkConfiguration",
-    "deploymentController",
     "schedulingStrategy",
     "propagateTags",
     "enableExecuteCommand",
@@ -143,7 +142,7 @@ fn describe_services(call: &Call<'_>) -> Outcome {
 }
 
 /// Running and pending tasks of a deployment, or of all.
-fn counts(account: &Account, service: &Service, deployment: Option<&str>) -> (usize, usize) {
+pub(super) fn counts(account: &Account, service: &Service, deployment: Option<&str>) -> (usize, usize) {
     let (mut running, mut pending) = (0, 0);
     for task in account.tasks.values().filter(|task| task.service == service.arn) {
         if deployment.is_some_and(|id| id != task.deployment) {
@@ -177,13 +176,16 @@ fn show(account: &Account, service: &Service) -> Value {
         "events": events.collect::<Vec<_>>(), "createdAt": seconds(service.created_at),
         "placementConstraints": [], "placementStrategy": [],
         "healthCheckGracePeriodSeconds": service.grace_seconds,
-        "schedulingStrategy": "REPLICA", "deploymentController": {"type": "ECS"},
+        "schedulingStrategy": "REPLICA", "deploymentController": {"type": service.controller.word()},
         "enableECSManagedTags": false, "propagateTags": "NONE", "enableExecuteCommand": false,
         "availabilityZoneRebalancing": "DISABLED",
     });
     if let Some(members) = shown.as_object_mut() {
         members.extend(service.extra.clone());
         ecs_deployments::add_current(account, service, members);
+    }
+    if service.controller != Controller::Ecs {
+        ecs_task_sets::complete(account, service, &mut shown);
     }
     shown
 }
@@ -245,7 +247,7 @@ fn read_limits(input: &Value, mut limits: DeploymentLimits) -> Result<Deployment
 }
 
 /// The ARN of an active task definition.
-fn definition_of(account: &Account, name: &str) -> Result<String, Refusal> {
+pub(super) fn definition_of(account: &Account, name: &str) -> Result<String, Refusal> {
     let definition = account.definition(name);
     let definition = definition.ok_or_else(|| Refusal::new("ClientException", "TaskDefinition not found."))?;
     if !definition.is_active {
@@ -263,8 +265,11 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
     if before.is_some_and(|before| before.status != ServiceStatus::Inactive) {
         return Err(invalid("Creation of service was not idempotent."));
     }
-    let definition = text(input, "taskDefinition").unwrap_or_default();
-    let definition = definition_of(call.account, definition)?;
+    let controller = ecs_task_sets::controller_of(input)?;
+    let definition = match (controller, text(input, "taskDefinition")) {
+        (Controller::External, None) => String::new(),
+        (_, name) => definition_of(call.account, name.unwrap_or_default())?,
+    };
     let arn = call.account.names.ecs(&format!("service/{}/{name}", cluster.name));
     let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), input.get(*key)?.clone())));
     let mut service = Service {
@@ -272,12 +277,15 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
         name,
         cluster: cluster.arn,
         status: ServiceStatus::Active,
+        controller,
         desired: count_of(input, "desiredCount")?.unwrap_or(0),
         definition: definition.clone(),
         attachments: ecs_attachments::read(call.account, input)?,
         grace_seconds: count_of(input, "healthCheckGracePeriodSeconds")?.unwrap_or(0).into(),
         limits: read_limits(input, DeploymentLimits::default())?,
         deployments: Vec::new(),
+        sets: Vec::new(),
+        primary_set: None,
         events: VecDeque::new(),
         created_at: call.now,
         is_steady: false,
@@ -287,7 +295,7 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
     let shifts_traffic = service.shifts_traffic();
     if !shifts_traffic {
         let number = call.account.next();
-        service.deploy(&definition, call.now, number);
+        service.begin(&definition, call.now, number);
     }
     call.account.services.retain(|one| one.arn != arn);
     call.account.services.push(service);
@@ -299,7 +307,7 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
 }
 
 /// The ARN of the service an input names, which must be active.
-fn active_service(call: &Call<'_>) -> Result<String, Refusal> {
+pub(super) fn active_service(call: &Call<'_>) -> Result<String, Refusal> {
     let cluster = cluster_of(call)?;
     let name = text(call.input, "service").unwrap_or_default();
     let service = call.account.service(&cluster.arn, name);
@@ -317,6 +325,9 @@ fn update_service(call: &mut Call<'_>) -> Outcome {
     let grace = count_of(input, "healthCheckGracePeriodSeconds")?;
     let named = text(input, "taskDefinition").map(|name| definition_of(call.account, name));
     let named = named.transpose()?;
+    if let Some(service) = call.account.service_mut(&arn) {
+        ecs_task_sets::check_update(service, input)?;
+    }
     let number = call.account.next();
     let rebuilt = rebuilt(call, &arn)?;
     let Some(service) = call.account.service_mut(&arn) else { unreachable!("the service was just found") };
@@ -340,7 +351,7 @@ fn update_service(call: &mut Call<'_>) -> Outcome {
         scheduler::begin(call.account, &arn, &definition, now).map_err(invalid)?;
         return Ok(shown_service(call, &arn));
     }
-    if is_new || is_forced || is_moved {
+    if service.controller == Controller::Ecs && (is_new || is_forced || is_moved) {
         service.deploy(&definition, now, number);
     } else if let Some(primary) = service.deployments.first_mut() {
         primary.updated_at = now;
@@ -373,6 +384,9 @@ fn delete_service(call: &mut Call<'_>) -> Outcome {
     let Some(service) = call.account.service_mut(&arn) else { unreachable!("the service was just found") };
     if service.desired > 0 && !is_forced {
         return Err(invalid("The service cannot be stopped while it is scaled above 0."));
+    }
+    if service.controller == Controller::External && !service.sets.is_empty() && !is_forced {
+        return Err(invalid("The service cannot be stopped while deployments are active."));
     }
     service.status = ServiceStatus::Draining;
     service.desired = 0;

@@ -59,9 +59,9 @@ fn begin(account: &mut Account, task: &mut Task, now: u64, host: &mut dyn Host) 
         }
     }
     if let Some(service) = account.service_mut(&task.service) {
+        let called = service.called(&task.deployment);
         for (group, _) in &places {
-            let name = &service.name;
-            service.tell(now, format!("(service {name}) registered 1 targets in (target-group {group})"));
+            service.tell(now, format!("({called}) registered 1 targets in (target-group {group})"));
         }
     }
 }
@@ -92,9 +92,9 @@ fn look_after(account: &mut Account, task: &mut Task, now: u64, host: &mut dyn H
     if let Some(service) = account.service_mut(&task.service) {
         let port = service.attachments_of(&task.deployment).first().map_or(0, |place| place.port);
         let message = format!(
-            "(service {}) (port {port}) is unhealthy in (target-group {group}) due to (reason \
+            "({}) (port {port}) is unhealthy in (target-group {group}) due to (reason \
              Health checks failed)",
-            service.name
+            service.called(&task.deployment)
         );
         service.tell(now, message);
         note_failure(service, &task.deployment, now);

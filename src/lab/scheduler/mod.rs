@@ -5,13 +5,14 @@
 mod life;
 mod revisions;
 mod service;
+mod sets;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 
 pub(super) use self::revisions::{begin, requested};
-use super::account::{Account, ServiceStatus, Task};
+use super::account::{Account, Controller, ServiceStatus, Task};
 
 /// Runs the containers.
 pub(super) trait Host {
@@ -38,13 +39,11 @@ pub(super) fn tick(account: &mut Account, now: u64, host: &mut dyn Host) {
     }
     let mut services = std::mem::take(&mut account.services);
     for service in &mut services {
-        if service.status == ServiceStatus::Inactive {
-            continue;
-        }
-        if service.shifts_traffic() {
-            revisions::reconcile(account, service, now);
-        } else {
-            service::reconcile(account, service, now);
+        match (service.status, service.controller) {
+            (ServiceStatus::Inactive, _) => {}
+            (_, Controller::Ecs) if service.shifts_traffic() => revisions::reconcile(account, service, now),
+            (_, Controller::Ecs) => service::reconcile(account, service, now),
+            (_, Controller::CodeDeploy | Controller::External) => sets::reconcile(account, service, now),
         }
     }
     account.services = services;
