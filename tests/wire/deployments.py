@@ -261,7 +261,7 @@ class Refusals(Case):
     def test_a_service_that_shifts_traffic_needs_both_groups_and_the_rule(self):
         place = self.service()["loadBalancers"][0]
         bare = {key: place[key] for key in ("targetGroupArn", "containerName", "containerPort")}
-        create = dict(cluster=self.cluster, serviceName="own", taskDefinition=self.service()["taskDefinition"],
+        create = dict(cluster=self.cluster, serviceName="refused", taskDefinition=self.service()["taskDefinition"],
                       desiredCount=1, deploymentConfiguration={"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0})
         self.refused("InvalidParameterException", "advancedConfiguration", self.ecs.create_service, loadBalancers=[bare], **create)
         half = bare | {"advancedConfiguration": {"alternateTargetGroupArn": self.groups[1], "roleArn": "arn:aws:iam::1:role/r"}}
@@ -278,7 +278,7 @@ class Refusals(Case):
         arn = self.service()["currentServiceDeployment"]
         allowed = {"Effect": "Allow", "Action": "ecs:DescribeServiceDeployments", "Resource": arn}
         policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
-        role = {"RoleArn": "arn:aws:iam::123456789012:role/writer", "RoleSessionName": "s", "Policy": policy}
+        role = {"RoleArn": "arn:aws:iam::123456789012:role/writer", "RoleSessionName": "rollout", "Policy": policy}
         keys = client("sts").assume_role(**role)["Credentials"]
         narrow = client("ecs", aws_access_key_id=keys["AccessKeyId"], aws_secret_access_key=keys["SecretAccessKey"],
                         aws_session_token=keys["SessionToken"])

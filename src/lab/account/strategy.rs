@@ -76,7 +76,8 @@ pub(in crate::lab) struct AlarmWatch {
     pub rolls_back: bool,
 }
 
-/// The circuit breaker.
+/// The circuit breaker. The reference of `DeploymentCircuitBreaker` speaks of rolling updates only; here it watches
+/// over every deployment that is configured with one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::lab) struct Breaker {
     /// Whether the deployment then goes back; else it stops where it is.

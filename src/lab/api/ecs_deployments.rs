@@ -1,7 +1,9 @@
 //! ECS: service deployments and service revisions, and a person's word to them.
 //!
-//! Shapes and errors are those of the ECS API reference, version 2014-11-13. What it leaves open: the sentences of
-//! errors and reasons, and that `currentServiceDeployment` still names a deployment that has ended.
+//! Shapes and errors are those of the ECS API reference, version 2014-11-13. What it leaves open, and is guessed
+//! here: the sentences of errors and reasons; that `currentServiceDeployment` still names a deployment that has
+//! ended; that `lifecycleHookDetails` holds the hooks of the stage a deployment is or ended in, and no earlier ones.
+//! ECS has service deployments of rolling updates too, the lab only those that shift traffic.
 
 use serde_json::{Map, Value, json};
 
@@ -125,8 +127,8 @@ fn stop_deployment(call: &mut Call<'_>) -> Outcome {
     Ok(answer)
 }
 
-/// `Continuing Amazon ECS service deployments` in the developer guide: the hook awaits an action, and the
-/// deployment is in progress. The hook's id names the deployment too, so its ARN may be left out.
+/// `Continuing service deployments` in the developer guide: the hook awaits an action, and the deployment is in
+/// progress.
 fn continue_deployment(call: &mut Call<'_>) -> Outcome {
     let (now, input) = (call.now, call.input);
     let hook = text(input, "hookId").filter(|hook| !hook.is_empty());
@@ -304,4 +306,71 @@ fn show_revision(account: &Account, revision: &ServiceRevision) -> Value {
         put(&mut shown, key, revision.extra.get(key).cloned());
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::operation::Output;
+    use super::super::undergo;
+    use super::super::wire::{Asked, Protocol, Service as Api};
+    use super::*;
+    use crate::lab::account::Stage;
+    use crate::lab::config::{LabConfig, ServiceSeed};
+    use crate::lab::world::{World, lock};
+
+    /// A lab whose service is held by a hook, and the ARN of its deployment.
+    fn held(fault: &str) -> (Arc<World>, String) {
+        let mut config = LabConfig { faults: vec![fault.parse().expect("it is a fault")], ..LabConfig::default() };
+        config.world.services = ServiceSeed::Ecs;
+        let lab = World::new(config);
+        let arn = {
+            let mut account = lock(&lab.account);
+            let deployment = account.service_deployments.last_mut().expect("it is seeded");
+            deployment.status = DeploymentStatus::InProgress;
+            deployment.stage = Some(Stage::PostScaleUp);
+            deployment.sources = vec![deployment.target.clone()];
+            let status = HookStatus::AwaitingAction;
+            deployment.hooks = vec![HookRun { id: "hook".to_owned(), status, expires_at: 0, goes_on: false }];
+            deployment.arn.clone()
+        };
+        (lab, arn)
+    }
+
+    async fn ask(lab: &World, operation: &str, input: Value) -> Option<Result<Value, &'static str>> {
+        let asked = Asked::new(Api::Ecs, Protocol::Json11, operation, input);
+        Some(match undergo(lab, &asked).await? {
+            Ok(Output::Members(members)) => Ok(members),
+            Ok(Output::Reply(_)) => panic!("ECS answers in members"),
+            Err(refusal) => Err(refusal.code),
+        })
+    }
+
+    #[tokio::test]
+    async fn faults_strike_the_calls_of_deployments_as_any_other() {
+        let (lab, arn) = held("lost-answer=100%@ContinueServiceDeployment");
+        let word = json!({"serviceDeploymentArn": arn, "hookId": "hook"});
+        assert_eq!(ask(&lab, "ContinueServiceDeployment", word.clone()).await, None);
+        let described = ask(&lab, "DescribeServiceDeployments", json!({"serviceDeploymentArns": [arn]})).await;
+        let described = described.expect("it is answered").expect("it is allowed");
+        let hook = described.pointer("/serviceDeployments/0/lifecycleHookDetails/0/status");
+        assert_eq!(hook, Some(&json!("SUCCEEDED")), "the word counts, though nobody heard so");
+        let (lab, _) = held("throttle=100%@ecs.ContinueServiceDeployment");
+        assert_eq!(ask(&lab, "ContinueServiceDeployment", word).await, Some(Err("ThrottlingException")));
+    }
+
+    #[tokio::test]
+    async fn a_hook_is_answered_once_and_only_while_the_deployment_is_in_progress() {
+        let (lab, arn) = held("error=0%");
+        let word = |action: &str| json!({"serviceDeploymentArn": arn, "hookId": "hook", "action": action});
+        let refused = Some(Err("InvalidParameterException"));
+        assert_eq!(ask(&lab, "ContinueServiceDeployment", word("WAIT")).await, refused);
+        assert!(ask(&lab, "ContinueServiceDeployment", word("ROLLBACK")).await.is_some_and(|done| done.is_ok()));
+        let status = lock(&lab.account).service_deployments[0].status;
+        assert_eq!(status, DeploymentStatus::RollbackRequested);
+        assert_eq!(ask(&lab, "ContinueServiceDeployment", word("CONTINUE")).await, refused);
+        let stop = json!({"serviceDeploymentArn": arn, "stopType": "ROLLBACK"});
+        assert!(ask(&lab, "StopServiceDeployment", stop).await.is_some_and(|done| done.is_ok()), "it goes on");
+    }
 }
