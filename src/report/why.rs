@@ -175,11 +175,15 @@ impl Why<'_> {
             return format!("a person is asked: {asked}");
         }
         let doing = sentence::stage(progress, plan);
+        let gate = self.decisive().filter(|_| progress.waiting.is_none());
+        let gate = gate.map_or(String::new(), |decisive| {
+            format!("; gate {} has not let it pass yet", plan.gates[decisive.index].name)
+        });
         let waiting = progress.waiting.as_ref().map_or(String::new(), |waiting| format!("; it waits for {waiting}"));
         let probed = summary.trail.probed.as_ref().map_or(String::new(), |(_, text)| format!("; {text}"));
         let promoted = summary.promotion(plan).filter(|_| progress.promoted_by.is_some());
         let promoted = promoted.map_or(String::new(), |words| format!("; {words}"));
-        format!("{doing}{waiting}{probed}{promoted}")
+        format!("{doing}{gate}{waiting}{probed}{promoted}")
     }
 
     /// Since when it is so.

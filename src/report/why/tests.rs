@@ -37,8 +37,9 @@ fn a_hold_names_the_gate_its_question_and_what_comes_next() {
         "
 ● web: step 5 of 9: hold 5m
 
-  why          holding
-  expected     candidate-errors: 100 * errors / requests at most 1, 2 of 3 x 1m
+  why          holding; gate candidate-errors has not let it pass yet
+  expected     candidate-errors: 100 * errors / requests is at most 1 in 2 of 3
+               per 1m
   found        inconclusive: no datapoints yet, on data from 14:05:09
   other gates  passing: tasks, web-5xx
   since        2026-11-23T14:05:31Z, 1m 12s ago, in step 5 of 9: hold 5m
@@ -62,7 +63,8 @@ fn a_finished_rollout_says_why_it_ended_as_it_did() {
 ↩ rolled back: web is served by web-blue, the release before
 
   why          gate candidate-errors failed (19.8 against at most 1 at 14:06:00)
-  expected     candidate-errors: 100 * errors / requests at most 1, 2 of 3 x 1m
+  expected     candidate-errors: 100 * errors / requests is at most 1 in 2 of 3
+               per 1m
   found        fail: 19.8 against at most 1 at 14:06:00, since 14:07:31, 0s ago
   other gates  passing: tasks, web-5xx
   since        2026-11-23T14:07:31Z, 0s ago, in step 5 of 9: hold 5m
