@@ -6,6 +6,7 @@ use tidegate::clock::Timestamp;
 use tidegate::gate::{
     Bound, Check, CloudWatchMetric, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
 };
+use tidegate::lease::LEASE;
 use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
 use tidegate::plan::Plan;
 use tidegate::traffic::Share;
@@ -13,6 +14,7 @@ use tidegate::traffic::Share;
 use super::checks::Checks;
 use super::die::Die;
 use super::mishaps::Mishaps;
+use super::points::Point;
 use super::traffic::learned;
 use super::world::World;
 
@@ -68,6 +70,11 @@ impl Runner<'_> {
     fn turn(&mut self) {
         if self.die.chance(self.world.mishaps.crash) {
             // The answer in flight, if there is one, is never written down.
+            let flight = self.in_flight.as_ref();
+            if flight.is_some_and(|(_, issued, _)| issued.effect.is_write()) {
+                self.world.hits.hit(Point::KilledWithWriteInFlight);
+            }
+            self.world.hits.hit(Point::Killed);
             return self.recover();
         }
         if self.world.mishaps.foreign_writes > 0 && self.die.chance(0.01) {
@@ -82,9 +89,11 @@ impl Runner<'_> {
         }
         if self.die.chance(self.world.mishaps.word) {
             let word = self.die.one_of(&[Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Continue]);
+            self.world.hits.told(word);
             return self.take(Event::Told { word, by: "ann".into(), reason: None });
         }
         if self.die.chance(self.world.mishaps.signal) {
+            self.world.hits.hit(Point::Interrupted);
             return self.take(Event::Interrupted { signal: "SIGTERM".into() });
         }
         self.next();
@@ -117,6 +126,7 @@ impl Runner<'_> {
         self.tape.push((now, event.clone()));
         let reaction = self.machine.apply(now, event);
         if self.die.chance(self.world.mishaps.crash / 3.0) {
+            self.world.hits.hit(Point::KilledBeforeAsking);
             // The runner dies between the tape and the world: what the event led to is asked of nobody.
             self.checks.told(&reaction.notices, &self.machine, now);
             self.notices.extend(reaction.notices);
@@ -140,6 +150,7 @@ impl Runner<'_> {
             self.in_flight = Some((self.world.now + latency, issued, answer));
         }
         if handed_over {
+            self.world.hits.hit(Point::HandedOver);
             self.recover();
         }
     }
@@ -148,6 +159,9 @@ impl Runner<'_> {
     fn recover(&mut self) {
         self.in_flight = None;
         let outage = self.die.span(Duration::from_secs(1), self.world.mishaps.outage.max(Duration::from_secs(1)));
+        if outage > LEASE {
+            self.world.hits.hit(Point::DeadForLong);
+        }
         let back = self.world.now + outage;
         self.world.advance(back);
         let mut machine = Machine::new(self.machine.plan().clone());
