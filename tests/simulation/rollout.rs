@@ -31,6 +31,8 @@ pub struct Ended {
 
 struct Runner<'a> {
     machine: Machine,
+    /// What the tape gives up to the last takeover, and how long it was then.
+    replayed: (Machine, usize),
     tape: Vec<(Timestamp, Event)>,
     notices: Vec<Notice>,
     in_flight: Option<(Timestamp, Issued, Answer)>,
@@ -45,6 +47,7 @@ pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
     let start = Timestamp::from_millis(1_800_000_000_000);
     let mut runner = Runner {
         machine: Machine::new(plan.clone()),
+        replayed: (Machine::new(plan.clone()), 0),
         tape: Vec::new(),
         notices: Vec::new(),
         in_flight: None,
@@ -164,12 +167,13 @@ impl Runner<'_> {
         }
         let back = self.world.now + outage;
         self.world.advance(back);
-        let mut machine = Machine::new(self.machine.plan().clone());
-        for (at, event) in &self.tape {
-            let _ = machine.apply(*at, event.clone());
+        // Each takeover reads on where the one before stopped: a tape is long, and a runner dies often.
+        let (replayed, read) = &mut self.replayed;
+        for (at, event) in &self.tape[*read..] {
+            let _ = replayed.apply(*at, event.clone());
         }
-        assert_eq!(machine, self.machine, "replay differs from the live machine");
-        self.machine = machine;
+        *read = self.tape.len();
+        assert_eq!(*replayed, self.machine, "replay differs from the live machine");
         self.epoch += 1;
         self.take(Event::Recovered { by: "sim".into(), epoch: self.epoch });
     }

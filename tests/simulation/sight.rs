@@ -65,7 +65,7 @@ impl World {
             _ => {}
         }
         if die.chance(self.mishaps.stable_ails) {
-            self.stable.lost = u32::try_from(die.between(0, 2)).unwrap_or_default();
+            self.stable.lost = die.one_of(&[0, 1, 2, FULL]);
             if self.stable.lost > 0 {
                 self.hits.hit(Point::StableLosesTasks);
             }
