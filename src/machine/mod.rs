@@ -355,7 +355,7 @@ impl Machine {
 
     /// Nobody knows what a write did: a route may still land.
     fn unsettle(&mut self, issued: &Issued) {
-        self.memory.safeguard.unsettle(issued);
+        self.memory.safeguard.unsettle(issued, self.memory.now);
         let Effect::Route(route) = &issued.effect else { return };
         if self.is_retreating() && route.share == Share::NONE {
             return self.outlive(issued.at);

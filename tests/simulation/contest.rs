@@ -141,7 +141,7 @@ impl Sum {
         } += 1;
     }
 
-    fn join(&mut self, other: Self) {
+    fn join(&mut self, other: &Self) {
         self.hits.add(&other.hits);
         self.nothing += other.nothing;
         self.promoted += other.promoted;

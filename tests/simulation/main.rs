@@ -72,8 +72,8 @@ impl Sum {
         self.hits.add(&ended.world.hits);
     }
 
-    fn join(&mut self, other: Self) {
-        for (word, count) in other.outcomes {
+    fn join(&mut self, other: &Self) {
+        for (word, count) in &other.outcomes {
             *self.outcomes.entry(word).or_default() += count;
         }
         self.hits.add(&other.hits);

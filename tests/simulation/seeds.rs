@@ -58,7 +58,7 @@ pub fn all<S: Default + Send, O>(
     seeds: Seeds,
     run: impl Fn(u64) -> O + Sync,
     add: impl Fn(&mut S, O) + Sync,
-    join: impl Fn(&mut S, S),
+    join: impl Fn(&mut S, &S),
 ) -> Harvest<S> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let next = AtomicU64::new(seeds.first);
@@ -80,7 +80,7 @@ pub fn all<S: Default + Send, O>(
         let shares: Vec<_> = (0..threads).map(|_| scope.spawn(share)).collect();
         for share in shares {
             let Harvest { sum, failed } = share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            join(&mut all.sum, sum);
+            join(&mut all.sum, &sum);
             for (words, seeds) in failed {
                 all.failed.entry(words).or_default().extend(seeds);
             }
