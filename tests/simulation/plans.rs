@@ -95,7 +95,9 @@ pub fn throw(die: &mut Die) -> Plan {
 pub fn by_aws(plan: &Plan, die: &mut Die) -> Plan {
     let every = Duration::from_secs(60 * die.between(1, 4));
     let share = |percent| Share::from_percent(percent).expect("a percentage");
-    let (percents, timetable): (&[f64], _) = match die.between(0, 2) {
+    // With everything on the candidate at once there is nothing to compare with.
+    let compares = matches!(plan.gates[0].check, Check::Compare(_));
+    let (percents, timetable): (&[f64], _) = match die.between(u64::from(compares), 2) {
         0 => (&[], Timetable::AllAtOnce),
         1 => (&[10.0], Timetable::Canary { first: share(10.0), every }),
         _ => (&[25.0, 50.0, 75.0], Timetable::Linear { step: share(25.0), every }),
