@@ -410,12 +410,14 @@ impl Machine {
         })
     }
 
-    /// How long a phase waits before it asks: nothing is taken down while a call could still set it up behind that.
+    /// How long a phase waits before it asks: nothing is taken down while a call could still set it up behind that,
+    /// and stickiness is put back when nobody is bound to the candidate any more.
     pub(super) fn holds_off(&self, phase: Phase) -> Option<Duration> {
         let Safeguard { switch, settled, .. } = &self.memory.safeguard;
         let from = match phase {
             Phase::Disarming if !switch.there => switch.quiet_from,
             Phase::Disarming | Phase::Freeing | Phase::Unmarking => *settled,
+            Phase::Mending => self.bound_until(),
             _ => return None,
         };
         let wait = from.since(self.memory.now);
@@ -467,8 +469,11 @@ impl Machine {
         let Safeguard { marked, touched, switch, abandoned, .. } = &self.memory.safeguard;
         // One who must leave does not wait until a switch that has fired can write no more.
         let lands = self.memory.now < switch.quiet_from && self.plan.before.stickiness.is_some();
+        if lands {
+            let why = "the dead-man's switch may turn it off once more".to_owned();
+            out.notices.push(Notice::StickinessOff { why });
+        }
         let left = [
-            (lands, "stickiness of the rule, which the dead-man's switch may turn off once more".to_owned()),
             (switch.there && !abandoned.switch, self.unremoved()),
             (*touched && !abandoned.scaling, UNFREED.to_owned()),
             (*marked && !abandoned.beacon, unmarked(Beacon::Absent).to_owned()),

@@ -13,7 +13,7 @@ fn told_back(plan: Plan) -> Run {
 
 fn sticky() -> Plan {
     let mut plan = canary();
-    plan.before.stickiness = Some(MINUTE * 60);
+    plan.before.stickiness = Some(MINUTE * 10);
     plan
 }
 
@@ -169,6 +169,25 @@ fn stickiness_is_off_on_the_way_back_and_on_again_at_the_end() {
 }
 
 #[test]
+fn stickiness_is_put_back_when_no_client_holds_a_cookie_of_the_candidate_any_more() {
+    let mut run = told_back(sticky());
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+    let back = run.now;
+    run.until_asked(|effect| matches!(effect, Effect::Route(route) if route.stickiness == Stickiness::Restore));
+    assert!(run.now.since(back) >= MINUTE * 10, "{:?}", run.now.since(back));
+}
+
+#[test]
+fn stickiness_stays_off_where_cookies_outlast_the_patience_and_that_is_said() {
+    let mut plan = sticky();
+    plan.before.stickiness = Some(plan.limits.drain + MINUTE);
+    let mut run = told_back(plan);
+    run.end();
+    assert!(!run.sticky);
+    assert!(run.undone()[0].contains("clients may hold cookies of the candidate until"), "{:?}", run.undone());
+}
+
+#[test]
 fn stickiness_that_a_first_write_turned_off_before_any_weight_is_put_back() {
     let mut run = Run::of(sticky());
     run.until_asked(is_scale);
@@ -185,7 +204,8 @@ fn stickiness_that_cannot_be_put_back_is_said() {
     run.shape = "theirs";
     run.end();
     assert!(!run.sticky);
-    assert!(run.undone().iter().any(|what| what.contains("stickiness")), "{:?}", run.undone());
+    let theirs = |notice: &Notice| matches!(notice, Notice::StickinessOff { why } if why.contains("somebody else"));
+    assert_eq!(run.notices.iter().filter(|notice| theirs(notice)).count(), 1, "{:?}", run.notices);
 }
 
 #[test]

@@ -11,7 +11,7 @@ const AHEAD: Duration = Duration::from_secs(2 * 3600);
 fn guarded() -> Plan {
     let steps = [Action::Secure, Action::Prepare(FULL), TENTH, HOLD, Action::Shift(Share::ALL), Action::Commit];
     let mut plan = plan(&steps);
-    plan.before.stickiness = Some(MINUTE * 60);
+    plan.before.stickiness = Some(MINUTE * 10);
     let (role, group) = ("arn:aws:iam::1:role/r".into(), "default".into());
     plan.dead_man = Some(DeadMan { role, after: MINUTE * 5, group });
     plan
@@ -84,7 +84,8 @@ fn a_runner_that_must_leave_tells_that_the_switch_may_turn_stickiness_off_again(
     run.until(|run| run.machine.is_retreating());
     run.interrupted();
     run.end();
-    assert!(run.undone().iter().any(|what| what.contains("may turn off once more")), "{:?}", run.undone());
+    let told = |notice: &Notice| matches!(notice, Notice::StickinessOff { why } if why.contains("may turn it off"));
+    assert!(run.is_told(told), "{:?}", run.notices);
 }
 
 #[test]
