@@ -2,6 +2,7 @@
 
 pub mod alb;
 pub mod aws;
+mod ecs;
 mod fence;
 mod http;
 mod outside;

@@ -1,6 +1,7 @@
 //! Which of the four ways a rollout's slots are filled and its weights are moved.
 
-use crate::driver::{CodeDeployment, Driver, EcsDeployment};
+use crate::cloud::ecs::EcsDrive;
+use crate::driver::{CodeDeployment, Driver};
 use crate::fault::{Fault, FaultKind};
 
 /// How one rollout's slots are filled and its weights are moved.
@@ -11,7 +12,7 @@ pub(super) enum Drive {
     /// Two task sets of one service, and the weights are written here: `cloud/task_sets`.
     TaskSets,
     /// ECS's own deployment of one service: `cloud/ecs`.
-    Ecs(EcsDeployment),
+    Ecs(EcsDrive),
     /// CodeDeploy's deployment of one service: `cloud/codedeploy`.
     CodeDeploy(CodeDeployment),
 }
@@ -21,7 +22,7 @@ impl Drive {
         match driver {
             Driver::Pair => Drive::Pair,
             Driver::TaskSets => Drive::TaskSets,
-            Driver::Ecs(asked) => Drive::Ecs(asked),
+            Driver::Ecs(asked) => Drive::Ecs(EcsDrive::new(asked)),
             Driver::CodeDeploy(asked) => Drive::CodeDeploy(asked),
         }
     }
