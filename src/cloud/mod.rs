@@ -2,7 +2,7 @@
 
 pub mod alb;
 pub mod aws;
-mod ecs;
+pub mod ecs;
 mod fence;
 mod http;
 mod outside;

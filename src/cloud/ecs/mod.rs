@@ -5,6 +5,7 @@
 //! takes the deployment back.
 
 mod begin;
+mod by_rule;
 mod fleet;
 mod ours;
 mod restore;
@@ -26,6 +27,7 @@ use crate::driver::Deployment;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Role, RuleSeen};
 use crate::traffic::Share;
+pub use by_rule::stop_deployment;
 pub(super) use ours::EcsDrive;
 
 /// How long a deployment that goes back may leave weight on the candidate before the rule is written here, in time of
