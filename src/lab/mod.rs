@@ -1,19 +1,26 @@
 //! An AWS account in miniature: real wire formats in front, a live loopback data plane behind.
 //!
 //! The API plane is one HTTP/1.1 port that speaks what AWS speaks: JSON 1.1 for ECS and Application Auto
-//! Scaling, query and XML for load balancing and STS, RPC v2 CBOR, JSON 1.0 and query for CloudWatch, REST
-//! with XML for S3 and with JSON for EventBridge Scheduler. Behind it tasks are HTTP servers, the balancer
-//! really forwards, metrics come only from requests that really flowed, alarms and scaling policies look at
-//! those, and schedules fire. Everything happens in lab time, see [`LabClock`]. Only the hours before the
-//! start are made up, see [`LabConfig::past`]: drawn from what the tasks do once they run.
+//! Scaling, JSON 1.1 and RPC v2 CBOR for CodeDeploy, query and XML for load balancing and STS, RPC v2 CBOR,
+//! JSON 1.0 and query for CloudWatch, REST with XML for S3 and with JSON for EventBridge Scheduler. Behind it
+//! tasks are HTTP servers, the balancer really forwards, metrics come only from requests that really flowed,
+//! alarms and scaling policies look at those, and schedules fire. Everything happens in lab time, see
+//! [`LabClock`]. Only the hours before the start are made up, see [`LabConfig::past`]: drawn from what the tasks
+//! do once they run.
 //!
 //! Beside the load balancer's metrics, which come by the minute and late, the tasks tell of themselves:
 //! every ten seconds in the namespace `Lab/Service`, and as counters that Prometheus would scrape, which
 //! `/_lab/prometheus` answers a little PromQL about.
 //!
+//! A service that ECS deploys by shifting traffic between two target groups, blue/green, canary or linear, goes
+//! through the stages of such a deployment: its tasks start, the rule's weights are rewritten, pause hooks hold it,
+//! and alarms, the breaker or somebody's word turn it back. A service whose controller is EXTERNAL is made of task
+//! sets that anybody makes and scales. One that CodeDeploy deploys gets a replacement task set, the production
+//! listener's weights over both target groups, the waits, and the rollback that CodeDeploy gives it.
+//!
 //! What it is not: signatures are not verified, listeners speak plain HTTP whatever their protocol says, and
-//! rule transforms are kept but not applied. Every key may do everything, but one from an assumed role only
-//! what the policy it was assumed with allows, and until it ends.
+//! rule transforms are kept but not applied. There is no Lambda, so no Lambda hooks. Every key may do everything,
+//! but one from an assumed role only what the policy it was assumed with allows, and until it ends.
 //!
 //! Response times are `declared + overhead`: a task declares how long its work took in lab seconds
 //! and sleeps that long on the stretched clock; what this machine adds on top is measured on the
@@ -35,6 +42,7 @@ mod balancer;
 mod behaviour;
 mod chance;
 mod clock;
+mod codedeploy;
 mod config;
 mod ending;
 mod fault;
@@ -60,7 +68,7 @@ use std::sync::Arc;
 
 pub use self::behaviour::{Behaviour, BehaviourError, Conduct, parse_duration, parse_share};
 pub use self::clock::LabClock;
-pub use self::config::{HealthCheckSeed, LabConfig, SlotSeed, WorldSeed};
+pub use self::config::{HealthCheckSeed, LabConfig, ServiceSeed, ShiftPauses, SlotSeed, WorldSeed};
 pub use self::fault::{ApiFault, ApiFaultError, FaultKind};
 pub use self::metrics::formula::Formula;
 pub use self::outage::{Outage, OutageError};

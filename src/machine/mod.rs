@@ -3,8 +3,8 @@
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
 //! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
 //! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `safeguard.rs`
-//! keeps it open; `locked.rs` is what happens when credentials end;
-//! `deployment.rs` is what is different where AWS moves the weights in a deployment of its own.
+//! keeps it open; `promote.rs` is a person's word to wait no longer; `locked.rs` is what happens when credentials
+//! end; `deployment.rs` is what is different where AWS moves the weights in a deployment of its own.
 
 mod deployment;
 mod effect;
@@ -18,6 +18,7 @@ mod look;
 mod notice;
 mod prepare;
 mod progress;
+mod promote;
 mod ramp;
 mod retire;
 mod retreat;
@@ -198,6 +199,7 @@ impl Machine {
             Word::Pause => self.told_to_pause(&by, reason, out),
             Word::Continue => self.told_to_continue(&by, out),
             Word::Approve => self.told_to_pass(&by, out),
+            Word::Promote => self.told_to_promote(&by, reason, out),
         };
         if let Some(why) = refusal {
             out.notices.push(Notice::Refused { word, by, why });
@@ -220,7 +222,7 @@ impl Machine {
                 self.memory.hurry = false;
                 if !matches!(self.state, State::Forward { .. }) {
                     // Only one who takes it over says this of a rollout that has not begun, or is over.
-                    self.memory.taken_over = Some(self.memory.now);
+                    self.take_over();
                 }
                 self.retreat(Reason::Operator { word, by: by.to_owned(), reason }, out);
                 None
@@ -279,6 +281,10 @@ impl Machine {
     /// Takes no step from here on. A pause that is on already gets another cause, and no more time.
     fn pause(&mut self, why: String, cause: Cause, out: &mut Reaction) {
         let since = self.memory.paused.as_ref().map_or(self.memory.now, |paused| paused.since);
+        if cause.is_trouble() {
+            // Whoever promoted it did not know of this.
+            self.memory.promoted_by = None;
+        }
         out.notices.push(Notice::Paused { why: why.clone(), until: since + self.plan.limits.pause });
         self.memory.paused = Some(Paused { why, since, cause });
     }
@@ -319,7 +325,7 @@ impl Machine {
             self.memory.paused = None;
             self.restart_limit();
         }
-        self.memory.taken_over = Some(self.memory.now);
+        self.take_over();
         if let State::Ready = self.state {
             return self.start(by, out);
         }
@@ -341,9 +347,15 @@ impl Machine {
         }
     }
 
+    /// What happened to the rule before is not known.
+    fn take_over(&mut self) {
+        self.memory.taken_over = Some(self.memory.now);
+        self.memory.steady = None;
+    }
+
     /// Nobody knows what a write did: a route may still land.
     fn unsettle(&mut self, issued: &Issued) {
-        self.memory.safeguard.unsettle(issued);
+        self.memory.safeguard.unsettle(issued, self.memory.now);
         let Effect::Route(route) = &issued.effect else { return };
         if self.is_retreating() && route.share == Share::NONE {
             return self.outlive(issued.at);
@@ -381,6 +393,10 @@ impl Machine {
             Effect::Arm { at, .. } => *at = self.fires_next(),
             Effect::Route(route) => {
                 self.memory.carried |= route.share > Share::NONE;
+                if route.expected.is_none() {
+                    // What it is written over is not known.
+                    self.memory.steady = None;
+                }
                 // Whatever becomes of the write: one whose answer is lost may have turned it off.
                 self.memory.sticky_suspended |= route.stickiness == Stickiness::Suspend;
             }

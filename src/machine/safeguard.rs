@@ -133,15 +133,16 @@ impl Safeguard {
         Effect::Arm { at: Timestamp::default(), create: false }
     }
 
-    /// Nobody knows what a write did.
-    pub(super) fn unsettle(&mut self, issued: &Issued) {
+    /// Nobody knows at `now` what a write did. It may have been sent long after it was asked for, because it waits for
+    /// the tape.
+    pub(super) fn unsettle(&mut self, issued: &Issued, now: Timestamp) {
         let sets_up = match issued.effect {
             Effect::Mark(beacon) => beacon != Beacon::Absent,
             Effect::HoldScaling | Effect::Arm { .. } => true,
             _ => false,
         };
         if sets_up {
-            self.settled = issued.at + WRITE_LANDS_WITHIN;
+            self.settled = now + WRITE_LANDS_WITHIN;
         }
         match issued.effect {
             Effect::Mark(beacon) => {
@@ -208,7 +209,7 @@ impl Machine {
             _ => {}
         }
         match answer {
-            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => safeguard.unsettle(issued),
+            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => safeguard.unsettle(issued, now),
             Answer::Failed(_) => {}
             _ => safeguard.tries = 0,
         }
@@ -410,12 +411,14 @@ impl Machine {
         })
     }
 
-    /// How long a phase waits before it asks: nothing is taken down while a call could still set it up behind that.
+    /// How long a phase waits before it asks: nothing is taken down while a call could still set it up behind that,
+    /// and stickiness is put back when nobody is bound to the candidate any more.
     pub(super) fn holds_off(&self, phase: Phase) -> Option<Duration> {
         let Safeguard { switch, settled, .. } = &self.memory.safeguard;
         let from = match phase {
             Phase::Disarming if !switch.there => switch.quiet_from,
             Phase::Disarming | Phase::Freeing | Phase::Unmarking => *settled,
+            Phase::Mending => self.bound_until(),
             _ => return None,
         };
         let wait = from.since(self.memory.now);
@@ -467,8 +470,11 @@ impl Machine {
         let Safeguard { marked, touched, switch, abandoned, .. } = &self.memory.safeguard;
         // One who must leave does not wait until a switch that has fired can write no more.
         let lands = self.memory.now < switch.quiet_from && self.plan.before.stickiness.is_some();
+        if lands {
+            let why = "the dead-man's switch may turn it off once more".to_owned();
+            out.notices.push(Notice::StickinessOff { why });
+        }
         let left = [
-            (lands, "stickiness of the rule, which the dead-man's switch may turn off once more".to_owned()),
             (switch.there && !abandoned.switch, self.unremoved()),
             (*touched && !abandoned.scaling, UNFREED.to_owned()),
             (*marked && !abandoned.beacon, unmarked(Beacon::Absent).to_owned()),

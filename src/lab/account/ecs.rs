@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value};
 
+use super::{Controller, TaskSet};
 use crate::lab::behaviour::Behaviour;
 
 /// A cluster.
@@ -27,9 +28,11 @@ pub(in crate::lab) struct Service {
     pub cluster: String,
     /// ACTIVE, DRAINING or INACTIVE.
     pub status: ServiceStatus,
+    /// Who deploys it.
+    pub controller: Controller,
     /// Tasks wanted.
     pub desired: u32,
-    /// The ARN of the task definition of the primary deployment.
+    /// The ARN of the task definition of the primary deployment or task set; empty while there is none.
     pub definition: String,
     /// The target groups its tasks register with.
     pub attachments: Vec<Attachment>,
@@ -37,8 +40,12 @@ pub(in crate::lab) struct Service {
     pub grace_seconds: u64,
     /// How many tasks may exist during a deployment.
     pub limits: DeploymentLimits,
-    /// Deployments, the primary one first.
+    /// Deployments, the primary one first; none when ECS does not deploy it.
     pub deployments: Vec<Deployment>,
+    /// Task sets, in the order they were made; none when ECS deploys it.
+    pub sets: Vec<TaskSet>,
+    /// The id of the task set that was made primary.
+    pub primary_set: Option<String>,
     /// Events, newest first.
     pub events: VecDeque<Event>,
     /// When it was created, in milliseconds.
@@ -72,7 +79,7 @@ impl ServiceStatus {
 }
 
 /// One target group a service registers its tasks with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::lab) struct Attachment {
     /// The target group's ARN.
     pub group: String,
@@ -80,6 +87,21 @@ pub(in crate::lab) struct Attachment {
     pub container: String,
     /// Its port.
     pub port: u16,
+    /// What a shift of traffic works with.
+    pub advanced: Option<Advanced>,
+}
+
+/// The `advancedConfiguration` of a load balancer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::lab) struct Advanced {
+    /// The ARN of the other target group.
+    pub alternate: String,
+    /// The ARN of the rule for production traffic.
+    pub production_rule: String,
+    /// The ARN of the rule for test traffic.
+    pub test_rule: Option<String>,
+    /// The ARN of the role that ECS changes the rules with.
+    pub role: String,
 }
 
 /// How a deployment may go.
@@ -116,6 +138,8 @@ pub(in crate::lab) struct Deployment {
     pub id: String,
     /// The ARN of its task definition.
     pub definition: String,
+    /// The target groups its tasks register with, where they are not simply the service's.
+    pub places: Option<Vec<Attachment>>,
     /// IN_PROGRESS, COMPLETED or FAILED.
     pub rollout: Rollout,
     /// Why the rollout is where it is.
@@ -185,6 +209,7 @@ impl Service {
         let deployment = Deployment {
             id: format!("ecs-svc/9{digits}"),
             definition: definition.to_owned(),
+            places: None,
             rollout: Rollout::InProgress,
             rollout_reason: String::new(),
             failed_tasks: 0,

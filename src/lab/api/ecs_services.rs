@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::ecs_tags;
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use super::{ecs_attachments, ecs_deployments, ecs_tags, ecs_task_sets};
 use crate::lab::account::{
-    Account, Attachment, Cluster, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus, last,
+    Account, Cluster, Controller, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus, last,
 };
+use crate::lab::scheduler;
 use crate::lab::value::{flag, list, seconds, text, texts, whole};
 
 /// How ECS pages its lists.
@@ -17,12 +18,11 @@ pub(super) const PAGING: Paging =
 /// Services in one DescribeServices.
 const DESCRIBED_LIMIT: usize = 10;
 /// Members of a service that are kept as they were given.
-const KEPT: [&str; 9] = [
+pub(super) const KEPT: [&str; 8] = [
     "launchType",
     "capacityProviderStrategy",
     "platformVersion",
     "networkConfiguration",
-    "deploymentController",
     "schedulingStrategy",
     "propagateTags",
     "enableExecuteCommand",
@@ -142,7 +142,7 @@ fn describe_services(call: &Call<'_>) -> Outcome {
 }
 
 /// Running and pending tasks of a deployment, or of all.
-fn counts(account: &Account, service: &Service, deployment: Option<&str>) -> (usize, usize) {
+pub(super) fn counts(account: &Account, service: &Service, deployment: Option<&str>) -> (usize, usize) {
     let (mut running, mut pending) = (0, 0);
     for task in account.tasks.values().filter(|task| task.service == service.arn) {
         if deployment.is_some_and(|id| id != task.deployment) {
@@ -164,39 +164,28 @@ fn show(account: &Account, service: &Service) -> Value {
         .events
         .iter()
         .map(|event| json!({"id": event.id, "createdAt": seconds(event.at), "message": event.message}));
-    let balancers = service.attachments.iter().map(|place| {
-        json!({"targetGroupArn": place.group, "containerName": place.container,
-            "containerPort": place.port})
-    });
     let deployments = service.deployments.iter().enumerate();
-    let mut limits = Map::from_iter([
-        (
-            "deploymentCircuitBreaker".to_owned(),
-            json!({"enable": service.limits.has_breaker,
-            "rollback": service.limits.rolls_back}),
-        ),
-        ("maximumPercent".to_owned(), json!(service.limits.maximum_percent)),
-        ("minimumHealthyPercent".to_owned(), json!(service.limits.minimum_healthy_percent)),
-        ("strategy".to_owned(), json!("ROLLING")),
-    ]);
-    limits.extend(service.limits.raw.clone());
     let mut shown = json!({
         "serviceArn": service.arn, "serviceName": service.name, "clusterArn": service.cluster,
         "status": service.status.word(), "desiredCount": service.desired,
         "runningCount": running, "pendingCount": pending, "taskDefinition": service.definition,
-        "loadBalancers": balancers.collect::<Vec<_>>(), "serviceRegistries": [],
-        "deploymentConfiguration": limits,
+        "loadBalancers": ecs_attachments::show(&service.attachments), "serviceRegistries": [],
+        "deploymentConfiguration": ecs_deployments::show_configuration(&service.limits.raw),
         "deployments": deployments.map(|(index, one)| show_deployment(account, service, index, one))
             .collect::<Vec<_>>(),
         "events": events.collect::<Vec<_>>(), "createdAt": seconds(service.created_at),
         "placementConstraints": [], "placementStrategy": [],
         "healthCheckGracePeriodSeconds": service.grace_seconds,
-        "schedulingStrategy": "REPLICA", "deploymentController": {"type": "ECS"},
+        "schedulingStrategy": "REPLICA", "deploymentController": {"type": service.controller.word()},
         "enableECSManagedTags": false, "propagateTags": "NONE", "enableExecuteCommand": false,
         "availabilityZoneRebalancing": "DISABLED",
     });
     if let Some(members) = shown.as_object_mut() {
         members.extend(service.extra.clone());
+        ecs_deployments::add_current(account, service, members);
+    }
+    if service.controller != Controller::Ecs {
+        ecs_task_sets::complete(account, service, &mut shown);
     }
     shown
 }
@@ -252,35 +241,19 @@ fn read_limits(input: &Value, mut limits: DeploymentLimits) -> Result<Deployment
         limits.has_breaker = flag(breaker, "enable").unwrap_or(false);
         limits.rolls_back = flag(breaker, "rollback").unwrap_or(false);
     }
+    ecs_attachments::outlived(&mut limits.raw, given);
     limits.raw.extend(given.clone());
     Ok(limits)
 }
 
 /// The ARN of an active task definition.
-fn definition_of(account: &Account, name: &str) -> Result<String, Refusal> {
+pub(super) fn definition_of(account: &Account, name: &str) -> Result<String, Refusal> {
     let definition = account.definition(name);
     let definition = definition.ok_or_else(|| Refusal::new("ClientException", "TaskDefinition not found."))?;
     if !definition.is_active {
         return Err(Refusal::new("ClientException", "TaskDefinition is inactive"));
     }
     Ok(definition.arn.clone())
-}
-
-fn read_attachments(account: &Account, input: &Value) -> Result<Vec<Attachment>, Refusal> {
-    let read = |place: &Value| {
-        let group = text(place, "targetGroupArn").unwrap_or_default();
-        if account.group(group).is_none() || account.balancers_of(group).is_empty() {
-            return Err(invalid(format!(
-                "The target group with targetGroupArn {group} does not have an associated load balancer."
-            )));
-        }
-        Ok(Attachment {
-            group: group.to_owned(),
-            container: text(place, "containerName").unwrap_or_default().to_owned(),
-            port: whole(place, "containerPort").unwrap_or(80) as u16,
-        })
-    };
-    list(input, "loadBalancers").iter().map(read).collect()
 }
 
 fn create_service(call: &mut Call<'_>) -> Outcome {
@@ -292,8 +265,11 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
     if before.is_some_and(|before| before.status != ServiceStatus::Inactive) {
         return Err(invalid("Creation of service was not idempotent."));
     }
-    let definition = text(input, "taskDefinition").unwrap_or_default();
-    let definition = definition_of(call.account, definition)?;
+    let controller = ecs_task_sets::controller_of(input)?;
+    let definition = match (controller, text(input, "taskDefinition")) {
+        (Controller::External, None) => String::new(),
+        (_, name) => definition_of(call.account, name.unwrap_or_default())?,
+    };
     let arn = call.account.names.ecs(&format!("service/{}/{name}", cluster.name));
     let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), input.get(*key)?.clone())));
     let mut service = Service {
@@ -301,28 +277,37 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
         name,
         cluster: cluster.arn,
         status: ServiceStatus::Active,
+        controller,
         desired: count_of(input, "desiredCount")?.unwrap_or(0),
         definition: definition.clone(),
-        attachments: read_attachments(call.account, input)?,
+        attachments: ecs_attachments::read(call.account, input)?,
         grace_seconds: count_of(input, "healthCheckGracePeriodSeconds")?.unwrap_or(0).into(),
         limits: read_limits(input, DeploymentLimits::default())?,
         deployments: Vec::new(),
+        sets: Vec::new(),
+        primary_set: None,
         events: VecDeque::new(),
         created_at: call.now,
         is_steady: false,
         extra: kept.collect(),
     };
-    let number = call.account.next();
-    service.deploy(&definition, call.now, number);
-    let shown = show(call.account, &service);
+    ecs_attachments::check(&service, false)?;
+    let shifts_traffic = service.shifts_traffic();
+    if !shifts_traffic {
+        let number = call.account.next();
+        service.begin(&definition, call.now, number);
+    }
     call.account.services.retain(|one| one.arn != arn);
     call.account.services.push(service);
+    if shifts_traffic {
+        scheduler::begin(call.account, &arn, &definition, call.now).map_err(invalid)?;
+    }
     ecs_tags::put(call.account, &arn, list(input, "tags"));
-    Ok(json!({"service": shown}))
+    Ok(shown_service(call, &arn))
 }
 
 /// The ARN of the service an input names, which must be active.
-fn active_service(call: &Call<'_>) -> Result<String, Refusal> {
+pub(super) fn active_service(call: &Call<'_>) -> Result<String, Refusal> {
     let cluster = cluster_of(call)?;
     let name = text(call.input, "service").unwrap_or_default();
     let service = call.account.service(&cluster.arn, name);
@@ -340,9 +325,17 @@ fn update_service(call: &mut Call<'_>) -> Outcome {
     let grace = count_of(input, "healthCheckGracePeriodSeconds")?;
     let named = text(input, "taskDefinition").map(|name| definition_of(call.account, name));
     let named = named.transpose()?;
+    if let Some(service) = call.account.service_mut(&arn) {
+        ecs_task_sets::check_update(service, input)?;
+    }
     let number = call.account.next();
+    let rebuilt = rebuilt(call, &arn)?;
     let Some(service) = call.account.service_mut(&arn) else { unreachable!("the service was just found") };
-    service.limits = read_limits(input, service.limits.clone())?;
+    let is_moved = rebuilt.attachments != service.attachments;
+    if is_moved {
+        service.keep_places();
+    }
+    (service.limits, service.attachments) = (rebuilt.limits, rebuilt.attachments);
     service.desired = desired.unwrap_or(service.desired);
     service.grace_seconds = grace.map_or(service.grace_seconds, u64::from);
     for key in KEPT {
@@ -352,15 +345,37 @@ fn update_service(call: &mut Call<'_>) -> Outcome {
     }
     let is_forced = flag(input, "forceNewDeployment").unwrap_or(false);
     let is_new = named.as_ref().is_some_and(|name| *name != service.definition);
-    if is_new || is_forced {
-        let definition = named.unwrap_or_else(|| service.definition.clone());
+    let definition = named.unwrap_or_else(|| service.definition.clone());
+    if service.shifts_traffic() && (is_new || is_forced || is_moved) {
+        service.is_steady = false;
+        scheduler::begin(call.account, &arn, &definition, now).map_err(invalid)?;
+        return Ok(shown_service(call, &arn));
+    }
+    if service.controller == Controller::Ecs && (is_new || is_forced || is_moved) {
         service.deploy(&definition, now, number);
     } else if let Some(primary) = service.deployments.first_mut() {
         primary.updated_at = now;
     }
     service.is_steady = false;
+    Ok(shown_service(call, &arn))
+}
+
+/// The service as an update would have it, which must be one that can be deployed.
+fn rebuilt(call: &Call<'_>, arn: &str) -> Result<Service, Refusal> {
+    let found = call.account.services.iter().find(|one| one.arn == arn);
+    let Some(mut service) = found.cloned() else { unreachable!("the service was just found") };
+    let did_shift = service.shifts_traffic();
+    service.limits = read_limits(call.input, service.limits)?;
+    if call.input.get("loadBalancers").is_some_and(Value::is_array) {
+        service.attachments = ecs_attachments::read(call.account, call.input)?;
+    }
+    ecs_attachments::check(&service, did_shift)?;
+    Ok(service)
+}
+
+fn shown_service(call: &Call<'_>, arn: &str) -> Value {
     let shown = call.account.services.iter().find(|one| one.arn == arn);
-    Ok(json!({"service": shown.map(|service| show(call.account, service))}))
+    json!({"service": shown.map(|service| show(call.account, service))})
 }
 
 fn delete_service(call: &mut Call<'_>) -> Outcome {
@@ -370,8 +385,10 @@ fn delete_service(call: &mut Call<'_>) -> Outcome {
     if service.desired > 0 && !is_forced {
         return Err(invalid("The service cannot be stopped while it is scaled above 0."));
     }
+    if service.controller == Controller::External && !service.sets.is_empty() && !is_forced {
+        return Err(invalid("The service cannot be stopped while deployments are active."));
+    }
     service.status = ServiceStatus::Draining;
     service.desired = 0;
-    let shown = call.account.services.iter().find(|one| one.arn == arn);
-    Ok(json!({"service": shown.map(|service| show(call.account, service))}))
+    Ok(shown_service(call, &arn))
 }

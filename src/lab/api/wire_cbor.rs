@@ -11,9 +11,13 @@ const MOMENT: u64 = 1;
 /// Structures may lie this deep in each other.
 const DEPTH_LIMIT: usize = 64;
 
+/// How CodeDeploy's members are called that hold moments.
+const CODEDEPLOY_MOMENTS: [&str; 6] =
+    ["createTime", "startTime", "endTime", "completeTime", "lastUpdatedAt", "firstUsedTime"];
+
 /// Whether a member holds moments.
 pub(super) fn is_moment(key: &str) -> bool {
-    key == "Timestamps" || key.ends_with("Timestamp")
+    key == "Timestamps" || key.ends_with("Timestamp") || CODEDEPLOY_MOMENTS.contains(&key)
 }
 
 /// Reads an input; no body is an empty one.
@@ -101,6 +105,17 @@ mod tests {
             (Cbor::Text("Period".into()), Cbor::Integer(60.into())),
         ]);
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn the_moments_of_codedeploy_are_tagged_too() {
+        let bytes = tell(json!({"deploymentInfo": {"createTime": 2.0, "status": "Ready"}}));
+        let read: Cbor = ciborium::from_reader(bytes.as_slice()).expect("it was just written");
+        let info = vec![
+            (Cbor::Text("createTime".into()), Cbor::Tag(1, Box::new(Cbor::Float(2.0)))),
+            (Cbor::Text("status".into()), Cbor::Text("Ready".into())),
+        ];
+        assert_eq!(read, Cbor::Map(vec![(Cbor::Text("deploymentInfo".into()), Cbor::Map(info))]));
     }
 
     #[test]

@@ -3,13 +3,16 @@
 //! It is a function of the account and the time; what has to happen outside is asked of a [`Host`].
 
 mod life;
+mod revisions;
 mod service;
+mod sets;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 
-use super::account::{Account, ServiceStatus, Task};
+pub(super) use self::revisions::{begin, requested};
+use super::account::{Account, Controller, ServiceStatus, Task};
 
 /// Runs the containers.
 pub(super) trait Host {
@@ -36,8 +39,11 @@ pub(super) fn tick(account: &mut Account, now: u64, host: &mut dyn Host) {
     }
     let mut services = std::mem::take(&mut account.services);
     for service in &mut services {
-        if service.status != ServiceStatus::Inactive {
-            service::reconcile(account, service, now);
+        match (service.status, service.controller) {
+            (ServiceStatus::Inactive, _) => {}
+            (_, Controller::Ecs) if service.shifts_traffic() => revisions::reconcile(account, service, now),
+            (_, Controller::Ecs) => service::reconcile(account, service, now),
+            (_, Controller::CodeDeploy | Controller::External) => sets::reconcile(account, service, now),
         }
     }
     account.services = services;

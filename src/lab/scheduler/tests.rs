@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::lab::account::{Phase, Rollout, TargetState};
+use crate::lab::account::{Phase, Rollout, TargetState, TaskSet};
 use crate::lab::balancer::health;
-use crate::lab::config::LabConfig;
+use crate::lab::config::{LabConfig, ServiceSeed};
 
 #[derive(Default)]
-struct Notes {
+pub(super) struct Notes {
     told: BTreeMap<String, Vec<&'static str>>,
 }
 
@@ -35,15 +35,24 @@ impl Host for Notes {
     }
 }
 
-struct Scene {
-    account: Account,
+pub(super) struct Scene {
+    pub(super) account: Account,
     notes: Notes,
-    now: u64,
+    pub(super) now: u64,
 }
 
 impl Scene {
     fn new() -> Scene {
+        Scene::of(LabConfig::default())
+    }
+
+    fn serving(services: ServiceSeed) -> Scene {
         let mut config = LabConfig::default();
+        config.world.services = services;
+        Scene::of(config)
+    }
+
+    pub(super) fn of(mut config: LabConfig) -> Scene {
         config.world.extra_task_definitions = vec!["web:2".to_owned()];
         let account = Account::seeded(&config, 0);
         let mut scene = Scene { account, notes: Notes::default(), now: 0 };
@@ -52,7 +61,7 @@ impl Scene {
     }
 
     /// Lets seconds pass; every target that is checked is found as its task behaves.
-    fn run(&mut self, seconds: u64) {
+    pub(super) fn run(&mut self, seconds: u64) {
         for _ in 0..seconds {
             self.now += 1_000;
             tick(&mut self.account, self.now, &mut self.notes);
@@ -65,7 +74,7 @@ impl Scene {
         }
     }
 
-    fn service(&mut self, name: &str) -> &mut crate::lab::account::Service {
+    pub(super) fn service(&mut self, name: &str) -> &mut crate::lab::account::Service {
         let service = self.account.services.iter_mut().find(|service| service.name == name);
         service.expect("the service is seeded")
     }
@@ -82,11 +91,26 @@ impl Scene {
         service.deploy(&arn, now, number);
     }
 
+    /// Adds a task set of the second definition behind the idle group; gives its id.
+    fn add_set(&mut self, scale: f64, behaviour: &str) -> String {
+        let behaviour: crate::lab::Behaviour = behaviour.parse().expect("the words are right");
+        let definition = self.account.definitions.iter_mut().find(|one| one.arn.ends_with("/web:2"));
+        let definition = definition.expect("it is seeded");
+        definition.behaviour = behaviour;
+        let arn = definition.arn.clone();
+        let (group, now, number) = (self.account.groups[1].arn.clone(), self.now, self.account.next());
+        let service = self.service("web-blue");
+        let mut places = service.attachments.clone();
+        places[0].group = group;
+        let set = TaskSet { scale, ..TaskSet::new(service, &arn, places, now) };
+        service.add_set(set, number)
+    }
+
     fn count(&self, phase: Phase) -> usize {
         self.account.tasks.values().filter(|task| task.phase == phase).count()
     }
 
-    fn targets(&self, group: &str, state: TargetState) -> usize {
+    pub(super) fn targets(&self, group: &str, state: TargetState) -> usize {
         let group = self.account.groups.iter().find(|one| one.name == group);
         let targets = &group.expect("the group is seeded").targets;
         targets.iter().filter(|target| target.state == state).count()
@@ -183,4 +207,51 @@ fn a_container_says_how_its_release_behaves() {
     let arn = scene.account.register(body, None, scene.now);
     let definition = scene.account.definition(&arn).expect("it was just registered");
     assert_eq!(definition.behaviour.to_string(), "errors=5%");
+}
+
+#[test]
+fn a_task_set_has_its_share_of_the_desired_count_rounded_up() {
+    let mut scene = Scene::serving(ServiceSeed::TaskSets);
+    assert!(scene.service("web-blue").primary().is_some_and(|set| set.is_steady));
+    scene.service("web-blue").desired = 3;
+    let set = scene.add_set(50.0, "healthy");
+    scene.run(5);
+    assert!(!scene.service("web-blue").set(&set).expect("it was added").is_steady);
+    scene.run(40);
+    let healthy = |scene: &Scene| ["web-blue", "web-green"].map(|group| scene.targets(group, TargetState::Healthy));
+    assert_eq!(healthy(&scene), [3, 2]);
+    assert!(scene.service("web-blue").sets.iter().all(|set| set.is_steady));
+    scene.service("web-blue").set_mut(&set).expect("it was added").scale = 100.0;
+    scene.run(45);
+    assert_eq!(healthy(&scene), [3, 3]);
+}
+
+#[test]
+fn a_deleted_task_set_drains_and_is_forgotten_with_its_last_task() {
+    let mut scene = Scene::serving(ServiceSeed::TaskSets);
+    let set = scene.add_set(100.0, "healthy");
+    scene.run(45);
+    let now = scene.now;
+    scene.service("web-blue").promote(&set, now);
+    assert!(scene.service("web-blue").definition.ends_with("web:2"));
+    scene.service("web-blue").sets[0].drain(now);
+    scene.run(5);
+    assert_eq!(scene.targets("web-blue", TargetState::Draining), 2);
+    assert_eq!(scene.service("web-blue").sets.len(), 2);
+    scene.run(40);
+    assert_eq!(scene.service("web-blue").sets.len(), 1);
+    assert_eq!((scene.count(Phase::Running), scene.count(Phase::Stopped)), (2, 2));
+    let event = scene.service("web-blue").events.iter().any(|event| event.message.contains(&format!("taskSet {set}")));
+    assert!(event, "events name the task set");
+}
+
+#[test]
+fn a_task_set_that_crashes_is_never_steady_and_is_tried_ever_more_rarely() {
+    let mut scene = Scene::serving(ServiceSeed::CodeDeploy);
+    let set = scene.add_set(100.0, "crash");
+    scene.run(300);
+    let started = scene.account.tasks.values().filter(|task| task.deployment == set).count();
+    assert!((4..=16).contains(&started), "{started}");
+    assert!(!scene.service("web-blue").set(&set).expect("it was added").is_steady);
+    assert_eq!(scene.targets("web-blue", TargetState::Healthy), 2);
 }

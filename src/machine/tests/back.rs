@@ -11,9 +11,16 @@ fn told_back(plan: Plan) -> Run {
     run
 }
 
+/// A plan that prepares, and asks a person for half an hour before there is any weight.
+fn asking() -> Plan {
+    let mut plan = plan(&[Action::Prepare(FULL), Action::Approve("go on?".into()), TENTH]);
+    plan.steps[1].within = MINUTE * 30;
+    plan
+}
+
 fn sticky() -> Plan {
     let mut plan = canary();
-    plan.before.stickiness = Some(MINUTE * 60);
+    plan.before.stickiness = Some(MINUTE * 10);
     plan
 }
 
@@ -169,6 +176,25 @@ fn stickiness_is_off_on_the_way_back_and_on_again_at_the_end() {
 }
 
 #[test]
+fn stickiness_is_put_back_when_no_client_holds_a_cookie_of_the_candidate_any_more() {
+    let mut run = told_back(sticky());
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+    let back = run.now;
+    run.until_asked(|effect| matches!(effect, Effect::Route(route) if route.stickiness == Stickiness::Restore));
+    assert!(run.now.since(back) >= MINUTE * 10, "{:?}", run.now.since(back));
+}
+
+#[test]
+fn stickiness_stays_off_where_cookies_outlast_the_patience_and_that_is_said() {
+    let mut plan = sticky();
+    plan.before.stickiness = Some(plan.limits.drain + MINUTE);
+    let mut run = told_back(plan);
+    run.end();
+    assert!(!run.sticky);
+    assert!(run.undone()[0].contains("clients may hold cookies of the candidate until"), "{:?}", run.undone());
+}
+
+#[test]
 fn stickiness_that_a_first_write_turned_off_before_any_weight_is_put_back() {
     let mut run = Run::of(sticky());
     run.until_asked(is_scale);
@@ -185,7 +211,8 @@ fn stickiness_that_cannot_be_put_back_is_said() {
     run.shape = "theirs";
     run.end();
     assert!(!run.sticky);
-    assert!(run.undone().iter().any(|what| what.contains("stickiness")), "{:?}", run.undone());
+    let theirs = |notice: &Notice| matches!(notice, Notice::StickinessOff { why } if why.contains("somebody else"));
+    assert_eq!(run.notices.iter().filter(|notice| theirs(notice)).count(), 1, "{:?}", run.notices);
 }
 
 #[test]
@@ -271,6 +298,44 @@ fn weight_that_somebody_else_gives_begins_the_wait_for_quiet_anew() {
     let back = run.now;
     run.until_asked(is_scale);
     assert!(run.now.since(back) >= crate::plan::QUIET_LEAST);
+}
+
+#[test]
+fn weight_that_nobody_saw_is_waited_out_before_tasks_are_taken() {
+    let mut run = Run::of(canary());
+    run.until_step(1);
+    run.told(Word::Rollback);
+    // A stranger's, which the write of the way back ends before any read has shown it.
+    run.share = tenth();
+    run.answer(Answer::Failed(fault(FaultKind::Transient)));
+    assert!(run.pending().is_some_and(is_route));
+    run.until(|run| run.share == Share::NONE);
+    let back = run.now;
+    run.until_asked(is_scale);
+    assert!(run.now.since(back) >= crate::plan::QUIET_LEAST, "{:?}", run.now.since(back));
+}
+
+#[test]
+fn a_candidate_that_was_watched_without_weight_loses_its_tasks_at_once() {
+    let mut run = Run::of(asking());
+    run.until_step(1);
+    run.pass(MINUTE * 6);
+    run.told(Word::Rollback);
+    let told = run.now;
+    run.until_asked(is_scale);
+    assert_eq!(run.now, told);
+}
+
+#[test]
+fn a_gap_between_two_looks_begins_the_wait_for_quiet_anew() {
+    let mut run = Run::of(asking());
+    run.until_step(1);
+    run.pass(MINUTE * 6);
+    run.dead_for(MINUTE * 2);
+    let back = run.now;
+    run.told(Word::Rollback);
+    run.until_asked(is_scale);
+    assert!(run.now.since(back) >= crate::plan::QUIET_LEAST, "{:?}", run.now.since(back));
 }
 
 #[test]

@@ -11,7 +11,7 @@ const AHEAD: Duration = Duration::from_secs(2 * 3600);
 fn guarded() -> Plan {
     let steps = [Action::Secure, Action::Prepare(FULL), TENTH, HOLD, Action::Shift(Share::ALL), Action::Commit];
     let mut plan = plan(&steps);
-    plan.before.stickiness = Some(MINUTE * 60);
+    plan.before.stickiness = Some(MINUTE * 10);
     let (role, group) = ("arn:aws:iam::1:role/r".into(), "default".into());
     plan.dead_man = Some(DeadMan { role, after: MINUTE * 5, group });
     plan
@@ -84,7 +84,8 @@ fn a_runner_that_must_leave_tells_that_the_switch_may_turn_stickiness_off_again(
     run.until(|run| run.machine.is_retreating());
     run.interrupted();
     run.end();
-    assert!(run.undone().iter().any(|what| what.contains("may turn off once more")), "{:?}", run.undone());
+    let told = |notice: &Notice| matches!(notice, Notice::StickinessOff { why } if why.contains("may turn it off"));
+    assert!(run.is_told(told), "{:?}", run.notices);
 }
 
 #[test]
@@ -103,4 +104,39 @@ fn a_beacon_that_was_given_up_and_may_be_there_does_not_outlast_the_commit() {
         assert!(!run.machine.is_committed());
     }
     assert_eq!(run.end(), Outcome::Promoted);
+}
+
+#[test]
+fn what_is_restored_anew_while_it_is_counted_is_asked_for_until_it_is_done() {
+    let steps =
+        [Action::Secure, Action::Prepare(FULL), TENTH, Action::Shift(Share::ALL), Action::Commit, Action::Settle];
+    let mut run = Run::of(plan(&steps));
+    let takes_off = |effect: &Effect| *effect == Effect::Mark(Beacon::Absent);
+    run.until_asked(takes_off);
+    while run.pending().is_none_or(|effect| !matches!(effect, Effect::Count { .. })) {
+        if run.pending().is_some_and(takes_off) {
+            run.answer(Answer::Failed(fault(FaultKind::Transient)));
+        } else {
+            run.go();
+        }
+    }
+    run.recovered();
+    assert!(run.pending().is_some_and(takes_off));
+    run.answer(Answer::Failed(fault(FaultKind::Transient)));
+    assert_eq!((run.end(), run.beacon), (Outcome::Promoted, Beacon::Absent));
+}
+
+#[test]
+fn a_beacon_that_was_sent_late_is_outlived_from_its_answer_on() {
+    let mut run = Run::of(guarded());
+    run.until_step(3);
+    run.told(Word::Rollback);
+    run.until_asked(|effect| *effect == Effect::Mark(Beacon::Aborting));
+    // It waited for the tape, and its answer is lost.
+    run.now = run.now + Duration::from_secs(25);
+    run.answer(Answer::Failed(fault(FaultKind::Unknown)));
+    let answered = run.now;
+    run.interrupted();
+    run.until_asked(|effect| *effect == Effect::Mark(Beacon::Absent));
+    assert!(run.now.since(answered) >= WRITE_LANDS_WITHIN, "{:?}", run.now.since(answered));
 }
