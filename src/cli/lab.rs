@@ -24,7 +24,7 @@ const REGION: &str = "eu-west-1";
 /// The account of a lab whose spec names none.
 const ACCOUNT: &str = "123456789012";
 
-/// Serve an AWS account in miniature on a loopback port: ECS, load balancing, CloudWatch, S3, EventBridge
+/// Serve an AWS account in miniature on a loopback port: ECS, CodeDeploy, load balancing, CloudWatch, S3, EventBridge
 /// Scheduler, Application Auto Scaling and STS in AWS's own wire formats, with live tasks and traffic behind them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
