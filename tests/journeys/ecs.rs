@@ -7,7 +7,7 @@ use crate::support::{BESIDE, INSIDE, Lab, Place, Process, until};
 /// A tenth, and then everything.
 const TENTH: &str = "shift: 10%, hold: 1m";
 /// A tenth that stays for a while.
-const LONG: &str = "shift: 10%, hold: 20m";
+const LONG: &str = "shift: 10%, hold: 10m";
 /// Thirds, of which the last is more.
 const THIRDS: &str = "shift: 30%, hold: 1m, shift: 60%, hold: 1m, shift: 90%, hold: 1m";
 
