@@ -6,6 +6,7 @@
 
 mod aftermath;
 mod comparisons;
+mod ecs;
 mod faults;
 mod kills;
 mod operators;

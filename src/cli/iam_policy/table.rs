@@ -46,6 +46,10 @@ impl Who {
 enum On {
     Cluster,
     Services,
+    /// The services, where ECS deploys them by itself.
+    DeployedServices,
+    /// What ECS keeps of its own deployments.
+    Deployments,
     Tasks,
     Rule,
     Alarms,
@@ -64,13 +68,16 @@ enum On {
     ReadsOfCluster,
     /// The alarms' states, which are read only when a gate asks.
     AlarmReads,
+    /// Task definitions, by which ECS's deployment of a rollout is known.
+    DefinitionReads,
     /// A registration, which has no resource before it is there.
     Registrations,
 }
 
 use On::{
-    AlarmReads, Alarms, Bucket, Cluster, DeadManRole, Family, Objects, Reads, ReadsOfCluster, Registrations, Rule,
-    ScalableTargets, Schedules, Services, TaskRoles, Tasks, Words, WriterRole,
+    AlarmReads, Alarms, Bucket, Cluster, DeadManRole, DefinitionReads, DeployedServices, Deployments, Family, Objects,
+    Reads, ReadsOfCluster, Registrations, Rule, ScalableTargets, Schedules, Services, TaskRoles, Tasks, Words,
+    WriterRole,
 };
 
 const RUNNER: &[Who] = &[Who::Runner];
@@ -101,9 +108,15 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("ecs:DescribeServices", Services, PEOPLE),
     ("ecs:ListServices", ReadsOfCluster, SURVEY),
     ("ecs:UpdateService", Services, BACK),
+    ("ecs:ListServiceDeployments", DeployedServices, PEOPLE),
+    ("ecs:DescribeServiceDeployments", Deployments, PEOPLE),
+    ("ecs:DescribeServiceRevisions", Deployments, PEOPLE),
+    ("ecs:ContinueServiceDeployment", Deployments, BACK),
+    ("ecs:StopServiceDeployment", Deployments, BACK),
     ("ecs:DescribeTasks", Tasks, BACK),
     ("ecs:ListTasks", ReadsOfCluster, BACK),
     ("ecs:DescribeTaskDefinition", Reads, SURVEY),
+    ("ecs:DescribeTaskDefinition", DefinitionReads, &[Who::OnCall, Who::Guard]),
     ("ecs:RegisterTaskDefinition", Registrations, RUNNER),
     ("ecs:TagResource", Family, RUNNER),
     ("iam:PassRole", TaskRoles, RUNNER),
@@ -130,6 +143,8 @@ impl On {
         match self {
             On::Cluster => "Cluster",
             On::Services => "Services",
+            On::DeployedServices => "ServicesThatEcsDeploys",
+            On::Deployments => "DeploymentsOfTheServices",
             On::Tasks => "TasksOfTheCluster",
             On::Rule => "Rule",
             On::Alarms => "Alarms",
@@ -145,6 +160,7 @@ impl On {
             On::Reads => "ReadsWithoutResourceLevelSupport",
             On::ReadsOfCluster => "ListsWithoutResourceLevelSupport",
             On::AlarmReads => "AlarmReadsWithoutResourceLevelSupport",
+            On::DefinitionReads => "DefinitionReadsWithoutResourceLevelSupport",
             On::Registrations => "RegistrationsWithoutResourceLevelSupport",
         }
     }
@@ -158,6 +174,16 @@ impl On {
             On::Services => {
                 scope.services.iter().map(|name| scope.arn("ecs", &format!("service/{cluster}/{name}"))).collect()
             }
+            On::DeployedServices if scope.by_ecs => On::Services.resources(scope),
+            On::Deployments if scope.by_ecs => {
+                let kinds = ["service-deployment", "service-revision"];
+                let of = |kind| {
+                    let arn = move |name| scope.arn("ecs", &format!("{kind}/{cluster}/{name}/*"));
+                    scope.services.iter().map(arn)
+                };
+                kinds.into_iter().flat_map(of).collect()
+            }
+            On::DeployedServices | On::Deployments => Vec::new(),
             On::Tasks => vec![scope.arn("ecs", &format!("task/{cluster}/*"))],
             On::Rule => vec![scope.rule.clone()],
             On::Alarms => scope.alarms.iter().map(|name| scope.arn("cloudwatch", &format!("alarm:{name}"))).collect(),
@@ -177,15 +203,18 @@ impl On {
             On::Objects => store(&|store| format!("{}/{}/*", scope.bucket_arn(store), store.root)),
             On::Words => store(&|store| format!("{}/{}/rollouts/*/words/*", scope.bucket_arn(store), store.root)),
             On::AlarmReads if scope.alarms.is_empty() => Vec::new(),
+            On::DefinitionReads if !scope.by_ecs => Vec::new(),
             On::Registrations if scope.family.is_none() => Vec::new(),
-            On::Reads | On::ReadsOfCluster | On::AlarmReads | On::Registrations => vec!["*".to_owned()],
+            On::Reads | On::ReadsOfCluster | On::AlarmReads | On::DefinitionReads | On::Registrations => {
+                vec!["*".to_owned()]
+            }
         }
     }
 
     /// What must hold beside it, where AWS has a key for it.
     fn condition(self, scope: &Scope) -> Option<Value> {
         match self {
-            On::Services | On::Tasks | On::ReadsOfCluster => {
+            On::Services | On::DeployedServices | On::Tasks | On::ReadsOfCluster => {
                 Some(json!({"ArnEquals": {"ecs:cluster": scope.cluster_arn()}}))
             }
             On::Family => Some(json!({"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}})),

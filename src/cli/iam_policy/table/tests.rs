@@ -17,6 +17,7 @@ fn full() -> Scope {
         name: "web".into(),
         cluster: "prod".into(),
         services: ["web-blue".into(), "web-green".into()],
+        by_ecs: true,
         rule: RULE.into(),
         alarms: vec!["web-5xx".into()],
         family: Some("web".into()),
@@ -35,6 +36,7 @@ fn full() -> Scope {
 /// A spec with nothing that it could do without.
 fn bare() -> Scope {
     Scope {
+        by_ecs: false,
         alarms: Vec::new(),
         family: None,
         task_roles: Vec::new(),
@@ -80,6 +82,7 @@ fn asked() -> BTreeSet<String> {
         ("src/cloud/aws/cloudwatch.rs", "cloudwatch"),
         ("src/cloud/aws/ecs.rs", "ecs"),
         ("src/cloud/aws/elbv2.rs", "elasticloadbalancing"),
+        ("src/cloud/aws/service_deployments.rs", "ecs"),
         ("src/cloud/aws/scheduler.rs", "scheduler"),
         ("src/cloud/aws/sts.rs", "sts"),
         ("src/store/bucket.rs", "s3"),
@@ -136,6 +139,12 @@ fn resources_are_those_of_the_spec() {
     }
     let services = [arn("ecs", "service/prod/web-blue"), arn("ecs", "service/prod/web-green")];
     assert_eq!(on(Who::OnCall, "ecs:UpdateService"), services);
+    assert_eq!(on(Who::OnCall, "ecs:ListServiceDeployments"), services);
+    let of = |kind: &str, name: &str| arn("ecs", &format!("{kind}/prod/{name}/*"));
+    let [blue, green] = ["web-blue", "web-green"].map(|name| of("service-deployment", name));
+    let revisions = ["web-blue", "web-green"].map(|name| of("service-revision", name));
+    let [first, second] = revisions;
+    assert_eq!(on(Who::OnCall, "ecs:StopServiceDeployment"), [blue, green, first, second]);
     assert_eq!(on(Who::Runner, "cloudwatch:DescribeAlarmHistory"), [arn("cloudwatch", "alarm:web-5xx")]);
     assert_eq!(on(Who::Runner, "scheduler:CreateSchedule"), [arn("scheduler", "schedule/default/web-*")]);
     assert_eq!(on(Who::Runner, "sts:AssumeRole"), ["arn:aws:iam::123456789012:role/writer"]);
@@ -162,7 +171,17 @@ fn conditions_narrow_what_resources_cannot() {
 #[test]
 fn what_the_spec_does_not_have_is_not_allowed() {
     let runner = actions(Who::Runner, &bare());
-    let without = ["scheduler:", "s3:", "sts:", "iam:", "RegisterTaskDefinition", "RegisterScalableTarget", "Alarm"];
+    let without = [
+        "ServiceDeployment",
+        "ServiceRevision",
+        "scheduler:",
+        "s3:",
+        "sts:",
+        "iam:",
+        "RegisterTaskDefinition",
+        "RegisterScalableTarget",
+        "Alarm",
+    ];
     for part in without {
         assert!(runner.iter().all(|action| !action.contains(part)), "{part}: {runner:?}");
     }
@@ -189,9 +208,15 @@ fn who_is_on_call_can_make_every_call_of_a_way_back_that_begins_with_a_service()
     let calls = [
         "application-autoscaling:RegisterScalableTarget",
         "cloudwatch:GetMetricData",
+        "ecs:ContinueServiceDeployment",
+        "ecs:DescribeServiceDeployments",
+        "ecs:DescribeServiceRevisions",
         "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
         "ecs:DescribeTasks",
+        "ecs:ListServiceDeployments",
         "ecs:ListTasks",
+        "ecs:StopServiceDeployment",
         "ecs:UpdateService",
         "elasticloadbalancing:AddTags",
         "elasticloadbalancing:DescribeListeners",
