@@ -2,11 +2,11 @@
 
 mod compared;
 pub mod diagram;
+mod driver;
 mod lower;
 mod refusal;
 mod service;
 mod step;
-mod timetable;
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt)
     let mut refusals = refusal::refusals(spec, survey, &steps, stable);
     refusals.extend(service::under_way(spec, survey, (&release, adopt)));
     refusals.extend(compared::refusals(spec, survey));
-    let driver = timetable::driver(spec, survey).map_err(|refused| refusals.extend(refused)).ok();
+    let driver = driver::driver(spec, survey).map_err(|refused| refusals.extend(refused)).ok();
     let (Some(stable), Some(driver), true) = (stable, driver, refusals.is_empty()) else {
         return Err(Refused(refusals));
     };

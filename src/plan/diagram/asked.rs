@@ -86,3 +86,67 @@ pub(super) fn json(plan: &Plan) -> Value {
     }
     fields
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::driver::{CodeDeployment, EcsDeployment};
+    use crate::plan::diagram::{self, Page, sample};
+
+    fn plans() -> [Plan; 2] {
+        let every = Duration::from_secs(300);
+        let timetable = Timetable::Canary { first: sample::share(5), every };
+        let ecs = Driver::Ecs(EcsDeployment { timetable, pause: Duration::from_secs(1800) });
+        let timetable = Timetable::Linear { step: sample::share(25), every };
+        let (application, group) = ("shop".to_owned(), "web".to_owned());
+        let code_deploy = Driver::CodeDeploy(CodeDeployment { application, group, timetable });
+        [ecs, code_deploy].map(|driver| {
+            let mut plan = Plan { driver, ..sample::plan() };
+            plan.before.stickiness = Some(every);
+            plan
+        })
+    }
+
+    const ECS: &str = "
+  driver     ecs: ECS is asked for CANARY, 5% first, bake 5m with a pause before
+             every shift and one after the last, of 30m each; tidegate answers
+             them
+
+";
+    const CODE_DEPLOY: &str = "
+  driver     codedeploy: CodeDeploy (shop, group web) is asked for
+             TimeBasedLinear, 25% every 5m; tidegate ends its waits, and stops
+             it
+
+";
+
+    #[test]
+    fn a_page_says_what_aws_is_asked_for_and_how_it_goes_back() {
+        let [ecs, code_deploy] = plans().map(|plan| diagram::text(&plan, Page { width: 80, unicode: false }));
+        assert!(ecs.contains(ECS), "{ecs}");
+        assert!(code_deploy.contains(CODE_DEPLOY), "{code_deploy}");
+        for (page, call) in [(&ecs, "StopServiceDeployment, ROLLBACK"), (&code_deploy, "StopDeployment with its")] {
+            assert!(page.contains(call) && !page.contains("stickiness"), "{page}");
+            assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+        }
+    }
+
+    #[test]
+    fn programs_and_pictures_are_told_it_too() {
+        let [ecs, code_deploy] = plans();
+        let expected = json!({
+            "kind": "ecs", "mover": "ECS", "strategy": "CANARY", "pause_seconds": 1800, "share_percent": 5,
+            "every_seconds": 300,
+        });
+        assert_eq!(diagram::json(&ecs)["driver"], expected);
+        let expected = json!({
+            "kind": "codedeploy", "mover": "CodeDeploy", "strategy": "TimeBasedLinear", "application": "shop",
+            "group": "web", "share_percent": 25, "every_seconds": 300,
+        });
+        assert_eq!(diagram::json(&code_deploy)["driver"], expected);
+        let picture = diagram::mermaid(&ecs);
+        assert!(picture.contains("    note right of s1: ecs#58; ECS is asked for CANARY, 5% first"), "{picture}");
+    }
+}
