@@ -12,8 +12,8 @@ use crate::clock::{Clock, Timestamp, wall_now};
 use crate::cloud::aws::Aws;
 use crate::gate::Check;
 use crate::lab::{
-    ApiFault, Behaviour, Lab, LabClock, LabConfig, Outage, SlotSeed, TrafficReport, WorldSeed, parse_duration,
-    parse_share,
+    ApiFault, Behaviour, Lab, LabClock, LabConfig, Outage, ServiceSeed, SlotSeed, TrafficReport, WorldSeed,
+    parse_duration, parse_share,
 };
 use crate::name::Arn;
 use crate::spec::{Release, RuleSpec, SlotSpec, Spec};
@@ -90,6 +90,10 @@ struct PlayArgs {
     /// Requests a lab second.
     #[arg(long = "lab-rps", alias = "rps", default_value_t = 20.0, value_name = "N", value_parser = rps)]
     rps: f64,
+    /// What serves at the start: `pair` is a service for each slot, `task-sets` one service of task sets,
+    /// `codedeploy` one that CodeDeploy deploys.
+    #[arg(long = "lab-services", alias = "services", default_value = "pair", value_name = "KIND", value_parser = services)]
+    services: ServiceSeed,
     /// Tasks of the stable slot.
     #[arg(long = "lab-tasks", default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     tasks: u32,
@@ -109,6 +113,7 @@ impl LabArgs {
             past: LabConfig::default().past,
             delay: LabConfig::default().publication_delay,
             rps: 20.0,
+            services: ServiceSeed::default(),
             tasks: 4,
             seed: 1,
         };
@@ -127,6 +132,15 @@ fn speed(text: &str) -> Result<f64, String> {
 
 fn rps(text: &str) -> Result<f64, String> {
     within(text, 0.0, 5_000.0, "a rate")
+}
+
+fn services(text: &str) -> Result<ServiceSeed, String> {
+    match text {
+        "pair" => Ok(ServiceSeed::Pair),
+        "task-sets" => Ok(ServiceSeed::TaskSets),
+        "codedeploy" => Ok(ServiceSeed::CodeDeploy),
+        _ => Err("services are pair, task-sets or codedeploy".to_owned()),
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -209,7 +223,8 @@ pub(super) async fn start(
     args: &LabArgs,
     listen: Option<SocketAddr>,
 ) -> Result<Running, Failure> {
-    let world = world(spec, folder, args.play.tasks)?;
+    let mut world = world(spec, folder, args.play.tasks)?;
+    world.services = args.play.services;
     let (region, account) = home(spec);
     let mut config = LabConfig {
         region: region.clone(),

@@ -42,6 +42,18 @@ pub struct LabConfig {
     pub rule_propagation: Duration,
 }
 
+/// What serves at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ServiceSeed {
+    /// A service for each slot.
+    #[default]
+    Pair,
+    /// One service of task sets that anybody may make, the first in the slot that serves.
+    TaskSets,
+    /// One service that CodeDeploy deploys, with its application and deployment group.
+    CodeDeploy,
+}
+
 impl Default for LabConfig {
     fn default() -> LabConfig {
         LabConfig {
@@ -68,6 +80,8 @@ impl Default for LabConfig {
 /// Every name may be an ARN, which is then kept as it is.
 #[derive(Debug, Clone)]
 pub struct WorldSeed {
+    /// What serves.
+    pub services: ServiceSeed,
     /// The ECS cluster.
     pub cluster: String,
     /// The load balancer; a rule ARN below takes precedence.
@@ -161,6 +175,7 @@ impl Default for WorldSeed {
             weight,
         };
         WorldSeed {
+            services: ServiceSeed::default(),
             cluster: "lab".to_owned(),
             load_balancer: "lab".to_owned(),
             listener_port: 80,

@@ -13,8 +13,8 @@ pub struct ApiFault {
     pub kind: FaultKind,
     /// For which share of the calls, from 0 to 1.
     pub rate: f64,
-    /// Only for this service (`ecs`, `elbv2`, `cloudwatch`, `sts`, `s3`, `scheduler`, `application-autoscaling`);
-    /// none means every service.
+    /// Only for this service (`ecs`, `elbv2`, `cloudwatch`, `sts`, `s3`, `scheduler`, `application-autoscaling`,
+    /// `codedeploy`); none means every service.
     pub service: Option<String>,
     /// Only for this operation; none means every operation.
     pub operation: Option<String>,

@@ -35,6 +35,7 @@ mod balancer;
 mod behaviour;
 mod chance;
 mod clock;
+mod codedeploy;
 mod config;
 mod ending;
 mod fault;
@@ -60,7 +61,7 @@ use std::sync::Arc;
 
 pub use self::behaviour::{Behaviour, BehaviourError, Conduct, parse_duration, parse_share};
 pub use self::clock::LabClock;
-pub use self::config::{HealthCheckSeed, LabConfig, SlotSeed, WorldSeed};
+pub use self::config::{HealthCheckSeed, LabConfig, ServiceSeed, SlotSeed, WorldSeed};
 pub use self::fault::{ApiFault, ApiFaultError, FaultKind};
 pub use self::metrics::formula::Formula;
 pub use self::outage::{Outage, OutageError};

@@ -8,6 +8,7 @@ use super::account::{Account, Names, TargetState};
 use super::api;
 use super::autoscaling;
 use super::balancer::{Balancer, health};
+use super::codedeploy;
 use super::config::LabConfig;
 use super::ending::Ending;
 use super::fault::{ApiFault, FaultKind};
@@ -153,6 +154,7 @@ impl World {
         let (probes, attempts) = {
             let mut account = lock(&self.account);
             scheduler::tick(&mut account, now, &mut *lock(&self.containers));
+            codedeploy::tick(&mut account, now);
             let probes = health::due(&mut account, now);
             self.balancer.learn(&account, now);
             let (mut past, mut store) = (lock(&self.past), lock(&self.store));

@@ -910,6 +910,299 @@ class Schedules(Case):
         self.assertTrue(self.is_gone())
 
 
+class Stage:
+    """A service that ECS does not deploy itself, and two target groups behind listeners of their own."""
+
+    def __init__(self, name, controller, port):
+        self.name = name
+        self.groups = [self.group(f"{name}-{colour}") for colour in ("blue", "green")]
+        self.production, self.test = [self.listen(port + step, self.groups[step]) for step in (0, 1)]
+        self.first, self.second = [self.register("example/web:3"), self.register("example/web:4")]
+        made = {"cluster": lab.cluster, "serviceName": name, "desiredCount": 1}
+        made |= {"deploymentController": {"type": controller}}
+        if controller == "CODE_DEPLOY":
+            made |= {"taskDefinition": self.first, "loadBalancers": [self.place(0)], "launchType": "FARGATE"}
+        self.made = lab.ecs.create_service(**made)["service"]
+
+    def group(self, name):
+        check = {"HealthCheckPath": "/healthz", "HealthCheckIntervalSeconds": 5, "HealthyThresholdCount": 2}
+        made = lab.elb.create_target_group(
+            Name=name, Protocol="HTTP", Port=8080, VpcId="vpc-0lab", TargetType="ip", **check
+        )
+        arn = made["TargetGroups"][0]["TargetGroupArn"]
+        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "5"}
+        lab.elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[delay])
+        return arn
+
+    def listen(self, port, group):
+        actions = [{"Type": "forward", "TargetGroupArn": group}]
+        balancer = lab.balancer["LoadBalancerArn"]
+        made = lab.elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=port, DefaultActions=actions)
+        return made["Listeners"][0]["ListenerArn"]
+
+    def register(self, image):
+        made = lab.ecs.register_task_definition(**lab.definition(image=image) | {"family": self.name})
+        return made["taskDefinition"]["taskDefinitionArn"]
+
+    def place(self, side):
+        return {"targetGroupArn": self.groups[side], "containerName": "web", "containerPort": 8080}
+
+    def service(self):
+        return lab.service(self.name)
+
+    def sets(self):
+        return self.service()["taskSets"]
+
+    def weights(self, listener):
+        rule = lab.elb.describe_rules(ListenerArn=listener)["Rules"][-1]
+        tuples = rule["Actions"][-1]["ForwardConfig"]["TargetGroups"]
+        weights = {one["TargetGroupArn"]: one["Weight"] for one in tuples}
+        return [weights.get(group, 0) for group in self.groups]
+
+
+class TaskSets(Case):
+    def test_task_sets_are_made_scaled_promoted_and_deleted(self):
+        stage = Stage("sets", "EXTERNAL", 9000)
+        self.assertEqual(stage.made["deploymentController"], {"type": "EXTERNAL"})
+        self.assertNotIn("taskDefinition", stage.made)
+        of = {"cluster": lab.cluster, "service": "sets"}
+        lab.ecs.update_service(**of, desiredCount=3)
+        input = of | {"taskDefinition": stage.first, "loadBalancers": [stage.place(0)], "externalId": "one"}
+        input |= {"scale": {"value": 50, "unit": "PERCENT"}, "clientToken": "a-token", "launchType": "FARGATE"}
+        input |= {"tags": [{"key": "tide", "value": "low"}]}
+        made = lab.ecs.create_task_set(**input)["taskSet"]
+        self.assertEqual(lab.ecs.create_task_set(**input)["taskSet"]["id"], made["id"])
+        self.assertRegex(made["taskSetArn"], r":task-set/[^/]+/sets/ecs-svc/\d{19}$")
+        self.assertEqual((made["status"], made["computedDesiredCount"]), ("ACTIVE", 2))
+        self.assertEqual((made["stabilityStatus"], made["scale"]), ("STABILIZING", {"value": 50.0, "unit": "PERCENT"}))
+
+        def told(*names):
+            found = lab.ecs.describe_task_sets(**of, taskSets=list(names), include=["TAGS"])
+            return found["taskSets"], found["failures"]
+
+        def is_steady():
+            return told(made["id"])[0][0]["stabilityStatus"] == "STEADY_STATE"
+
+        until(is_steady, "the task set is steady")
+        self.assertEqual(lab.health(stage.groups[0]), ["healthy"] * 2)
+        self.assertEqual(told(made["taskSetArn"])[0][0]["tags"], [{"key": "tide", "value": "low"}])
+        scaled = lab.ecs.update_task_set(**of, taskSet=made["id"], scale={"value": 100, "unit": "PERCENT"})
+        self.assertEqual(scaled["taskSet"]["computedDesiredCount"], 3)
+        until(lambda: is_steady() and told(made["id"])[0][0]["runningCount"] == 3, "the task set has grown")
+        promoted = lab.ecs.update_service_primary_task_set(**of, primaryTaskSet=made["taskSetArn"])["taskSet"]
+        self.assertEqual(promoted["status"], "PRIMARY")
+        self.assertEqual(stage.service()["taskDefinition"], stage.first)
+        self.refuses("InvalidParameterException", lab.ecs.delete_task_set, **of, taskSet=made["id"])
+        gone = lab.ecs.delete_task_set(**of, taskSet=made["id"], force=True)["taskSet"]
+        self.assertEqual(gone["status"], "DRAINING")
+        until(lambda: not stage.sets(), "the task set is gone")
+        self.assertEqual(told(made["taskSetArn"])[1], [{"arn": made["taskSetArn"], "reason": "MISSING"}])
+        self.refuses("TaskSetNotFoundException", lab.ecs.delete_task_set, **of, taskSet=made["id"])
+        lab.ecs.delete_service(**of, force=True)
+
+    def test_what_a_service_of_task_sets_cannot_do_is_refused(self):
+        stage = Stage("few-sets", "EXTERNAL", 9010)
+        of = {"cluster": lab.cluster, "service": "few-sets"}
+        for more in ({"taskDefinition": stage.first}, {"forceNewDeployment": True}):
+            self.refuses("InvalidParameterException", lab.ecs.update_service, **of, **more)
+        create = lab.ecs.create_task_set
+        for _ in range(5):
+            create(**of, taskDefinition=stage.first)
+        refused = self.refuses("InvalidParameterException", create, **of, taskDefinition=stage.first)
+        self.assertIn("5 deployments exist on the service", refused["Error"]["Message"])
+        places = [stage.place(0), stage.place(1)]
+        self.refuses("InvalidParameterException", create, **of, taskDefinition=stage.first, loadBalancers=places)
+        pair = {"cluster": lab.cluster, "service": lab.idle}
+        self.refuses("InvalidParameterException", create, **pair, taskDefinition=stage.first)
+        self.refuses("InvalidParameterException", lab.ecs.delete_service, **of)
+        lab.ecs.delete_service(**of, force=True)
+        self.refuses("ServiceNotActiveException", lab.ecs.describe_task_sets, **of)
+
+
+class CodeDeploys(Case):
+    """One service that CodeDeploy deploys, again and again."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.deploy, cls.stage = lab.client("codedeploy"), Stage("deployed", "CODE_DEPLOY", 9020)
+        cls.deploy.create_application(applicationName="shop", computePlatform="ECS")
+        route = {
+            "targetGroups": [{"name": "deployed-blue"}, {"name": "deployed-green"}],
+            "prodTrafficRoute": {"listenerArns": [cls.stage.production]},
+            "testTrafficRoute": {"listenerArns": [cls.stage.test]},
+        }
+        cls.group = {
+            "applicationName": "shop",
+            "deploymentGroupName": "front",
+            "serviceRoleArn": "arn:aws:iam::123456789012:role/deploy",
+            "ecsServices": [{"clusterName": lab.cluster.rsplit("/")[-1], "serviceName": "deployed"}],
+            "deploymentStyle": {"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"},
+            "loadBalancerInfo": {"targetGroupPairInfoList": [route]},
+        } | cls.waits("STOP_DEPLOYMENT", 30, 30)
+        cls.deploy.create_deployment_group(**cls.group)
+        cls.name = {key: cls.group[key] for key in ("applicationName", "deploymentGroupName")}
+        until(lambda: lab.health(cls.stage.groups[0]) == ["healthy"], "the first task set serves")
+
+    @staticmethod
+    def waits(action, ready, end):
+        ready = {"actionOnTimeout": action, "waitTimeInMinutes": ready}
+        end = {"action": "TERMINATE", "terminationWaitTimeInMinutes": end}
+        config = {"deploymentReadyOption": ready, "terminateBlueInstancesOnDeploymentSuccess": end}
+        return {"blueGreenDeploymentConfiguration": config}
+
+    def revision(self, definition, **more):
+        properties = {"TaskDefinition": definition}
+        properties |= {"LoadBalancerInfo": {"ContainerName": "web", "ContainerPort": 8080}}
+        service = {"TargetService": {"Type": "AWS::ECS::Service", "Properties": properties}}
+        spec = {"version": 0.0, "Resources": [service]} | more
+        return {"revisionType": "AppSpecContent", "appSpecContent": {"content": json.dumps(spec)}}
+
+    def start(self, definition, **more):
+        return self.deploy.create_deployment(**self.name, revision=self.revision(definition), **more)["deploymentId"]
+
+    def info(self, id):
+        return self.deploy.get_deployment(deploymentId=id)["deploymentInfo"]
+
+    def target(self, id):
+        targets = self.deploy.list_deployment_targets(deploymentId=id)["targetIds"]
+        found = self.deploy.batch_get_deployment_targets(deploymentId=id, targetIds=targets)["deploymentTargets"][0]
+        one = self.deploy.get_deployment_target(deploymentId=id, targetId=targets[0])["deploymentTarget"]
+        self.assertEqual(one["ecsTarget"]["targetArn"], self.stage.made["serviceArn"])
+        return found["ecsTarget"]
+
+    def is_at(self, id, status):
+        return lambda: self.info(id)["status"] == status
+
+    def test_a_deployment_waits_shifts_keeps_the_original_and_succeeds(self):
+        serving, other = self.stage.service()["taskDefinition"], self.stage.second
+        id = self.start(other, deploymentConfigName="CodeDeployDefault.ECSAllAtOnce", description="by hand")
+        self.assertRegex(id, r"^d-[0-9A-Z]{9}$")
+        refused = self.refuses("DeploymentLimitExceededException", self.start, definition=serving)
+        self.assertIn(f"is already deploying deployment '{id}'", refused["Error"]["Message"])
+        until(self.is_at(id, "Ready"), "the deployment waits for leave")
+        target = self.target(id)
+        self.assertEqual(target["status"], "Ready")
+        states = {event["lifecycleEventName"]: event["status"] for event in target["lifecycleEvents"]}
+        self.assertEqual((len(states), states["AfterAllowTestTraffic"]), (8, "Succeeded"))
+        self.assertEqual(states["AllowTraffic"], "Pending")
+        sides = {one["taskSetLabel"]: one for one in target["taskSetsInfo"]}
+        self.assertEqual([sides[side]["trafficWeight"] for side in ("Blue", "Green")], [100.0, 0.0])
+        self.assertEqual((sides["Green"]["status"], sides["Green"]["runningCount"]), ("ACTIVE", 1))
+        self.assertEqual(sorted(self.stage.weights(self.stage.test)), [0, 100])
+        green = next(one for one in self.stage.sets() if one.get("externalId") == id)
+        self.assertEqual((green["startedBy"], green["id"]), ("CODE_DEPLOY", sides["Green"]["identifer"]))
+        self.refuses(
+            "InvalidDeploymentStatusException",
+            self.deploy.continue_deployment,
+            deploymentId=id,
+            deploymentWaitType="TERMINATION_WAIT",
+        )
+        self.deploy.continue_deployment(deploymentId=id, deploymentWaitType="READY_WAIT")
+        until(lambda: self.target(id)["status"] == "Succeeded", "the traffic is shifted")
+        info = self.info(id)
+        self.assertEqual((info["status"], info.get("deploymentOverview")), ("InProgress", None))
+        self.assertEqual((info["creator"], info["computePlatform"], info["description"]), ("user", "ECS", "by hand"))
+        self.assertIsInstance(info["startTime"], datetime.datetime)
+        self.assertEqual(self.stage.service()["taskDefinition"], other)
+        self.deploy.continue_deployment(deploymentId=id, deploymentWaitType="TERMINATION_WAIT")
+        until(self.is_at(id, "Succeeded"), "the original is let go")
+        overview = self.info(id)["deploymentOverview"]
+        self.assertEqual((overview["Succeeded"], overview["Failed"]), (1, 0))
+        until(lambda: len(self.stage.sets()) == 1, "the original is gone")
+        self.refuses("DeploymentAlreadyCompletedException", self.deploy.stop_deployment, deploymentId=id)
+        told = self.deploy.get_deployment_group(**self.name)["deploymentGroupInfo"]
+        self.assertEqual(told["lastSuccessfulDeployment"]["deploymentId"], id)
+        revision = self.deploy.get_application_revision(applicationName="shop", revision=told["targetRevision"])
+        self.assertIn(other, revision["revision"]["appSpecContent"]["content"])
+        self.assertIn(id, self.deploy.list_deployments(**self.name, includeOnlyStatuses=["Succeeded"])["deployments"])
+
+    def test_a_stopped_deployment_gives_the_traffic_back_and_another_one_says_so(self):
+        linear = {"type": "TimeBasedLinear", "timeBasedLinear": {"linearPercentage": 25, "linearInterval": 20}}
+        config = {"deploymentConfigName": "quarters", "computePlatform": "ECS", "trafficRoutingConfig": linear}
+        self.deploy.create_deployment_config(**config)
+        told = self.deploy.get_deployment_config(deploymentConfigName="quarters")["deploymentConfigInfo"]
+        self.assertEqual(told["trafficRoutingConfig"], linear)
+        serving, before = self.stage.service()["taskDefinition"], self.stage.weights(self.stage.production)
+        id = self.start(self.stage.second, deploymentConfigName="quarters")
+        until(self.is_at(id, "Ready"), "the deployment waits for leave")
+        self.deploy.continue_deployment(deploymentId=id)
+        until(lambda: 25 in self.stage.weights(self.stage.production), "the first quarter is shifted")
+        in_use = self.deploy.delete_deployment_config
+        self.refuses("DeploymentConfigInUseException", in_use, deploymentConfigName="quarters")
+        answer = self.deploy.stop_deployment(deploymentId=id, autoRollbackEnabled=True)
+        self.assertEqual(answer["status"], "Pending")
+        until(self.is_at(id, "Stopped"), "the deployment is stopped")
+        weights = self.stage.weights(self.stage.production)
+        self.assertEqual([weight > 0 for weight in weights], [weight > 0 for weight in before])
+        info = self.info(id)
+        self.assertEqual(info["errorInformation"]["code"], "MANUAL_STOP")
+        other = info["rollbackInfo"]["rollbackDeploymentId"]
+        until(self.is_at(other, "Succeeded"), "the rollback says that it is done")
+        back = self.info(other)
+        self.assertEqual(back["creator"], "codeDeployRollback")
+        self.assertEqual(back["rollbackInfo"]["rollbackTriggeringDeploymentId"], id)
+        self.assertEqual(self.stage.service()["taskDefinition"], serving)
+        until(lambda: len(self.stage.sets()) == 1, "the replacement is gone")
+        self.deploy.delete_deployment_config(deploymentConfigName="quarters")
+
+    def test_an_alarm_stops_a_deployment_and_rolls_it_back(self):
+        composite = {"AlarmName": "deploy-gate", "AlarmRule": "FALSE"}
+        lab.cloudwatch.put_composite_alarm(**composite)
+        self.deploy.update_deployment_group(
+            applicationName="shop",
+            currentDeploymentGroupName="front",
+            alarmConfiguration={"enabled": True, "alarms": [{"name": "deploy-gate"}]},
+            autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_STOP_ON_ALARM"]},
+        )
+        id = self.start(self.stage.second)
+        until(self.is_at(id, "Ready"), "the deployment waits for leave")
+        lab.cloudwatch.put_composite_alarm(**composite | {"AlarmRule": "TRUE"})
+        until(self.is_at(id, "Stopped"), "the alarm stops the deployment")
+        info = self.info(id)
+        self.assertEqual(info["errorInformation"]["code"], "ALARM_ACTIVE")
+        self.assertIn("deploy-gate", info["errorInformation"]["message"])
+        until(self.is_at(info["rollbackInfo"]["rollbackDeploymentId"], "Succeeded"), "it is rolled back")
+        lab.cloudwatch.delete_alarms(AlarmNames=["deploy-gate"])
+        off = {"alarmConfiguration": {"enabled": False, "alarms": []}}
+        self.deploy.update_deployment_group(applicationName="shop", currentDeploymentGroupName="front", **off)
+
+    def test_what_cannot_be_deployed_is_refused_with_the_reason(self):
+        create = self.deploy.create_deployment
+        hooks = self.revision(self.stage.second, Hooks=[{"BeforeAllowTraffic": "check"}])
+        refused = self.refuses("InvalidRevisionException", create, **self.name, revision=hooks)
+        self.assertIn("no Lambda", refused["Error"]["Message"])
+        self.refuses("RevisionRequiredException", create, **self.name)
+        missing = {"applicationName": "shop", "deploymentGroupName": "nope"}
+        self.refuses("DeploymentGroupDoesNotExistException", create, **missing, revision=hooks)
+        self.refuses("ApplicationDoesNotExistException", self.deploy.get_application, applicationName="nope")
+        self.refuses("DeploymentDoesNotExistException", self.deploy.get_deployment, deploymentId="d-000000000")
+        group, code = self.deploy.create_deployment_group, "InvalidBlueGreenDeploymentConfigurationException"
+        other = self.group | {"deploymentGroupName": "other"}
+        refused = self.refuses(code, group, **other | self.waits("CONTINUE_DEPLOYMENT", 5, 5))
+        self.assertIn("cannot be set to 'CONTINUE_DEPLOYMENT'", refused["Error"]["Message"])
+        self.refuses("ECSServiceMappingLimitExceededException", group, **other)
+        pair = other | {"ecsServices": [{"clusterName": lab.cluster.rsplit("/")[-1], "serviceName": lab.idle}]}
+        self.refuses("InvalidECSServiceException", group, **pair)
+        config = {"deploymentConfigName": "too-long", "computePlatform": "ECS"}
+        canary = {"type": "TimeBasedCanary", "timeBasedCanary": {"canaryPercentage": 10, "canaryInterval": 2881}}
+        code = "InvalidTrafficRoutingConfigurationException"
+        self.refuses(code, self.deploy.create_deployment_config, **config, trafficRoutingConfig=canary)
+        self.assertIn(
+            "CodeDeployDefault.ECSCanary10Percent5Minutes",
+            self.deploy.list_deployment_configs()["deploymentConfigsList"],
+        )
+        update = {"cluster": lab.cluster, "service": "deployed", "taskDefinition": self.stage.second}
+        refused = self.refuses("InvalidParameterException", lab.ecs.update_service, **update)
+        self.assertIn("on services with a CODE_DEPLOY deployment controller", refused["Error"]["Message"])
+
+    def test_a_role_may_be_kept_from_deploying(self):
+        allowed = {"Effect": "Allow", "Action": "codedeploy:Get*", "Resource": "*"}
+        deploy, _ = lab.assume("codedeploy", allowed)
+        self.assertEqual(deploy.get_application(applicationName="shop")["application"]["computePlatform"], "ECS")
+        revision = self.revision(self.stage.second)
+        self.refuses("AccessDeniedException", deploy.create_deployment, **self.name, revision=revision)
+
+
 class Tags(Case):
     def test_rules_listeners_groups_and_balancers_have_tags_that_change(self):
         arns = [lab.rule, lab.listener, lab.idle_group, lab.balancer["LoadBalancerArn"]]
@@ -1133,6 +1426,51 @@ class Cli(Case):
             self.assertEqual([one["Key"] for one in answer["Contents"]], ["cli/object"], answer)
             code, answer = self.aws("s3api", "delete-object", *where)
             self.assertEqual(code, 0, answer)
+
+    def test_the_cli_deploys_with_codedeploy(self):
+        stage = Stage("by-cli", "CODE_DEPLOY", 9030)
+        code, answer = self.aws("deploy", "create-application", "--application-name", "cli", "--compute-platform", "ECS")
+        self.assertEqual(code, 0, answer)
+        name = ("--application-name", "cli", "--deployment-group-name", "cli")
+        pair = {
+            "targetGroups": [{"name": "by-cli-blue"}, {"name": "by-cli-green"}],
+            "prodTrafficRoute": {"listenerArns": [stage.production]},
+        }
+        group = {
+            "serviceRoleArn": "arn:aws:iam::123456789012:role/deploy",
+            "ecsServices": [{"clusterName": lab.cluster.rsplit("/")[-1], "serviceName": "by-cli"}],
+            "deploymentStyle": {"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"},
+            "loadBalancerInfo": {"targetGroupPairInfoList": [pair]},
+        } | CodeDeploys.waits("CONTINUE_DEPLOYMENT", 0, 0)
+        code, answer = self.aws("deploy", "create-deployment-group", *name, "--cli-input-json", json.dumps(group))
+        self.assertEqual(code, 0, answer)
+        spec = "\n".join([
+            "version: 0.0",
+            "Resources:",
+            "  - TargetService:",
+            "      Type: AWS::ECS::Service",
+            "      Properties:",
+            f'        TaskDefinition: "{stage.second}"',
+            "        LoadBalancerInfo:",
+            '          ContainerName: "web"',
+            "          ContainerPort: 8080",
+        ])
+        revision = json.dumps({"revisionType": "AppSpecContent", "appSpecContent": {"content": spec}})
+        code, answer = self.aws("deploy", "create-deployment", *name, "--revision", revision)
+        self.assertEqual(code, 0, answer)
+        id = ("--deployment-id", answer["deploymentId"])
+        code, answer = self.aws("deploy", "wait", "deployment-successful", *id)
+        self.assertEqual(code, 0, answer)
+        code, answer = self.aws("deploy", "get-deployment", *id)
+        self.assertEqual((code, answer["deploymentInfo"]["status"]), (0, "Succeeded"), answer)
+        self.assertEqual(answer["deploymentInfo"]["deploymentOverview"]["Succeeded"], 1, answer)
+        code, answer = self.aws("deploy", "list-deployment-targets", *id)
+        code, answer = self.aws("deploy", "get-deployment-target", *id, "--target-id", answer["targetIds"][0])
+        states = [event["status"] for event in answer["deploymentTarget"]["ecsTarget"]["lifecycleEvents"]]
+        self.assertEqual(states, ["Succeeded"] * 3 + ["Skipped"] * 2 + ["Succeeded"] * 3)
+        self.assertEqual(stage.weights(stage.production), [0, 100])
+        code, answer = self.aws("deploy", "stop-deployment", *id)
+        self.assertIn("(DeploymentAlreadyCompletedException)", answer)
 
 
 if __name__ == "__main__":

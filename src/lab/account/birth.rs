@@ -34,16 +34,21 @@ impl Account {
     /// Adds a task of a service's primary deployment; gives its id.
     pub(crate) fn add_task(&mut self, service: &Service, now: u64) -> Option<String> {
         let primary = service.deployments.first()?;
+        Some(self.add_task_of(service, &primary.id, &primary.definition, now))
+    }
+
+    /// Adds a task of one of a service's deployments or task sets; gives its id.
+    pub(crate) fn add_task_of(&mut self, service: &Service, deployment: &str, definition: &str, now: u64) -> String {
         let number = self.next();
-        let id = hex_id(&format!("{} {} {number}", service.arn, primary.id), 32);
-        let behaviour = self.definition(&primary.definition).map(|one| one.behaviour.clone());
+        let id = hex_id(&format!("{} {deployment} {number}", service.arn), 32);
+        let behaviour = self.definition(definition).map(|one| one.behaviour.clone());
         let (high, middle, low) = (number / 62_500 % 250, number / 250 % 250, number % 250 + 4);
         let task = Task {
             arn: self.names.ecs(&format!("task/{}/{id}", last(&service.cluster))),
             cluster: service.cluster.clone(),
             service: service.arn.clone(),
-            deployment: primary.id.clone(),
-            definition: primary.definition.clone(),
+            deployment: deployment.to_owned(),
+            definition: definition.to_owned(),
             phase: Phase::Provisioning,
             phase_until: now + self.start_up.as_millis() as u64 * 2 / 5,
             is_wanted: true,
@@ -55,7 +60,7 @@ impl Account {
             id: id.clone(),
         };
         self.tasks.insert(id.clone(), task);
-        Some(id)
+        id
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value};
 
+use super::{Controller, TaskSet};
 use crate::lab::behaviour::Behaviour;
 
 /// A cluster.
@@ -27,9 +28,11 @@ pub(in crate::lab) struct Service {
     pub cluster: String,
     /// ACTIVE, DRAINING or INACTIVE.
     pub status: ServiceStatus,
+    /// Who deploys it.
+    pub controller: Controller,
     /// Tasks wanted.
     pub desired: u32,
-    /// The ARN of the task definition of the primary deployment.
+    /// The ARN of the task definition of the primary deployment or task set; empty while there is none.
     pub definition: String,
     /// The target groups its tasks register with.
     pub attachments: Vec<Attachment>,
@@ -37,8 +40,12 @@ pub(in crate::lab) struct Service {
     pub grace_seconds: u64,
     /// How many tasks may exist during a deployment.
     pub limits: DeploymentLimits,
-    /// Deployments, the primary one first.
+    /// Deployments, the primary one first; none when ECS does not deploy it.
     pub deployments: Vec<Deployment>,
+    /// Task sets, in the order they were made; none when ECS deploys it.
+    pub sets: Vec<TaskSet>,
+    /// The id of the task set that was made primary.
+    pub primary_set: Option<String>,
     /// Events, newest first.
     pub events: VecDeque<Event>,
     /// When it was created, in milliseconds.

@@ -7,6 +7,7 @@ mod names;
 mod scaling;
 mod schedule;
 mod seed;
+mod task_set;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -18,7 +19,9 @@ pub(super) use self::names::*;
 pub(super) use self::scaling::*;
 pub(super) use self::schedule::*;
 pub(super) use self::seed::*;
+pub(super) use self::task_set::*;
 use super::behaviour::Behaviour;
+use super::codedeploy::CodeDeploy;
 use super::metrics::alarm::{Alarm, HistoryItem};
 
 /// Everything the control plane knows.
@@ -50,6 +53,8 @@ pub(super) struct Account {
     pub scalable_targets: Vec<ScalableTarget>,
     /// How it does.
     pub scaling_policies: Vec<ScalingPolicy>,
+    /// What CodeDeploy keeps.
+    pub deploy: CodeDeploy,
     /// EventBridge Scheduler's schedules.
     pub schedules: Vec<Schedule>,
     /// Their groups.
@@ -83,6 +88,7 @@ impl Account {
             history: VecDeque::new(),
             scalable_targets: Vec::new(),
             scaling_policies: Vec::new(),
+            deploy: CodeDeploy::default(),
             schedules: Vec::new(),
             schedule_groups: vec![ScheduleGroup { name: DEFAULT_GROUP.to_owned(), created_at: 0 }],
             tags: BTreeMap::new(),

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Account, Attachment, Cluster, DEREGISTRATION_DELAY, DeploymentLimits, HealthCheck, Listener, LoadBalancer, Names,
-    Phase, Rollout, Rule, Service, ServiceStatus, TargetGroup, dimension, hex_id, last,
+    Account, Attachment, Cluster, Controller, DEREGISTRATION_DELAY, DeploymentLimits, HealthCheck, Listener,
+    LoadBalancer, Names, Phase, Rollout, Rule, Service, ServiceStatus, TargetGroup, TaskSet, dimension, hex_id, last,
 };
 use crate::lab::behaviour::Behaviour;
-use crate::lab::config::{HealthCheckSeed, LabConfig, SlotSeed, WorldSeed};
+use crate::lab::codedeploy;
+use crate::lab::config::{HealthCheckSeed, LabConfig, ServiceSeed, SlotSeed, WorldSeed};
 use crate::lab::metrics::alarm;
 
 impl Account {
@@ -23,7 +24,8 @@ impl Account {
         let definition = account.seed_definitions(world, now);
         let groups: Vec<String> = world.slots.iter().map(|slot| account.seed_group(slot, world)).collect();
         account.seed_routes(world, &groups, now);
-        for (slot, group) in world.slots.iter().zip(&groups) {
+        let services = if world.services == ServiceSeed::Pair { world.slots.len() } else { 1 };
+        for (slot, group) in serving_first(world, &groups).into_iter().take(services) {
             let made = Made { cluster: &cluster, definition: &definition, group, now };
             account.seed_service(slot, world, &made);
         }
@@ -170,6 +172,11 @@ impl Account {
             name,
             cluster: cluster.to_owned(),
             status: ServiceStatus::Active,
+            controller: match world.services {
+                ServiceSeed::Pair => Controller::Ecs,
+                ServiceSeed::TaskSets => Controller::External,
+                ServiceSeed::CodeDeploy => Controller::CodeDeploy,
+            },
             desired: slot.desired,
             definition: definition.to_owned(),
             attachments: vec![Attachment {
@@ -180,23 +187,46 @@ impl Account {
             grace_seconds: 0,
             limits: DeploymentLimits::default(),
             deployments: Vec::new(),
+            sets: Vec::new(),
+            primary_set: None,
             events: VecDeque::new(),
             created_at: now,
             is_steady: false,
             extra: service_extra(),
         };
         let number = self.next();
-        service.deploy(definition, now, number);
-        service.deployments[0].rollout = Rollout::Completed;
+        service.begin(definition, now, number);
+        if service.controller == Controller::External {
+            let first = TaskSet::new(&service, definition, service.attachments.clone(), now);
+            let id = service.add_set(first, number);
+            service.promote(&id, now);
+        }
+        if let Some(deployment) = service.deployments.first_mut() {
+            deployment.rollout = Rollout::Completed;
+        }
+        let first = service.deployments.first().map(|one| one.id.clone()).or_else(|| service.primary_set.clone());
+        let first = first.unwrap_or_default();
         for _ in 0..slot.desired {
-            let task = self.add_task(&service, now).and_then(|id| self.tasks.get_mut(&id));
-            if let Some(task) = task {
+            let id = self.add_task_of(&service, &first, definition, now);
+            if let Some(task) = self.tasks.get_mut(&id) {
                 task.phase = Phase::Pending;
                 task.phase_until = now;
             }
         }
+        if service.controller == Controller::CodeDeploy {
+            codedeploy::seed(self, &service, now);
+        }
         self.services.push(service);
     }
+}
+
+/// The slots and their groups; where there is one service for both, the slot that serves comes first.
+fn serving_first<'a>(world: &'a WorldSeed, groups: &'a [String]) -> Vec<(&'a SlotSeed, &'a String)> {
+    let mut slots: Vec<_> = world.slots.iter().zip(groups).collect();
+    if world.services != ServiceSeed::Pair && world.slots[1].weight > world.slots[0].weight {
+        slots.reverse();
+    }
+    slots
 }
 
 /// What a seeded service stands on.

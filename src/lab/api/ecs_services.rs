@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
 
-use super::ecs_tags;
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use super::{ecs_tags, ecs_task_sets};
 use crate::lab::account::{
-    Account, Attachment, Cluster, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus, last,
+    Account, Attachment, Cluster, Controller, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus,
+    last,
 };
 use crate::lab::value::{flag, list, seconds, text, texts, whole};
 
@@ -17,12 +18,11 @@ pub(super) const PAGING: Paging =
 /// Services in one DescribeServices.
 const DESCRIBED_LIMIT: usize = 10;
 /// Members of a service that are kept as they were given.
-const KEPT: [&str; 9] = [
+pub(super) const KEPT: [&str; 8] = [
     "launchType",
     "capacityProviderStrategy",
     "platformVersion",
     "networkConfiguration",
-    "deploymentController",
     "schedulingStrategy",
     "propagateTags",
     "enableExecuteCommand",
@@ -142,7 +142,7 @@ fn describe_services(call: &Call<'_>) -> Outcome {
 }
 
 /// Running and pending tasks of a deployment, or of all.
-fn counts(account: &Account, service: &Service, deployment: Option<&str>) -> (usize, usize) {
+pub(super) fn counts(account: &Account, service: &Service, deployment: Option<&str>) -> (usize, usize) {
     let (mut running, mut pending) = (0, 0);
     for task in account.tasks.values().filter(|task| task.service == service.arn) {
         if deployment.is_some_and(|id| id != task.deployment) {
@@ -191,12 +191,15 @@ fn show(account: &Account, service: &Service) -> Value {
         "events": events.collect::<Vec<_>>(), "createdAt": seconds(service.created_at),
         "placementConstraints": [], "placementStrategy": [],
         "healthCheckGracePeriodSeconds": service.grace_seconds,
-        "schedulingStrategy": "REPLICA", "deploymentController": {"type": "ECS"},
+        "schedulingStrategy": "REPLICA", "deploymentController": {"type": service.controller.word()},
         "enableECSManagedTags": false, "propagateTags": "NONE", "enableExecuteCommand": false,
         "availabilityZoneRebalancing": "DISABLED",
     });
     if let Some(members) = shown.as_object_mut() {
         members.extend(service.extra.clone());
+    }
+    if service.controller != Controller::Ecs {
+        ecs_task_sets::complete(account, service, &mut shown);
     }
     shown
 }
@@ -257,7 +260,7 @@ fn read_limits(input: &Value, mut limits: DeploymentLimits) -> Result<Deployment
 }
 
 /// The ARN of an active task definition.
-fn definition_of(account: &Account, name: &str) -> Result<String, Refusal> {
+pub(super) fn definition_of(account: &Account, name: &str) -> Result<String, Refusal> {
     let definition = account.definition(name);
     let definition = definition.ok_or_else(|| Refusal::new("ClientException", "TaskDefinition not found."))?;
     if !definition.is_active {
@@ -266,7 +269,7 @@ fn definition_of(account: &Account, name: &str) -> Result<String, Refusal> {
     Ok(definition.arn.clone())
 }
 
-fn read_attachments(account: &Account, input: &Value) -> Result<Vec<Attachment>, Refusal> {
+pub(super) fn read_attachments(account: &Account, input: &Value) -> Result<Vec<Attachment>, Refusal> {
     let read = |place: &Value| {
         let group = text(place, "targetGroupArn").unwrap_or_default();
         if account.group(group).is_none() || account.balancers_of(group).is_empty() {
@@ -292,8 +295,11 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
     if before.is_some_and(|before| before.status != ServiceStatus::Inactive) {
         return Err(invalid("Creation of service was not idempotent."));
     }
-    let definition = text(input, "taskDefinition").unwrap_or_default();
-    let definition = definition_of(call.account, definition)?;
+    let controller = ecs_task_sets::controller_of(input)?;
+    let definition = match (controller, text(input, "taskDefinition")) {
+        (Controller::External, None) => String::new(),
+        (_, name) => definition_of(call.account, name.unwrap_or_default())?,
+    };
     let arn = call.account.names.ecs(&format!("service/{}/{name}", cluster.name));
     let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), input.get(*key)?.clone())));
     let mut service = Service {
@@ -301,19 +307,22 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
         name,
         cluster: cluster.arn,
         status: ServiceStatus::Active,
+        controller,
         desired: count_of(input, "desiredCount")?.unwrap_or(0),
         definition: definition.clone(),
         attachments: read_attachments(call.account, input)?,
         grace_seconds: count_of(input, "healthCheckGracePeriodSeconds")?.unwrap_or(0).into(),
         limits: read_limits(input, DeploymentLimits::default())?,
         deployments: Vec::new(),
+        sets: Vec::new(),
+        primary_set: None,
         events: VecDeque::new(),
         created_at: call.now,
         is_steady: false,
         extra: kept.collect(),
     };
     let number = call.account.next();
-    service.deploy(&definition, call.now, number);
+    service.begin(&definition, call.now, number);
     let shown = show(call.account, &service);
     call.account.services.retain(|one| one.arn != arn);
     call.account.services.push(service);
@@ -322,7 +331,7 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
 }
 
 /// The ARN of the service an input names, which must be active.
-fn active_service(call: &Call<'_>) -> Result<String, Refusal> {
+pub(super) fn active_service(call: &Call<'_>) -> Result<String, Refusal> {
     let cluster = cluster_of(call)?;
     let name = text(call.input, "service").unwrap_or_default();
     let service = call.account.service(&cluster.arn, name);
@@ -340,6 +349,9 @@ fn update_service(call: &mut Call<'_>) -> Outcome {
     let grace = count_of(input, "healthCheckGracePeriodSeconds")?;
     let named = text(input, "taskDefinition").map(|name| definition_of(call.account, name));
     let named = named.transpose()?;
+    if let Some(service) = call.account.service_mut(&arn) {
+        ecs_task_sets::check_update(service, input)?;
+    }
     let number = call.account.next();
     let Some(service) = call.account.service_mut(&arn) else { unreachable!("the service was just found") };
     service.limits = read_limits(input, service.limits.clone())?;
@@ -352,7 +364,7 @@ fn update_service(call: &mut Call<'_>) -> Outcome {
     }
     let is_forced = flag(input, "forceNewDeployment").unwrap_or(false);
     let is_new = named.as_ref().is_some_and(|name| *name != service.definition);
-    if is_new || is_forced {
+    if service.controller == Controller::Ecs && (is_new || is_forced) {
         let definition = named.unwrap_or_else(|| service.definition.clone());
         service.deploy(&definition, now, number);
     } else if let Some(primary) = service.deployments.first_mut() {
@@ -369,6 +381,9 @@ fn delete_service(call: &mut Call<'_>) -> Outcome {
     let Some(service) = call.account.service_mut(&arn) else { unreachable!("the service was just found") };
     if service.desired > 0 && !is_forced {
         return Err(invalid("The service cannot be stopped while it is scaled above 0."));
+    }
+    if service.controller == Controller::External && !service.sets.is_empty() && !is_forced {
+        return Err(invalid("The service cannot be stopped while deployments are active."));
     }
     service.status = ServiceStatus::Draining;
     service.desired = 0;

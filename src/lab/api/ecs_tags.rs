@@ -46,7 +46,7 @@ fn resource(call: &Call<'_>) -> Result<String, Refusal> {
     }
     let account = &call.account;
     let is_there = account.clusters.iter().any(|one| one.arn == arn)
-        || account.services.iter().any(|one| one.arn == arn)
+        || account.services.iter().any(|one| one.arn == arn || one.sets.iter().any(|set| set.arn == arn))
         || account.definitions.iter().any(|one| one.arn == arn)
         || account.tasks.values().any(|one| one.arn == arn);
     if !is_there {

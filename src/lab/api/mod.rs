@@ -4,10 +4,16 @@ mod autoscaling;
 mod chunked;
 mod cloudwatch_alarms;
 mod cloudwatch_metrics;
+mod codedeploy;
+mod codedeploy_configs;
+mod codedeploy_deployments;
+mod codedeploy_groups;
+mod codedeploy_targets;
 mod control;
 mod ecs_definitions;
 mod ecs_services;
 mod ecs_tags;
+mod ecs_task_sets;
 mod ecs_tasks;
 mod elbv2_actions;
 mod elbv2_groups;
@@ -48,7 +54,7 @@ use super::world::{World, lock};
 /// The largest request that is read.
 const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 /// How the names of operations begin that change nothing.
-const READS: [&str; 4] = ["Describe", "Get", "Head", "List"];
+const READS: [&str; 5] = ["BatchGet", "Describe", "Get", "Head", "List"];
 /// A delay never holds an answer longer than this on the wall clock.
 const DELAY_LIMIT: Duration = Duration::from_secs(300);
 
@@ -179,6 +185,7 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
         Service::Ecs => ecs_services::perform(call, operation)
             .or_else(|| ecs_definitions::perform(call, operation))
             .or_else(|| ecs_tasks::perform(call, operation))
+            .or_else(|| ecs_task_sets::perform(call, operation))
             .or_else(|| ecs_tags::perform(call, operation)),
         Service::Elbv2 => elbv2_read::perform(call, operation)
             .or_else(|| elbv2_write::perform(call, operation))
@@ -189,6 +196,7 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
         }
         Service::Scheduler => schedules::perform(call, operation),
         Service::AutoScaling => autoscaling::perform(call, operation),
+        Service::CodeDeploy => codedeploy::perform(call, operation),
         Service::Sts | Service::S3 => None,
     };
     found.unwrap_or_else(|| Err(unknown(asked)))
@@ -208,7 +216,7 @@ fn broken(service: Service) -> Refusal {
     let (code, message) = match service {
         Service::Ecs => ("ServerException", INTERNAL),
         Service::CloudWatch => ("InternalServiceFault", INTERNAL),
-        Service::Elbv2 | Service::Sts => ("InternalFailure", INTERNAL),
+        Service::Elbv2 | Service::Sts | Service::CodeDeploy => ("InternalFailure", INTERNAL),
         Service::AutoScaling => ("InternalServiceException", INTERNAL),
         Service::Scheduler => ("InternalServerException", INTERNAL),
         Service::S3 => ("InternalError", "We encountered an internal error. Please try again."),
@@ -219,7 +227,7 @@ fn broken(service: Service) -> Refusal {
 fn throttled(service: Service) -> Refusal {
     match service {
         Service::Elbv2 | Service::Sts => Refusal::new("Throttling", "Rate exceeded"),
-        Service::Ecs | Service::CloudWatch | Service::AutoScaling => {
+        Service::Ecs | Service::CloudWatch | Service::AutoScaling | Service::CodeDeploy => {
             Refusal::new("ThrottlingException", "Rate exceeded")
         }
         Service::Scheduler => Refusal { status: 429, ..Refusal::new("ThrottlingException", "Rate exceeded") },
@@ -261,6 +269,7 @@ mod tests {
         let others = [
             (Service::Scheduler, Protocol::RestJson, "ListSchedules", "ThrottlingException"),
             (Service::AutoScaling, Protocol::Json11, "DescribeScalableTargets", "ThrottlingException"),
+            (Service::CodeDeploy, Protocol::Json11, "StopDeployment", "ThrottlingException"),
             (Service::Sts, Protocol::Query, "AssumeRole", "Throttling"),
         ];
         for (service, protocol, operation, expected) in others {

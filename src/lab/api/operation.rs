@@ -106,6 +106,14 @@ pub(super) fn with_token(mut answer: Value, key: &str, token: Option<String>) ->
     answer
 }
 
+/// Asks something of an account without a lab around it.
+#[cfg(test)]
+pub(super) fn on_account<T>(account: &mut Account, now: u64, input: &Value, ask: impl FnOnce(&mut Call<'_>) -> T) -> T {
+    let config = crate::lab::config::LabConfig { rps: 0.0, ..Default::default() };
+    let (mut past, mut store) = (Past::new(account, &config, now), Store::new(0));
+    ask(&mut Call { account, past: &mut past, store: &mut store, now, read_at: now, input })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

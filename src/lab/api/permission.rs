@@ -39,7 +39,7 @@ pub(super) fn check(key: Option<&Key>, asked: &Asked, names: &Names, now: u64) -
 
 fn denied(service: Service, message: String) -> Refusal {
     match service {
-        Service::Ecs | Service::AutoScaling => Refusal::new("AccessDeniedException", message),
+        Service::Ecs | Service::AutoScaling | Service::CodeDeploy => Refusal::new("AccessDeniedException", message),
         Service::Scheduler => Refusal { status: 403, ..Refusal::new("AccessDeniedException", message) },
         _ => Refusal { status: 403, ..Refusal::new("AccessDenied", message) },
     }
@@ -47,7 +47,7 @@ fn denied(service: Service, message: String) -> Refusal {
 
 fn expired(service: Service) -> Refusal {
     match service {
-        Service::Ecs | Service::AutoScaling => {
+        Service::Ecs | Service::AutoScaling | Service::CodeDeploy => {
             Refusal::new("ExpiredTokenException", "The security token included in the request is expired")
         }
         Service::S3 => Refusal::new("ExpiredToken", "The provided token has expired."),
@@ -89,7 +89,10 @@ fn resources(asked: &Asked, names: &Names) -> Vec<String> {
         },
         Service::Elbv2 if asked.operation.starts_with("Describe") => Vec::new(),
         Service::Elbv2 => balanced(input),
-        Service::Ecs => services(input, names),
+        Service::Ecs => match asked.operation.as_str() {
+            "CreateTaskSet" | "DescribeTaskSets" | "UpdateTaskSet" | "DeleteTaskSet" => task_sets(input, names),
+            _ => services(input, names),
+        },
         Service::Scheduler => match (given("Name"), asked.operation.ends_with("Group")) {
             ("", _) => Vec::new(),
             (name, true) => vec![names.arn("scheduler", &format!("schedule-group/{name}"))],
@@ -99,6 +102,7 @@ fn resources(asked: &Asked, names: &Names) -> Vec<String> {
             }
         },
         Service::Sts => text(input, "RoleArn").map(str::to_owned).into_iter().collect(),
+        Service::CodeDeploy => deployed(input, names),
         Service::CloudWatch | Service::AutoScaling => Vec::new(),
     };
     if found.is_empty() { vec!["*".to_owned()] } else { found }
@@ -109,6 +113,36 @@ fn balanced(input: &Value) -> Vec<String> {
     let one = ["RuleArn", "ListenerArn", "TargetGroupArn", "LoadBalancerArn"].iter().find_map(|it| text(input, it));
     let pairs = list(input, "RulePriorities").iter().filter_map(|pair| text(pair, "RuleArn"));
     one.into_iter().chain(texts(input, "ResourceArns")).chain(pairs).map(str::to_owned).collect()
+}
+
+/// What a call of CodeDeploy names: a deployment group, an application or a configuration. One that names a
+/// deployment is about everything, as `StopDeployment` is (Service Authorization Reference).
+fn deployed(input: &Value, names: &Names) -> Vec<String> {
+    let given = |member: &str| text(input, member).unwrap_or_default();
+    let group = text(input, "deploymentGroupName").or(text(input, "currentDeploymentGroupName"));
+    let rest = match (given("applicationName"), group, given("deploymentConfigName")) {
+        ("", _, "") => return Vec::new(),
+        ("", _, config) => format!("deploymentconfig:{config}"),
+        (application, Some(group), _) => format!("deploymentgroup:{application}/{group}"),
+        (application, None, _) => format!("application:{application}"),
+    };
+    vec![names.arn("codedeploy", &rest)]
+}
+
+/// The task sets that a call is about, or all of the service that it names (Service Authorization Reference,
+/// "Resource types defined by Amazon ECS").
+fn task_sets(input: &Value, names: &Names) -> Vec<String> {
+    let all: Vec<String> =
+        services(input, names).iter().map(|arn| format!("{}/*", arn.replace(":service/", ":task-set/"))).collect();
+    let sets: Vec<&str> = text(input, "taskSet").into_iter().chain(texts(input, "taskSets")).collect();
+    if sets.is_empty() {
+        return all;
+    }
+    let arn = |name: &str| {
+        let here = |of: &String| of.trim_end_matches('*').to_owned() + name;
+        if name.starts_with("arn:") { vec![name.to_owned()] } else { all.iter().map(here).collect() }
+    };
+    sets.into_iter().flat_map(arn).collect()
 }
 
 /// The ECS services that a call is about; other resources of ECS are not told apart.
@@ -156,6 +190,14 @@ mod tests {
         let update = json!({"cluster": "arn:aws:ecs:eu-west-1:1:cluster/web", "service": "blue"});
         let service = "arn:aws:ecs:eu-west-1:1:service/web/blue";
         check(Service::Ecs, "UpdateService", update, ["ecs:UpdateService", service]);
+        let set = json!({"cluster": "web", "service": "blue", "taskSet": "ecs-svc/7"});
+        let arn = "arn:aws:ecs:eu-west-1:1:task-set/web/blue/ecs-svc/7";
+        check(Service::Ecs, "DeleteTaskSet", set, ["ecs:DeleteTaskSet", arn]);
+        let deploy = json!({"applicationName": "a", "deploymentGroupName": "g", "deploymentConfigName": "c"});
+        let group = "arn:aws:codedeploy:eu-west-1:1:deploymentgroup:a/g";
+        check(Service::CodeDeploy, "CreateDeployment", deploy, ["codedeploy:CreateDeployment", group]);
+        let stop = json!({"deploymentId": "d-1"});
+        check(Service::CodeDeploy, "StopDeployment", stop, ["codedeploy:StopDeployment", "*"]);
         let schedule = "arn:aws:scheduler:eu-west-1:1:schedule/default/s";
         check(Service::Scheduler, "GetSchedule", json!({"Name": "s"}), ["scheduler:GetSchedule", schedule]);
     }

@@ -26,6 +26,8 @@ pub(super) enum Service {
     Scheduler,
     /// Application Auto Scaling.
     AutoScaling,
+    /// AWS CodeDeploy.
+    CodeDeploy,
 }
 
 impl Service {
@@ -39,6 +41,7 @@ impl Service {
             Service::S3 => "s3",
             Service::Scheduler => "scheduler",
             Service::AutoScaling => "application-autoscaling",
+            Service::CodeDeploy => "codedeploy",
         }
     }
 }
@@ -85,6 +88,7 @@ impl Asked {
 
 const ECS_TARGET: &str = "AmazonEC2ContainerServiceV20141113";
 const AUTO_SCALING_TARGET: &str = "AnyScaleFrontendService";
+const CODEDEPLOY_TARGET: &str = "CodeDeploy_20141006";
 const CLOUDWATCH_TARGET: &str = "GraniteServiceVersion20100801";
 
 /// Reads a request.
@@ -101,6 +105,7 @@ fn read_unsigned(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal
             ECS_TARGET => (Service::Ecs, Protocol::Json11),
             CLOUDWATCH_TARGET => (Service::CloudWatch, Protocol::Json10),
             AUTO_SCALING_TARGET => (Service::AutoScaling, Protocol::Json11),
+            CODEDEPLOY_TARGET => (Service::CodeDeploy, Protocol::Json11),
             _ => {
                 let message = format!("the lab serves no target {target}");
                 let refusal = Refusal::new("UnknownOperationException", message);
@@ -122,15 +127,19 @@ fn read_unsigned(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal
 fn read_cbor(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
     let path = head.uri.path().strip_prefix("/service/");
     let found = path.and_then(|path| path.split_once("/operation/"));
-    let (CLOUDWATCH_TARGET, operation) = found.unwrap_or_default() else {
-        let message = format!("the lab serves no path {}", head.uri.path());
-        return Err(Refusal::new("UnknownOperationException", message));
+    let (service, operation) = match found.unwrap_or_default() {
+        (CLOUDWATCH_TARGET, operation) => (Service::CloudWatch, operation),
+        (CODEDEPLOY_TARGET, operation) => (Service::CodeDeploy, operation),
+        _ => {
+            let message = format!("the lab serves no path {}", head.uri.path());
+            return Err(Refusal::new("UnknownOperationException", message));
+        }
     };
     if head.headers.contains_key("content-encoding") {
         let message = "the lab reads no compressed requests: set request_min_compression_size_bytes";
         return Err(Refusal::new("SerializationException", message));
     }
-    Ok(Asked::new(Service::CloudWatch, Protocol::Cbor, operation, wire_cbor::read(body)?))
+    Ok(Asked::new(service, Protocol::Cbor, operation, wire_cbor::read(body)?))
 }
 
 /// Writes an answer.

@@ -11,9 +11,13 @@ const MOMENT: u64 = 1;
 /// Structures may lie this deep in each other.
 const DEPTH_LIMIT: usize = 64;
 
+/// How CodeDeploy's members are called that hold moments.
+const CODEDEPLOY_MOMENTS: [&str; 6] =
+    ["createTime", "startTime", "endTime", "completeTime", "lastUpdatedAt", "firstUsedTime"];
+
 /// Whether a member holds moments.
 pub(super) fn is_moment(key: &str) -> bool {
-    key == "Timestamps" || key.ends_with("Timestamp")
+    key == "Timestamps" || key.ends_with("Timestamp") || CODEDEPLOY_MOMENTS.contains(&key)
 }
 
 /// Reads an input; no body is an empty one.

@@ -59,9 +59,9 @@ fn begin(account: &mut Account, task: &mut Task, now: u64, host: &mut dyn Host) 
         }
     }
     if let Some(service) = account.service_mut(&task.service) {
+        let called = service.called(&task.deployment);
         for (group, _) in &places {
-            let name = &service.name;
-            service.tell(now, format!("(service {name}) registered 1 targets in (target-group {group})"));
+            service.tell(now, format!("({called}) registered 1 targets in (target-group {group})"));
         }
     }
 }
@@ -69,9 +69,8 @@ fn begin(account: &mut Account, task: &mut Task, now: u64, host: &mut dyn Host) 
 /// The target groups and ports a task registers with.
 fn places_of(account: &Account, task: &Task) -> Vec<(String, u16)> {
     let service = account.services.iter().find(|service| service.arn == task.service);
-    let places =
-        service.map(|service| service.attachments.iter().map(|place| (place.group.clone(), place.port)).collect());
-    places.unwrap_or_default()
+    let places = service.map_or(&[][..], |service| service.attachments_of(&task.deployment));
+    places.iter().map(|place| (place.group.clone(), place.port)).collect()
 }
 
 /// RUNNING: crashes when its life is over, is ended when its targets stay unhealthy.
@@ -91,11 +90,11 @@ fn look_after(account: &mut Account, task: &mut Task, now: u64, host: &mut dyn H
     let Some(group) = unhealthy_group(account, task) else { return };
     let reason = format!("Task failed ELB health checks in (target-group {group})");
     if let Some(service) = account.service_mut(&task.service) {
-        let port = service.attachments.first().map_or(0, |place| place.port);
+        let port = service.attachments_of(&task.deployment).first().map_or(0, |place| place.port);
         let message = format!(
-            "(service {}) (port {port}) is unhealthy in (target-group {group}) due to (reason \
+            "({}) (port {port}) is unhealthy in (target-group {group}) due to (reason \
              Health checks failed)",
-            service.name
+            service.called(&task.deployment)
         );
         service.tell(now, message);
         note_failure(service, &task.deployment, now);

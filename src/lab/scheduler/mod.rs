@@ -4,12 +4,13 @@
 
 mod life;
 mod service;
+mod sets;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 
-use super::account::{Account, ServiceStatus, Task};
+use super::account::{Account, Controller, ServiceStatus, Task};
 
 /// Runs the containers.
 pub(super) trait Host {
@@ -36,8 +37,10 @@ pub(super) fn tick(account: &mut Account, now: u64, host: &mut dyn Host) {
     }
     let mut services = std::mem::take(&mut account.services);
     for service in &mut services {
-        if service.status != ServiceStatus::Inactive {
-            service::reconcile(account, service, now);
+        match (service.status, service.controller) {
+            (ServiceStatus::Inactive, _) => {}
+            (_, Controller::Ecs) => service::reconcile(account, service, now),
+            (_, Controller::CodeDeploy | Controller::External) => sets::reconcile(account, service, now),
         }
     }
     account.services = services;

@@ -10,19 +10,32 @@ const FAILURES_TOLD: u32 = 3;
 
 /// Counts a failed task against its deployment; the next start waits longer.
 pub(super) fn note_failure(service: &mut Service, deployment: &str, now: u64) {
-    let name = service.name.clone();
+    let called = service.called(deployment);
     service.is_steady = false;
+    if let Some(set) = service.set_mut(deployment) {
+        set.failures_in_a_row += 1;
+        set.next_launch_at = now + back_off(set.failures_in_a_row);
+        if set.failures_in_a_row == FAILURES_TOLD {
+            service.tell(now, format!("({called}) is unable to consistently start tasks successfully."));
+        }
+        return;
+    }
     let found = service.deployments.iter_mut().find(|one| one.id == deployment);
     let Some(deployment) = found else { return };
     deployment.failed_tasks += 1;
     deployment.failures_in_a_row += 1;
     deployment.updated_at = now;
     let row = deployment.failures_in_a_row;
-    let step = (row as usize - 1).min(BACK_OFF_SECONDS.len() - 1);
-    deployment.next_launch_at = now + BACK_OFF_SECONDS[step] * 1_000;
+    deployment.next_launch_at = now + back_off(row);
     if row == FAILURES_TOLD {
-        service.tell(now, format!("(service {name}) is unable to consistently start tasks successfully."));
+        service.tell(now, format!("({called}) is unable to consistently start tasks successfully."));
     }
+}
+
+/// The pause before the next start, after so many failures in a row.
+fn back_off(row: u32) -> u64 {
+    let step = (row as usize).saturating_sub(1).min(BACK_OFF_SECONDS.len() - 1);
+    BACK_OFF_SECONDS[step] * 1_000
 }
 
 /// The wanted tasks of a service.
@@ -56,9 +69,9 @@ impl Muster {
 }
 
 /// Runs, and every target group says healthy (or does not look).
-fn is_well(account: &Account, service: &Service, task: &Task) -> bool {
+pub(super) fn is_well(account: &Account, service: &Service, task: &Task) -> bool {
     task.phase == Phase::Running
-        && service.attachments.iter().all(|place| {
+        && service.attachments_of(&task.deployment).iter().all(|place| {
             account.group(&place.group).is_none_or(|group| {
                 let targets = group.targets.iter();
                 targets
@@ -112,7 +125,7 @@ fn launch(account: &mut Account, service: &mut Service, muster: &Muster, desired
 }
 
 /// Tasks as events name them.
-fn told(ids: &[String]) -> String {
+pub(super) fn told(ids: &[String]) -> String {
     ids.iter().flat_map(|id| [" (task ", id, ")"]).collect()
 }
 

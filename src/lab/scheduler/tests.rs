@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::lab::account::{Phase, Rollout, TargetState};
+use crate::lab::account::{Phase, Rollout, TargetState, TaskSet};
 use crate::lab::balancer::health;
-use crate::lab::config::LabConfig;
+use crate::lab::config::{LabConfig, ServiceSeed};
 
 #[derive(Default)]
 struct Notes {
@@ -43,7 +43,12 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
+        Scene::of(ServiceSeed::Pair)
+    }
+
+    fn of(services: ServiceSeed) -> Scene {
         let mut config = LabConfig::default();
+        config.world.services = services;
         config.world.extra_task_definitions = vec!["web:2".to_owned()];
         let account = Account::seeded(&config, 0);
         let mut scene = Scene { account, notes: Notes::default(), now: 0 };
@@ -80,6 +85,21 @@ impl Scene {
         let service = self.service(name);
         service.desired = desired;
         service.deploy(&arn, now, number);
+    }
+
+    /// Adds a task set of the second definition behind the idle group; gives its id.
+    fn add_set(&mut self, scale: f64, behaviour: &str) -> String {
+        let behaviour: crate::lab::Behaviour = behaviour.parse().expect("the words are right");
+        let definition = self.account.definitions.iter_mut().find(|one| one.arn.ends_with("/web:2"));
+        let definition = definition.expect("it is seeded");
+        definition.behaviour = behaviour;
+        let arn = definition.arn.clone();
+        let (group, now, number) = (self.account.groups[1].arn.clone(), self.now, self.account.next());
+        let service = self.service("web-blue");
+        let mut places = service.attachments.clone();
+        places[0].group = group;
+        let set = TaskSet { scale, ..TaskSet::new(service, &arn, places, now) };
+        service.add_set(set, number)
     }
 
     fn count(&self, phase: Phase) -> usize {
@@ -183,4 +203,51 @@ fn a_container_says_how_its_release_behaves() {
     let arn = scene.account.register(body, None, scene.now);
     let definition = scene.account.definition(&arn).expect("it was just registered");
     assert_eq!(definition.behaviour.to_string(), "errors=5%");
+}
+
+#[test]
+fn a_task_set_has_its_share_of_the_desired_count_rounded_up() {
+    let mut scene = Scene::of(ServiceSeed::TaskSets);
+    assert!(scene.service("web-blue").primary().is_some_and(|set| set.is_steady));
+    scene.service("web-blue").desired = 3;
+    let set = scene.add_set(50.0, "healthy");
+    scene.run(5);
+    assert!(!scene.service("web-blue").set(&set).expect("it was added").is_steady);
+    scene.run(40);
+    let healthy = |scene: &Scene| ["web-blue", "web-green"].map(|group| scene.targets(group, TargetState::Healthy));
+    assert_eq!(healthy(&scene), [3, 2]);
+    assert!(scene.service("web-blue").sets.iter().all(|set| set.is_steady));
+    scene.service("web-blue").set_mut(&set).expect("it was added").scale = 100.0;
+    scene.run(45);
+    assert_eq!(healthy(&scene), [3, 3]);
+}
+
+#[test]
+fn a_deleted_task_set_drains_and_is_forgotten_with_its_last_task() {
+    let mut scene = Scene::of(ServiceSeed::TaskSets);
+    let set = scene.add_set(100.0, "healthy");
+    scene.run(45);
+    let now = scene.now;
+    scene.service("web-blue").promote(&set, now);
+    assert!(scene.service("web-blue").definition.ends_with("web:2"));
+    scene.service("web-blue").sets[0].drain(now);
+    scene.run(5);
+    assert_eq!(scene.targets("web-blue", TargetState::Draining), 2);
+    assert_eq!(scene.service("web-blue").sets.len(), 2);
+    scene.run(40);
+    assert_eq!(scene.service("web-blue").sets.len(), 1);
+    assert_eq!((scene.count(Phase::Running), scene.count(Phase::Stopped)), (2, 2));
+    let event = scene.service("web-blue").events.iter().any(|event| event.message.contains(&format!("taskSet {set}")));
+    assert!(event, "events name the task set");
+}
+
+#[test]
+fn a_task_set_that_crashes_is_never_steady_and_is_tried_ever_more_rarely() {
+    let mut scene = Scene::of(ServiceSeed::CodeDeploy);
+    let set = scene.add_set(100.0, "crash");
+    scene.run(300);
+    let started = scene.account.tasks.values().filter(|task| task.deployment == set).count();
+    assert!((4..=16).contains(&started), "{started}");
+    assert!(!scene.service("web-blue").set(&set).expect("it was added").is_steady);
+    assert_eq!(scene.targets("web-blue", TargetState::Healthy), 2);
 }
