@@ -12,8 +12,8 @@ use crate::clock::{Clock, Timestamp, wall_now};
 use crate::cloud::aws::Aws;
 use crate::gate::Check;
 use crate::lab::{
-    ApiFault, Behaviour, Lab, LabClock, LabConfig, Outage, ServiceSeed, SlotSeed, TrafficReport, WorldSeed,
-    parse_duration, parse_share,
+    ApiFault, Behaviour, Lab, LabClock, LabConfig, Outage, ServiceSeed, ShiftPauses, SlotSeed, TrafficReport,
+    WorldSeed, parse_duration, parse_share,
 };
 use crate::name::Arn;
 use crate::spec::{Release, RuleSpec, SlotSpec, Spec};
@@ -90,10 +90,13 @@ struct PlayArgs {
     /// Requests a lab second.
     #[arg(long = "lab-rps", alias = "rps", default_value_t = 20.0, value_name = "N", value_parser = rps)]
     rps: f64,
-    /// What serves at the start: `pair` is a service for each slot, `task-sets` one service of task sets,
-    /// `codedeploy` one that CodeDeploy deploys.
+    /// What serves at the start: `pair` is a service for each slot, `task-sets` one service of task sets, `codedeploy`
+    /// one that CodeDeploy deploys, `ecs` one that ECS itself deploys by shifting traffic between both slots.
     #[arg(long = "lab-services", alias = "services", default_value = "pair", value_name = "KIND", value_parser = services)]
     services: ServiceSeed,
+    /// Before which shifts of a linear or canary deployment of ECS a pause hook holds: each, or the first.
+    #[arg(long = "lab-shift-pauses", default_value = "each", value_name = "each|first", value_parser = shift_pauses)]
+    shift_pauses: ShiftPauses,
     /// Tasks of the stable slot.
     #[arg(long = "lab-tasks", default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     tasks: u32,
@@ -114,6 +117,7 @@ impl LabArgs {
             delay: LabConfig::default().publication_delay,
             rps: 20.0,
             services: ServiceSeed::default(),
+            shift_pauses: ShiftPauses::default(),
             tasks: 4,
             seed: 1,
         };
@@ -137,14 +141,23 @@ fn rps(text: &str) -> Result<f64, String> {
 fn services(text: &str) -> Result<ServiceSeed, String> {
     match text {
         "pair" => Ok(ServiceSeed::Pair),
+        "ecs" => Ok(ServiceSeed::Ecs),
         "task-sets" => Ok(ServiceSeed::TaskSets),
         "codedeploy" => Ok(ServiceSeed::CodeDeploy),
-        _ => Err("services are pair, task-sets or codedeploy".to_owned()),
+        _ => Err("services are pair, ecs, task-sets or codedeploy".to_owned()),
     }
 }
 
 fn share(text: &str) -> Result<f64, String> {
     parse_share(text).ok_or_else(|| "a share is written 0.1% or 0.001".to_owned())
+}
+
+fn shift_pauses(text: &str) -> Result<ShiftPauses, String> {
+    match text {
+        "each" => Ok(ShiftPauses::Each),
+        "first" => Ok(ShiftPauses::First),
+        _ => Err("a pause hook holds before each shift or the first".to_owned()),
+    }
 }
 
 fn past(text: &str) -> Result<Duration, String> {
@@ -223,8 +236,7 @@ pub(super) async fn start(
     args: &LabArgs,
     listen: Option<SocketAddr>,
 ) -> Result<Running, Failure> {
-    let mut world = world(spec, folder, args.play.tasks)?;
-    world.services = args.play.services;
+    let world = WorldSeed { services: args.play.services, ..world(spec, folder, args.play.tasks)? };
     let (region, account) = home(spec);
     let mut config = LabConfig {
         region: region.clone(),
@@ -238,6 +250,7 @@ pub(super) async fn start(
         errors: args.play.errors,
         past: args.play.past,
         publication_delay: args.play.delay,
+        shift_pauses: args.play.shift_pauses,
         world,
         ..LabConfig::default()
     };

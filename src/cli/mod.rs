@@ -13,6 +13,7 @@ mod iam_policy;
 mod lab;
 mod people;
 mod plan;
+mod promote;
 mod record;
 mod recording;
 mod release;
@@ -25,6 +26,7 @@ mod status;
 mod target;
 mod terminal;
 mod validate;
+mod why;
 mod word;
 
 use std::process::ExitCode;
@@ -59,6 +61,8 @@ enum Command {
     Resume(resume::Args),
     /// Say where a rollout stands.
     Status(status::Args),
+    /// Say why a rollout stands where it does: the gate, the evidence, what comes next and who owns it.
+    Why(why::Args),
     /// List the rollouts, or tell one again from its tape.
     History(history::Args),
     /// Take the traffic back to the stable slot at once, whoever drives the rollout.
@@ -80,6 +84,11 @@ enum Command {
     /// Pass the approval that a rollout waits for.
     #[command(after_help = "Examples:\n  tidegate approve\n  tidegate approve web --reason \"dashboards look right\"")]
     Approve(word::Args),
+    /// Wait for nothing more: give everything to the candidate and commit.
+    #[command(
+        after_help = "Examples:\n  tidegate promote web\n  tidegate promote web --yes --reason \"security fix, seen on staging\""
+    )]
+    Promote(word::Args),
     /// Say what a spec would do: how likely it finds a bad release and how many requests that costs.
     Simulate(simulate::Args),
     /// Judge recorded metrics as the spec's compare and split gates would have.
@@ -129,6 +138,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Run(args) => run::run(context, args).await,
         Command::Resume(args) => resume::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
+        Command::Why(args) => why::run(context, &args).await,
         Command::History(args) => history::run(context, &args).await,
         Command::Rollback(args) => rollback::run(context, Word::Rollback, args).await,
         Command::Abort(args) => rollback::run(context, Word::Abort, args).await,
@@ -136,6 +146,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Pause(args) => word::run(context, Word::Pause, args).await,
         Command::Continue(args) => word::run(context, Word::Continue, args).await,
         Command::Approve(args) => word::run(context, Word::Approve, args).await,
+        Command::Promote(args) => word::run(context, Word::Promote, args).await,
         Command::Simulate(args) => simulate::run(context, args),
         Command::Backtest(args) => backtest::run(context, &args),
         Command::Record(args) => record::run(context, args).await,

@@ -181,6 +181,7 @@ async fn mend(cloud: &impl Cloud, plan: &Plan) {
     let order = RouteOrder { share: Share::NONE, expected: Some(Share::NONE), sticky: Some(true) };
     if let Err(fault) = cloud.route(order).await {
         terminal::say(&format!("stickiness of the rule may stay off: {}", crate::text::escape(&fault.to_string())));
+        terminal::say(&format!("to turn it on again: {}", crate::report::stickiness_call(plan)));
     }
 }
 

@@ -2,6 +2,12 @@
 //!
 //! It does not ask the runner, which may be hung: it takes the lease, writes the stable-only weights at once, and
 //! then goes on with the tape as its runner. The one before notices that somebody else decides, and stops.
+//!
+//! A store that is silent is not waited for once the rule is known: the traffic goes back without the lease, which
+//! is taken when the store answers.
+
+mod blind;
+mod short;
 
 use std::time::Duration;
 
@@ -10,28 +16,29 @@ use super::people::whoami;
 use super::resume::{go_on, refuse_gone_lab};
 use super::status::fold;
 use super::word::{ended, tell_runner};
-use super::{Exit, Failure, drive, target, terminal};
+use super::{Exit, Failure, target, terminal};
 use crate::clock::{Clock, Timestamp, span};
 use crate::cloud::alb::beacon;
 use crate::cloud::aws::Aws;
 use crate::cloud::{Cloud, Fence, RouteOrder, Routed};
 use crate::engine::Ending;
-use crate::fault::FaultKind;
 use crate::fleet::Role;
 use crate::journal;
-use crate::lease::{Life, Phase, Refusal};
+use crate::lease::{Life, Owner, Phase, Refusal};
 use crate::machine::{Machine, Outcome, Word};
-use crate::name::{Arn, RolloutId};
+use crate::name::RolloutId;
 use crate::plan::Plan;
 use crate::safeguard::Beacon;
 use crate::store::{Lease, LeaseError, this_owner};
 use crate::traffic::Share;
+use blind::{blind, only_rule, service_of};
 
 /// How long the first write is waited for before the rest begins, in wall time; it is asked for again there.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long the store is waited for where the rule's own tags would do, in wall time.
-const STORE_WITHIN: Duration = Duration::from_secs(5);
+/// How long the store is waited for where the rule is enough to go on, in wall time: all its answers before the
+/// question together, and the lease after it. The first write is then out within 5 s although the store is silent.
+const STORE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Take the traffic back.
 #[derive(Debug, clap::Args)]
@@ -55,6 +62,10 @@ pub(super) struct Args {
     /// Do not ask.
     #[arg(long, short)]
     yes: bool,
+    /// Give the stable slot the tasks it had before the rollout, and the traffic once they are healthy (for 5
+    /// minutes at most) [default: the traffic first, unless the stable slot has no healthy target].
+    #[arg(long, conflicts_with = "rule")]
+    scale_first: bool,
     /// Go back even to a stable slot without a healthy target, where only the rule's tags are left to go by.
     #[arg(long)]
     accept_unhealthy_stable: bool,
@@ -63,45 +74,139 @@ pub(super) struct Args {
 pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exit, Failure> {
     let wall = Clock::wall();
     let asked = wall.now();
+    let patience = Patience::new(&wall);
     let stores = context.stores(None).await?;
-    let found = match wanted(context, &stores, &args).await? {
-        Wanted::Known(found) => found,
+    let (found, rule) = match wanted(context, &stores, &args, &patience).await? {
+        Wanted::Known(found, rule) => (found, rule),
         Wanted::Rule(rule) => return blind(context, &rule, &args, (&wall, asked)).await,
     };
-    let plan = journal::header(&found.store, &found.id).await?.plan;
-    let over = match found.store.standing(&plan.target.rule).await? {
-        Some(standing) => standing.control.rollout != found.id || standing.control.phase == Phase::Over,
-        None => true,
+    let header = journal::header(&found.store, &found.id);
+    let plan = match (patience.soon(header).await, rule) {
+        (Some(header), _) => header?.plan,
+        (None, Some(rule)) => {
+            terminal::say(SILENT);
+            return blind(context, &rule, &args, (&wall, asked)).await;
+        }
+        (None, None) => {
+            only_the_store_knows();
+            journal::header(&found.store, &found.id).await?.plan
+        }
+    };
+    let over = match patience.soon(found.store.standing(&plan.target.rule)).await {
+        Some(Ok(Some(standing))) => standing.control.rollout != found.id || standing.control.phase == Phase::Over,
+        Some(Ok(None)) => true,
+        // What the store does not say stops no way back.
+        Some(Err(_)) | None => false,
     };
     if over && let Some(exit) = settled(context, &found).await? {
         return Ok(exit);
     }
-    confirm(context, &args, &found, &plan).await?;
+    let scales = confirm(context, &args, (&found, &plan), &patience).await?;
     if found.is_lab && found.driver(&plan).await.is_some() {
         // Only the runner itself can reach a lab inside its own process.
         return tell_runner(context, &found, word, args.reason).await;
     }
     refuse_gone_lab(&found)?;
     let clock = context.clock();
-    let lease = match preempted(context, &found, &plan, &clock).await {
-        Err(LeaseError::Store(error)) => {
-            // The way back needs no lease; but only the rule's tags say by now whether there is one.
-            if is_committed(context, &plan).await {
-                return Err(Failure::from(error).note("nothing was written: the rule's tags say that it is committed"));
-            }
-            first_write(context, (&plan, &found.id, 0), &clock, (&wall, asked)).await;
-            let failure = Failure::from(error).note("the weights were written without a lease");
-            return Err(failure.hint(format!("`tidegate rollback {}` again, when the store answers", found.id)));
-        }
-        taken => taken?,
-    };
+    let Taken { mut lease, written } = take(context, (&found, &plan), &clock, (&wall, asked)).await?;
     let epoch = lease.held().control().epoch;
     // Past the commit there is no way back: its runner is gone, and what is left is to finish.
-    if lease.held().control().phase != Phase::Committing {
+    if lease.held().control().phase != Phase::Committing && !written {
+        if scales {
+            short::scale_first(context, (&plan, &found.id), &clock, &mut lease).await?;
+        }
         first_write(context, (&plan, &found.id, epoch), &clock, (&wall, asked)).await;
     }
     let ending = go_on(context, &found, (plan, clock), lease, Some((word, args.reason))).await?;
     Ok(exit_of(&ending))
+}
+
+/// What is said where a silent store is not waited for.
+const SILENT: &str = "the store does not answer; going by the rule's tags";
+
+/// Until when the store is waited for.
+struct Patience<'a> {
+    wall: &'a Clock,
+    until: Timestamp,
+}
+
+impl<'a> Patience<'a> {
+    fn new(wall: &'a Clock) -> Self {
+        Self { wall, until: wall.now() + STORE_WITHIN }
+    }
+
+    /// An answer of the store, if it comes soon.
+    async fn soon<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            answer = answer => Some(answer),
+            () = self.wall.sleep_until(self.until) => None,
+        }
+    }
+}
+
+/// A name means nothing but to the store.
+fn only_the_store_knows() {
+    terminal::say("the store does not answer, and only the store knows which rule a name stands for: waiting for it");
+    terminal::say(WITHOUT_STORE);
+}
+
+/// How to go back without it.
+const WITHOUT_STORE: &str = "without the store: tidegate rollback --cluster CLUSTER --service SERVICE";
+
+/// The lease, and whether the traffic went back before it.
+struct Taken {
+    lease: Lease,
+    written: bool,
+}
+
+/// Takes the lease. Where the store is silent the weights are written first: the way back needs no lease, but only
+/// the rule's tags say by then whether there is a way back.
+async fn take(
+    context: &Context,
+    (found, plan): (&Found, &Plan),
+    clock: &Clock,
+    (wall, asked): (&Clock, Timestamp),
+) -> Result<Taken, Failure> {
+    let owner = this_owner(whoami(context), clock);
+    let rule = &plan.target.rule;
+    let who = (&found.id, &owner);
+    let mut written = false;
+    let mut committed = false;
+    let mut write = async || {
+        committed = is_committed(context, plan).await;
+        if !committed && !written {
+            first_write(context, (plan, &found.id, 0), clock, (wall, asked)).await;
+            written = true;
+        }
+    };
+    let mut taking = std::pin::pin!(found.store.preempt(rule, who, Life::Possible, clock));
+    let taken = match Patience::new(wall).soon(&mut taking).await {
+        Some(taken) => taken,
+        None => {
+            terminal::say("the store does not answer: the traffic goes back without the lease");
+            write().await;
+            taking.await
+        }
+    };
+    let taken = match taken {
+        Err(LeaseError::Refused { refusal, .. }) if matches!(*refusal, Refusal::Committing(_)) => {
+            preempted(found, rule, who, clock).await
+        }
+        taken => taken,
+    };
+    match taken {
+        Ok(lease) => Ok(Taken { lease, written }),
+        Err(LeaseError::Store(error)) => {
+            write().await;
+            if committed {
+                return Err(Failure::from(error).note("nothing was written: the rule's tags say that it is committed"));
+            }
+            let failure = Failure::from(error).note("the weights were written without a lease");
+            Err(failure.hint(format!("`tidegate rollback {}` again, when the store answers", found.id)))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether the rule's tags say that its rollout is committed.
@@ -113,128 +218,55 @@ async fn is_committed(context: &Context, plan: &Plan) -> bool {
 
 /// What is to be taken back.
 enum Wanted {
-    /// A rollout of the store.
-    Known(Found),
+    /// A rollout of the store, and the rule, where that is what it was found by.
+    Known(Found, Option<String>),
     /// Whatever moves this rule: the store knows of nothing, or cannot be asked.
     Rule(String),
 }
 
-async fn wanted(context: &Context, stores: &Stores, args: &Args) -> Result<Wanted, Failure> {
+async fn wanted(context: &Context, stores: &Stores, args: &Args, patience: &Patience<'_>) -> Result<Wanted, Failure> {
     let (rule, of_service) = match (&args.rule, args.cluster.as_deref().zip(args.service.as_deref())) {
         (Some(rule), _) => (rule.clone(), None),
         (None, Some((cluster, service))) => {
             let aws = Aws::connect(&context.settings(None)).await;
             let found = beacon::find_service(&aws, cluster, service).await?;
             let name = service_of(&found.arn);
-            match soon(stores.main.rollout_on(&name)).await {
+            match patience.soon(stores.main.rollout_on(&name)).await {
                 Some(Ok(Some((rule, id)))) => (rule, Some(id)),
                 Some(Ok(None) | Err(_)) | None => (only_rule(&aws, cluster, service, found.rules).await?, None),
             }
         }
-        (None, None) => return Ok(Wanted::Known(stores.find(args.rollout.as_deref()).await?)),
+        (None, None) => return named(stores, args.rollout.as_deref(), patience).await,
     };
-    let known = |id| Wanted::Known(Found { store: stores.main.clone(), id, is_lab: false });
-    Ok(match soon(stores.main.standing(&rule)).await {
-        Some(Ok(Some(standing))) => known(standing.control.rollout),
-        Some(Ok(None)) => of_service.map_or(Wanted::Rule(rule), known),
+    let known = |id, rule| Wanted::Known(Found { store: stores.main.clone(), id, is_lab: false }, Some(rule));
+    Ok(match patience.soon(stores.main.standing(&rule)).await {
+        Some(Ok(Some(standing))) => known(standing.control.rollout, rule),
+        Some(Ok(None)) => match of_service {
+            Some(id) => known(id, rule),
+            None => Wanted::Rule(rule),
+        },
         Some(Err(error)) => {
             terminal::say(&format!("{}; going by the rule's tags", crate::text::escape(&error.to_string())));
             Wanted::Rule(rule)
         }
         None => {
-            terminal::say("the store does not answer; going by the rule's tags");
+            terminal::say(SILENT);
             Wanted::Rule(rule)
         }
     })
 }
 
-/// An answer of the store, if it comes soon.
-async fn soon<T>(answer: impl Future<Output = T>) -> Option<T> {
-    let wall = Clock::wall();
-    let late = wall.now() + STORE_WITHIN;
-    tokio::select! {
-        answer = answer => Some(answer),
-        () = wall.sleep_until(late) => None,
-    }
-}
-
-/// What a service is called among leases, from its ARN.
-fn service_of(arn: &str) -> String {
-    let parsed = Arn::parse(arn);
-    let (account, region) = parsed.as_ref().map_or(("", ""), |arn| (arn.account, arn.region));
-    let mut path = parsed.as_ref().map_or("", |arn| arn.resource).split('/').skip(1);
-    let (cluster, name) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
-    drive::service(account, region, cluster, name)
-}
-
-/// The one rule among a service's that a rollout has marked.
-async fn only_rule(aws: &Aws, cluster: &str, service: &str, rules: Vec<String>) -> Result<String, Failure> {
-    let mut marked = Vec::new();
-    for rule in rules {
-        if beacon::marked(aws, &rule).await?.is_some() {
-            marked.push(rule);
+/// A rollout by its name. Nothing but the store knows it, so a silent store is waited for, and that is said.
+async fn named(stores: &Stores, name: Option<&str>, patience: &Patience<'_>) -> Result<Wanted, Failure> {
+    let mut finding = std::pin::pin!(stores.find(name));
+    let found = match patience.soon(&mut finding).await {
+        Some(found) => found?,
+        None => {
+            only_the_store_knows();
+            finding.await.map_err(|failure| failure.hint(WITHOUT_STORE))?
         }
-    }
-    match marked.len() {
-        1 => Ok(marked.remove(0)),
-        0 => Err(Failure::new(
-            Exit::Refused,
-            format!("no rollout moves {service} in {cluster}: no rule of it is marked"),
-        )),
-        _ => {
-            let mut failure = Failure::new(Exit::Usage, format!("several rules of {service} are marked: say which"));
-            failure.notes = marked.into_iter().map(|rule| format!("--rule {rule}")).collect();
-            Err(failure)
-        }
-    }
-}
-
-/// The way back by a rule's tags alone.
-async fn blind(
-    context: &Context,
-    rule: &str,
-    args: &Args,
-    (wall, asked): (&Clock, Timestamp),
-) -> Result<Exit, Failure> {
-    let region = Arn::parse(rule).map(|arn| arn.region.to_owned());
-    let aws = Aws::connect(&context.settings(region.as_deref())).await;
-    let Some(marked) = beacon::marked(&aws, rule).await? else {
-        let failure = Failure::new(Exit::Refused, format!("{rule} carries no mark of a rollout"));
-        return Err(failure.hint("its tags tidegate:rollout and tidegate:stable would say what to go back to"));
     };
-    let (stable, candidate) = (&marked.target.stable.target_group_name, &marked.target.candidate.target_group_name);
-    if marked.phase == Beacon::Committed {
-        let failure = Failure::new(Exit::Refused, format!("rollout {} is committed", marked.rollout));
-        return Err(failure.hint("going back is a new rollout now: run the release before as a new one"));
-    }
-    if marked.seen.share == Some(Share::NONE) && marked.phase == Beacon::Aborting {
-        say(context, &format!("already on stable: {stable} has everything, and the rule is marked as going back"))?;
-        return Ok(Exit::Done);
-    }
-    terminal::say(&format!("rollout    {}, by the rule's tags", crate::text::escape(&marked.rollout)));
-    terminal::say(&format!("rule       {rule}"));
-    terminal::say(&format!("now        {}", crate::text::escape(&marked.seen.text)));
-    terminal::say(&format!("after      {stable} has everything, {candidate} nothing; its tasks stay"));
-    ask(context, args, &format!("--rule {rule}"))?;
-    let sticky = marked.seen.sticky;
-    let cloud = target::driver_by_beacon(context, (&aws, &context.clock()), &marked);
-    let seen = cloud.back_by_beacon(sticky, args.accept_unhealthy_stable).await.map_err(|fault| {
-        let unhealthy = fault.operation == "DescribeTargetHealth" && fault.kind == FaultKind::Permanent;
-        let failure = Failure::from(fault);
-        let hint = "scale its service up first, or go back all the same with --accept-unhealthy-stable";
-        if unhealthy { failure.hint(hint) } else { failure }
-    })?;
-    let took = span(wall.now().since(asked));
-    if seen.share != Some(Share::NONE) {
-        return Err(Failure::new(Exit::Stranded, format!("the rule says {} after the write", seen.text)));
-    }
-    say(context, &format!("all traffic is on {stable}, read back {took} after the command"))?;
-    terminal::say(&format!(
-        "what is left undone: the candidate's tasks, held autoscaling, the switch. When the store answers: tidegate \
-         rollback {}",
-        crate::text::escape(&marked.rollout)
-    ));
-    Ok(Exit::Done)
+    Ok(Wanted::Known(found, None))
 }
 
 /// What a rollback of a rollout that is over comes to.
@@ -266,24 +298,36 @@ fn say(context: &Context, text: &str) -> Result<(), Failure> {
     terminal::print(&format!("{}\n", crate::text::escape(text)))
 }
 
-/// One screen of what it will do, and one question.
-async fn confirm(context: &Context, args: &Args, found: &Found, plan: &Plan) -> Result<(), Failure> {
+/// One screen of what it will do, and one question; whether the stable slot is scaled up before it gets the traffic.
+async fn confirm(
+    context: &Context,
+    args: &Args,
+    (found, plan): (&Found, &Plan),
+    patience: &Patience<'_>,
+) -> Result<bool, Failure> {
     if args.yes || context.json() || !terminal::can_ask() {
-        return ask(context, args, found.id.as_str());
+        ask(context, args, found.id.as_str())?;
+        return Ok(args.scale_first);
     }
     let target = &plan.target;
-    let machine = match journal::read(&found.store, &found.id).await {
-        Ok(tape) => journal::replay(plan.clone(), &tape.records),
-        Err(_) => Machine::new(plan.clone()),
+    let machine = match patience.soon(journal::read(&found.store, &found.id)).await {
+        Some(Ok(tape)) => journal::replay(plan.clone(), &tape.records),
+        Some(Err(_)) | None => Machine::new(plan.clone()),
     };
     let now = machine.progress().configured.map_or("unknown".to_owned(), |share| share.to_string());
-    let driver = found.driver(plan).await.map_or("nobody".to_owned(), |owner| owner.by);
+    let driver = patience.soon(found.driver(plan)).await.flatten().map_or("nobody".to_owned(), |owner| owner.by);
     let driver = crate::text::escape(&driver);
     terminal::say(&format!("rollout    {}, started {}, driven by {driver}", found.id, machine.started()));
     terminal::say(&format!("where      account {}, {}, cluster {}", target.account, target.region, target.cluster));
     terminal::say(&format!("now        the candidate ({}) has {now}", target.candidate.service));
     terminal::say(&format!("after      the stable slot ({}) has everything", target.stable.service));
-    ask(context, args, found.id.as_str())
+    let short = short::look(context, (plan, &found.id)).await;
+    if let Some(short) = &short {
+        terminal::say(&format!("short      {}", short.words(plan, args.scale_first)));
+    }
+    ask(context, args, found.id.as_str())?;
+    let offered = short.is_some_and(short::Short::can_wait) && !args.scale_first;
+    Ok(args.scale_first || (offered && terminal::confirm("Scale the stable slot up first, and let the traffic wait?")))
 }
 
 /// The one question; answered in advance by `--yes`, and never asked where nobody can answer.
@@ -301,15 +345,8 @@ fn ask(context: &Context, args: &Args, what: &str) -> Result<(), Failure> {
     Err(Failure::new(Exit::Refused, "nothing was done"))
 }
 
-/// The lease, whoever has it. Only one who is about to commit is watched first.
-async fn preempted(context: &Context, found: &Found, plan: &Plan, clock: &Clock) -> Result<Lease, LeaseError> {
-    let rule = &plan.target.rule;
-    let owner = this_owner(whoami(context), clock);
-    let who = (&found.id, &owner);
-    match found.store.preempt(rule, who, Life::Possible, clock).await {
-        Err(LeaseError::Refused { refusal, .. }) if matches!(*refusal, Refusal::Committing(_)) => {}
-        taken => return taken,
-    }
+/// The lease of one who is about to commit: they are watched first.
+async fn preempted(found: &Found, rule: &str, who: (&RolloutId, &Owner), clock: &Clock) -> Result<Lease, LeaseError> {
     let life = found.store.watch_owner(rule, clock, |owner, patience| {
         let by = crate::text::escape(&owner.by);
         let patience = span(patience.div_f64(clock.speed()));

@@ -1,12 +1,13 @@
-//! `tidegate pause`, `continue`, `approve`: a person's word to the runner of a rollout.
+//! `tidegate pause`, `continue`, `approve`, `promote`: a person's word to the runner of a rollout.
 
 use std::time::Duration;
 
 use super::context::{Context, Found};
 use super::follow::{Followed, Follower};
 use super::people::whoami;
+use super::promote;
 use super::{Exit, Failure, terminal};
-use crate::clock::span;
+use crate::clock::{Timestamp, span};
 use crate::journal;
 use crate::machine::{Machine, Notice, Outcome, Word};
 use crate::report::{Lines, Stream};
@@ -14,8 +15,8 @@ use crate::store::Told;
 
 /// How long a running runner has to take a word up, in wall time.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
-/// How long a way back is followed, in wall time; the runner goes on with it all the same.
-const BACK_WITHIN: Duration = Duration::from_secs(3600);
+/// How long a way back, or the way to the commit, is followed, in wall time; the runner goes on with it all the same.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(3600);
 
 /// A word to a rollout.
 #[derive(Debug, clap::Args)]
@@ -35,7 +36,8 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
     let stores = context.stores(None).await?;
     let found = stores.find(args.rollout.as_deref()).await?;
     let plan = journal::header(&found.store, &found.id).await?.plan;
-    if found.driver(&plan).await.is_none() {
+    let driver = found.driver(&plan).await;
+    if driver.is_none() {
         let id = &found.id;
         let tape = journal::read(&found.store, id).await?;
         if let Some(outcome) = journal::replay(plan, &tape.records).outcome() {
@@ -45,6 +47,11 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
         let failure =
             Failure::new(Exit::HandedOver, format!("nobody drives rollout {id}, so nobody hears `{}`", word.as_str()));
         return Err(failure.hint(format!("`tidegate resume {id}` goes on with it")));
+    }
+    if let (Word::Promote, Some(owner)) = (word, &driver) {
+        let tape = journal::read(&found.store, &found.id).await?;
+        let machine = journal::replay(plan, &tape.records);
+        promote::confirm(context, (&found, &machine), (&owner.by, args.reason.as_deref(), args.yes))?;
     }
     tell_runner(context, &found, word, args.reason).await
 }
@@ -73,27 +80,29 @@ pub(super) async fn tell_runner(
     let mut refusal = None;
     let mut lines = Lines::new(Box::new(std::io::stderr()), terminal::stderr_style(context), None);
     let mut stream = context.json().then(|| Stream::new(Box::new(std::io::stdout())));
-    let within = if matches!(word, Word::Rollback | Word::Abort) { BACK_WITHIN } else { TAKEN_WITHIN };
-    let end = follower
-        .until(
-            (within, &context.clock()),
-            |at, notice, machine| match &mut stream {
-                Some(stream) => stream.write(at, notice, machine.plan()),
-                None => lines.write(at, notice, machine.plan()),
-            },
-            |notice| match notice {
-                Notice::Refused { word: refused, by: whose, why } if *refused == word && *whose == by => {
-                    refusal = Some(why.clone());
-                    true
-                }
-                notice => answers(word, notice),
-            },
-        )
-        .await?;
+    let mut tell = |at: Timestamp, notice: &Notice, machine: &Machine| match &mut stream {
+        Some(stream) => stream.write(at, notice, machine.plan()),
+        None => lines.write(at, notice, machine.plan()),
+    };
+    let mut within = if matches!(word, Word::Rollback | Word::Abort) { FOLLOWED_WITHIN } else { TAKEN_WITHIN };
+    let answered = |notice: &Notice| match notice {
+        Notice::Refused { word: refused, by: whose, why } if *refused == word && *whose == by => {
+            refusal = Some(why.clone());
+            true
+        }
+        notice => answers(word, notice),
+    };
+    let clock = context.clock();
+    let mut end = follower.until((within, &clock), &mut tell, answered).await?;
     if let Some(why) = refusal {
         return Err(Failure::new(Exit::Refused, format!("the runner did not {}: {why}", word.as_str())));
     }
+    if word == Word::Promote && end == Followed::Done && promote::is_under_way(follower.machine()) {
+        within = FOLLOWED_WITHIN;
+        end = follower.until((within, &clock), &mut tell, promote::is_settled).await?;
+    }
     match end {
+        Followed::Done if word == Word::Promote => Ok(promote::exit(follower.machine())),
         Followed::Done => Ok(exit_of(follower.machine())),
         Followed::RunnerGone => {
             let failure = Failure::new(Exit::HandedOver, "the runner is gone and has not answered");
@@ -114,6 +123,7 @@ fn answers(word: Word, notice: &Notice) -> bool {
         Word::Pause => matches!(notice, Notice::Paused { .. }),
         Word::Continue => matches!(notice, Notice::Continued { .. }),
         Word::Approve => matches!(notice, Notice::Approved { .. }),
+        Word::Promote => matches!(notice, Notice::Promoting { .. }),
     }
 }
 

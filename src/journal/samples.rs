@@ -201,6 +201,8 @@ pub(super) fn events() -> Vec<Event> {
         told(Word::Approve, None),
     ];
     events.extend((1..).zip(answers()).map(|(id, answer)| Event::Answered { id, answer }));
+    // What was added since format 2 comes last, so that what the tapes of earlier formats hold is a beginning.
+    events.push(told(Word::Promote, Some("the dashboards are right")));
     events
 }
 

@@ -40,6 +40,22 @@ pub struct LabConfig {
     pub publication_delay: Duration,
     /// How long a rule change takes to reach the data plane, in lab time.
     pub rule_propagation: Duration,
+    /// Before which shifts of an ECS deployment a pause hook holds.
+    pub shift_pauses: ShiftPauses,
+}
+
+/// Before which shifts of production traffic a pause hook at `PRE_PRODUCTION_TRAFFIC_SHIFT` holds a linear or
+/// canary deployment.
+///
+/// The description of `ServiceDeployment.lifecycleStage` in the ECS API reference says that this stage comes
+/// before every shift; whether a pause hook then holds each time was not tried on an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ShiftPauses {
+    /// Before each one, as the reference says.
+    #[default]
+    Each,
+    /// Before the first one only.
+    First,
 }
 
 /// What serves at the start.
@@ -48,6 +64,8 @@ pub enum ServiceSeed {
     /// A service for each slot.
     #[default]
     Pair,
+    /// One service, which ECS deploys by shifting traffic between the target groups of both slots.
+    Ecs,
     /// One service of task sets that anybody may make, the first in the slot that serves.
     TaskSets,
     /// One service that CodeDeploy deploys, with its application and deployment group.
@@ -71,6 +89,7 @@ impl Default for LabConfig {
             world: WorldSeed::default(),
             publication_delay: Duration::from_secs(20),
             rule_propagation: Duration::from_secs(1),
+            shift_pauses: ShiftPauses::default(),
         }
     }
 }

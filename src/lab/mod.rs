@@ -11,8 +11,12 @@
 //! every ten seconds in the namespace `Lab/Service`, and as counters that Prometheus would scrape, which
 //! `/_lab/prometheus` answers a little PromQL about.
 //!
+//! A service that ECS deploys by shifting traffic between two target groups, blue/green, canary or linear, goes
+//! through the stages of such a deployment: its tasks start, the rule's weights are rewritten, pause hooks hold it,
+//! and alarms, the breaker or somebody's word turn it back.
+//!
 //! What it is not: signatures are not verified, listeners speak plain HTTP whatever their protocol says, and
-//! rule transforms are kept but not applied. Every key may do everything, but one from an assumed role only
+//! rule transforms are kept but not applied. There is no Lambda, so no Lambda hooks. Every key may do everything, but one from an assumed role only
 //! what the policy it was assumed with allows, and until it ends.
 //!
 //! Response times are `declared + overhead`: a task declares how long its work took in lab seconds
@@ -61,7 +65,7 @@ use std::sync::Arc;
 
 pub use self::behaviour::{Behaviour, BehaviourError, Conduct, parse_duration, parse_share};
 pub use self::clock::LabClock;
-pub use self::config::{HealthCheckSeed, LabConfig, ServiceSeed, SlotSeed, WorldSeed};
+pub use self::config::{HealthCheckSeed, LabConfig, ServiceSeed, ShiftPauses, SlotSeed, WorldSeed};
 pub use self::fault::{ApiFault, ApiFaultError, FaultKind};
 pub use self::metrics::formula::Formula;
 pub use self::outage::{Outage, OutageError};

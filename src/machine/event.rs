@@ -55,6 +55,8 @@ pub enum Word {
     Continue,
     /// Pass the approval that is waited for.
     Approve,
+    /// Wait for nothing more: everything to the candidate, and commit.
+    Promote,
 }
 
 impl Word {
@@ -66,12 +68,13 @@ impl Word {
             Word::Pause => "pause",
             Word::Continue => "continue",
             Word::Approve => "approve",
+            Word::Promote => "promote",
         }
     }
 
     /// The word that is typed as `text`.
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Approve];
+        let all = [Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Approve, Word::Promote];
         all.into_iter().find(|word| word.as_str() == text)
     }
 }

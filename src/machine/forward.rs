@@ -11,9 +11,10 @@ use crate::fleet::Role;
 use crate::plan::Action;
 
 impl Machine {
-    /// Begins the step with this index, or ends the rollout after the last.
+    /// Begins the step with this index, or the next that nobody's word skips, or ends the rollout after the last.
     pub(super) fn enter_step(&mut self, step: usize, out: &mut Reaction) {
         let now = self.memory.now;
+        let step = self.after_skipped(step, out);
         let Some(action) = self.plan.steps.get(step).map(|step| step.action.clone()) else {
             return self.count_and_promote(out);
         };
@@ -144,7 +145,7 @@ impl Machine {
             return self.look_again(POLL);
         }
         let State::Forward { step, stage, .. } = self.state else { return };
-        if step != before {
+        if step != before || self.skip(out) {
             return;
         }
         let Some(action) = self.plan.steps.get(step).map(|step| step.action.clone()) else { return };

@@ -59,6 +59,18 @@ impl Machine {
         self.look_back_after(BRISK_POLL);
     }
 
+    /// Whether the stable slot's tasks are still to be read with all of its traffic on it.
+    pub(super) fn asks_for_stable(&self) -> bool {
+        let read = |back: Timestamp| self.memory.fleet.as_ref().is_some_and(|(at, _)| *at > back);
+        !self.memory.revived && !self.memory.hurry && self.memory.back_at.is_some_and(|back| !read(back))
+    }
+
+    /// Whether the stable slot, which has its traffic back, wants fewer tasks than it had for it before.
+    pub(super) fn is_scaled_down(&self, seen: &Observation) -> bool {
+        let fewer = seen.fleet.as_ref().is_some_and(|fleet| fleet.stable.desired < self.plan.before.stable_desired);
+        fewer && !self.memory.revived && !self.memory.hurry
+    }
+
     fn look_back_after(&mut self, span: Duration) {
         self.ask_after(span, Self::glance());
     }

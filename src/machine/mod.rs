@@ -3,8 +3,8 @@
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
 //! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
 //! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `safeguard.rs`
-//! keeps it open; `locked.rs` is what happens when credentials end;
-//! `deployment.rs` is what is different where AWS moves the weights in a deployment of its own.
+//! keeps it open; `promote.rs` is a person's word to wait no longer; `locked.rs` is what happens when credentials
+//! end; `deployment.rs` is what is different where AWS moves the weights in a deployment of its own.
 
 mod deployment;
 mod effect;
@@ -18,6 +18,7 @@ mod look;
 mod notice;
 mod prepare;
 mod progress;
+mod promote;
 mod ramp;
 mod retire;
 mod retreat;
@@ -198,6 +199,7 @@ impl Machine {
             Word::Pause => self.told_to_pause(&by, reason, out),
             Word::Continue => self.told_to_continue(&by, out),
             Word::Approve => self.told_to_pass(&by, out),
+            Word::Promote => self.told_to_promote(&by, reason, out),
         };
         if let Some(why) = refusal {
             out.notices.push(Notice::Refused { word, by, why });
@@ -279,6 +281,10 @@ impl Machine {
     /// Takes no step from here on. A pause that is on already gets another cause, and no more time.
     fn pause(&mut self, why: String, cause: Cause, out: &mut Reaction) {
         let since = self.memory.paused.as_ref().map_or(self.memory.now, |paused| paused.since);
+        if cause.is_trouble() {
+            // Whoever promoted it did not know of this.
+            self.memory.promoted_by = None;
+        }
         out.notices.push(Notice::Paused { why: why.clone(), until: since + self.plan.limits.pause });
         self.memory.paused = Some(Paused { why, since, cause });
     }

@@ -90,6 +90,20 @@ pub enum Notice {
         /// Who.
         by: String,
     },
+    /// A person wants to wait no longer: everything goes to the candidate, and is committed.
+    Promoting {
+        /// Who.
+        by: String,
+        /// Why, if they said.
+        reason: Option<String>,
+    },
+    /// A step was left without a verdict on a person's word.
+    Skipped {
+        /// Its index in the plan.
+        step: usize,
+        /// Whose word.
+        by: String,
+    },
     /// No step will be taken until a person says so.
     Paused {
         /// By whom or what.
@@ -163,6 +177,11 @@ pub enum Notice {
     LeftUndone {
         /// What, and why.
         what: String,
+    },
+    /// The way back turned the rule's stickiness off, and it stays off.
+    StickinessOff {
+        /// Why it was not put back.
+        why: String,
     },
     /// The runner leaves; the rollout is not finished.
     HandedOver {
@@ -271,8 +290,17 @@ pub struct Progress {
     pub verdicts: Vec<Option<Verdict>>,
     /// Both slots' tasks as last seen: healthy, of wanted; stable first.
     pub healthy: Option<[(u32, u32); 2]>,
+    /// The gate that keeps the present step from passing, by the plan's order: the first whose verdict does not
+    /// pass it, where the step waits for gates.
+    pub unproven: Option<usize>,
+    /// What the present step waits for beyond its time, in words, if that was told.
+    pub waiting: Option<String>,
+    /// When the rollout goes back by itself unless something changes, while it goes forward and can.
+    pub goes_back: Option<Timestamp>,
     /// Why it is paused, if it is.
     pub paused: Option<String>,
+    /// Who promoted it, if somebody has.
+    pub promoted_by: Option<String>,
     /// Why it goes back, if it does.
     pub reason: Option<Reason>,
     /// When the dead-man's switch gives the traffic back unless it is pushed on, while there is one.

@@ -28,7 +28,11 @@ impl Machine {
                 let stable = (fleet.stable.healthy, fleet.stable.desired);
                 [stable, (fleet.candidate.healthy, fleet.candidate.desired)]
             }),
+            unproven: self.keeps(),
+            waiting: memory.told_waiting.clone().filter(|_| self.is_forward()),
+            goes_back: self.goes_back(),
             paused: memory.paused.as_ref().map(|paused| paused.why.clone()),
+            promoted_by: memory.promoted_by.clone(),
             reason: self.reason().cloned(),
             fires: memory.safeguard.fires(),
             committed: memory.committed,
@@ -76,6 +80,23 @@ impl Machine {
             }
             State::Ready | State::Finished(_) => None,
         }
+    }
+
+    /// The gate that keeps the present step from passing.
+    fn keeps(&self) -> Option<usize> {
+        let State::Forward { stage: Stage::Holding(_) | Stage::Ramping | Stage::Raising { .. }, .. } = self.state
+        else {
+            return None;
+        };
+        self.unproven()
+    }
+
+    /// When the rollout goes back unless something changes.
+    fn goes_back(&self) -> Option<Timestamp> {
+        let memory = &self.memory;
+        let forward = self.is_forward() && !memory.committed;
+        let held = memory.paused.as_ref().map(|paused| paused.since).or(memory.locked_since);
+        forward.then(|| held.map_or_else(|| self.deadline(), |since| since + self.plan.limits.pause))
     }
 
     fn stage(&self) -> String {

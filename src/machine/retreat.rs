@@ -17,6 +17,7 @@ impl Machine {
         let decided = self.memory.now;
         out.notices.push(Notice::Retreating { reason: reason.clone() });
         self.memory.paused = None;
+        self.memory.promoted_by = None;
         self.memory.back_at = None;
         self.memory.locked_since = None;
         self.memory.safeguard.begin_anew();
@@ -117,9 +118,10 @@ impl Machine {
         let sticky = before.stickiness.is_some() && !self.plan.driver.is_aws();
         match phase {
             Phase::Checking => Some(Self::glance()),
-            Phase::Verifying => Some(Effect::Look(self.view(false, None))),
+            Phase::Verifying => Some(Effect::Look(self.view(self.asks_for_stable(), None))),
             Phase::Reviving => {
-                let task_definition = Some(before.stable_task_definition.clone());
+                // One that serves is given tasks of what it runs.
+                let task_definition = self.memory.barren.then(|| before.stable_task_definition.clone());
                 Some(Effect::Scale { role: Role::Stable, count: before.stable_desired, task_definition })
             }
             Phase::Routing => {
@@ -241,8 +243,7 @@ impl Machine {
         if phase != Phase::Mending || !is_back(seen) {
             return self.ask_after_phase(Phase::Verifying, RETRY);
         }
-        let what = format!("stickiness of the rule stays off: somebody else changed the rule ({})", seen.text);
-        out.notices.push(Notice::LeftUndone { what });
+        out.notices.push(Notice::StickinessOff { why: format!("somebody else changed the rule ({})", seen.text) });
         self.mended(out);
     }
 
@@ -267,6 +268,10 @@ impl Machine {
         let now = self.memory.now;
         if phase == Phase::Quieting {
             return self.quiet(seen, out);
+        }
+        if self.is_scaled_down(seen) {
+            self.memory.revived = true;
+            return self.go(Phase::Reviving, out);
         }
         match self.memory.unsettled {
             Some(unsettled) if now < unsettled.until => self.ask_after_phase(Phase::Verifying, BRISK_POLL),
@@ -329,7 +334,10 @@ impl Machine {
         };
         out.notices.push(Notice::Scaled { role, count });
         if phase == Phase::Reviving {
-            return self.ask_after_phase(Phase::Checking, BRISK_POLL);
+            return match self.memory.back_at {
+                Some(_) => self.go(Phase::Verifying, out),
+                None => self.ask_after_phase(Phase::Checking, BRISK_POLL),
+            };
         }
         self.memory.wanted = 0;
         self.after(Phase::Restoring, out);
@@ -350,6 +358,11 @@ impl Machine {
             Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(fault.to_string(), out),
             Phase::Routing if is_expired(fault) => self.ask_after(RETRY, issued.effect.clone()),
             Phase::Routing => self.ask_after(Self::patience(tries), issued.effect.clone()),
+            Phase::Reviving if self.memory.back_at.is_some() => {
+                let what = format!("the stable slot, which serves with fewer tasks than before, gets no more: {fault}");
+                out.notices.push(Notice::LeftUndone { what });
+                self.go(Phase::Verifying, out);
+            }
             Phase::Reviving => {
                 self.memory.revived = false;
                 self.ask_after_phase(Phase::Checking, BRISK_POLL);
@@ -364,7 +377,7 @@ impl Machine {
             Phase::Mending if tries < ATTEMPTS * 3 && !for_good => self.ask_after(RETRY, issued.effect.clone()),
             Phase::Restoring => self.leave_undone(phase, "the candidate slot keeps its tasks", fault, out),
             Phase::Mending => {
-                out.notices.push(Notice::LeftUndone { what: format!("stickiness of the rule stays off: {fault}") });
+                out.notices.push(Notice::StickinessOff { why: fault.to_string() });
                 self.mended(out);
             }
             Phase::Counting if tries < ATTEMPTS => self.ask_after(RETRY, issued.effect.clone()),
@@ -395,6 +408,10 @@ impl Machine {
         if self.memory.hurry && self.memory.wanted > 0 {
             let what = "the candidate slot keeps its tasks, because the runner was told to stop".to_owned();
             out.notices.push(Notice::LeftUndone { what });
+        }
+        if self.memory.sticky_suspended {
+            let why = "the way back had no time left to put it back".to_owned();
+            out.notices.push(Notice::StickinessOff { why });
         }
         self.finish(Outcome::RolledBack(reason), out);
     }

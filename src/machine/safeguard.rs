@@ -467,8 +467,11 @@ impl Machine {
         let Safeguard { marked, touched, switch, abandoned, .. } = &self.memory.safeguard;
         // One who must leave does not wait until a switch that has fired can write no more.
         let lands = self.memory.now < switch.quiet_from && self.plan.before.stickiness.is_some();
+        if lands {
+            let why = "the dead-man's switch may turn it off once more".to_owned();
+            out.notices.push(Notice::StickinessOff { why });
+        }
         let left = [
-            (lands, "stickiness of the rule, which the dead-man's switch may turn off once more".to_owned()),
             (switch.there && !abandoned.switch, self.unremoved()),
             (*touched && !abandoned.scaling, UNFREED.to_owned()),
             (*marked && !abandoned.beacon, unmarked(Beacon::Absent).to_owned()),

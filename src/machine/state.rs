@@ -208,6 +208,13 @@ pub(super) enum Cause {
     Capacity,
 }
 
+impl Cause {
+    /// Whether something is wrong with the release or its target.
+    pub(super) fn is_trouble(self) -> bool {
+        matches!(self, Cause::Breach | Cause::ForeignWrite | Cause::Capacity)
+    }
+}
+
 /// What a rollout remembers beside its state.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; all combinations can occur")]
 #[derive(Clone, Debug, PartialEq)]
@@ -248,6 +255,8 @@ pub(super) struct Memory {
     /// The candidate's share since each of these moments.
     pub(super) course: Vec<(Timestamp, Share)>,
     pub(super) paused: Option<Paused>,
+    /// Who said that nothing is to be waited for any more.
+    pub(super) promoted_by: Option<String>,
     pub(super) blind_since: Option<Timestamp>,
     /// Since when the credentials are at an end, on the way forward.
     pub(super) locked_since: Option<Timestamp>,
@@ -306,6 +315,7 @@ impl Memory {
             counted_at: [None; 2],
             course: Vec::new(),
             paused: None,
+            promoted_by: None,
             blind_since: None,
             locked_since: None,
             short_since: None,

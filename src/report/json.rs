@@ -19,6 +19,8 @@
 //! | `waiting` | `why` |
 //! | `awaiting_approval` | `message`, `until` |
 //! | `approved`, `continued` | `by` |
+//! | `promoting` | `by`, `said` (why, if they said) |
+//! | `skipped` | `step`, `of`, `title`, `by` |
 //! | `paused` | `why`, `until` |
 //! | `refused` | `word`, `by`, `why` |
 //! | `foreign_write` | `to` (`rule`, `stable_service`, `candidate_service`), `found`, `expected_percent` |
@@ -32,7 +34,7 @@
 //! | `disarmed` | |
 //! | `committed` | |
 //! | `counted` | `served`: `requests`, `failed` |
-//! | `left_undone` | `what` |
+//! | `left_undone` | `what`; `call` (the AWS command that does it), where one call does |
 //! | `handed_over` | `why` |
 //! | `finished` | `outcome` (`promoted`, `rolled_back`, `stranded`), `reason`, `why` (of `stranded`), `served` |
 //!
@@ -47,7 +49,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Closed, Output, Report, sentence};
+use super::{Closed, Output, Report, rescue, sentence};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Place, Role, Served};
@@ -142,6 +144,12 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
             ("awaiting_approval", json!({"message": message, "until": moment(*until)}))
         }
         Notice::Approved { by } => ("approved", json!({"by": by})),
+        Notice::Promoting { by, reason } => ("promoting", json!({"by": by, "said": reason})),
+        Notice::Skipped { step, by } => {
+            let mut fields = step_fields(*step, plan, None);
+            fields["by"] = json!(by);
+            ("skipped", fields)
+        }
         Notice::Paused { why, until } => ("paused", json!({"why": why, "until": moment(*until)})),
         Notice::Continued { by } => ("continued", json!({"by": by})),
         Notice::Refused { word, by, why } => ("refused", json!({"word": word.as_str(), "by": by, "why": why})),
@@ -165,6 +173,9 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         Notice::Committed => ("committed", json!({})),
         Notice::Counted(served) => ("counted", json!({"served": served_fields(*served)})),
         Notice::LeftUndone { what } => ("left_undone", json!({"what": what})),
+        Notice::StickinessOff { why } => {
+            ("left_undone", json!({"what": sentence::unstuck(why), "call": rescue::stick(plan).one_line()}))
+        }
         Notice::HandedOver { why } => ("handed_over", json!({"why": why})),
         Notice::Finished(outcome) => ("finished", finished(outcome, served)),
     }

@@ -14,6 +14,8 @@ mod sentence;
 pub mod status;
 pub mod summary;
 mod terraform;
+mod trail;
+pub mod why;
 
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
@@ -23,6 +25,8 @@ pub use json::Stream;
 pub use lines::Lines;
 pub use status::Status;
 pub use summary::{Closing, Summary, TOOK_OVER};
+pub use trail::Trail;
+pub use why::Why;
 
 use crate::clock::Timestamp;
 use crate::machine::{Machine, Notice};
@@ -118,6 +122,19 @@ impl Output {
             let _ = self.closed.0.set(error.kind());
         }
     }
+}
+
+/// What a gate said last, in one line.
+pub fn verdict_line(gate: &crate::gate::Gate, verdict: Option<&crate::gate::Verdict>) -> String {
+    match verdict {
+        Some(verdict) => format!("{}: {}: {}", gate.name, sentence::verdict_word(verdict.outcome), verdict.evidence),
+        None => format!("{}: not asked in this step yet", gate.name),
+    }
+}
+
+/// The AWS call that turns the rule's stickiness on again once all traffic is on the stable slot, on one line.
+pub fn stickiness_call(plan: &crate::plan::Plan) -> String {
+    rescue::stick(plan).one_line()
 }
 
 /// What a person types to give `word` to the rollout with this id.

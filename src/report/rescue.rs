@@ -55,13 +55,7 @@ pub(super) fn calls(plan: &Plan, id: &str, committed: bool) -> Vec<Call> {
         "elbv2 describe-target-health",
         &["--target-group-arn", &target.stable.target_group],
     );
-    let actions = escape_json(&plan.before.actions_json);
-    let back = call(
-        plan,
-        "give all traffic to the stable slot, as the rule stood before",
-        "elbv2 modify-rule",
-        &["--rule-arn", &target.rule, "--actions", &actions],
-    );
+    let back = rule_as_before(plan, "give all traffic to the stable slot, as the rule stood before");
     let revive = restore(plan, Role::Stable, "only if it has none: give it its tasks, and wait until they are healthy");
     let clear =
         restore(plan, Role::Candidate, "once the candidate slot has had no requests for some minutes, set it back");
@@ -71,6 +65,16 @@ pub(super) fn calls(plan: &Plan, id: &str, committed: bool) -> Vec<Call> {
         call(plan, "remove the dead-man's switch, if it is still there", "scheduler delete-schedule", &words)
     });
     [vec![health, revive, back, look], disarm.into_iter().collect(), vec![clear], settled(plan)].concat()
+}
+
+/// Turns stickiness on again, once all traffic is on the stable slot.
+pub(super) fn stick(plan: &Plan) -> Call {
+    rule_as_before(plan, "turn stickiness on again: this writes the rule's whole action as it stood before the rollout")
+}
+
+fn rule_as_before(plan: &Plan, does: &str) -> Call {
+    let actions = escape_json(&plan.before.actions_json);
+    call(plan, does, "elbv2 modify-rule", &["--rule-arn", &plan.target.rule, "--actions", &actions])
 }
 
 /// Sets back what the rollout set up beside the traffic.

@@ -87,6 +87,7 @@ pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
         | Notice::Registered(_)
         | Notice::Shifted { .. }
         | Notice::Approved { .. }
+        | Notice::Promoting { .. }
         | Notice::TrafficBack { .. }
         | Notice::Quiet { .. }
         | Notice::Scaled { .. }
@@ -106,9 +107,11 @@ pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
         Notice::Finished(Outcome::RolledBack(_)) | Notice::Retreating { .. } => Sign::Back,
         Notice::AwaitingApproval { .. } | Notice::Paused { .. } | Notice::HandedOver { .. } => Sign::Wait,
         Notice::CarriedOn { .. }
+        | Notice::Skipped { .. }
         | Notice::Refused { .. }
         | Notice::ForeignWrite { .. }
         | Notice::Trouble(_)
+        | Notice::StickinessOff { .. }
         | Notice::LeftUndone { .. } => Sign::Heed,
     }
 }
@@ -136,6 +139,8 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
             format!("waiting for approval until {}, then going back: {message}", until.time_of_day())
         }
         Notice::Approved { by } => format!("approved by {by}"),
+        Notice::Promoting { by, reason } => format!("{}: nothing more is waited for", promoted(by, reason.as_deref())),
+        Notice::Skipped { step, by } => format!("{} is skipped, on {by}'s word", place(*step, plan)),
         Notice::Paused { why, until } => {
             format!("paused: {why}; goes back at {} unless told to continue", until.time_of_day())
         }
@@ -164,6 +169,7 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         Notice::Committed => "committed: from here on going back is a new rollout".to_owned(),
         Notice::Counted(served) => format!("the candidate served {}", served_words(*served)),
         Notice::LeftUndone { what } => format!("left undone: {what}"),
+        Notice::StickinessOff { why } => format!("left undone: {}", unstuck(why)),
         Notice::HandedOver { why } => format!("the runner leaves, the rollout is not finished: {why}"),
         Notice::Finished(outcome) => finished(outcome, plan),
     }
@@ -175,6 +181,16 @@ fn started(by: &str, plan: &Plan) -> String {
     let steps = many(plan.steps.len() as u64, "step");
     let time = format!("{} to {}", span(least), span(most));
     format!("{} starts, by {by}: {steps}, {time}; {stable} serves, {candidate} gets the release", plan.name)
+}
+
+/// Who promoted a rollout, and why.
+pub(super) fn promoted(by: &str, reason: Option<&str>) -> String {
+    reason.map_or_else(|| format!("promoted by {by}"), |reason| format!("promoted by {by} ({reason})"))
+}
+
+/// That the rule's stickiness was not put back.
+pub(super) fn unstuck(why: &str) -> String {
+    format!("stickiness of the rule stays off: {why}")
 }
 
 /// Where a rollout is: `step 3 of 9: shift 25% to the candidate`.

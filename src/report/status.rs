@@ -33,9 +33,7 @@ pub struct Status<'a> {
 impl Status<'_> {
     /// The state for people.
     pub fn text(&self, style: Style) -> String {
-        let (sign, head) = self.headline();
-        let indent = columns(sign.glyph(style.unicode)) + 1;
-        let mut text = hang(&format!("{} ", sign.paint(style)), indent, &escape(&head), style.width);
+        let mut text = self.head(style);
         text.push('\n');
         for (label, words) in self.rows() {
             text.push_str(&row(label, &words, style));
@@ -50,6 +48,13 @@ impl Status<'_> {
         text.push('\n');
         text.push_str(&self.commands(style));
         text
+    }
+
+    /// The first line.
+    pub(super) fn head(&self, style: Style) -> String {
+        let (sign, head) = self.headline();
+        let indent = columns(sign.glyph(style.unicode)) + 1;
+        hang(&format!("{} ", sign.paint(style)), indent, &escape(&head), style.width)
     }
 
     /// The state for programs. Names and units are those of the event stream.
@@ -83,6 +88,7 @@ impl Status<'_> {
             "stage": sentence::stage(progress, plan),
             "until": progress.until.map(moment),
             "paused": progress.paused,
+            "promoted_by": progress.promoted_by,
             "committed": progress.committed,
             "switch_fires": progress.fires.map(moment),
             "candidate": {
@@ -139,6 +145,9 @@ impl Status<'_> {
             rows.push(("stage", format!("{}{left}", sentence::stage(progress, plan))));
         }
         rows.extend(progress.paused.as_ref().map(|why| ("paused", why.clone())));
+        rows.extend(
+            progress.promoted_by.as_ref().map(|by| ("promoted", format!("by {by}: nothing more is waited for"))),
+        );
         rows.push(("weights", self.weights()));
         if let Some(share) = self.progress.observed {
             rows.push(("observed", format!("{share} of the requests went to the candidate, by the last count")));
@@ -236,7 +245,7 @@ impl Status<'_> {
         }
     }
 
-    fn commands(&self, style: Style) -> String {
+    pub(super) fn commands(&self, style: Style) -> String {
         let words = self.words();
         let typed: Vec<String> = words.iter().map(|(word, _)| command(word, self.id)).collect();
         let widest = typed.iter().map(|typed| columns(typed)).max().unwrap_or_default();

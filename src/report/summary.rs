@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::json::{moment, outcome_fields, percent, reason_fields, served_fields};
 use super::sentence::{self, Sign};
+use super::trail::Trail;
 use super::{Closed, Output, Report, Style, command, rescue, terraform};
 use crate::clock::{Timestamp, span};
 use crate::fleet::Served;
@@ -44,6 +45,14 @@ pub struct Summary {
     pub meddled: bool,
     /// What was left undone, in order.
     pub undone: Vec<String>,
+    /// Whether the rule's stickiness was not put back.
+    pub unstuck: bool,
+    /// When a person promoted it, who, and why if they said.
+    pub promoted: Option<(Timestamp, String, Option<String>)>,
+    /// The steps that were left without a verdict on that word.
+    pub skipped: Vec<usize>,
+    /// What explains where it stands.
+    pub trail: Trail,
 }
 
 impl Summary {
@@ -54,6 +63,7 @@ impl Summary {
 
     /// Takes in one notice.
     pub fn take(&mut self, at: Timestamp, notice: &Notice) {
+        self.trail.take(at, notice);
         match notice {
             Notice::Started { by } => self.started = Some((at, by.clone())),
             Notice::Recovered { .. } => self.handed_over = None,
@@ -64,6 +74,12 @@ impl Summary {
             Notice::Counted(served) => self.served = Some(*served),
             Notice::ForeignWrite { .. } => self.meddled = true,
             Notice::LeftUndone { what } => self.undone.push(what.clone()),
+            Notice::StickinessOff { why } => {
+                self.undone.push(sentence::unstuck(why));
+                self.unstuck = true;
+            }
+            Notice::Promoting { by, reason } => self.promoted = Some((at, by.clone(), reason.clone())),
+            Notice::Skipped { step, .. } => self.skipped.push(*step),
             Notice::HandedOver { why } => self.handed_over = Some((at, why.clone())),
             Notice::Finished(outcome) => self.finished = Some((at, outcome.clone())),
             Notice::StepStarted(_)
@@ -97,6 +113,10 @@ impl Summary {
         for (label, words) in self.rows(plan) {
             text.push_str(&row(label, &words, style));
         }
+        if self.unstuck && !self.needs_person() {
+            text.push('\n');
+            text.push_str(&by_hand(&[rescue::stick(plan)], style));
+        }
         if self.meddled {
             text.push_str(&terraform::lifecycle(style));
         }
@@ -109,10 +129,8 @@ impl Summary {
         let outcome = self.finished.as_ref().map(|(_, outcome)| outcome_fields(outcome));
         let outcome = outcome.unwrap_or_else(|| json!({"outcome": null, "reason": null, "why": null}));
         let calls: Vec<Value> = self
-            .needs_person()
-            .then(|| rescue::calls(plan, id, self.committed))
+            .calls(id, plan)
             .into_iter()
-            .flatten()
             .map(|call| json!({"does": call.does, "command": call.one_line()}))
             .collect();
         json!({
@@ -130,6 +148,9 @@ impl Summary {
             })),
             "served": self.served.map(served_fields),
             "committed": self.committed,
+            "promoted": self.promoted.as_ref().map(|(at, by, said)| json!({
+                "at": moment(*at), "by": by, "said": said, "skipped": self.skipped_titles(plan),
+            })),
             "left_undone": self.undone,
             "calls": calls,
         })
@@ -138,6 +159,27 @@ impl Summary {
     /// Whether a person must act before the rollout is over.
     fn needs_person(&self) -> bool {
         matches!(self.finished, Some((_, Outcome::Stranded { .. })))
+    }
+
+    /// What a person calls by hand.
+    fn calls(&self, id: &str, plan: &Plan) -> Vec<rescue::Call> {
+        if self.needs_person() {
+            return rescue::calls(plan, id, self.committed);
+        }
+        self.unstuck.then(|| rescue::stick(plan)).into_iter().collect()
+    }
+
+    /// The steps that a person's word skipped, by title.
+    pub(super) fn skipped_titles(&self, plan: &Plan) -> Vec<String> {
+        self.skipped.iter().filter_map(|step| plan.steps.get(*step)).map(|step| step.title(&plan.gates)).collect()
+    }
+
+    /// Who promoted it, why, and which steps have that in place of a verdict.
+    pub(super) fn promotion(&self, plan: &Plan) -> Option<String> {
+        let (_, by, reason) = self.promoted.as_ref()?;
+        let skipped = self.skipped_titles(plan).join(", ");
+        let skipped = if skipped.is_empty() { String::new() } else { format!("; skipped: {skipped}") };
+        Some(format!("{}{skipped}", sentence::promoted(by, reason.as_deref())))
     }
 
     /// What happened, in one sentence.
@@ -174,6 +216,7 @@ impl Summary {
         if let Some(reason) = reason {
             rows.push(("why", reason.to_string()));
         }
+        rows.extend(self.promotion(plan).map(|words| ("promoted", words)));
         rows.push(("traffic", self.traffic(plan, reason.is_some())));
         rows.push(("candidate", self.candidate()));
         rows.extend(self.time().map(|time| ("time", time)));
@@ -253,8 +296,15 @@ pub(super) fn row(label: &str, words: &str, style: Style) -> String {
 /// The calls that a person makes, ready to paste.
 pub(super) fn hands(plan: &Plan, id: &str, committed: bool, style: Style) -> String {
     let mut text = "\n".to_owned();
-    text.push_str(&hang("  ", 2, "By hand, in this order:", style.width));
-    for (n, call) in rescue::calls(plan, id, committed).iter().enumerate() {
+    text.push_str(&by_hand(&rescue::calls(plan, id, committed), style));
+    text
+}
+
+/// These calls, ready to paste.
+pub(super) fn by_hand(calls: &[rescue::Call], style: Style) -> String {
+    let head = if calls.len() == 1 { "By hand:" } else { "By hand, in this order:" };
+    let mut text = hang("  ", 2, head, style.width);
+    for (n, call) in calls.iter().enumerate() {
         text.push_str(&hang(&format!("  {}. ", n + 1), 5, &call.does, style.width));
         text.push_str(&call.lines(5, style.width));
     }

@@ -2,18 +2,20 @@
 
 use super::support::Sandbox;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
     "validate",
     "plan",
     "run",
     "resume",
     "status",
+    "why",
     "history",
     "rollback",
     "abort",
     "pause",
     "continue",
     "approve",
+    "promote",
     "simulate",
     "backtest",
     "record",

@@ -1,4 +1,4 @@
-//! `rollback`, `abort`, `pause`, `continue`, `approve`, `resume` where no runner is there to hear them.
+//! `rollback`, `abort`, `pause`, `continue`, `approve`, `promote`, `resume`, `why` where no runner is there to hear them.
 
 use super::support::Sandbox;
 
@@ -15,7 +15,7 @@ fn a_rollout_that_is_over_stays_over() {
         let json = sandbox.run(&[word, "--json"]).is(0).json();
         assert_eq!(json[0]["type"], "answer");
     }
-    for word in ["pause", "continue", "approve"] {
+    for word in ["pause", "continue", "approve", "promote"] {
         sandbox.run(&[word]).is(15).says(&["is over: rolled back", "tidegate status"]);
     }
     sandbox.run(&["resume"]).is(11).says(&["nothing to go on with", "rolled back: web is served by web-blue"]);
@@ -27,9 +27,25 @@ fn a_rollout_that_is_over_stays_over() {
 fn a_word_that_nobody_hears_says_who_could() {
     let sandbox = Sandbox::new();
     sandbox.rollout(WAITING, 3);
-    for word in ["pause", "continue", "approve"] {
+    for word in ["pause", "continue", "approve", "promote"] {
         sandbox.run(&[word, "web"]).is(13).says(&["nobody drives rollout", "tidegate resume web-20261124"]);
     }
+}
+
+#[test]
+fn why_is_answered_of_a_rollout_that_is_over_and_of_one_that_nobody_drives() {
+    let sandbox = Sandbox::new();
+    sandbox.rollout(OVER, 23);
+    let over = sandbox.run(&["why"]).is(0).harmless();
+    for words in ["why          rollback by", "checkout is slow", "next         nothing: it is over"] {
+        assert!(over.out.contains(words), "{words}: {}", over.out);
+    }
+    let json = sandbox.run(&["why", OVER, "--json"]).is(0).json();
+    assert_eq!((&json[0]["state"], &json[0]["reason"]["kind"]), (&"rolled_back".into(), &"operator".into()));
+    sandbox.rollout(WAITING, 3);
+    let waiting = sandbox.run(&["why", "web-20261124"]).is(0).harmless();
+    assert!(waiting.out.contains("nobody drives it"), "{}", waiting.out);
+    assert!(waiting.out.lines().count() <= 24, "{}", waiting.out);
 }
 
 #[test]

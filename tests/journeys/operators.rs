@@ -71,6 +71,30 @@ fn a_rollout_in_an_inside_lab_is_paused_and_aborted_from_another_process() {
 }
 
 #[test]
+fn a_rollout_is_promoted_from_another_process_and_says_who_skipped_what() {
+    let place = Place::new();
+    let spec = place.spec_of("shift: 10%, hold: 30m, approve: { within: 1h }, shift: 50%, hold: 30m", "");
+    let lab = Lab::start(&place, &spec);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.share(10);
+    lab.run(&place, ["why", "web"]).ends(0, &["why          holding", "next         step", "owner        alice@"]);
+    let why = lab.run(&place, ["why", "--json"]).events().remove(0);
+    assert_eq!((&why["state"], &why["step"]["title"]), (&"forward".into(), &"hold 30m".into()), "{why}");
+    lab.run(&place, ["promote", "web"]).ends(2, &["nobody can be asked here", "--yes"]);
+    lab.run(&place, ["pause", "web"]).ends(0, &[]);
+    let promoted = lab.run(&place, ["promote", "web", "--yes", "--reason", "security fix"]);
+    promoted.ends(0, &["promoted by alice@", "security fix", "committed"]);
+    lab.is_all_on("web-green");
+    let ended = runner.end();
+    ended.ends(0, &[r#""outcome":"promoted""#]);
+    assert!(ended.has("skipped") && ended.last("promoting")["said"] == "security fix", "{ended}");
+    assert_eq!(ended.events().iter().filter(|event| event["type"] == "skipped").count(), 5, "{ended}");
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+    lab.run(&place, ["promote", "web", "--yes"]).ends(15, &["is over: promoted"]);
+    lab.run(&place, ["why", "web"]).ends(0, &["promoted by alice@", "skipped: hold 30m, wait for approval, shift 50%"]);
+}
+
+#[test]
 fn a_rollback_needs_no_runner() {
     let place = Place::new();
     let spec = place.spec("");

@@ -12,7 +12,7 @@ use tidegate::traffic::Share;
 
 use super::checks::Checks;
 use super::die::Die;
-use super::mishaps::Mishaps;
+use super::mishaps::{Candidate, Mishaps};
 use super::traffic::learned;
 use super::world::World;
 
@@ -81,8 +81,12 @@ impl Runner<'_> {
             self.world.deploy();
         }
         if self.die.chance(self.world.mishaps.word) {
-            let word = self.die.one_of(&[Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Continue]);
-            return self.take(Event::Told { word, by: "ann".into(), reason: None });
+            let words = [Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Continue, Word::Promote];
+            // Nobody promotes what they see failing: that it then fails is no news.
+            let sane = self.world.mishaps.candidate != Candidate::Failing;
+            let word = self.die.one_of(if sane { &words } else { &words[..words.len() - 1] });
+            let reason = self.die.chance(0.5).then(|| "it is urgent".to_owned());
+            return self.take(Event::Told { word, by: "ann".into(), reason });
         }
         if self.die.chance(self.world.mishaps.signal) {
             return self.take(Event::Interrupted { signal: "SIGTERM".into() });

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -16,6 +17,8 @@ fn run(what: &str, command: &mut Command) -> String {
 
 /// A folder with the clients in it, made anew when `requirements.txt` has changed.
 fn clients() -> PathBuf {
+    static FETCHING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = FETCHING.lock();
     let requirements = std::fs::read_to_string(Path::new(ROOT).join("tests/wire/requirements.txt")).expect("a list");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wire-clients");
     let stamp = folder.join("requirements.txt");
@@ -31,18 +34,26 @@ fn clients() -> PathBuf {
     folder
 }
 
-#[test]
-fn boto3_and_the_aws_cli_find_an_account_behind_the_lab() {
+/// Runs a file of tests in Python; each of them starts a lab of its own.
+fn hold(script: &str) {
     let folder = clients();
-    let text = run(
-        "tests/wire/clients.py",
-        Command::new("python3")
-            .arg(Path::new(ROOT).join("tests/wire/clients.py"))
-            .env("PYTHONPATH", &folder)
-            .env("AWS_CLI", folder.join("bin/aws"))
-            .env("TIDEGATE_BIN", env!("CARGO_BIN_EXE_tidegate"))
-            .env("TIDEGATE_SPEC", Path::new(ROOT).join("rollout-specs/canary.yaml")),
-    );
+    let home = Path::new(ROOT).join("tests/wire");
+    let path = std::env::join_paths([folder.clone(), home.clone()]).expect("they have no colons");
+    let mut python = Command::new("python3");
+    python.arg(home.join(script)).env("PYTHONPATH", path).env("AWS_CLI", folder.join("bin/aws"));
+    python.env("TIDEGATE_BIN", env!("CARGO_BIN_EXE_tidegate"));
+    python.env("TIDEGATE_SPEC", Path::new(ROOT).join("rollout-specs/canary.yaml"));
+    let text = run(script, &mut python);
     println!("{text}");
     assert!(text.contains("\nOK"), "{text}");
+}
+
+#[test]
+fn boto3_and_the_aws_cli_find_an_account_behind_the_lab() {
+    hold("clients.py");
+}
+
+#[test]
+fn boto3_and_the_aws_cli_drive_deployments_of_ecs() {
+    hold("deployments.py");
 }

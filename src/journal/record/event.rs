@@ -13,7 +13,7 @@ written! {
         Recovered { by: String, epoch: u64 },
     }
 
-    enum Word = machine::Word { Rollback, Abort, Pause, Continue, Approve }
+    enum Word = machine::Word { Rollback, Abort, Pause, Continue, Approve, Promote }
 
     enum Answer = machine::Answer {
         Registered(arn: String),

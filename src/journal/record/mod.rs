@@ -4,8 +4,9 @@
 //! that is added to the run does not compile until somebody has decided how it is written. Readers ignore
 //! fields that they do not know and take an absent optional one as absent; anything else that changes the
 //! meaning of a tape raises [`FORMAT`]. Version 1 knew nothing of what keeps the way back open, and its plans
-//! had neither step for it; version 2 knew only pairs of services. Such a plan still means what it meant. Moments and spans are whole milliseconds. Fractions are text in
-//! Rust's shortest exact form, because JSON has no NaN and its readers round.
+//! had neither step for it; version 2 knew only pairs of services, and no word that skips steps. Such a plan still
+//! means what it meant. Moments and spans are whole milliseconds. Fractions are text in Rust's shortest exact form,
+//! because JSON has no NaN and its readers round.
 
 mod event;
 mod plan;

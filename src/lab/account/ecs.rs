@@ -79,7 +79,7 @@ impl ServiceStatus {
 }
 
 /// One target group a service registers its tasks with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::lab) struct Attachment {
     /// The target group's ARN.
     pub group: String,
@@ -87,6 +87,21 @@ pub(in crate::lab) struct Attachment {
     pub container: String,
     /// Its port.
     pub port: u16,
+    /// What a shift of traffic works with.
+    pub advanced: Option<Advanced>,
+}
+
+/// The `advancedConfiguration` of a load balancer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::lab) struct Advanced {
+    /// The ARN of the other target group.
+    pub alternate: String,
+    /// The ARN of the rule for production traffic.
+    pub production_rule: String,
+    /// The ARN of the rule for test traffic.
+    pub test_rule: Option<String>,
+    /// The ARN of the role that ECS changes the rules with.
+    pub role: String,
 }
 
 /// How a deployment may go.
@@ -123,6 +138,8 @@ pub(in crate::lab) struct Deployment {
     pub id: String,
     /// The ARN of its task definition.
     pub definition: String,
+    /// The target groups its tasks register with, where they are not simply the service's.
+    pub places: Option<Vec<Attachment>>,
     /// IN_PROGRESS, COMPLETED or FAILED.
     pub rollout: Rollout,
     /// Why the rollout is where it is.
@@ -192,6 +209,7 @@ impl Service {
         let deployment = Deployment {
             id: format!("ecs-svc/9{digits}"),
             definition: definition.to_owned(),
+            places: None,
             rollout: Rollout::InProgress,
             rollout_reason: String::new(),
             failed_tasks: 0,

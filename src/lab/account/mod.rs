@@ -7,6 +7,9 @@ mod names;
 mod scaling;
 mod schedule;
 mod seed;
+mod seed_ecs;
+mod service_deployment;
+mod strategy;
 mod task_set;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,9 +22,12 @@ pub(super) use self::names::*;
 pub(super) use self::scaling::*;
 pub(super) use self::schedule::*;
 pub(super) use self::seed::*;
+pub(super) use self::service_deployment::*;
+pub(super) use self::strategy::*;
 pub(super) use self::task_set::*;
 use super::behaviour::Behaviour;
 use super::codedeploy::CodeDeploy;
+use super::config::ShiftPauses;
 use super::metrics::alarm::{Alarm, HistoryItem};
 
 /// Everything the control plane knows.
@@ -33,6 +39,10 @@ pub(super) struct Account {
     pub clusters: Vec<Cluster>,
     /// ECS services, inactive ones too until they are replaced.
     pub services: Vec<Service>,
+    /// Service revisions, in order of creation.
+    pub revisions: Vec<ServiceRevision>,
+    /// ECS's own deployments of services that shift traffic, in order of creation.
+    pub service_deployments: Vec<ServiceDeployment>,
     /// Task definitions, by ARN in order of registration.
     pub definitions: Vec<TaskDefinition>,
     /// Tasks by id; stopped ones stay for an hour.
@@ -65,6 +75,8 @@ pub(super) struct Account {
     pub routes_version: u64,
     /// How long a task takes to start.
     pub start_up: Duration,
+    /// Before which production shifts of a deployment ECS pauses, where a hook asks for it.
+    pub shift_pauses: ShiftPauses,
     /// How definitions behave that say nothing about it themselves.
     pub candidate: Behaviour,
     /// Counts what needs a fresh id.
@@ -78,6 +90,8 @@ impl Account {
             names,
             clusters: Vec::new(),
             services: Vec::new(),
+            revisions: Vec::new(),
+            service_deployments: Vec::new(),
             definitions: Vec::new(),
             tasks: BTreeMap::new(),
             load_balancers: Vec::new(),
@@ -94,6 +108,7 @@ impl Account {
             tags: BTreeMap::new(),
             routes_version: 1,
             start_up,
+            shift_pauses: ShiftPauses::default(),
             candidate: Behaviour::default(),
             counter: 0,
         }

@@ -20,6 +20,7 @@ impl Account {
         let names = Names { region: config.region.clone(), account: config.account.clone() };
         let mut account = Account::empty(names, world.start_up);
         account.candidate = config.candidate.clone();
+        account.shift_pauses = config.shift_pauses;
         let cluster = account.seed_cluster(&world.cluster);
         let definition = account.seed_definitions(world, now);
         let groups: Vec<String> = world.slots.iter().map(|slot| account.seed_group(slot, world)).collect();
@@ -28,6 +29,9 @@ impl Account {
         for (slot, group) in serving_first(world, &groups).into_iter().take(services) {
             let made = Made { cluster: &cluster, definition: &definition, group, now };
             account.seed_service(slot, world, &made);
+            if let Some(free) = groups.iter().find(|free| world.services == ServiceSeed::Ecs && *free != group) {
+                account.seed_shifts(free, now);
+            }
         }
         let balancer = account.load_balancers[0].arn.clone();
         for name in &world.alarms {
@@ -173,7 +177,7 @@ impl Account {
             cluster: cluster.to_owned(),
             status: ServiceStatus::Active,
             controller: match world.services {
-                ServiceSeed::Pair => Controller::Ecs,
+                ServiceSeed::Pair | ServiceSeed::Ecs => Controller::Ecs,
                 ServiceSeed::TaskSets => Controller::External,
                 ServiceSeed::CodeDeploy => Controller::CodeDeploy,
             },
@@ -183,6 +187,7 @@ impl Account {
                 group: group.to_owned(),
                 container: world.container.clone(),
                 port: world.container_port,
+                advanced: None,
             }],
             grace_seconds: 0,
             limits: DeploymentLimits::default(),

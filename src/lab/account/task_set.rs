@@ -164,11 +164,6 @@ impl Service {
         (self.primary_set, self.definition, self.attachments) = (Some(id), definition, attachments);
     }
 
-    /// Where the tasks of a deployment or of a task set register.
-    pub(crate) fn attachments_of(&self, deployment: &str) -> &[Attachment] {
-        self.set(deployment).map_or(&self.attachments, |set| &set.attachments)
-    }
-
     /// The service as events name it, with the task set if there is one.
     pub(crate) fn called(&self, deployment: &str) -> String {
         match self.set(deployment) {

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
-use super::{ecs_tags, ecs_task_sets};
+use super::{ecs_attachments, ecs_deployments, ecs_tags, ecs_task_sets};
 use crate::lab::account::{
-    Account, Attachment, Cluster, Controller, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus,
-    last,
+    Account, Cluster, Controller, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus, last,
 };
+use crate::lab::scheduler;
 use crate::lab::value::{flag, list, seconds, text, texts, whole};
 
 /// How ECS pages its lists.
@@ -164,28 +164,13 @@ fn show(account: &Account, service: &Service) -> Value {
         .events
         .iter()
         .map(|event| json!({"id": event.id, "createdAt": seconds(event.at), "message": event.message}));
-    let balancers = service.attachments.iter().map(|place| {
-        json!({"targetGroupArn": place.group, "containerName": place.container,
-            "containerPort": place.port})
-    });
     let deployments = service.deployments.iter().enumerate();
-    let mut limits = Map::from_iter([
-        (
-            "deploymentCircuitBreaker".to_owned(),
-            json!({"enable": service.limits.has_breaker,
-            "rollback": service.limits.rolls_back}),
-        ),
-        ("maximumPercent".to_owned(), json!(service.limits.maximum_percent)),
-        ("minimumHealthyPercent".to_owned(), json!(service.limits.minimum_healthy_percent)),
-        ("strategy".to_owned(), json!("ROLLING")),
-    ]);
-    limits.extend(service.limits.raw.clone());
     let mut shown = json!({
         "serviceArn": service.arn, "serviceName": service.name, "clusterArn": service.cluster,
         "status": service.status.word(), "desiredCount": service.desired,
         "runningCount": running, "pendingCount": pending, "taskDefinition": service.definition,
-        "loadBalancers": balancers.collect::<Vec<_>>(), "serviceRegistries": [],
-        "deploymentConfiguration": limits,
+        "loadBalancers": ecs_attachments::show(&service.attachments), "serviceRegistries": [],
+        "deploymentConfiguration": ecs_deployments::show_configuration(&service.limits.raw),
         "deployments": deployments.map(|(index, one)| show_deployment(account, service, index, one))
             .collect::<Vec<_>>(),
         "events": events.collect::<Vec<_>>(), "createdAt": seconds(service.created_at),
@@ -197,6 +182,7 @@ fn show(account: &Account, service: &Service) -> Value {
     });
     if let Some(members) = shown.as_object_mut() {
         members.extend(service.extra.clone());
+        ecs_deployments::add_current(account, service, members);
     }
     if service.controller != Controller::Ecs {
         ecs_task_sets::complete(account, service, &mut shown);
@@ -255,6 +241,7 @@ fn read_limits(input: &Value, mut limits: DeploymentLimits) -> Result<Deployment
         limits.has_breaker = flag(breaker, "enable").unwrap_or(false);
         limits.rolls_back = flag(breaker, "rollback").unwrap_or(false);
     }
+    ecs_attachments::outlived(&mut limits.raw, given);
     limits.raw.extend(given.clone());
     Ok(limits)
 }
@@ -267,23 +254,6 @@ pub(super) fn definition_of(account: &Account, name: &str) -> Result<String, Ref
         return Err(Refusal::new("ClientException", "TaskDefinition is inactive"));
     }
     Ok(definition.arn.clone())
-}
-
-pub(super) fn read_attachments(account: &Account, input: &Value) -> Result<Vec<Attachment>, Refusal> {
-    let read = |place: &Value| {
-        let group = text(place, "targetGroupArn").unwrap_or_default();
-        if account.group(group).is_none() || account.balancers_of(group).is_empty() {
-            return Err(invalid(format!(
-                "The target group with targetGroupArn {group} does not have an associated load balancer."
-            )));
-        }
-        Ok(Attachment {
-            group: group.to_owned(),
-            container: text(place, "containerName").unwrap_or_default().to_owned(),
-            port: whole(place, "containerPort").unwrap_or(80) as u16,
-        })
-    };
-    list(input, "loadBalancers").iter().map(read).collect()
 }
 
 fn create_service(call: &mut Call<'_>) -> Outcome {
@@ -310,7 +280,7 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
         controller,
         desired: count_of(input, "desiredCount")?.unwrap_or(0),
         definition: definition.clone(),
-        attachments: read_attachments(call.account, input)?,
+        attachments: ecs_attachments::read(call.account, input)?,
         grace_seconds: count_of(input, "healthCheckGracePeriodSeconds")?.unwrap_or(0).into(),
         limits: read_limits(input, DeploymentLimits::default())?,
         deployments: Vec::new(),
@@ -321,13 +291,19 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
         is_steady: false,
         extra: kept.collect(),
     };
-    let number = call.account.next();
-    service.begin(&definition, call.now, number);
-    let shown = show(call.account, &service);
+    ecs_attachments::check(&service, false)?;
+    let shifts_traffic = service.shifts_traffic();
+    if !shifts_traffic {
+        let number = call.account.next();
+        service.begin(&definition, call.now, number);
+    }
     call.account.services.retain(|one| one.arn != arn);
     call.account.services.push(service);
+    if shifts_traffic {
+        scheduler::begin(call.account, &arn, &definition, call.now).map_err(invalid)?;
+    }
     ecs_tags::put(call.account, &arn, list(input, "tags"));
-    Ok(json!({"service": shown}))
+    Ok(shown_service(call, &arn))
 }
 
 /// The ARN of the service an input names, which must be active.
@@ -353,8 +329,13 @@ fn update_service(call: &mut Call<'_>) -> Outcome {
         ecs_task_sets::check_update(service, input)?;
     }
     let number = call.account.next();
+    let rebuilt = rebuilt(call, &arn)?;
     let Some(service) = call.account.service_mut(&arn) else { unreachable!("the service was just found") };
-    service.limits = read_limits(input, service.limits.clone())?;
+    let is_moved = rebuilt.attachments != service.attachments;
+    if is_moved {
+        service.keep_places();
+    }
+    (service.limits, service.attachments) = (rebuilt.limits, rebuilt.attachments);
     service.desired = desired.unwrap_or(service.desired);
     service.grace_seconds = grace.map_or(service.grace_seconds, u64::from);
     for key in KEPT {
@@ -364,15 +345,37 @@ fn update_service(call: &mut Call<'_>) -> Outcome {
     }
     let is_forced = flag(input, "forceNewDeployment").unwrap_or(false);
     let is_new = named.as_ref().is_some_and(|name| *name != service.definition);
-    if service.controller == Controller::Ecs && (is_new || is_forced) {
-        let definition = named.unwrap_or_else(|| service.definition.clone());
+    let definition = named.unwrap_or_else(|| service.definition.clone());
+    if service.shifts_traffic() && (is_new || is_forced || is_moved) {
+        service.is_steady = false;
+        scheduler::begin(call.account, &arn, &definition, now).map_err(invalid)?;
+        return Ok(shown_service(call, &arn));
+    }
+    if service.controller == Controller::Ecs && (is_new || is_forced || is_moved) {
         service.deploy(&definition, now, number);
     } else if let Some(primary) = service.deployments.first_mut() {
         primary.updated_at = now;
     }
     service.is_steady = false;
+    Ok(shown_service(call, &arn))
+}
+
+/// The service as an update would have it, which must be one that can be deployed.
+fn rebuilt(call: &Call<'_>, arn: &str) -> Result<Service, Refusal> {
+    let found = call.account.services.iter().find(|one| one.arn == arn);
+    let Some(mut service) = found.cloned() else { unreachable!("the service was just found") };
+    let did_shift = service.shifts_traffic();
+    service.limits = read_limits(call.input, service.limits)?;
+    if call.input.get("loadBalancers").is_some_and(Value::is_array) {
+        service.attachments = ecs_attachments::read(call.account, call.input)?;
+    }
+    ecs_attachments::check(&service, did_shift)?;
+    Ok(service)
+}
+
+fn shown_service(call: &Call<'_>, arn: &str) -> Value {
     let shown = call.account.services.iter().find(|one| one.arn == arn);
-    Ok(json!({"service": shown.map(|service| show(call.account, service))}))
+    json!({"service": shown.map(|service| show(call.account, service))})
 }
 
 fn delete_service(call: &mut Call<'_>) -> Outcome {
@@ -387,6 +390,5 @@ fn delete_service(call: &mut Call<'_>) -> Outcome {
     }
     service.status = ServiceStatus::Draining;
     service.desired = 0;
-    let shown = call.account.services.iter().find(|one| one.arn == arn);
-    Ok(json!({"service": shown.map(|service| show(call.account, service))}))
+    Ok(shown_service(call, &arn))
 }

@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::ecs_services::{KEPT, active_service, cluster_of, counts, definition_of, invalid, read_attachments};
-use super::ecs_tags;
+use super::ecs_services::{KEPT, active_service, cluster_of, counts, definition_of, invalid};
 use super::operation::{Call, Outcome, Refusal};
+use super::{ecs_attachments, ecs_tags};
 use crate::lab::account::{Account, Attachment, Controller, Service, ServiceStatus, TaskSet};
 use crate::lab::value::{flag, list, number, seconds, text, texts};
 
@@ -175,7 +175,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     let arn = external_service(call)?;
     let (input, now) = (call.input, call.now);
     let definition = definition_of(call.account, text(input, "taskDefinition").unwrap_or_default())?;
-    let attachments = read_attachments(call.account, input)?;
+    let attachments = ecs_attachments::read(call.account, input)?;
     if attachments.len() > GROUPS_LIMIT {
         return Err(invalid("loadBalancers can have at most 1 items."));
     }

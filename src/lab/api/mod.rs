@@ -10,7 +10,9 @@ mod codedeploy_deployments;
 mod codedeploy_groups;
 mod codedeploy_targets;
 mod control;
+mod ecs_attachments;
 mod ecs_definitions;
+mod ecs_deployments;
 mod ecs_services;
 mod ecs_tags;
 mod ecs_task_sets;
@@ -183,6 +185,7 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
     let operation = asked.operation.as_str();
     let found = match asked.service {
         Service::Ecs => ecs_services::perform(call, operation)
+            .or_else(|| ecs_deployments::perform(call, operation))
             .or_else(|| ecs_definitions::perform(call, operation))
             .or_else(|| ecs_tasks::perform(call, operation))
             .or_else(|| ecs_task_sets::perform(call, operation))

@@ -145,14 +145,17 @@ fn task_sets(input: &Value, names: &Names) -> Vec<String> {
     sets.into_iter().flat_map(arn).collect()
 }
 
-/// The ECS services that a call is about; other resources of ECS are not told apart.
+/// The ECS services, service deployments and service revisions that a call is about; other resources of ECS are
+/// not told apart.
 fn services(input: &Value, names: &Names) -> Vec<String> {
     let cluster = last(text(input, "cluster").unwrap_or("default"));
     let of_name = |name: &str| names.ecs(&format!("service/{cluster}/{name}"));
     let arn = |name: &str| if name.starts_with("arn:") { name.to_owned() } else { of_name(name) };
     let one = ["service", "serviceName"].iter().find_map(|member| text(input, member));
-    let tagged = text(input, "resourceArn");
-    one.into_iter().chain(texts(input, "services")).chain(tagged).map(arn).collect()
+    let arns = ["resourceArn", "serviceDeploymentArn"].iter().filter_map(|member| text(input, member));
+    let lists = ["services", "serviceDeploymentArns", "serviceRevisionArns"].iter();
+    let lists = lists.flat_map(|member| texts(input, member));
+    one.into_iter().chain(lists).chain(arns).map(arn).collect()
 }
 
 #[cfg(test)]
@@ -190,6 +193,9 @@ mod tests {
         let update = json!({"cluster": "arn:aws:ecs:eu-west-1:1:cluster/web", "service": "blue"});
         let service = "arn:aws:ecs:eu-west-1:1:service/web/blue";
         check(Service::Ecs, "UpdateService", update, ["ecs:UpdateService", service]);
+        let deployment = "arn:aws:ecs:eu-west-1:1:service-deployment/web/blue/1";
+        let stop = json!({"serviceDeploymentArn": deployment});
+        check(Service::Ecs, "StopServiceDeployment", stop, ["ecs:StopServiceDeployment", deployment]);
         let set = json!({"cluster": "web", "service": "blue", "taskSet": "ecs-svc/7"});
         let arn = "arn:aws:ecs:eu-west-1:1:task-set/web/blue/ecs-svc/7";
         check(Service::Ecs, "DeleteTaskSet", set, ["ecs:DeleteTaskSet", arn]);

@@ -3,6 +3,7 @@
 //! It is a function of the account and the time; what has to happen outside is asked of a [`Host`].
 
 mod life;
+mod revisions;
 mod service;
 mod sets;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 
 use std::net::SocketAddr;
 
+pub(super) use self::revisions::{begin, requested};
 use super::account::{Account, Controller, ServiceStatus, Task};
 
 /// Runs the containers.
@@ -39,6 +41,7 @@ pub(super) fn tick(account: &mut Account, now: u64, host: &mut dyn Host) {
     for service in &mut services {
         match (service.status, service.controller) {
             (ServiceStatus::Inactive, _) => {}
+            (_, Controller::Ecs) if service.shifts_traffic() => revisions::reconcile(account, service, now),
             (_, Controller::Ecs) => service::reconcile(account, service, now),
             (_, Controller::CodeDeploy | Controller::External) => sets::reconcile(account, service, now),
         }

@@ -129,7 +129,7 @@ pub(super) fn told(ids: &[String]) -> String {
     ids.iter().flat_map(|id| [" (task ", id, ")"]).collect()
 }
 
-fn stop_tasks(account: &mut Account, service: &mut Service, ids: &[String], now: u64) {
+pub(super) fn stop_tasks(account: &mut Account, service: &mut Service, ids: &[String], now: u64) {
     if ids.is_empty() {
         return;
     }

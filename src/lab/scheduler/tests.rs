@@ -10,7 +10,7 @@ use crate::lab::balancer::health;
 use crate::lab::config::{LabConfig, ServiceSeed};
 
 #[derive(Default)]
-struct Notes {
+pub(super) struct Notes {
     told: BTreeMap<String, Vec<&'static str>>,
 }
 
@@ -35,20 +35,24 @@ impl Host for Notes {
     }
 }
 
-struct Scene {
-    account: Account,
+pub(super) struct Scene {
+    pub(super) account: Account,
     notes: Notes,
-    now: u64,
+    pub(super) now: u64,
 }
 
 impl Scene {
     fn new() -> Scene {
-        Scene::of(ServiceSeed::Pair)
+        Scene::of(LabConfig::default())
     }
 
-    fn of(services: ServiceSeed) -> Scene {
+    fn serving(services: ServiceSeed) -> Scene {
         let mut config = LabConfig::default();
         config.world.services = services;
+        Scene::of(config)
+    }
+
+    pub(super) fn of(mut config: LabConfig) -> Scene {
         config.world.extra_task_definitions = vec!["web:2".to_owned()];
         let account = Account::seeded(&config, 0);
         let mut scene = Scene { account, notes: Notes::default(), now: 0 };
@@ -57,7 +61,7 @@ impl Scene {
     }
 
     /// Lets seconds pass; every target that is checked is found as its task behaves.
-    fn run(&mut self, seconds: u64) {
+    pub(super) fn run(&mut self, seconds: u64) {
         for _ in 0..seconds {
             self.now += 1_000;
             tick(&mut self.account, self.now, &mut self.notes);
@@ -70,7 +74,7 @@ impl Scene {
         }
     }
 
-    fn service(&mut self, name: &str) -> &mut crate::lab::account::Service {
+    pub(super) fn service(&mut self, name: &str) -> &mut crate::lab::account::Service {
         let service = self.account.services.iter_mut().find(|service| service.name == name);
         service.expect("the service is seeded")
     }
@@ -106,7 +110,7 @@ impl Scene {
         self.account.tasks.values().filter(|task| task.phase == phase).count()
     }
 
-    fn targets(&self, group: &str, state: TargetState) -> usize {
+    pub(super) fn targets(&self, group: &str, state: TargetState) -> usize {
         let group = self.account.groups.iter().find(|one| one.name == group);
         let targets = &group.expect("the group is seeded").targets;
         targets.iter().filter(|target| target.state == state).count()
@@ -207,7 +211,7 @@ fn a_container_says_how_its_release_behaves() {
 
 #[test]
 fn a_task_set_has_its_share_of_the_desired_count_rounded_up() {
-    let mut scene = Scene::of(ServiceSeed::TaskSets);
+    let mut scene = Scene::serving(ServiceSeed::TaskSets);
     assert!(scene.service("web-blue").primary().is_some_and(|set| set.is_steady));
     scene.service("web-blue").desired = 3;
     let set = scene.add_set(50.0, "healthy");
@@ -224,7 +228,7 @@ fn a_task_set_has_its_share_of_the_desired_count_rounded_up() {
 
 #[test]
 fn a_deleted_task_set_drains_and_is_forgotten_with_its_last_task() {
-    let mut scene = Scene::of(ServiceSeed::TaskSets);
+    let mut scene = Scene::serving(ServiceSeed::TaskSets);
     let set = scene.add_set(100.0, "healthy");
     scene.run(45);
     let now = scene.now;
@@ -243,7 +247,7 @@ fn a_deleted_task_set_drains_and_is_forgotten_with_its_last_task() {
 
 #[test]
 fn a_task_set_that_crashes_is_never_steady_and_is_tried_ever_more_rarely() {
-    let mut scene = Scene::of(ServiceSeed::CodeDeploy);
+    let mut scene = Scene::serving(ServiceSeed::CodeDeploy);
     let set = scene.add_set(100.0, "crash");
     scene.run(300);
     let started = scene.account.tasks.values().filter(|task| task.deployment == set).count();

@@ -185,7 +185,8 @@ fn stickiness_that_cannot_be_put_back_is_said() {
     run.shape = "theirs";
     run.end();
     assert!(!run.sticky);
-    assert!(run.undone().iter().any(|what| what.contains("stickiness")), "{:?}", run.undone());
+    let theirs = |notice: &Notice| matches!(notice, Notice::StickinessOff { why } if why.contains("somebody else"));
+    assert_eq!(run.notices.iter().filter(|notice| theirs(notice)).count(), 1, "{:?}", run.notices);
 }
 
 #[test]

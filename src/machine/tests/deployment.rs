@@ -155,3 +155,18 @@ fn an_end_that_nobody_knows_of_is_asked_for_again() {
     assert!(!run.machine.is_committed());
     assert_eq!(run.end(), Outcome::Promoted);
 }
+
+#[test]
+fn a_promotion_takes_the_shares_that_aws_gives_on_the_way_for_its_own() {
+    let mut run = begun();
+    run.until_step(3);
+    run.told(Word::Promote);
+    run.until_asked(is_route);
+    assert!(matches!(run.pending(), Some(Effect::Route(route)) if route.share == Share::ALL));
+    run.go();
+    run.moves = None;
+    run.share = HALF;
+    run.until(|run| run.machine.progress().configured == Some(HALF));
+    assert!(!run.is_told(|notice| matches!(notice, Notice::ForeignWrite { .. })));
+    assert_eq!(run.end(), Outcome::Promoted);
+}

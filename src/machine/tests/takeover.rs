@@ -84,7 +84,8 @@ fn a_runner_that_must_leave_tells_that_the_switch_may_turn_stickiness_off_again(
     run.until(|run| run.machine.is_retreating());
     run.interrupted();
     run.end();
-    assert!(run.undone().iter().any(|what| what.contains("may turn off once more")), "{:?}", run.undone());
+    let told = |notice: &Notice| matches!(notice, Notice::StickinessOff { why } if why.contains("may turn it off"));
+    assert!(run.is_told(told), "{:?}", run.notices);
 }
 
 #[test]

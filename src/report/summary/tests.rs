@@ -44,6 +44,38 @@ fn a_rollback_says_why_and_what_it_cost() {
 }
 
 #[test]
+fn stickiness_that_stays_off_comes_with_the_call_that_turns_it_on() {
+    let mut story = story();
+    story.insert(12, (at(444), Notice::StickinessOff { why: "ModifyRule: AccessDenied".to_owned() }));
+    let (summary, plan) = (summary(&story), plan());
+    let text = summary.text(ID, &plan, FINE);
+    assert!(text.contains("  left undone  stickiness of the rule stays off: ModifyRule: AccessDenied\n"), "{text}");
+    assert!(
+        text.contains("  By hand:\n  1. turn stickiness on again") && text.contains("aws elbv2 modify-rule"),
+        "{text}"
+    );
+    let calls = &summary.json(ID, &plan)["calls"];
+    let command = calls[0]["command"].as_str().unwrap();
+    assert!(command.ends_with(&format!("--actions '{}'", plan.before.actions_json)), "{command}");
+    assert_eq!(calls.as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_promotion_says_who_why_and_what_was_skipped() {
+    let by = || "bob".to_owned();
+    let mut summary = ending(vec![
+        Notice::Promoting { by: by(), reason: Some("it is urgent".to_owned()) },
+        Notice::Skipped { step: 4, by: by() },
+        Notice::Skipped { step: 6, by: by() },
+        Notice::Finished(Outcome::Promoted),
+    ]);
+    summary.reason = None;
+    let text = summary.text(ID, &plan(), FINE);
+    assert!(text.contains("  promoted     promoted by bob (it is urgent); skipped: hold 5m, hold 10m\n"), "{text}");
+    assert_eq!(summary.json(ID, &plan())["promoted"]["skipped"], serde_json::json!(["hold 5m", "hold 10m"]));
+}
+
+#[test]
 fn a_rollback_fits_40_columns() {
     check(
         &summary(&story()),

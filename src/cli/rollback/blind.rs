@@ -1,0 +1,92 @@
+//! The way back by a rule's tags alone, for the hour in which the store cannot be asked.
+
+use super::{Args, ask, say};
+use crate::cli::context::Context;
+use crate::cli::{Exit, Failure, drive, target, terminal};
+use crate::clock::{Clock, Timestamp, span};
+use crate::cloud::alb::beacon;
+use crate::cloud::aws::Aws;
+use crate::fault::FaultKind;
+use crate::name::Arn;
+use crate::safeguard::Beacon;
+use crate::traffic::Share;
+
+/// What a service is called among leases, from its ARN.
+pub(super) fn service_of(arn: &str) -> String {
+    let parsed = Arn::parse(arn);
+    let (account, region) = parsed.as_ref().map_or(("", ""), |arn| (arn.account, arn.region));
+    let mut path = parsed.as_ref().map_or("", |arn| arn.resource).split('/').skip(1);
+    let (cluster, name) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
+    drive::service(account, region, cluster, name)
+}
+
+/// The one rule among a service's that a rollout has marked.
+pub(super) async fn only_rule(aws: &Aws, cluster: &str, service: &str, rules: Vec<String>) -> Result<String, Failure> {
+    let mut marked = Vec::new();
+    for rule in rules {
+        if beacon::marked(aws, &rule).await?.is_some() {
+            marked.push(rule);
+        }
+    }
+    match marked.len() {
+        1 => Ok(marked.remove(0)),
+        0 => Err(Failure::new(
+            Exit::Refused,
+            format!("no rollout moves {service} in {cluster}: no rule of it is marked"),
+        )),
+        _ => {
+            let mut failure = Failure::new(Exit::Usage, format!("several rules of {service} are marked: say which"));
+            failure.notes = marked.into_iter().map(|rule| format!("--rule {rule}")).collect();
+            Err(failure)
+        }
+    }
+}
+
+/// The way back by a rule's tags alone.
+pub(super) async fn blind(
+    context: &Context,
+    rule: &str,
+    args: &Args,
+    (wall, asked): (&Clock, Timestamp),
+) -> Result<Exit, Failure> {
+    let region = Arn::parse(rule).map(|arn| arn.region.to_owned());
+    let aws = Aws::connect(&context.settings(region.as_deref())).await;
+    let Some(marked) = beacon::marked(&aws, rule).await? else {
+        let failure = Failure::new(Exit::Refused, format!("{rule} carries no mark of a rollout"));
+        return Err(failure.hint("its tags tidegate:rollout and tidegate:stable would say what to go back to"));
+    };
+    let (stable, candidate) = (&marked.target.stable.target_group_name, &marked.target.candidate.target_group_name);
+    if marked.phase == Beacon::Committed {
+        let failure = Failure::new(Exit::Refused, format!("rollout {} is committed", marked.rollout));
+        return Err(failure.hint("going back is a new rollout now: run the release before as a new one"));
+    }
+    if marked.seen.share == Some(Share::NONE) && marked.phase == Beacon::Aborting {
+        say(context, &format!("already on stable: {stable} has everything, and the rule is marked as going back"))?;
+        return Ok(Exit::Done);
+    }
+    terminal::say(&format!("rollout    {}, by the rule's tags", crate::text::escape(&marked.rollout)));
+    terminal::say(&format!("rule       {rule}"));
+    terminal::say(&format!("now        {}", crate::text::escape(&marked.seen.text)));
+    terminal::say(&format!("after      {stable} has everything, {candidate} nothing; its tasks stay"));
+    ask(context, args, &format!("--rule {rule}"))?;
+    let sticky = marked.seen.sticky;
+    let cloud = target::driver_by_beacon(context, (&aws, &context.clock()), &marked);
+    let seen = cloud.back_by_beacon(sticky, args.accept_unhealthy_stable).await.map_err(|fault| {
+        let unhealthy = fault.operation == "DescribeTargetHealth" && fault.kind == FaultKind::Permanent;
+        let failure = Failure::from(fault);
+        let hint = "scale its service up first, or go back all the same with --accept-unhealthy-stable";
+        if unhealthy { failure.hint(hint) } else { failure }
+    })?;
+    let took = span(wall.now().since(asked));
+    if seen.share != Some(Share::NONE) {
+        return Err(Failure::new(Exit::Stranded, format!("the rule says {} after the write", seen.text)));
+    }
+    say(context, &format!("all traffic is on {stable}, read back {took} after the command"))?;
+    let sticky = if sticky { ", stickiness of the rule, which is off now" } else { "" };
+    terminal::say(&format!(
+        "what is left undone: the candidate's tasks, held autoscaling, the switch{sticky}. When the store answers: \
+         tidegate rollback {}",
+        crate::text::escape(&marked.rollout)
+    ));
+    Ok(Exit::Done)
+}
