@@ -1,16 +1,18 @@
 //! Reads a rollout's tape and says how it went: the closing account is a fold over what happened.
-//! `cargo run --example tell_a_tape -- ~/.local/state/tidegate/rollouts/<id>/tape.jsonl`
+//! `cargo run --example tell_a_tape -- ~/.local/state/tidegate/rollouts/<id>/journal/*.json`, or one file of JSON Lines.
 
 use std::error::Error;
-use std::path::PathBuf;
 
 use tidegate::journal::{TapeEnd, parse};
 use tidegate::machine::Machine;
 use tidegate::report::{Style, Summary};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args_os().nth(1).map(PathBuf::from).ok_or("which tape? give its path")?;
-    let tape = parse(&std::fs::read(path)?)?;
+    let mut text = Vec::new();
+    for path in std::env::args_os().skip(1) {
+        text.extend(std::fs::read(path)?);
+    }
+    let tape = parse(&text)?;
     let mut machine = Machine::new(tape.header.plan);
     let mut summary = Summary::new();
     for record in tape.records {

@@ -9,7 +9,7 @@ use tokio::task::{JoinSet, LocalSet};
 use super::context::{Context, Found};
 use super::people::whoami;
 use super::resume::go_on;
-use super::rollback::first_write;
+use super::rollback::{fence, first_write};
 use super::{Exit, Failure, terminal};
 use crate::clock::Clock;
 use crate::journal;
@@ -140,7 +140,7 @@ impl Guard<'_> {
             let asked = wall.now();
             let epoch = lease.held().control().epoch;
             if lease.held().control().phase != Phase::Committing {
-                first_write(&context, (&plan, &id, epoch), &clock, (&wall, asked)).await;
+                first_write(&context, (&plan, &id, epoch), &clock, (&wall, asked), fence(&lease, &clock)).await;
             }
             let reason = format!("its runner ({lost}) fell silent");
             match go_on(&context, &found, (plan, clock), lease, Some((Word::Rollback, Some(reason)))).await {

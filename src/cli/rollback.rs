@@ -115,7 +115,7 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
         if scales {
             short::scale_first(context, (&plan, &found.id), &clock, &mut lease).await?;
         }
-        first_write(context, (&plan, &found.id, epoch), &clock, (&wall, asked)).await;
+        first_write(context, (&plan, &found.id, epoch), &clock, (&wall, asked), fence(&lease, &clock)).await;
     }
     let ending = go_on(context, &found, (plan, clock), lease, Some((word, args.reason))).await?;
     Ok(exit_of(&ending))
@@ -176,7 +176,7 @@ async fn take(
     let mut write = async || {
         committed = is_committed(context, plan).await;
         if !committed && !written {
-            first_write(context, (plan, &found.id, 0), clock, (wall, asked)).await;
+            first_write(context, (plan, &found.id, 0), clock, (wall, asked), Fence::default()).await;
             written = true;
         }
     };
@@ -356,6 +356,14 @@ async fn preempted(found: &Found, rule: &str, who: (&RolloutId, &Owner), clock: 
     found.store.preempt(rule, who, life, clock).await
 }
 
+/// What a lease that was just taken lets be sent: whoever is frozen before the first write finds, when it thaws, that
+/// somebody else may decide.
+pub(super) fn fence(lease: &Lease, clock: &Clock) -> Fence {
+    let fence = Fence::new(clock.clone());
+    fence.renewed(lease.held().send_until(), lease.held().sure_until());
+    fence
+}
+
 /// Traffic first: the stable-only weights are written before anything is read from the tape, if the stable slot
 /// can take them. Nothing depends on it: the way back that follows asks for the same again. Says how long it took
 /// since the command was given.
@@ -364,10 +372,10 @@ pub(super) async fn first_write(
     (plan, id, epoch): (&Plan, &RolloutId, u64),
     clock: &Clock,
     (wall, asked): (&Clock, Timestamp),
+    fence: Fence,
 ) {
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
-    let cloud =
-        target::driver(context, (&aws, clock), (plan, id, epoch), (None, Fence::default()), context.connect_to());
+    let cloud = target::driver(context, (&aws, clock), (plan, id, epoch), (None, fence), context.connect_to());
     let written = async {
         if cloud.healthy_at_once(Role::Stable).await.is_ok_and(|healthy| healthy == 0) {
             return None;
@@ -398,5 +406,30 @@ fn exit_of(ending: &Ending) -> Exit {
         Some(Outcome::Stranded { .. }) => Exit::Stranded,
         None if ending.fenced.is_some() => Exit::Held,
         None => Exit::HandedOver,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Owner;
+    use crate::store::Store;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_write_is_not_sent_when_others_may_have_taken_over_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::in_folder(folder.path().to_owned()).unwrap();
+        let start = Timestamp::from_millis(1_795_442_709_000);
+        let clock = Clock::starting_at(start, 1.0);
+        let owner = Owner { by: "ana@laptop".into(), process: String::new(), since: start };
+        let id = RolloutId::parse("web-1").unwrap();
+        let lease = store.preempt("arn:rule", (&id, &owner), Life::Possible, &clock).await.unwrap();
+        let fence = fence(&lease, &clock);
+        fence.decide(false);
+        assert_eq!(fence.check(), Ok(()));
+        // Frozen, and thawed when a lease's time is over; what it decides then is decided now.
+        clock.sleep_until(start + Duration::from_secs(46)).await;
+        fence.decide(false);
+        assert!(fence.check().is_err());
     }
 }

@@ -121,9 +121,10 @@ impl<C: Cloud, T: TapeWriter, R: Report> Engine<C, T, R> {
     pub async fn run(self) -> Result<Ending, EngineError> {
         let Engine { machine, first, cloud, clock, tape, report, inbox, keeper } = self;
         let plan = machine.plan().clone();
-        let now = clock.now();
         let scribe = Scribe::new(tape);
         let clock_here = clock.clone();
+        // What is on the tape already happened when the tape says, however long ago: a replay must lead here too.
+        let at = machine.now();
         let mut desk = Desk {
             machine,
             clock: clock_here,
@@ -134,8 +135,8 @@ impl<C: Cloud, T: TapeWriter, R: Report> Engine<C, T, R> {
             early: VecDeque::new(),
             withheld: None,
             lost: None,
-            at: now,
-            tick_at: now,
+            at,
+            tick_at: clock.now(),
         };
         let mut flight: Option<Flight<'_>> = None;
         let mut turn = match first {

@@ -226,7 +226,10 @@ impl TapeWriter for Fake {
 }
 
 impl Report for Fake {
-    fn tell(&mut self, _at: Timestamp, notice: &Notice, _machine: &Machine) {
+    fn tell(&mut self, at: Timestamp, notice: &Notice, _machine: &Machine) {
+        if matches!(notice, Notice::Recovered { .. }) {
+            self.world().diary.push((at, "recovered".to_owned()));
+        }
         let lost = |fault: &Fault| fault.operation == "append to the tape";
         self.world().losses += u32::from(matches!(notice, Notice::Trouble(fault) if lost(fault)));
     }
@@ -442,10 +445,9 @@ async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_tape() {
     assert_eq!(told, 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_way_back_that_is_taken_over_goes_on_whatever_word_comes_with_it() {
-    let fake = Fake::new();
-    let (mut engine, _sender) = engine(&fake);
+/// An engine that takes over, with two events on the tape, a way back which has begun.
+fn taken_over(fake: &Fake) -> (Engine<Fake, Fake, Fake>, mpsc::Sender<Inbound>) {
+    let (mut engine, sender) = engine(fake);
     let word = || Event::Told { word: Word::Rollback, by: "ana@laptop".into(), reason: None };
     let recovered = Event::Recovered { by: "ben@ci".into(), epoch: 2 };
     let events = [Event::Started { by: "ana@laptop".into() }, word(), recovered, word()].map(|event| (START, event));
@@ -456,6 +458,23 @@ async fn a_way_back_that_is_taken_over_goes_on_whatever_word_comes_with_it() {
         let _ = engine.machine.apply(at, event);
     }
     engine.first = First::Taped(events[2..].to_vec());
+    (engine, sender)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_back_that_is_taken_over_goes_on_whatever_word_comes_with_it() {
+    let fake = Fake::new();
+    let (engine, _sender) = taken_over(&fake);
     let ending = engine.run().await.unwrap();
     assert!(matches!(ending.outcome, Some(Outcome::RolledBack(Reason::Operator { .. }))), "{ending:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_written_down_a_while_ago_happened_then() {
+    let fake = Fake::new();
+    let (engine, _sender) = taken_over(&fake);
+    fake.clock.sleep_until(START + SECOND * 20).await;
+    engine.run().await.unwrap();
+    let recovered = fake.world().diary.iter().find(|(_, what)| what == "recovered").map(|(at, _)| *at);
+    assert_eq!(recovered, Some(START));
 }

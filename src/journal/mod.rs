@@ -1,9 +1,10 @@
 //! The tape: everything that happened to one rollout, one line each, durable before it counts.
 //!
 //! A tape is JSON Lines. The first line is the [`Header`], every other a [`Record`]; each carries a hash over
-//! itself and the line before. A writer that dies leaves at most one torn line at the end, which is cut off
-//! and counts as never written: nothing was done because of it. Damage anywhere else is never repaired: a tape
-//! that is needed for the way back goes on from what was written before it, and is kept as it was beside that.
+//! itself and the line before. A line is written whole or not at all; a torn one at the end, which a file can
+//! have that an earlier version wrote, is cut off and counts as never written: nothing was done because of it.
+//! Damage is never repaired: a tape that is needed for the way back goes on from what was written before it, and
+//! is kept as it was beside that.
 
 mod chain;
 mod record;

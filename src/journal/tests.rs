@@ -11,7 +11,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::machine::Answer;
 use crate::plan::Action;
 
-/// A store in a folder, the rollout in it, and its tape's file.
+/// A store in a folder, the rollout in it, and the rollout's folder.
 struct Kept {
     _folder: tempfile::TempDir,
     store: Store,
@@ -26,7 +26,7 @@ async fn tape(count: usize) -> Kept {
     for (at, event) in (0..).zip(events().iter().take(count)) {
         journal.append(Timestamp::from_millis(at), event).await.unwrap();
     }
-    let path = folder.path().join(format!("rollouts/{}/tape.jsonl", header().id));
+    let path = folder.path().join(format!("rollouts/{}", header().id));
     Kept { _folder: folder, store, id: header().id, path }
 }
 
@@ -37,6 +37,16 @@ impl Kept {
 
     async fn open(&self) -> Result<(Journal, Tape), JournalError> {
         Journal::open(&self.store, &self.id).await
+    }
+
+    async fn text(&self) -> Vec<u8> {
+        self.store.lines(&self.id, Place::default()).await.unwrap()
+    }
+
+    /// Puts another tape in its place, in one file, as earlier versions did.
+    fn rewrite(&self, text: impl AsRef<[u8]>) {
+        let _ = std::fs::remove_dir_all(self.path.join("journal"));
+        std::fs::write(self.path.join("tape.jsonl"), text).unwrap();
     }
 }
 
@@ -73,9 +83,9 @@ async fn fractions_survive_to_the_last_bit() {
 #[tokio::test]
 async fn nobody_else_can_read_a_tape() {
     let kept = tape(1).await;
-    let path = kept.path.clone();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    let folder = kept.path.join("journal");
+    assert_eq!((mode(&folder.join("00000001.json")), mode(&folder), mode(&kept.path)), (0o600, 0o700, 0o700));
 }
 
 #[tokio::test]
@@ -88,9 +98,8 @@ async fn a_tape_is_never_begun_twice() {
 #[tokio::test]
 async fn a_tape_goes_on_where_it_was_cut() {
     let kept = tape(2).await;
-    let path = kept.path.clone();
-    let whole = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+    let whole = kept.text().await;
+    kept.rewrite(&whole[..whole.len() - 3]);
     let (mut journal, tape) = kept.open().await.unwrap();
     assert_eq!(tape.records.len(), 1);
     let TapeEnd::Torn { at, bytes } = tape.end else { panic!("{:?}", tape.end) };
@@ -104,8 +113,7 @@ async fn a_tape_goes_on_where_it_was_cut() {
 #[tokio::test]
 async fn a_tape_cut_anywhere_is_a_prefix() {
     let kept = tape(4).await;
-    let path = kept.path.clone();
-    let bytes = std::fs::read(&path).unwrap();
+    let bytes = kept.text().await;
     let whole = tape::scan(&bytes).unwrap().tape;
     let header_ends = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     for length in 0..bytes.len() {
@@ -124,8 +132,7 @@ async fn a_tape_cut_anywhere_is_a_prefix() {
 #[tokio::test]
 async fn every_flipped_bit_is_noticed() {
     let kept = tape(4).await;
-    let path = kept.path.clone();
-    let bytes = std::fs::read(&path).unwrap();
+    let bytes = kept.text().await;
     let whole = tape::scan(&bytes).unwrap().tape;
     for at in 0..bytes.len() {
         let mut flipped = bytes.clone();
@@ -141,45 +148,57 @@ async fn every_flipped_bit_is_noticed() {
 #[tokio::test]
 async fn lines_that_are_lost_doubled_or_swapped_are_damage() {
     let kept = tape(4).await;
-    let path = kept.path.clone();
-    let text = std::fs::read_to_string(&path).unwrap();
+    let text = String::from_utf8(kept.text().await).unwrap();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let damages: [(&[usize], usize); 3] = [(&[0, 2, 3, 4], 2), (&[0, 1, 1, 2, 3], 3), (&[0, 1, 3, 2, 4], 3)];
     for (order, line) in damages {
         let text: String = order.iter().map(|at| lines[*at]).collect();
-        std::fs::write(&path, &text).unwrap();
+        kept.rewrite(&text);
         let tape = kept.read().await.unwrap();
         assert!(matches!(&tape.end, TapeEnd::Damaged { line: found, .. } if *found == line), "{order:?}: {tape:?}");
         assert_eq!(tape.records.len(), line - 2);
         assert!(matches!(kept.open().await, Err(JournalError::Damaged { .. })));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        assert_eq!(String::from_utf8(kept.text().await).unwrap(), text);
     }
 }
 
 #[tokio::test]
 async fn a_damaged_tape_goes_on_from_what_is_whole_and_is_kept_beside() {
     let kept = tape(4).await;
-    let path = kept.path.clone();
-    let mut bytes = std::fs::read(&path).unwrap();
+    let mut bytes = kept.text().await;
     let third = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(2).unwrap().0;
     bytes[third + 5] ^= 1;
-    std::fs::write(&path, &bytes).unwrap();
+    kept.rewrite(&bytes);
     let (mut journal, tape) = Journal::salvage(&kept.store, &kept.id).await.unwrap();
     assert_eq!(tape.records.len(), 2);
     journal.append(Timestamp::from_millis(9), &Event::Woken).await.unwrap();
     let again = kept.read().await.unwrap();
     assert_eq!((again.records.len(), again.end), (3, TapeEnd::Clean));
-    assert_eq!(std::fs::read(path.with_extension("damaged.jsonl")).unwrap(), bytes);
+    assert_eq!(std::fs::read(kept.path.join("tape.damaged.jsonl")).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_line_that_lost_its_end_is_damage_and_not_a_torn_tail() {
+    let kept = tape(4).await;
+    for rest in [20, 0] {
+        let last = std::fs::OpenOptions::new().write(true).open(kept.path.join("journal/00000004.json")).unwrap();
+        last.set_len(rest).unwrap();
+        assert!(matches!(kept.open().await, Err(JournalError::Damaged { line: 5, .. })));
+        let (mut journal, tape) = Journal::salvage(&kept.store, &kept.id).await.unwrap();
+        assert_eq!(tape.records.len(), 3);
+        journal.append(Timestamp::from_millis(9), &Event::Woken).await.unwrap();
+        let again = kept.read().await.unwrap();
+        assert_eq!((again.records.len(), again.end), (4, TapeEnd::Clean));
+    }
 }
 
 #[tokio::test]
 async fn a_later_format_is_refused_with_what_the_way_back_needs() {
     let kept = tape(0).await;
-    let path = kept.path.clone();
     let (now, later) = (format!("\"format\":{FORMAT}"), format!("\"format\":{}", FORMAT + 1));
     let written = record::encode_header(&header()).unwrap().replacen(&now, &later, 1);
     let (line, _) = Chain::default().seal(&written);
-    std::fs::write(&path, line).unwrap();
+    kept.rewrite(line);
     let Err(JournalError::TooNew { format, recovery: Some(recovery), .. }) = kept.read().await else { panic!() };
     assert_eq!(format, FORMAT + 1);
     assert_eq!(recovery.actions_json, header().plan.before.actions_json);
@@ -189,13 +208,12 @@ async fn a_later_format_is_refused_with_what_the_way_back_needs() {
 #[tokio::test]
 async fn a_field_from_a_later_minor_version_is_ignored_and_an_event_is_not() {
     let kept = tape(0).await;
-    let path = kept.path.clone();
-    let text = std::fs::read_to_string(&path).unwrap();
+    let text = String::from_utf8(kept.text().await).unwrap();
     let chain = Chain::default().verify(text.trim_end().as_bytes()).unwrap();
     let (known, chain) = chain.seal(r#"{"seq":1,"at":5,"mood":"calm","event":{"started":{"by":"a@b","from":"ci"}}}"#);
     let (unknown, chain) = chain.seal(r#"{"seq":2,"at":6,"event":{"prayed":{}}}"#);
     let (last, _) = chain.seal(r#"{"seq":3,"at":7,"event":"woken"}"#);
-    std::fs::write(&path, text + &known + &unknown + &last).unwrap();
+    kept.rewrite(text + &known + &unknown + &last);
     let tape = kept.read().await.unwrap();
     assert_eq!(tape.records.len(), 1);
     assert!(matches!(tape.end, TapeEnd::Damaged { line: 3, .. }));
@@ -223,10 +241,10 @@ async fn a_tail_hears_what_is_written_after_it_and_waits_for_the_rest_of_a_line(
     assert!(tail.news(&kept.store, &kept.id).await.unwrap().is_empty());
     let (mut journal, _) = kept.open().await.unwrap();
     journal.append(Timestamp::from_millis(7), &Event::Woken).await.unwrap();
-    let whole = std::fs::read(&kept.path).unwrap();
-    std::fs::write(&kept.path, &whole[..whole.len() - 4]).unwrap();
+    let whole = kept.text().await;
+    kept.rewrite(&whole[..whole.len() - 4]);
     assert!(tail.news(&kept.store, &kept.id).await.unwrap().is_empty());
-    std::fs::write(&kept.path, &whole).unwrap();
+    kept.rewrite(&whole);
     let news = tail.news(&kept.store, &kept.id).await.unwrap();
     assert_eq!(news, [Record { seq: 3, at: Timestamp::from_millis(7), event: Event::Woken }]);
 }
@@ -316,8 +334,7 @@ fn a_tape_from_before_gates_could_watch_is_still_read() {
 #[ignore = "writes the golden tape of a new format"]
 async fn write_the_golden_tape() {
     let kept = tape(usize::MAX).await;
-    let path = kept.path.clone();
-    std::fs::copy(path, GOLDEN).unwrap();
+    std::fs::write(GOLDEN, kept.text().await).unwrap();
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::effect::{Effect, Look, Observation};
-use super::notice::Reason;
+use super::notice::{Notice, Reason};
 use super::state::{
     BRISK_POLL, FRESH, GLANCE_WITHIN, PROMPT_RETRIES, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN,
 };
@@ -110,6 +110,28 @@ impl Machine {
         if let Some(lands) = lands.filter(|lands| *lands > self.memory.now) {
             self.outlive(lands.before(WRITE_LANDS_WITHIN));
         }
+    }
+
+    /// Until when clients may hold a cookie that binds them to the candidate. One who must leave does not wait for
+    /// that, and leaves the candidate its tasks.
+    pub(super) fn bound_until(&self) -> Timestamp {
+        let lasts = self.plan.before.stickiness.filter(|_| self.memory.carried && !self.memory.hurry);
+        self.memory.accepted_at + lasts.unwrap_or(Duration::ZERO)
+    }
+
+    /// Stickiness that is on again leads clients with a cookie of the candidate back there, where no task is any
+    /// more. So the cookies are outlived, if that takes no longer than other requests may take to end; else it stays
+    /// off, which means nothing to a rule that gives one slot everything.
+    pub(super) fn mend(&mut self, out: &mut Reaction) {
+        let until = self.bound_until();
+        let late = until > self.memory.accepted_at + self.plan.limits.drain;
+        if !self.memory.sticky_suspended || !late || until <= self.memory.now {
+            return self.go(Phase::Mending, out);
+        }
+        let at = until.time_of_day();
+        let what = format!("stickiness of the rule stays off: clients may hold cookies of the candidate until {at}");
+        out.notices.push(Notice::LeftUndone { what });
+        self.mended(out);
     }
 
     /// After the last write of the rule: waits until none can land any more.

@@ -160,7 +160,7 @@ impl Machine {
             Phase::Disarming => self.go(Phase::Quieting, out),
             Phase::Quieting => self.go(Phase::Restoring, out),
             Phase::Restoring => self.go(Phase::Freeing, out),
-            Phase::Freeing => self.go(Phase::Mending, out),
+            Phase::Freeing => self.mend(out),
             Phase::Mending => self.go(Phase::Unmarking, out),
             Phase::Unmarking => self.go(Phase::Counting, out),
             Phase::Counting => self.end(out),

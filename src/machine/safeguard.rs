@@ -410,12 +410,14 @@ impl Machine {
         })
     }
 
-    /// How long a phase waits before it asks: nothing is taken down while a call could still set it up behind that.
+    /// How long a phase waits before it asks: nothing is taken down while a call could still set it up behind that,
+    /// and stickiness is put back when nobody is bound to the candidate any more.
     pub(super) fn holds_off(&self, phase: Phase) -> Option<Duration> {
         let Safeguard { switch, settled, .. } = &self.memory.safeguard;
         let from = match phase {
             Phase::Disarming if !switch.there => switch.quiet_from,
             Phase::Disarming | Phase::Freeing | Phase::Unmarking => *settled,
+            Phase::Mending => self.bound_until(),
             _ => return None,
         };
         let wait = from.since(self.memory.now);

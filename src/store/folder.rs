@@ -1,30 +1,29 @@
 //! A store in a local folder, which every process of one person shares.
 //!
 //! ```text
-//! control/<hash>/00000042.json   a document: its highest number is what it says
-//! rollouts/<id>/tape.jsonl       a tape, a line an event
-//! rollouts/<id>/words/           what other processes left for the runner
+//! control/<hash>/00000042.json           a document: its highest number is what it says
+//! rollouts/<id>/journal/00000042.json    a line of a tape; 0 is its header
+//! rollouts/<id>/words/                   what other processes left for the runner
 //! ```
-//! A document is swapped by creating the next number, which one process alone can do. There is no lock in
-//! that, so a process that is frozen in the middle keeps nobody out.
+//! A document is swapped by creating the next number, and a line is written by creating its own, which one
+//! process alone can do. There is no lock in that, so a process that is frozen in the middle keeps nobody out.
+//! Earlier versions kept a tape in one file, `tape.jsonl`; it is still read, and goes on in numbered lines.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::StoreError;
 use super::home::{Appended, Document, Home, Pending, Place, Swapped, Version};
-use crate::clock::Clock;
 
 /// How many bodies of a document are kept, so that one who read an old one cannot write the next again.
 const KEPT: u64 = 16;
 /// How often a document is read again that was replaced meanwhile.
 const READS: u32 = 10;
-/// How long another process's line is waited for, in tries and between two of them.
-const TRIES: u32 = 200;
-const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+/// How many lines of a tape are read at most; no rollout writes as many.
+const LINES: u64 = 10_000_000;
 /// The wall time between two looks for news.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
@@ -45,8 +44,18 @@ impl Folder {
         self.root.join(key)
     }
 
-    fn tape(&self, tape: &str) -> PathBuf {
+    fn journal(&self, tape: &str) -> PathBuf {
+        self.root.join(tape).join("journal")
+    }
+
+    /// A tape as earlier versions kept it, in one file.
+    fn single(&self, tape: &str) -> PathBuf {
         self.root.join(tape).join("tape.jsonl")
+    }
+
+    /// Where a damaged tape is kept as it was.
+    fn damaged(&self, tape: &str) -> PathBuf {
+        self.root.join(tape).join("tape.damaged.jsonl")
     }
 
     fn read_document(&self, key: &str) -> Result<Option<Document>, StoreError> {
@@ -83,65 +92,67 @@ impl Folder {
         Ok(Swapped::Done(Version(number.to_string())))
     }
 
-    async fn append_line(&self, tape: &str, at: Place, line: &[u8]) -> Result<Appended, StoreError> {
-        let path = self.tape(tape);
-        let refused = || StoreError::io("write", &path);
-        if let Some(folder) = path.parent() {
-            make_folder(folder)?;
-        }
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(at.lines == 0).truncate(false).mode(0o600);
-        let mut file = file.open(&path).map_err(refused())?;
-        lock(&file, &path).await?;
-        let mut rest = Vec::new();
-        file.seek(SeekFrom::Start(at.bytes)).and_then(|_| file.read_to_end(&mut rest)).map_err(refused())?;
-        if rest.contains(&b'\n') {
+    fn append_line(&self, tape: &str, at: Place, line: &[u8]) -> Result<Appended, StoreError> {
+        let folder = self.journal(tape);
+        let is_new = !folder.exists();
+        if at.lines == 0 && self.single(tape).exists() {
             return Ok(Appended::Taken);
         }
-        // What is left there is half a line of a writer that died: nothing was done because of it.
-        let length = file.metadata().map_err(refused())?.len();
-        if length < at.bytes {
-            return Err(refused()(io::Error::other("it is shorter than what was read of it")));
+        make_folder(&folder)?;
+        let path = numbered(&folder, at.lines);
+        if !create(&folder, &path, line).map_err(StoreError::io("write", &path))? {
+            return Ok(Appended::Taken);
         }
-        let written = file
-            .set_len(at.bytes)
-            .and_then(|()| file.seek(SeekFrom::Start(at.bytes)))
-            .and_then(|_| file.write_all(line))
-            .and_then(|()| file.sync_data());
-        if let Err(source) = written {
-            let _ = file.set_len(at.bytes);
-            return Err(refused()(source));
-        }
-        if at.lines == 0 {
-            let parents = [path.parent(), path.parent().and_then(Path::parent)];
-            parents.into_iter().flatten().try_for_each(sync).map_err(refused())?;
+        if is_new {
+            let above = folder.ancestors().skip(1).take(2);
+            above.into_iter().try_for_each(sync).map_err(StoreError::io("write", &path))?;
         }
         Ok(Appended::Done)
     }
 
     fn read_lines(&self, tape: &str, from: Place) -> Result<Vec<u8>, StoreError> {
-        let path = self.tape(tape);
-        let mut text = Vec::new();
-        let mut file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(text),
-            file => file.map_err(StoreError::io("read", &path))?,
-        };
-        let read = file.seek(SeekFrom::Start(from.bytes)).and_then(|_| file.read_to_end(&mut text));
-        read.map_err(StoreError::io("read", &path))?;
+        let folder = self.journal(tape);
+        let (mut text, mut next) = (Vec::new(), from.lines);
+        if let Some(single) = read(&self.single(tape))? {
+            let goes_on = numbers(&folder)?.into_iter().min();
+            let kept = goes_on.map_or(&*single, |number| first_lines(&single, number));
+            text.extend(usize::try_from(from.bytes).ok().and_then(|from| kept.get(from..)).unwrap_or_default());
+            let Some(goes_on) = goes_on else { return Ok(text) };
+            next = next.max(goes_on);
+        }
+        for number in next..next.saturating_add(LINES) {
+            let Some(mut line) = read(&numbered(&folder, number))? else { break };
+            // A line is created whole: one that lost its end is damaged, and not one that was never written.
+            if !line.ends_with(b"\n") {
+                line.push(b'\n');
+            }
+            text.extend(line);
+        }
         Ok(text)
     }
 
-    async fn cut_tape(&self, tape: &str, at: Place) -> Result<(), StoreError> {
-        let path = self.tape(tape);
+    fn cut_tape(&self, tape: &str, at: Place) -> Result<(), StoreError> {
+        let (folder, single, path) = (self.journal(tape), self.single(tape), self.damaged(tape));
         let refused = || StoreError::io("salvage", &path);
-        let file = OpenOptions::new().write(true).open(&path).map_err(refused())?;
-        lock(&file, &path).await?;
-        let bytes = fs::read(&path).map_err(refused())?;
-        let folder = path.parent().unwrap_or(&self.root);
-        let mut copy = tempfile::NamedTempFile::new_in(folder).map_err(refused())?;
-        copy.write_all(&bytes).and_then(|()| copy.as_file().sync_all()).map_err(refused())?;
-        copy.persist(damaged(&path)).map_err(|error| refused()(error.error))?;
-        file.set_len(at.bytes).and_then(|()| file.sync_all()).map_err(refused())
+        let text = self.read_lines(tape, Place::default())?;
+        let mut copy = tempfile::NamedTempFile::new_in(self.path(tape)).map_err(refused())?;
+        copy.write_all(&text).and_then(|()| copy.as_file().sync_all()).map_err(refused())?;
+        copy.persist(&path).map_err(|error| refused()(error.error))?;
+        sync(&self.path(tape)).map_err(refused())?;
+        // The last line goes first, so that a tape which is half cut is still as damaged as it was.
+        let mut late: Vec<u64> = numbers(&folder)?.into_iter().filter(|number| *number >= at.lines).collect();
+        late.sort_unstable();
+        for number in late.into_iter().rev() {
+            fs::remove_file(numbered(&folder, number)).map_err(refused())?;
+        }
+        if folder.exists() {
+            sync(&folder).map_err(refused())?;
+        }
+        if read(&single)?.is_some_and(|single| single.len() as u64 > at.bytes) {
+            let file = OpenOptions::new().write(true).open(&single).map_err(refused())?;
+            file.set_len(at.bytes).and_then(|()| file.sync_all()).map_err(refused())?;
+        }
+        Ok(())
     }
 
     fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
@@ -180,13 +191,7 @@ impl Home for Folder {
     }
 
     fn get<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Vec<u8>>> {
-        Box::pin(async move {
-            let path = self.path(key);
-            match fs::read(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                read => read.map(Some).map_err(StoreError::io("read", &path)),
-            }
-        })
+        Box::pin(async move { read(&self.path(key)) })
     }
 
     fn remove<'a>(&'a self, key: &'a str) -> Pending<'a, ()> {
@@ -204,19 +209,15 @@ impl Home for Folder {
     }
 
     fn append<'a>(&'a self, tape: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended> {
-        Box::pin(async move { self.append_line(tape, at, &line).await })
+        Box::pin(async move { self.append_line(tape, at, &line) })
     }
 
     fn first_line<'a>(&'a self, tape: &'a str) -> Pending<'a, Option<Vec<u8>>> {
         Box::pin(async move {
-            let path = self.tape(tape);
-            let file = match File::open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                file => file.map_err(StoreError::io("read", &path))?,
-            };
-            let mut line = Vec::new();
-            io::BufReader::new(file).read_until(b'\n', &mut line).map_err(StoreError::io("read", &path))?;
-            Ok(Some(line))
+            if let Some(line) = read(&numbered(&self.journal(tape), 0))? {
+                return Ok(Some(line));
+            }
+            Ok(read(&self.single(tape))?.map(|text| first_lines(&text, 1).to_vec()))
         })
     }
 
@@ -225,21 +226,16 @@ impl Home for Folder {
     }
 
     fn cut<'a>(&'a self, tape: &'a str, at: Place) -> Pending<'a, ()> {
-        Box::pin(self.cut_tape(tape, at))
+        Box::pin(async move { self.cut_tape(tape, at) })
     }
 
     fn is_cut<'a>(&'a self, tape: &'a str) -> Pending<'a, bool> {
-        Box::pin(async move { Ok(damaged(&self.tape(tape)).exists()) })
+        Box::pin(async move { Ok(self.damaged(tape).exists()) })
     }
 
     fn between_looks(&self) -> Duration {
         BETWEEN_LOOKS
     }
-}
-
-/// Where a damaged tape is kept as it was.
-fn damaged(tape: &Path) -> PathBuf {
-    tape.with_extension("damaged.jsonl")
 }
 
 fn numbered(folder: &Path, number: u64) -> PathBuf {
@@ -248,17 +244,36 @@ fn numbered(folder: &Path, number: u64) -> PathBuf {
 
 /// The highest number in a document's folder.
 fn latest(folder: &Path) -> Result<Option<u64>, StoreError> {
+    Ok(numbers(folder)?.into_iter().max())
+}
+
+/// The numbers in a folder, in no order.
+fn numbers(folder: &Path) -> Result<Vec<u64>, StoreError> {
     let found = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         found => found.map_err(StoreError::io("read", folder))?,
     };
-    let mut latest = None;
+    let mut numbers = Vec::new();
     for entry in found {
         let name = entry.map_err(StoreError::io("read", folder))?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse().ok());
-        latest = latest.max(number);
+        numbers.extend(name.to_str().and_then(|name| name.strip_suffix(".json")?.parse::<u64>().ok()));
     }
-    Ok(latest)
+    Ok(numbers)
+}
+
+/// So many lines of a text, or all of it.
+fn first_lines(text: &[u8], count: u64) -> &[u8] {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let bytes = text.split_inclusive(|byte| *byte == b'\n').take(count).map(<[u8]>::len).sum();
+    &text[..bytes]
+}
+
+/// A file's bytes; `None` when there is none.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(StoreError::io("read", path)),
+    }
 }
 
 /// Creates a file whole; false when there is one.
@@ -276,19 +291,6 @@ fn create(folder: &Path, path: &Path, body: &[u8]) -> io::Result<bool> {
 
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
-}
-
-/// Waits until no other process writes the tape; a lock goes with the file, whatever happens.
-async fn lock(file: &File, path: &Path) -> Result<(), StoreError> {
-    let clock = Clock::wall();
-    for _ in 0..TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) => clock.sleep_until(clock.now() + BETWEEN_TRIES).await,
-            Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", path)(source)),
-        }
-    }
-    Err(StoreError::io("lock", path)(io::Error::other("another process does not let go of it")))
 }
 
 /// Makes a folder that nobody else can read, with those above it.

@@ -163,6 +163,83 @@ async fn a_document_is_written_by_one_of_many() {
     assert_eq!(store.home.document("control/x").await.unwrap().unwrap().body, b"39-0");
 }
 
+/// The place on a tape after these lines.
+fn after(lines: &[&str]) -> Place {
+    Place { lines: lines.len() as u64, bytes: lines.iter().map(|line| line.len() as u64).sum() }
+}
+
+async fn append(store: &Store, lines: &[&str], line: &str) -> Appended {
+    store.append(&id("web-1"), after(lines), line.as_bytes().to_vec()).await.unwrap()
+}
+
+async fn tape(store: &Store) -> String {
+    String::from_utf8(store.lines(&id("web-1"), Place::default()).await.unwrap()).unwrap()
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+#[tokio::test]
+async fn a_line_is_written_by_one_of_many() {
+    let (_folder, store) = store();
+    for number in 0..40 {
+        let line = |writer: u64| format!("{number}-{writer}\n").into_bytes();
+        let at = Place { lines: number, bytes: 0 };
+        let web = id("web-1");
+        let written = std::thread::scope(|scope| {
+            let append = |writer| block_on(store.append(&web, at, line(writer))).unwrap();
+            let threads = [0, 1, 2].map(|writer| scope.spawn(move || append(writer)));
+            threads.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(written.iter().filter(|written| **written == Appended::Done).count(), 1, "line {number}");
+    }
+    assert_eq!(tape(&store).await.lines().count(), 40);
+}
+
+#[tokio::test]
+async fn a_process_that_is_frozen_within_a_line_keeps_nobody_out() {
+    let (folder, store) = store();
+    append(&store, &[], "0\n").await;
+    append(&store, &["0\n"], "1\n").await;
+    // What it has open and locked, and what it had begun to write.
+    let rollout = folder.path().join("tidegate/rollouts/web-1");
+    std::fs::write(rollout.join("journal/.half"), "{").unwrap();
+    let paths = ["journal/00000000.json", "journal/00000001.json", "journal/.half", "journal", "."];
+    let files = paths.map(|path| std::fs::File::open(rollout.join(path)).unwrap());
+    assert!(files.iter().all(|file| file.try_lock().is_ok()));
+    assert_eq!(append(&store, &["0\n", "1\n"], "2\n").await, Appended::Done);
+    // It thaws, and is too late.
+    assert_eq!(append(&store, &["0\n", "1\n"], "two\n").await, Appended::Taken);
+    assert_eq!(tape(&store).await, "0\n1\n2\n");
+}
+
+#[tokio::test]
+async fn a_tape_of_an_earlier_version_goes_on_in_numbered_lines() {
+    let (folder, store) = store();
+    let rollout = folder.path().join("tidegate/rollouts/web-1");
+    std::fs::create_dir_all(&rollout).unwrap();
+    std::fs::write(rollout.join("tape.jsonl"), "0\n1\nhal").unwrap();
+    assert_eq!(tape(&store).await, "0\n1\nhal");
+    assert_eq!(append(&store, &[], "zero\n").await, Appended::Taken);
+    assert_eq!(append(&store, &["0\n", "1\n"], "two\n").await, Appended::Done);
+    // Its runner wrote on there, and nobody follows it.
+    std::fs::write(rollout.join("tape.jsonl"), "0\n1\n2\n3\n").unwrap();
+    assert_eq!(append(&store, &["0\n", "1\n", "two\n"], "three\n").await, Appended::Done);
+    assert_eq!(tape(&store).await, "0\n1\ntwo\nthree\n");
+    let web = id("web-1");
+    assert_eq!(store.first_line(&web).await.unwrap().unwrap(), b"0\n");
+    for (lines, rest) in [(1, "1\ntwo\nthree\n"), (2, "two\nthree\n"), (3, "three\n"), (4, "")] {
+        let from = after(&["0\n", "1\n", "two\n", "three\n"][..lines]);
+        assert_eq!(store.lines(&web, from).await.unwrap(), rest.as_bytes());
+    }
+    store.cut(&web, after(&["0\n"])).await.unwrap();
+    assert_eq!(tape(&store).await, "0\n");
+    assert_eq!(std::fs::read_to_string(rollout.join("tape.damaged.jsonl")).unwrap(), "0\n1\ntwo\nthree\n");
+    assert_eq!(append(&store, &["0\n"], "one\n").await, Appended::Done);
+    assert_eq!(tape(&store).await, "0\none\n");
+}
+
 #[tokio::test]
 async fn a_control_document_of_a_later_version_is_not_taken() {
     let (_folder, store) = store();

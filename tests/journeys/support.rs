@@ -141,12 +141,25 @@ impl Place {
         self.run(["status", "--json"]).events().remove(0)
     }
 
-    /// The tape of the only rollout here.
-    pub fn tape(&self) -> PathBuf {
+    /// The folder of the only rollout here.
+    pub fn rollout(&self) -> PathBuf {
         let rollouts = std::fs::read_dir(self.state().join("rollouts")).expect("there is a store");
         let rollouts: Vec<PathBuf> = rollouts.map(|entry| entry.expect("it can be read").path()).collect();
         assert_eq!(rollouts.len(), 1, "{rollouts:?}");
-        rollouts[0].join("tape.jsonl")
+        rollouts[0].clone()
+    }
+
+    /// The files with its lines, in order.
+    pub fn lines(&self) -> Vec<PathBuf> {
+        let lines = std::fs::read_dir(self.rollout().join("journal")).expect("there is a tape");
+        let mut lines: Vec<PathBuf> = lines.map(|entry| entry.expect("it can be read").path()).collect();
+        lines.sort();
+        lines
+    }
+
+    /// Its tape as one text.
+    pub fn tape(&self) -> Vec<u8> {
+        self.lines().iter().flat_map(|line| std::fs::read(line).expect("it can be read")).collect()
     }
 }
 

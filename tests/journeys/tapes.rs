@@ -1,7 +1,5 @@
 //! Tapes that are cut or damaged, and rollouts that stand in each other's way.
 
-use std::io::Write as _;
-
 use crate::support::{Lab, Place};
 
 /// A lab with a rollout whose runner was killed at its first share.
@@ -15,12 +13,14 @@ fn killed(place: &Place) -> Lab {
 }
 
 #[test]
-fn a_torn_tail_is_cut_and_said() {
+fn a_torn_tail_of_a_tape_in_one_file_is_cut_and_said() {
     let place = Place::new();
     let lab = killed(&place);
-    let mut tape = std::fs::OpenOptions::new().append(true).open(place.tape()).expect("there is a tape");
-    tape.write_all(br#"{"seq":99,"at":17"#).expect("it can be written");
-    drop(tape);
+    // As an earlier version would have left it.
+    let mut tape = place.tape();
+    tape.extend(br#"{"seq":99,"at":17"#);
+    std::fs::write(place.rollout().join("tape.jsonl"), tape).expect("it can be written");
+    std::fs::remove_dir_all(place.rollout().join("journal")).expect("it can be removed");
     let ended = lab.run(&place, ["resume", "--json"]);
     ended.ends(0, &["the last line of the tape was not whole: 17 bytes cut", r#""outcome":"promoted""#]);
     lab.is_all_on("web-green");
@@ -34,12 +34,13 @@ fn a_torn_tail_is_cut_and_said() {
 fn a_flipped_byte_closes_the_way_forward_and_not_the_way_back() {
     let place = Place::new();
     let lab = killed(&place);
-    let mut bytes = std::fs::read(place.tape()).expect("there is a tape");
-    // The line in the middle: what comes after it is not believed.
-    let lines: Vec<usize> = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).collect();
-    let middle = lines[lines.len() / 2] + 20;
-    bytes[middle] ^= 1;
-    std::fs::write(place.tape(), &bytes).expect("it can be written");
+    // A line in the middle: what comes after it is not believed.
+    let lines = place.lines();
+    let middle = &lines[lines.len() / 2];
+    let mut line = std::fs::read(middle).expect("it is there");
+    line[20] ^= 1;
+    std::fs::write(middle, &line).expect("it can be written");
+    let damaged = place.tape();
     lab.run(&place, ["resume"]).ends(15, &["damaged", "forward is closed", "tidegate rollback web-"]);
     assert_eq!(lab.green_percent(), 10);
     let ended = lab.run(&place, ["rollback", "--yes"]);
@@ -49,8 +50,8 @@ fn a_flipped_byte_closes_the_way_forward_and_not_the_way_back() {
     assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
     // The way back is on the tape, the damaged one is kept beside it, and the target is free again.
     lab.run(&place, ["status"]).ends(0, &["rolled back"]);
-    let kept = std::fs::read(place.tape().with_extension("damaged.jsonl")).expect("the damaged tape is kept");
-    assert_eq!(kept, bytes);
+    let kept = std::fs::read(place.rollout().join("tape.damaged.jsonl")).expect("the damaged tape is kept");
+    assert_eq!(kept, damaged);
     lab.run(&place, ["rollback", "--yes"]).ends(0, &["already on stable since"]);
     lab.roll_out(&place, &place.spec("")).event("started");
 }

@@ -1,5 +1,8 @@
-//! The `alb` driver: two ECS services behind two target groups on one listener rule, whose weights
-//! are written here.
+//! What all drivers share: the rule and its write, readings, counts, probes, the beacon, the switch and the hold on
+//! autoscaling; and, as a driver of its own, two services whose weights are written here.
+//!
+//! Where something else fills the slots or moves the weights, a call is handed to the folder of that driver beside
+//! this one: see [`drive`].
 
 mod actions;
 mod alarms;
@@ -8,6 +11,7 @@ mod back;
 pub mod beacon;
 mod burn;
 mod counts;
+pub(super) mod drive;
 mod fleet;
 mod json;
 mod known;
@@ -42,8 +46,9 @@ pub use survey::AlbSurveyor;
 use super::aws::{Aws, Prober, ecs};
 use super::http::Http;
 use super::outside::Outside;
-use super::{About, Arming, Cloud, Errands, Fence, RouteOrder, Routed};
+use super::{About, Arming, Cloud, Errands, Fence, Ours, RouteOrder, Routed};
 use crate::clock::{Clock, Timestamp};
+use crate::driver::{Deployment, Driver};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Target};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
@@ -52,6 +57,7 @@ use crate::safeguard::{Beacon, DeadMan, Scaling};
 use crate::traffic::Share;
 use actions::Slots;
 use alarms::Histories;
+use drive::Drive;
 use rule::LastRead;
 use way::Way;
 
@@ -63,6 +69,10 @@ pub struct AlbSetup {
     pub rollout: Option<(RolloutId, u64)>,
     /// What is moved. Its DNS name is what probes know as `{load_balancer}`.
     pub target: Target,
+    /// Who moves the weights.
+    pub driver: Driver,
+    /// What tells the rollout's own deployment from others, where AWS has deployments of its own.
+    pub ours: Ours,
     /// The rule as it stood before the rollout.
     pub recorded: Recorded,
     /// What is registered, when something is.
@@ -81,18 +91,20 @@ pub struct AlbSetup {
 
 /// Drives one rollout's listener rule and services.
 pub struct AlbDriver {
-    aws: Aws,
-    clock: Clock,
+    pub(super) aws: Aws,
+    pub(super) clock: Clock,
     rollout: Option<(RolloutId, u64)>,
-    target: Target,
-    slots: Slots,
-    recorded: Recorded,
+    pub(super) target: Target,
+    drive: Drive,
+    pub(super) ours: Ours,
+    pub(super) slots: Slots,
+    pub(super) recorded: Recorded,
     release: Option<ReleaseDocument>,
     http: Http,
     prober: Prober,
     outside: Arc<Outside>,
     histories: Histories,
-    fence: Fence,
+    pub(super) fence: Fence,
     writer_role: Option<String>,
     /// The rule's actions as they were last read, and when.
     last_read: LastRead,
@@ -108,7 +120,8 @@ impl fmt::Debug for AlbDriver {
 impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
     pub fn new(aws: &Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
-        let AlbSetup { rollout, target, recorded, release, about, environment, connect_to, fence, writer_role } = setup;
+        let AlbSetup { rollout, target, driver, ours, recorded, release, about, .. } = setup;
+        let AlbSetup { environment, connect_to, fence, writer_role, .. } = setup;
         let aws = aws.fenced(&fence);
         let outside = Outside::new(clock.clone(), about, target.clone(), environment.clone());
         let http = Http::new(environment, connect_to);
@@ -121,6 +134,8 @@ impl AlbDriver {
             clock,
             rollout,
             target,
+            drive: Drive::of(driver),
+            ours,
             slots,
             recorded,
             release,
@@ -173,14 +188,32 @@ impl Cloud for AlbDriver {
 
     async fn scale(&self, role: Role, count: u32, task_definition: Option<&str>) -> Result<(), Fault> {
         let _turn = self.way.turn();
-        self.write_scale(role, count, task_definition).await
+        match &self.drive {
+            Drive::Pair => self.write_scale(role, count, task_definition).await,
+            Drive::TaskSets | Drive::Ecs(_) | Drive::CodeDeploy(_) => Err(drive::not_driven("UpdateService")),
+        }
     }
 
     async fn route(&self, order: RouteOrder) -> Result<Routed, Fault> {
         let _turn = self.way.turn();
-        match order.expected {
-            Some(expected) => self.write_forward(order, expected).await,
-            None => self.write_back(order).await,
+        match (&self.drive, order.expected) {
+            (Drive::Pair | Drive::TaskSets, Some(expected)) => self.write_forward(order, expected).await,
+            (Drive::Pair | Drive::TaskSets, None) => self.write_back(order).await,
+            (Drive::Ecs(_) | Drive::CodeDeploy(_), _) => Err(drive::not_driven("ModifyRule")),
+        }
+    }
+
+    async fn deployment(&self) -> Result<Option<Deployment>, Fault> {
+        match &self.drive {
+            Drive::Pair | Drive::TaskSets => Ok(None),
+            Drive::Ecs(_) | Drive::CodeDeploy(_) => Err(drive::not_driven("GetDeployment")),
+        }
+    }
+
+    async fn conclude(&self) -> Result<(), Fault> {
+        match &self.drive {
+            Drive::Pair | Drive::TaskSets => Ok(()),
+            Drive::Ecs(_) | Drive::CodeDeploy(_) => Err(drive::not_driven("ContinueDeployment")),
         }
     }
 
@@ -217,7 +250,10 @@ impl Cloud for AlbDriver {
     }
 
     async fn fleet(&self) -> Result<Fleet, Fault> {
-        self.look_at_fleet().await
+        match &self.drive {
+            Drive::Pair => self.look_at_fleet().await,
+            Drive::TaskSets | Drive::Ecs(_) | Drive::CodeDeploy(_) => Err(drive::not_driven("DescribeServices")),
+        }
     }
 
     async fn readings(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {

@@ -13,7 +13,7 @@ fn told_back(plan: Plan) -> Run {
 
 fn sticky() -> Plan {
     let mut plan = canary();
-    plan.before.stickiness = Some(MINUTE * 60);
+    plan.before.stickiness = Some(MINUTE * 10);
     plan
 }
 
@@ -166,6 +166,25 @@ fn stickiness_is_off_on_the_way_back_and_on_again_at_the_end() {
     run.end();
     assert!(run.sticky);
     assert_eq!(run.undone(), Vec::<&str>::new());
+}
+
+#[test]
+fn stickiness_is_put_back_when_no_client_holds_a_cookie_of_the_candidate_any_more() {
+    let mut run = told_back(sticky());
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+    let back = run.now;
+    run.until_asked(|effect| matches!(effect, Effect::Route(route) if route.stickiness == Stickiness::Restore));
+    assert!(run.now.since(back) >= MINUTE * 10, "{:?}", run.now.since(back));
+}
+
+#[test]
+fn stickiness_stays_off_where_cookies_outlast_the_patience_and_that_is_said() {
+    let mut plan = sticky();
+    plan.before.stickiness = Some(plan.limits.drain + MINUTE);
+    let mut run = told_back(plan);
+    run.end();
+    assert!(!run.sticky);
+    assert!(run.undone()[0].contains("clients may hold cookies of the candidate until"), "{:?}", run.undone());
 }
 
 #[test]

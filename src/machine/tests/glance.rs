@@ -13,7 +13,7 @@ fn stopped(plan: Plan) -> Run {
 
 fn sticky() -> Plan {
     let mut plan = canary();
-    plan.before.stickiness = Some(MINUTE * 60);
+    plan.before.stickiness = Some(MINUTE * 10);
     plan
 }
 

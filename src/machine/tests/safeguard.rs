@@ -33,7 +33,7 @@ fn after(span: Duration) -> Plan {
 
 fn sticky() -> Plan {
     let mut plan = guarded();
-    plan.before.stickiness = Some(MINUTE * 60);
+    plan.before.stickiness = Some(MINUTE * 10);
     plan
 }
 

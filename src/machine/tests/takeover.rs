@@ -11,7 +11,7 @@ const AHEAD: Duration = Duration::from_secs(2 * 3600);
 fn guarded() -> Plan {
     let steps = [Action::Secure, Action::Prepare(FULL), TENTH, HOLD, Action::Shift(Share::ALL), Action::Commit];
     let mut plan = plan(&steps);
-    plan.before.stickiness = Some(MINUTE * 60);
+    plan.before.stickiness = Some(MINUTE * 10);
     let (role, group) = ("arn:aws:iam::1:role/r".into(), "default".into());
     plan.dead_man = Some(DeadMan { role, after: MINUTE * 5, group });
     plan
