@@ -16,7 +16,7 @@ use crate::lab::{
     WorldSeed, parse_duration, parse_share,
 };
 use crate::name::Arn;
-use crate::spec::{Release, RuleSpec, SlotSpec, Spec};
+use crate::spec::{DriverSpec, Release, RuleSpec, SlotSpec, Spec};
 use crate::text::{count, escape, hang, pad};
 
 /// The region of a lab whose spec names none.
@@ -236,7 +236,8 @@ pub(super) async fn start(
     args: &LabArgs,
     listen: Option<SocketAddr>,
 ) -> Result<Running, Failure> {
-    let world = WorldSeed { services: args.play.services, ..world(spec, folder, args.play.tasks)? };
+    let services = services_of(&spec.driver).unwrap_or(args.play.services);
+    let world = WorldSeed { services, ..world(spec, folder, args.play.tasks)? };
     let (region, account) = home(spec);
     let mut config = LabConfig {
         region: region.clone(),
@@ -261,6 +262,16 @@ pub(super) async fn start(
         failure.hint("name another port with `--listen`; port 0 takes any that is free")
     })?;
     Ok(Running { lab, region })
+}
+
+/// What serves at the start for a driver that one service fills both slots for.
+fn services_of(driver: &DriverSpec) -> Option<ServiceSeed> {
+    match driver {
+        DriverSpec::Pair => None,
+        DriverSpec::TaskSets => Some(ServiceSeed::TaskSets),
+        DriverSpec::Ecs { .. } => Some(ServiceSeed::Ecs),
+        DriverSpec::CodeDeploy { .. } => Some(ServiceSeed::CodeDeploy),
+    }
 }
 
 /// Region and account: the spec's own words, else what its ARNs say, else the lab's.

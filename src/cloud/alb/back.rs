@@ -31,7 +31,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(10);
 const STRAGGLE: Duration = Duration::from_millis(1500);
 
 impl AlbDriver {
-    pub(super) async fn write_back(&self, order: RouteOrder) -> Result<Routed, Fault> {
+    pub(in crate::cloud) async fn write_back(&self, order: RouteOrder) -> Result<Routed, Fault> {
         let actions = self.actions_at_hand().await?;
         let wanted = Wanted { share: order.share, sticky: order.sticky, repair: true };
         let written = rewritten(&actions, &self.slots, wanted, &self.recorded)

@@ -1,6 +1,7 @@
 //! Which of the four ways a rollout's slots are filled and its weights are moved.
 
-use crate::driver::{CodeDeployment, Driver, EcsDeployment};
+use crate::cloud::codedeploy::Begun;
+use crate::driver::{Driver, EcsDeployment};
 use crate::fault::{Fault, FaultKind};
 
 /// How one rollout's slots are filled and its weights are moved.
@@ -13,7 +14,7 @@ pub(super) enum Drive {
     /// ECS's own deployment of one service: `cloud/ecs`.
     Ecs(EcsDeployment),
     /// CodeDeploy's deployment of one service: `cloud/codedeploy`.
-    CodeDeploy(CodeDeployment),
+    CodeDeploy(Begun),
 }
 
 impl Drive {
@@ -22,7 +23,7 @@ impl Drive {
             Driver::Pair => Drive::Pair,
             Driver::TaskSets => Drive::TaskSets,
             Driver::Ecs(asked) => Drive::Ecs(asked),
-            Driver::CodeDeploy(asked) => Drive::CodeDeploy(asked),
+            Driver::CodeDeploy(asked) => Drive::CodeDeploy(Begun::of(asked)),
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Tasks and targets of both slots, and the writes that change how many there are.
 
-use aws_sdk_ecs::types::{Container, Deployment, DeploymentRolloutState, Failure, Service, Task, TaskStopCode};
+use aws_sdk_ecs::types::{Container, Deployment, DeploymentRolloutState, Service, Task, TaskStopCode};
 
 use super::AlbDriver;
 use crate::clock::Timestamp;
 use crate::cloud::aws::{ecs, elbv2, timestamp};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::fleet::{Capacity, Fleet, Role, Stopped};
 
 /// How many stopped tasks are told of.
-const STOPPED_LIMIT: usize = 20;
+pub(in crate::cloud) const STOPPED_LIMIT: usize = 20;
 
 impl AlbDriver {
     pub(super) async fn look_at_fleet(&self) -> Result<Fleet, Fault> {
@@ -21,8 +21,8 @@ impl AlbDriver {
             elbv2::healthy(&polling.elb, &stable.target_group),
             elbv2::healthy(&polling.elb, &candidate.target_group),
         )?;
-        let stable = capacity(find(&services, &missing, names[0])?, stable_healthy);
-        let service = find(&services, &missing, names[1])?;
+        let stable = capacity(ecs::find(&services, &missing, names[0])?, stable_healthy);
+        let service = ecs::find(&services, &missing, names[1])?;
         let mut candidate = capacity(service, candidate_healthy);
         if candidate.failed > 0 || candidate.running < candidate.desired {
             let tasks = ecs::stopped_tasks(&polling.ecs, &self.target.cluster, names[1]).await?;
@@ -50,7 +50,7 @@ impl AlbDriver {
     /// tasks: a release that is tried again must not be judged on its last try.
     async fn has_old_failures(&self, service: &str, definition: &str) -> Result<bool, Fault> {
         let (services, missing) = ecs::services(&self.aws.reading.ecs, &self.target.cluster, &[service]).await?;
-        let found = find(&services, &missing, service)?;
+        let found = ecs::find(&services, &missing, service)?;
         let idle = found.desired_count == 0 && found.running_count == 0;
         let remembers = primary(found).is_some_and(|deployment| {
             let runs = deployment.task_definition().unwrap_or_default();
@@ -61,20 +61,11 @@ impl AlbDriver {
     }
 }
 
-fn find<'a>(services: &'a [Service], missing: &[Failure], name: &str) -> Result<&'a Service, Fault> {
-    let found = services.iter().find(|service| service.service_name() == Some(name));
-    found.filter(|service| service.status() != Some("INACTIVE")).ok_or_else(|| {
-        let reason = missing.iter().find(|failure| failure.arn().is_some_and(|arn| arn.ends_with(name)));
-        let reason = reason.and_then(Failure::reason).unwrap_or("MISSING");
-        Fault::new(FaultKind::Missing, "DescribeServices", format!("service {name}: {reason}"))
-    })
-}
-
 fn primary(service: &Service) -> Option<&Deployment> {
     service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))
 }
 
-fn number(count: i32) -> u32 {
+pub(in crate::cloud) fn number(count: i32) -> u32 {
     u32::try_from(count).unwrap_or_default()
 }
 
@@ -114,14 +105,14 @@ fn stopped(service: &Service, tasks: &[Task]) -> Vec<Stopped> {
 }
 
 /// Whether the task failed, rather than being stopped for scaling, by a person or with its host.
-fn by_itself(task: &Task) -> bool {
+pub(in crate::cloud) fn by_itself(task: &Task) -> bool {
     match task.stop_code() {
         Some(TaskStopCode::EssentialContainerExited | TaskStopCode::TaskFailedToStart) => true,
         _ => task.stopped_reason().is_some_and(|reason| reason.contains("health checks")),
     }
 }
 
-fn tell(task: &Task) -> Stopped {
+pub(in crate::cloud) fn tell(task: &Task) -> Stopped {
     let at = task.stopped_at().or(task.stopping_at()).map_or(Timestamp::default(), timestamp);
     let arn = task.task_arn().unwrap_or_default();
     let reason = task.stopped_reason().unwrap_or("stopped");

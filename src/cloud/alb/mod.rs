@@ -12,14 +12,14 @@ pub mod beacon;
 mod burn;
 mod counts;
 pub(super) mod drive;
-mod fleet;
-mod json;
+pub(super) mod fleet;
+pub(super) mod json;
 mod known;
 mod metrics;
 mod past;
 mod promql;
 mod readings;
-mod release;
+pub(super) mod release;
 mod rule;
 mod safeguard;
 mod survey;
@@ -28,7 +28,7 @@ mod way;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::cloud) mod tests;
 #[cfg(test)]
 pub(in crate::cloud) use tests::target as sample_target;
 
@@ -155,6 +155,11 @@ impl AlbDriver {
         self.outside.under_way()
     }
 
+    /// The rollout that is driven, where there is one.
+    pub(super) fn rollout_id(&self) -> Option<&RolloutId> {
+        self.rollout.as_ref().map(|(id, _)| id)
+    }
+
     async fn find_or_register(&self, digest: &str) -> Result<String, Fault> {
         let refuse = |words: &str| Fault::new(FaultKind::Permanent, "RegisterTaskDefinition", words);
         let release = self.release.as_ref().ok_or_else(|| refuse("there is no release document"))?;
@@ -190,7 +195,9 @@ impl Cloud for AlbDriver {
         let _turn = self.way.turn();
         match &self.drive {
             Drive::Pair => self.write_scale(role, count, task_definition).await,
-            Drive::TaskSets | Drive::Ecs(_) | Drive::CodeDeploy(_) => Err(drive::not_driven("UpdateService")),
+            Drive::TaskSets => self.write_sets(role, count, task_definition).await,
+            Drive::CodeDeploy(begun) => self.scale_by_codedeploy(begun, (role, count), task_definition).await,
+            Drive::Ecs(_) => Err(drive::not_driven("UpdateService")),
         }
     }
 
@@ -199,21 +206,24 @@ impl Cloud for AlbDriver {
         match (&self.drive, order.expected) {
             (Drive::Pair | Drive::TaskSets, Some(expected)) => self.write_forward(order, expected).await,
             (Drive::Pair | Drive::TaskSets, None) => self.write_back(order).await,
-            (Drive::Ecs(_) | Drive::CodeDeploy(_), _) => Err(drive::not_driven("ModifyRule")),
+            (Drive::CodeDeploy(begun), _) => self.route_by_codedeploy(begun, order).await,
+            (Drive::Ecs(_), _) => Err(drive::not_driven("ModifyRule")),
         }
     }
 
     async fn deployment(&self) -> Result<Option<Deployment>, Fault> {
         match &self.drive {
             Drive::Pair | Drive::TaskSets => Ok(None),
-            Drive::Ecs(_) | Drive::CodeDeploy(_) => Err(drive::not_driven("GetDeployment")),
+            Drive::CodeDeploy(begun) => self.look_at_codedeploy(begun).await,
+            Drive::Ecs(_) => Err(drive::not_driven("GetDeployment")),
         }
     }
 
     async fn conclude(&self) -> Result<(), Fault> {
         match &self.drive {
             Drive::Pair | Drive::TaskSets => Ok(()),
-            Drive::Ecs(_) | Drive::CodeDeploy(_) => Err(drive::not_driven("ContinueDeployment")),
+            Drive::CodeDeploy(begun) => self.end_by_codedeploy(begun).await,
+            Drive::Ecs(_) => Err(drive::not_driven("ContinueDeployment")),
         }
     }
 
@@ -252,7 +262,8 @@ impl Cloud for AlbDriver {
     async fn fleet(&self) -> Result<Fleet, Fault> {
         match &self.drive {
             Drive::Pair => self.look_at_fleet().await,
-            Drive::TaskSets | Drive::Ecs(_) | Drive::CodeDeploy(_) => Err(drive::not_driven("DescribeServices")),
+            Drive::TaskSets | Drive::CodeDeploy(_) => self.look_at_sets().await,
+            Drive::Ecs(_) => Err(drive::not_driven("DescribeServices")),
         }
     }
 

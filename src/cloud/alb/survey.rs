@@ -14,6 +14,8 @@ use crate::clock::Clock;
 use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
 use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
+use crate::cloud::{codedeploy, task_sets};
+use crate::driver::{CodeDeployView, UnderWay};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Place, RuleView, Slot, SlotView, Survey};
 use crate::name::Arn;
@@ -85,7 +87,9 @@ impl Surveyor for AlbSurveyor {
             (Ok(balancing), Ok(containers)) => {
                 let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
                 let scaling = self.scaling(&containers).await?;
-                let survey = Survey { scaling, alarms, ..assembled(&balancing, &containers, self.clock.now()) };
+                let (code_deploy, under_way) = self.code_deploy(request, &containers).await?;
+                let survey = assembled(&balancing, &containers, self.clock.now());
+                let survey = Survey { scaling, alarms, code_deploy, under_way, ..survey };
                 let past = match &request.compare {
                     Some(rule) => Some(self.past(&survey, rule).await),
                     None => None,
@@ -113,6 +117,21 @@ impl AlbSurveyor {
             Err(fault) if fault.kind == FaultKind::Transient => Err(SurveyError::Fault(fault)),
             Err(fault) => Ok(Err(fault.to_string())),
         }
+    }
+
+    /// What CodeDeploy has for the service and on its way, where it moves the weights.
+    async fn code_deploy(
+        &self,
+        request: &SurveyRequest,
+        containers: &Containers,
+    ) -> Result<(Option<CodeDeployView>, Option<UnderWay>), SurveyError> {
+        let Some(named) = &request.code_deploy else { return Ok((None, None)) };
+        let (deploy, cluster) = (&self.aws.polling.deploy, containers.cluster.as_str());
+        let service = containers.blue.service_name().unwrap_or_default();
+        let found = codedeploy::view::view(deploy, (cluster, service), named).await.map_err(SurveyError::Fault)?;
+        let Some(view) = found else { return Ok((None, None)) };
+        let going = codedeploy::view::on_its_way(deploy, &view, (cluster, &containers.blue)).await;
+        Ok((Some(view), going.map_err(SurveyError::Fault)?))
     }
 
     async fn containers(&self, request: &SurveyRequest) -> Part<Containers> {
@@ -327,7 +346,7 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
     let arn = group.told.target_group_arn().unwrap_or_default();
     let controller = service.deployment_controller().map_or("ECS", |controller| controller.r#type.as_str());
     let strategy = service.deployment_configuration().and_then(|configuration| configuration.strategy());
-    SlotView {
+    let view = SlotView {
         place: Place {
             slot,
             service: service.service_name().unwrap_or_default().to_owned(),
@@ -346,7 +365,8 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
         health_interval: seconds(group.told.health_check_interval_seconds(), 30),
         healthy_threshold: number(group.told.healthy_threshold_count().unwrap_or(5)),
         deregistration_delay: group.delay,
-    }
+    };
+    if controller == "ECS" { view } else { task_sets::survey_slot(view, service) }
 }
 
 /// What a rule matches, in words.

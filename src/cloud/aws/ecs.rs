@@ -34,12 +34,27 @@ pub(in crate::cloud) async fn list_clusters(ecs: &Client) -> Result<Vec<String>,
     Ok(arns)
 }
 
-/// Reads up to ten services of a cluster.
+/// Reads up to ten services of a cluster, each once.
 pub(in crate::cloud) async fn services(ecs: &Client, cluster: &str, names: &[&str]) -> Result<Found<Service>, Fault> {
-    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    names.dedup();
     let call = ecs.describe_services().cluster(cluster).set_services(Some(names)).send().await;
     let answer = call.map_err(|error| fault::read("DescribeServices", &error))?;
     Ok((answer.services.unwrap_or_default(), answer.failures.unwrap_or_default()))
+}
+
+/// The service of a name, which must be there.
+pub(in crate::cloud) fn find<'a>(
+    services: &'a [Service],
+    missing: &[Failure],
+    name: &str,
+) -> Result<&'a Service, Fault> {
+    let found = services.iter().find(|service| service.service_name() == Some(name));
+    found.filter(|service| service.status() != Some("INACTIVE")).ok_or_else(|| {
+        let reason = missing.iter().find(|failure| failure.arn().is_some_and(|arn| arn.ends_with(name)));
+        let reason = reason.and_then(Failure::reason).unwrap_or("MISSING");
+        Fault::new(FaultKind::Missing, "DescribeServices", format!("service {name}: {reason}"))
+    })
 }
 
 /// Lists the ARNs of a cluster's services.

@@ -19,11 +19,11 @@ use crate::cloud::aws::fake::Fake;
 use crate::fleet::{Place, Slot};
 use crate::traffic::Share;
 
-pub(super) const BLUE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-blue/01";
-pub(super) const GREEN: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-green/02";
-pub(super) const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/web/03/04/05";
+pub(in crate::cloud) const BLUE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-blue/01";
+pub(in crate::cloud) const GREEN: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-green/02";
+pub(in crate::cloud) const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/web/03/04/05";
 /// 2026-11-23T14:00:00Z.
-pub(super) const NOW: Timestamp = Timestamp::from_millis(1_795_442_400_000);
+pub(in crate::cloud) const NOW: Timestamp = Timestamp::from_millis(1_795_442_400_000);
 
 pub(super) fn place(slot: Slot, arn: &str) -> Place {
     Place {
@@ -49,7 +49,7 @@ pub(in crate::cloud) fn target() -> Target {
 }
 
 /// A rule with OIDC before the forward, as DescribeRules answers.
-pub(super) fn rule_xml(weights: (u16, u16)) -> String {
+pub(in crate::cloud) fn rule_xml(weights: (u16, u16)) -> String {
     let tuple = |arn: &str, weight: u16| {
         format!("<member><TargetGroupArn>{arn}</TargetGroupArn><Weight>{weight}</Weight></member>")
     };
@@ -76,7 +76,7 @@ pub(super) fn driver_with(fake: &Fake, recorded: Recorded) -> AlbDriver {
     AlbDriver::new(&fake.aws(), Clock::starting_at(NOW, 1.0), setup(recorded))
 }
 
-pub(super) fn setup(recorded: Recorded) -> AlbSetup {
+pub(in crate::cloud) fn setup(recorded: Recorded) -> AlbSetup {
     AlbSetup {
         rollout: RolloutId::parse("web-20261123-140000-beef").ok().map(|id| (id, 2)),
         target: target(),
