@@ -16,7 +16,7 @@ use crate::lab::{
     WorldSeed, parse_duration, parse_share,
 };
 use crate::name::Arn;
-use crate::spec::{Release, RuleSpec, SlotSpec, Spec};
+use crate::spec::{DriverSpec, Release, RuleSpec, SlotSpec, Spec};
 use crate::text::{count, escape, hang, pad};
 
 /// The region of a lab whose spec names none.
@@ -90,10 +90,10 @@ struct PlayArgs {
     /// Requests a lab second.
     #[arg(long = "lab-rps", alias = "rps", default_value_t = 20.0, value_name = "N", value_parser = rps)]
     rps: f64,
-    /// What serves at the start: `pair` is a service for each slot, `task-sets` one service of task sets, `codedeploy`
+    /// What serves at the start [default: what the spec's driver needs]: `pair` is a service for each slot, `task-sets` one service of task sets, `codedeploy`
     /// one that CodeDeploy deploys, `ecs` one that ECS itself deploys by shifting traffic between both slots.
-    #[arg(long = "lab-services", alias = "services", default_value = "pair", value_name = "KIND", value_parser = services)]
-    services: ServiceSeed,
+    #[arg(long = "lab-services", alias = "services", value_name = "KIND", value_parser = services)]
+    services: Option<ServiceSeed>,
     /// Before which shifts of a linear or canary deployment of ECS a pause hook holds: each, or the first.
     #[arg(long = "lab-shift-pauses", default_value = "each", value_name = "each|first", value_parser = shift_pauses)]
     shift_pauses: ShiftPauses,
@@ -116,7 +116,7 @@ impl LabArgs {
             past: LabConfig::default().past,
             delay: LabConfig::default().publication_delay,
             rps: 20.0,
-            services: ServiceSeed::default(),
+            services: None,
             shift_pauses: ShiftPauses::default(),
             tasks: 4,
             seed: 1,
@@ -236,7 +236,13 @@ pub(super) async fn start(
     args: &LabArgs,
     listen: Option<SocketAddr>,
 ) -> Result<Running, Failure> {
-    let world = WorldSeed { services: args.play.services, ..world(spec, folder, args.play.tasks)? };
+    let services = args.play.services.unwrap_or(match spec.driver {
+        DriverSpec::Pair => ServiceSeed::Pair,
+        DriverSpec::TaskSets => ServiceSeed::TaskSets,
+        DriverSpec::Ecs { .. } => ServiceSeed::Ecs,
+        DriverSpec::CodeDeploy { .. } => ServiceSeed::CodeDeploy,
+    });
+    let world = WorldSeed { services, ..world(spec, folder, args.play.tasks)? };
     let (region, account) = home(spec);
     let mut config = LabConfig {
         region: region.clone(),

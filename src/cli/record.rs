@@ -8,8 +8,9 @@ use super::recording::Writer;
 use super::{Exit, Failure, target, terminal};
 use crate::clock::{Timestamp, span};
 use crate::cloud::alb::{AlbDriver, AlbSetup, Recorded};
-use crate::cloud::{About, Cloud, Fence};
+use crate::cloud::{About, Cloud, Fence, Ours};
 use crate::count::{Bin, Counts, Past};
+use crate::driver::Driver;
 use crate::fleet::{Role, Slot, SlotView, Survey, Target};
 use crate::gate::compare::{CompareRule, Threshold};
 use crate::gate::{Check, Gate, Reading};
@@ -105,6 +106,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     say(&spec, &target, stretch);
     let setup = AlbSetup {
         rollout: None,
+        driver: Driver::Pair,
+        ours: Ours::default(),
         recorded: Recorded {
             weights: survey.rule.weights.clone(),
             stickiness: survey.rule.stickiness,

@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::cloud::alb::beacon::Marked;
 use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
 use crate::cloud::aws::Aws;
-use crate::cloud::{About, Fence, RuleRequest, SurveyRequest, Surveyor};
+use crate::cloud::{About, Fence, Ours, ReleaseKnown, RuleRequest, SurveyRequest, Surveyor};
+use crate::driver::Driver;
 use crate::fleet::Survey;
 use crate::gate::Check;
 use crate::name::RolloutId;
@@ -148,9 +149,16 @@ pub(super) fn driver(
         actions_json: plan.before.actions_json.clone(),
     };
     let (ReleasePlan::Registered(released) | ReleasePlan::Register { source: released, .. }) = &plan.release;
+    let known = match &plan.release {
+        ReleasePlan::Registered(name) => ReleaseKnown::Named(name.clone()),
+        ReleasePlan::Register { digest, .. } => ReleaseKnown::Tagged(digest.clone()),
+    };
+    let stable = plan.before.stable_task_definition.clone();
     let setup = AlbSetup {
         rollout: Some((id.clone(), epoch)),
         target: plan.target.clone(),
+        driver: plan.driver.clone(),
+        ours: Ours { since: plan.before.at, stable, release: known },
         recorded,
         release,
         about: About { name: plan.name.to_string(), release: released.clone() },
@@ -167,6 +175,8 @@ pub(super) fn driver_by_beacon(context: &Context, (aws, clock): (&Aws, &Clock), 
     let setup = AlbSetup {
         rollout: RolloutId::parse(&marked.rollout).ok().map(|id| (id, marked.epoch)),
         target: marked.target.clone(),
+        driver: Driver::Pair,
+        ours: Ours::default(),
         recorded: marked.recorded.clone(),
         release: None,
         about: About { name: marked.rollout.clone(), release: String::new() },

@@ -2,6 +2,7 @@
 
 pub mod alb;
 pub mod aws;
+pub mod ecs;
 mod fence;
 mod http;
 mod outside;
@@ -113,6 +114,30 @@ pub trait Cloud: Send + Sync {
 
     /// Sends one probe.
     fn probe(&self, rule: &ProbeRule, now: Timestamp) -> impl Future<Output = ProbeReading> + Send;
+}
+
+/// What tells a rollout's own deployment from everybody else's. Nothing more is remembered of it, so that every
+/// process that knows the plan knows the deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ours {
+    /// When the rollout was planned: a deployment that was over by then is another's.
+    pub since: Timestamp,
+    /// The task definition that served before, as an ARN.
+    pub stable: String,
+    /// What it deploys.
+    pub release: ReleaseKnown,
+}
+
+/// How a release is known again among task definitions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ReleaseKnown {
+    /// It is not.
+    #[default]
+    Unknown,
+    /// By its ARN or `family:revision`.
+    Named(String),
+    /// By the fingerprint in the tag of the revision that was registered for it.
+    Tagged(String),
 }
 
 /// One write of the rule's weights.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::driver::Driver;
 use crate::fleet::Role;
 use crate::plan::{Action, Plan};
 use crate::safeguard::BEACON_TAGS;
@@ -57,14 +58,35 @@ pub(super) fn calls(plan: &Plan, id: &str, committed: bool) -> Vec<Call> {
     );
     let back = rule_as_before(plan, "give all traffic to the stable slot, as the rule stood before");
     let revive = restore(plan, Role::Stable, "only if it has none: give it its tasks, and wait until they are healthy");
-    let clear =
-        restore(plan, Role::Candidate, "once the candidate slot has had no requests for some minutes, set it back");
+    // A single service has no tasks of the candidate's alone that a count could take.
+    let clear = (plan.target.stable.service != plan.target.candidate.service).then(|| {
+        restore(plan, Role::Candidate, "once the candidate slot has had no requests for some minutes, set it back")
+    });
     // A switch that fires later would turn stickiness off again.
     let disarm = plan.dead_man.as_ref().map(|switch| {
         let words = ["--group-name", &switch.group, "--name", id];
         call(plan, "remove the dead-man's switch, if it is still there", "scheduler delete-schedule", &words)
     });
-    [vec![health, revive, back, look], disarm.into_iter().collect(), vec![clear], settled(plan)].concat()
+    // What ECS does by itself would write other weights after those.
+    let stop = matches!(plan.driver, Driver::Ecs(_)).then(|| stop_deployment(plan));
+    let (first, after) = (stop.into_iter().collect(), disarm.into_iter().chain(clear).collect());
+    [first, vec![health, revive, back, look], after, settled(plan)].concat()
+}
+
+/// Makes ECS take its deployment back, whichever is under way.
+fn stop_deployment(plan: &Plan) -> Call {
+    let (cluster, service) = (&plan.target.cluster, &plan.target.stable.service);
+    let words = ["--cluster", cluster, "--service", service, "--status", "PENDING", "IN_PROGRESS"];
+    let list = call(plan, "", "ecs list-service-deployments", &words).one_line();
+    let arn = format!("\"$({list} --query 'serviceDeployments[0].serviceDeploymentArn' --output text)\"");
+    let mut stop = call(
+        plan,
+        "make ECS take its deployment back, and wait until it has; what follows is for where it cannot",
+        "ecs stop-service-deployment",
+        &["--stop-type", "ROLLBACK", "--service-deployment-arn"],
+    );
+    stop.words.push(arn);
+    stop
 }
 
 /// Turns stickiness on again, once all traffic is on the stable slot.
@@ -112,7 +134,8 @@ fn restore(plan: &Plan, role: Role, does: &str) -> Call {
     let count = count.to_string();
     let service = &plan.target.place(role).service;
     let mut words = vec!["--cluster", &plan.target.cluster, "--service", service, "--desired-count", &count];
-    if !task_definition.is_empty() {
+    // A task definition would begin a deployment where ECS moves the weights.
+    if !task_definition.is_empty() && !plan.driver.is_aws() {
         words.extend(["--task-definition", task_definition]);
     }
     call(plan, does, "ecs update-service", &words)
@@ -138,6 +161,7 @@ fn quote(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::{EcsDeployment, Timetable};
 
     #[test]
     fn words_are_quoted_for_a_shell() {
@@ -167,6 +191,25 @@ mod tests {
         assert!(last.contains("remove-tags") && last.ends_with("tidegate:candidate tidegate:phase"), "{last}");
         let after: Vec<String> = calls(&plan, "web-1", true).iter().map(Call::one_line).collect();
         assert_eq!((after.len(), &after[1..]), (3, &commands[commands.len() - 2..]));
+    }
+
+    #[test]
+    fn ecs_is_made_to_take_its_deployment_back_before_the_rule_is_written() {
+        let mut plan = crate::plan::diagram::sample::secured();
+        let pause = std::time::Duration::from_secs(1800);
+        plan.driver = Driver::Ecs(EcsDeployment { timetable: Timetable::AllAtOnce, pause });
+        plan.target.candidate.service = plan.target.stable.service.clone();
+        let commands: Vec<String> = calls(&plan, "web-1", false).iter().map(Call::one_line).collect();
+        assert_eq!(
+            commands[0],
+            "aws ecs stop-service-deployment --region eu-west-1 --stop-type ROLLBACK --service-deployment-arn \
+             \"$(aws ecs list-service-deployments --region eu-west-1 --cluster prod --service web-blue --status PENDING \
+             IN_PROGRESS --query 'serviceDeployments[0].serviceDeploymentArn' --output text)\""
+        );
+        let taken = |command: &&String| command.contains("update-service");
+        let scaled: Vec<&String> = commands.iter().filter(taken).collect();
+        assert!(scaled.iter().all(|command| !command.contains("task-definition")), "{scaled:?}");
+        assert_eq!(scaled.len(), 1, "a count of nothing is for no service that serves: {scaled:?}");
     }
 
     #[test]

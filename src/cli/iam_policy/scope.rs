@@ -15,6 +15,8 @@ pub(super) struct Scope {
     pub(super) cluster: String,
     /// The services' names.
     pub(super) services: [String; 2],
+    /// Whether ECS deploys them by itself.
+    pub(super) by_ecs: bool,
     /// The rule's ARN.
     pub(super) rule: String,
     /// Names of the alarms that gates ask about.

@@ -46,6 +46,10 @@ impl Who {
 enum On {
     Cluster,
     Services,
+    /// The services, where ECS deploys them by itself.
+    DeployedServices,
+    /// What ECS keeps of its own deployments.
+    Deployments,
     Tasks,
     Rule,
     Alarms,
@@ -69,8 +73,8 @@ enum On {
 }
 
 use On::{
-    AlarmReads, Alarms, Bucket, Cluster, DeadManRole, Family, Objects, Reads, ReadsOfCluster, Registrations, Rule,
-    ScalableTargets, Schedules, Services, TaskRoles, Tasks, Words, WriterRole,
+    AlarmReads, Alarms, Bucket, Cluster, DeadManRole, DeployedServices, Deployments, Family, Objects, Reads,
+    ReadsOfCluster, Registrations, Rule, ScalableTargets, Schedules, Services, TaskRoles, Tasks, Words, WriterRole,
 };
 
 const RUNNER: &[Who] = &[Who::Runner];
@@ -101,6 +105,11 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("ecs:DescribeServices", Services, PEOPLE),
     ("ecs:ListServices", ReadsOfCluster, SURVEY),
     ("ecs:UpdateService", Services, BACK),
+    ("ecs:ListServiceDeployments", DeployedServices, PEOPLE),
+    ("ecs:DescribeServiceDeployments", Deployments, PEOPLE),
+    ("ecs:DescribeServiceRevisions", Deployments, PEOPLE),
+    ("ecs:ContinueServiceDeployment", Deployments, BACK),
+    ("ecs:StopServiceDeployment", Deployments, BACK),
     ("ecs:DescribeTasks", Tasks, BACK),
     ("ecs:ListTasks", ReadsOfCluster, BACK),
     ("ecs:DescribeTaskDefinition", Reads, SURVEY),
@@ -130,6 +139,8 @@ impl On {
         match self {
             On::Cluster => "Cluster",
             On::Services => "Services",
+            On::DeployedServices => "ServicesThatEcsDeploys",
+            On::Deployments => "DeploymentsOfTheServices",
             On::Tasks => "TasksOfTheCluster",
             On::Rule => "Rule",
             On::Alarms => "Alarms",
@@ -158,6 +169,16 @@ impl On {
             On::Services => {
                 scope.services.iter().map(|name| scope.arn("ecs", &format!("service/{cluster}/{name}"))).collect()
             }
+            On::DeployedServices if scope.by_ecs => On::Services.resources(scope),
+            On::Deployments if scope.by_ecs => {
+                let kinds = ["service-deployment", "service-revision"];
+                let of = |kind| {
+                    let arn = move |name| scope.arn("ecs", &format!("{kind}/{cluster}/{name}/*"));
+                    scope.services.iter().map(arn)
+                };
+                kinds.into_iter().flat_map(of).collect()
+            }
+            On::DeployedServices | On::Deployments => Vec::new(),
             On::Tasks => vec![scope.arn("ecs", &format!("task/{cluster}/*"))],
             On::Rule => vec![scope.rule.clone()],
             On::Alarms => scope.alarms.iter().map(|name| scope.arn("cloudwatch", &format!("alarm:{name}"))).collect(),
@@ -185,7 +206,7 @@ impl On {
     /// What must hold beside it, where AWS has a key for it.
     fn condition(self, scope: &Scope) -> Option<Value> {
         match self {
-            On::Services | On::Tasks | On::ReadsOfCluster => {
+            On::Services | On::DeployedServices | On::Tasks | On::ReadsOfCluster => {
                 Some(json!({"ArnEquals": {"ecs:cluster": scope.cluster_arn()}}))
             }
             On::Family => Some(json!({"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}})),

@@ -6,6 +6,7 @@ use crate::cli::{Exit, Failure, drive, target, terminal};
 use crate::clock::{Clock, Timestamp, span};
 use crate::cloud::alb::beacon;
 use crate::cloud::aws::Aws;
+use crate::cloud::ecs;
 use crate::fault::FaultKind;
 use crate::name::Arn;
 use crate::safeguard::Beacon;
@@ -62,6 +63,7 @@ pub(super) async fn blind(
     }
     if marked.seen.share == Some(Share::NONE) && marked.phase == Beacon::Aborting {
         say(context, &format!("already on stable: {stable} has everything, and the rule is marked as going back"))?;
+        stop_deployment(&aws, rule, args).await;
         return Ok(Exit::Done);
     }
     terminal::say(&format!("rollout    {}, by the rule's tags", crate::text::escape(&marked.rollout)));
@@ -78,6 +80,8 @@ pub(super) async fn blind(
         if unhealthy { failure.hint(hint) } else { failure }
     })?;
     let took = span(wall.now().since(asked));
+    // The rule first, because the weights are back with it; ECS's own way back writes the same.
+    stop_deployment(&aws, rule, args).await;
     if seen.share != Some(Share::NONE) {
         return Err(Failure::new(Exit::Stranded, format!("the rule says {} after the write", seen.text)));
     }
@@ -89,4 +93,21 @@ pub(super) async fn blind(
         crate::text::escape(&marked.rollout)
     ));
     Ok(Exit::Done)
+}
+
+/// Stops what would write other weights over those of the way back: ECS's own deployment, where there is one. What
+/// does not work is said, and holds nothing up.
+async fn stop_deployment(aws: &Aws, rule: &str, args: &Args) {
+    let at = args.cluster.as_deref().zip(args.service.as_deref());
+    match ecs::stop_deployment(aws, rule, at).await {
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            let (id, brings) = (crate::text::escape(&found.id), crate::text::escape(&found.task_definition));
+            terminal::say(&format!("ECS is told to take its deployment of {brings} back: {id}"));
+        }
+        Err(fault) => {
+            let fault = crate::text::escape(&fault.to_string());
+            terminal::say(&format!("whether ECS deploys here by itself could not be asked: {fault}"));
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::traffic::{Share, weights};
 
 /// The target groups of the two slots, by ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Slots {
+pub(in crate::cloud) struct Slots {
     pub stable: String,
     pub candidate: String,
 }

@@ -31,7 +31,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(10);
 const STRAGGLE: Duration = Duration::from_millis(1500);
 
 impl AlbDriver {
-    pub(super) async fn write_back(&self, order: RouteOrder) -> Result<Routed, Fault> {
+    pub(in crate::cloud) async fn write_back(&self, order: RouteOrder) -> Result<Routed, Fault> {
         let actions = self.actions_at_hand().await?;
         let wanted = Wanted { share: order.share, sticky: order.sticky, repair: true };
         let written = rewritten(&actions, &self.slots, wanted, &self.recorded)
@@ -72,7 +72,7 @@ impl AlbDriver {
     }
 
     /// Reads the rule's actions.
-    pub(super) async fn read_at_once(&self) -> Result<Vec<Action>, Fault> {
+    pub(in crate::cloud) async fn read_at_once(&self) -> Result<Vec<Action>, Fault> {
         let fired = volley(&self.clock, READS, || {
             let (elb, rule) = (self.aws.reading.elb.clone(), self.target.rule.clone());
             async move { elbv2::rule(&elb, &rule).await }

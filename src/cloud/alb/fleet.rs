@@ -9,7 +9,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Fleet, Role, Stopped};
 
 /// How many stopped tasks are told of.
-const STOPPED_LIMIT: usize = 20;
+pub(in crate::cloud) const STOPPED_LIMIT: usize = 20;
 
 impl AlbDriver {
     pub(super) async fn look_at_fleet(&self) -> Result<Fleet, Fault> {
@@ -61,7 +61,11 @@ impl AlbDriver {
     }
 }
 
-fn find<'a>(services: &'a [Service], missing: &[Failure], name: &str) -> Result<&'a Service, Fault> {
+pub(in crate::cloud) fn find<'a>(
+    services: &'a [Service],
+    missing: &[Failure],
+    name: &str,
+) -> Result<&'a Service, Fault> {
     let found = services.iter().find(|service| service.service_name() == Some(name));
     found.filter(|service| service.status() != Some("INACTIVE")).ok_or_else(|| {
         let reason = missing.iter().find(|failure| failure.arn().is_some_and(|arn| arn.ends_with(name)));
@@ -74,7 +78,7 @@ fn primary(service: &Service) -> Option<&Deployment> {
     service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))
 }
 
-fn number(count: i32) -> u32 {
+pub(in crate::cloud) fn number(count: i32) -> u32 {
     u32::try_from(count).unwrap_or_default()
 }
 
@@ -108,7 +112,16 @@ fn stopped(service: &Service, tasks: &[Task]) -> Vec<Stopped> {
         task.task_definition_arn() == primary.task_definition()
             && deployment.is_none_or(|deployment| Some(deployment) == primary.id())
     };
-    let mut told: Vec<Stopped> = tasks.iter().filter(ours).filter(|task| by_itself(task)).map(tell).collect();
+    told(tasks.iter().filter(ours))
+}
+
+/// Tasks of one task definition that stopped by themselves, newest first.
+pub(in crate::cloud) fn stopped_of(definition: &str, tasks: &[Task]) -> Vec<Stopped> {
+    told(tasks.iter().filter(|task| task.task_definition_arn() == Some(definition)))
+}
+
+fn told<'a>(tasks: impl Iterator<Item = &'a Task>) -> Vec<Stopped> {
+    let mut told: Vec<Stopped> = tasks.filter(|task| by_itself(task)).map(tell).collect();
     told.sort_by_key(|stopped| std::cmp::Reverse(stopped.at));
     told
 }

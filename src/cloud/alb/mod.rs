@@ -1,5 +1,8 @@
-//! The `alb` driver: two ECS services behind two target groups on one listener rule, whose weights
-//! are written here.
+//! What all drivers share: the rule and its write, readings, counts, probes, the beacon, the switch and the hold on
+//! autoscaling; and, as a driver of its own, two services whose weights are written here.
+//!
+//! Where something else fills the slots or moves the weights, a call is handed to the folder of that driver beside
+//! this one: see [`drive`].
 
 mod actions;
 mod alarms;
@@ -8,7 +11,8 @@ mod back;
 pub mod beacon;
 mod burn;
 mod counts;
-mod fleet;
+pub(super) mod drive;
+pub(super) mod fleet;
 mod json;
 mod known;
 mod metrics;
@@ -33,17 +37,20 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use aws_sdk_elasticloadbalancingv2::types::Action;
 use serde_json::Value;
 
 pub use actions::Recorded;
+pub(super) use release::is_release;
 pub use release::{RELEASE_TAG, ReleaseDocument};
 pub use survey::AlbSurveyor;
 
 use super::aws::{Aws, Prober, ecs};
 use super::http::Http;
 use super::outside::Outside;
-use super::{About, Arming, Cloud, Errands, Fence, RouteOrder, Routed};
+use super::{About, Arming, Cloud, Errands, Fence, Ours, RouteOrder, Routed};
 use crate::clock::{Clock, Timestamp};
+use crate::driver::{Deployment, Driver};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Target};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
@@ -52,6 +59,7 @@ use crate::safeguard::{Beacon, DeadMan, Scaling};
 use crate::traffic::Share;
 use actions::Slots;
 use alarms::Histories;
+use drive::Drive;
 use rule::LastRead;
 use way::Way;
 
@@ -63,6 +71,10 @@ pub struct AlbSetup {
     pub rollout: Option<(RolloutId, u64)>,
     /// What is moved. Its DNS name is what probes know as `{load_balancer}`.
     pub target: Target,
+    /// Who moves the weights.
+    pub driver: Driver,
+    /// What tells the rollout's own deployment from others, where AWS has deployments of its own.
+    pub ours: Ours,
     /// The rule as it stood before the rollout.
     pub recorded: Recorded,
     /// What is registered, when something is.
@@ -81,18 +93,20 @@ pub struct AlbSetup {
 
 /// Drives one rollout's listener rule and services.
 pub struct AlbDriver {
-    aws: Aws,
-    clock: Clock,
+    pub(super) aws: Aws,
+    pub(super) clock: Clock,
     rollout: Option<(RolloutId, u64)>,
-    target: Target,
-    slots: Slots,
-    recorded: Recorded,
+    pub(super) target: Target,
+    drive: Drive,
+    pub(super) ours: Ours,
+    pub(super) slots: Slots,
+    pub(super) recorded: Recorded,
     release: Option<ReleaseDocument>,
     http: Http,
     prober: Prober,
     outside: Arc<Outside>,
     histories: Histories,
-    fence: Fence,
+    pub(super) fence: Fence,
     writer_role: Option<String>,
     /// The rule's actions as they were last read, and when.
     last_read: LastRead,
@@ -108,7 +122,8 @@ impl fmt::Debug for AlbDriver {
 impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
     pub fn new(aws: &Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
-        let AlbSetup { rollout, target, recorded, release, about, environment, connect_to, fence, writer_role } = setup;
+        let AlbSetup { rollout, target, driver, ours, recorded, release, about, .. } = setup;
+        let AlbSetup { environment, connect_to, fence, writer_role, .. } = setup;
         let aws = aws.fenced(&fence);
         let outside = Outside::new(clock.clone(), about, target.clone(), environment.clone());
         let http = Http::new(environment, connect_to);
@@ -121,6 +136,8 @@ impl AlbDriver {
             clock,
             rollout,
             target,
+            drive: Drive::of(driver),
+            ours,
             slots,
             recorded,
             release,
@@ -138,6 +155,11 @@ impl AlbDriver {
     /// What it asks of webhooks and commands; it ends with the driver.
     pub fn errands(&self) -> Errands {
         self.outside.under_way()
+    }
+
+    /// What a list of the rule's actions says of the two slots.
+    pub(super) fn seen(&self, actions: &[Action]) -> RuleSeen {
+        actions::seen(actions, &self.slots)
     }
 
     async fn find_or_register(&self, digest: &str) -> Result<String, Fault> {
@@ -173,18 +195,44 @@ impl Cloud for AlbDriver {
 
     async fn scale(&self, role: Role, count: u32, task_definition: Option<&str>) -> Result<(), Fault> {
         let _turn = self.way.turn();
-        self.write_scale(role, count, task_definition).await
+        match &self.drive {
+            Drive::Pair => self.write_scale(role, count, task_definition).await,
+            Drive::Ecs(ecs) => self.scale_by_ecs(ecs, role, count, task_definition).await,
+            Drive::TaskSets | Drive::CodeDeploy(_) => Err(drive::not_driven("UpdateService")),
+        }
     }
 
     async fn route(&self, order: RouteOrder) -> Result<Routed, Fault> {
         let _turn = self.way.turn();
-        match order.expected {
-            Some(expected) => self.write_forward(order, expected).await,
-            None => self.write_back(order).await,
+        match (&self.drive, order.expected) {
+            (Drive::Pair | Drive::TaskSets, Some(expected)) => self.write_forward(order, expected).await,
+            (Drive::Pair | Drive::TaskSets, None) => self.write_back(order).await,
+            (Drive::Ecs(ecs), Some(_)) => self.go_on_by_ecs(ecs, order).await,
+            (Drive::Ecs(ecs), None) => self.go_back_by_ecs(ecs, order).await,
+            (Drive::CodeDeploy(_), _) => Err(drive::not_driven("ModifyRule")),
+        }
+    }
+
+    async fn deployment(&self) -> Result<Option<Deployment>, Fault> {
+        match &self.drive {
+            Drive::Pair | Drive::TaskSets => Ok(None),
+            Drive::Ecs(ecs) => self.deployment_of_ecs(ecs).await,
+            Drive::CodeDeploy(_) => Err(drive::not_driven("GetDeployment")),
+        }
+    }
+
+    async fn conclude(&self) -> Result<(), Fault> {
+        match &self.drive {
+            Drive::Pair | Drive::TaskSets => Ok(()),
+            Drive::Ecs(ecs) => self.conclude_by_ecs(ecs).await,
+            Drive::CodeDeploy(_) => Err(drive::not_driven("ContinueDeployment")),
         }
     }
 
     async fn mark(&self, beacon: Beacon) -> Result<(), Fault> {
+        if let (Drive::Ecs(ecs), Beacon::Absent) = (&self.drive, beacon) {
+            self.restore_configuration(ecs).await?;
+        }
         self.write_beacon(beacon).await
     }
 
@@ -217,7 +265,11 @@ impl Cloud for AlbDriver {
     }
 
     async fn fleet(&self) -> Result<Fleet, Fault> {
-        self.look_at_fleet().await
+        match &self.drive {
+            Drive::Pair => self.look_at_fleet().await,
+            Drive::Ecs(ecs) => self.look_at_fleet_of_ecs(ecs).await,
+            Drive::TaskSets | Drive::CodeDeploy(_) => Err(drive::not_driven("DescribeServices")),
+        }
     }
 
     async fn readings(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {

@@ -124,7 +124,7 @@ impl ReleaseDocument {
 }
 
 /// Whether a task definition, as DescribeTaskDefinition answers, is the release with this fingerprint.
-pub(super) fn is_release(described: &Value, digest: &str) -> bool {
+pub(in crate::cloud) fn is_release(described: &Value, digest: &str) -> bool {
     let tags = described["tags"].as_array();
     tags.into_iter().flatten().any(|tag| tag["key"] == RELEASE_TAG && tag["value"] == digest)
 }

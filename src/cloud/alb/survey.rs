@@ -12,6 +12,7 @@ use super::known::nearest;
 use super::{alarms, json};
 use crate::clock::Clock;
 use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
+use crate::cloud::ecs::survey::{is_deployed_by_ecs, misfits, under_way};
 use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
 use crate::fault::{Fault, FaultKind};
@@ -86,6 +87,7 @@ impl Surveyor for AlbSurveyor {
                 let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
                 let scaling = self.scaling(&containers).await?;
                 let survey = Survey { scaling, alarms, ..assembled(&balancing, &containers, self.clock.now()) };
+                let survey = if containers.is_one() { self.of_one(survey, &containers).await? } else { survey };
                 let past = match &request.compare {
                     Some(rule) => Some(self.past(&survey, rule).await),
                     None => None,
@@ -100,7 +102,41 @@ impl Surveyor for AlbSurveyor {
     }
 }
 
+impl Containers {
+    /// Whether both slots are filled by one service.
+    fn is_one(&self) -> bool {
+        self.blue.service_arn() == self.green.service_arn()
+    }
+}
+
 impl AlbSurveyor {
+    /// The survey of a single service: its tasks and its scalable target are the stable slot's, and no more than one
+    /// deployment of it is under way.
+    async fn of_one(&self, mut survey: Survey, containers: &Containers) -> Result<Survey, SurveyError> {
+        let service = &containers.blue;
+        let weight = |arn: &str| survey.rule.weights.iter().find(|(group, _)| group == arn).map_or(0, |(_, w)| *w);
+        let stable = if weight(&survey.green.place.target_group) > weight(&survey.blue.place.target_group) {
+            Slot::Green
+        } else {
+            Slot::Blue
+        };
+        let candidate = if stable == Slot::Blue { &mut survey.green } else { &mut survey.blue };
+        (candidate.desired, candidate.running) = (0, 0);
+        if let Ok(scaling) = &mut survey.scaling {
+            scaling.retain(|(slot, _)| *slot == stable);
+        }
+        if is_deployed_by_ecs(service) {
+            let groups = [survey.blue.place.target_group.as_str(), survey.green.place.target_group.as_str()];
+            let wrong = misfits(service, &survey.rule.arn, groups);
+            if !wrong.is_empty() {
+                return Err(SurveyError::NotFound(wrong));
+            }
+            let at = (survey.cluster.as_str(), survey.blue.place.service.as_str());
+            survey.under_way = under_way(&self.aws.polling.ecs, at).await.map_err(SurveyError::Fault)?;
+        }
+        Ok(survey)
+    }
+
     /// The services' scalable targets. Who may not read them can roll out all the same, and is told.
     async fn scaling(&self, containers: &Containers) -> Result<Result<Vec<(Slot, Scaling)>, String>, SurveyError> {
         let services = [&containers.blue, &containers.green].map(|one| one.service_name().unwrap_or_default());
@@ -124,7 +160,8 @@ impl AlbSurveyor {
         };
         let cluster = cluster.cluster_name().unwrap_or(&request.cluster).to_owned();
         let names = [request.blue.0.as_str(), request.green.0.as_str()];
-        let (services, _) = ecs::services(client, &cluster, &names).await?;
+        let asked = if names[0] == names[1] { &names[..1] } else { &names[..] };
+        let (services, _) = ecs::services(client, &cluster, asked).await?;
         let find = |name: &str| {
             services.iter().find(|service| [service.service_name(), service.service_arn()].contains(&Some(name)))
         };
@@ -133,7 +170,7 @@ impl AlbSurveyor {
         }
         let there = last_parts(&ecs::list_services(client, &cluster).await?);
         let what = format!("service in cluster {cluster}");
-        let missing = names.iter().filter(|name| find(name).is_none());
+        let missing = asked.iter().filter(|name| find(name).is_none());
         Ok(Err(missing.map(|name| absent(&what, name, &there)).collect()))
     }
 
@@ -342,7 +379,10 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
         desired: number(service.desired_count),
         running: number(service.running_count),
         healthy: group.healthy,
-        attached: service.load_balancers().iter().any(|one| one.target_group_arn() == Some(arn)),
+        attached: service.load_balancers().iter().any(|one| {
+            let alternate = one.advanced_configuration().and_then(|advanced| advanced.alternate_target_group_arn());
+            [one.target_group_arn(), alternate].contains(&Some(arn))
+        }),
         health_interval: seconds(group.told.health_check_interval_seconds(), 30),
         healthy_threshold: number(group.told.healthy_threshold_count().unwrap_or(5)),
         deregistration_delay: group.delay,

@@ -40,7 +40,7 @@ impl Drop for Turn<'_> {
 
 impl AlbDriver {
     /// What has to be read before `operation` is sent, unless that is not sent any more.
-    pub(super) async fn unless_way<T>(
+    pub(in crate::cloud) async fn unless_way<T>(
         &self,
         operation: &str,
         read: impl Future<Output = Result<T, Fault>>,

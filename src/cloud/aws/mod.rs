@@ -11,6 +11,7 @@ pub(super) mod elbv2;
 pub(super) mod fault;
 mod probe;
 pub(super) mod scheduler;
+pub(super) mod service_deployments;
 pub(super) mod sts;
 mod tenure;
 

@@ -80,6 +80,8 @@ pub(super) fn setup(recorded: Recorded) -> AlbSetup {
     AlbSetup {
         rollout: RolloutId::parse("web-20261123-140000-beef").ok().map(|id| (id, 2)),
         target: target(),
+        driver: Driver::Pair,
+        ours: Ours::default(),
         recorded,
         release: None,
         about: About::default(),

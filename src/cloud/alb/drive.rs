@@ -1,0 +1,34 @@
+//! Which of the four ways a rollout's slots are filled and its weights are moved.
+
+use crate::cloud::ecs::EcsDrive;
+use crate::driver::{CodeDeployment, Driver};
+use crate::fault::{Fault, FaultKind};
+
+/// How one rollout's slots are filled and its weights are moved.
+#[derive(Debug)]
+pub(super) enum Drive {
+    /// Two services, and the weights are written here.
+    Pair,
+    /// Two task sets of one service, and the weights are written here: `cloud/task_sets`.
+    TaskSets,
+    /// ECS's own deployment of one service: `cloud/ecs`.
+    Ecs(EcsDrive),
+    /// CodeDeploy's deployment of one service: `cloud/codedeploy`.
+    CodeDeploy(CodeDeployment),
+}
+
+impl Drive {
+    pub(super) fn of(driver: Driver) -> Drive {
+        match driver {
+            Driver::Pair => Drive::Pair,
+            Driver::TaskSets => Drive::TaskSets,
+            Driver::Ecs(asked) => Drive::Ecs(EcsDrive::new(asked)),
+            Driver::CodeDeploy(asked) => Drive::CodeDeploy(asked),
+        }
+    }
+}
+
+/// The refusal of a driver that this version does not carry out.
+pub(super) fn not_driven(operation: &str) -> Fault {
+    Fault::new(FaultKind::Permanent, operation, "this version does not carry out this driver")
+}
