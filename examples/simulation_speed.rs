@@ -11,10 +11,14 @@ mod die;
 mod mishaps;
 #[path = "../tests/simulation/plans.rs"]
 mod plans;
+#[path = "../tests/simulation/points.rs"]
+mod points;
 #[path = "../tests/simulation/rollout.rs"]
 mod rollout;
 #[path = "../tests/simulation/safeguard.rs"]
 mod safeguard;
+#[path = "../tests/simulation/sight.rs"]
+mod sight;
 #[path = "../tests/simulation/traffic.rs"]
 mod traffic;
 #[path = "../tests/simulation/world.rs"]

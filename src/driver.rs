@@ -3,7 +3,11 @@
 //! With the first two drivers tidegate writes the listener rule. With the other two AWS does, in a deployment of its
 //! own that tidegate starts, judges, tells to go on, and stops.
 
+mod capability;
+
 use std::time::Duration;
+
+pub use capability::{Capability, DriverKind, Grain, Probes, Shares, Unattended, Waits};
 
 use crate::clock::Timestamp;
 use crate::traffic::Share;
@@ -64,18 +68,24 @@ pub enum Timetable {
 }
 
 impl Driver {
+    /// Which of the four it is.
+    pub fn kind(&self) -> DriverKind {
+        match self {
+            Driver::Pair => DriverKind::Pair,
+            Driver::TaskSets => DriverKind::TaskSets,
+            Driver::Ecs(_) => DriverKind::Ecs,
+            Driver::CodeDeploy(_) => DriverKind::CodeDeploy,
+        }
+    }
+
     /// Whether AWS moves the weights, in a deployment of its own.
     pub fn is_aws(&self) -> bool {
-        matches!(self, Driver::Ecs(_) | Driver::CodeDeploy(_))
+        self.kind().is_aws()
     }
 
     /// What AWS calls who moves the weights.
     pub fn mover(&self) -> &'static str {
-        match self {
-            Driver::Pair | Driver::TaskSets => "tidegate",
-            Driver::Ecs(_) => "ECS",
-            Driver::CodeDeploy(_) => "CodeDeploy",
-        }
+        self.kind().mover()
     }
 }
 

@@ -71,6 +71,8 @@
 //! |---|---|
 //! | says what is wrong in a spec, and where | `spec` |
 //! | turns canary, linear, blue-green and a harm budget into steps | `plan/lower.rs` |
+//! | says what each driver can do | `driver/capability.rs` |
+//! | refuses what a driver cannot do, and says what is nearest | `spec/fit.rs`; on a live service `plan/service.rs` |
 //! | refuses a target that could not be rolled back | `plan/refusal.rs` |
 //! | says what a comparison cannot see at the traffic there is | `plan/compared.rs` |
 //! | decides what a datapoint, or none, means | `gate`, one file per kind |

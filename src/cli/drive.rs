@@ -42,10 +42,12 @@ pub(super) struct Drive<'a, T> {
 }
 
 /// What a plan's rollout takes a lease on: the rule, and the services by the names that all who use them share.
-pub(super) fn resources(plan: &Plan) -> (&str, [String; 2]) {
+pub(super) fn resources(plan: &Plan) -> (&str, Vec<String>) {
     let target = &plan.target;
     let service = |place: &Place| service(&target.account, &target.region, &target.cluster, &place.service);
-    (&target.rule, [service(&target.stable), service(&target.candidate)])
+    let mut services = vec![service(&target.stable), service(&target.candidate)];
+    services.dedup();
+    (&target.rule, services)
 }
 
 /// What an ECS service is called among leases.

@@ -13,7 +13,7 @@ use super::{Exit, Failure, release, terminal};
 use crate::cloud::aws::Aws;
 use crate::fleet::Survey;
 use crate::gate::Check;
-use crate::spec::Spec;
+use crate::spec::{DriverSpec, Spec};
 use crate::text::escape_json;
 use scope::{Scope, Store};
 use table::{Who, policy, trust};
@@ -77,6 +77,9 @@ fn scope(context: &Context, spec: &Spec, survey: Survey) -> Result<Scope, Failur
         partition,
         name: spec.name.to_string(),
         services: [survey.blue.place.service, survey.green.place.service],
+        by_ecs: matches!(spec.driver, DriverSpec::Ecs { .. }),
+        by_task_sets: matches!(spec.driver, DriverSpec::TaskSets),
+        by_codedeploy: survey.code_deploy.map(|found| (found.application, found.group)),
         rule: survey.rule.arn,
         alarms: alarms.collect(),
         family: None,

@@ -24,7 +24,7 @@ const REGION: &str = "eu-west-1";
 /// The account of a lab whose spec names none.
 const ACCOUNT: &str = "123456789012";
 
-/// Serve an AWS account in miniature on a loopback port: ECS, load balancing, CloudWatch, S3, EventBridge
+/// Serve an AWS account in miniature on a loopback port: ECS, CodeDeploy, load balancing, CloudWatch, S3, EventBridge
 /// Scheduler, Application Auto Scaling and STS in AWS's own wire formats, with live tasks and traffic behind them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -90,10 +90,10 @@ struct PlayArgs {
     /// Requests a lab second.
     #[arg(long = "lab-rps", alias = "rps", default_value_t = 20.0, value_name = "N", value_parser = rps)]
     rps: f64,
-    /// What serves at the start: `pair` is a service for each slot, `task-sets` one service of task sets, `codedeploy`
+    /// What serves at the start [default: what the spec's driver needs]: `pair` is a service for each slot, `task-sets` one service of task sets, `codedeploy`
     /// one that CodeDeploy deploys, `ecs` one that ECS itself deploys by shifting traffic between both slots.
-    #[arg(long = "lab-services", alias = "services", default_value = "pair", value_name = "KIND", value_parser = services)]
-    services: ServiceSeed,
+    #[arg(long = "lab-services", alias = "services", value_name = "KIND", value_parser = services)]
+    services: Option<ServiceSeed>,
     /// Before which shifts of a linear or canary deployment of ECS a pause hook holds: each, or the first.
     #[arg(long = "lab-shift-pauses", default_value = "each", value_name = "each|first", value_parser = shift_pauses)]
     shift_pauses: ShiftPauses,
@@ -116,7 +116,7 @@ impl LabArgs {
             past: LabConfig::default().past,
             delay: LabConfig::default().publication_delay,
             rps: 20.0,
-            services: ServiceSeed::default(),
+            services: None,
             shift_pauses: ShiftPauses::default(),
             tasks: 4,
             seed: 1,
@@ -236,7 +236,12 @@ pub(super) async fn start(
     args: &LabArgs,
     listen: Option<SocketAddr>,
 ) -> Result<Running, Failure> {
-    let services = services_of(&spec.driver).unwrap_or(args.play.services);
+    let services = args.play.services.unwrap_or(match spec.driver {
+        DriverSpec::Pair => ServiceSeed::Pair,
+        DriverSpec::TaskSets => ServiceSeed::TaskSets,
+        DriverSpec::Ecs { .. } => ServiceSeed::Ecs,
+        DriverSpec::CodeDeploy { .. } => ServiceSeed::CodeDeploy,
+    });
     let world = WorldSeed { services, ..world(spec, folder, args.play.tasks)? };
     let (region, account) = home(spec);
     let mut config = LabConfig {
@@ -262,16 +267,6 @@ pub(super) async fn start(
         failure.hint("name another port with `--listen`; port 0 takes any that is free")
     })?;
     Ok(Running { lab, region })
-}
-
-/// What serves at the start for a driver that one service fills both slots for.
-fn services_of(driver: &DriverSpec) -> Option<ServiceSeed> {
-    match driver {
-        DriverSpec::Pair => None,
-        DriverSpec::TaskSets => Some(ServiceSeed::TaskSets),
-        DriverSpec::Ecs { .. } => Some(ServiceSeed::Ecs),
-        DriverSpec::CodeDeploy { .. } => Some(ServiceSeed::CodeDeploy),
-    }
 }
 
 /// Region and account: the spec's own words, else what its ARNs say, else the lab's.

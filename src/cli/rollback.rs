@@ -380,7 +380,7 @@ pub(super) async fn first_write(
         if cloud.healthy_at_once(Role::Stable).await.is_ok_and(|healthy| healthy == 0) {
             return None;
         }
-        let sticky = plan.before.stickiness.map(|_| false);
+        let sticky = plan.before.stickiness.filter(|_| !plan.driver.is_aws()).map(|_| false);
         Some(cloud.route(RouteOrder { share: Share::NONE, expected: None, sticky }).await)
     };
     let late = wall.now() + FIRST_WITHIN;
@@ -393,6 +393,10 @@ pub(super) async fn first_write(
             let stable = &plan.target.stable.service;
             let took = span(wall.now().since(asked));
             terminal::say(&format!("all traffic is on {stable}, read back {took} after the command"));
+        }
+        Some(Ok(Routed::Moving(seen))) => {
+            let (mover, seen) = (plan.driver.mover(), crate::text::escape(&seen.text));
+            terminal::say(&format!("{mover} is told to take the traffic back; the rule says {seen}"));
         }
         Some(Err(fault)) => terminal::say(&format!("not yet: {}", crate::text::escape(&fault.to_string()))),
         Some(Ok(_)) | None => {}

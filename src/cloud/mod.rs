@@ -3,6 +3,7 @@
 pub mod alb;
 pub mod aws;
 pub mod codedeploy;
+pub mod ecs;
 mod fence;
 mod http;
 mod outside;

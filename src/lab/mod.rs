@@ -1,11 +1,12 @@
 //! An AWS account in miniature: real wire formats in front, a live loopback data plane behind.
 //!
 //! The API plane is one HTTP/1.1 port that speaks what AWS speaks: JSON 1.1 for ECS and Application Auto
-//! Scaling, query and XML for load balancing and STS, RPC v2 CBOR, JSON 1.0 and query for CloudWatch, REST
-//! with XML for S3 and with JSON for EventBridge Scheduler. Behind it tasks are HTTP servers, the balancer
-//! really forwards, metrics come only from requests that really flowed, alarms and scaling policies look at
-//! those, and schedules fire. Everything happens in lab time, see [`LabClock`]. Only the hours before the
-//! start are made up, see [`LabConfig::past`]: drawn from what the tasks do once they run.
+//! Scaling, JSON 1.1 and RPC v2 CBOR for CodeDeploy, query and XML for load balancing and STS, RPC v2 CBOR,
+//! JSON 1.0 and query for CloudWatch, REST with XML for S3 and with JSON for EventBridge Scheduler. Behind it
+//! tasks are HTTP servers, the balancer really forwards, metrics come only from requests that really flowed,
+//! alarms and scaling policies look at those, and schedules fire. Everything happens in lab time, see
+//! [`LabClock`]. Only the hours before the start are made up, see [`LabConfig::past`]: drawn from what the tasks
+//! do once they run.
 //!
 //! Beside the load balancer's metrics, which come by the minute and late, the tasks tell of themselves:
 //! every ten seconds in the namespace `Lab/Service`, and as counters that Prometheus would scrape, which
@@ -13,11 +14,13 @@
 //!
 //! A service that ECS deploys by shifting traffic between two target groups, blue/green, canary or linear, goes
 //! through the stages of such a deployment: its tasks start, the rule's weights are rewritten, pause hooks hold it,
-//! and alarms, the breaker or somebody's word turn it back.
+//! and alarms, the breaker or somebody's word turn it back. A service whose controller is EXTERNAL is made of task
+//! sets that anybody makes and scales. One that CodeDeploy deploys gets a replacement task set, the production
+//! listener's weights over both target groups, the waits, and the rollback that CodeDeploy gives it.
 //!
 //! What it is not: signatures are not verified, listeners speak plain HTTP whatever their protocol says, and
-//! rule transforms are kept but not applied. There is no Lambda, so no Lambda hooks. Every key may do everything, but one from an assumed role only
-//! what the policy it was assumed with allows, and until it ends.
+//! rule transforms are kept but not applied. There is no Lambda, so no Lambda hooks. Every key may do everything,
+//! but one from an assumed role only what the policy it was assumed with allows, and until it ends.
 //!
 //! Response times are `declared + overhead`: a task declares how long its work took in lab seconds
 //! and sleeps that long on the stretched clock; what this machine adds on top is measured on the

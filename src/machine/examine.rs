@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::effect::Observation;
 use super::locked::is_expired;
 use super::notice::{Foreign, Notice, Outcome, Reason};
-use super::state::{Cause, STALE_WITHIN, State};
+use super::state::{Cause, STALE_WITHIN, State, Steady, WATCHED_WITHIN};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::count::{Bin, Counts};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::RuleSeen;
 use crate::gate::{Outcome as GateOutcome, Reading, Verdict, Window};
+use crate::plan::QUIET_LEAST;
 use crate::spec::OnTrouble;
 use crate::traffic::Share;
 
@@ -123,6 +124,17 @@ impl Machine {
         let weighted = rule.share != Some(Share::NONE);
         self.memory.carried |= weighted;
         self.memory.weighted |= weighted;
+        let now = self.memory.now;
+        let goes_on = |steady: &Steady| rule.share == Some(steady.share) && now.since(steady.seen) <= WATCHED_WITHIN;
+        let since = self.memory.steady.filter(goes_on).map_or(now, |steady| steady.since);
+        self.memory.steady = rule.share.map(|share| Steady { share, since, seen: now });
+    }
+
+    /// Whether closed minutes can prove that a slot is quiet to which this share gives nothing: they lie within the
+    /// time in which nothing else was seen. Who gave it weight before does not matter.
+    pub(super) fn is_ripe(&self, share: Share, now: Timestamp) -> bool {
+        let steady = self.memory.steady.filter(|steady| steady.share == share);
+        steady.is_some_and(|steady| now.since(steady.since) >= QUIET_LEAST)
     }
 
     /// The candidate's share is now known to be this.

@@ -66,7 +66,11 @@ impl Machine {
         match action {
             Action::Register => self.register(out),
             Action::Secure => self.secure(out),
-            Action::Settle => self.settle(out),
+            Action::Settle => {
+                // It may have been counting already.
+                self.state = at(Stage::Acting);
+                self.settle(out);
+            }
             Action::Prepare(_) => {
                 self.state = at(Stage::Settling);
                 self.look(true, None, out);

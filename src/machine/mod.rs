@@ -222,7 +222,7 @@ impl Machine {
                 self.memory.hurry = false;
                 if !matches!(self.state, State::Forward { .. }) {
                     // Only one who takes it over says this of a rollout that has not begun, or is over.
-                    self.memory.taken_over = Some(self.memory.now);
+                    self.take_over();
                 }
                 self.retreat(Reason::Operator { word, by: by.to_owned(), reason }, out);
                 None
@@ -325,7 +325,7 @@ impl Machine {
             self.memory.paused = None;
             self.restart_limit();
         }
-        self.memory.taken_over = Some(self.memory.now);
+        self.take_over();
         if let State::Ready = self.state {
             return self.start(by, out);
         }
@@ -347,9 +347,15 @@ impl Machine {
         }
     }
 
+    /// What happened to the rule before is not known.
+    fn take_over(&mut self) {
+        self.memory.taken_over = Some(self.memory.now);
+        self.memory.steady = None;
+    }
+
     /// Nobody knows what a write did: a route may still land.
     fn unsettle(&mut self, issued: &Issued) {
-        self.memory.safeguard.unsettle(issued);
+        self.memory.safeguard.unsettle(issued, self.memory.now);
         let Effect::Route(route) = &issued.effect else { return };
         if self.is_retreating() && route.share == Share::NONE {
             return self.outlive(issued.at);
@@ -387,6 +393,10 @@ impl Machine {
             Effect::Arm { at, .. } => *at = self.fires_next(),
             Effect::Route(route) => {
                 self.memory.carried |= route.share > Share::NONE;
+                if route.expected.is_none() {
+                    // What it is written over is not known.
+                    self.memory.steady = None;
+                }
                 // Whatever becomes of the write: one whose answer is lost may have turned it off.
                 self.memory.sticky_suspended |= route.stickiness == Stickiness::Suspend;
             }

@@ -5,13 +5,12 @@ use super::notice::{Notice, Outcome};
 use super::state::{ATTEMPTS, POLL, RETRY, Stage};
 use super::{Machine, Reaction};
 use crate::fleet::Role;
-use crate::plan::QUIET_LEAST;
 use crate::traffic::Share;
 
 impl Machine {
     pub(super) fn check_quiet(&mut self, seen: &Observation, out: &mut Reaction) {
         let now = self.memory.now;
-        let ripe = now.since(self.memory.accepted_at) >= QUIET_LEAST;
+        let ripe = self.is_ripe(Share::ALL, now);
         let at_all = seen.rule.as_ref().is_some_and(|rule| rule.share == Some(Share::ALL));
         if ripe && at_all && seen.requests == Some(0) && !self.is_paused() {
             out.notices.push(Notice::Quiet { role: Role::Stable });
@@ -25,7 +24,7 @@ impl Machine {
             return self.leave_step(out);
         }
         self.wait_for("the proof that the old stable slot has no requests left".to_owned(), out);
-        let quiet = (now + POLL).since(self.memory.accepted_at) >= QUIET_LEAST;
+        let quiet = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, quiet.then_some(Role::Stable))));
     }
 

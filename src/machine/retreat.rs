@@ -8,7 +8,6 @@ use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Role, RuleSeen};
-use crate::plan::QUIET_LEAST;
 use crate::traffic::Share;
 
 impl Machine {
@@ -131,7 +130,8 @@ impl Machine {
             Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => self.takes_down(phase),
             Phase::Quieting => {
                 let waits = self.memory.wanted > 0 && !self.memory.hurry;
-                waits.then(|| Effect::Look(self.view(false, self.is_ripe().then_some(Role::Candidate))))
+                let ripe = self.is_ripe(Share::NONE, self.memory.now);
+                waits.then(|| Effect::Look(self.view(false, ripe.then_some(Role::Candidate))))
             }
             Phase::Restoring => {
                 let task_definition = Some(before.candidate_task_definition.clone());
@@ -282,15 +282,9 @@ impl Machine {
         }
     }
 
-    /// Whether closed minutes can prove by now that the candidate is quiet. One that never had weight,
-    /// by us or by anybody we saw, is asked at once.
-    fn is_ripe(&self) -> bool {
-        !self.memory.carried || self.memory.now.since(self.memory.accepted_at) >= QUIET_LEAST
-    }
-
     fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
         let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
-        if self.is_ripe() && seen.requests == Some(0) {
+        if self.is_ripe(Share::NONE, self.memory.now) && seen.requests == Some(0) {
             out.notices.push(Notice::Quiet { role: Role::Candidate });
             return self.after(Phase::Quieting, out);
         }

@@ -133,15 +133,16 @@ impl Safeguard {
         Effect::Arm { at: Timestamp::default(), create: false }
     }
 
-    /// Nobody knows what a write did.
-    pub(super) fn unsettle(&mut self, issued: &Issued) {
+    /// Nobody knows at `now` what a write did. It may have been sent long after it was asked for, because it waits for
+    /// the tape.
+    pub(super) fn unsettle(&mut self, issued: &Issued, now: Timestamp) {
         let sets_up = match issued.effect {
             Effect::Mark(beacon) => beacon != Beacon::Absent,
             Effect::HoldScaling | Effect::Arm { .. } => true,
             _ => false,
         };
         if sets_up {
-            self.settled = issued.at + WRITE_LANDS_WITHIN;
+            self.settled = now + WRITE_LANDS_WITHIN;
         }
         match issued.effect {
             Effect::Mark(beacon) => {
@@ -208,7 +209,7 @@ impl Machine {
             _ => {}
         }
         match answer {
-            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => safeguard.unsettle(issued),
+            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => safeguard.unsettle(issued, now),
             Answer::Failed(_) => {}
             _ => safeguard.tries = 0,
         }

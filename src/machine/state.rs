@@ -29,6 +29,9 @@ pub const GLANCE_WITHIN: Duration = Duration::from_millis(1500);
 pub const WRITE_LANDS_WITHIN: Duration = Duration::from_secs(30);
 /// How long a read may show the world as it was before our last write.
 pub(super) const STALE_WITHIN: Duration = Duration::from_secs(60);
+/// How long no read may have come for the rule to count as watched: what lasts for less than that may be missed, as
+/// while reads fail.
+pub(super) const WATCHED_WITHIN: Duration = Duration::from_secs(60);
 /// How old a read of healthy targets may be when weight is given on it.
 pub const FRESH: Duration = Duration::from_secs(10);
 /// How long the candidate may have fewer healthy targets than its share needs.
@@ -185,6 +188,17 @@ pub(super) struct Unsettled {
     pub(super) until: Timestamp,
 }
 
+/// What the reads of the rule have shown without a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Steady {
+    /// The candidate's share.
+    pub(super) share: Share,
+    /// Since when.
+    pub(super) since: Timestamp,
+    /// When it was last seen.
+    pub(super) seen: Timestamp,
+}
+
 /// Why no step is taken.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Paused {
@@ -229,6 +243,8 @@ pub(super) struct Memory {
     pub(super) previous: Share,
     pub(super) accepted_at: Timestamp,
     pub(super) unsettled: Option<Unsettled>,
+    /// The share that was watched since some moment. What came before it is not known: a slot may have had requests.
+    pub(super) steady: Option<Steady>,
     /// Whether a write that gives the candidate weight was ever asked for.
     pub(super) carried: bool,
     /// Whether the candidate was seen to have weight since all traffic was last seen on the stable slot:
@@ -300,6 +316,7 @@ impl Memory {
             previous: Share::NONE,
             accepted_at: zero,
             unsettled: None,
+            steady: None,
             carried: false,
             weighted: false,
             exposed: None,

@@ -118,11 +118,10 @@ fn before(survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Before {
     }
 }
 
-/// The scalable targets by what their slots are in this rollout; of one service for both slots there is one.
+/// The scalable targets by what their slots are in this rollout.
 fn scaling(survey: &Survey, stable: Slot) -> Vec<(Role, Scaling)> {
     let role = |slot| if slot == stable { Role::Stable } else { Role::Candidate };
-    let one_service = survey.blue.place.service == survey.green.place.service;
-    let known = survey.scaling.iter().flatten().filter(|(slot, _)| !one_service || *slot == stable);
+    let known = survey.scaling.iter().flatten();
     known.map(|(slot, scaling)| (role(*slot), *scaling)).collect()
 }
 

@@ -31,7 +31,7 @@ impl fmt::Display for Refused {
     }
 }
 
-fn refusal(wrong: impl Into<String>, help: impl Into<String>) -> Refusal {
+pub(super) fn refusal(wrong: impl Into<String>, help: impl Into<String>) -> Refusal {
     Refusal { wrong: wrong.into(), help: Some(help.into()) }
 }
 

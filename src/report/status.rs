@@ -101,6 +101,7 @@ impl Status<'_> {
             })),
             "gates": gates.collect::<Vec<_>>(),
             "served": progress.served.or(summary.served).map(served_fields),
+            "left_undone": summary.undone,
             "commands": self.words().iter().map(|(word, _)| command(word, id)).collect::<Vec<_>>(),
         })
     }

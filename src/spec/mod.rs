@@ -10,6 +10,7 @@
 
 mod check;
 mod document;
+mod fit;
 mod model;
 mod problem;
 mod schema;
@@ -24,6 +25,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub use fit::{Asked, Crumb, Misfit, misfits, timetable};
 pub use model::{
     DriverSpec, Limits, OnTrouble, Policies, Release, RuleSpec, SlotSpec, Spec, StepSpec, Strategy, TargetSpec,
 };

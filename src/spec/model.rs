@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::driver::DriverKind;
 use crate::gate::Gate;
 use crate::name::RolloutName;
 use crate::safeguard::DeadMan;
@@ -56,9 +57,19 @@ pub enum DriverSpec {
 }
 
 impl DriverSpec {
+    /// Which of the four it is.
+    pub fn kind(&self) -> DriverKind {
+        match self {
+            DriverSpec::Pair => DriverKind::Pair,
+            DriverSpec::TaskSets => DriverKind::TaskSets,
+            DriverSpec::Ecs { .. } => DriverKind::Ecs,
+            DriverSpec::CodeDeploy { .. } => DriverKind::CodeDeploy,
+        }
+    }
+
     /// Whether AWS moves the weights, in a deployment of its own.
     pub fn is_aws(&self) -> bool {
-        matches!(self, DriverSpec::Ecs { .. } | DriverSpec::CodeDeploy { .. })
+        self.kind().is_aws()
     }
 }
 

@@ -60,6 +60,7 @@ pub(super) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 pub(super) fn did_you_mean(close: Option<&str>, known: &[&str]) -> String {
     match close {
         Some(close) => format!("did you mean {}? There are {}", quoted(close), listed(known)),
+        None if known.is_empty() => "it has none: write `{}`".to_owned(),
         None if known.len() == 1 => format!("there is only {}", listed(known)),
         None => format!("there are {}", listed(known)),
     }

@@ -4,6 +4,7 @@
 
 #![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
 
+mod aftermath;
 mod comparisons;
 mod faults;
 mod kills;

@@ -51,6 +51,10 @@ gates:
       samples: { input: requests, at_least: 5 }
 "#;
 
+/// Where rollouts are kept in a lab: its bucket, and the prefix there.
+const BUCKET: &str = "tidegate-lab";
+const PREFIX: &str = "journeys";
+
 /// Keeps journeys that need the machine for themselves from each other.
 static HEAVY: Mutex<()> = Mutex::new(());
 
@@ -139,6 +143,16 @@ impl Place {
     /// What `status --json` says.
     pub fn status(&self) -> Value {
         self.run(["status", "--json"]).events().remove(0)
+    }
+
+    /// What the documents of the store here say.
+    pub fn documents(&self) -> Vec<String> {
+        let folders = std::fs::read_dir(self.state().join("control")).expect("there is a store");
+        let latest = folders.map(|folder| {
+            let bodies = std::fs::read_dir(folder.expect("it can be read").path()).expect("a document is a folder");
+            bodies.map(|body| body.expect("it can be read").path()).filter(|path| path.extension().is_some()).max()
+        });
+        latest.flatten().map(|path| std::fs::read_to_string(path).expect("it can be read")).collect()
     }
 
     /// The folder of the only rollout here.
@@ -272,6 +286,11 @@ impl Process {
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("there is a shell").success());
+    }
+
+    /// Whether it has ended, or was never more than begun.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it can be waited for").is_some()
     }
 
     /// Waits for its end.
@@ -421,7 +440,18 @@ impl Lab {
 
     /// From now on rollouts are kept in this lab's bucket, where every machine reaches them.
     pub fn share_store(&mut self) {
-        self.environment.insert("TIDEGATE_STORE".into(), "s3://tidegate-lab/journeys".into());
+        self.environment.insert("TIDEGATE_STORE".into(), format!("s3://{BUCKET}/{PREFIX}"));
+    }
+
+    /// Whether rollouts are kept in this lab's bucket.
+    pub fn is_shared(&self) -> bool {
+        self.environment.contains_key("TIDEGATE_STORE")
+    }
+
+    /// The store's objects below a prefix.
+    pub fn objects(&self, prefix: &str) -> Vec<String> {
+        let found = self.ask(&format!("GET /{BUCKET}?list-type=2&prefix={PREFIX}/{prefix}"), "");
+        texts(&found, "Key").iter().map(|key| self.ask(&format!("GET /{BUCKET}/{key}"), "")).collect()
     }
 
     /// Dials in the trouble of the API, in place of what was dialled in before.
@@ -491,8 +521,14 @@ impl Lab {
         body.to_owned()
     }
 
+    /// Calls an API in JSON as anybody could, unsigned, by its target.
+    pub fn ask_json(&self, target: &str, body: &Value) {
+        let kind = format!("application/x-amz-json-1.1\r\nx-amz-target: {target}");
+        self.ask_in(&kind, "POST /", &body.to_string());
+    }
+
     /// Calls the load balancing API as anybody could, unsigned.
-    fn elb(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+    pub fn elb(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         let mut body = format!("Action={action}&Version=2015-12-01");
         for (name, value) in parameters {
             let _ = write!(body, "&{name}={value}");
@@ -533,9 +569,8 @@ impl Lab {
     /// Deploys to a service what another runs, as somebody who knows nothing of tidegate.
     pub fn deploy_what_runs_on(&self, other: &str, service: &str) {
         let runs = self.state()["services"][other]["task_definition"].clone();
-        let body = json!({"cluster": "prod", "service": service, "taskDefinition": runs}).to_string();
-        let target = "x-amz-target: AmazonEC2ContainerServiceV20141113.UpdateService";
-        self.ask_in(&format!("application/x-amz-json-1.1\r\n{target}"), "POST /", &body);
+        let body = json!({"cluster": "prod", "service": service, "taskDefinition": runs});
+        self.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &body);
     }
 
     /// This slot has all the traffic.

@@ -265,9 +265,6 @@ impl<'a> Contest<'a> {
             let share = self.world.share();
             self.note(|| format!("the rule gives the candidate {share}"));
         }
-        if self.world.safeguard.gave_back {
-            self.hits.hit(Point::SwitchGaveBack);
-        }
     }
 
     fn happens(&mut self, what: What) {
@@ -338,6 +335,7 @@ impl<'a> Contest<'a> {
         }
         if self.die.chance(self.world.mishaps.word) {
             let word = self.die.one_of(&[Word::Pause, Word::Continue, Word::Continue, Word::Rollback]);
+            self.hits.told(word);
             self.after(Duration::ZERO, What::Said { who, event: Event::Told { word, by: "ann".into(), reason: None } });
         }
         if self.die.chance(self.world.mishaps.signal) {
@@ -363,7 +361,6 @@ impl<'a> Contest<'a> {
         match one {
             Move::Enter(kind) => self.enters(kind),
             Move::Meddle => {
-                self.hits.hit(Point::ForeignWrite);
                 let some = Share::from_percent(37.0).expect("37 % is a share");
                 let share = self.die.one_of(&[some, Share::NONE]);
                 self.world.meddle(share);

@@ -241,6 +241,7 @@ impl Contest<'_> {
         if matches!(event, Event::Interrupted { .. }) {
             self.hits.hit(Point::Interrupted);
             if std::mem::replace(&mut self.processes[who].was_interrupted, true) {
+                self.hits.hit(Point::LeftAtOnce);
                 self.note(|| format!("{who} leaves at once"));
                 self.processes[who].alive = false;
                 return;

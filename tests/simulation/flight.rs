@@ -53,6 +53,9 @@ impl Contest<'_> {
             self.gives_up_pledge(who);
         }
         self.is_chased(who, &issued.effect);
+        if self.processes.iter().filter(|process| process.is_driving()).count() > 1 {
+            self.hits.hit(Point::TwoDrive);
+        }
         match &issued.effect {
             Effect::Pledge => self.renews(who, Job::Pledge(issued)),
             effect if effect.is_write() => {
@@ -100,6 +103,9 @@ impl Contest<'_> {
         }
         let (latency, answer) = self.world.answer(&effect, self.die);
         let late = glances && latency > GLANCE_WITHIN;
+        if late {
+            self.hits.hit(Point::GlanceTooSlow);
+        }
         let answer = if late { unread() } else { in_its_time(&self.processes[who], answer) };
         self.after(if late { GLANCE_WITHIN } else { latency }, What::Answered { who, issued, answer });
     }

@@ -23,25 +23,23 @@ mod ramps;
 mod rollout;
 mod safeguard;
 mod scenarios;
+mod seeds;
+mod sight;
 mod store;
 mod tapes;
 mod traffic;
 mod world;
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use die::Die;
 use mishaps::Mishaps;
+use points::{ALONE, Hits, WORLD};
+use seeds::{Seeds, number};
 use tidegate::machine::Outcome;
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 5_000;
-
-fn number(variable: &str) -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "the seed is the tester's to choose")]
-    std::env::var(variable).ok().and_then(|text| text.parse().ok())
-}
 
 fn rollout_of(seed: u64) -> rollout::Ended {
     let mut die = Die::new(seed);
@@ -58,39 +56,42 @@ fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// The outcomes of the seeds from `first`, every `stride`-th below `end`.
-fn outcomes(first: u64, end: u64, stride: usize) -> BTreeMap<&'static str, u64> {
-    let mut outcomes = BTreeMap::new();
-    for seed in (first..end).step_by(stride) {
-        let ended = catch_unwind(AssertUnwindSafe(|| rollout_of(seed))).unwrap_or_else(|_| {
-            panic!("repeat with: TIDEGATE_SEED={seed} cargo test --test simulation one_seed -- --nocapture")
-        });
-        *outcomes.entry(word(&ended.outcome)).or_default() += 1;
+/// What the seeds came to.
+#[derive(Default)]
+struct Sum {
+    hits: Hits,
+    outcomes: BTreeMap<&'static str, u64>,
+}
+
+impl Sum {
+    fn add(&mut self, ended: &rollout::Ended) {
+        *self.outcomes.entry(word(&ended.outcome)).or_default() += 1;
         if ended.world.safeguard.gave_back {
-            *outcomes.entry("given back by the switch").or_default() += 1;
+            *self.outcomes.entry("given back by the switch").or_default() += 1;
         }
+        self.hits.add(&ended.world.hits);
     }
-    outcomes
+
+    fn join(&mut self, other: &Self) {
+        for (word, count) in &other.outcomes {
+            *self.outcomes.entry(word).or_default() += count;
+        }
+        self.hits.add(&other.hits);
+    }
 }
 
 #[test]
 fn every_seed_keeps_the_invariants() {
-    let seeds = number("TIDEGATE_SEEDS").unwrap_or(SEEDS);
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut all: BTreeMap<&str, u64> = BTreeMap::new();
-    std::thread::scope(|scope| {
-        let shares: Vec<_> =
-            (0..threads).map(|thread| scope.spawn(move || outcomes(thread as u64, seeds, threads))).collect();
-        for share in shares {
-            for (word, count) in share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
-                *all.entry(word).or_default() += count;
-            }
-        }
-    });
-    println!("{seeds} rollouts: {all:?}");
-    assert!(all.get("promoted") > Some(&(seeds / 20)), "hardly any was promoted: {all:?}");
-    assert!(all.get("given back by the switch") > Some(&(seeds / 500)), "the switch hardly ever fired: {all:?}");
-    assert!(all.get("rolled back") > Some(&(seeds / 4)), "hardly any was rolled back: {all:?}");
+    let seeds = Seeds::of(SEEDS);
+    let harvest = seeds::all(seeds, rollout_of, |sum: &mut Sum, ended| sum.add(&ended), Sum::join);
+    let Sum { hits, outcomes: all } = &harvest.sum;
+    println!("{} rollouts: {all:?}\n{hits:?}", seeds.count);
+    harvest.must_be_sound("one_seed");
+    let missing = hits.missing(&[WORLD, ALONE]);
+    assert!(!seeds.suffice || missing.is_empty(), "never taken: {missing:?}");
+    assert!(all.get("promoted") > Some(&(seeds.count / 20)), "hardly any was promoted: {all:?}");
+    assert!(all.get("given back by the switch") > Some(&(seeds.count / 500)), "the switch hardly ever fired: {all:?}");
+    assert!(all.get("rolled back") > Some(&(seeds.count / 4)), "hardly any was rolled back: {all:?}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub struct Mishaps {
     pub write_again: f64,
     /// How many times somebody else deploys to the stable slot.
     pub deployments: u32,
-    /// Probability, at each look, that the stable slot loses some tasks or gets them back.
+    /// Probability, at each look, that the stable slot loses some tasks, or all, or gets them back.
     pub stable_ails: f64,
     /// What is not allowed of what keeps the way back open.
     pub denied: Option<Denied>,

@@ -1,66 +1,121 @@
-//! The moves and faults of contested rollouts, each with a name and a count: one that no seed ever takes is a hole
+//! The moves and faults of simulated rollouts, each with a name and a count: one that no seed ever takes is a hole
 //! in the simulation.
 
+use tidegate::machine::Word;
+
 macro_rules! points {
-    ($($point:ident,)*) => {
+    ($($(#[$doc:meta])* $group:ident: $($point:ident,)*;)*) => {
         /// One move or fault.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Point { $($point,)* }
+        pub enum Point { $($($point,)*)* }
+
+        $($(#[$doc])* pub const $group: &[Point] = &[$(Point::$point,)*];)*
 
         /// All of them.
-        pub const ALL: &[Point] = &[$(Point::$point,)*];
+        pub const ALL: &[Point] = &[$($(Point::$point,)*)*];
     };
 }
 
 points! {
-    // The store.
-    CallFailed,
-    AnswerLost,
-    CallSlow,
-    Outage,
-    RenewalFailed,
-    RenewalRetaken,
-    AppendFailed,
-    TapeLost,
-    TapeNowhere,
-    // What happens to a process.
-    Killed,
-    Frozen,
-    FrozenForLong,
-    FrozenBeforeSending,
-    ClockAhead,
-    ClockBehind,
-    ClockSetForward,
-    Interrupted,
-    // Who takes what.
-    Resumed,
-    WaitedInVain,
-    WaitedOut,
-    Preempted,
-    PreemptionRefused,
-    FirstWrite,
-    Rescued,
-    RescueTooLate,
-    NothingToTake,
-    BlindWrite,
-    BlindRefused,
-    ForeignWrite,
-    SwitchGaveBack,
-    // What a fence stops.
-    FencedByDocument,
-    FencedByTape,
-    NotSentLate,
-    NotSentUnrenewed,
-    NotSentUnsure,
-    NotSentFenced,
-    MadeWay,
-    SentWithoutStore,
-    OldWriteInQuarantine,
-    // The order of things.
-    AheadOfTheTape,
-    WordOvertakes,
-    HandedOver,
-    NotReleased,
+    /// What the world does, and people, in every kind of rollout.
+    WORLD:
+        // Calls.
+        ReadThrottled,
+        ReadStale,
+        StableUnread,
+        WriteThrottled,
+        WriteAnswerLost,
+        WriteLost,
+        WriteLate,
+        WriteLanded,
+        WrittenAgain,
+        HalfHeld,
+        CredentialsExpired,
+        MarkDenied,
+        HoldDenied,
+        FreeDenied,
+        ArmDenied,
+        PushDenied,
+        DisarmDenied,
+        // Tasks and metrics.
+        CandidateFails,
+        CandidateNeverHealthy,
+        CandidateCrashes,
+        CandidateLosesTasks,
+        StableLosesTasks,
+        StableBarren,
+        MetricsMissing,
+        CountsMissing,
+        // Other hands.
+        ForeignWrite,
+        ForeignWeight,
+        ForeignDeployment,
+        SwitchFired,
+        SwitchGaveBack,
+        // The runner and its people.
+        Killed,
+        Interrupted,
+        HandedOver,
+        ToldToGoBack,
+        ToldToPause,
+        ToldToContinue,
+    ;
+    /// What only a rollout without rivals does.
+    ALONE:
+        ToldToPromote,
+        KilledBeforeAsking,
+        KilledWithWriteInFlight,
+        DeadForLong,
+    ;
+    /// What only rivals do.
+    RIVALS:
+        // The store.
+        CallFailed,
+        AnswerLost,
+        CallSlow,
+        Outage,
+        RenewalFailed,
+        RenewalRetaken,
+        AppendFailed,
+        TapeLost,
+        TapeNowhere,
+        // What happens to a process.
+        Frozen,
+        FrozenForLong,
+        FrozenBeforeSending,
+        ClockAhead,
+        ClockBehind,
+        ClockSetForward,
+        GlanceTooSlow,
+        LeftAtOnce,
+        // Who takes what.
+        TwoDrive,
+        Resumed,
+        WaitedInVain,
+        WaitedOut,
+        Preempted,
+        PreemptionRefused,
+        FirstWrite,
+        Rescued,
+        RescueTooLate,
+        NothingToTake,
+        BlindWrite,
+        BlindRefused,
+        // What a fence stops.
+        FencedByDocument,
+        FencedByTape,
+        NotSentLate,
+        NotSentUnrenewed,
+        NotSentUnsure,
+        NotSentFenced,
+        MadeWay,
+        SentWithoutStore,
+        OldWriteInQuarantine,
+        // The order of things.
+        AheadOfTheTape,
+        WordOvertakes,
+        NotReleased,
+    ;
 }
 
 /// How often each was taken.
@@ -86,14 +141,25 @@ impl Hits {
         self.0.iter_mut().zip(&other.0).for_each(|(sum, more)| *sum += more);
     }
 
-    /// The points that were never taken.
-    pub fn missing(&self) -> Vec<Point> {
-        ALL.iter().copied().filter(|point| self.of(*point) == 0).collect()
+    /// A person said this.
+    pub fn told(&mut self, word: Word) {
+        match word {
+            Word::Rollback | Word::Abort => self.hit(Point::ToldToGoBack),
+            Word::Pause => self.hit(Point::ToldToPause),
+            Word::Continue | Word::Approve => self.hit(Point::ToldToContinue),
+            Word::Promote => self.hit(Point::ToldToPromote),
+        }
+    }
+
+    /// Those of the points that were never taken.
+    pub fn missing(&self, points: &[&[Point]]) -> Vec<Point> {
+        points.concat().into_iter().filter(|point| self.of(*point) == 0).collect()
     }
 }
 
 impl std::fmt::Debug for Hits {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_map().entries(ALL.iter().map(|point| (point, self.of(*point)))).finish()
+        let taken = ALL.iter().map(|point| (point, self.of(*point))).filter(|(_, hits)| *hits > 0);
+        f.debug_map().entries(taken).finish()
     }
 }

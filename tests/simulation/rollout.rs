@@ -6,6 +6,7 @@ use tidegate::clock::Timestamp;
 use tidegate::gate::{
     Bound, Check, CloudWatchMetric, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
 };
+use tidegate::lease::LEASE;
 use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
 use tidegate::plan::Plan;
 use tidegate::traffic::Share;
@@ -13,6 +14,7 @@ use tidegate::traffic::Share;
 use super::checks::Checks;
 use super::die::Die;
 use super::mishaps::{Candidate, Mishaps};
+use super::points::Point;
 use super::traffic::learned;
 use super::world::World;
 
@@ -29,6 +31,8 @@ pub struct Ended {
 
 struct Runner<'a> {
     machine: Machine,
+    /// What the tape gives up to the last takeover, and how long it was then.
+    replayed: (Machine, usize),
     tape: Vec<(Timestamp, Event)>,
     notices: Vec<Notice>,
     in_flight: Option<(Timestamp, Issued, Answer)>,
@@ -43,6 +47,7 @@ pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
     let start = Timestamp::from_millis(1_800_000_000_000);
     let mut runner = Runner {
         machine: Machine::new(plan.clone()),
+        replayed: (Machine::new(plan.clone()), 0),
         tape: Vec::new(),
         notices: Vec::new(),
         in_flight: None,
@@ -68,6 +73,11 @@ impl Runner<'_> {
     fn turn(&mut self) {
         if self.die.chance(self.world.mishaps.crash) {
             // The answer in flight, if there is one, is never written down.
+            let flight = self.in_flight.as_ref();
+            if flight.is_some_and(|(_, issued, _)| issued.effect.is_write()) {
+                self.world.hits.hit(Point::KilledWithWriteInFlight);
+            }
+            self.world.hits.hit(Point::Killed);
             return self.recover();
         }
         if self.world.mishaps.foreign_writes > 0 && self.die.chance(0.01) {
@@ -85,10 +95,12 @@ impl Runner<'_> {
             // Nobody promotes what they see failing: that it then fails is no news.
             let sane = self.world.mishaps.candidate != Candidate::Failing;
             let word = self.die.one_of(if sane { &words } else { &words[..words.len() - 1] });
+            self.world.hits.told(word);
             let reason = self.die.chance(0.5).then(|| "it is urgent".to_owned());
             return self.take(Event::Told { word, by: "ann".into(), reason });
         }
         if self.die.chance(self.world.mishaps.signal) {
+            self.world.hits.hit(Point::Interrupted);
             return self.take(Event::Interrupted { signal: "SIGTERM".into() });
         }
         self.next();
@@ -121,6 +133,7 @@ impl Runner<'_> {
         self.tape.push((now, event.clone()));
         let reaction = self.machine.apply(now, event);
         if self.die.chance(self.world.mishaps.crash / 3.0) {
+            self.world.hits.hit(Point::KilledBeforeAsking);
             // The runner dies between the tape and the world: what the event led to is asked of nobody.
             self.checks.told(&reaction.notices, &self.machine, now);
             self.notices.extend(reaction.notices);
@@ -144,6 +157,7 @@ impl Runner<'_> {
             self.in_flight = Some((self.world.now + latency, issued, answer));
         }
         if handed_over {
+            self.world.hits.hit(Point::HandedOver);
             self.recover();
         }
     }
@@ -152,14 +166,18 @@ impl Runner<'_> {
     fn recover(&mut self) {
         self.in_flight = None;
         let outage = self.die.span(Duration::from_secs(1), self.world.mishaps.outage.max(Duration::from_secs(1)));
+        if outage > LEASE {
+            self.world.hits.hit(Point::DeadForLong);
+        }
         let back = self.world.now + outage;
         self.world.advance(back);
-        let mut machine = Machine::new(self.machine.plan().clone());
-        for (at, event) in &self.tape {
-            let _ = machine.apply(*at, event.clone());
+        // Each takeover reads on where the one before stopped: a tape is long, and a runner dies often.
+        let (replayed, read) = &mut self.replayed;
+        for (at, event) in &self.tape[*read..] {
+            let _ = replayed.apply(*at, event.clone());
         }
-        assert_eq!(machine, self.machine, "replay differs from the live machine");
-        self.machine = machine;
+        *read = self.tape.len();
+        assert_eq!(*replayed, self.machine, "replay differs from the live machine");
         self.epoch += 1;
         self.take(Event::Recovered { by: "sim".into(), epoch: self.epoch });
     }

@@ -9,6 +9,7 @@ use tidegate::plan::Plan;
 use tidegate::safeguard::Beacon;
 
 use super::die::Die;
+use super::points::Point;
 
 /// What the runner's role may not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,17 @@ impl Denied {
     pub fn throw(die: &mut Die) -> Option<Self> {
         let all = [Denied::Mark, Denied::Hold, Denied::Free, Denied::Arm, Denied::Push, Denied::Disarm];
         die.chance(0.1).then(|| die.one_of(&all))
+    }
+
+    pub fn point(self) -> Point {
+        match self {
+            Denied::Mark => Point::MarkDenied,
+            Denied::Hold => Point::HoldDenied,
+            Denied::Free => Point::FreeDenied,
+            Denied::Arm => Point::ArmDenied,
+            Denied::Push => Point::PushDenied,
+            Denied::Disarm => Point::DisarmDenied,
+        }
     }
 
     pub fn forbids(self, effect: &Effect) -> bool {

@@ -13,6 +13,7 @@ use tidegate::traffic::Share;
 
 use super::die::Die;
 use super::mishaps::Candidate;
+use super::points::Point;
 use super::world::World;
 
 const MINUTE: u64 = 60_000;
@@ -87,23 +88,27 @@ fn gets(world: &World, role: Role, from: u64, to: u64) -> f64 {
 }
 
 /// The minutes that a look asks for, the last one as far as it is published.
-pub fn counted(world: &World, look: &Look, published_after: Duration, die: &mut Die) -> Vec<Bin> {
+pub fn counted(world: &mut World, look: &Look, published_after: Duration, die: &mut Die) -> Vec<Bin> {
     let published = world.now.before(published_after).as_millis();
-    let mut bins = Vec::new();
+    let (mut bins, mut missing) = (Vec::new(), 0_u32);
     let mut start = look.since.as_millis() / MINUTE * MINUTE;
     while start < published {
         let at = Timestamp::from_millis(start);
         let errors = if world.mishaps.candidate == Candidate::Failing { FAILING } else { ERRORS };
         let mut slot = |role, errors| {
             let requests = world.rate * gets(world, role, start, published.min(start + MINUTE));
-            let silent = requests < 0.5 || die.chance(world.mishaps.silence);
-            (!silent).then(|| counts(requests, errors, at, role))
+            let silent = requests >= 0.5 && die.chance(world.mishaps.silence);
+            missing += u32::from(silent);
+            (requests >= 0.5 && !silent).then(|| counts(requests, errors, at, role))
         };
         let (stable, candidate) = (slot(Role::Stable, ERRORS), slot(Role::Candidate, errors));
         if at >= look.counted && (stable.is_some() || candidate.is_some()) {
             bins.push(Bin { at, stable, candidate });
         }
         start += MINUTE;
+    }
+    if missing > 0 {
+        world.hits.hit(Point::CountsMissing);
     }
     bins
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use tidegate::clock::Timestamp;
 use tidegate::fault::{Fault, FaultKind};
-use tidegate::fleet::{Capacity, Fleet, Role, RuleSeen, Served, Stopped};
-use tidegate::gate::{Gate, MetricReading, Point, ProbeReading, Reading};
-use tidegate::machine::{Answer, Effect, Look, Observation, Route};
-use tidegate::plan::{Plan, QUIET_PERIODS};
+use tidegate::fleet::{Role, RuleSeen, Served};
+use tidegate::gate::{Gate, ProbeReading, Reading};
+use tidegate::machine::{Answer, Effect, Observation, Route};
+use tidegate::plan::Plan;
 use tidegate::traffic::Share;
 
 use super::die::Die;
 use super::mishaps::{Candidate, Mishaps};
+use super::points::{Hits, Point};
 use super::safeguard::Safeguard;
 use super::traffic;
 
@@ -21,12 +22,10 @@ pub const BEFORE: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web
 pub const THEIRS: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:9";
 pub const FULL: u32 = 4;
 /// The least time a task takes to be healthy.
-const START_UP: Duration = Duration::from_secs(20);
+pub const START_UP: Duration = Duration::from_secs(20);
 /// How long a late write takes to land at most, after it was sent.
 const LATE: Duration = Duration::from_secs(25);
-/// How long CloudWatch takes to publish a closed minute.
-const PUBLISHED_AFTER: Duration = Duration::from_secs(20);
-const MINUTE: Duration = Duration::from_secs(60);
+pub const MINUTE: Duration = Duration::from_secs(60);
 
 /// One slot's tasks.
 #[derive(Clone, Debug)]
@@ -63,6 +62,8 @@ pub struct World {
     pub safeguard: Safeguard,
     /// How long after it was sent a late write lands at most.
     pub late_for: Duration,
+    /// What happened, for the count of what ever does.
+    pub hits: Hits,
 }
 
 impl World {
@@ -89,6 +90,7 @@ impl World {
             rate: traffic::rate(&gates),
             safeguard: Safeguard::new(plan),
             late_for: LATE,
+            hits: Hits::default(),
             gates,
         }
     }
@@ -109,9 +111,14 @@ impl World {
         while let Some(at) = self.next_change().filter(|at| *at <= self.now) {
             if let Some((_, share)) = self.late.first().copied().filter(|(landed, _)| *landed == at) {
                 self.late.remove(0);
+                self.hits.hit(Point::WriteLanded);
                 self.set_share(at, share);
             } else if self.safeguard.happens(at) {
-                self.safeguard.gave_back |= self.share() > Share::NONE;
+                self.hits.hit(Point::SwitchFired);
+                if self.share() > Share::NONE {
+                    self.hits.hit(Point::SwitchGaveBack);
+                    self.safeguard.gave_back = true;
+                }
                 self.foreign_rules = false;
                 self.set_share(at, Share::NONE);
             }
@@ -125,6 +132,10 @@ impl World {
 
     /// Somebody else writes the rule.
     pub fn meddle(&mut self, share: Share) {
+        self.hits.hit(Point::ForeignWrite);
+        if self.share() == Share::NONE && share > Share::NONE {
+            self.hits.hit(Point::ForeignWeight);
+        }
         self.foreign = true;
         self.foreign_rules = true;
         self.meddled = Some(self.now);
@@ -133,6 +144,7 @@ impl World {
 
     /// Somebody else deploys to the stable slot.
     pub fn deploy(&mut self) {
+        self.hits.hit(Point::ForeignDeployment);
         THEIRS.clone_into(&mut self.stable.task_definition);
         self.deployed = Some(self.now);
     }
@@ -171,7 +183,7 @@ impl World {
         self.served_between(role, since, self.now + MINUTE)
     }
 
-    fn served_between(&self, role: Role, since: Timestamp, until: Timestamp) -> bool {
+    pub fn served_between(&self, role: Role, since: Timestamp, until: Timestamp) -> bool {
         let gets = |share: Share| match role {
             Role::Stable => share.rest() > Share::NONE,
             Role::Candidate => share > Share::NONE,
@@ -185,6 +197,7 @@ impl World {
     pub fn answer(&mut self, effect: &Effect, die: &mut Die) -> (Duration, Answer) {
         let latency = die.span(Duration::ZERO, self.mishaps.latency);
         if self.is_locked_out() {
+            self.hits.hit(Point::CredentialsExpired);
             return (latency, self.locked_out(effect));
         }
         let answer = if effect.is_write() { self.write(effect, die) } else { self.read(effect, die) };
@@ -212,19 +225,24 @@ impl World {
 
     fn write(&mut self, effect: &Effect, die: &mut Die) -> Answer {
         let fault = |kind, words: &str| Answer::Failed(Fault::new(kind, "write", words));
-        if self.mishaps.denied.is_some_and(|denied| denied.forbids(effect)) {
+        if let Some(denied) = self.mishaps.denied.filter(|denied| denied.forbids(effect)) {
+            self.hits.hit(denied.point());
             return fault(FaultKind::Denied, "not allowed");
         }
         if die.chance(self.mishaps.write_refused) {
+            self.hits.hit(Point::WriteThrottled);
             if *effect == Effect::HoldScaling && die.chance(0.5) {
+                self.hits.hit(Point::HalfHeld);
                 self.safeguard.hold_one();
             }
             return fault(FaultKind::Transient, "throttled");
         }
         if die.chance(self.mishaps.write_lost) {
+            self.hits.hit(Point::WriteLost);
             return fault(FaultKind::Unknown, "timed out");
         }
         if die.chance(self.mishaps.write_late) {
+            self.hits.hit(Point::WriteLate);
             if let Effect::Route(route) = effect {
                 self.late.push((self.now + die.span(Duration::from_secs(1), self.late_for), route.share));
             } else if effect.is_safeguard() {
@@ -234,7 +252,11 @@ impl World {
         }
         let answer = self.apply(effect);
         let answer = self.again(answer, effect, die);
-        if die.chance(self.mishaps.answer_lost) { fault(FaultKind::Unknown, "connection closed") } else { answer }
+        if die.chance(self.mishaps.answer_lost) {
+            self.hits.hit(Point::WriteAnswerLost);
+            return fault(FaultKind::Unknown, "connection closed");
+        }
+        answer
     }
 
     /// A write of the way back is sent again while no answer comes: another attempt may land later, which the
@@ -243,6 +265,7 @@ impl World {
         let back = matches!(effect, Effect::Route(route) if route.expected.is_none());
         match answer {
             Answer::Routed(seen) if back && die.chance(self.mishaps.write_again) => {
+                self.hits.hit(Point::WrittenAgain);
                 self.late.push((self.now + die.span(Duration::from_secs(1), self.late_for), Share::NONE));
                 Answer::Unsettled(seen)
             }
@@ -284,7 +307,7 @@ impl World {
         Answer::Routed(self.rule_at(self.now))
     }
 
-    fn rule_at(&self, at: Timestamp) -> RuleSeen {
+    pub fn rule_at(&self, at: Timestamp) -> RuleSeen {
         let share = self.shares.iter().rev().find(|(since, _)| *since <= at).map_or(Share::NONE, |(_, share)| *share);
         RuleSeen {
             share: Some(share),
@@ -296,6 +319,7 @@ impl World {
 
     fn read(&mut self, effect: &Effect, die: &mut Die) -> Answer {
         if die.chance(self.mishaps.read_fails) {
+            self.hits.hit(Point::ReadThrottled);
             return Answer::Failed(Fault::new(FaultKind::Transient, "read", "throttled"));
         }
         match effect {
@@ -306,83 +330,5 @@ impl World {
             Effect::Conclude => Answer::Concluded,
             _ => unreachable!("these are writes"),
         }
-    }
-
-    fn look(&mut self, look: &Look, die: &mut Die) -> Observation {
-        if self.mishaps.candidate == Candidate::Sick && self.share() > Share::NONE && die.chance(0.05) {
-            self.candidate.lost = (self.candidate.lost + 1).min(FULL);
-        }
-        if die.chance(self.mishaps.stable_ails) {
-            self.stable.lost = u32::try_from(die.between(0, 2)).unwrap_or_default();
-        }
-        let age = if die.chance(self.mishaps.read_is_stale) {
-            Duration::from_secs(die.between(1, 8))
-        } else {
-            Duration::ZERO
-        };
-        let quiet = look.quiet.map(|role| {
-            let published = self.now.before(PUBLISHED_AFTER).as_millis();
-            let closed = Timestamp::from_millis(published - published % 60_000);
-            u64::from(self.served_between(role, closed.before(MINUTE * QUIET_PERIODS), closed)) * 100
-        });
-        Observation {
-            rule: Some(self.rule_at(self.now.before(age))),
-            fleet: look.fleet.then(|| self.fleet()),
-            stable: look.glance.filter(|_| !die.chance(self.mishaps.read_fails)).map(|_| self.healthy(Role::Stable)),
-
-            deployment: None,
-            readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look, die))).collect(),
-            requests: quiet,
-            observed: None,
-            faults: Vec::new(),
-        }
-    }
-
-    fn fleet(&self) -> Fleet {
-        Fleet { stable: self.capacity(Role::Stable), candidate: self.capacity(Role::Candidate) }
-    }
-
-    fn capacity(&self, role: Role) -> Capacity {
-        let tasks = self.tasks(role);
-        let age = self.now.since(tasks.since);
-        let crashes = self.mishaps.candidate == Candidate::Crashing && tasks.task_definition == RELEASE;
-        let failed =
-            if crashes && tasks.desired > 0 { u32::try_from(age.as_secs() / 15).unwrap_or(u32::MAX) } else { 0 };
-        let stop = Stopped { task: "1".into(), at: self.now, reason: "exit code 1".into() };
-        Capacity {
-            desired: tasks.desired,
-            running: tasks.desired,
-            healthy: self.healthy(role),
-            task_definition: tasks.task_definition.clone(),
-            settled: age >= START_UP,
-            failed,
-            stopped: if failed > 0 { vec![stop] } else { Vec::new() },
-        }
-    }
-
-    fn reading(&self, gate: usize, look: &Look, die: &mut Die) -> Reading {
-        match self.gates[gate].feed() {
-            Some(_) => Reading::Counts(traffic::counted(self, look, PUBLISHED_AFTER, die)),
-            None => self.error_rate(look.since, die),
-        }
-    }
-
-    /// The candidate's error rate in percent, a point for each closed, published minute with requests.
-    fn error_rate(&self, since: Timestamp, die: &mut Die) -> Reading {
-        let minute = 60_000;
-        let first = since.as_millis().div_ceil(minute) * minute;
-        let last = self.now.before(PUBLISHED_AFTER).as_millis();
-        let mut values = Vec::new();
-        let mut start = first;
-        while start + minute <= last {
-            let at = Timestamp::from_millis(start);
-            let had_requests = self.rule_at(at).share > Some(Share::NONE);
-            if had_requests && !die.chance(self.mishaps.silence) {
-                let value = if self.mishaps.candidate == Candidate::Failing { 20.0 } else { 0.2 };
-                values.push(Point { at, value });
-            }
-            start += minute;
-        }
-        Reading::Metric(MetricReading { values, samples: Vec::new() })
     }
 }

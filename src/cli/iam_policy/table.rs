@@ -46,6 +46,24 @@ impl Who {
 enum On {
     Cluster,
     Services,
+    /// The services, where ECS deploys them by itself.
+    DeployedServices,
+    /// What ECS keeps of its own deployments.
+    Deployments,
+    /// The services, where tidegate makes their task sets.
+    ServicesOfSets,
+    /// Their task sets.
+    TaskSets,
+    /// A new task set, which has no resource before it is there.
+    NewTaskSets,
+    /// The application of CodeDeploy.
+    Application,
+    /// Its deployment group.
+    DeploymentGroup,
+    /// Timetables that are named by their content.
+    DeploymentConfigs,
+    /// Calls of CodeDeploy for which AWS knows no resource: by a deployment's id, and to find a group.
+    CodeDeploys,
     Tasks,
     Rule,
     Alarms,
@@ -69,8 +87,9 @@ enum On {
 }
 
 use On::{
-    AlarmReads, Alarms, Bucket, Cluster, DeadManRole, Family, Objects, Reads, ReadsOfCluster, Registrations, Rule,
-    ScalableTargets, Schedules, Services, TaskRoles, Tasks, Words, WriterRole,
+    AlarmReads, Alarms, Application, Bucket, Cluster, CodeDeploys, DeadManRole, DeployedServices, DeploymentConfigs,
+    DeploymentGroup, Deployments, Family, NewTaskSets, Objects, Reads, ReadsOfCluster, Registrations, Rule,
+    ScalableTargets, Schedules, Services, ServicesOfSets, TaskRoles, TaskSets, Tasks, Words, WriterRole,
 };
 
 const RUNNER: &[Who] = &[Who::Runner];
@@ -101,6 +120,31 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("ecs:DescribeServices", Services, PEOPLE),
     ("ecs:ListServices", ReadsOfCluster, SURVEY),
     ("ecs:UpdateService", Services, BACK),
+    ("ecs:ListServiceDeployments", DeployedServices, PEOPLE),
+    ("ecs:DescribeServiceDeployments", Deployments, PEOPLE),
+    ("ecs:DescribeServiceRevisions", Deployments, PEOPLE),
+    ("ecs:ContinueServiceDeployment", Deployments, BACK),
+    ("ecs:StopServiceDeployment", Deployments, BACK),
+    ("ecs:CreateTaskSet", NewTaskSets, BACK),
+    ("ecs:UpdateTaskSet", TaskSets, BACK),
+    ("ecs:DeleteTaskSet", TaskSets, BACK),
+    ("ecs:UpdateServicePrimaryTaskSet", ServicesOfSets, BACK),
+    ("codedeploy:ListApplications", CodeDeploys, FINDERS),
+    ("codedeploy:BatchGetApplications", CodeDeploys, FINDERS),
+    ("codedeploy:ListDeploymentGroups", Application, FINDERS),
+    ("codedeploy:BatchGetDeploymentGroups", DeploymentGroup, FINDERS),
+    ("codedeploy:GetDeploymentGroup", DeploymentGroup, RUNNER),
+    ("codedeploy:GetApplicationRevision", Application, RUNNER),
+    ("codedeploy:RegisterApplicationRevision", Application, RUNNER),
+    ("codedeploy:GetDeploymentConfig", DeploymentConfigs, RUNNER),
+    ("codedeploy:CreateDeploymentConfig", DeploymentConfigs, RUNNER),
+    ("codedeploy:CreateDeployment", DeploymentGroup, RUNNER),
+    ("codedeploy:ListDeployments", DeploymentGroup, PEOPLE),
+    ("codedeploy:BatchGetDeployments", CodeDeploys, PEOPLE),
+    ("codedeploy:GetDeployment", CodeDeploys, PEOPLE),
+    ("codedeploy:BatchGetDeploymentTargets", CodeDeploys, PEOPLE),
+    ("codedeploy:ContinueDeployment", CodeDeploys, BACK),
+    ("codedeploy:StopDeployment", CodeDeploys, BACK),
     ("ecs:DescribeTasks", Tasks, BACK),
     ("ecs:ListTasks", ReadsOfCluster, BACK),
     ("ecs:DescribeTaskDefinition", Reads, SURVEY),
@@ -130,6 +174,15 @@ impl On {
         match self {
             On::Cluster => "Cluster",
             On::Services => "Services",
+            On::DeployedServices => "ServicesThatEcsDeploys",
+            On::Deployments => "DeploymentsOfTheServices",
+            On::ServicesOfSets => "ServicesOfTaskSets",
+            On::TaskSets => "TaskSets",
+            On::NewTaskSets => "NewTaskSetsWithoutResourceLevelSupport",
+            On::Application => "CodeDeployApplication",
+            On::DeploymentGroup => "CodeDeployGroup",
+            On::DeploymentConfigs => "CodeDeployTimetables",
+            On::CodeDeploys => "CodeDeployCallsWithoutResourceLevelSupport",
             On::Tasks => "TasksOfTheCluster",
             On::Rule => "Rule",
             On::Alarms => "Alarms",
@@ -158,6 +211,26 @@ impl On {
             On::Services => {
                 scope.services.iter().map(|name| scope.arn("ecs", &format!("service/{cluster}/{name}"))).collect()
             }
+            On::DeployedServices if scope.by_ecs => On::Services.resources(scope),
+            On::Deployments if scope.by_ecs => {
+                let kinds = ["service-deployment", "service-revision"];
+                let of = |kind| {
+                    let arn = move |name| scope.arn("ecs", &format!("{kind}/{cluster}/{name}/*"));
+                    scope.services.iter().map(arn)
+                };
+                kinds.into_iter().flat_map(of).collect()
+            }
+            On::ServicesOfSets if scope.by_task_sets => On::Services.resources(scope),
+            On::TaskSets if scope.by_task_sets => {
+                let arn = |name| scope.arn("ecs", &format!("task-set/{cluster}/{name}/*"));
+                scope.services.iter().map(arn).collect()
+            }
+            On::NewTaskSets if scope.by_task_sets => vec!["*".to_owned()],
+            On::DeployedServices | On::Deployments | On::ServicesOfSets | On::TaskSets | On::NewTaskSets => Vec::new(),
+            On::Application | On::DeploymentGroup | On::DeploymentConfigs | On::CodeDeploys => {
+                let found = scope.by_codedeploy.as_ref();
+                found.map(|found| self.of_codedeploy(scope, found)).into_iter().collect()
+            }
             On::Tasks => vec![scope.arn("ecs", &format!("task/{cluster}/*"))],
             On::Rule => vec![scope.rule.clone()],
             On::Alarms => scope.alarms.iter().map(|name| scope.arn("cloudwatch", &format!("alarm:{name}"))).collect(),
@@ -182,12 +255,25 @@ impl On {
         }
     }
 
+    fn of_codedeploy(self, scope: &Scope, (application, group): &(String, String)) -> String {
+        match self {
+            On::Application => scope.arn("codedeploy", &format!("application:{application}")),
+            On::DeploymentGroup => scope.arn("codedeploy", &format!("deploymentgroup:{application}/{group}")),
+            On::DeploymentConfigs => scope.arn("codedeploy", "deploymentconfig:*"),
+            _ => "*".to_owned(),
+        }
+    }
+
     /// What must hold beside it, where AWS has a key for it.
     fn condition(self, scope: &Scope) -> Option<Value> {
         match self {
-            On::Services | On::Tasks | On::ReadsOfCluster => {
-                Some(json!({"ArnEquals": {"ecs:cluster": scope.cluster_arn()}}))
-            }
+            On::Services
+            | On::DeployedServices
+            | On::ServicesOfSets
+            | On::TaskSets
+            | On::NewTaskSets
+            | On::Tasks
+            | On::ReadsOfCluster => Some(json!({"ArnEquals": {"ecs:cluster": scope.cluster_arn()}})),
             On::Family => Some(json!({"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}})),
             On::TaskRoles => Some(json!({"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}})),
             On::DeadManRole => Some(json!({"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}})),

@@ -72,7 +72,7 @@ impl AlbDriver {
     }
 
     /// Reads the rule's actions.
-    pub(super) async fn read_at_once(&self) -> Result<Vec<Action>, Fault> {
+    pub(in crate::cloud) async fn read_at_once(&self) -> Result<Vec<Action>, Fault> {
         let fired = volley(&self.clock, READS, || {
             let (elb, rule) = (self.aws.reading.elb.clone(), self.target.rule.clone());
             async move { elbv2::rule(&elb, &rule).await }

@@ -1,8 +1,8 @@
 //! Which of the four ways a rollout's slots are filled and its weights are moved.
 
 use crate::cloud::codedeploy::Begun;
-use crate::driver::{Driver, EcsDeployment};
-use crate::fault::{Fault, FaultKind};
+use crate::cloud::ecs::EcsDrive;
+use crate::driver::Driver;
 
 /// How one rollout's slots are filled and its weights are moved.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(super) enum Drive {
     /// Two task sets of one service, and the weights are written here: `cloud/task_sets`.
     TaskSets,
     /// ECS's own deployment of one service: `cloud/ecs`.
-    Ecs(EcsDeployment),
+    Ecs(EcsDrive),
     /// CodeDeploy's deployment of one service: `cloud/codedeploy`.
     CodeDeploy(Begun),
 }
@@ -22,13 +22,8 @@ impl Drive {
         match driver {
             Driver::Pair => Drive::Pair,
             Driver::TaskSets => Drive::TaskSets,
-            Driver::Ecs(asked) => Drive::Ecs(asked),
+            Driver::Ecs(asked) => Drive::Ecs(EcsDrive::new(asked)),
             Driver::CodeDeploy(asked) => Drive::CodeDeploy(Begun::of(asked)),
         }
     }
-}
-
-/// The refusal of a driver that this version does not carry out.
-pub(super) fn not_driven(operation: &str) -> Fault {
-    Fault::new(FaultKind::Permanent, operation, "this version does not carry out this driver")
 }

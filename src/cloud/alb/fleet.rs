@@ -1,11 +1,11 @@
 //! Tasks and targets of both slots, and the writes that change how many there are.
 
-use aws_sdk_ecs::types::{Container, Deployment, DeploymentRolloutState, Service, Task, TaskStopCode};
+use aws_sdk_ecs::types::{Container, Deployment, DeploymentRolloutState, Failure, Service, Task, TaskStopCode};
 
 use super::AlbDriver;
 use crate::clock::Timestamp;
 use crate::cloud::aws::{ecs, elbv2, timestamp};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Fleet, Role, Stopped};
 
 /// How many stopped tasks are told of.
@@ -21,8 +21,8 @@ impl AlbDriver {
             elbv2::healthy(&polling.elb, &stable.target_group),
             elbv2::healthy(&polling.elb, &candidate.target_group),
         )?;
-        let stable = capacity(ecs::find(&services, &missing, names[0])?, stable_healthy);
-        let service = ecs::find(&services, &missing, names[1])?;
+        let stable = capacity(find(&services, &missing, names[0])?, stable_healthy);
+        let service = find(&services, &missing, names[1])?;
         let mut candidate = capacity(service, candidate_healthy);
         if candidate.failed > 0 || candidate.running < candidate.desired {
             let tasks = ecs::stopped_tasks(&polling.ecs, &self.target.cluster, names[1]).await?;
@@ -50,7 +50,7 @@ impl AlbDriver {
     /// tasks: a release that is tried again must not be judged on its last try.
     async fn has_old_failures(&self, service: &str, definition: &str) -> Result<bool, Fault> {
         let (services, missing) = ecs::services(&self.aws.reading.ecs, &self.target.cluster, &[service]).await?;
-        let found = ecs::find(&services, &missing, service)?;
+        let found = find(&services, &missing, service)?;
         let idle = found.desired_count == 0 && found.running_count == 0;
         let remembers = primary(found).is_some_and(|deployment| {
             let runs = deployment.task_definition().unwrap_or_default();
@@ -59,6 +59,19 @@ impl AlbDriver {
         });
         Ok(idle && remembers)
     }
+}
+
+pub(in crate::cloud) fn find<'a>(
+    services: &'a [Service],
+    missing: &[Failure],
+    name: &str,
+) -> Result<&'a Service, Fault> {
+    let found = services.iter().find(|service| service.service_name() == Some(name));
+    found.filter(|service| service.status() != Some("INACTIVE")).ok_or_else(|| {
+        let reason = missing.iter().find(|failure| failure.arn().is_some_and(|arn| arn.ends_with(name)));
+        let reason = reason.and_then(Failure::reason).unwrap_or("MISSING");
+        Fault::new(FaultKind::Missing, "DescribeServices", format!("service {name}: {reason}"))
+    })
 }
 
 fn primary(service: &Service) -> Option<&Deployment> {
@@ -99,7 +112,16 @@ fn stopped(service: &Service, tasks: &[Task]) -> Vec<Stopped> {
         task.task_definition_arn() == primary.task_definition()
             && deployment.is_none_or(|deployment| Some(deployment) == primary.id())
     };
-    let mut told: Vec<Stopped> = tasks.iter().filter(ours).filter(|task| by_itself(task)).map(tell).collect();
+    told(tasks.iter().filter(ours))
+}
+
+/// Tasks of one task definition that stopped by themselves, newest first.
+pub(in crate::cloud) fn stopped_of(definition: &str, tasks: &[Task]) -> Vec<Stopped> {
+    told(tasks.iter().filter(|task| task.task_definition_arn() == Some(definition)))
+}
+
+fn told<'a>(tasks: impl Iterator<Item = &'a Task>) -> Vec<Stopped> {
+    let mut told: Vec<Stopped> = tasks.filter(|task| by_itself(task)).map(tell).collect();
     told.sort_by_key(|stopped| std::cmp::Reverse(stopped.at));
     told
 }

@@ -37,9 +37,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use aws_sdk_elasticloadbalancingv2::types::Action;
 use serde_json::Value;
 
 pub use actions::Recorded;
+pub(super) use release::is_release;
 pub use release::{RELEASE_TAG, ReleaseDocument};
 pub use survey::AlbSurveyor;
 
@@ -160,6 +162,11 @@ impl AlbDriver {
         self.rollout.as_ref().map(|(id, _)| id)
     }
 
+    /// What a list of the rule's actions says of the two slots.
+    pub(super) fn seen(&self, actions: &[Action]) -> RuleSeen {
+        actions::seen(actions, &self.slots)
+    }
+
     async fn find_or_register(&self, digest: &str) -> Result<String, Fault> {
         let refuse = |words: &str| Fault::new(FaultKind::Permanent, "RegisterTaskDefinition", words);
         let release = self.release.as_ref().ok_or_else(|| refuse("there is no release document"))?;
@@ -196,8 +203,8 @@ impl Cloud for AlbDriver {
         match &self.drive {
             Drive::Pair => self.write_scale(role, count, task_definition).await,
             Drive::TaskSets => self.write_sets(role, count, task_definition).await,
+            Drive::Ecs(ecs) => self.scale_by_ecs(ecs, role, count, task_definition).await,
             Drive::CodeDeploy(begun) => self.scale_by_codedeploy(begun, (role, count), task_definition).await,
-            Drive::Ecs(_) => Err(drive::not_driven("UpdateService")),
         }
     }
 
@@ -206,28 +213,32 @@ impl Cloud for AlbDriver {
         match (&self.drive, order.expected) {
             (Drive::Pair | Drive::TaskSets, Some(expected)) => self.write_forward(order, expected).await,
             (Drive::Pair | Drive::TaskSets, None) => self.write_back(order).await,
+            (Drive::Ecs(ecs), Some(_)) => self.go_on_by_ecs(ecs, order).await,
+            (Drive::Ecs(ecs), None) => self.go_back_by_ecs(ecs, order).await,
             (Drive::CodeDeploy(begun), _) => self.route_by_codedeploy(begun, order).await,
-            (Drive::Ecs(_), _) => Err(drive::not_driven("ModifyRule")),
         }
     }
 
     async fn deployment(&self) -> Result<Option<Deployment>, Fault> {
         match &self.drive {
             Drive::Pair | Drive::TaskSets => Ok(None),
+            Drive::Ecs(ecs) => self.deployment_of_ecs(ecs).await,
             Drive::CodeDeploy(begun) => self.look_at_codedeploy(begun).await,
-            Drive::Ecs(_) => Err(drive::not_driven("GetDeployment")),
         }
     }
 
     async fn conclude(&self) -> Result<(), Fault> {
         match &self.drive {
             Drive::Pair | Drive::TaskSets => Ok(()),
+            Drive::Ecs(ecs) => self.conclude_by_ecs(ecs).await,
             Drive::CodeDeploy(begun) => self.end_by_codedeploy(begun).await,
-            Drive::Ecs(_) => Err(drive::not_driven("ContinueDeployment")),
         }
     }
 
     async fn mark(&self, beacon: Beacon) -> Result<(), Fault> {
+        if let (Drive::Ecs(ecs), Beacon::Absent) = (&self.drive, beacon) {
+            self.restore_configuration(ecs).await?;
+        }
         self.write_beacon(beacon).await
     }
 
@@ -262,8 +273,8 @@ impl Cloud for AlbDriver {
     async fn fleet(&self) -> Result<Fleet, Fault> {
         match &self.drive {
             Drive::Pair => self.look_at_fleet().await,
+            Drive::Ecs(ecs) => self.look_at_fleet_of_ecs(ecs).await,
             Drive::TaskSets | Drive::CodeDeploy(_) => self.look_at_sets().await,
-            Drive::Ecs(_) => Err(drive::not_driven("DescribeServices")),
         }
     }
 

@@ -12,10 +12,10 @@ use super::known::nearest;
 use super::{alarms, json};
 use crate::clock::Clock;
 use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
+use crate::cloud::ecs::survey::{is_deployed_by_ecs, misfits, under_way};
 use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
 use crate::cloud::{codedeploy, task_sets};
-use crate::driver::{CodeDeployView, UnderWay};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Place, RuleView, Slot, SlotView, Survey};
 use crate::name::Arn;
@@ -87,9 +87,9 @@ impl Surveyor for AlbSurveyor {
             (Ok(balancing), Ok(containers)) => {
                 let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
                 let scaling = self.scaling(&containers).await?;
-                let (code_deploy, under_way) = self.code_deploy(request, &containers).await?;
-                let survey = assembled(&balancing, &containers, self.clock.now());
-                let survey = Survey { scaling, alarms, code_deploy, under_way, ..survey };
+                let survey = Survey { scaling, alarms, ..assembled(&balancing, &containers, self.clock.now()) };
+                let survey = if containers.is_one() { self.of_one(survey, &containers).await? } else { survey };
+                let survey = self.by_codedeploy(survey, request, &containers.blue).await?;
                 let past = match &request.compare {
                     Some(rule) => Some(self.past(&survey, rule).await),
                     None => None,
@@ -104,7 +104,41 @@ impl Surveyor for AlbSurveyor {
     }
 }
 
+impl Containers {
+    /// Whether both slots are filled by one service.
+    fn is_one(&self) -> bool {
+        self.blue.service_arn() == self.green.service_arn()
+    }
+}
+
 impl AlbSurveyor {
+    /// The survey of a single service: its tasks and its scalable target are the stable slot's, and no more than one
+    /// deployment of it is under way.
+    async fn of_one(&self, mut survey: Survey, containers: &Containers) -> Result<Survey, SurveyError> {
+        let service = &containers.blue;
+        let weight = |arn: &str| survey.rule.weights.iter().find(|(group, _)| group == arn).map_or(0, |(_, w)| *w);
+        let stable = if weight(&survey.green.place.target_group) > weight(&survey.blue.place.target_group) {
+            Slot::Green
+        } else {
+            Slot::Blue
+        };
+        let candidate = if stable == Slot::Blue { &mut survey.green } else { &mut survey.blue };
+        (candidate.desired, candidate.running) = (0, 0);
+        if let Ok(scaling) = &mut survey.scaling {
+            scaling.retain(|(slot, _)| *slot == stable);
+        }
+        if is_deployed_by_ecs(service) {
+            let groups = [survey.blue.place.target_group.as_str(), survey.green.place.target_group.as_str()];
+            let wrong = misfits(service, &survey.rule.arn, groups);
+            if !wrong.is_empty() {
+                return Err(SurveyError::NotFound(wrong));
+            }
+            let at = (survey.cluster.as_str(), survey.blue.place.service.as_str());
+            survey.under_way = under_way(&self.aws.polling.ecs, at).await.map_err(SurveyError::Fault)?;
+        }
+        Ok(survey)
+    }
+
     /// The services' scalable targets. Who may not read them can roll out all the same, and is told.
     async fn scaling(&self, containers: &Containers) -> Result<Result<Vec<(Slot, Scaling)>, String>, SurveyError> {
         let services = [&containers.blue, &containers.green].map(|one| one.service_name().unwrap_or_default());
@@ -119,19 +153,22 @@ impl AlbSurveyor {
         }
     }
 
-    /// What CodeDeploy has for the service and on its way, where it moves the weights.
-    async fn code_deploy(
+    /// The survey of a service that CodeDeploy deploys: by which group, and what that has on its way.
+    async fn by_codedeploy(
         &self,
+        mut survey: Survey,
         request: &SurveyRequest,
-        containers: &Containers,
-    ) -> Result<(Option<CodeDeployView>, Option<UnderWay>), SurveyError> {
-        let Some(named) = &request.code_deploy else { return Ok((None, None)) };
-        let (deploy, cluster) = (&self.aws.polling.deploy, containers.cluster.as_str());
-        let service = containers.blue.service_name().unwrap_or_default();
-        let found = codedeploy::view::view(deploy, (cluster, service), named).await.map_err(SurveyError::Fault)?;
-        let Some(view) = found else { return Ok((None, None)) };
-        let going = codedeploy::view::on_its_way(deploy, &view, (cluster, &containers.blue)).await;
-        Ok((Some(view), going.map_err(SurveyError::Fault)?))
+        service: &Service,
+    ) -> Result<Survey, SurveyError> {
+        let Some(named) = &request.code_deploy else { return Ok(survey) };
+        let (deploy, cluster) = (&self.aws.polling.deploy, survey.cluster.clone());
+        let at = (cluster.as_str(), service);
+        survey.code_deploy = codedeploy::view::view(deploy, at, named).await.map_err(SurveyError::Fault)?;
+        if let Some(view) = &survey.code_deploy {
+            let going = codedeploy::view::on_its_way(deploy, view, at).await;
+            survey.under_way = going.map_err(SurveyError::Fault)?;
+        }
+        Ok(survey)
     }
 
     async fn containers(&self, request: &SurveyRequest) -> Part<Containers> {
@@ -143,7 +180,8 @@ impl AlbSurveyor {
         };
         let cluster = cluster.cluster_name().unwrap_or(&request.cluster).to_owned();
         let names = [request.blue.0.as_str(), request.green.0.as_str()];
-        let (services, _) = ecs::services(client, &cluster, &names).await?;
+        let asked = if names[0] == names[1] { &names[..1] } else { &names[..] };
+        let (services, _) = ecs::services(client, &cluster, asked).await?;
         let find = |name: &str| {
             services.iter().find(|service| [service.service_name(), service.service_arn()].contains(&Some(name)))
         };
@@ -152,7 +190,7 @@ impl AlbSurveyor {
         }
         let there = last_parts(&ecs::list_services(client, &cluster).await?);
         let what = format!("service in cluster {cluster}");
-        let missing = names.iter().filter(|name| find(name).is_none());
+        let missing = asked.iter().filter(|name| find(name).is_none());
         Ok(Err(missing.map(|name| absent(&what, name, &there)).collect()))
     }
 
@@ -361,7 +399,10 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
         desired: number(service.desired_count),
         running: number(service.running_count),
         healthy: group.healthy,
-        attached: service.load_balancers().iter().any(|one| one.target_group_arn() == Some(arn)),
+        attached: service.load_balancers().iter().any(|one| {
+            let alternate = one.advanced_configuration().and_then(|advanced| advanced.alternate_target_group_arn());
+            [one.target_group_arn(), alternate].contains(&Some(arn))
+        }),
         health_interval: seconds(group.told.health_check_interval_seconds(), 30),
         healthy_threshold: number(group.told.healthy_threshold_count().unwrap_or(5)),
         deregistration_delay: group.delay,

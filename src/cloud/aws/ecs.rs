@@ -43,20 +43,6 @@ pub(in crate::cloud) async fn services(ecs: &Client, cluster: &str, names: &[&st
     Ok((answer.services.unwrap_or_default(), answer.failures.unwrap_or_default()))
 }
 
-/// The service of a name, which must be there.
-pub(in crate::cloud) fn find<'a>(
-    services: &'a [Service],
-    missing: &[Failure],
-    name: &str,
-) -> Result<&'a Service, Fault> {
-    let found = services.iter().find(|service| service.service_name() == Some(name));
-    found.filter(|service| service.status() != Some("INACTIVE")).ok_or_else(|| {
-        let reason = missing.iter().find(|failure| failure.arn().is_some_and(|arn| arn.ends_with(name)));
-        let reason = reason.and_then(Failure::reason).unwrap_or("MISSING");
-        Fault::new(FaultKind::Missing, "DescribeServices", format!("service {name}: {reason}"))
-    })
-}
-
 /// Lists the ARNs of a cluster's services.
 pub(in crate::cloud) async fn list_services(ecs: &Client, cluster: &str) -> Result<Vec<String>, Fault> {
     let mut pages = ecs.list_services().cluster(cluster).max_results(100).into_paginator().items().send();

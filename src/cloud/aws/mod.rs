@@ -12,6 +12,7 @@ pub(super) mod elbv2;
 pub(super) mod fault;
 mod probe;
 pub(super) mod scheduler;
+pub(super) mod service_deployments;
 pub(super) mod sts;
 pub(super) mod task_sets;
 mod tenure;

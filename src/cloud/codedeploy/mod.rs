@@ -24,7 +24,7 @@ use super::alb::AlbDriver;
 use super::alb::release::is_release;
 use super::aws::codedeploy::{self, Of};
 use super::aws::ecs;
-use super::task_sets::set_behind;
+use super::task_sets::{same_definition, set_behind};
 use super::{ReleaseKnown, RouteOrder, Routed};
 use crate::driver::{CodeDeployment, Deployment};
 use crate::fault::{Fault, FaultKind};
@@ -165,14 +165,14 @@ impl AlbDriver {
         let made = service.task_sets().iter().find(|set| set.external_id() == info.deployment_id());
         let made = made.or_else(|| set_behind(&service, &self.target.candidate.target_group));
         let Some(definition) = made.and_then(|set| set.task_definition()) else { return Ok(None) };
-        Ok(self.is_our_release(definition).await?.then_some(info))
+        Ok(self.is_of_release(definition).await?.then_some(info))
     }
 
     /// Whether a task definition is the rollout's release.
-    async fn is_our_release(&self, definition: &str) -> Result<bool, Fault> {
+    async fn is_of_release(&self, definition: &str) -> Result<bool, Fault> {
         match &self.ours.release {
             ReleaseKnown::Unknown => Ok(false),
-            ReleaseKnown::Named(name) => Ok(super::task_sets::same_definition(name, definition)),
+            ReleaseKnown::Named(name) => Ok(same_definition(name, definition)),
             ReleaseKnown::Tagged(digest) => {
                 let described = ecs::task_definition(&self.aws.reading.ecs, definition).await?;
                 Ok(described.is_some_and(|described| is_release(&described, digest)))

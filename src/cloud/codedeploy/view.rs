@@ -17,9 +17,10 @@ const APPLICATIONS_LIMIT: usize = 200;
 /// The deployment group of a service: the named one, or the one that is found to deploy it. `None` when there is none.
 pub(in crate::cloud) async fn view(
     deploy: &Client,
-    (cluster, service): (&str, &str),
+    (cluster, service): (&str, &Service),
     named: &CodeDeployNamed,
 ) -> Result<Option<CodeDeployView>, Fault> {
+    let service = service.service_name().unwrap_or_default();
     let deploys = |group: &DeploymentGroupInfo| {
         let is = |of: &aws_sdk_codedeploy::types::EcsService| {
             of.service_name() == Some(service) && of.cluster_name().is_some_and(|name| last(name) == cluster)

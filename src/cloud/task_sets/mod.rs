@@ -13,6 +13,7 @@ mod tests;
 use aws_sdk_ecs::types::{Service, TaskSet};
 
 use crate::cloud::alb::AlbDriver;
+use crate::cloud::alb::fleet::find;
 use crate::cloud::aws::task_sets::Of;
 use crate::cloud::aws::{Clients, ecs};
 use crate::fault::Fault;
@@ -24,7 +25,7 @@ impl AlbDriver {
     pub(super) async fn one_service(&self, clients: &Clients) -> Result<Service, Fault> {
         let name = self.target.stable.service.as_str();
         let (services, missing) = ecs::services(&clients.ecs, &self.target.cluster, &[name]).await?;
-        ecs::find(&services, &missing, name).cloned()
+        find(&services, &missing, name).cloned()
     }
 
     fn of(&self) -> Of<'_> {

@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::lab::account::{Account, Phase};
+use crate::lab::account::{Account, Phase, Suspended};
 use crate::lab::behaviour::Behaviour;
 use crate::lab::fault::ApiFault;
 use crate::lab::outage::Outage;
@@ -126,6 +126,9 @@ fn state(world: &World) -> Value {
         "outages": outages(world),
         "writes": lock(&world.writes).clone(),
         "rules": rules(&account),
+        "sticky": sticky(&account),
+        "schedules": account.schedules.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
+        "suspended": suspended(&account),
         "services": services(&account),
         "target_groups": groups(&account),
         "alarms": account.alarms.iter().map(|alarm| (alarm.name.clone(), json!(alarm.state.word())))
@@ -146,6 +149,19 @@ fn rules(account: &Account) -> Value {
         (rule.arn.clone(), Value::Object(rule.actions.iter().flat_map(weights).collect()))
     };
     Value::Object(account.rules.iter().map(rule).collect())
+}
+
+/// Whether each rule is sticky, by its ARN.
+fn sticky(account: &Account) -> Value {
+    let is_sticky = |action: &Value| action["ForwardConfig"]["TargetGroupStickinessConfig"]["Enabled"] == true;
+    let rules = account.rules.iter();
+    Value::Object(rules.map(|rule| (rule.arn.clone(), json!(rule.actions.iter().any(is_sticky)))).collect())
+}
+
+/// The services for which any kind of scaling is suspended.
+fn suspended(account: &Account) -> Vec<&str> {
+    let targets = account.scalable_targets.iter();
+    targets.filter(|one| one.suspended != Suspended::default()).map(|one| one.resource.as_str()).collect()
 }
 
 fn services(account: &Account) -> Value {

@@ -108,6 +108,17 @@ mod tests {
     }
 
     #[test]
+    fn the_moments_of_codedeploy_are_tagged_too() {
+        let bytes = tell(json!({"deploymentInfo": {"createTime": 2.0, "status": "Ready"}}));
+        let read: Cbor = ciborium::from_reader(bytes.as_slice()).expect("it was just written");
+        let info = vec![
+            (Cbor::Text("createTime".into()), Cbor::Tag(1, Box::new(Cbor::Float(2.0)))),
+            (Cbor::Text("status".into()), Cbor::Text("Ready".into())),
+        ];
+        assert_eq!(read, Cbor::Map(vec![(Cbor::Text("deploymentInfo".into()), Cbor::Map(info))]));
+    }
+
+    #[test]
     fn malformed_bodies_are_refused() {
         for body in [&b"\xff"[..], b"\x01", b"{}"] {
             assert!(read(&Bytes::copy_from_slice(body)).is_err(), "{body:?}");

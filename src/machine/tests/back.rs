@@ -11,6 +11,13 @@ fn told_back(plan: Plan) -> Run {
     run
 }
 
+/// A plan that prepares, and asks a person for half an hour before there is any weight.
+fn asking() -> Plan {
+    let mut plan = plan(&[Action::Prepare(FULL), Action::Approve("go on?".into()), TENTH]);
+    plan.steps[1].within = MINUTE * 30;
+    plan
+}
+
 fn sticky() -> Plan {
     let mut plan = canary();
     plan.before.stickiness = Some(MINUTE * 10);
@@ -291,6 +298,44 @@ fn weight_that_somebody_else_gives_begins_the_wait_for_quiet_anew() {
     let back = run.now;
     run.until_asked(is_scale);
     assert!(run.now.since(back) >= crate::plan::QUIET_LEAST);
+}
+
+#[test]
+fn weight_that_nobody_saw_is_waited_out_before_tasks_are_taken() {
+    let mut run = Run::of(canary());
+    run.until_step(1);
+    run.told(Word::Rollback);
+    // A stranger's, which the write of the way back ends before any read has shown it.
+    run.share = tenth();
+    run.answer(Answer::Failed(fault(FaultKind::Transient)));
+    assert!(run.pending().is_some_and(is_route));
+    run.until(|run| run.share == Share::NONE);
+    let back = run.now;
+    run.until_asked(is_scale);
+    assert!(run.now.since(back) >= crate::plan::QUIET_LEAST, "{:?}", run.now.since(back));
+}
+
+#[test]
+fn a_candidate_that_was_watched_without_weight_loses_its_tasks_at_once() {
+    let mut run = Run::of(asking());
+    run.until_step(1);
+    run.pass(MINUTE * 6);
+    run.told(Word::Rollback);
+    let told = run.now;
+    run.until_asked(is_scale);
+    assert_eq!(run.now, told);
+}
+
+#[test]
+fn a_gap_between_two_looks_begins_the_wait_for_quiet_anew() {
+    let mut run = Run::of(asking());
+    run.until_step(1);
+    run.pass(MINUTE * 6);
+    run.dead_for(MINUTE * 2);
+    let back = run.now;
+    run.told(Word::Rollback);
+    run.until_asked(is_scale);
+    assert!(run.now.since(back) >= crate::plan::QUIET_LEAST, "{:?}", run.now.since(back));
 }
 
 #[test]

@@ -105,3 +105,38 @@ fn a_beacon_that_was_given_up_and_may_be_there_does_not_outlast_the_commit() {
     }
     assert_eq!(run.end(), Outcome::Promoted);
 }
+
+#[test]
+fn what_is_restored_anew_while_it_is_counted_is_asked_for_until_it_is_done() {
+    let steps =
+        [Action::Secure, Action::Prepare(FULL), TENTH, Action::Shift(Share::ALL), Action::Commit, Action::Settle];
+    let mut run = Run::of(plan(&steps));
+    let takes_off = |effect: &Effect| *effect == Effect::Mark(Beacon::Absent);
+    run.until_asked(takes_off);
+    while run.pending().is_none_or(|effect| !matches!(effect, Effect::Count { .. })) {
+        if run.pending().is_some_and(takes_off) {
+            run.answer(Answer::Failed(fault(FaultKind::Transient)));
+        } else {
+            run.go();
+        }
+    }
+    run.recovered();
+    assert!(run.pending().is_some_and(takes_off));
+    run.answer(Answer::Failed(fault(FaultKind::Transient)));
+    assert_eq!((run.end(), run.beacon), (Outcome::Promoted, Beacon::Absent));
+}
+
+#[test]
+fn a_beacon_that_was_sent_late_is_outlived_from_its_answer_on() {
+    let mut run = Run::of(guarded());
+    run.until_step(3);
+    run.told(Word::Rollback);
+    run.until_asked(|effect| *effect == Effect::Mark(Beacon::Aborting));
+    // It waited for the tape, and its answer is lost.
+    run.now = run.now + Duration::from_secs(25);
+    run.answer(Answer::Failed(fault(FaultKind::Unknown)));
+    let answered = run.now;
+    run.interrupted();
+    run.until_asked(|effect| *effect == Effect::Mark(Beacon::Absent));
+    assert!(run.now.since(answered) >= WRITE_LANDS_WITHIN, "{:?}", run.now.since(answered));
+}

@@ -3,6 +3,7 @@
 
 mod compare;
 mod dead_man;
+mod driver;
 mod feed;
 mod gate;
 mod metric;
@@ -19,6 +20,7 @@ mod time;
 use std::collections::BTreeMap;
 
 use super::document::{self, Document, Intrusion, Trouble};
+use super::fit::Asked;
 use super::model::{Limits, OnTrouble, Policies, Spec, Strategy};
 use super::problem::{Finding, Mark};
 use super::text::Text;
@@ -36,7 +38,8 @@ pub(super) fn check(
 ) -> Option<Spec> {
     let mut check = Check { findings, context, region: None };
     let name = document.name.and_then(|name| check.rollout_name(&name, node.field("name")));
-    let target = document.target.and_then(|target| check.target(target, node.field("target")));
+    let driver = check.driver(document.driver, node);
+    let target = document.target.and_then(|target| check.target(target, node, driver.as_ref()));
     let release = document.release.and_then(|release| check.release(release, node.field("release")));
     let strategy = document.strategy.and_then(|strategy| check.strategy(strategy, node.field("strategy")));
     let compares = matches!(strategy, Some(Strategy::HarmBudget { .. }));
@@ -45,10 +48,21 @@ pub(super) fn check(
     let policies = policies(&document.policies);
     let dead_man = optional(document.dead_man, |dead_man| check.dead_man(&dead_man, node.field("dead_man")));
     let store = optional(document.store, |store| check.store(store, node.field("store")));
+    if let Some(driver) = &driver {
+        let asked = Asked {
+            driver,
+            strategy: strategy.as_ref(),
+            gates: gates.as_deref().unwrap_or_default(),
+            limits: limits.as_ref(),
+            dead_man: node.get("dead_man").is_some(),
+            writer_role: node.field("target").get("writer_role").is_some(),
+        };
+        check.fits(&asked, node);
+    }
     document.version?;
     Some(Spec {
         name: name?,
-        driver: crate::spec::DriverSpec::default(),
+        driver: driver?,
         target: target?,
         release: release?,
         strategy: strategy?,

@@ -3,6 +3,7 @@
 //! They mean nothing yet; `check` turns them into a [`Spec`](super::Spec).
 
 mod compare;
+mod driver;
 mod gate;
 mod outer;
 mod value;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use compare::{Compare, CustomFeed, Errors, Feed, Latency, Margins, PrometheusFeed, Split, Unproven};
+pub(super) use driver::{CodeDeploy, Driver};
 pub(super) use gate::{
     Absent, Alarm, AtStart, Gate, Input, InsufficientData, Metric, MissingData, Of, Probe, Prometheus, Tasks,
 };
@@ -42,6 +44,9 @@ pub(super) struct Document {
     /// What the rollouts of this spec are called: 1 to 40 of a-z, 0-9 and `-`, starting with a letter.
     #[schemars(required, with = "String", extend("pattern" = r"^[a-z][a-z0-9-]{0,39}$|\$\{", "examples" = ["web"]))]
     pub(super) name: Option<String>,
+    /// Who moves the weights: at most one of `pair`, `task_sets`, `ecs` and `codedeploy`. Left out, it is `pair`:
+    /// tidegate, between two services.
+    pub(super) driver: Option<Driver>,
     /// What is moved: a listener rule and the two slots behind it.
     #[schemars(required, with = "Target")]
     pub(super) target: Option<Target>,
@@ -101,6 +106,9 @@ pub(super) struct Target {
     /// The ECS cluster, by name or ARN.
     #[schemars(extend("examples" = ["prod"]))]
     pub(super) cluster: String,
+    /// The ECS service, by name or ARN, where one service fills both slots: with every driver but `pair`.
+    #[schemars(extend("examples" = ["web"]))]
+    pub(super) service: Option<String>,
     /// The listener rule that divides the traffic: either `arn`, or `load_balancer`, `port` and `priority`.
     pub(super) rule: Rule,
     /// The two places where tasks run. Which of them serves today is read from the rule's weights.
@@ -141,13 +149,13 @@ pub(super) struct Slots {
     pub(super) green: Slot,
 }
 
-/// One slot: an ECS service and the target group that it fills.
+/// One slot: a target group, and with the driver `pair` the ECS service that fills it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Slot {
-    /// The ECS service, by name or ARN.
+    /// The ECS service, by name or ARN. With `pair` each slot has one; else `target.service` fills both.
     #[schemars(extend("examples" = ["web-blue"]))]
-    pub(super) service: String,
+    pub(super) service: Option<String>,
     /// The target group that the service registers its tasks in, by name or ARN.
     #[schemars(extend("examples" = ["web-blue"]))]
     pub(super) target_group: String,

@@ -1,0 +1,130 @@
+//! What a look at the world sees: the rule, tasks and metrics, old or missing ones too.
+
+use std::time::Duration;
+
+use tidegate::clock::Timestamp;
+use tidegate::fleet::{Capacity, Fleet, Role, Stopped};
+use tidegate::gate::{MetricReading, Point as Value, Reading};
+use tidegate::machine::{Look, Observation};
+use tidegate::plan::QUIET_PERIODS;
+use tidegate::traffic::Share;
+
+use super::die::Die;
+use super::mishaps::Candidate;
+use super::points::Point;
+use super::traffic;
+use super::world::{FULL, MINUTE, RELEASE, START_UP, World};
+
+/// How long CloudWatch takes to publish a closed minute.
+const PUBLISHED_AFTER: Duration = Duration::from_secs(20);
+
+impl World {
+    pub fn look(&mut self, look: &Look, die: &mut Die) -> Observation {
+        self.tasks_come_and_go(die);
+        let age = if die.chance(self.mishaps.read_is_stale) {
+            Duration::from_secs(die.between(1, 8))
+        } else {
+            Duration::ZERO
+        };
+        let rule = self.rule_at(self.now.before(age));
+        if rule.share != Some(self.share()) {
+            self.hits.hit(Point::ReadStale);
+        }
+        let unread = look.glance.is_some() && die.chance(self.mishaps.read_fails);
+        if unread {
+            self.hits.hit(Point::StableUnread);
+        }
+        let quiet = look.quiet.map(|role| {
+            let published = self.now.before(PUBLISHED_AFTER).as_millis();
+            let closed = Timestamp::from_millis(published - published % 60_000);
+            u64::from(self.served_between(role, closed.before(MINUTE * QUIET_PERIODS), closed)) * 100
+        });
+        Observation {
+            rule: Some(rule),
+            fleet: look.fleet.then(|| self.fleet()),
+            deployment: None,
+            stable: look.glance.filter(|_| !unread).map(|_| self.healthy(Role::Stable)),
+            readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look, die))).collect(),
+            requests: quiet,
+            observed: None,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Tasks stop, and the new release is what it is.
+    fn tasks_come_and_go(&mut self, die: &mut Die) {
+        let serves = self.share() > Share::NONE;
+        let runs = self.candidate.desired > 0 && self.candidate.task_definition == RELEASE;
+        match self.mishaps.candidate {
+            Candidate::Failing if serves => self.hits.hit(Point::CandidateFails),
+            Candidate::NeverHealthy if runs => self.hits.hit(Point::CandidateNeverHealthy),
+            Candidate::Crashing if runs => self.hits.hit(Point::CandidateCrashes),
+            Candidate::Sick if serves && die.chance(0.05) => {
+                self.hits.hit(Point::CandidateLosesTasks);
+                self.candidate.lost = (self.candidate.lost + 1).min(FULL);
+            }
+            _ => {}
+        }
+        if die.chance(self.mishaps.stable_ails) {
+            self.stable.lost = die.one_of(&[0, 1, 2, FULL]);
+            if self.stable.lost > 0 {
+                self.hits.hit(Point::StableLosesTasks);
+            }
+        }
+        if self.healthy(Role::Stable) == 0 && self.share() < Share::ALL {
+            self.hits.hit(Point::StableBarren);
+        }
+    }
+
+    fn fleet(&self) -> Fleet {
+        Fleet { stable: self.capacity(Role::Stable), candidate: self.capacity(Role::Candidate) }
+    }
+
+    fn capacity(&self, role: Role) -> Capacity {
+        let tasks = self.tasks(role);
+        let age = self.now.since(tasks.since);
+        let crashes = self.mishaps.candidate == Candidate::Crashing && tasks.task_definition == RELEASE;
+        let failed =
+            if crashes && tasks.desired > 0 { u32::try_from(age.as_secs() / 15).unwrap_or(u32::MAX) } else { 0 };
+        let stop = Stopped { task: "1".into(), at: self.now, reason: "exit code 1".into() };
+        Capacity {
+            desired: tasks.desired,
+            running: tasks.desired,
+            healthy: self.healthy(role),
+            task_definition: tasks.task_definition.clone(),
+            settled: age >= START_UP,
+            failed,
+            stopped: if failed > 0 { vec![stop] } else { Vec::new() },
+        }
+    }
+
+    fn reading(&mut self, gate: usize, look: &Look, die: &mut Die) -> Reading {
+        match self.gates[gate].feed() {
+            Some(_) => Reading::Counts(traffic::counted(self, look, PUBLISHED_AFTER, die)),
+            None => self.error_rate(look.since, die),
+        }
+    }
+
+    /// The candidate's error rate in percent, a point for each closed, published minute with requests.
+    fn error_rate(&mut self, since: Timestamp, die: &mut Die) -> Reading {
+        let minute = 60_000;
+        let first = since.as_millis().div_ceil(minute) * minute;
+        let last = self.now.before(PUBLISHED_AFTER).as_millis();
+        let mut values = Vec::new();
+        let mut start = first;
+        while start + minute <= last {
+            let at = Timestamp::from_millis(start);
+            let had_requests = self.rule_at(at).share > Some(Share::NONE);
+            let silent = had_requests && die.chance(self.mishaps.silence);
+            if silent {
+                self.hits.hit(Point::MetricsMissing);
+            }
+            if had_requests && !silent {
+                let value = if self.mishaps.candidate == Candidate::Failing { 20.0 } else { 0.2 };
+                values.push(Value { at, value });
+            }
+            start += minute;
+        }
+        Reading::Metric(MetricReading { values, samples: Vec::new() })
+    }
+}
