@@ -185,7 +185,9 @@ fn what_the_spec_does_not_have_is_not_allowed() {
 
 #[test]
 fn who_only_looks_writes_nothing_and_who_goes_back_brings_nothing_new() {
-    let reads = |action: &String| ["Describe", "List", "Get"].iter().any(|verb| action.contains(&format!(":{verb}")));
+    let reads = |action: &String| {
+        ["Describe", "List", "Get", "BatchGet"].iter().any(|verb| action.contains(&format!(":{verb}")))
+    };
     assert!(actions(Who::Plan, &full()).iter().all(reads));
     for who in [Who::OnCall, Who::Guard] {
         let back = actions(who, &full());
@@ -203,10 +205,29 @@ fn who_is_on_call_can_make_every_call_of_a_way_back_that_begins_with_a_service()
     let calls = [
         "application-autoscaling:RegisterScalableTarget",
         "cloudwatch:GetMetricData",
+        "codedeploy:BatchGetApplications",
+        "codedeploy:BatchGetDeploymentGroups",
+        "codedeploy:BatchGetDeploymentTargets",
+        "codedeploy:BatchGetDeployments",
+        "codedeploy:ContinueDeployment",
+        "codedeploy:GetDeployment",
+        "codedeploy:ListApplications",
+        "codedeploy:ListDeploymentGroups",
+        "codedeploy:ListDeployments",
+        "codedeploy:StopDeployment",
+        "ecs:ContinueServiceDeployment",
+        "ecs:CreateTaskSet",
+        "ecs:DeleteTaskSet",
+        "ecs:DescribeServiceDeployments",
+        "ecs:DescribeServiceRevisions",
         "ecs:DescribeServices",
         "ecs:DescribeTasks",
+        "ecs:ListServiceDeployments",
         "ecs:ListTasks",
+        "ecs:StopServiceDeployment",
         "ecs:UpdateService",
+        "ecs:UpdateServicePrimaryTaskSet",
+        "ecs:UpdateTaskSet",
         "elasticloadbalancing:AddTags",
         "elasticloadbalancing:DescribeListeners",
         "elasticloadbalancing:DescribeRules",
@@ -224,7 +245,15 @@ fn who_is_on_call_can_make_every_call_of_a_way_back_that_begins_with_a_service()
     ];
     assert_eq!(actions(Who::OnCall, &full()).into_iter().collect::<Vec<_>>(), calls);
     let guard = actions(Who::Guard, &full());
-    let finds = ["DescribeListeners", "DescribeTags", "DescribeTargetGroups"];
+    let finds = [
+        "BatchGetApplications",
+        "BatchGetDeploymentGroups",
+        "ListApplications",
+        "ListDeploymentGroups",
+        "DescribeListeners",
+        "DescribeTags",
+        "DescribeTargetGroups",
+    ];
     let found: Vec<_> =
         calls.iter().filter(|call| !guard.contains(**call)).map(|call| call.split_once(':').unwrap().1).collect();
     assert_eq!(found, finds);
