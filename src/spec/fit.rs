@@ -191,8 +191,7 @@ pub fn timetable(strategy: &Strategy, driver: &DriverSpec) -> Option<Timetable> 
     let Shares::Timetables { every: most, .. } = driver.kind().can().shares else { return None };
     let kept = |span: Duration| Duration::from_secs(span.min(most).as_secs() / 60 * 60);
     match strategy {
-        Strategy::BlueGreen { .. } => Some(Timetable::AllAtOnce),
-        Strategy::Linear { step: Share::ALL, .. } => Some(Timetable::AllAtOnce),
+        Strategy::BlueGreen { .. } | Strategy::Linear { step: Share::ALL, .. } => Some(Timetable::AllAtOnce),
         Strategy::Linear { step, every, .. } => Some(Timetable::Linear { step: *step, every: kept(*every) }),
         Strategy::Canary { steps, .. } => {
             let stages = stages(steps);

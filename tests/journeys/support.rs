@@ -107,7 +107,22 @@ impl Place {
         path
     }
 
-    /// The same with other steps.
+    /// The same for one service that ECS deploys, with a pause of its own.
+    pub fn spec_of_ecs(&self, pause: &str, steps: &str, more: &str) -> PathBuf {
+        self.spec_of_one(&format!("{{ ecs: {{ pause: {pause} }} }}"), steps, more)
+    }
+
+    /// The same for one service and the driver that fills both slots with it.
+    pub fn spec_of_one(&self, driver: &str, steps: &str, more: &str) -> PathBuf {
+        let path = self.spec_of(steps, &format!("driver: {driver}\n{more}"));
+        let text = std::fs::read_to_string(&path).expect("it was written");
+        let text = text.replace("service: web-blue, ", "").replace("service: web-green, ", "");
+        std::fs::write(&path, text.replace("cluster: prod\n", "cluster: prod\n  service: web\n"))
+            .expect("a spec can be written");
+        path
+    }
+
+    /// The short canary with other steps.
     pub fn spec_of(&self, steps: &str, more: &str) -> PathBuf {
         let path = self.spec(more);
         let text = std::fs::read_to_string(&path).expect("it was written");
@@ -522,9 +537,9 @@ impl Lab {
     }
 
     /// Calls an API in JSON as anybody could, unsigned, by its target.
-    pub fn ask_json(&self, target: &str, body: &Value) {
+    pub fn ask_json(&self, target: &str, body: &Value) -> Value {
         let kind = format!("application/x-amz-json-1.1\r\nx-amz-target: {target}");
-        self.ask_in(&kind, "POST /", &body.to_string());
+        serde_json::from_str(&self.ask_in(&kind, "POST /", &body.to_string())).unwrap_or(Value::Null)
     }
 
     /// Calls the load balancing API as anybody could, unsigned.

@@ -82,14 +82,17 @@ enum On {
     ReadsOfCluster,
     /// The alarms' states, which are read only when a gate asks.
     AlarmReads,
+    /// Task definitions, by which ECS's deployment of a rollout is known.
+    DefinitionReads,
     /// A registration, which has no resource before it is there.
     Registrations,
 }
 
 use On::{
-    AlarmReads, Alarms, Application, Bucket, Cluster, CodeDeploys, DeadManRole, DeployedServices, DeploymentConfigs,
-    DeploymentGroup, Deployments, Family, NewTaskSets, Objects, Reads, ReadsOfCluster, Registrations, Rule,
-    ScalableTargets, Schedules, Services, ServicesOfSets, TaskRoles, TaskSets, Tasks, Words, WriterRole,
+    AlarmReads, Alarms, Application, Bucket, Cluster, CodeDeploys, DeadManRole, DefinitionReads, DeployedServices,
+    DeploymentConfigs, DeploymentGroup, Deployments, Family, NewTaskSets, Objects, Reads, ReadsOfCluster,
+    Registrations, Rule, ScalableTargets, Schedules, Services, ServicesOfSets, TaskRoles, TaskSets, Tasks, Words,
+    WriterRole,
 };
 
 const RUNNER: &[Who] = &[Who::Runner];
@@ -148,6 +151,7 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("ecs:DescribeTasks", Tasks, BACK),
     ("ecs:ListTasks", ReadsOfCluster, BACK),
     ("ecs:DescribeTaskDefinition", Reads, SURVEY),
+    ("ecs:DescribeTaskDefinition", DefinitionReads, &[Who::OnCall, Who::Guard]),
     ("ecs:RegisterTaskDefinition", Registrations, RUNNER),
     ("ecs:TagResource", Family, RUNNER),
     ("iam:PassRole", TaskRoles, RUNNER),
@@ -198,6 +202,7 @@ impl On {
             On::Reads => "ReadsWithoutResourceLevelSupport",
             On::ReadsOfCluster => "ListsWithoutResourceLevelSupport",
             On::AlarmReads => "AlarmReadsWithoutResourceLevelSupport",
+            On::DefinitionReads => "DefinitionReadsWithoutResourceLevelSupport",
             On::Registrations => "RegistrationsWithoutResourceLevelSupport",
         }
     }
@@ -250,8 +255,11 @@ impl On {
             On::Objects => store(&|store| format!("{}/{}/*", scope.bucket_arn(store), store.root)),
             On::Words => store(&|store| format!("{}/{}/rollouts/*/words/*", scope.bucket_arn(store), store.root)),
             On::AlarmReads if scope.alarms.is_empty() => Vec::new(),
+            On::DefinitionReads if !scope.by_ecs => Vec::new(),
             On::Registrations if scope.family.is_none() => Vec::new(),
-            On::Reads | On::ReadsOfCluster | On::AlarmReads | On::Registrations => vec!["*".to_owned()],
+            On::Reads | On::ReadsOfCluster | On::AlarmReads | On::DefinitionReads | On::Registrations => {
+                vec!["*".to_owned()]
+            }
         }
     }
 

@@ -107,7 +107,7 @@ impl Surveyor for AlbSurveyor {
 impl Containers {
     /// Whether both slots are filled by one service.
     fn is_one(&self) -> bool {
-        self.blue.service_arn() == self.green.service_arn()
+        self.blue.service_name() == self.green.service_name()
     }
 }
 

@@ -116,7 +116,7 @@ impl AlbDriver {
         }
         let none = || Fault::new(FaultKind::Transient, OPERATION, "ECS has no deployment of the release");
         let ours = ours.ok_or_else(none)?;
-        let leads = state::next(drive.asked.timetable, state::share(&ours)) <= order.share;
+        let leads = state::next(&ours) <= order.share;
         let due = intact && seen.share == order.expected && leads;
         if let Some(pause) = state::pause(&ours).filter(|pause| due && !pause.last) {
             self.answer(drive, &ours, pause).await?;

@@ -2,13 +2,13 @@
 
 use aws_sdk_ecs::types::{
     DeploymentLifecycleHookAction, DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus,
-    DeploymentLifecycleHookTargetType, ServiceDeployment, ServiceDeploymentRollbackMonitorsStatus,
+    DeploymentLifecycleHookTargetType, DeploymentStrategy, ServiceDeployment, ServiceDeploymentRollbackMonitorsStatus,
     ServiceDeploymentStatus,
 };
 
 use super::begin::is_pause_of_ours;
 use crate::cloud::aws::timestamp;
-use crate::driver::{Deployment, DeploymentState, Timetable};
+use crate::driver::{Deployment, DeploymentState};
 use crate::traffic::Share;
 
 /// The stage before each shift of production traffic. `ServiceDeploymentLifecycleStage` lacks it, the text about it
@@ -81,21 +81,29 @@ fn awaiting(deployment: &ServiceDeployment) -> Option<&DeploymentLifecycleHookDe
 /// The share of production traffic that ECS has asked the load balancer to give the target.
 pub(super) fn share(deployment: &ServiceDeployment) -> Share {
     let target = deployment.target_service_revision();
-    let percent = target.and_then(|one| one.requested_production_traffic_weight()).unwrap_or_default();
-    // A weight has one decimal, and is at most a hundred: `requestedProductionTrafficWeight`.
+    target.and_then(|one| one.requested_production_traffic_weight()).map_or(Share::NONE, permille)
+}
+
+/// A percentage as ECS says it, with one decimal.
+fn permille(percent: f64) -> Share {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is clamped to 0..=1000")]
     let permille = (percent * 10.0).round().clamp(0.0, 1000.0) as u16;
     Share::from_permille(permille).unwrap_or(Share::NONE)
 }
 
-/// The share after `share` in a timetable.
-pub(super) fn next(timetable: Timetable, share: Share) -> Share {
-    match timetable {
-        Timetable::Canary { first, .. } if share < first => first,
-        Timetable::Linear { step, .. } => {
-            Share::from_permille(share.permille().saturating_add(step.permille()).min(1000)).unwrap_or(Share::ALL)
+/// The share that ECS gives next. An adopted deployment keeps the steps that it was begun with.
+pub(super) fn next(deployment: &ServiceDeployment) -> Share {
+    let now = share(deployment);
+    let Some(how) = deployment.deployment_configuration() else { return Share::ALL };
+    let first = how.canary_configuration().and_then(|canary| canary.canary_percent()).map(permille);
+    let step = how.linear_configuration().and_then(|linear| linear.step_percent()).map(permille);
+    match (how.strategy(), first, step) {
+        (Some(DeploymentStrategy::Canary), Some(first), _) if now < first => first,
+        (Some(DeploymentStrategy::Linear), _, Some(step)) => {
+            let sum = now.permille().saturating_add(step.permille());
+            Share::from_permille(sum).unwrap_or(Share::ALL)
         }
-        Timetable::AllAtOnce | Timetable::Canary { .. } => Share::ALL,
+        _ => Share::ALL,
     }
 }
 

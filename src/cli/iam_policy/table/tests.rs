@@ -21,6 +21,7 @@ fn full() -> Scope {
         name: "web".into(),
         cluster: "prod".into(),
         services: ["web-blue".into(), "web-green".into()],
+        by_ecs: true,
         rule: RULE.into(),
         alarms: vec!["web-5xx".into()],
         family: Some("web".into()),
@@ -31,7 +32,6 @@ fn full() -> Scope {
             after: std::time::Duration::from_secs(300),
             group: "default".into(),
         }),
-        by_ecs: true,
         by_task_sets: true,
         by_codedeploy: Some(("app".into(), "dgp".into())),
         writer_role: Some("arn:aws:iam::123456789012:role/writer".into()),
@@ -42,12 +42,12 @@ fn full() -> Scope {
 /// A spec with nothing that it could do without.
 fn bare() -> Scope {
     Scope {
+        by_ecs: false,
         alarms: Vec::new(),
         family: None,
         task_roles: Vec::new(),
         scales: false,
         dead_man: None,
-        by_ecs: false,
         by_task_sets: false,
         by_codedeploy: None,
         writer_role: None,
@@ -93,6 +93,7 @@ fn asked() -> BTreeSet<String> {
         ("src/cloud/aws/service_deployments.rs", "ecs"),
         ("src/cloud/aws/task_sets.rs", "ecs"),
         ("src/cloud/aws/elbv2.rs", "elasticloadbalancing"),
+        ("src/cloud/aws/service_deployments.rs", "ecs"),
         ("src/cloud/aws/scheduler.rs", "scheduler"),
         ("src/cloud/aws/sts.rs", "sts"),
         ("src/store/bucket.rs", "s3"),
@@ -150,6 +151,12 @@ fn resources_are_those_of_the_spec() {
     }
     let services = [arn("ecs", "service/prod/web-blue"), arn("ecs", "service/prod/web-green")];
     assert_eq!(on(Who::OnCall, "ecs:UpdateService"), services);
+    assert_eq!(on(Who::OnCall, "ecs:ListServiceDeployments"), services);
+    let of = |kind: &str, name: &str| arn("ecs", &format!("{kind}/prod/{name}/*"));
+    let [blue, green] = ["web-blue", "web-green"].map(|name| of("service-deployment", name));
+    let revisions = ["web-blue", "web-green"].map(|name| of("service-revision", name));
+    let [first, second] = revisions;
+    assert_eq!(on(Who::OnCall, "ecs:StopServiceDeployment"), [blue, green, first, second]);
     assert_eq!(on(Who::Runner, "cloudwatch:DescribeAlarmHistory"), [arn("cloudwatch", "alarm:web-5xx")]);
     assert_eq!(on(Who::Runner, "scheduler:CreateSchedule"), [arn("scheduler", "schedule/default/web-*")]);
     assert_eq!(on(Who::Runner, "sts:AssumeRole"), ["arn:aws:iam::123456789012:role/writer"]);
@@ -176,7 +183,17 @@ fn conditions_narrow_what_resources_cannot() {
 #[test]
 fn what_the_spec_does_not_have_is_not_allowed() {
     let runner = actions(Who::Runner, &bare());
-    let without = ["scheduler:", "s3:", "sts:", "iam:", "RegisterTaskDefinition", "RegisterScalableTarget", "Alarm"];
+    let without = [
+        "ServiceDeployment",
+        "ServiceRevision",
+        "scheduler:",
+        "s3:",
+        "sts:",
+        "iam:",
+        "RegisterTaskDefinition",
+        "RegisterScalableTarget",
+        "Alarm",
+    ];
     for part in without {
         assert!(runner.iter().all(|action| !action.contains(part)), "{part}: {runner:?}");
     }
@@ -221,6 +238,7 @@ fn who_is_on_call_can_make_every_call_of_a_way_back_that_begins_with_a_service()
         "ecs:DescribeServiceDeployments",
         "ecs:DescribeServiceRevisions",
         "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
         "ecs:DescribeTasks",
         "ecs:ListServiceDeployments",
         "ecs:ListTasks",

@@ -67,7 +67,7 @@ pub(in crate::cloud) fn rule_xml(weights: (u16, u16)) -> String {
     )
 }
 
-pub(super) fn no_record() -> Recorded {
+pub(in crate::cloud) fn no_record() -> Recorded {
     let (shape, actions_json) = (String::new(), String::new());
     Recorded { weights: Vec::new(), stickiness: None, shape, actions_json }
 }
