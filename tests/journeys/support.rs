@@ -107,9 +107,14 @@ impl Place {
         path
     }
 
-    /// A spec of one service that ECS deploys by itself, with other steps and with more lines at its end.
+    /// The same for one service that ECS deploys, with a pause of its own.
     pub fn spec_of_ecs(&self, pause: &str, steps: &str, more: &str) -> PathBuf {
-        let path = self.spec_of(steps, &format!("driver: {{ ecs: {{ pause: {pause} }} }}\n{more}"));
+        self.spec_of_one(&format!("{{ ecs: {{ pause: {pause} }} }}"), steps, more)
+    }
+
+    /// The same for one service and the driver that fills both slots with it.
+    pub fn spec_of_one(&self, driver: &str, steps: &str, more: &str) -> PathBuf {
+        let path = self.spec_of(steps, &format!("driver: {driver}\n{more}"));
         let text = std::fs::read_to_string(&path).expect("it was written");
         let text = text.replace("service: web-blue, ", "").replace("service: web-green, ", "");
         std::fs::write(&path, text.replace("cluster: prod\n", "cluster: prod\n  service: web\n"))
