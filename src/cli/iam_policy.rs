@@ -78,6 +78,8 @@ fn scope(context: &Context, spec: &Spec, survey: Survey) -> Result<Scope, Failur
         name: spec.name.to_string(),
         services: [survey.blue.place.service, survey.green.place.service],
         by_ecs: matches!(spec.driver, DriverSpec::Ecs { .. }),
+        by_task_sets: matches!(spec.driver, DriverSpec::TaskSets),
+        by_codedeploy: survey.code_deploy.map(|found| (found.application, found.group)),
         rule: survey.rule.arn,
         alarms: alarms.collect(),
         family: None,

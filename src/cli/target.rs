@@ -9,13 +9,13 @@ use crate::clock::Clock;
 use crate::cloud::alb::beacon::Marked;
 use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
 use crate::cloud::aws::Aws;
-use crate::cloud::{About, Fence, Ours, ReleaseKnown, RuleRequest, SurveyRequest, Surveyor};
+use crate::cloud::{About, CodeDeployNamed, Fence, Ours, ReleaseKnown, RuleRequest, SurveyRequest, Surveyor};
 use crate::driver::Driver;
 use crate::fleet::Survey;
 use crate::gate::Check;
 use crate::name::RolloutId;
 use crate::plan::{Plan, ReleasePlan, compile};
-use crate::spec::{Problems, RuleSpec, SlotSpec, Source, Spec, parse};
+use crate::spec::{DriverSpec, Problems, RuleSpec, SlotSpec, Source, Spec, parse};
 
 /// The largest spec that is read whole, in bytes, so that its size can be told; the parser takes less.
 const READ_LIMIT: u64 = 4 * 1024 * 1024;
@@ -126,6 +126,12 @@ fn request(spec: &Spec) -> SurveyRequest {
         },
         blue: slot(&spec.target.blue),
         green: slot(&spec.target.green),
+        code_deploy: match &spec.driver {
+            DriverSpec::CodeDeploy { application, group } => {
+                Some(CodeDeployNamed { application: application.clone(), group: group.clone() })
+            }
+            DriverSpec::Pair | DriverSpec::TaskSets | DriverSpec::Ecs { .. } => None,
+        },
         alarms: alarms.collect(),
         compare: spec.gates.iter().find_map(|gate| match &gate.check {
             Check::Compare(rule) => Some((**rule).clone()),

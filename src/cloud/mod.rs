@@ -2,11 +2,13 @@
 
 pub mod alb;
 pub mod aws;
+pub mod codedeploy;
 pub mod ecs;
 mod fence;
 mod http;
 mod outside;
 mod prometheus;
+mod task_sets;
 
 use std::future::Future;
 
@@ -184,10 +186,21 @@ pub struct SurveyRequest {
     pub blue: (String, String),
     /// The same of the green slot.
     pub green: (String, String),
+    /// What is said of CodeDeploy, where it moves the weights.
+    pub code_deploy: Option<CodeDeployNamed>,
     /// Names of the alarms that gates ask about.
     pub alarms: Vec<String>,
     /// The gate that compares with the stable slot's past, if there is one.
     pub compare: Option<CompareRule>,
+}
+
+/// The application and the deployment group that deploy a service; what is `None` is found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodeDeployNamed {
+    /// The application's name.
+    pub application: Option<String>,
+    /// The deployment group's name.
+    pub group: Option<String>,
 }
 
 /// Which rule is surveyed.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::driver::Driver;
+use crate::driver::{CodeDeployment, Driver};
 use crate::fleet::Role;
 use crate::plan::{Action, Plan};
 use crate::safeguard::BEACON_TAGS;
@@ -67,8 +67,13 @@ pub(super) fn calls(plan: &Plan, id: &str, committed: bool) -> Vec<Call> {
         let words = ["--group-name", &switch.group, "--name", id];
         call(plan, "remove the dead-man's switch, if it is still there", "scheduler delete-schedule", &words)
     });
-    // What ECS does by itself would write other weights after those.
-    let stop = matches!(plan.driver, Driver::Ecs(_)).then(|| stop_deployment(plan));
+    // What AWS does by itself would write other weights after those.
+    let stop = match &plan.driver {
+        Driver::Ecs(_) => Some(stop_deployment(plan)),
+        Driver::CodeDeploy(asked) => Some(stop_codedeploy(plan, asked)),
+        Driver::Pair | Driver::TaskSets => None,
+    };
+    let clear = clear.or_else(|| matches!(plan.driver, Driver::TaskSets).then(|| delete_set(plan)));
     let (first, after) = (stop.into_iter().collect(), disarm.into_iter().chain(clear).collect());
     [first, vec![health, revive, back, look], after, settled(plan)].concat()
 }
@@ -97,6 +102,40 @@ pub(super) fn stick(plan: &Plan) -> Call {
 fn rule_as_before(plan: &Plan, does: &str) -> Call {
     let actions = escape_json(&plan.before.actions_json);
     call(plan, does, "elbv2 modify-rule", &["--rule-arn", &plan.target.rule, "--actions", &actions])
+}
+
+/// Makes CodeDeploy take its deployment back, whichever its group has on its way.
+fn stop_codedeploy(plan: &Plan, asked: &CodeDeployment) -> Call {
+    let words = ["--application-name", &asked.application, "--deployment-group-name", &asked.group];
+    let on_its_way = ["--include-only-statuses", "Created", "Queued", "InProgress", "Ready"];
+    let list = call(plan, "", "deploy list-deployments", &[&words[..], &on_its_way[..]].concat()).one_line();
+    let id = format!("\"$({list} --query 'deployments[0]' --output text)\"");
+    let mut stop = call(
+        plan,
+        "make CodeDeploy take its deployment back, and wait until it has; what follows is for where it cannot",
+        "deploy stop-deployment",
+        &["--deployment-id"],
+    );
+    stop.words.extend([id, "--auto-rollback-enabled".to_owned()]);
+    stop
+}
+
+/// Deletes the task set behind the candidate's target group, which is not the primary one before the commit.
+fn delete_set(plan: &Plan) -> Call {
+    let (cluster, service) = (&plan.target.cluster, &plan.target.candidate.service);
+    let of = ["--cluster", cluster, "--service", service];
+    let list = call(plan, "", "ecs describe-task-sets", &of).one_line();
+    let group = &plan.target.candidate.target_group;
+    let query = format!("taskSets[?loadBalancers[0].targetGroupArn==`{group}`]|[0].id");
+    let id = format!("\"$({list} --query '{query}' --output text)\"");
+    let mut delete = call(
+        plan,
+        "once the candidate slot has had no requests for some minutes, delete its task set",
+        "ecs delete-task-set",
+        &[&of[..], &["--task-set"]].concat(),
+    );
+    delete.words.extend([id, "--force".to_owned()]);
+    delete
 }
 
 /// Sets back what the rollout set up beside the traffic.
@@ -134,8 +173,8 @@ fn restore(plan: &Plan, role: Role, does: &str) -> Call {
     let count = count.to_string();
     let service = &plan.target.place(role).service;
     let mut words = vec!["--cluster", &plan.target.cluster, "--service", service, "--desired-count", &count];
-    // A task definition would begin a deployment where ECS moves the weights.
-    if !task_definition.is_empty() && !plan.driver.is_aws() {
+    // A task definition would begin a deployment where ECS moves the weights, and is not the service's elsewhere.
+    if !task_definition.is_empty() && plan.driver == Driver::Pair {
         words.extend(["--task-definition", task_definition]);
     }
     call(plan, does, "ecs update-service", &words)
@@ -210,6 +249,28 @@ mod tests {
         let scaled: Vec<&String> = commands.iter().filter(taken).collect();
         assert!(scaled.iter().all(|command| !command.contains("task-definition")), "{scaled:?}");
         assert_eq!(scaled.len(), 1, "a count of nothing is for no service that serves: {scaled:?}");
+    }
+
+    #[test]
+    fn codedeploy_is_made_to_take_its_deployment_back_and_a_task_set_is_deleted_last() {
+        let mut plan = crate::plan::diagram::sample::secured();
+        plan.target.candidate.service = plan.target.stable.service.clone();
+        let asked = CodeDeployment { application: "app".into(), group: "dgp".into(), timetable: Timetable::AllAtOnce };
+        plan.driver = Driver::CodeDeploy(asked);
+        let commands: Vec<String> = calls(&plan, "web-1", false).iter().map(Call::one_line).collect();
+        assert_eq!(
+            commands[0],
+            "aws deploy stop-deployment --region eu-west-1 --deployment-id \"$(aws deploy list-deployments --region \
+             eu-west-1 --application-name app --deployment-group-name dgp --include-only-statuses Created Queued \
+             InProgress Ready --query 'deployments[0]' --output text)\" --auto-rollback-enabled"
+        );
+        plan.driver = Driver::TaskSets;
+        let commands: Vec<String> = calls(&plan, "web-1", false).iter().map(Call::one_line).collect();
+        let at = |what: &str| commands.iter().position(|command| command.contains(what)).unwrap();
+        assert!(at("modify-rule") < at("delete-task-set"), "{commands:?}");
+        let delete = &commands[at("delete-task-set")];
+        assert!(delete.ends_with("--output text)\" --force"), "{delete}");
+        assert!(commands.iter().all(|command| !command.contains("--task-definition")), "{commands:?}");
     }
 
     #[test]

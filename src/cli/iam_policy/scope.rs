@@ -17,6 +17,10 @@ pub(super) struct Scope {
     pub(super) services: [String; 2],
     /// Whether ECS deploys them by itself.
     pub(super) by_ecs: bool,
+    /// Whether tidegate makes their task sets.
+    pub(super) by_task_sets: bool,
+    /// The application and the deployment group of CodeDeploy that deploys them.
+    pub(super) by_codedeploy: Option<(String, String)>,
     /// The rule's ARN.
     pub(super) rule: String,
     /// Names of the alarms that gates ask about.

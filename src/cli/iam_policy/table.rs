@@ -50,6 +50,20 @@ enum On {
     DeployedServices,
     /// What ECS keeps of its own deployments.
     Deployments,
+    /// The services, where tidegate makes their task sets.
+    ServicesOfSets,
+    /// Their task sets.
+    TaskSets,
+    /// A new task set, which has no resource before it is there.
+    NewTaskSets,
+    /// The application of CodeDeploy.
+    Application,
+    /// Its deployment group.
+    DeploymentGroup,
+    /// Timetables that are named by their content.
+    DeploymentConfigs,
+    /// Calls of CodeDeploy for which AWS knows no resource: by a deployment's id, and to find a group.
+    CodeDeploys,
     Tasks,
     Rule,
     Alarms,
@@ -75,8 +89,9 @@ enum On {
 }
 
 use On::{
-    AlarmReads, Alarms, Bucket, Cluster, DeadManRole, DefinitionReads, DeployedServices, Deployments, Family, Objects,
-    Reads, ReadsOfCluster, Registrations, Rule, ScalableTargets, Schedules, Services, TaskRoles, Tasks, Words,
+    AlarmReads, Alarms, Application, Bucket, Cluster, CodeDeploys, DeadManRole, DefinitionReads, DeployedServices,
+    DeploymentConfigs, DeploymentGroup, Deployments, Family, NewTaskSets, Objects, Reads, ReadsOfCluster,
+    Registrations, Rule, ScalableTargets, Schedules, Services, ServicesOfSets, TaskRoles, TaskSets, Tasks, Words,
     WriterRole,
 };
 
@@ -113,6 +128,26 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("ecs:DescribeServiceRevisions", Deployments, PEOPLE),
     ("ecs:ContinueServiceDeployment", Deployments, BACK),
     ("ecs:StopServiceDeployment", Deployments, BACK),
+    ("ecs:CreateTaskSet", NewTaskSets, BACK),
+    ("ecs:UpdateTaskSet", TaskSets, BACK),
+    ("ecs:DeleteTaskSet", TaskSets, BACK),
+    ("ecs:UpdateServicePrimaryTaskSet", ServicesOfSets, BACK),
+    ("codedeploy:ListApplications", CodeDeploys, FINDERS),
+    ("codedeploy:BatchGetApplications", CodeDeploys, FINDERS),
+    ("codedeploy:ListDeploymentGroups", Application, FINDERS),
+    ("codedeploy:BatchGetDeploymentGroups", DeploymentGroup, FINDERS),
+    ("codedeploy:GetDeploymentGroup", DeploymentGroup, RUNNER),
+    ("codedeploy:GetApplicationRevision", Application, RUNNER),
+    ("codedeploy:RegisterApplicationRevision", Application, RUNNER),
+    ("codedeploy:GetDeploymentConfig", DeploymentConfigs, RUNNER),
+    ("codedeploy:CreateDeploymentConfig", DeploymentConfigs, RUNNER),
+    ("codedeploy:CreateDeployment", DeploymentGroup, RUNNER),
+    ("codedeploy:ListDeployments", DeploymentGroup, PEOPLE),
+    ("codedeploy:BatchGetDeployments", CodeDeploys, PEOPLE),
+    ("codedeploy:GetDeployment", CodeDeploys, PEOPLE),
+    ("codedeploy:BatchGetDeploymentTargets", CodeDeploys, PEOPLE),
+    ("codedeploy:ContinueDeployment", CodeDeploys, BACK),
+    ("codedeploy:StopDeployment", CodeDeploys, BACK),
     ("ecs:DescribeTasks", Tasks, BACK),
     ("ecs:ListTasks", ReadsOfCluster, BACK),
     ("ecs:DescribeTaskDefinition", Reads, SURVEY),
@@ -145,6 +180,13 @@ impl On {
             On::Services => "Services",
             On::DeployedServices => "ServicesThatEcsDeploys",
             On::Deployments => "DeploymentsOfTheServices",
+            On::ServicesOfSets => "ServicesOfTaskSets",
+            On::TaskSets => "TaskSets",
+            On::NewTaskSets => "NewTaskSetsWithoutResourceLevelSupport",
+            On::Application => "CodeDeployApplication",
+            On::DeploymentGroup => "CodeDeployGroup",
+            On::DeploymentConfigs => "CodeDeployTimetables",
+            On::CodeDeploys => "CodeDeployCallsWithoutResourceLevelSupport",
             On::Tasks => "TasksOfTheCluster",
             On::Rule => "Rule",
             On::Alarms => "Alarms",
@@ -183,7 +225,16 @@ impl On {
                 };
                 kinds.into_iter().flat_map(of).collect()
             }
-            On::DeployedServices | On::Deployments => Vec::new(),
+            On::ServicesOfSets if scope.by_task_sets => On::Services.resources(scope),
+            On::TaskSets if scope.by_task_sets => {
+                let arn = |name| scope.arn("ecs", &format!("task-set/{cluster}/{name}/*"));
+                scope.services.iter().map(arn).collect()
+            }
+            On::NewTaskSets if scope.by_task_sets => vec!["*".to_owned()],
+            On::Application | On::DeploymentGroup | On::DeploymentConfigs | On::CodeDeploys => {
+                let found = scope.by_codedeploy.as_ref();
+                found.map(|found| self.of_codedeploy(scope, found)).into_iter().collect()
+            }
             On::Tasks => vec![scope.arn("ecs", &format!("task/{cluster}/*"))],
             On::Rule => vec![scope.rule.clone()],
             On::Alarms => scope.alarms.iter().map(|name| scope.arn("cloudwatch", &format!("alarm:{name}"))).collect(),
@@ -192,7 +243,12 @@ impl On {
             }
             On::TaskRoles => scope.task_roles.clone(),
             On::ScalableTargets if scope.scales => vec![scope.arn("application-autoscaling", "scalable-target/*")],
-            On::ScalableTargets => Vec::new(),
+            On::DeployedServices
+            | On::Deployments
+            | On::ServicesOfSets
+            | On::TaskSets
+            | On::NewTaskSets
+            | On::ScalableTargets => Vec::new(),
             On::Schedules => {
                 let group = scope.dead_man.iter().map(|switch| &switch.group);
                 group.map(|group| scope.arn("scheduler", &format!("schedule/{group}/{}-*", scope.name))).collect()
@@ -211,12 +267,25 @@ impl On {
         }
     }
 
+    fn of_codedeploy(self, scope: &Scope, (application, group): &(String, String)) -> String {
+        match self {
+            On::Application => scope.arn("codedeploy", &format!("application:{application}")),
+            On::DeploymentGroup => scope.arn("codedeploy", &format!("deploymentgroup:{application}/{group}")),
+            On::DeploymentConfigs => scope.arn("codedeploy", "deploymentconfig:*"),
+            _ => "*".to_owned(),
+        }
+    }
+
     /// What must hold beside it, where AWS has a key for it.
     fn condition(self, scope: &Scope) -> Option<Value> {
         match self {
-            On::Services | On::DeployedServices | On::Tasks | On::ReadsOfCluster => {
-                Some(json!({"ArnEquals": {"ecs:cluster": scope.cluster_arn()}}))
-            }
+            On::Services
+            | On::DeployedServices
+            | On::ServicesOfSets
+            | On::TaskSets
+            | On::NewTaskSets
+            | On::Tasks
+            | On::ReadsOfCluster => Some(json!({"ArnEquals": {"ecs:cluster": scope.cluster_arn()}})),
             On::Family => Some(json!({"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}})),
             On::TaskRoles => Some(json!({"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}})),
             On::DeadManRole => Some(json!({"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}})),

@@ -6,7 +6,7 @@ use crate::cli::{Exit, Failure, drive, target, terminal};
 use crate::clock::{Clock, Timestamp, span};
 use crate::cloud::alb::beacon;
 use crate::cloud::aws::Aws;
-use crate::cloud::ecs;
+use crate::cloud::{codedeploy, ecs};
 use crate::fault::FaultKind;
 use crate::name::Arn;
 use crate::safeguard::Beacon;
@@ -63,7 +63,7 @@ pub(super) async fn blind(
     }
     if marked.seen.share == Some(Share::NONE) && marked.phase == Beacon::Aborting {
         say(context, &format!("already on stable: {stable} has everything, and the rule is marked as going back"))?;
-        stop_deployment(&aws, rule, args).await;
+        stop_deployment(&aws, (rule, [stable, candidate]), args).await;
         return Ok(Exit::Done);
     }
     terminal::say(&format!("rollout    {}, by the rule's tags", crate::text::escape(&marked.rollout)));
@@ -80,8 +80,8 @@ pub(super) async fn blind(
         if unhealthy { failure.hint(hint) } else { failure }
     })?;
     let took = span(wall.now().since(asked));
-    // The rule first, because the weights are back with it; ECS's own way back writes the same.
-    stop_deployment(&aws, rule, args).await;
+    // The rule first, because the weights are back with it; AWS's own way back writes the same.
+    stop_deployment(&aws, (rule, [stable, candidate]), args).await;
     if seen.share != Some(Share::NONE) {
         return Err(Failure::new(Exit::Stranded, format!("the rule says {} after the write", seen.text)));
     }
@@ -95,9 +95,9 @@ pub(super) async fn blind(
     Ok(Exit::Done)
 }
 
-/// Stops what would write other weights over those of the way back: ECS's own deployment, where there is one. What
-/// does not work is said, and holds nothing up.
-async fn stop_deployment(aws: &Aws, rule: &str, args: &Args) {
+/// Stops what would write other weights over those of the way back: a deployment of ECS's own, or one of CodeDeploy's
+/// that shifts between the rule's target groups. What does not work is said, and holds nothing up.
+async fn stop_deployment(aws: &Aws, (rule, groups): (&str, [&String; 2]), args: &Args) {
     let at = args.cluster.as_deref().zip(args.service.as_deref());
     match ecs::stop_deployment(aws, rule, at).await {
         Ok(None) => {}
@@ -108,6 +108,16 @@ async fn stop_deployment(aws: &Aws, rule: &str, args: &Args) {
         Err(fault) => {
             let fault = crate::text::escape(&fault.to_string());
             terminal::say(&format!("whether ECS deploys here by itself could not be asked: {fault}"));
+        }
+    }
+    match codedeploy::unattended::stop_between(aws, groups.map(String::as_str)).await {
+        Ok(None) => {}
+        Ok(Some(id)) => {
+            terminal::say(&format!("CodeDeploy is told to take its deployment back: {}", crate::text::escape(&id)));
+        }
+        Err(fault) => {
+            let fault = crate::text::escape(&fault.to_string());
+            terminal::say(&format!("whether CodeDeploy deploys here could not be asked: {fault}"));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Which of the four ways a rollout's slots are filled and its weights are moved.
 
+use crate::cloud::codedeploy::Begun;
 use crate::cloud::ecs::EcsDrive;
-use crate::driver::{CodeDeployment, Driver};
-use crate::fault::{Fault, FaultKind};
+use crate::driver::Driver;
 
 /// How one rollout's slots are filled and its weights are moved.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) enum Drive {
     /// ECS's own deployment of one service: `cloud/ecs`.
     Ecs(EcsDrive),
     /// CodeDeploy's deployment of one service: `cloud/codedeploy`.
-    CodeDeploy(CodeDeployment),
+    CodeDeploy(Begun),
 }
 
 impl Drive {
@@ -23,12 +23,7 @@ impl Drive {
             Driver::Pair => Drive::Pair,
             Driver::TaskSets => Drive::TaskSets,
             Driver::Ecs(asked) => Drive::Ecs(EcsDrive::new(asked)),
-            Driver::CodeDeploy(asked) => Drive::CodeDeploy(asked),
+            Driver::CodeDeploy(asked) => Drive::CodeDeploy(Begun::of(asked)),
         }
     }
-}
-
-/// The refusal of a driver that this version does not carry out.
-pub(super) fn not_driven(operation: &str) -> Fault {
-    Fault::new(FaultKind::Permanent, operation, "this version does not carry out this driver")
 }

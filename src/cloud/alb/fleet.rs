@@ -127,14 +127,14 @@ fn told<'a>(tasks: impl Iterator<Item = &'a Task>) -> Vec<Stopped> {
 }
 
 /// Whether the task failed, rather than being stopped for scaling, by a person or with its host.
-fn by_itself(task: &Task) -> bool {
+pub(in crate::cloud) fn by_itself(task: &Task) -> bool {
     match task.stop_code() {
         Some(TaskStopCode::EssentialContainerExited | TaskStopCode::TaskFailedToStart) => true,
         _ => task.stopped_reason().is_some_and(|reason| reason.contains("health checks")),
     }
 }
 
-fn tell(task: &Task) -> Stopped {
+pub(in crate::cloud) fn tell(task: &Task) -> Stopped {
     let at = task.stopped_at().or(task.stopping_at()).map_or(Timestamp::default(), timestamp);
     let arn = task.task_arn().unwrap_or_default();
     let reason = task.stopped_reason().unwrap_or("stopped");

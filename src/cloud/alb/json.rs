@@ -61,7 +61,7 @@ pub(super) fn canonical(value: &Value) -> Value {
 }
 
 /// SHA-256 in hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::cloud) fn hex(bytes: &[u8]) -> String {
     let digits = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }

@@ -13,13 +13,13 @@ mod burn;
 mod counts;
 pub(super) mod drive;
 pub(super) mod fleet;
-mod json;
+pub(super) mod json;
 mod known;
 mod metrics;
 mod past;
 mod promql;
 mod readings;
-mod release;
+pub(super) mod release;
 mod rule;
 mod safeguard;
 mod survey;
@@ -157,6 +157,11 @@ impl AlbDriver {
         self.outside.under_way()
     }
 
+    /// The rollout that is driven, where there is one.
+    pub(super) fn rollout_id(&self) -> Option<&RolloutId> {
+        self.rollout.as_ref().map(|(id, _)| id)
+    }
+
     /// What a list of the rule's actions says of the two slots.
     pub(super) fn seen(&self, actions: &[Action]) -> RuleSeen {
         actions::seen(actions, &self.slots)
@@ -197,8 +202,9 @@ impl Cloud for AlbDriver {
         let _turn = self.way.turn();
         match &self.drive {
             Drive::Pair => self.write_scale(role, count, task_definition).await,
+            Drive::TaskSets => self.write_sets(role, count, task_definition).await,
             Drive::Ecs(ecs) => self.scale_by_ecs(ecs, role, count, task_definition).await,
-            Drive::TaskSets | Drive::CodeDeploy(_) => Err(drive::not_driven("UpdateService")),
+            Drive::CodeDeploy(begun) => self.scale_by_codedeploy(begun, (role, count), task_definition).await,
         }
     }
 
@@ -209,7 +215,7 @@ impl Cloud for AlbDriver {
             (Drive::Pair | Drive::TaskSets, None) => self.write_back(order).await,
             (Drive::Ecs(ecs), Some(_)) => self.go_on_by_ecs(ecs, order).await,
             (Drive::Ecs(ecs), None) => self.go_back_by_ecs(ecs, order).await,
-            (Drive::CodeDeploy(_), _) => Err(drive::not_driven("ModifyRule")),
+            (Drive::CodeDeploy(begun), _) => self.route_by_codedeploy(begun, order).await,
         }
     }
 
@@ -217,7 +223,7 @@ impl Cloud for AlbDriver {
         match &self.drive {
             Drive::Pair | Drive::TaskSets => Ok(None),
             Drive::Ecs(ecs) => self.deployment_of_ecs(ecs).await,
-            Drive::CodeDeploy(_) => Err(drive::not_driven("GetDeployment")),
+            Drive::CodeDeploy(begun) => self.look_at_codedeploy(begun).await,
         }
     }
 
@@ -225,7 +231,7 @@ impl Cloud for AlbDriver {
         match &self.drive {
             Drive::Pair | Drive::TaskSets => Ok(()),
             Drive::Ecs(ecs) => self.conclude_by_ecs(ecs).await,
-            Drive::CodeDeploy(_) => Err(drive::not_driven("ContinueDeployment")),
+            Drive::CodeDeploy(begun) => self.end_by_codedeploy(begun).await,
         }
     }
 
@@ -268,7 +274,7 @@ impl Cloud for AlbDriver {
         match &self.drive {
             Drive::Pair => self.look_at_fleet().await,
             Drive::Ecs(ecs) => self.look_at_fleet_of_ecs(ecs).await,
-            Drive::TaskSets | Drive::CodeDeploy(_) => Err(drive::not_driven("DescribeServices")),
+            Drive::TaskSets | Drive::CodeDeploy(_) => self.look_at_sets().await,
         }
     }
 

@@ -85,6 +85,11 @@ impl AlbDriver {
         }
     }
 
+    /// Reads the rule on the way of a write.
+    pub(in crate::cloud) async fn rule_before_write(&self) -> Result<RuleSeen, Fault> {
+        self.actions().await.map(|actions| seen(&actions, &self.slots))
+    }
+
     async fn actions(&self) -> Result<Vec<Action>, Fault> {
         let rule = elbv2::rule(&self.aws.reading.elb, &self.target.rule).await?;
         self.last_read.set(self.clock.now(), rule.actions());

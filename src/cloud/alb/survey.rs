@@ -15,6 +15,7 @@ use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
 use crate::cloud::ecs::survey::{is_deployed_by_ecs, misfits, under_way};
 use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
+use crate::cloud::{codedeploy, task_sets};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Place, RuleView, Slot, SlotView, Survey};
 use crate::name::Arn;
@@ -88,6 +89,7 @@ impl Surveyor for AlbSurveyor {
                 let scaling = self.scaling(&containers).await?;
                 let survey = Survey { scaling, alarms, ..assembled(&balancing, &containers, self.clock.now()) };
                 let survey = if containers.is_one() { self.of_one(survey, &containers).await? } else { survey };
+                let survey = self.by_codedeploy(survey, request, &containers.blue).await?;
                 let past = match &request.compare {
                     Some(rule) => Some(self.past(&survey, rule).await),
                     None => None,
@@ -149,6 +151,24 @@ impl AlbSurveyor {
             Err(fault) if fault.kind == FaultKind::Transient => Err(SurveyError::Fault(fault)),
             Err(fault) => Ok(Err(fault.to_string())),
         }
+    }
+
+    /// The survey of a service that CodeDeploy deploys: by which group, and what that has on its way.
+    async fn by_codedeploy(
+        &self,
+        mut survey: Survey,
+        request: &SurveyRequest,
+        service: &Service,
+    ) -> Result<Survey, SurveyError> {
+        let Some(named) = &request.code_deploy else { return Ok(survey) };
+        let (deploy, cluster) = (&self.aws.polling.deploy, survey.cluster.clone());
+        let at = (cluster.as_str(), service);
+        survey.code_deploy = codedeploy::view::view(deploy, at, named).await.map_err(SurveyError::Fault)?;
+        if let Some(view) = &survey.code_deploy {
+            let going = codedeploy::view::on_its_way(deploy, view, at).await;
+            survey.under_way = going.map_err(SurveyError::Fault)?;
+        }
+        Ok(survey)
     }
 
     async fn containers(&self, request: &SurveyRequest) -> Part<Containers> {
@@ -364,7 +384,7 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
     let arn = group.told.target_group_arn().unwrap_or_default();
     let controller = service.deployment_controller().map_or("ECS", |controller| controller.r#type.as_str());
     let strategy = service.deployment_configuration().and_then(|configuration| configuration.strategy());
-    SlotView {
+    let view = SlotView {
         place: Place {
             slot,
             service: service.service_name().unwrap_or_default().to_owned(),
@@ -386,7 +406,8 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
         health_interval: seconds(group.told.health_check_interval_seconds(), 30),
         healthy_threshold: number(group.told.healthy_threshold_count().unwrap_or(5)),
         deregistration_delay: group.delay,
-    }
+    };
+    if controller == "ECS" { view } else { task_sets::survey_slot(view, service) }
 }
 
 /// What a rule matches, in words.

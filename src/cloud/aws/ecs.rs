@@ -34,9 +34,10 @@ pub(in crate::cloud) async fn list_clusters(ecs: &Client) -> Result<Vec<String>,
     Ok(arns)
 }
 
-/// Reads up to ten services of a cluster.
+/// Reads up to ten services of a cluster, each once.
 pub(in crate::cloud) async fn services(ecs: &Client, cluster: &str, names: &[&str]) -> Result<Found<Service>, Fault> {
-    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    names.dedup();
     let call = ecs.describe_services().cluster(cluster).set_services(Some(names)).send().await;
     let answer = call.map_err(|error| fault::read("DescribeServices", &error))?;
     Ok((answer.services.unwrap_or_default(), answer.failures.unwrap_or_default()))

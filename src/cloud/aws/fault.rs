@@ -141,7 +141,8 @@ fn refusal(code: Option<&str>, status: Option<u16>, lost: FaultKind) -> FaultKin
 }
 
 fn is_missing(code: &str) -> bool {
-    code.trim_end_matches("Exception").ends_with("NotFound")
+    let code = code.trim_end_matches("Exception");
+    code.ends_with("NotFound") || code.ends_with("DoesNotExist")
 }
 
 /// Codes with which AWS says: not now.
@@ -251,7 +252,8 @@ mod tests {
             check(Stage::Refused, Some(400), Some(code), Expired, Expired);
             check(Stage::Refused, Some(403), Some(code), Expired, Expired);
         }
-        for code in ["RuleNotFound", "ServiceNotFoundException", "ResourceNotFound", "TargetGroupNotFound"] {
+        for code in ["RuleNotFound", "ServiceNotFoundException", "ResourceNotFound", "DeploymentDoesNotExistException"]
+        {
             check(Stage::Refused, Some(400), Some(code), Missing, Missing);
         }
         for code in SERVER_TROUBLE {

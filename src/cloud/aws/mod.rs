@@ -6,6 +6,7 @@
 
 pub(super) mod autoscaling;
 pub(super) mod cloudwatch;
+pub(super) mod codedeploy;
 pub(super) mod ecs;
 pub(super) mod elbv2;
 pub(super) mod fault;
@@ -13,6 +14,7 @@ mod probe;
 pub(super) mod scheduler;
 pub(super) mod service_deployments;
 pub(super) mod sts;
+pub(super) mod task_sets;
 mod tenure;
 
 #[cfg(test)]
@@ -84,6 +86,7 @@ pub(super) struct Clients {
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
     pub cloudwatch: aws_sdk_cloudwatch::Client,
     pub autoscaling: aws_sdk_applicationautoscaling::Client,
+    pub deploy: aws_sdk_codedeploy::Client,
     pub scheduler: aws_sdk_scheduler::Client,
     pub sts: aws_sdk_sts::Client,
 }
@@ -195,6 +198,7 @@ impl Clients {
             elb: client!(aws_sdk_elasticloadbalancingv2, config, purpose, attempts, fence),
             cloudwatch: client!(aws_sdk_cloudwatch, config, purpose, attempts, fence),
             autoscaling: client!(aws_sdk_applicationautoscaling, config, purpose, attempts, fence),
+            deploy: client!(aws_sdk_codedeploy, config, purpose, attempts, fence),
             scheduler: client!(aws_sdk_scheduler, config, purpose, attempts, fence),
             sts: client!(aws_sdk_sts, config, purpose, attempts, fence),
         }

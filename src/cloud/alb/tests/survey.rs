@@ -75,6 +75,7 @@ pub(super) fn request(green: &str, priority: u32) -> SurveyRequest {
         rule: RuleRequest::Place("web".into(), 80, priority),
         blue: ("web-blue".into(), "web-blue".into()),
         green: ("web-green".into(), green.into()),
+        code_deploy: None,
         alarms: vec!["5xx".into()],
         compare: None,
     }
