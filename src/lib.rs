@@ -85,6 +85,8 @@
 //! | says where a rollout stands | `machine/progress.rs` |
 //! | turns 10 % into a weight | `traffic.rs` |
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
+//! | asks whoever fills the slots and moves the weights | `cloud/alb/drive.rs` |
+//! | begins ECS's own deployment, answers its pauses, stops it | `cloud/ecs` |
 //! | sends the way back's write again while no answer comes | `cloud/alb/back.rs` |
 //! | asks a webhook or a command, and waits for nobody | `cloud/outside` |
 //! | makes it safe to kill the process | `engine/mod.rs` (order), `journal/mod.rs` (chain), `store` (durability) |

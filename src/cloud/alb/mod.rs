@@ -28,7 +28,7 @@ mod way;
 mod writer;
 
 #[cfg(test)]
-pub(in crate::cloud) mod tests;
+pub(super) mod tests;
 #[cfg(test)]
 pub(in crate::cloud) use tests::target as sample_target;
 

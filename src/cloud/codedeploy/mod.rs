@@ -123,16 +123,25 @@ impl AlbDriver {
 
     /// Lets the deployment take the old tasks now, where it would keep them for a while.
     pub(super) async fn end_by_codedeploy(&self, begun: &Begun) -> Result<(), Fault> {
+        const OPERATION: &str = "ContinueDeployment";
         let deploy = &self.aws.reading.deploy;
         let found = self.unless_way("GetDeployment", self.find_deployment(deploy, begun)).await?;
-        let Some(info) = found.filter(is_on_its_way) else { return Ok(()) };
+        let none = || Fault::new(FaultKind::Transient, OPERATION, "CodeDeploy has no deployment of the release");
+        let info = found.ok_or_else(none)?;
         let id = info.deployment_id().unwrap_or_default();
+        if info.status() == Some(&DeploymentStatus::Succeeded) {
+            return Ok(());
+        }
+        if !is_on_its_way(&info) {
+            // The next look says why.
+            return Err(Fault::new(FaultKind::Transient, OPERATION, format!("deployment {id} goes back")));
+        }
         let name = self.deployment_target();
         let target = codedeploy::target(deploy, id, &name);
         let target = self.unless_way("BatchGetDeploymentTargets", target).await?;
         if !target.as_ref().is_some_and(told::is_all_done) {
             let words = format!("deployment {id} is not done with the traffic yet");
-            return Err(Fault::new(FaultKind::Transient, "ContinueDeployment", words));
+            return Err(Fault::new(FaultKind::Transient, OPERATION, words));
         }
         self.fence.decide(true);
         codedeploy::go_on(&self.aws.writing.deploy, id, DeploymentWaitType::TerminationWait).await

@@ -203,6 +203,9 @@ async fn a_wait_is_answered_once_and_a_share_is_written_when_the_rule_shows_it()
     shared.lock().unwrap().weight = 50;
     assert!(matches!(driver.route(order(250, Some(0))).await, Ok(Routed::Moving(_))));
     assert_eq!(sent(&fake, "ContinueDeployment").len(), 1);
+    // One that goes back has not ended, or the rollout would be told as committed.
+    shared.lock().unwrap().deployments[0]["status"] = json!("Stopped");
+    assert_eq!(driver.conclude().await.unwrap_err().kind, FaultKind::Transient);
 }
 
 #[tokio::test(start_paused = true)]

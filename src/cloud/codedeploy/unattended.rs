@@ -33,7 +33,10 @@ pub async fn stop_between(aws: &Aws, groups: [&str; 2]) -> Result<Option<String>
 
 /// Whether a deployment group shifts traffic between two target groups.
 fn shifts(group: &DeploymentGroupInfo, between: [&str; 2]) -> bool {
-    let pairs = group.load_balancer_info().map(|info| info.target_group_pair_info_list()).unwrap_or_default();
+    let pairs = group
+        .load_balancer_info()
+        .map(aws_sdk_codedeploy::types::LoadBalancerInfo::target_group_pair_info_list)
+        .unwrap_or_default();
     pairs.iter().any(|pair| {
         let has = |name: &&str| pair.target_groups().iter().filter_map(TargetGroupInfo::name).any(|one| one == *name);
         between.iter().all(has)

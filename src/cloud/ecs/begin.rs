@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_ecs::types::{
-    CanaryConfiguration, DeploymentConfiguration, DeploymentLifecycleHook, DeploymentLifecycleHookAction,
-    DeploymentLifecycleHookStage, DeploymentLifecycleHookTargetType, DeploymentLifecycleHookTimeoutConfiguration,
-    DeploymentStrategy, LinearConfiguration,
+    CanaryConfiguration, DeploymentAlarms, DeploymentConfiguration, DeploymentLifecycleHook,
+    DeploymentLifecycleHookAction, DeploymentLifecycleHookStage, DeploymentLifecycleHookTargetType,
+    DeploymentLifecycleHookTimeoutConfiguration, DeploymentStrategy, LinearConfiguration,
 };
 
 use crate::driver::{EcsDeployment, Timetable};
@@ -20,7 +20,7 @@ const PAUSES: [DeploymentLifecycleHookStage; 2] =
 pub(super) fn configuration(own: Option<&DeploymentConfiguration>, asked: &EcsDeployment) -> DeploymentConfiguration {
     let mut hooks = others(own);
     hooks.push(ours(asked.pause));
-    let watched = own.and_then(DeploymentConfiguration::alarms).is_some_and(|alarms| alarms.enable());
+    let watched = own.and_then(DeploymentConfiguration::alarms).is_some_and(DeploymentAlarms::enable);
     // Alarms of the service may need time with all traffic moved; without any, tidegate's own holds are that time.
     let bake = if watched { own.and_then(DeploymentConfiguration::bake_time_in_minutes).unwrap_or(0) } else { 0 };
     let plain = base(own).bake_time_in_minutes(bake).set_lifecycle_hooks(Some(hooks));

@@ -30,7 +30,7 @@ impl AlbDriver {
         let (sources, target) = (ours.source_service_revisions(), ours.target_service_revision());
         let arns = sources.iter().chain(target).filter_map(|one| one.arn());
         self.learn_definitions(drive, &polling.ecs, arns).await?;
-        let of = |one: Option<&ServiceRevisionSummary>| self.definition(drive, one.and_then(|one| one.arn()));
+        let of = |one: Option<&ServiceRevisionSummary>| drive.definition(one.and_then(ServiceRevisionSummary::arn));
         // A deployment that superseded another began with several revisions.
         let served = sources.iter().find(|one| of(Some(one)) == self.ours.stable);
         let source = served.or(sources.first());

@@ -212,8 +212,15 @@ impl AlbDriver {
         let read = self.our_deployment(drive, &self.aws.reading.ecs);
         let none = || Fault::new(FaultKind::Transient, OPERATION, "ECS has no deployment of the release");
         let ours = self.unless_way(OPERATION, read).await?.ok_or_else(none)?;
-        if state::way(&ours) != Way::Forward || state::is_ending(&ours) {
-            return Ok(());
+        match state::way(&ours) {
+            Way::Done => return Ok(()),
+            Way::Forward if state::is_ending(&ours) => return Ok(()),
+            Way::Forward => {}
+            // The next look says why.
+            Way::Back | Way::Returned | Way::Left => {
+                let words = format!("ECS takes its deployment back, in {}", state::stage(&ours));
+                return Err(Fault::new(FaultKind::Transient, OPERATION, words));
+            }
         }
         match state::pause(&ours).filter(|pause| pause.last) {
             Some(pause) => self.answer(drive, &ours, pause).await,

@@ -53,6 +53,11 @@ impl EcsDrive {
         self.with(|memory| memory.found = None);
     }
 
+    /// The task definition of a revision, once it was learned; empty before.
+    pub(super) fn definition(&self, revision: Option<&str>) -> String {
+        self.with(|memory| memory.definitions.get(revision.unwrap_or_default()).cloned()).unwrap_or_default()
+    }
+
     pub(super) fn with<T>(&self, what: impl FnOnce(&mut Memory) -> T) -> T {
         what(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -103,13 +108,7 @@ impl AlbDriver {
         let Some(brief) = listed.into_iter().next() else { return Ok(None) };
         let revision = brief.target_service_revision_arn().unwrap_or_default().to_owned();
         self.learn_definitions(drive, ecs, [revision.as_str()].into_iter()).await?;
-        let definition = drive.with(|memory| memory.definitions.get(&revision).cloned());
-        Ok(Some((brief, definition.unwrap_or_default())))
-    }
-
-    /// The task definition of a revision, once it was learned; empty before.
-    pub(super) fn definition(&self, drive: &EcsDrive, revision: Option<&str>) -> String {
-        drive.with(|memory| memory.definitions.get(revision.unwrap_or_default()).cloned()).unwrap_or_default()
+        Ok(Some((brief, drive.definition(Some(&revision)))))
     }
 
     /// Reads the task definitions of revisions that are not known yet.
@@ -138,7 +137,7 @@ impl AlbDriver {
     }
 
     async fn brings_release(&self, drive: &EcsDrive, ecs: &Client, revision: &str) -> Result<bool, Fault> {
-        let definition = self.definition(drive, Some(revision));
+        let definition = drive.definition(Some(revision));
         self.is_our_release(drive, ecs, &definition).await
     }
 

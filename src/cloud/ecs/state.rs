@@ -1,9 +1,10 @@
 //! A service deployment in our words: where it stands, what it waits for, and why it goes back.
 
 use aws_sdk_ecs::types::{
-    DeploymentLifecycleHookAction, DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus,
-    DeploymentLifecycleHookTargetType, DeploymentStrategy, ServiceDeployment, ServiceDeploymentRollbackMonitorsStatus,
-    ServiceDeploymentStatus,
+    CanaryConfiguration, DeploymentConfiguration, DeploymentLifecycleHookAction, DeploymentLifecycleHookDetail,
+    DeploymentLifecycleHookStatus, DeploymentLifecycleHookTargetType, DeploymentStrategy, LinearConfiguration,
+    ServiceDeployment, ServiceDeploymentAlarms, ServiceDeploymentRollbackMonitorsStatus, ServiceDeploymentStatus,
+    ServiceRevisionSummary,
 };
 
 use super::begin::is_pause_of_ours;
@@ -63,7 +64,8 @@ pub(super) struct Pause<'a> {
 pub(super) fn pause(deployment: &ServiceDeployment) -> Option<Pause<'_>> {
     let hook = awaiting(deployment).filter(|_| way(deployment) == Way::Forward)?;
     let at = stage(deployment);
-    let others = deployment.deployment_configuration().map(|one| one.lifecycle_hooks()).unwrap_or_default();
+    let others =
+        deployment.deployment_configuration().map(DeploymentConfiguration::lifecycle_hooks).unwrap_or_default();
     let alone = others
         .iter()
         .all(|hook| hook.target_type() != Some(&DeploymentLifecycleHookTargetType::Pause) || is_pause_of_ours(hook));
@@ -81,7 +83,7 @@ fn awaiting(deployment: &ServiceDeployment) -> Option<&DeploymentLifecycleHookDe
 /// The share of production traffic that ECS has asked the load balancer to give the target.
 pub(super) fn share(deployment: &ServiceDeployment) -> Share {
     let target = deployment.target_service_revision();
-    target.and_then(|one| one.requested_production_traffic_weight()).map_or(Share::NONE, permille)
+    target.and_then(ServiceRevisionSummary::requested_production_traffic_weight).map_or(Share::NONE, permille)
 }
 
 /// A percentage as ECS says it, with one decimal.
@@ -95,8 +97,8 @@ fn permille(percent: f64) -> Share {
 pub(super) fn next(deployment: &ServiceDeployment) -> Share {
     let now = share(deployment);
     let Some(how) = deployment.deployment_configuration() else { return Share::ALL };
-    let first = how.canary_configuration().and_then(|canary| canary.canary_percent()).map(permille);
-    let step = how.linear_configuration().and_then(|linear| linear.step_percent()).map(permille);
+    let first = how.canary_configuration().and_then(CanaryConfiguration::canary_percent).map(permille);
+    let step = how.linear_configuration().and_then(LinearConfiguration::step_percent).map(permille);
     match (how.strategy(), first, step) {
         (Some(DeploymentStrategy::Canary), Some(first), _) if now < first => first,
         (Some(DeploymentStrategy::Linear), _, Some(step)) => {
@@ -146,7 +148,7 @@ pub(super) fn why(deployment: &ServiceDeployment) -> String {
 }
 
 fn cause(deployment: &ServiceDeployment) -> Option<String> {
-    let alarms = deployment.alarms().map(|alarms| alarms.triggered_alarm_names()).unwrap_or_default();
+    let alarms = deployment.alarms().map(ServiceDeploymentAlarms::triggered_alarm_names).unwrap_or_default();
     match alarms {
         [] => {}
         [one] => return Some(format!("alarm {one} rang")),

@@ -2,7 +2,7 @@
 //! the spec's rule, and whether a deployment of it is under way.
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{AdvancedConfiguration, DeploymentControllerType, Service};
+use aws_sdk_ecs::types::{AdvancedConfiguration, DeploymentController, DeploymentControllerType, Service};
 
 use super::state::stage;
 use crate::cloud::aws::service_deployments::{self as deployments, UNDER_WAY};
@@ -11,7 +11,7 @@ use crate::fault::Fault;
 
 /// Whether ECS itself deploys the service.
 pub(in crate::cloud) fn is_deployed_by_ecs(service: &Service) -> bool {
-    let controller = service.deployment_controller().map(|controller| controller.r#type());
+    let controller = service.deployment_controller().map(DeploymentController::r#type);
     matches!(controller, None | Some(DeploymentControllerType::Ecs))
 }
 

@@ -21,7 +21,6 @@ fn full() -> Scope {
         name: "web".into(),
         cluster: "prod".into(),
         services: ["web-blue".into(), "web-green".into()],
-        by_ecs: true,
         rule: RULE.into(),
         alarms: vec!["web-5xx".into()],
         family: Some("web".into()),
@@ -32,6 +31,7 @@ fn full() -> Scope {
             after: std::time::Duration::from_secs(300),
             group: "default".into(),
         }),
+        by_ecs: true,
         by_task_sets: true,
         by_codedeploy: Some(("app".into(), "dgp".into())),
         writer_role: Some("arn:aws:iam::123456789012:role/writer".into()),
@@ -42,12 +42,12 @@ fn full() -> Scope {
 /// A spec with nothing that it could do without.
 fn bare() -> Scope {
     Scope {
-        by_ecs: false,
         alarms: Vec::new(),
         family: None,
         task_roles: Vec::new(),
         scales: false,
         dead_man: None,
+        by_ecs: false,
         by_task_sets: false,
         by_codedeploy: None,
         writer_role: None,

@@ -1,6 +1,6 @@
 //! What a deployment is begun with, and what the service's configuration is afterwards.
 
-use aws_sdk_ecs::types::{DeploymentAlarms, DeploymentCircuitBreaker};
+use aws_sdk_ecs::types::DeploymentCircuitBreaker;
 
 use super::*;
 

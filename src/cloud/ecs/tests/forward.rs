@@ -118,6 +118,11 @@ async fn the_last_pause_is_answered_by_the_end_alone() {
     assert_eq!(aws.count("ContinueServiceDeployment"), 1);
     let early = Aws::at("PRODUCTION_TRAFFIC_SHIFT", 100).driver().await.conclude().await.unwrap_err();
     assert_eq!(early.kind, FaultKind::Transient);
+    // One that ECS takes back has not ended, or the rollout would be told as committed.
+    let aws = Aws::at("POST_PRODUCTION_TRAFFIC_SHIFT", 100);
+    aws.set("status", json!("ROLLBACK_IN_PROGRESS"));
+    assert_eq!(aws.driver().await.conclude().await.unwrap_err().kind, FaultKind::Transient);
+    assert_eq!(aws.count("ContinueServiceDeployment"), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,7 @@
 //! What a deployment's fields mean.
 
 use aws_sdk_ecs::primitives::DateTime;
-use aws_sdk_ecs::types::{
-    CanaryConfiguration, DeploymentConfiguration, LinearConfiguration, Rollback, ServiceDeploymentAlarms,
-    ServiceDeploymentCircuitBreaker, ServiceDeploymentLifecycleStage, ServiceRevisionSummary,
-};
+use aws_sdk_ecs::types::{Rollback, ServiceDeploymentCircuitBreaker, ServiceDeploymentLifecycleStage};
 
 use super::*;
 use crate::clock::Timestamp;
