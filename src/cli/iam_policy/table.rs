@@ -231,7 +231,6 @@ impl On {
                 scope.services.iter().map(arn).collect()
             }
             On::NewTaskSets if scope.by_task_sets => vec!["*".to_owned()],
-            On::DeployedServices | On::Deployments | On::ServicesOfSets | On::TaskSets | On::NewTaskSets => Vec::new(),
             On::Application | On::DeploymentGroup | On::DeploymentConfigs | On::CodeDeploys => {
                 let found = scope.by_codedeploy.as_ref();
                 found.map(|found| self.of_codedeploy(scope, found)).into_iter().collect()
@@ -244,7 +243,12 @@ impl On {
             }
             On::TaskRoles => scope.task_roles.clone(),
             On::ScalableTargets if scope.scales => vec![scope.arn("application-autoscaling", "scalable-target/*")],
-            On::ScalableTargets => Vec::new(),
+            On::ScalableTargets
+            | On::DeployedServices
+            | On::Deployments
+            | On::ServicesOfSets
+            | On::TaskSets
+            | On::NewTaskSets => Vec::new(),
             On::Schedules => {
                 let group = scope.dead_man.iter().map(|switch| &switch.group);
                 group.map(|group| scope.arn("scheduler", &format!("schedule/{group}/{}-*", scope.name))).collect()
