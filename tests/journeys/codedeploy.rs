@@ -69,25 +69,7 @@ fn a_healthy_release_is_promoted_and_the_old_tasks_are_not_kept_for_an_hour() {
     let (lab, runner) = tenth(&place, TENTH);
     runner.end().ends(0, &[r#""outcome":"promoted""#]);
     is_promoted(&lab);
-    // The group keeps them for an hour: the wait was ended early, once.
-    assert_eq!(lab.writes()["ContinueDeployment"], 1, "{}", lab.writes());
-}
-
-#[test]
-fn a_group_that_waits_for_leave_is_given_it_once() {
-    let place = Place::new();
-    let spec = place.spec_of_one(DRIVER, TENTH, "");
-    let lab = Lab::start(&place, &spec);
-    configure(
-        &lab,
-        &json!({"blueGreenDeploymentConfiguration": {
-            "deploymentReadyOption": {"actionOnTimeout": "STOP_DEPLOYMENT", "waitTimeInMinutes": 30},
-            "terminateBlueInstancesOnDeploymentSuccess": {"action": "TERMINATE", "terminationWaitTimeInMinutes": 60}}}),
-    );
-    let mut runner = lab.roll_out(&place, &spec);
-    runner.share(10);
-    runner.end().ends(0, &[r#""outcome":"promoted""#]);
-    is_promoted(&lab);
+    // Each wait of an hour was ended once: the one for leave to shift, and the one that keeps the old tasks.
     assert_eq!(lab.writes()["ContinueDeployment"], 2, "{}", lab.writes());
 }
 
@@ -156,4 +138,19 @@ fn an_alarm_of_the_group_takes_it_back_and_is_named() {
     ended.ends(10, &["alarm web-5xx rang", r#""kind":"deployment""#, r#""outcome":"rolled_back""#]);
     assert!(!ended.has("foreign_write"), "{ended}");
     is_as_before(&lab);
+}
+
+#[test]
+fn a_group_that_gives_traffic_unasked_is_refused() {
+    let place = Place::new();
+    let spec = place.spec_of_one(DRIVER, TENTH, "");
+    let lab = Lab::start(&place, &spec);
+    configure(
+        &lab,
+        &json!({"blueGreenDeploymentConfiguration": {
+            "deploymentReadyOption": {"actionOnTimeout": "CONTINUE_DEPLOYMENT", "waitTimeInMinutes": 0},
+            "terminateBlueInstancesOnDeploymentSuccess": {"action": "TERMINATE", "terminationWaitTimeInMinutes": 60}}}),
+    );
+    lab.roll_out(&place, &spec).end().ends(15, &["STOP_DEPLOYMENT"]);
+    assert!(lab.writes().get("CreateDeployment").is_none(), "{}", lab.writes());
 }

@@ -107,12 +107,12 @@ impl Place {
         path
     }
 
-    /// The same for one service that ECS deploys, with a pause of its own.
+    /// A spec of one service that ECS deploys by itself, with other steps and with more lines at its end.
     pub fn spec_of_ecs(&self, pause: &str, steps: &str, more: &str) -> PathBuf {
         self.spec_of_one(&format!("{{ ecs: {{ pause: {pause} }} }}"), steps, more)
     }
 
-    /// The same for one service and the driver that fills both slots with it.
+    /// The same with the driver that fills both slots with one service.
     pub fn spec_of_one(&self, driver: &str, steps: &str, more: &str) -> PathBuf {
         let path = self.spec_of(steps, &format!("driver: {driver}\n{more}"));
         let text = std::fs::read_to_string(&path).expect("it was written");
