@@ -10,7 +10,7 @@ use tidegate::count::{Bin, Counts, Mark, Past};
 use tidegate::fleet::{Capacity, Fleet, Place, RuleSeen, RuleView, Served, Slot, SlotView, Survey};
 use tidegate::gate::{ProbeReading, Reading};
 use tidegate::machine::{Answer, Effect, Event, Look, Machine, Observation};
-use tidegate::plan::{Plan, ReleasePlan, compile};
+use tidegate::plan::{Adopt, Plan, ReleasePlan, compile};
 use tidegate::report::{Lines, Style};
 use tidegate::spec::{Source, parse};
 use tidegate::traffic::Share;
@@ -19,7 +19,7 @@ const SPEC: &[u8] = include_bytes!("../rollout-specs/harm-budget.yaml");
 
 fn main() -> Result<(), Box<dyn Error>> {
     let spec = parse(&Source { path: "harm-budget.yaml".into(), bytes: SPEC.into(), ..Source::default() })?;
-    let plan = compile(&spec, &survey(), ReleasePlan::Registered("web:2".into()))?;
+    let plan = compile(&spec, &survey(), ReleasePlan::Registered("web:2".into()), Adopt::Never)?;
     let mut lines = Lines::new(Box::new(std::io::stdout()), Style { color: false, unicode: true, width: 80 }, None);
     let mut world = World { shares: Vec::new(), healthy: 0, release: String::new() };
     let mut machine = Machine::new(plan.clone());

@@ -4,10 +4,14 @@
 //! own that tidegate starts, judges, tells to go on, and stops.
 
 mod capability;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 pub use capability::{Capability, DriverKind, Grain, Probes, Shares, Unattended, Waits};
+pub use table::table;
 
 use crate::clock::Timestamp;
 use crate::traffic::Share;

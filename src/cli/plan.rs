@@ -24,6 +24,10 @@ pub(super) struct Args {
     /// Plan against a lab inside this process, seeded from the spec.
     #[arg(long)]
     lab: bool,
+    /// Go on with a deployment of ECS's or CodeDeploy's that somebody else has begun, if it deploys the release and has
+    /// moved no traffic yet.
+    #[arg(long)]
+    adopt: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -43,7 +47,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         None => (target::connect(context, &spec).await?, context.clock()),
     };
     let survey = surveyed(context, (&aws, &clock), &spec).await?;
-    let mut plan = compiled(&aws, &spec, &folder, survey).await?.plan;
+    let mut plan = compiled(&aws, (&spec, &folder), survey, target::adopt(args.adopt)).await?.plan;
     plan.warnings.extend(credentials::warning(context, &aws, &plan, clock.now()).await);
     let style = terminal::page_style(context);
     let text = match if context.json() { Format::Json } else { args.format } {

@@ -36,6 +36,10 @@ pub(super) struct Args {
     /// Rehearse in a lab inside this process, seeded from the spec; no account is needed.
     #[arg(long)]
     lab: bool,
+    /// Go on with a deployment of ECS's or CodeDeploy's that somebody else has begun, if it deploys the release and has
+    /// moved no traffic yet.
+    #[arg(long)]
+    adopt: bool,
     #[command(flatten, next_help_heading = "The lab, with --lab")]
     lab_args: LabArgs,
 }
@@ -59,7 +63,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if !args.lab {
         refuse_held(store, &survey.rule.arn, &clock).await?;
     }
-    let Compiled { mut plan, document } = compiled(&aws, &spec, &folder, survey).await?;
+    let Compiled { mut plan, document } = compiled(&aws, (&spec, &folder), survey, target::adopt(args.adopt)).await?;
     plan.warnings.extend(credentials::warning(context, &aws, &plan, clock.now()).await);
     confirm(context, &args, &plan)?;
     let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));

@@ -14,7 +14,7 @@ use crate::driver::Driver;
 use crate::fleet::Survey;
 use crate::gate::Check;
 use crate::name::RolloutId;
-use crate::plan::{Plan, ReleasePlan, compile};
+use crate::plan::{Adopt, Plan, ReleasePlan, compile};
 use crate::spec::{DriverSpec, Problems, RuleSpec, SlotSpec, Source, Spec, parse};
 
 /// The largest spec that is read whole, in bytes, so that its size can be told; the parser takes less.
@@ -103,11 +103,21 @@ pub(super) async fn surveyed(context: &Context, (aws, clock): (&Aws, &Clock), sp
 }
 
 /// Compiles the spec against the account as it was surveyed.
-pub(super) async fn compiled(aws: &Aws, spec: &Spec, folder: &Path, mut survey: Survey) -> Result<Compiled, Failure> {
+pub(super) async fn compiled(
+    aws: &Aws,
+    (spec, folder): (&Spec, &Path),
+    mut survey: Survey,
+    adopt: Adopt,
+) -> Result<Compiled, Failure> {
     let Ready { plan: release, document, problems } = release::prepare(aws, &spec.release, folder).await?;
     survey.release_problems.extend(problems);
-    let plan = compile(spec, &survey, release)?;
+    let plan = compile(spec, &survey, release, adopt)?;
     Ok(Compiled { plan, document })
+}
+
+/// What `--adopt` says.
+pub(super) fn adopt(is_said: bool) -> Adopt {
+    if is_said { Adopt::UnderWay } else { Adopt::Never }
 }
 
 fn request(spec: &Spec) -> SurveyRequest {

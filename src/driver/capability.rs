@@ -20,6 +20,7 @@ pub enum DriverKind {
 
 /// What one driver can do, and what it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a row of the table, true or false of a driver")]
 pub struct Capability {
     /// Whether one service fills both slots.
     pub one_service: bool,

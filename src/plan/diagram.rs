@@ -1,5 +1,6 @@
 //! The plan printed: for people, for programs, and as a picture.
 
+mod asked;
 mod json;
 mod mermaid;
 #[cfg(test)]
@@ -13,6 +14,7 @@ pub use mermaid::mermaid;
 pub use text::text;
 
 use super::{Action, Plan, ReleasePlan, Step};
+use crate::driver::DriverKind;
 use crate::gate::compare::{Baseline, Feed};
 use crate::gate::{Check, CommandRule, Gate, MetricSource, Of, WebhookRule};
 use crate::name::Arn;
@@ -90,23 +92,48 @@ fn retreat(plan: &Plan) -> Vec<String> {
     };
     let stable = tasks(before.stable_desired, &before.stable_task_definition);
     let candidate = tasks(before.candidate_desired, &before.candidate_task_definition);
-    let off = if before.stickiness.is_some() { ", stickiness off so that clients come back at once" } else { "" };
     let secured = plan.steps.iter().any(|step| step.action == Action::Secure);
     let removed = plan.dead_man.as_ref().map(|_| "remove the dead-man's switch, and see that it is gone".to_owned());
     let freed = (secured && !before.scaling.is_empty()).then(|| "set autoscaling back to what it was".to_owned());
     let mut acts = vec![
         format!("only if {} has no healthy target: give it back its {stable}", target.stable.service),
-        format!("set the rule's weights to {}{off}; read them back", weights.join(", ")),
+        traffic_back(plan, &weights.join(", ")),
     ];
     acts.extend(removed);
     acts.extend([
         format!("wait until {} had no request for {quiet} closed minutes", target.candidate.target_group_name),
-        format!("set {} back to {candidate}", target.candidate.service),
+        match plan.driver.kind() {
+            DriverKind::Pair => format!("set {} back to {candidate}", target.candidate.service),
+            DriverKind::TaskSets => format!("take the candidate's task set off {}", target.candidate.service),
+            kind => format!("wait until {} has ended its way back, which takes the candidate's tasks", kind.mover()),
+        },
     ]);
     acts.extend(freed);
-    acts.extend(before.stickiness.map(|span| format!("turn stickiness on again, for {}", crate::clock::span(span))));
+    let turned = before.stickiness.filter(|_| plan.driver.kind().can().unsticks);
+    acts.extend(turned.map(|span| format!("turn stickiness on again, for {}", crate::clock::span(span))));
     acts.extend(secured.then(|| "take the rollout's tags off the rule".to_owned()));
     acts
+}
+
+/// How the traffic goes back to these weights.
+fn traffic_back(plan: &Plan, weights: &str) -> String {
+    let kind = plan.driver.kind();
+    let off = if plan.before.stickiness.is_some() && kind.can().unsticks {
+        ", stickiness off so that clients come back at once"
+    } else {
+        ""
+    };
+    let call = match kind {
+        DriverKind::Pair | DriverKind::TaskSets => {
+            return format!("set the rule's weights to {weights}{off}; read them back");
+        }
+        DriverKind::Ecs => "StopServiceDeployment, ROLLBACK",
+        DriverKind::CodeDeploy => "StopDeployment with its rollback",
+    };
+    let mover = kind.mover();
+    format!(
+        "tell {mover} to go back ({call}) until the rule's weights read {weights}; where {mover} cannot, write them{off}"
+    )
 }
 
 /// What a gate needs to be answered.

@@ -2,14 +2,16 @@
 
 mod compared;
 pub mod diagram;
+mod driver;
 mod lower;
 mod refusal;
+mod service;
 mod step;
-mod timetable;
 
 use std::time::Duration;
 
 pub use refusal::{Refusal, Refused};
+pub use service::Adopt;
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
 
 use crate::fleet::{Role, Slot, SlotView, Survey, Target};
@@ -24,17 +26,18 @@ pub const QUIET_PERIODS: u32 = 3;
 /// periods, one that was open when the weight went, and the minute in which CloudWatch publishes.
 pub const QUIET_LEAST: Duration = Duration::from_secs(60 * (QUIET_PERIODS as u64 + 2));
 
-/// Compiles a spec against the live account.
+/// Compiles a spec against the live account; a deployment that is under way there is refused, or adopted.
 ///
 /// # Errors
 /// Every reason for which this target could not be rolled out to, or could not be rolled back.
-pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Plan, Refused> {
+pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt) -> Result<Plan, Refused> {
     let stable = stable_slot(survey);
     let full = if stable == Some(Slot::Green) { survey.green.desired } else { survey.blue.desired };
     let steps = lower::steps(spec, &release, full);
     let mut refusals = refusal::refusals(spec, survey, &steps, stable);
+    refusals.extend(service::under_way(spec, survey, (&release, adopt)));
     refusals.extend(compared::refusals(spec, survey));
-    let driver = timetable::driver(spec, survey).map_err(|refused| refusals.extend(refused)).ok();
+    let driver = driver::driver(spec, survey).map_err(|refused| refusals.extend(refused)).ok();
     let (Some(stable), Some(driver), true) = (stable, driver, refusals.is_empty()) else {
         return Err(Refused(refusals));
     };

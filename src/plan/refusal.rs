@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::step::{Action, Step};
-use super::weight_of;
+use super::{service, weight_of};
 use crate::clock::span;
 use crate::fleet::{AlarmState, Slot, SlotView, Survey};
 use crate::gate::{AlarmRule, AtStart, Check, Gate, TasksRule};
@@ -41,9 +41,12 @@ pub(super) fn refusals(spec: &Spec, survey: &Survey, steps: &[Step], stable: Opt
     found.extend(default_rule(survey));
     let slots = [&survey.blue, &survey.green];
     found.extend(slots.iter().flat_map(|slot| slot_refusals(survey, slot)));
+    found.extend(service::refusals(spec, survey));
     match stable {
         Some(Slot::Blue) => found.extend(role_refusals(spec, survey, steps, &survey.blue, &survey.green)),
         Some(Slot::Green) => found.extend(role_refusals(spec, survey, steps, &survey.green, &survey.blue)),
+        // A deployment that has moved traffic is told of as one.
+        None if survey.under_way.is_some() && service::moved(survey) => {}
         None => found.extend(no_stable_slot(survey)),
     }
     found.extend(foreign_roles(spec, survey));
@@ -84,20 +87,9 @@ fn slot_refusals(survey: &Survey, slot: &SlotView) -> Vec<Refusal> {
             format!("add {group} to the rule's forward action with weight 0: its health checks run only then"),
         ));
     }
-    if slot.status != "ACTIVE" {
-        found.push(refusal(format!("service {service} is {}", slot.status), "create it, or name another"));
-    }
     if !slot.attached {
         let help = format!("give {service} a load balancer entry for {group}: ECS must register its tasks there");
         found.push(refusal(format!("service {service} does not register its tasks in {group}"), help));
-    }
-    if slot.controller != "ECS" {
-        let wrong = format!("service {service} uses the {} deployment controller", slot.controller);
-        found.push(refusal(wrong, "tidegate moves pairs of services with the ECS controller"));
-    } else if slot.strategy != "ROLLING" {
-        let wrong =
-            format!("service {service} uses ECS's own {} deployments, which move the weights too", slot.strategy);
-        found.push(refusal(wrong, "set the service's deployment strategy to ROLLING"));
     }
     found
 }
@@ -227,13 +219,7 @@ fn alarm_refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
 
 /// What the plan's reader should know although it refuses nothing.
 pub(super) fn warnings(spec: &Spec, survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Vec<String> {
-    let mut said = Vec::new();
-    if let Some(sticky) = survey.rule.stickiness {
-        said.push(format!(
-            "the rule is sticky for {}: clients keep their target group while weights move; the way back turns stickiness off until the candidate is quiet",
-            span(sticky)
-        ));
-    }
+    let mut said = service::warnings(spec, survey);
     if stable.healthy < stable.desired {
         said.push(format!("the stable slot has {} healthy targets of {} tasks", stable.healthy, stable.desired));
     }
@@ -257,11 +243,6 @@ pub(super) fn warnings(spec: &Spec, survey: &Survey, stable: &SlotView, candidat
     said.extend(late_start(spec, &spec.limits));
     if let Err(why) = &survey.scaling {
         said.push(format!("autoscaling cannot be read, so it is not held: {why}"));
-    }
-    if spec.dead_man.is_none() {
-        said.push(
-            "nobody gives the traffic back if the runner's machine dies: the spec names no `dead_man`".to_owned(),
-        );
     }
     said
 }

@@ -12,6 +12,13 @@ use crate::safeguard::{DeadMan, SWITCH_LANDS_WITHIN};
 use crate::spec::{DriverSpec, Limits, Policies, Release, RuleSpec, SlotSpec, StepSpec, Strategy, TargetSpec};
 use crate::traffic::Share;
 
+mod drivers;
+
+/// Compiles where nothing is to be adopted.
+fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Plan, Refused> {
+    super::compile(spec, survey, release, Adopt::Never)
+}
+
 fn minutes(n: u64) -> Duration {
     Duration::from_secs(60 * n)
 }

@@ -12,8 +12,8 @@ use crate::count::{Mark, Past};
 use crate::gate::compare::{CompareRule, Feed};
 use crate::gate::{Check, Gate, Outcome as GateOutcome};
 use crate::machine::{Event, Machine, Notice, Outcome, Reason, Word};
-use crate::plan::{Plan, Refused, ReleasePlan, compile};
-use crate::spec::Spec;
+use crate::plan::{Adopt, Plan, Refused, ReleasePlan, compile};
+use crate::spec::{DriverSpec, Spec};
 use crate::traffic::Share;
 
 /// Harm is counted for at least this long after the candidate's first request: a bad release that is promoted
@@ -141,7 +141,10 @@ impl Rehearsal {
     }
 
     fn plan(&self, past: Option<Past>) -> Result<Plan, Refused> {
-        compile(&self.spec, &survey(&self.spec, START, past), ReleasePlan::Registered("release:2".to_owned()))
+        // The shares and the gates are what is tried, and those are the same whoever moves the weights.
+        let spec = Spec { driver: DriverSpec::Pair, ..self.spec.clone() };
+        let release = ReleasePlan::Registered("release:2".to_owned());
+        compile(&spec, &survey(&spec, START, past), release, Adopt::Never)
     }
 
     /// The longest span that every gate's bins are a multiple of.

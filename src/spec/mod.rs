@@ -16,6 +16,7 @@ mod problem;
 mod schema;
 mod shape;
 mod text;
+mod timetable;
 mod tree;
 mod variables;
 mod words;
@@ -25,12 +26,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use fit::{Asked, Crumb, Misfit, misfits, timetable};
+pub use fit::{Asked, Crumb, Misfit, misfits};
 pub use model::{
     DriverSpec, Limits, OnTrouble, Policies, Release, RuleSpec, SlotSpec, Spec, StepSpec, Strategy, TargetSpec,
 };
 pub use problem::{Place, Problem, Problems};
 pub use schema::schema;
+pub use timetable::timetable;
 pub use variables::expand;
 
 use problem::{Finding, Mark};

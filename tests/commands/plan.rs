@@ -15,6 +15,7 @@ Plan for web-blue-green
   stable     blue: service web-blue, target group web-blue
   candidate  green: service web-green, target group web-green
   release    web:1 → a new revision from file taskdef.json
+  driver     pair: tidegate writes the rule, between two services
   fence      the runner's own; target.writer_role would have AWS keep one too
 
       step                          starts after  stable/candidate  limit

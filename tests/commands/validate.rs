@@ -126,3 +126,32 @@ fn characters_that_steer_a_terminal_are_shown() {
     sandbox.run(&["validate", &foul]).is(2).harmless();
     sandbox.run(&["plan", "--json", "--lab", &foul]).is(2).harmless();
 }
+
+#[test]
+fn what_a_driver_cannot_do_is_told_with_the_nearest_that_it_can() {
+    let spec = |name: &str, changes: &[(&str, &str)]| {
+        let mut text = std::fs::read_to_string(examples().join(name)).unwrap();
+        for (old, new) in changes {
+            assert!(text.contains(old), "{old}");
+            text = text.replace(old, new);
+        }
+        text
+    };
+    let two = "\n  writer_role: \"arn:aws:iam::123456789012:role/writer\"\n  cluster: prod";
+    refused(
+        spec("ecs.yaml", &[("pause: 30m", "pause: 10m"), ("\n  cluster: prod", two)]),
+        &["ECS writes the rule itself", "the driver is ecs", "2 problems in spec.yaml"],
+    );
+    refused(
+        spec("ecs.yaml", &[("pause: 30m", "pause: 10m")]),
+        &["may take 25m, and ECS goes back by itself after a pause of 10m", "pause: 26m"],
+    );
+    refused(
+        spec("codedeploy.yaml", &[("step: 25%", "step: 2.5%"), ("every: 5m", "every: 90s")]),
+        &["cannot take equal steps of 2.5%", "step: 3%", "1m 30s is no whole number", "`every: 2m`", "2 problems"],
+    );
+    refused(
+        spec("canary.yaml", &[("name: web\n", "name: web\ndriver: { codedeploy: {} }\n")]),
+        &["the target lacks `service`", "a slot has no service of its own", "one share and then everything"],
+    );
+}

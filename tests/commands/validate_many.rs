@@ -5,12 +5,13 @@ use super::support::{Sandbox, example};
 #[test]
 fn the_examples_are_valid() {
     let sandbox = Sandbox::new();
-    let names = ["approval", "blue-green", "canary", "images", "linear", "storefront"];
+    let names =
+        ["approval", "blue-green", "canary", "codedeploy", "ecs", "images", "linear", "storefront", "task-sets"];
     let specs = names.map(|name| example(&format!("{name}.yaml")));
     let mut words = vec!["validate"];
     words.extend(specs.iter().map(String::as_str));
     let said = sandbox.run(&words).is(0);
-    assert_eq!(said.out.lines().count(), 6);
+    assert_eq!(said.out.lines().count(), names.len());
     assert!(said.err.is_empty() && said.out.lines().all(|line| line.ends_with(": valid")), "{}", said.out);
 }
 

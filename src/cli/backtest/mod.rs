@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::fleet::Role;
 use crate::gate::Check;
 use crate::gate::compare::RampRule;
-use crate::plan::{Action, ReleasePlan, compile};
+use crate::plan::{Action, Adopt, ReleasePlan, compile};
 use crate::simulate::survey;
 use crate::spec::Spec;
 use past::PastBins;
@@ -150,7 +150,7 @@ fn rules(spec: &Spec) -> Result<Rules, Failure> {
 /// How the spec's strategy raises the share by itself, if it does.
 fn ramp(spec: &Spec) -> Option<RampRule> {
     let survey = survey(spec, Timestamp::default(), None);
-    let plan = compile(spec, &survey, ReleasePlan::Registered("release:2".to_owned())).ok()?;
+    let plan = compile(spec, &survey, ReleasePlan::Registered("release:2".to_owned()), Adopt::Never).ok()?;
     plan.steps.into_iter().find_map(|step| match step.action {
         Action::Ramp { rule, .. } => Some(rule),
         _ => None,

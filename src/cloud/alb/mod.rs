@@ -28,9 +28,9 @@ mod way;
 mod writer;
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 #[cfg(test)]
-pub(in crate::cloud) use tests::target as sample_target;
+pub(in crate::cloud) use tests::{BLUE, GREEN, NOW, no_record, rule_xml, setup, target as sample_target};
 
 use std::collections::BTreeMap;
 use std::fmt;

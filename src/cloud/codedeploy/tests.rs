@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::appspec;
 use crate::clock::Clock;
-use crate::cloud::alb::tests::{BLUE, GREEN, NOW, rule_xml, setup};
 use crate::cloud::alb::{AlbDriver, AlbSetup, Recorded};
+use crate::cloud::alb::{BLUE, GREEN, NOW, rule_xml, setup};
 use crate::cloud::aws::fake::{Fake, Reply};
 use crate::cloud::{Cloud, Ours, ReleaseKnown, RouteOrder, Routed};
 use crate::driver::{CodeDeployment, DeploymentState, Driver, Timetable};

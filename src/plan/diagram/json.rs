@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Entry, learned, needs, retreat, timeline, weights_before};
+use super::{Entry, asked, learned, needs, retreat, timeline, weights_before};
 use crate::fleet::Place;
 use crate::gate::compare::{Feed, Unproven};
 use crate::gate::{
@@ -25,6 +25,7 @@ pub fn json(plan: &Plan) -> Value {
         "type": "plan",
         "format": FORMAT,
         "name": plan.name.as_str(),
+        "driver": asked::json(plan),
         "target": {
             "region": target.region,
             "account": target.account,
@@ -60,11 +61,11 @@ pub fn json(plan: &Plan) -> Value {
     })
 }
 
-fn seconds(span: Duration) -> Value {
+pub(super) fn seconds(span: Duration) -> Value {
     if span.subsec_millis() == 0 { json!(span.as_secs()) } else { json!(span.as_secs_f64()) }
 }
 
-fn percent(share: Share) -> Value {
+pub(super) fn percent(share: Share) -> Value {
     if share.permille().is_multiple_of(10) { json!(share.permille() / 10) } else { json!(share.percent()) }
 }
 

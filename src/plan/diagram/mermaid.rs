@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{judges, release, timeline, weights_before};
+use super::{asked, judges, release, timeline, weights_before};
 use crate::clock::span;
 use crate::plan::{Action, Plan};
 
@@ -12,6 +12,9 @@ pub fn mermaid(plan: &Plan) -> String {
     let entries = timeline(plan);
     for (n, entry) in entries.iter().enumerate() {
         lines.push(format!("    s{}: {}", n + 1, label(&format!("{}. {}", n + 1, entry.title))));
+    }
+    if !entries.is_empty() {
+        lines.push(format!("    note right of s1: {}", label(&asked::sentence(plan))));
     }
     let weights: Vec<String> = weights_before(plan).iter().map(|(name, weight)| format!("{name} {weight}")).collect();
     lines.push(format!("    back: {}", label(&format!("going back, {}", weights.join(", ")))));

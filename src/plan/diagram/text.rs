@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Entry, Page, learned, needs, release, retreat, task_definition, timeline};
+use super::{Entry, Page, asked, learned, needs, release, retreat, task_definition, timeline};
 use crate::clock::span;
 use crate::fleet::{Place, Role};
 use crate::name::Arn;
@@ -50,7 +50,10 @@ fn header(plan: &Plan, page: Page) -> String {
     text.push_str(&row("stable", &place(Role::Stable), page));
     text.push_str(&row("candidate", &place(Role::Candidate), page));
     text.push_str(&row("release", &format!("{from} {arrow} {}", release(plan)), page));
-    text.push_str(&row("fence", &fence(plan), page));
+    text.push_str(&row("driver", &asked::sentence(plan), page));
+    if plan.driver.kind().can().writer_role {
+        text.push_str(&row("fence", &fence(plan), page));
+    }
     text
 }
 

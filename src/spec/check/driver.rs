@@ -9,7 +9,7 @@ use crate::spec::fit::{self, Asked, Crumb};
 use crate::spec::model::DriverSpec;
 use crate::spec::problem::Finding;
 use crate::spec::tree::Node;
-use crate::spec::words;
+use crate::spec::{timetable, words};
 
 /// The longest name of an application or a deployment group of CodeDeploy's, in characters.
 const LONGEST: usize = 100;
@@ -34,11 +34,11 @@ impl Check<'_> {
     }
 
     fn whole_minutes(&mut self, span: Duration, at: &Node) -> Option<Duration> {
-        if fit::is_whole_minutes(span) {
+        if timetable::is_whole_minutes(span) {
             return Some(span);
         }
         let wrong = format!("{} is not a whole number of minutes", words::shown(at, &crate::clock::span(span)));
-        let longer = crate::clock::span(fit::up_to_minutes(span));
+        let longer = crate::clock::span(timetable::up_to_minutes(span));
         self.wrong(at.value(), wrong, format!("ECS counts minutes: `{longer}`"))
     }
 

@@ -22,6 +22,8 @@ Plan for web
              from family web with images
              app=registry.example.com/we
              b:v2
+  driver     pair: tidegate writes the
+             rule, between two services
   fence      the runner's own;
              target.writer_role would
              have AWS keep one too
@@ -126,6 +128,7 @@ Plan for web
   candidate  green: service web-green, target group web-green
   release    web:41 → a new revision from family web with images
              app=registry.example.com/web:v2
+  driver     pair: tidegate writes the rule, between two services
   fence      the runner's own; target.writer_role would have AWS keep one too
 
       step                          starts after  stable/candidate  limit

@@ -1,4 +1,4 @@
-//! Strategies said in the words of AWS's own deployments, which know three timetables and no others.
+//! The driver of a plan: what the spec asks of it, and whom it is asked of.
 
 use super::refusal::{Refusal, refusal};
 use crate::driver::{CodeDeployment, Driver, EcsDeployment};

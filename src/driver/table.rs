@@ -1,0 +1,84 @@
+//! What the drivers can do as a Markdown table, for the README.
+
+use super::{Capability, DriverKind, Grain, Probes, Shares, Unattended, Waits};
+
+/// What one row says of a driver.
+type Cell = fn(&Capability) -> String;
+
+/// The rows, in order.
+const ROWS: [(&str, Cell); 17] = [
+    ("works on", |can| if can.one_service { "one service" } else { "two services" }.to_owned()),
+    ("deployment controller", |can| format!("`{}`", can.controller)),
+    ("deployment strategy", |can| match can.strategies {
+        [] => "–".to_owned(),
+        several => several.iter().map(|strategy| format!("`{strategy}`")).collect::<Vec<_>>().join(", "),
+    }),
+    ("list of shares", |can| match can.shares {
+        Shares::Any => "any".to_owned(),
+        Shares::Timetables { .. } => "one, or equal steps".to_owned(),
+    }),
+    ("one share", |can| share(can.shares, |canary, _| canary)),
+    ("equal steps", |can| share(can.shares, |_, linear| linear)),
+    ("holds that differ", |can| yes(can.uneven_holds)),
+    ("`harm_budget`", |can| yes(can.harm_budget)),
+    ("approvals", |can| waits(can, "no")),
+    ("a person's pause", |can| waits(can, "no")),
+    ("an inconclusive gate holds the weights", |can| waits(can, "no, they move on time")),
+    ("probes before traffic", |can| {
+        match can.probes {
+            Probes::Always => "yes",
+            Probes::InPause => "in the first pause",
+            Probes::InReadyWait => "in the group's wait",
+        }
+        .to_owned()
+    }),
+    ("stickiness off on the way back", |can| yes(can.unsticks)),
+    ("without a runner", |can| {
+        match can.unattended {
+            Unattended::Switch => "`dead_man`",
+            Unattended::Pause => "the pause's time-out goes back",
+            Unattended::Alarms => "goes on, but for the group's alarms",
+        }
+        .to_owned()
+    }),
+    ("`writer_role`", |can| yes(can.writer_role)),
+    ("further target groups with weight in the rule", |can| yes(can.other_groups)),
+    ("scale-in held; a deployment adopted", |can| format!("{}; {}", yes(can.holds_scaling), yes(can.adopts))),
+];
+
+fn yes(can: bool) -> String {
+    if can { "yes" } else { "no" }.to_owned()
+}
+
+/// How long something that keeps the weights may last.
+fn waits(can: &Capability, never: &str) -> String {
+    match can.waits {
+        Waits::Limits => "yes",
+        Waits::Pause => "up to `pause`",
+        Waits::Never => never,
+    }
+    .to_owned()
+}
+
+fn share(shares: Shares, which: fn(Grain, Grain) -> Grain) -> String {
+    match shares {
+        Shares::Any => "tenths of a percent".to_owned(),
+        Shares::Timetables { canary, linear, .. } => {
+            let grain = which(canary, linear);
+            let unit = if grain.of.permille() == 10 { "whole percents" } else { "tenths of a percent" };
+            format!("{unit} from {}", grain.least)
+        }
+    }
+}
+
+/// The table, a line each.
+pub fn table() -> String {
+    let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let words = DriverKind::ALL.map(|kind| format!("`{kind}`"));
+    let mut text = format!("| | {} |\n|---|---|---|---|---|\n", words.join(" | "));
+    for (what, cell) in ROWS {
+        let cells = DriverKind::ALL.map(|kind| cell(kind.can()));
+        text.push_str(&row(&[vec![what.to_owned()], cells.to_vec()].concat()));
+    }
+    text
+}
