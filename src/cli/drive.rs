@@ -88,7 +88,7 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
     };
     signals.abort();
     let ending = ending?;
-    give_back(&keeper, &ending).await;
+    give_back(&keeper, id, &ending).await;
     Ok(ending)
 }
 
@@ -104,12 +104,17 @@ fn earlier(machine: &Machine, records: &[Record]) -> Summary {
     summary
 }
 
-/// What becomes of the lease. One that cannot be given back runs out by itself.
-async fn give_back(keeper: &Keeper, ending: &Ending) {
+/// What becomes of the lease. One that cannot be given back runs out by itself. A rollout whose tape does not say how
+/// it ended stays open for somebody who writes that down.
+async fn give_back(keeper: &Keeper, id: &RolloutId, ending: &Ending) {
     if ending.fenced.is_some() {
         return;
     }
+    if ending.is_untold && ending.outcome.is_some() {
+        terminal::say(&format!("the tape does not say how it ended: `tidegate rollback {id}` once it can be written"));
+    }
     let over = match &ending.outcome {
+        _ if ending.is_untold => false,
         Some(Outcome::Promoted | Outcome::RolledBack(_)) => true,
         // Before the commit a person can still take it back.
         Some(Outcome::Stranded { reason, .. }) => reason.is_none(),
@@ -195,4 +200,30 @@ impl Signals {
 /// Where the rollout's spec was, as the tape says it: absolute, so that `resume` finds it from anywhere.
 pub(super) fn absolute(path: &std::path::Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::cloud::Fence;
+    use crate::lease::{Life, Owner, Phase};
+    use crate::machine::Reason;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rollout_whose_tape_does_not_say_how_it_ended_stays_open() {
+        for (is_untold, phase) in [(false, Phase::Over), (true, Phase::Aborting)] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::in_folder(folder.path().to_owned()).unwrap();
+            let clock = Clock::starting_at(Timestamp::from_millis(1_795_442_709_000), 1.0);
+            let owner = Owner { by: "ana@laptop".into(), process: String::new(), since: clock.now() };
+            let id = RolloutId::parse("web-1").unwrap();
+            let lease = store.preempt("arn:rule", (&id, &owner), Life::Possible, &clock).await.unwrap();
+            let keeper = Keeper::new(lease, Fence::new(clock.clone()), clock.clone());
+            let outcome = Some(Outcome::RolledBack(Reason::Signal("SIGTERM".into())));
+            give_back(&keeper, &id, &Ending { outcome, handed_over: None, fenced: None, is_untold }).await;
+            let left = store.standing("arn:rule").await.unwrap().unwrap().control;
+            assert_eq!((left.phase, left.owner.is_none()), (phase, is_untold));
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{AbortHandle, JoinSet, LocalSet};
 
 use super::context::{Context, Found};
 use super::people::whoami;
@@ -42,7 +42,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
 async fn watch(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let store = context.stores(None).await?.main;
     let clock = context.clock();
-    let mut guard = Guard { context, store, clock, watches: BTreeMap::new(), rescues: JoinSet::new() };
+    let mut guard =
+        Guard { context, store, clock, watches: BTreeMap::new(), rescues: JoinSet::new(), hands: BTreeMap::new() };
     terminal::say("watching; a rollout whose runner is silent for 45s goes back");
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     let mut stops = JoinSet::new();
@@ -79,9 +80,16 @@ struct Guard<'a> {
     clock: Clock,
     watches: BTreeMap<String, Seen>,
     rescues: JoinSet<String>,
+    /// The rules that this guard itself takes back, or took.
+    hands: BTreeMap<String, AbortHandle>,
 }
 
 impl Guard<'_> {
+    /// Whether this guard drives a rule. When it was frozen or suspended, its own lease looks silent to it too.
+    fn has_in_hand(&self, rule: &str) -> bool {
+        self.hands.get(rule).is_some_and(|rescue| !rescue.is_finished())
+    }
+
     /// One look at all leases. True when each rollout that is not over has a runner that lives, or needs none.
     async fn look(&mut self) -> bool {
         while let Some(ended) = self.rescues.try_join_next() {
@@ -99,6 +107,10 @@ impl Guard<'_> {
         for (rule, control) in standings {
             if control.phase == Phase::Over || (control.owner.is_none() && control.phase == Phase::Active) {
                 self.watches.remove(&rule);
+                continue;
+            }
+            if self.has_in_hand(&rule) {
+                settled = false;
                 continue;
             }
             let seen = self.watches.entry(rule.clone()).or_default();
@@ -130,7 +142,7 @@ impl Guard<'_> {
         terminal::say(&format!("rollout {}: {} is silent; taking the traffic back", control.rollout, escape(&lost)));
         let found = Found { store: self.store.clone(), id: control.rollout, is_lab: false };
         let (context, clock) = (self.context.clone(), self.clock.clone());
-        self.rescues.spawn_local(async move {
+        let rescue = self.rescues.spawn_local(async move {
             let id = found.id.clone();
             let plan = match journal::header(&found.store, &id).await {
                 Ok(header) => header.plan,
@@ -148,5 +160,6 @@ impl Guard<'_> {
                 Err(failure) => format!("rollout {id}: {}", escape(&failure.wrong)),
             }
         });
+        self.hands.insert(rule, rescue);
     }
 }

@@ -21,6 +21,8 @@ use crate::text::{count, escape, hang, pad};
 
 /// The region of a lab whose spec names none.
 const REGION: &str = "eu-west-1";
+/// How long CodeDeploy waits in a lab to be told to shift traffic.
+const READY_WAIT: Duration = Duration::from_secs(3600);
 /// The account of a lab whose spec names none.
 const ACCOUNT: &str = "123456789012";
 
@@ -242,7 +244,9 @@ pub(super) async fn start(
         DriverSpec::Ecs { .. } => ServiceSeed::Ecs,
         DriverSpec::CodeDeploy { .. } => ServiceSeed::CodeDeploy,
     });
-    let world = WorldSeed { services, ..world(spec, folder, args.play.tasks)? };
+    // Without a wait a deployment group gives traffic unasked, which no rollout takes.
+    let ready_wait = if matches!(spec.driver, DriverSpec::CodeDeploy { .. }) { READY_WAIT } else { Duration::ZERO };
+    let world = WorldSeed { services, ready_wait, ..world(spec, folder, args.play.tasks)? };
     let (region, account) = home(spec);
     let mut config = LabConfig {
         region: region.clone(),

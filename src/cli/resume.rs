@@ -96,7 +96,7 @@ pub(super) async fn go_on(
     match kept {
         Ok(Going::Over(outcome)) => {
             let _ = keeper.release(true).await;
-            Ok(Ending { outcome: Some(outcome), handed_over: None, fenced: None })
+            Ok(Ending { outcome: Some(outcome), handed_over: None, fenced: None, is_untold: false })
         }
         Ok(Going::Ready(ready)) => {
             let Ready { machine, first, records, writer, cloud, clock } = *ready;

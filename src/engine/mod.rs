@@ -90,6 +90,8 @@ pub struct Ending {
     pub handed_over: Option<String>,
     /// Who decides instead of this runner, when somebody took over.
     pub fenced: Option<String>,
+    /// Whether the tape ends before this.
+    pub is_untold: bool,
 }
 
 /// Why a run could not go on.
@@ -339,11 +341,12 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
     fn fenced(&mut self, by: String) -> Ending {
         let why = format!("{by} {TOOK_OVER}");
         self.report.tell(self.at, &Notice::HandedOver { why }, &self.machine);
-        Ending { outcome: None, handed_over: None, fenced: Some(by) }
+        Ending { outcome: None, handed_over: None, fenced: Some(by), is_untold: false }
     }
 
     /// Writes down what is still to be written; a fenced runner's last words are not.
     async fn close(&mut self, ending: Ending) -> Ending {
+        let mut is_untold = self.lost.is_some();
         while self.lost.is_none() && !self.scribe.is_idle() {
             match self.scribe.next().await {
                 Ok(()) => {}
@@ -354,16 +357,17 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
                 Err(error) => {
                     let fault = Fault::new(FaultKind::Permanent, "append to the tape", error.to_string());
                     self.report.tell(self.at, &Notice::Trouble(fault), &self.machine);
+                    is_untold = true;
                     break;
                 }
             }
         }
-        ending
+        Ending { is_untold, ..ending }
     }
 
     /// How the run ends with this reaction, if it does.
     fn ending(&mut self, reaction: &Reaction) -> Option<Ending> {
-        let left = |outcome, handed_over| Some(Ending { outcome, handed_over, fenced: None });
+        let left = |outcome, handed_over| Some(Ending { outcome, handed_over, fenced: None, is_untold: false });
         if let Some(outcome) = self.machine.outcome() {
             return left(Some(outcome.clone()), None);
         }

@@ -269,7 +269,7 @@ async fn a_rollout_ends_and_nothing_is_done_before_the_tape_asks_for_it() {
     let fake = Fake::new();
     let (engine, _sender) = engine(&fake);
     let ending = engine.run().await.unwrap();
-    assert_eq!(ending, Ending { outcome: Some(Outcome::Promoted), handed_over: None, fenced: None });
+    assert_eq!(ending, Ending { outcome: Some(Outcome::Promoted), handed_over: None, fenced: None, is_untold: false });
     let world = fake.world();
     assert_eq!((world.share, world.tasks["stable"].0, world.tasks["candidate"].0), (Share::ALL, 0, 4));
     assert_eq!(replay(plan(), &world.records).outcome(), Some(&Outcome::Promoted));
@@ -347,7 +347,7 @@ async fn a_full_tape_closes_the_way_forward_wherever_it_happens() {
         let (engine, _sender) = engine(&fake);
         let ending = engine.run().await.unwrap();
         let world = fake.world();
-        assert_eq!(world.losses, 1);
+        assert_eq!((world.losses, ending.is_untold), (1, true), "full at {full_at}");
         let full = world.diary.iter().position(|(_, entry)| entry == "the tape is full").unwrap();
         let forward =
             |entry: &str| ["route 50%", "route 100%", "scale stable", "scale candidate to 4"].contains(&entry);
@@ -382,8 +382,8 @@ async fn a_tape_that_fills_up_on_the_way_back_does_not_stop_it() {
         fake.world().tape_full_at = Some(written);
     };
     let (ending, ()) = tokio::join!(run_with_rollback(&fake, "route 50%", SECOND * 5), fill);
-    let Some(Outcome::RolledBack(Reason::Operator { by, .. })) = ending.outcome else { panic!("{ending:?}") };
-    assert_eq!((by.as_str(), fake.world().losses), ("ana@laptop", 1));
+    let Some(Outcome::RolledBack(Reason::Operator { by, .. })) = &ending.outcome else { panic!("{ending:?}") };
+    assert_eq!((by.as_str(), fake.world().losses, ending.is_untold), ("ana@laptop", 1, true));
 }
 
 #[tokio::test(start_paused = true)]

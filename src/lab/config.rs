@@ -101,6 +101,9 @@ impl Default for LabConfig {
 pub struct WorldSeed {
     /// What serves.
     pub services: ServiceSeed,
+    /// How long CodeDeploy waits to be told to shift traffic, in whole minutes; zero does not wait, as the ECS console
+    /// has it.
+    pub ready_wait: Duration,
     /// The ECS cluster.
     pub cluster: String,
     /// The load balancer; a rule ARN below takes precedence.
@@ -195,6 +198,7 @@ impl Default for WorldSeed {
         };
         WorldSeed {
             services: ServiceSeed::default(),
+            ready_wait: Duration::ZERO,
             cluster: "lab".to_owned(),
             load_balancer: "lab".to_owned(),
             listener_port: 80,

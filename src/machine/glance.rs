@@ -112,10 +112,11 @@ impl Machine {
         }
     }
 
-    /// Until when clients may hold a cookie that binds them to the candidate. One who must leave does not wait for
-    /// that, and leaves the candidate its tasks.
+    /// Until when clients may hold a cookie that binds them to the candidate; one that keeps its tasks, because the
+    /// runner must leave, still serves them.
     pub(super) fn bound_until(&self) -> Timestamp {
-        let lasts = self.plan.before.stickiness.filter(|_| self.memory.carried && !self.memory.hurry);
+        let is_served = self.memory.hurry && self.memory.wanted > 0;
+        let lasts = self.plan.before.stickiness.filter(|_| self.memory.carried && !is_served);
         self.memory.accepted_at + lasts.unwrap_or(Duration::ZERO)
     }
 
@@ -124,7 +125,7 @@ impl Machine {
     /// off, which means nothing to a rule that gives one slot everything.
     pub(super) fn mend(&mut self, out: &mut Reaction) {
         let until = self.bound_until();
-        let late = until > self.memory.accepted_at + self.plan.limits.drain;
+        let late = self.memory.hurry || until > self.memory.accepted_at + self.plan.limits.drain;
         if !self.memory.sticky_suspended || !late || until <= self.memory.now {
             return self.go(Phase::Mending, out);
         }

@@ -17,7 +17,7 @@ use crate::aftermath::{Before, Said, judge};
 use crate::support::{Ended, Lab, Place, Process, heavy, number};
 
 /// Signals sent in an ordinary test.
-const SIGNALS: u64 = 40;
+const SIGNALS: u64 = 24;
 /// Rollouts that go on at the same time: most of their time is waiting.
 const AT_ONCE: u64 = 4;
 /// No rollout needs more processes than this, and no more once there is no trouble any more.

@@ -5,6 +5,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
 
 mod aftermath;
+mod codedeploy;
 mod comparisons;
 mod ecs;
 mod faults;
@@ -18,4 +19,5 @@ mod strangers;
 mod support;
 mod takeovers;
 mod tapes;
+mod task_sets;
 mod two_processes;

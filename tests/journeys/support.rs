@@ -109,7 +109,12 @@ impl Place {
 
     /// A spec of one service that ECS deploys by itself, with other steps and with more lines at its end.
     pub fn spec_of_ecs(&self, pause: &str, steps: &str, more: &str) -> PathBuf {
-        let path = self.spec_of(steps, &format!("driver: {{ ecs: {{ pause: {pause} }} }}\n{more}"));
+        self.spec_of_one(&format!("{{ ecs: {{ pause: {pause} }} }}"), steps, more)
+    }
+
+    /// The same with the driver that fills both slots with one service.
+    pub fn spec_of_one(&self, driver: &str, steps: &str, more: &str) -> PathBuf {
+        let path = self.spec_of(steps, &format!("driver: {driver}\n{more}"));
         let text = std::fs::read_to_string(&path).expect("it was written");
         let text = text.replace("service: web-blue, ", "").replace("service: web-green, ", "");
         std::fs::write(&path, text.replace("cluster: prod\n", "cluster: prod\n  service: web\n"))

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::support::{Lab, Place, Process, heavy, now, number};
+use crate::support::{Lab, Place, Process, heavy, now, number, until};
 
 /// How often a drill is repeated in an ordinary test.
 const DRILLS: u64 = 2;
@@ -132,6 +132,25 @@ fn drill_a_guard_finds_a_frozen_runner_by_its_lease_alone() {
     });
     let patience = (Duration::from_secs(30), Duration::from_secs(60));
     assert!(figures.iter().all(|took| patience.0 < *took && *took < patience.1), "{figures:?}");
+}
+
+#[test]
+fn a_guard_that_was_frozen_does_not_take_over_from_itself() {
+    let half = Half::reach("", "20");
+    let elsewhere = Place::new();
+    let mut guard = half.lab.begin(&elsewhere, ["guard"]);
+    let Half { here: _here, lab, runner } = half;
+    let since = now();
+    runner.kill();
+    lab.is_back_since(since);
+    guard.signal("STOP");
+    // Longer than a lease.
+    guard.read_for(Duration::from_secs(3));
+    guard.signal("CONT");
+    until("the candidate's tasks are gone", || (lab.desired("web-green") == 0).then_some(()));
+    guard.signal("TERM");
+    let ended = guard.end();
+    assert_eq!(ended.errors.matches("is silent; taking").count(), 1, "{ended}");
 }
 
 #[test]

@@ -243,12 +243,12 @@ impl On {
             }
             On::TaskRoles => scope.task_roles.clone(),
             On::ScalableTargets if scope.scales => vec![scope.arn("application-autoscaling", "scalable-target/*")],
-            On::DeployedServices
+            On::ScalableTargets
+            | On::DeployedServices
             | On::Deployments
             | On::ServicesOfSets
             | On::TaskSets
-            | On::NewTaskSets
-            | On::ScalableTargets => Vec::new(),
+            | On::NewTaskSets => Vec::new(),
             On::Schedules => {
                 let group = scope.dead_man.iter().map(|switch| &switch.group);
                 group.map(|group| scope.arn("scheduler", &format!("schedule/{group}/{}-*", scope.name))).collect()

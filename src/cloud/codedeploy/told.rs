@@ -13,7 +13,7 @@ use crate::driver::{Deployment, DeploymentState};
 
 /// What a deployment is doing; `target` is what it does with its service, where that is known.
 pub(super) fn told(info: &DeploymentInfo, target: Option<&EcsTarget>) -> Deployment {
-    let (state, stage) = match info.status() {
+    let (doing, stage) = match info.status() {
         Some(DeploymentStatus::Succeeded) => (DeploymentState::Done, "Succeeded".to_owned()),
         Some(status @ (DeploymentStatus::Failed | DeploymentStatus::Stopped)) => {
             (DeploymentState::Failed { why: why(info) }, status.as_str().to_owned())
@@ -31,7 +31,7 @@ pub(super) fn told(info: &DeploymentInfo, target: Option<&EcsTarget>) -> Deploym
             (DeploymentState::Moving, at_work(target).unwrap_or(status).to_owned())
         }
     };
-    Deployment { id: info.deployment_id().unwrap_or_default().to_owned(), state, stage }
+    Deployment { id: info.deployment_id().unwrap_or_default().to_owned(), state: doing, stage }
 }
 
 /// Whether everything is done but to take the old tasks: every lifecycle event is over.

@@ -1,6 +1,6 @@
 //! The way back with nothing but two target groups: whatever CodeDeploy shifts between them is stopped.
 
-use aws_sdk_codedeploy::types::{DeploymentGroupInfo, TargetGroupInfo};
+use aws_sdk_codedeploy::types::{DeploymentGroupInfo, LoadBalancerInfo, TargetGroupInfo};
 
 use super::under_way;
 use super::view::of_ecs;
@@ -33,7 +33,7 @@ pub async fn stop_between(aws: &Aws, groups: [&str; 2]) -> Result<Option<String>
 
 /// Whether a deployment group shifts traffic between two target groups.
 fn shifts(group: &DeploymentGroupInfo, between: [&str; 2]) -> bool {
-    let pairs = group.load_balancer_info().map(|info| info.target_group_pair_info_list()).unwrap_or_default();
+    let pairs = group.load_balancer_info().map(LoadBalancerInfo::target_group_pair_info_list).unwrap_or_default();
     pairs.iter().any(|pair| {
         let has = |name: &&str| pair.target_groups().iter().filter_map(TargetGroupInfo::name).any(|one| one == *name);
         between.iter().all(has)

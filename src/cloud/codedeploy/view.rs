@@ -1,7 +1,9 @@
 //! The survey: which application and deployment group deploy a service, and what they have on its way.
 
 use aws_sdk_codedeploy::Client;
-use aws_sdk_codedeploy::types::{Alarm, ComputePlatform, DeploymentGroupInfo, DeploymentReadyAction};
+use aws_sdk_codedeploy::types::{
+    Alarm, AlarmConfiguration, ComputePlatform, DeploymentGroupInfo, DeploymentReadyAction,
+};
 use aws_sdk_ecs::types::Service;
 
 use super::told::{minutes, told};
@@ -82,7 +84,7 @@ fn read(application: &str, group: &DeploymentGroupInfo) -> CodeDeployView {
     let ready = ready.filter(|ready| ready.action_on_timeout() == Some(&DeploymentReadyAction::StopDeployment));
     let end = config.and_then(|config| config.terminate_blue_instances_on_deployment_success());
     let alarms = group.alarm_configuration().filter(|alarms| alarms.enabled);
-    let alarms = alarms.map(|alarms| alarms.alarms()).unwrap_or_default();
+    let alarms = alarms.map(AlarmConfiguration::alarms).unwrap_or_default();
     CodeDeployView {
         application: application.to_owned(),
         group: group.deployment_group_name().unwrap_or_default().to_owned(),

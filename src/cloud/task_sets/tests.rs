@@ -18,8 +18,9 @@ use crate::fleet::{Role, Target};
 type World = Arc<Mutex<(u64, Vec<Value>)>>;
 
 fn set(id: &str, group: &str, definition: &str, (status, scale): (&str, f64)) -> Value {
+    let computed = if scale > 0.0 { 4 } else { 0 };
     json!({ "id": id, "status": status, "taskDefinition": definition, "scale": { "value": scale, "unit": "PERCENT" },
-        "computedDesiredCount": (4.0 * scale / 100.0).ceil(), "runningCount": 4, "pendingCount": 0,
+        "computedDesiredCount": computed, "runningCount": 4, "pendingCount": 0,
         "stabilityStatus": "STEADY_STATE", "launchType": "FARGATE", "platformVersion": "1.4.0",
         "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
         "loadBalancers": [{ "targetGroupArn": group, "containerName": "app", "containerPort": 8080 }] })

@@ -141,9 +141,12 @@ fn scale(set: &TaskSet) -> f64 {
     set.scale().map_or(0.0, Scale::value)
 }
 
-/// The percentage of `desired` tasks that gives `count`. ECS rounds the tasks up (`TaskSet`, `computedDesiredCount`),
-/// so hundredths of a percent are rounded down: below ten thousand tasks that gives `count`, and never fewer.
+/// The percentage of `desired` tasks that gives `count`, in hundredths. ECS rounds the tasks up (`TaskSet`,
+/// `computedDesiredCount`), so it is rounded down, and once more where the product would come out a little above
+/// `count`: below ten thousand tasks that gives `count`, and never fewer.
 pub(super) fn percent(count: u32, desired: u32) -> f64 {
     let hundredths = (u64::from(count) * 10_000 / u64::from(desired.max(1))).min(10_000);
-    hundredths as f64 / 100.0
+    let of = |hundredths: u64| hundredths as f64 / 100.0;
+    let tasks = (f64::from(desired) * of(hundredths) / WHOLE).ceil();
+    if tasks > f64::from(count) { of(hundredths.saturating_sub(1)) } else { of(hundredths) }
 }

@@ -219,7 +219,7 @@ impl Account {
             }
         }
         if service.controller == Controller::CodeDeploy {
-            codedeploy::seed(self, &service, now);
+            codedeploy::seed(self, &service, world.ready_wait, now);
         }
         self.services.push(service);
     }

@@ -1,5 +1,7 @@
 //! What CodeDeploy has when the lab starts: what the ECS console makes with a service.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{ALL_AT_ONCE, Application, Group, Pair, Target};
@@ -9,8 +11,10 @@ use crate::lab::account::{Account, Service, last, uuid};
 const TERMINATION_WAIT_MINUTES: u32 = 60;
 
 /// Adds the application and the deployment group of a service: `AppECS-CLUSTER-SERVICE` and `DgpECS-CLUSTER-SERVICE`,
-/// on the first listener, with the second one for test traffic if there is one.
-pub(in crate::lab) fn seed(account: &mut Account, service: &Service, now: u64) {
+/// on the first listener, with the second one for test traffic if there is one. It waits so long for leave to shift.
+pub(in crate::lab) fn seed(account: &mut Account, service: &Service, ready_wait: Duration, now: u64) {
+    let minutes = ready_wait.as_secs() / 60;
+    let on_timeout = if minutes > 0 { "STOP_DEPLOYMENT" } else { "CONTINUE_DEPLOYMENT" };
     let cluster = last(&service.cluster).to_owned();
     let name = |prefix: &str| format!("{prefix}ECS-{cluster}-{}", service.name);
     let (application, group) = (name("App"), name("Dgp"));
@@ -27,7 +31,7 @@ pub(in crate::lab) fn seed(account: &mut Account, service: &Service, now: u64) {
         "deploymentConfigName": ALL_AT_ONCE,
         "deploymentStyle": {"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"},
         "blueGreenDeploymentConfiguration": {
-            "deploymentReadyOption": {"actionOnTimeout": "CONTINUE_DEPLOYMENT", "waitTimeInMinutes": 0},
+            "deploymentReadyOption": {"actionOnTimeout": on_timeout, "waitTimeInMinutes": minutes},
             "terminateBlueInstancesOnDeploymentSuccess":
                 {"action": "TERMINATE", "terminationWaitTimeInMinutes": TERMINATION_WAIT_MINUTES}},
         "loadBalancerInfo": {"targetGroupPairInfoList": [pair]},

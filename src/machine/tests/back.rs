@@ -228,6 +228,16 @@ fn a_runner_in_a_hurry_mends_the_rule_and_leaves_the_tasks() {
 }
 
 #[test]
+fn a_runner_that_must_leave_when_the_tasks_are_gone_leads_nobody_there() {
+    let mut run = told_back(sticky());
+    run.until(|run| run.candidate.desired == 1);
+    run.interrupted();
+    run.end();
+    assert!(!run.sticky);
+    assert!(run.undone()[0].contains("stickiness of the rule stays off"), "{:?}", run.undone());
+}
+
+#[test]
 fn a_runner_in_a_hurry_does_not_say_it_left_what_it_put_back() {
     let mut run = told_back(canary());
     run.until_asked(is_scale);

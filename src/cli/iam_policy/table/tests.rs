@@ -21,6 +21,7 @@ fn full() -> Scope {
         name: "web".into(),
         cluster: "prod".into(),
         services: ["web-blue".into(), "web-green".into()],
+        by_ecs: true,
         rule: RULE.into(),
         alarms: vec!["web-5xx".into()],
         family: Some("web".into()),
@@ -31,7 +32,6 @@ fn full() -> Scope {
             after: std::time::Duration::from_secs(300),
             group: "default".into(),
         }),
-        by_ecs: true,
         by_task_sets: true,
         by_codedeploy: Some(("app".into(), "dgp".into())),
         writer_role: Some("arn:aws:iam::123456789012:role/writer".into()),
@@ -202,7 +202,9 @@ fn what_the_spec_does_not_have_is_not_allowed() {
 
 #[test]
 fn who_only_looks_writes_nothing_and_who_goes_back_brings_nothing_new() {
-    let reads = |action: &String| ["Describe", "List", "Get"].iter().any(|verb| action.contains(&format!(":{verb}")));
+    let reads = |action: &String| {
+        ["Describe", "List", "Get", "BatchGet"].iter().any(|verb| action.contains(&format!(":{verb}")))
+    };
     assert!(actions(Who::Plan, &full()).iter().all(reads));
     for who in [Who::OnCall, Who::Guard] {
         let back = actions(who, &full());
@@ -220,7 +222,19 @@ fn who_is_on_call_can_make_every_call_of_a_way_back_that_begins_with_a_service()
     let calls = [
         "application-autoscaling:RegisterScalableTarget",
         "cloudwatch:GetMetricData",
+        "codedeploy:BatchGetApplications",
+        "codedeploy:BatchGetDeploymentGroups",
+        "codedeploy:BatchGetDeploymentTargets",
+        "codedeploy:BatchGetDeployments",
+        "codedeploy:ContinueDeployment",
+        "codedeploy:GetDeployment",
+        "codedeploy:ListApplications",
+        "codedeploy:ListDeploymentGroups",
+        "codedeploy:ListDeployments",
+        "codedeploy:StopDeployment",
         "ecs:ContinueServiceDeployment",
+        "ecs:CreateTaskSet",
+        "ecs:DeleteTaskSet",
         "ecs:DescribeServiceDeployments",
         "ecs:DescribeServiceRevisions",
         "ecs:DescribeServices",
@@ -230,6 +244,8 @@ fn who_is_on_call_can_make_every_call_of_a_way_back_that_begins_with_a_service()
         "ecs:ListTasks",
         "ecs:StopServiceDeployment",
         "ecs:UpdateService",
+        "ecs:UpdateServicePrimaryTaskSet",
+        "ecs:UpdateTaskSet",
         "elasticloadbalancing:AddTags",
         "elasticloadbalancing:DescribeListeners",
         "elasticloadbalancing:DescribeRules",
@@ -245,10 +261,17 @@ fn who_is_on_call_can_make_every_call_of_a_way_back_that_begins_with_a_service()
         "scheduler:DeleteSchedule",
         "scheduler:GetSchedule",
     ];
-    let by_ecs = Scope { by_task_sets: false, by_codedeploy: None, ..full() };
-    assert_eq!(actions(Who::OnCall, &by_ecs).into_iter().collect::<Vec<_>>(), calls);
-    let guard = actions(Who::Guard, &by_ecs);
-    let finds = ["DescribeListeners", "DescribeTags", "DescribeTargetGroups"];
+    assert_eq!(actions(Who::OnCall, &full()).into_iter().collect::<Vec<_>>(), calls);
+    let guard = actions(Who::Guard, &full());
+    let finds = [
+        "BatchGetApplications",
+        "BatchGetDeploymentGroups",
+        "ListApplications",
+        "ListDeploymentGroups",
+        "DescribeListeners",
+        "DescribeTags",
+        "DescribeTargetGroups",
+    ];
     let found: Vec<_> =
         calls.iter().filter(|call| !guard.contains(**call)).map(|call| call.split_once(':').unwrap().1).collect();
     assert_eq!(found, finds);
