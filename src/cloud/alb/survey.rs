@@ -1,5 +1,7 @@
 //! The survey: every name resolved, every list read to its end, and all that is missing told at once.
 
+mod one;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,10 +14,8 @@ use super::known::nearest;
 use super::{alarms, json};
 use crate::clock::Clock;
 use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
-use crate::cloud::ecs::survey::{is_deployed_by_ecs, misfits, under_way};
 use crate::cloud::http::Http;
-use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
-use crate::cloud::{codedeploy, task_sets};
+use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor, task_sets};
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Place, RuleView, Slot, SlotView, Survey};
 use crate::name::Arn;
@@ -104,71 +104,20 @@ impl Surveyor for AlbSurveyor {
     }
 }
 
-impl Containers {
-    /// Whether both slots are filled by one service.
-    fn is_one(&self) -> bool {
-        self.blue.service_name() == self.green.service_name()
-    }
-}
-
 impl AlbSurveyor {
-    /// The survey of a single service: its tasks and its scalable target are the stable slot's, and no more than one
-    /// deployment of it is under way.
-    async fn of_one(&self, mut survey: Survey, containers: &Containers) -> Result<Survey, SurveyError> {
-        let service = &containers.blue;
-        let weight = |arn: &str| survey.rule.weights.iter().find(|(group, _)| group == arn).map_or(0, |(_, w)| *w);
-        let stable = if weight(&survey.green.place.target_group) > weight(&survey.blue.place.target_group) {
-            Slot::Green
-        } else {
-            Slot::Blue
-        };
-        let candidate = if stable == Slot::Blue { &mut survey.green } else { &mut survey.blue };
-        (candidate.desired, candidate.running) = (0, 0);
-        if let Ok(scaling) = &mut survey.scaling {
-            scaling.retain(|(slot, _)| *slot == stable);
-        }
-        if is_deployed_by_ecs(service) {
-            let groups = [survey.blue.place.target_group.as_str(), survey.green.place.target_group.as_str()];
-            let wrong = misfits(service, &survey.rule.arn, groups);
-            if !wrong.is_empty() {
-                return Err(SurveyError::NotFound(wrong));
-            }
-            let at = (survey.cluster.as_str(), survey.blue.place.service.as_str());
-            survey.under_way = under_way(&self.aws.polling.ecs, at).await.map_err(SurveyError::Fault)?;
-        }
-        Ok(survey)
-    }
-
     /// The services' scalable targets. Who may not read them can roll out all the same, and is told.
     async fn scaling(&self, containers: &Containers) -> Result<Result<Vec<(Slot, Scaling)>, String>, SurveyError> {
         let services = [&containers.blue, &containers.green].map(|one| one.service_name().unwrap_or_default());
         let client = &self.aws.polling.autoscaling;
-        match autoscaling::targets(client, &containers.cluster, &services).await {
+        let asked = if containers.is_one() { &services[..1] } else { &services[..] };
+        match autoscaling::targets(client, &containers.cluster, asked).await {
             Ok(found) => {
-                let both = [Slot::Blue, Slot::Green].into_iter().zip(found);
+                let both = [Slot::Blue, Slot::Green].into_iter().zip(found.into_iter().cycle());
                 Ok(Ok(both.filter_map(|(slot, scaling)| Some((slot, scaling?))).collect()))
             }
             Err(fault) if fault.kind == FaultKind::Transient => Err(SurveyError::Fault(fault)),
             Err(fault) => Ok(Err(fault.to_string())),
         }
-    }
-
-    /// The survey of a service that CodeDeploy deploys: by which group, and what that has on its way.
-    async fn by_codedeploy(
-        &self,
-        mut survey: Survey,
-        request: &SurveyRequest,
-        service: &Service,
-    ) -> Result<Survey, SurveyError> {
-        let Some(named) = &request.code_deploy else { return Ok(survey) };
-        let (deploy, cluster) = (&self.aws.polling.deploy, survey.cluster.clone());
-        let at = (cluster.as_str(), service);
-        survey.code_deploy = codedeploy::view::view(deploy, at, named).await.map_err(SurveyError::Fault)?;
-        if let Some(view) = &survey.code_deploy {
-            let going = codedeploy::view::on_its_way(deploy, view, at).await;
-            survey.under_way = going.map_err(SurveyError::Fault)?;
-        }
-        Ok(survey)
     }
 
     async fn containers(&self, request: &SurveyRequest) -> Part<Containers> {

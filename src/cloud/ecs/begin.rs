@@ -115,5 +115,4 @@ fn minutes(span: Duration) -> i32 {
 }
 
 #[cfg(test)]
-#[path = "tests/begin.rs"]
 mod tests;

@@ -168,5 +168,4 @@ fn cause(deployment: &ServiceDeployment) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "tests/state.rs"]
 mod tests;

@@ -2,17 +2,23 @@
 //! the spec's rule, and whether a deployment of it is under way.
 
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{AdvancedConfiguration, DeploymentController, DeploymentControllerType, Service};
+use aws_sdk_ecs::types::{
+    AdvancedConfiguration, DeploymentConfiguration, DeploymentController, DeploymentControllerType, DeploymentStrategy,
+    Service,
+};
 
 use super::state::stage;
 use crate::cloud::aws::service_deployments::{self as deployments, UNDER_WAY};
 use crate::driver::UnderWay;
 use crate::fault::Fault;
 
-/// Whether ECS itself deploys the service.
-pub(in crate::cloud) fn is_deployed_by_ecs(service: &Service) -> bool {
+/// Whether ECS itself deploys the service by shifting its traffic. Of one that it deploys otherwise the plan says what
+/// is wrong.
+pub(in crate::cloud) fn shifts_by_ecs(service: &Service) -> bool {
     let controller = service.deployment_controller().map(DeploymentController::r#type);
+    let strategy = service.deployment_configuration().and_then(DeploymentConfiguration::strategy);
     matches!(controller, None | Some(DeploymentControllerType::Ecs))
+        && !matches!(strategy, None | Some(DeploymentStrategy::Rolling))
 }
 
 /// What keeps ECS from shifting the service's traffic between these target groups on this rule, one line each.

@@ -21,6 +21,7 @@ fn full() -> Scope {
         name: "web".into(),
         cluster: "prod".into(),
         services: ["web-blue".into(), "web-green".into()],
+        by_ecs: true,
         rule: RULE.into(),
         alarms: vec!["web-5xx".into()],
         family: Some("web".into()),

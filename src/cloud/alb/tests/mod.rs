@@ -21,7 +21,7 @@ use crate::traffic::Share;
 
 pub(in crate::cloud) const BLUE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-blue/01";
 pub(in crate::cloud) const GREEN: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-green/02";
-pub(in crate::cloud) const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/web/03/04/05";
+pub(super) const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/web/03/04/05";
 /// 2026-11-23T14:00:00Z.
 pub(in crate::cloud) const NOW: Timestamp = Timestamp::from_millis(1_795_442_400_000);
 

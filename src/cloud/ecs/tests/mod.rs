@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::{Clock, Timestamp};
-use crate::cloud::alb::{AlbDriver, AlbSetup, Recorded};
-use crate::cloud::alb::{BLUE, GREEN, NOW, no_record, rule_xml, setup};
+use crate::cloud::alb::{AlbDriver, AlbSetup, BLUE, GREEN, NOW, Recorded, no_record, rule_xml, setup};
 use crate::cloud::aws::fake::{Fake, Reply, Seen};
 use crate::cloud::{Cloud, Fence, Ours, ReleaseKnown};
 use crate::driver::{Driver, EcsDeployment, Timetable};

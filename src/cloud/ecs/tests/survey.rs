@@ -1,8 +1,8 @@
 //! What a survey says of a service that ECS deploys by itself.
 
-use aws_sdk_ecs::types::{AdvancedConfiguration, LoadBalancer, Service};
+use aws_sdk_ecs::types::{AdvancedConfiguration, DeploymentConfiguration, DeploymentStrategy, LoadBalancer, Service};
 
-use super::super::survey::{is_deployed_by_ecs, misfits, stop_under_way, under_way};
+use super::super::survey::{misfits, shifts_by_ecs, stop_under_way, under_way};
 use super::*;
 
 const RULE: &str = "arn:rule";
@@ -25,7 +25,11 @@ fn a_service_must_shift_between_the_specs_groups_on_the_specs_rule() {
     check(&service(None, RULE), "names no second target group");
     check(&service(Some("arn:other"), RULE), "the spec names others");
     check(&service(Some(GREEN), "arn:other"), "shifts traffic on rule arn:other");
-    assert!(is_deployed_by_ecs(&service(None, RULE)));
+    let strategy = |word: &str| {
+        let how = DeploymentConfiguration::builder().strategy(DeploymentStrategy::from(word)).build();
+        shifts_by_ecs(&Service::builder().deployment_configuration(how).build())
+    };
+    assert_eq!(["BLUE_GREEN", "LINEAR", "CANARY", "ROLLING"].map(strategy), [true, true, true, false]);
 }
 
 #[tokio::test(start_paused = true)]
