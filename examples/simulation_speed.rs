@@ -5,6 +5,8 @@
 
 #[path = "../tests/simulation/checks.rs"]
 mod checks;
+#[path = "../tests/simulation/deployment.rs"]
+mod deployment;
 #[path = "../tests/simulation/die.rs"]
 mod die;
 #[path = "../tests/simulation/mishaps.rs"]

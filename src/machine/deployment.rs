@@ -11,7 +11,7 @@ use super::state::{BRISK_POLL, DRIFTS, POLL, Phase, RETRY, State, Unsettled, WRI
 use super::{Machine, Reaction};
 use crate::driver::DeploymentState;
 use crate::fleet::{Role, RuleSeen};
-use crate::plan::{Action, QUIET_LEAST, Step};
+use crate::plan::{Action, Step};
 use crate::traffic::Share;
 
 impl Machine {
@@ -61,6 +61,12 @@ impl Machine {
         }
     }
 
+    /// Whether a deployment of AWS's may be under way that nobody has told to go back: it may not wait to give the
+    /// candidate weight, or may be answered by somebody else.
+    pub(super) fn may_aws_go_on(&self) -> bool {
+        self.plan.driver.is_aws() && self.memory.wanted > 0 && self.memory.back_at.is_none()
+    }
+
     /// AWS is told to go back, and has not yet. However often it is told, it is one way back.
     pub(super) fn moving_back(&mut self, seen: &RuleSeen) {
         self.saw(seen);
@@ -102,8 +108,10 @@ impl Machine {
 
     /// Whether the slot that served before has provably no requests left, so that AWS may take its tasks.
     pub(super) fn is_old_slot_quiet(&mut self, seen: &Observation, out: &mut Reaction) -> bool {
-        let (now, since) = (self.memory.now, self.memory.accepted_at);
-        if !self.memory.quieted && now.since(since) >= QUIET_LEAST && seen.requests == Some(0) {
+        let now = self.memory.now;
+        let ripe = self.is_ripe(Share::ALL, now);
+        self.memory.quieted &= ripe;
+        if ripe && !self.memory.quieted && seen.requests == Some(0) {
             self.memory.quieted = true;
             out.notices.push(Notice::Quiet { role: Role::Stable });
         }
@@ -111,7 +119,7 @@ impl Machine {
             return true;
         }
         self.wait_for("the proof that the old stable slot has no requests left".to_owned(), out);
-        let ripe = (now + POLL).since(since) >= QUIET_LEAST;
+        let ripe = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, ripe.then_some(Role::Stable))));
         false
     }

@@ -382,9 +382,11 @@ impl Machine {
 
 /// Taking down.
 impl Machine {
-    /// After the commit.
+    /// After the commit. Nothing is taken down while a call could still set it up behind that.
     pub(super) fn settle(&mut self, out: &mut Reaction) {
+        let wait = self.memory.safeguard.settled.since(self.memory.now);
         match self.memory.safeguard.left() {
+            Some(effect) if wait > Duration::ZERO => self.ask_after(wait, effect),
             Some(effect) => self.ask(effect, out),
             None => self.pass_step(out),
         }

@@ -146,8 +146,8 @@ impl Contest<'_> {
         let nobody = prompt && !self.world.foreign && self.world.deployed.is_none() && !self.world.safeguard.gave_back;
         let latest = self.store.document.as_ref().map(|control| control.epoch) == Some(self.processes[who].epoch());
         assert!(!(stranger && nobody && latest), "a write of ours is taken for a stranger's");
+        self.world.heard(&reaction.notices);
         if reaction.notices.contains(&Notice::Committed) {
-            self.world.safeguard.cannot_fire();
             self.oaths.committed(now, who, self.store.document.as_ref());
         }
         if self.history.is_some() {

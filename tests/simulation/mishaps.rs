@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::deployment::Ways;
 use super::die::Die;
 use super::safeguard::Denied;
 
@@ -62,6 +63,8 @@ pub struct Mishaps {
     pub denied: Option<Denied>,
     /// How long after its time the dead-man's switch writes.
     pub fires_after: Duration,
+    /// What AWS does of its own accord, where it moves the weights.
+    pub aws: Ways,
 }
 
 impl Mishaps {
@@ -100,7 +103,8 @@ impl Mishaps {
         };
         let write_again = if die.chance(0.4) { 0.3 } else { 0.0 };
         let stable_ails = if die.chance(0.1) { 0.05 } else { 0.0 };
-        Self { write_again, stable_ails, deployments: u32::from(die.chance(0.1)), ..mishaps }
+        let deployments = u32::from(die.chance(0.1));
+        Self { write_again, stable_ails, deployments, aws: Ways::throw(die), ..mishaps }
     }
 
     /// Nothing goes wrong, and the release is good.
@@ -126,6 +130,7 @@ impl Mishaps {
             stable_ails: 0.0,
             denied: None,
             fires_after: Duration::from_secs(30),
+            aws: Ways::obedient(),
         }
     }
 }

@@ -26,7 +26,7 @@ const BLIND_WITHIN: Duration = Duration::from_secs(4);
 /// Whether the fence takes a write for one that goes forward, as the driver says it.
 pub fn is_forward(effect: &Effect) -> bool {
     match effect {
-        Effect::Register { .. } | Effect::Arm { .. } => true,
+        Effect::Register { .. } | Effect::Arm { .. } | Effect::HoldScaling | Effect::Conclude => true,
         Effect::Route(route) => route.share > Share::NONE,
         Effect::Scale { role, count, .. } => *role == Role::Candidate || *count == 0,
         Effect::Mark(beacon) => matches!(beacon, Beacon::Active | Beacon::Committed),

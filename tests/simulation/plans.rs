@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::clock::Timestamp;
-use tidegate::driver::Driver;
+use tidegate::driver::{CodeDeployment, Driver, EcsDeployment, Timetable};
 use tidegate::fleet::{Place, Role, Slot, Target};
 use tidegate::gate::Check;
 use tidegate::gate::compare::{RampRule, Unproven};
@@ -82,7 +82,52 @@ pub fn throw(die: &mut Die) -> Plan {
         plan.release = ReleasePlan::Registered(RELEASE.into());
         plan.steps.remove(0);
     }
-    if die.chance(0.6) { guarded(plan, die) } else { plan }
+    if die.chance(0.7) {
+        return if die.chance(0.6) { guarded(plan, die) } else { plan };
+    }
+    if die.chance(0.2) {
+        return Plan { driver: Driver::TaskSets, ..one_service(guarded(plan, die)) };
+    }
+    by_aws(&plan, die)
+}
+
+/// A plan whose weights AWS moves.
+pub fn by_aws(plan: &Plan, die: &mut Die) -> Plan {
+    let every = Duration::from_secs(60 * die.between(1, 4));
+    let share = |percent| Share::from_percent(percent).expect("a percentage");
+    // With everything on the candidate at once there is nothing to compare with.
+    let compares = matches!(plan.gates[0].check, Check::Compare(_));
+    let (percents, timetable): (&[f64], _) = match die.between(u64::from(compares), 2) {
+        0 => (&[], Timetable::AllAtOnce),
+        1 => (&[10.0], Timetable::Canary { first: share(10.0), every }),
+        _ => (&[25.0, 50.0, 75.0], Timetable::Linear { step: share(25.0), every }),
+    };
+    let shape = canary(percents);
+    let mut steps: Vec<Step> = plan.steps.iter().filter(|step| step.action == Action::Register).cloned().collect();
+    steps.extend(shape.steps.into_iter().filter(|step| !matches!(step.action, Action::Register | Action::Retire)));
+    let limits = plan.limits;
+    for step in steps.iter_mut().filter(|step| step.action == Action::Commit) {
+        step.within = limits.shift + limits.drain;
+    }
+    steps.push(Step { action: Action::Conclude, within: limits.drain });
+    let plan = guarded(Plan { steps, ..plan.clone() }, die);
+    let driver = if die.chance(0.6) {
+        Driver::Ecs(EcsDeployment { timetable, pause: Duration::from_secs(30 * 60) })
+    } else {
+        Driver::CodeDeploy(CodeDeployment { application: "web".into(), group: "web".into(), timetable })
+    };
+    let mut plan = one_service(Plan { driver, dead_man: None, ..plan });
+    plan.before.stickiness = None;
+    plan
+}
+
+/// The same plan with one service for both slots.
+fn one_service(mut plan: Plan) -> Plan {
+    for place in [&mut plan.target.stable, &mut plan.target.candidate] {
+        "web".clone_into(&mut place.service);
+    }
+    plan.before.scaling.truncate(1);
+    plan
 }
 
 /// The same plan with what keeps the way back open, or some of it.

@@ -60,6 +60,20 @@ points! {
         ToldToPause,
         ToldToContinue,
     ;
+    /// What AWS does where it moves the weights, and what becomes of that.
+    AWS:
+        AwsWaited,
+        PauseAnswered,
+        PauseTimedOut,
+        CarriedOn,
+        AwsRolledBack,
+        CircuitBroken,
+        RollbackFailed,
+        Concluded,
+        AwsEnded,
+        AwsExplained,
+        OrderLanded,
+    ;
     /// What only a rollout without rivals does.
     ALONE:
         ToldToPromote,

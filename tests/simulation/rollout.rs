@@ -136,6 +136,7 @@ impl Runner<'_> {
             self.world.hits.hit(Point::KilledBeforeAsking);
             // The runner dies between the tape and the world: what the event led to is asked of nobody.
             self.checks.told(&reaction.notices, &self.machine, now);
+            self.world.heard(&reaction.notices);
             self.notices.extend(reaction.notices);
             return self.recover();
         }
@@ -145,9 +146,7 @@ impl Runner<'_> {
     fn perform(&mut self, reaction: Reaction) {
         let handed_over = reaction.notices.iter().any(|notice| matches!(notice, Notice::HandedOver { .. }));
         self.checks.told(&reaction.notices, &self.machine, self.world.now);
-        if reaction.notices.contains(&Notice::Committed) {
-            self.world.safeguard.cannot_fire();
-        }
+        self.world.heard(&reaction.notices);
         self.notices.extend(reaction.notices);
         if let Some(issued) = reaction.effect {
             let outstanding = self.in_flight.as_ref().map(|(_, issued, _)| issued);

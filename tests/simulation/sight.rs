@@ -9,6 +9,7 @@ use tidegate::machine::{Look, Observation};
 use tidegate::plan::QUIET_PERIODS;
 use tidegate::traffic::Share;
 
+use super::deployment::Deployment;
 use super::die::Die;
 use super::mishaps::Candidate;
 use super::points::Point;
@@ -42,7 +43,7 @@ impl World {
         Observation {
             rule: Some(rule),
             fleet: look.fleet.then(|| self.fleet()),
-            deployment: None,
+            deployment: self.aws.as_ref().filter(|_| look.deployment).and_then(Deployment::told),
             stable: look.glance.filter(|_| !unread).map(|_| self.healthy(Role::Stable)),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look, die))).collect(),
             requests: quiet,

@@ -11,6 +11,7 @@ use tidegate::machine::{Answer, Effect, Observation, Route};
 use tidegate::plan::Plan;
 use tidegate::traffic::Share;
 
+use super::deployment::Deployment;
 use super::die::Die;
 use super::mishaps::{Candidate, Mishaps};
 use super::points::{Hits, Point};
@@ -60,6 +61,8 @@ pub struct World {
     pub rate: f64,
     /// What keeps the way back open.
     pub safeguard: Safeguard,
+    /// AWS's own deployment, where it moves the weights.
+    pub aws: Option<Deployment>,
     /// How long after it was sent a late write lands at most.
     pub late_for: Duration,
     /// What happened, for the count of what ever does.
@@ -69,6 +72,7 @@ pub struct World {
 impl World {
     pub fn new(now: Timestamp, mishaps: Mishaps, plan: &Plan) -> Self {
         let gates = plan.gates.clone();
+        let aws = Deployment::of(plan, mishaps.aws);
         let tasks = |desired, task_definition: &str| Tasks {
             desired,
             task_definition: task_definition.to_owned(),
@@ -89,6 +93,7 @@ impl World {
             requests_to_nobody: 0,
             rate: traffic::rate(&gates),
             safeguard: Safeguard::new(plan),
+            aws,
             late_for: LATE,
             hits: Hits::default(),
             gates,
@@ -101,7 +106,8 @@ impl World {
 
     /// When the world next changes by itself.
     pub fn next_change(&self) -> Option<Timestamp> {
-        self.late.iter().map(|(at, _)| *at).chain(self.safeguard.next_change()).min()
+        let aws = self.aws.as_ref().and_then(Deployment::next_change);
+        self.late.iter().map(|(at, _)| *at).chain(self.safeguard.next_change()).chain(aws).min()
     }
 
     /// Lets time pass, and what was due happen.
@@ -113,6 +119,7 @@ impl World {
                 self.late.remove(0);
                 self.hits.hit(Point::WriteLanded);
                 self.set_share(at, share);
+            } else if self.deployment_happens(at) {
             } else if self.safeguard.happens(at) {
                 self.hits.hit(Point::SwitchFired);
                 if self.share() > Share::NONE {
@@ -243,10 +250,15 @@ impl World {
         }
         if die.chance(self.mishaps.write_late) {
             self.hits.hit(Point::WriteLate);
-            if let Effect::Route(route) = effect {
-                self.late.push((self.now + die.span(Duration::from_secs(1), self.late_for), route.share));
+            let lands = self.now + die.span(Duration::from_secs(1), self.late_for);
+            if let Some(aws) = &mut self.aws
+                && matches!(effect, Effect::Route(_) | Effect::Conclude)
+            {
+                aws.lands(lands, effect.clone());
+            } else if let Effect::Route(route) = effect {
+                self.late.push((lands, route.share));
             } else if effect.is_safeguard() {
-                self.safeguard.lands(self.now + die.span(Duration::from_secs(1), self.late_for), effect.clone());
+                self.safeguard.lands(lands, effect.clone());
             }
             return fault(FaultKind::Unknown, "timed out");
         }
@@ -275,6 +287,9 @@ impl World {
 
     /// A write takes effect.
     pub fn apply(&mut self, effect: &Effect) -> Answer {
+        if let Some(answer) = self.apply_to_deployment(effect) {
+            return answer;
+        }
         match effect {
             Effect::Register { .. } => Answer::Registered(RELEASE.to_owned()),
             Effect::Scale { role, count, task_definition } => {
@@ -327,7 +342,6 @@ impl World {
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: self.now, right: true, text: "200".into() }),
             Effect::Count { .. } => Answer::Counted(Served { requests: 100, failed: 3 }),
             Effect::Pledge => Answer::Pledged,
-            Effect::Conclude => Answer::Concluded,
             _ => unreachable!("these are writes"),
         }
     }
