@@ -91,9 +91,10 @@ impl Machine {
             self.enter_step(index + 1, out);
             return true;
         }
-        let asked = self.memory.unsettled.map_or(Share::NONE, |unsettled| unsettled.share);
-        if share > self.memory.accepted && share < asked && self.plan.steps.iter().any(gives) {
-            // On the way to what was asked for AWS gives the shares between: a promotion skips steps, AWS does not.
+        let between = share > self.memory.accepted && share < self.plan.share_after(*step + 1);
+        if between && self.plan.steps.iter().any(gives) {
+            // On the way to what the step asks for AWS gives the shares between, asked or not: a promotion skips
+            // steps, AWS does not.
             self.memory.rule_drifts = 0;
             self.accept(share);
             return true;

@@ -7,6 +7,7 @@ use tidegate::clock::Timestamp;
 use tidegate::driver::{self, DeploymentState, Driver, Timetable};
 use tidegate::fault::{Fault, FaultKind};
 use tidegate::fleet::Role;
+use tidegate::gate::Outcome as GateOutcome;
 use tidegate::machine::{Answer, Effect, Notice, Reason, Route};
 use tidegate::plan::Plan;
 use tidegate::traffic::Share;
@@ -396,25 +397,43 @@ impl World {
 
 /// What must hold.
 impl World {
+    /// The rollout is committed: nothing can give the traffic back, and AWS ends its deployment, or has.
+    pub fn may_commit(&self) {
+        self.safeguard.cannot_fire();
+        let ends = |aws: &Deployment| aws.concluded || aws.ended_alone;
+        assert!(self.aws.as_ref().is_none_or(ends), "committed, and AWS was not told to end");
+    }
+
+    /// Whether AWS has taken the old tasks: there is nothing to go back to.
+    pub fn is_ended_by_aws(&self) -> bool {
+        self.aws.as_ref().is_some_and(|aws| aws.stage == Stage::Done)
+    }
+
+    /// How long AWS takes until the traffic is back that it was told to take back.
+    pub fn aws_takes(&self) -> Duration {
+        self.aws.as_ref().map(|aws| aws.ways.takes).unwrap_or_default()
+    }
+
     /// What the machine told agrees with what AWS did.
     pub fn heard(&mut self, notices: &[Notice]) {
         if notices.contains(&Notice::Committed) {
-            self.safeguard.cannot_fire();
+            self.may_commit();
         }
         let Some(aws) = &self.aws else { return };
         for notice in notices {
             match notice {
                 Notice::CarriedOn { .. } => self.hits.hit(Point::CarriedOn),
-                Notice::Committed => {
-                    assert!(aws.concluded || aws.ended_alone, "committed, and AWS was not told to end")
-                }
                 Notice::Retreating { reason } => {
                     if matches!(reason, Reason::Deployment { .. }) {
                         self.hits.hit(Point::AwsExplained);
                     }
                     let known = aws.own_way_back.is_some_and(|at| self.now.since(at) > UNSEEN_WITHIN);
-                    let other =
-                        matches!(reason, Reason::Breach { .. } | Reason::Capacity { .. } | Reason::ForeignWrite { .. });
+                    let other = matches!(
+                        reason,
+                        Reason::Breach { outcome: GateOutcome::Fail, .. }
+                            | Reason::Capacity { .. }
+                            | Reason::ForeignWrite { .. }
+                    );
                     assert!(!(known && other), "AWS went back, and that is called {reason:?}");
                 }
                 Notice::ForeignWrite { .. } => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate::clock::Timestamp;
 use tidegate::fault::{Fault, FaultKind};
-use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
+use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Reason, Word};
 
 use super::deciders::{Channel, Contest, What};
 use super::points::Point;
@@ -146,9 +146,15 @@ impl Contest<'_> {
         let nobody = prompt && !self.world.foreign && self.world.deployed.is_none() && !self.world.safeguard.gave_back;
         let latest = self.store.document.as_ref().map(|control| control.epoch) == Some(self.processes[who].epoch());
         assert!(!(stranger && nobody && latest), "a write of ours is taken for a stranger's");
-        self.world.heard(&reaction.notices);
         if reaction.notices.contains(&Notice::Committed) {
-            self.oaths.committed(now, who, self.store.document.as_ref());
+            self.world.may_commit();
+            // What AWS has ended no document can keep open.
+            if !self.world.is_ended_by_aws() {
+                self.oaths.committed(now, who, self.store.document.as_ref());
+            }
+        }
+        if reaction.notices.iter().any(is_aws_going_back) {
+            self.oaths.taken_back_by_aws();
         }
         if self.history.is_some() {
             for notice in &reaction.notices {
@@ -373,6 +379,11 @@ fn leads_back(machine: &Machine, event: &Event) -> bool {
         Event::Interrupted { .. } => machine.goes_back_when_interrupted(),
         _ => false,
     }
+}
+
+/// Whether AWS took a rollout back by itself, or ended it.
+fn is_aws_going_back(notice: &Notice) -> bool {
+    matches!(notice, Notice::Retreating { reason: Reason::Deployment { .. } })
 }
 
 /// Whether a call worked.

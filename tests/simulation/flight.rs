@@ -166,9 +166,8 @@ impl Contest<'_> {
             _ => {}
         }
         self.note(|| format!("{who} sends {effect:?}"));
-        let landing = self.world.late.len();
         let (latency, answer) = self.world.answer(&effect, self.die);
-        let lands = self.world.late.get(landing).map_or(self.world.now, |(at, _)| *at);
+        let lands = self.world.lands.unwrap_or(self.world.now);
         if self.oaths.sent(&self.world, (epoch, &effect), lands) {
             self.hits.hit(Point::OldWriteInQuarantine);
         }
@@ -207,7 +206,9 @@ impl Contest<'_> {
         let sticky = self.plan.before.stickiness.is_some();
         let stickiness = if sticky { Stickiness::Suspend } else { Stickiness::Keep };
         let effect = Effect::Route(Route { share: Share::NONE, expected: None, stickiness });
-        self.oaths.sent_back(self.now(), has_lease);
+        if !self.world.is_ended_by_aws() {
+            self.oaths.sent_back(self.now(), has_lease);
+        }
         if !has_lease {
             self.oaths.blind_wrote = Some(self.now());
         }

@@ -38,7 +38,7 @@ pub fn is_forward(effect: &Effect) -> bool {
 pub fn moves_traffic(effect: &Effect) -> bool {
     match effect {
         Effect::Route(route) => route.share > Share::NONE,
-        Effect::Scale { role: Role::Stable, count: 0, .. } => true,
+        Effect::Scale { role: Role::Stable, count: 0, .. } | Effect::Conclude => true,
         _ => false,
     }
 }
@@ -84,7 +84,7 @@ impl Oaths {
     /// A write that the fence let through. Whether it is an older owner's.
     pub fn sent(&mut self, world: &World, (epoch, effect): (u64, &Effect), lands: Timestamp) -> bool {
         let now = world.now;
-        if matches!(effect, Effect::Route(route) if route.share == Share::NONE) {
+        if matches!(effect, Effect::Route(route) if route.share == Share::NONE) && !world.is_ended_by_aws() {
             self.sent_back(now, true);
         }
         if !moves_traffic(effect) {
@@ -124,6 +124,11 @@ impl Oaths {
         self.committed = self.committed.or(Some(now));
     }
 
+    /// AWS goes back although it was told to end.
+    pub fn taken_back_by_aws(&mut self) {
+        self.committed = None;
+    }
+
     /// Somebody who took over calls it finished: what the one before has sent can land no more by then.
     pub fn finished(&self, now: Timestamp, epoch: u64) {
         let began = self.epochs.iter().find(|(one, _)| *one == epoch && epoch > 1);
@@ -152,6 +157,7 @@ impl Oaths {
     pub fn hold(world: &World, processes: &[Process]) {
         assert_eq!(world.requests_to_nobody, 0, "traffic goes to a slot without tasks");
         let weighted = world.share() > Share::NONE && !world.foreign_rules;
+        let within = BACK_WITHIN + world.aws_takes();
         let able = world.healthy(Role::Stable) > 0 && world.mishaps.stable_ails == 0.0;
         if !weighted || !able {
             return;
@@ -160,7 +166,7 @@ impl Oaths {
             let Some(desk) = process.desk.as_ref().filter(|_| process.is_driving()) else { continue };
             let Some(since) = desk.calm_since.map(|since| since.max(process.frozen_until)) else { continue };
             let took = world.now.since(since);
-            assert!(took <= BACK_WITHIN, "{who} goes back, and for {took:?} of working calls the traffic is not back");
+            assert!(took <= within, "{who} goes back, and for {took:?} of working calls the traffic is not back");
         }
     }
 

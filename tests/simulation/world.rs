@@ -65,6 +65,8 @@ pub struct World {
     pub aws: Option<Deployment>,
     /// How long after it was sent a late write lands at most.
     pub late_for: Duration,
+    /// When the write that was asked for last lands, if that is later.
+    pub lands: Option<Timestamp>,
     /// What happened, for the count of what ever does.
     pub hits: Hits,
 }
@@ -95,6 +97,7 @@ impl World {
             safeguard: Safeguard::new(plan),
             aws,
             late_for: LATE,
+            lands: None,
             hits: Hits::default(),
             gates,
         }
@@ -231,6 +234,7 @@ impl World {
     }
 
     fn write(&mut self, effect: &Effect, die: &mut Die) -> Answer {
+        self.lands = None;
         let fault = |kind, words: &str| Answer::Failed(Fault::new(kind, "write", words));
         if let Some(denied) = self.mishaps.denied.filter(|denied| denied.forbids(effect)) {
             self.hits.hit(denied.point());
@@ -251,6 +255,7 @@ impl World {
         if die.chance(self.mishaps.write_late) {
             self.hits.hit(Point::WriteLate);
             let lands = self.now + die.span(Duration::from_secs(1), self.late_for);
+            self.lands = matches!(effect, Effect::Route(_) | Effect::Conclude).then_some(lands);
             if let Some(aws) = &mut self.aws
                 && matches!(effect, Effect::Route(_) | Effect::Conclude)
             {
@@ -278,7 +283,9 @@ impl World {
         match answer {
             Answer::Routed(seen) if back && die.chance(self.mishaps.write_again) => {
                 self.hits.hit(Point::WrittenAgain);
-                self.late.push((self.now + die.span(Duration::from_secs(1), self.late_for), Share::NONE));
+                let lands = self.now + die.span(Duration::from_secs(1), self.late_for);
+                self.lands = Some(lands);
+                self.late.push((lands, Share::NONE));
                 Answer::Unsettled(seen)
             }
             answer => answer,

@@ -36,11 +36,12 @@ impl AlbDriver {
         elbv2::tag(client, rule, BEACON_TAGS.into_iter().zip(values)).await
     }
 
-    /// One after the other, each until the first that fails.
+    /// One after the other, each until the first that fails. A hold goes forward: one that landed behind a takeover
+    /// would be freed by nobody.
     pub(super) async fn write_scaling(&self, targets: &[(Role, Scaling)]) -> Result<(), Fault> {
         for (role, scaling) in targets {
             let service = &self.target.place(*role).service;
-            self.fence.decide(false);
+            self.fence.decide(*scaling == scaling.held());
             autoscaling::set(&self.aws.writing.autoscaling, &self.target.cluster, service, *scaling).await?;
         }
         Ok(())
