@@ -153,6 +153,9 @@ impl Contest<'_> {
                 self.oaths.committed(now, who, self.store.document.as_ref());
             }
         }
+        if reaction.notices.iter().any(|notice| matches!(notice, Notice::CarriedOn { .. })) {
+            self.world.hits.hit(Point::CarriedOn);
+        }
         if reaction.notices.iter().any(is_aws_going_back) {
             self.oaths.taken_back_by_aws();
         }

@@ -170,3 +170,61 @@ fn a_promotion_takes_the_shares_that_aws_gives_on_the_way_for_its_own() {
     assert!(!run.is_told(|notice| matches!(notice, Notice::ForeignWrite { .. })));
     assert_eq!(run.end(), Outcome::Promoted);
 }
+
+#[test]
+fn a_promotion_takes_them_for_its_own_too_while_a_person_keeps_it_paused() {
+    let mut run = begun();
+    run.until_step(3);
+    run.told(Word::Promote);
+    run.until_asked(is_route);
+    run.go();
+    run.moves = None;
+    run.told(Word::Pause);
+    run.pass(WRITE_LANDS_WITHIN * 2);
+    run.share = HALF;
+    run.until(|run| run.machine.progress().configured == Some(HALF));
+    run.pass(MINUTE);
+    assert!(!run.is_told(|notice| matches!(notice, Notice::ForeignWrite { .. })));
+}
+
+#[test]
+fn a_deployment_that_has_given_nothing_yet_is_told_to_go_back_all_the_same() {
+    let mut run = begun();
+    run.until_asked(is_look);
+    run.interrupted();
+    let outcome = run.end();
+    assert!(matches!(reason(outcome), Reason::Signal(_)));
+    assert_eq!(run.routes(), [Share::NONE]);
+}
+
+#[test]
+fn the_old_slot_is_proven_quiet_anew_once_somebody_gave_it_weight() {
+    let mut plan = own();
+    plan.policies.on_foreign_write = crate::spec::OnTrouble::Hold;
+    let mut run = Run::of(plan);
+    run.until_asked(is_scale);
+    run.deployment = Some(waiting());
+    run.until(|run| run.is_told(|notice| *notice == Notice::Quiet { role: Role::Stable }));
+    run.answer(Answer::Failed(fault(FaultKind::Transient)));
+    run.share = HALF;
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::Paused { .. })));
+    run.share = Share::ALL;
+    run.shares.push((run.now, Share::ALL));
+    let again = run.now;
+    run.told(Word::Continue);
+    assert_eq!(run.end(), Outcome::Promoted);
+    let quiet = run.notices.iter().filter(|notice| **notice == Notice::Quiet { role: Role::Stable }).count();
+    assert_eq!(quiet, 2);
+    assert!(run.now.since(again) >= crate::plan::QUIET_LEAST);
+}
+
+#[test]
+fn a_beacon_that_may_still_land_is_outlived_before_it_is_taken_off() {
+    let mut run = begun();
+    run.until_asked(|effect| *effect == Effect::Mark(Beacon::Committed));
+    run.answer(Answer::Failed(fault(FaultKind::Unknown)));
+    let answered = run.now;
+    run.until_asked(|effect| *effect == Effect::Mark(Beacon::Absent));
+    assert!(run.now.since(answered) >= WRITE_LANDS_WITHIN, "{:?}", run.now.since(answered));
+    assert_eq!(run.end(), Outcome::Promoted);
+}
