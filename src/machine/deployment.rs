@@ -63,7 +63,7 @@ impl Machine {
 
     /// Whether a deployment of AWS's may be under way that nobody has told to go back: it may not wait to give the
     /// candidate weight, or may be answered by somebody else.
-    pub(super) fn may_aws_go_on(&self) -> bool {
+    pub(super) fn may_move_on(&self) -> bool {
         self.plan.driver.is_aws() && self.memory.wanted > 0 && self.memory.back_at.is_none()
     }
 

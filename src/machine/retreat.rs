@@ -200,11 +200,7 @@ impl Machine {
         }
         // A write of the way back may land, but none that gives weight.
         let only_back = self.memory.unsettled.is_none_or(|unsettled| unsettled.share == Share::NONE);
-        if on_stable
-            && only_back
-            && !self.may_aws_go_on()
-            && !self.memory.weighted
-            && !self.is_sticky(seen.rule.as_ref())
+        if on_stable && only_back && !self.may_move_on() && !self.memory.weighted && !self.is_sticky(seen.rule.as_ref())
         {
             self.traffic_is_back(out);
             let lands = self.memory.unsettled.is_some();

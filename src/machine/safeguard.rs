@@ -384,12 +384,9 @@ impl Machine {
 impl Machine {
     /// After the commit. Nothing is taken down while a call could still set it up behind that.
     pub(super) fn settle(&mut self, out: &mut Reaction) {
+        let Some(effect) = self.memory.safeguard.left() else { return self.pass_step(out) };
         let wait = self.memory.safeguard.settled.since(self.memory.now);
-        match self.memory.safeguard.left() {
-            Some(effect) if wait > Duration::ZERO => self.ask_after(wait, effect),
-            Some(effect) => self.ask(effect, out),
-            None => self.pass_step(out),
-        }
+        if wait > Duration::ZERO { self.ask_after(wait, effect) } else { self.ask(effect, out) }
     }
 
     /// What a phase of the way back asks.

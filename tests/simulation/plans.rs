@@ -102,9 +102,9 @@ pub fn by_aws(plan: &Plan, die: &mut Die) -> Plan {
         1 => (&[10.0], Timetable::Canary { first: share(10.0), every }),
         _ => (&[25.0, 50.0, 75.0], Timetable::Linear { step: share(25.0), every }),
     };
-    let shape = canary(percents);
+    let whole = canary(percents);
     let mut steps: Vec<Step> = plan.steps.iter().filter(|step| step.action == Action::Register).cloned().collect();
-    steps.extend(shape.steps.into_iter().filter(|step| !matches!(step.action, Action::Register | Action::Retire)));
+    steps.extend(whole.steps.into_iter().filter(|step| !matches!(step.action, Action::Register | Action::Retire)));
     let limits = plan.limits;
     for step in steps.iter_mut().filter(|step| step.action == Action::Commit) {
         step.within = limits.shift + limits.drain;
