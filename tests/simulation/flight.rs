@@ -49,6 +49,9 @@ impl Contest<'_> {
         let back = desk.machine.is_retreating();
         assert!(!forward || back || written, "forward before its reason is on the tape: {issued:?}");
         desk.flight = Some(Flight { issued: issued.clone(), is_sent: false });
+        if matches!(issued.effect, Effect::Look(_) | Effect::Route(_)) {
+            self.oaths.rule_read = self.world.now;
+        }
         if before.is_some_and(|before| before.effect == Effect::Pledge) {
             self.gives_up_pledge(who);
         }

@@ -55,6 +55,8 @@ pub struct Oaths {
     blind_read: Timestamp,
     /// When one without a lease last wrote.
     pub blind_wrote: Option<Timestamp>,
+    /// When one with a lease last read the rule, or wrote it.
+    pub rule_read: Timestamp,
     over_at: Timestamp,
     pub notices: Vec<Notice>,
     /// How it ended last, and for whom.
@@ -202,8 +204,9 @@ impl Contest<'_> {
         if self.oaths.committed.is_some() {
             assert!(!matches!(outcome, Outcome::RolledBack(_)), "committed, and rolled back");
         }
-        // One that knows no store may write behind the last read of the rule.
-        let behind = self.oaths.blind_wrote.is_some_and(|at| at + BEHIND_WITHIN >= self.oaths.over_at);
+        // One that knows no store may write behind the last read of the rule, after which another may be frozen.
+        let (read, over) = (self.oaths.rule_read, self.oaths.over_at);
+        let behind = self.oaths.blind_wrote.is_some_and(|at| at + BEHIND_WITHIN >= over || at >= read);
         if behind {
             self.world.late.clear();
         }
