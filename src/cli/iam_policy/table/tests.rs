@@ -32,7 +32,6 @@ fn full() -> Scope {
             after: std::time::Duration::from_secs(300),
             group: "default".into(),
         }),
-        by_ecs: true,
         by_task_sets: true,
         by_codedeploy: Some(("app".into(), "dgp".into())),
         writer_role: Some("arn:aws:iam::123456789012:role/writer".into()),
