@@ -2,7 +2,7 @@
 //! autoscaling; and, as a driver of its own, two services whose weights are written here.
 //!
 //! Where something else fills the slots or moves the weights, a call is handed to the folder of that driver beside
-//! this one: see [`drive`].
+//! this one: see `drive.rs`.
 
 mod actions;
 mod alarms;
