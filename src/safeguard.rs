@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+/// By how much the clocks of two machines that keep time may differ: a switch that another runner armed is taken for
+/// one that has fired so long before its time.
+pub const CLOCKS_DIFFER: Duration = Duration::from_secs(30);
+
 /// How late after its time a switch can still write the rule: EventBridge Scheduler fires within 60 s, an event is
 /// retried for at most 120 s ([`EVENT_LIVES`]), and 30 s for what AWS does after it accepted a call.
 pub const SWITCH_LANDS_WITHIN: Duration = Duration::from_secs(60 + EVENT_LIVES.as_secs() + 30);

@@ -334,7 +334,7 @@ impl Machine {
         self.memory.revived = false;
         self.let_in();
         self.inherit();
-        self.memory.safeguard.inherit(before, self.memory.now);
+        self.memory.safeguard.inherit(before, self.memory.now, !self.plan.before.scaling.is_empty());
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } if self.switch_is_up(out) => {}

@@ -18,7 +18,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::fleet::RuleSeen;
 use crate::lease::QUARANTINE;
 use crate::plan::Action;
-use crate::safeguard::{Beacon, SWITCH_FAR, SWITCH_LANDS_WITHIN};
+use crate::safeguard::{Beacon, CLOCKS_DIFFER, SWITCH_FAR, SWITCH_LANDS_WITHIN};
 use crate::traffic::Share;
 
 /// Between two pushes of the dead-man's switch.
@@ -114,8 +114,8 @@ impl Safeguard {
     }
 
     /// Another runner, with a clock of its own: what was to be waited for is waited for anew, and the switch is not
-    /// trusted before it is pushed on. `before` is the last moment of the one before.
-    pub(super) fn inherit(&mut self, before: Timestamp, now: Timestamp) {
+    /// trusted before it is pushed on. A hold of the one before, whose last moment is `before`, may land yet.
+    pub(super) fn inherit(&mut self, before: Timestamp, now: Timestamp, scales: bool) {
         self.begin_anew();
         if self.settled > before {
             self.settled = self.settled.max(now + QUARANTINE);
@@ -124,7 +124,7 @@ impl Safeguard {
         if switch.quiet_from > before {
             switch.quiet_from = switch.quiet_from.max(now + SWITCH_LANDS_WITHIN);
         }
-        (switch.pushed, switch.inherited) = (Timestamp::default(), true);
+        (switch.pushed, switch.inherited, self.touched) = (Timestamp::default(), true, self.touched || scales);
     }
 
     /// The push that comes before `effect`.
@@ -262,9 +262,9 @@ impl Machine {
 
     /// A switch whose time has come fires, if it has not fired yet: what it gives back is not taken forward again.
     pub(super) fn switch_is_up(&mut self, out: &mut Reaction) -> bool {
-        let up = self.memory.safeguard.fires().filter(|at| *at <= self.memory.now);
-        let forward = matches!(self.state, State::Forward { .. }) && !self.memory.committed;
-        let Some(at) = up.filter(|_| forward) else { return false };
+        let (safeguard, forward) = (&self.memory.safeguard, self.is_forward() && !self.memory.committed);
+        let soon = self.memory.now + if safeguard.switch.inherited { CLOCKS_DIFFER } else { Duration::ZERO };
+        let Some(at) = safeguard.fires().filter(|at| *at <= soon && forward) else { return false };
         self.retreat(Reason::DeadMan { seen: format!("nobody pushed it on before {}", at.time_of_day()) }, out);
         true
     }

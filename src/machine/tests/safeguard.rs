@@ -468,3 +468,23 @@ fn a_lease_that_never_says_so_ends_in_going_back() {
     }
     assert!(matches!(run.end(), Outcome::RolledBack(Reason::TimeLimit { .. })));
 }
+
+#[test]
+fn what_the_runner_before_may_still_hold_is_set_free_at_the_end() {
+    let mut run = Run::of(guarded());
+    run.recovered();
+    run.told(Word::Rollback);
+    run.end();
+    assert!(run.asked.contains(&Effect::FreeScaling), "{:?}", run.asked);
+}
+
+#[test]
+fn a_switch_that_another_clock_set_and_that_is_about_to_fire_is_not_pushed_on() {
+    for (left, goes_on) in [(Duration::from_secs(20), false), (MINUTE, true)] {
+        let mut run = Run::of(guarded());
+        run.until_step(2);
+        let fires = run.fires.unwrap();
+        run.dead_for(fires.since(run.now + left));
+        assert_eq!(run.machine.is_retreating(), !goes_on, "{left:?} left");
+    }
+}
