@@ -53,11 +53,14 @@ impl<'a> Follower<'a> {
         loop {
             // Whether it is driven is asked before the tape is read: a runner's last words are then seen.
             let driven = self.is_driven(&mut watch, clock).await;
+            // All that was read is told: the machine has taken it in, so nobody would hear of the rest.
+            let mut is_done = false;
             for (at, notice) in self.news().await? {
                 tell(at, &notice, &self.machine);
-                if done(&notice) {
-                    return Ok(Followed::Done);
-                }
+                is_done |= done(&notice);
+            }
+            if is_done {
+                return Ok(Followed::Done);
             }
             if !driven {
                 return Ok(Followed::RunnerGone);
