@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{BESIDE, Lab, Place, Process, until};
+use crate::drivers::{
+    LONG, TENTH, a_failing_release_goes_back, a_person_takes_it_back, at_a_tenth, rings, watch_the_alarm,
+};
+use crate::support::{Lab, Place, Process, until};
 
 const DRIVER: &str = "{ codedeploy: {} }";
-/// A tenth, and then everything.
-const TENTH: &str = "shift: 10%, hold: 1m";
-/// A tenth that stays for a while.
-const LONG: &str = "shift: 10%, hold: 10m";
 
 /// Calls CodeDeploy as anybody could.
 fn deploy(lab: &Lab, operation: &str, more: &Value) -> Value {
@@ -57,10 +56,7 @@ fn is_promoted(lab: &Lab) {
 /// A rollout at a tenth, and the lab beside it.
 fn tenth(place: &Place, steps: &str) -> (Lab, Process) {
     let spec = place.spec_of_one(DRIVER, steps, "");
-    let lab = Lab::start(place, &spec);
-    let mut runner = lab.roll_out(place, &spec);
-    runner.share(10);
-    (lab, runner)
+    at_a_tenth(place, &spec)
 }
 
 #[test]
@@ -76,22 +72,16 @@ fn a_healthy_release_is_promoted_and_the_old_tasks_are_not_kept_for_an_hour() {
 #[test]
 fn a_failing_release_is_back_on_stable_and_codedeploy_says_so() {
     let place = Place::new();
-    let spec = place.spec_of_one(DRIVER, LONG, "");
-    let lab = Lab::playing(&place, &spec, &[&BESIDE[..], &["--lab-candidate", "errors=20%"]].concat());
-    let ended = lab.roll_out(&place, &spec).end();
-    ended.ends(10, &[r#""kind":"breach""#, r#""outcome":"rolled_back""#]);
+    let lab = a_failing_release_goes_back(&place, &place.spec_of_one(DRIVER, LONG, ""));
     is_as_before(&lab);
-    lab.traffic().fails_only_in("web-green");
 }
 
 #[test]
 fn a_person_takes_it_back_from_another_process() {
     let place = Place::new();
     let (lab, runner) = tenth(&place, LONG);
-    lab.run(&place, ["rollback", "web", "--yes", "--reason", "slow"]).ends(0, &["slow", "rolled back"]);
+    a_person_takes_it_back(&place, &lab, runner);
     is_as_before(&lab);
-    runner.end().ends(14, &["took over"]);
-    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
 }
 
 #[test]
@@ -120,23 +110,15 @@ fn who_resumes_finds_the_deployment_and_brings_it_to_its_end() {
 #[test]
 fn an_alarm_of_the_group_takes_it_back_and_is_named() {
     let place = Place::new();
-    let more = "  - alarm: { name: web-5xx, watch: true }\n";
     let spec = place.spec_of_one(DRIVER, LONG, "");
-    let text = std::fs::read_to_string(&spec).expect("it was written");
-    std::fs::write(&spec, text.replace("driver:", &format!("{more}driver:"))).expect("it can be written");
+    watch_the_alarm(&spec);
     let lab = Lab::start(&place, &spec);
     configure(
         &lab,
         &json!({"alarmConfiguration": {"enabled": true, "alarms": [{"name": "web-5xx"}]},
             "autoRollbackConfiguration": {"enabled": true, "events": ["DEPLOYMENT_STOP_ON_ALARM"]}}),
     );
-    let mut runner = lab.roll_out(&place, &spec);
-    runner.share(10);
-    let ring = json!({"AlarmName": "web-5xx", "StateValue": "ALARM", "StateReason": "rehearsed"});
-    lab.ask_json("GraniteServiceVersion20100801.SetAlarmState", &ring);
-    let ended = runner.end();
-    ended.ends(10, &["alarm web-5xx rang", r#""kind":"deployment""#, r#""outcome":"rolled_back""#]);
-    assert!(!ended.has("foreign_write"), "{ended}");
+    rings(&place, &lab, &spec);
     is_as_before(&lab);
 }
 

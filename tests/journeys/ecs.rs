@@ -2,12 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::drivers::{
+    LONG, TENTH, a_failing_release_goes_back, a_person_takes_it_back, at_a_tenth, rings, watch_the_alarm,
+};
 use crate::support::{BESIDE, INSIDE, Lab, Place, Process, until};
 
-/// A tenth, and then everything.
-const TENTH: &str = "shift: 10%, hold: 1m";
-/// A tenth that stays for a while.
-const LONG: &str = "shift: 10%, hold: 10m";
 /// Thirds, of which the last is more.
 const THIRDS: &str = "shift: 30%, hold: 1m, shift: 60%, hold: 1m, shift: 90%, hold: 1m";
 
@@ -42,10 +41,7 @@ fn is_as_before(lab: &Lab) {
 /// A rollout at a tenth, and the lab beside it.
 fn tenth(place: &Place, steps: &str, more: &str) -> (Lab, Process) {
     let spec = place.spec_of_ecs("30m", steps, more);
-    let lab = Lab::start(place, &spec);
-    let mut runner = lab.roll_out(place, &spec);
-    runner.share(10);
-    (lab, runner)
+    at_a_tenth(place, &spec)
 }
 
 #[test]
@@ -92,12 +88,8 @@ fn where_no_pause_holds_each_step_the_rollout_goes_along_and_says_so() {
 #[test]
 fn a_failing_release_is_back_on_stable_and_its_tasks_are_gone() {
     let place = Place::new();
-    let spec = place.spec_of_ecs("30m", LONG, "");
-    let lab = Lab::playing(&place, &spec, &[&BESIDE[..], &["--lab-candidate", "errors=20%"]].concat());
-    let ended = lab.roll_out(&place, &spec).end();
-    ended.ends(10, &[r#""kind":"breach""#, r#""outcome":"rolled_back""#]);
+    let lab = a_failing_release_goes_back(&place, &place.spec_of_ecs("30m", LONG, ""));
     is_as_before(&lab);
-    lab.traffic().fails_only_in("web-green");
 }
 
 #[test]
@@ -117,10 +109,8 @@ fn a_person_takes_it_back_from_another_process() {
     let place = Place::new();
     let (lab, runner) = tenth(&place, LONG, "");
     lab.run(&place, ["status"]).ends(0, &["10%"]);
-    lab.run(&place, ["rollback", "web", "--yes", "--reason", "slow"]).ends(0, &["slow", "rolled back"]);
+    a_person_takes_it_back(&place, &lab, runner);
     is_as_before(&lab);
-    runner.end().ends(14, &["took over"]);
-    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
 }
 
 #[test]
@@ -167,21 +157,13 @@ fn without_a_runner_the_pause_takes_the_traffic_back() {
 #[test]
 fn an_alarm_of_the_service_takes_it_back_and_is_named() {
     let place = Place::new();
-    let more = "  - alarm: { name: web-5xx, watch: true }\n";
     let spec = place.spec_of_ecs("30m", LONG, "");
-    let text = std::fs::read_to_string(&spec).expect("it was written");
-    std::fs::write(&spec, text.replace("driver:", &format!("{more}driver:"))).expect("it can be written");
+    watch_the_alarm(&spec);
     let lab = Lab::start(&place, &spec);
     let alarms = json!({"alarmNames": ["web-5xx"], "enable": true, "rollback": true});
     let body = json!({"cluster": "prod", "service": "web", "deploymentConfiguration": {"alarms": alarms}});
     ecs(&lab, "UpdateService", &body);
-    let mut runner = lab.roll_out(&place, &spec);
-    runner.share(10);
-    let ring = json!({"AlarmName": "web-5xx", "StateValue": "ALARM", "StateReason": "rehearsed"});
-    lab.ask_json("GraniteServiceVersion20100801.SetAlarmState", &ring);
-    let ended = runner.end();
-    ended.ends(10, &["alarm web-5xx rang", r#""kind":"deployment""#, r#""outcome":"rolled_back""#]);
-    assert!(!ended.has("foreign_write"), "{ended}");
+    rings(&place, &lab, &spec);
     is_as_before(&lab);
 }
 

@@ -7,6 +7,7 @@
 mod aftermath;
 mod codedeploy;
 mod comparisons;
+mod drivers;
 mod ecs;
 mod faults;
 mod kills;

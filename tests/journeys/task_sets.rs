@@ -2,13 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{BESIDE, Lab, Place, Process};
+use crate::drivers::{LONG, TENTH, a_failing_release_goes_back, a_person_takes_it_back, at_a_tenth};
+use crate::support::{Lab, Place, Process};
 
 const DRIVER: &str = "{ task_sets: {} }";
-/// A tenth, and then everything.
-const TENTH: &str = "shift: 10%, hold: 1m";
-/// A tenth that stays for a while.
-const LONG: &str = "shift: 10%, hold: 10m";
 
 /// The service's task sets that stay: the last part of their target group's name, and their status.
 fn sets(lab: &Lab) -> Vec<(String, String)> {
@@ -45,10 +42,7 @@ fn is_promoted(lab: &Lab) {
 /// A rollout at a tenth, and the lab beside it.
 fn tenth(place: &Place, steps: &str) -> (Lab, Process) {
     let spec = place.spec_of_one(DRIVER, steps, "");
-    let lab = Lab::start(place, &spec);
-    let mut runner = lab.roll_out(place, &spec);
-    runner.share(10);
-    (lab, runner)
+    at_a_tenth(place, &spec)
 }
 
 #[test]
@@ -62,22 +56,16 @@ fn a_healthy_release_becomes_the_primary_task_set_and_nobody_notices() {
 #[test]
 fn a_failing_release_is_back_on_stable_and_its_task_set_is_gone() {
     let place = Place::new();
-    let spec = place.spec_of_one(DRIVER, LONG, "");
-    let lab = Lab::playing(&place, &spec, &[&BESIDE[..], &["--lab-candidate", "errors=20%"]].concat());
-    let ended = lab.roll_out(&place, &spec).end();
-    ended.ends(10, &[r#""kind":"breach""#, r#""outcome":"rolled_back""#]);
+    let lab = a_failing_release_goes_back(&place, &place.spec_of_one(DRIVER, LONG, ""));
     is_as_before(&lab);
-    lab.traffic().fails_only_in("web-green");
 }
 
 #[test]
 fn a_person_takes_it_back_from_another_process() {
     let place = Place::new();
     let (lab, runner) = tenth(&place, LONG);
-    lab.run(&place, ["rollback", "web", "--yes", "--reason", "slow"]).ends(0, &["slow", "rolled back"]);
+    a_person_takes_it_back(&place, &lab, runner);
     is_as_before(&lab);
-    runner.end().ends(14, &["took over"]);
-    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
 }
 
 #[test]
