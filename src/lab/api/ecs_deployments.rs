@@ -77,7 +77,7 @@ fn describe_deployments(call: &Call<'_>) -> Outcome {
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for arn in named(call, "serviceDeploymentArns")? {
         match call.account.service_deployments.iter().find(|one| one.arn == arn) {
-            Some(deployment) => found.push(show(call.account, deployment)),
+            Some(deployment) => found.push(show(call.account, deployment, call.now)),
             None => failures.push(json!({"arn": arn, "reason": "MISSING"})),
         }
     }
@@ -163,7 +163,7 @@ fn continue_deployment(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Adds what a service tells of its own deployments.
-pub(super) fn add_current(account: &Account, service: &Service, members: &mut Map<String, Value>) {
+pub(super) fn add_current(account: &Account, service: &Service, now: u64, members: &mut Map<String, Value>) {
     if !service.shifts_traffic() {
         return;
     }
@@ -173,7 +173,7 @@ pub(super) fn add_current(account: &Account, service: &Service, members: &mut Ma
     let revisions = service.deployments.iter().filter_map(|one| {
         let revision = account.revision_of(&one.id)?;
         let (running, pending) = account.tasks_of(&one.id);
-        Some(json!({"arn": revision.arn, "requestedTaskCount": requested(account, service, &one.id),
+        Some(json!({"arn": revision.arn, "requestedTaskCount": requested(account, service, &one.id, now),
             "runningTaskCount": running, "pendingTaskCount": pending}))
     });
     members.insert("currentServiceRevisions".to_owned(), revisions.collect());
@@ -197,8 +197,8 @@ fn put(shown: &mut Value, key: &str, value: Option<Value>) {
     }
 }
 
-fn show(account: &Account, deployment: &ServiceDeployment) -> Value {
-    let summary = |of: &RevisionSummary| show_summary(account, deployment, of);
+fn show(account: &Account, deployment: &ServiceDeployment, now: u64) -> Value {
+    let summary = |of: &RevisionSummary| show_summary(account, deployment, of, now);
     let mut shown = json!({
         "serviceDeploymentArn": deployment.arn, "serviceArn": deployment.service,
         "clusterArn": deployment.cluster, "createdAt": seconds(deployment.created_at),
@@ -223,12 +223,12 @@ fn show(account: &Account, deployment: &ServiceDeployment) -> Value {
     shown
 }
 
-fn show_summary(account: &Account, deployment: &ServiceDeployment, of: &RevisionSummary) -> Value {
+fn show_summary(account: &Account, deployment: &ServiceDeployment, of: &RevisionSummary, now: u64) -> Value {
     let service = account.services.iter().find(|one| one.arn == deployment.service);
     let (asked, running, pending) = match service {
         Some(service) if !deployment.status.is_over() => {
             let (running, pending) = account.tasks_of(&of.deployment);
-            (requested(account, service, &of.deployment), running, pending)
+            (requested(account, service, &of.deployment, now), running, pending)
         }
         _ => of.tasks,
     };

@@ -132,7 +132,7 @@ fn describe_services(call: &Call<'_>) -> Outcome {
             failures.push(json!({"arn": call.account.names.ecs(&rest), "reason": "MISSING"}));
             continue;
         };
-        let mut shown = show(call.account, service);
+        let mut shown = show(call.account, service, call.now);
         if with_tags {
             shown["tags"] = ecs_tags::show(call.account, &service.arn);
         }
@@ -158,7 +158,7 @@ pub(super) fn counts(account: &Account, service: &Service, deployment: Option<&s
 }
 
 /// A service as ECS tells it.
-fn show(account: &Account, service: &Service) -> Value {
+fn show(account: &Account, service: &Service, now: u64) -> Value {
     let (running, pending) = counts(account, service, None);
     let events = service
         .events
@@ -182,7 +182,7 @@ fn show(account: &Account, service: &Service) -> Value {
     });
     if let Some(members) = shown.as_object_mut() {
         members.extend(service.extra.clone());
-        ecs_deployments::add_current(account, service, members);
+        ecs_deployments::add_current(account, service, now, members);
     }
     if service.controller != Controller::Ecs {
         ecs_task_sets::complete(account, service, &mut shown);
@@ -375,7 +375,7 @@ fn rebuilt(call: &Call<'_>, arn: &str) -> Result<Service, Refusal> {
 
 fn shown_service(call: &Call<'_>, arn: &str) -> Value {
     let shown = call.account.services.iter().find(|one| one.arn == arn);
-    json!({"service": shown.map(|service| show(call.account, service))})
+    json!({"service": shown.map(|service| show(call.account, service, call.now))})
 }
 
 fn delete_service(call: &mut Call<'_>) -> Outcome {

@@ -32,7 +32,7 @@ pub(super) fn reconcile(account: &mut Account, service: &mut Service, now: u64) 
     let under_way = ongoing.as_ref().filter(|one| !one.status.is_over());
     let ids: Vec<String> = service.deployments.iter().map(|one| one.id.clone()).collect();
     for id in &ids {
-        hold(account, service, id, wanted(service, under_way, id), now);
+        hold(account, service, id, wanted(service, under_way, id, now), now);
     }
     forget(account, service, under_way);
     let is_alone = under_way.is_none();
@@ -91,7 +91,7 @@ enum Wanted {
     AtMost(usize),
 }
 
-fn wanted(service: &Service, under_way: Option<&ServiceDeployment>, id: &str) -> Wanted {
+fn wanted(service: &Service, under_way: Option<&ServiceDeployment>, id: &str, now: u64) -> Wanted {
     let desired = if service.status == ServiceStatus::Active { service.desired as usize } else { 0 };
     let Some(deployment) = under_way else { return Wanted::Exactly(desired) };
     let (status, stage) = (deployment.status, deployment.stage);
@@ -101,7 +101,10 @@ fn wanted(service: &Service, under_way: Option<&ServiceDeployment>, id: &str) ->
         return if is_cleaned { Wanted::AtMost(0) } else { Wanted::Exactly(desired) };
     }
     if id != deployment.target.deployment {
-        return Wanted::AtMost(if stage.is_none() { desired } else { 0 });
+        // It may get requests until the load balancer has taken up that it has no weight any more.
+        let is_reached = stage.is_some() && now >= deployment.stage_since + SHIFT_MS;
+        let is_left = stage.is_none() || (stage == Some(Stage::ReconcileService) && !is_reached);
+        return Wanted::AtMost(if is_left { desired } else { 0 });
     }
     match status {
         DeploymentStatus::RollbackInProgress if stage == Some(Stage::CleanUp) => Wanted::AtMost(0),
@@ -112,9 +115,9 @@ fn wanted(service: &Service, under_way: Option<&ServiceDeployment>, id: &str) ->
 }
 
 /// How many tasks ECS asks for of a revision, as `requestedTaskCount` tells it.
-pub(in crate::lab) fn requested(account: &Account, service: &Service, id: &str) -> usize {
+pub(in crate::lab) fn requested(account: &Account, service: &Service, id: &str, now: u64) -> usize {
     let under_way = account.current_deployment(&service.arn).filter(|one| !one.status.is_over());
-    match wanted(service, under_way, id) {
+    match wanted(service, under_way, id, now) {
         Wanted::Exactly(count) => count,
         Wanted::AtMost(count) => count.min(members(account, service, id).len()),
     }

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::SHIFT_MS;
+
 use crate::lab::Behaviour;
 use crate::lab::account::{DeploymentStatus, HookStatus, ServiceDeployment, Stage, TargetState};
 use crate::lab::config::{LabConfig, ServiceSeed, ShiftPauses};
@@ -322,6 +324,21 @@ fn a_new_deployment_supersedes_the_one_under_way() {
     assert_eq!(weights.iter().map(|(weight, _)| *weight).collect::<Vec<_>>(), [0, 55, 100]);
     assert_eq!(scene.deployment().status, DeploymentStatus::Successful);
     assert_eq!(scene.service(SERVICE).deployments.len(), 1);
+}
+
+#[test]
+fn a_superseded_revision_keeps_its_tasks_until_the_load_balancer_knows_that_it_has_no_weight() {
+    let mut scene = scene(|_| {});
+    scene.deploy(&canary(&json!({})), "healthy");
+    scene.until("the canary", |scene| scene.weights().1 == 55);
+    scene.deploy(&canary(&json!({})), "healthy");
+    scene.until("its weight is taken away", |scene| scene.weights().1 == 0);
+    let since = scene.now;
+    while scene.now < since + SHIFT_MS {
+        assert_eq!(scene.targets("web-green", TargetState::Healthy), 2, "the load balancer may not know yet");
+        scene.run(1);
+    }
+    scene.until("they go", |scene| scene.targets("web-green", TargetState::Healthy) == 0);
 }
 
 #[test]
