@@ -136,6 +136,9 @@ pub struct CodeDeployView {
     pub termination_wait: Duration,
     /// Alarms at which CodeDeploy itself goes back.
     pub alarms: Vec<String>,
+    /// Whether CodeDeploy has the AppSpec of the group's last deployment, whose hooks the next one keeps, or there is
+    /// none yet. An AppSpec in S3 or a repository is not read.
+    pub keeps_app_spec: bool,
 }
 
 /// A deployment of AWS's own that is under way before the rollout.

@@ -116,6 +116,13 @@ fn group_refusals(spec: &Spec, group: &CodeDeployView) -> Vec<Refusal> {
         )),
         Some(_) => {}
     }
+    if !group.keeps_app_spec {
+        let wrong = format!(
+            "the AppSpec of the last deployment of {name} is not in CodeDeploy but in S3 or a repository, so its hooks \
+             cannot be kept"
+        );
+        found.push(refusal(wrong, "deploy once with the AppSpec's content given to CreateDeployment"));
+    }
     let warm = warm(&spec.strategy);
     if group.termination_wait < warm {
         let wrong = format!(

@@ -146,7 +146,7 @@ fn is_missing(code: &str) -> bool {
 }
 
 /// Codes with which AWS says: not now.
-const THROTTLES: [&str; 14] = [
+const THROTTLES: [&str; 15] = [
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -161,6 +161,7 @@ const THROTTLES: [&str; 14] = [
     "RequestTimeTooSkewed",
     "ConcurrentUpdateException",
     "ConflictException",
+    "DeploymentLimitExceededException",
 ];
 
 /// Codes with which AWS says: you, but not any more. S3's too.

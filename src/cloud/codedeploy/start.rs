@@ -67,9 +67,7 @@ impl AlbDriver {
         let hooks = match group.target_revision() {
             None => None,
             Some(last) if last.app_spec_content().is_none() => {
-                let words = "the AppSpec of the last deployment is not in CodeDeploy but elsewhere, so its hooks \
-                             cannot be kept: deploy once with its content given to CreateDeployment";
-                return Err(refuse(words.to_owned()));
+                return Err(refuse("the AppSpec of the last deployment is not in CodeDeploy any more".to_owned()));
             }
             Some(last) => {
                 let text = codedeploy::app_spec(deploy, &begun.asked.application, last).await?;

@@ -91,6 +91,7 @@ fn read(application: &str, group: &DeploymentGroupInfo) -> CodeDeployView {
         ready_wait: ready.map(|ready| minutes(ready.wait_time_in_minutes)),
         termination_wait: minutes(end.map_or(0, |end| end.termination_wait_time_in_minutes)),
         alarms: alarms.iter().filter_map(Alarm::name).map(ToOwned::to_owned).collect(),
+        keeps_app_spec: group.target_revision().is_none_or(|last| last.app_spec_content().is_some()),
     }
 }
 

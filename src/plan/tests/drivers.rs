@@ -37,6 +37,7 @@ fn live(controller: &str, strategy: &str) -> Survey {
             group: "web".into(),
             ready_wait: Some(minutes(60)),
             termination_wait: minutes(60),
+            keeps_app_spec: true,
             alarms: vec!["web-5xx".into()],
         });
     }
@@ -141,6 +142,7 @@ fn a_deployment_group_that_leaves_no_time_is_refused_with_what_would() {
         &["before anybody has looked", "STOP_DEPLOYMENT with a wait of 21 minutes"],
     );
     check(&|group| group.ready_wait = Some(minutes(20)), &["waits 20m", "21 minutes or more"]);
+    check(&|group| group.keeps_app_spec = false, &["the AppSpec of the last deployment", "deploy once with"]);
     check(&|group| group.termination_wait = minutes(5), &["warm is 10m", "26 minutes", "`warm: 5m`"]);
     let mut survey = live("CODE_DEPLOY", "ROLLING");
     survey.code_deploy = None;
