@@ -200,6 +200,45 @@ fn a_rollback_by_service_needs_no_name() {
     half.runner.end().ends(14, &["took over"]);
 }
 
+/// A store that answers nobody within an hour of the lab.
+const SILENT: &str = "delay=100%:1h@s3.GetObject,delay=100%:1h@s3.PutObject,delay=100%:1h@s3.ListObjectsV2";
+
+#[test]
+fn a_rollback_waits_for_no_store_that_hangs() {
+    let half = Half::reach("", "20");
+    let elsewhere = Place::new();
+    half.runner.signal("STOP");
+    half.lab.dial(SILENT);
+    let since = now();
+    let words = ["rollback", "--cluster", "prod", "--service", "web-green", "--yes"];
+    let back = half.lab.begin(&elsewhere, words);
+    let (took, _) = half.lab.is_back_since(since);
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    back.end().ends(0, &["all traffic is on web-blue"]);
+    half.lab.dial("none");
+    half.runner.signal("CONT");
+    half.nobody_noticed();
+    let Half { here: _here, lab, runner } = half;
+    runner.end().ends(15, &[r#""outcome":"rolled_back""#]);
+    lab.is_all_on("web-blue");
+}
+
+#[test]
+fn a_rollback_past_the_commit_finishes_what_a_dead_runner_began() {
+    let here = Place::new();
+    let spec = here.spec_of("shift: 50%, hold: 30s", "");
+    let mut lab = Lab::playing(&here, &spec, &["--lab-speed", "20", "--lab-rps", "5"]);
+    lab.share_store();
+    let mut runner = lab.roll_out(&here, &spec);
+    runner.event("committed");
+    runner.kill();
+    let back = lab.run(&Place::new(), ["rollback", "web", "--yes", "--json"]);
+    back.ends(15, &[r#""outcome":"promoted""#, "it is committed: going back is a new rollout"]);
+    lab.is_all_on("web-green");
+    assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (0, 4));
+    assert_eq!(lab.traffic().failed(), 0, "{back}");
+}
+
 #[test]
 fn a_rollback_without_a_store_goes_by_the_rule_and_the_runner_turns_back_too() {
     let half = Half::reach("", "20");
