@@ -211,6 +211,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 fn plain(words: &str) -> String {
     let words = words.strip_prefix("dispatch failure: ").unwrap_or(words);
     let words = words.strip_prefix("other: ").unwrap_or(words);
+    let words = words.split_once("interceptor encountered an error: ").map_or(words, |(_, why)| why);
     let words = words.strip_prefix("the credential provider was not enabled: ").unwrap_or(words);
     words.split(". Attempted:").next().unwrap_or(words).to_owned()
 }
@@ -283,6 +284,9 @@ mod tests {
                      Attempted: Environment: the credential provider was not enabled";
         assert_eq!(plain(words), "no credentials found in chain");
         assert_eq!(plain("dispatch failure: io error: client error (Connect)"), "io error: client error (Connect)");
+        let words =
+            "fence read_before_transmit interceptor encountered an error: not sent: the lease is somebody else's";
+        assert_eq!(plain(words), "not sent: the lease is somebody else's");
     }
 
     #[test]
