@@ -205,7 +205,7 @@ const SILENT: &str = "delay=100%:1h@s3.GetObject,delay=100%:1h@s3.PutObject,dela
 
 #[test]
 fn a_rollback_waits_for_no_store_that_hangs() {
-    let half = Half::reach("", "20");
+    let half = Half::reach("", "40");
     let elsewhere = Place::new();
     half.runner.signal("STOP");
     half.lab.dial(SILENT);
@@ -227,7 +227,7 @@ fn a_rollback_waits_for_no_store_that_hangs() {
 fn a_rollback_past_the_commit_finishes_what_a_dead_runner_began() {
     let here = Place::new();
     let spec = here.spec_of("shift: 50%, hold: 30s", "");
-    let mut lab = Lab::playing(&here, &spec, &["--lab-speed", "20", "--lab-rps", "5"]);
+    let mut lab = Lab::playing(&here, &spec, &["--lab-speed", "60", "--lab-rps", "5"]);
     lab.share_store();
     let mut runner = lab.roll_out(&here, &spec);
     runner.event("committed");
