@@ -13,6 +13,7 @@ mod iam_policy;
 mod lab;
 mod people;
 mod plan;
+mod present;
 mod promote;
 mod record;
 mod recording;
