@@ -1,11 +1,17 @@
 //! How text is made fit for people's screens: foreign characters shown for what they are, lines wrapped,
 //! counts and columns said as people say them.
 
+mod markup;
+
 use std::fmt::Write as _;
 
-/// Shows what could deceive or steer a terminal: control characters, characters that turn the direction of
-/// writing, and characters without width come out as `<U+001B>`. All else stays as it is. Whatever did not
-/// come from this program (names, reasons, the world's own words) goes through here before it is shown.
+pub use markup::{html, markdown, markdown_code, prometheus_label};
+
+/// Shows what could deceive or steer a terminal, or the log of a pipeline: control characters, characters that
+/// turn the direction of writing, characters without width, and the beginnings of GitHub's workflow commands come
+/// out as `<U+001B>`. All else stays as it is. Whatever did not come from this program (names, reasons, the
+/// world's own words) goes through here before it is shown; for other readers there are [`html`], [`markdown`],
+/// [`escape_json`] and [`prometheus_label`].
 pub fn escape(foreign: &str) -> String {
     let mut shown = String::with_capacity(foreign.len());
     for c in foreign.chars() {
@@ -15,7 +21,7 @@ pub fn escape(foreign: &str) -> String {
             shown.push(c);
         }
     }
-    shown
+    markup::without_commands(&shown)
 }
 
 /// Whether `c` steers a terminal or is not seen on it.
@@ -28,7 +34,8 @@ pub fn is_hidden(c: char) -> bool {
 }
 
 /// JSON text that means exactly the same and holds no hidden character: inside its strings they become `\u`
-/// escapes, between its values spaces.
+/// escapes, between its values spaces. Nor does it hold `##[`, which GitHub's runner takes for a command wherever in a
+/// line it stands.
 pub fn escape_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
@@ -39,6 +46,7 @@ pub fn escape_json(json: &str) -> String {
                     let _ = write!(shown, "\\u{unit:04x}");
                 }
             }
+            '[' if shown.ends_with("##") => shown.push_str("\\u005b"),
             c => shown.push(c),
         }
     }
@@ -75,14 +83,23 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
         for c in word.chars() {
             let step = char_columns(c);
             if used > 0 && used + step > width {
-                lines.push(String::new());
-                used = 0;
+                let carried = carried(&mut lines, c);
+                used = columns(&carried);
+                lines.push(carried);
             }
             push(&mut lines, c);
             used += step;
         }
     }
     lines
+}
+
+/// What goes to the next line with `c`, so that no line begins with the colons of a pipeline's command.
+fn carried(lines: &mut [String], c: char) -> String {
+    let Some(last) = lines.last_mut().filter(|_| c == ':') else { return String::new() };
+    let kept = last.trim_end_matches(':');
+    let at = kept.char_indices().next_back().map_or(0, |(at, _)| at);
+    if at == 0 { String::new() } else { last.split_off(at) }
 }
 
 fn push(lines: &mut [String], c: char) {

@@ -225,6 +225,21 @@ impl Stores {
             },
         }
     }
+
+    /// The rollouts that are not over, newest first, of the newest [`LOOKED_AT`] of each store.
+    pub(super) async fn unfinished(&self) -> Result<Vec<Found>, Failure> {
+        let mut all = Vec::new();
+        for (store, is_lab) in [(&self.main, false), (&self.lab, true)] {
+            for id in store.list().await?.into_iter().take(LOOKED_AT) {
+                let found = Found { store: store.clone(), id, is_lab };
+                if is_unfinished(&found).await {
+                    all.push(found);
+                }
+            }
+        }
+        all.sort_by(|a, b| b.id.started().cmp(&a.id.started()));
+        Ok(all)
+    }
 }
 
 async fn find_in(store: &Store, text: Option<&str>, is_lab: bool) -> Result<Option<Found>, Failure> {
@@ -261,7 +276,7 @@ async fn is_unfinished(found: &Found) -> bool {
 }
 
 /// Whether a runner drives the rollout at this moment.
-async fn is_driven(found: &Found) -> bool {
+pub(super) async fn is_driven(found: &Found) -> bool {
     let Ok(header) = journal::header(&found.store, &found.id).await else { return false };
     found.driver(&header.plan).await.is_some()
 }

@@ -6,8 +6,9 @@ use super::Failure;
 use super::context::Found;
 use crate::clock::{Clock, Timestamp};
 use crate::journal::{self, Tail};
-use crate::lease::{Life, Watch};
+use crate::lease::{Life, Owner, Watch};
 use crate::machine::{Machine, Notice};
+use crate::store::LeaseError;
 
 /// A tape read as far as it goes.
 pub(super) struct Follower<'a> {
@@ -74,14 +75,25 @@ impl<'a> Follower<'a> {
 
     /// Whether the runner may still live.
     async fn is_driven(&self, watch: &mut Watch, clock: &Clock) -> bool {
-        let asked = clock.now();
-        let rule = &self.machine.plan().target.rule;
-        let Ok(standing) = self.found.store.standing(rule).await else { return true };
-        let Some(control) = standing.map(|standing| standing.control) else { return false };
-        let ours = control.rollout == self.found.id;
-        let gone = control.owner.as_ref().is_none_or(crate::lease::Owner::is_gone);
-        ours && !gone && watch.look(&control, asked) == Life::Possible
+        let owner = owner(self.found, &self.machine.plan().target.rule, (watch, clock)).await;
+        owner.map_or(true, |owner| owner.is_some())
     }
+}
+
+/// Who drives a rollout that moves `rule`, as far as one who has `watch`ed it for a while can tell: an owner that
+/// was silent for a lease's time on `clock` is none.
+pub(super) async fn owner(
+    found: &Found,
+    rule: &str,
+    (watch, clock): (&mut Watch, &Clock),
+) -> Result<Option<Owner>, LeaseError> {
+    let asked = clock.now();
+    let Some(standing) = found.store.standing(rule).await? else { return Ok(None) };
+    let control = standing.control;
+    let lives = control.rollout == found.id
+        && control.owner.as_ref().is_some_and(|owner| !owner.is_gone())
+        && watch.look(&control, asked) == Life::Possible;
+    Ok(control.owner.filter(|_| lives))
 }
 
 /// How following ended.

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::context::{Context, Found, Stores};
-use super::status::fold;
+use super::present::{flaw, fold};
 use super::{Exit, Failure, terminal};
-use crate::journal::{self, Tape, TapeEnd};
+use crate::journal::{self, Tape};
 use crate::machine::{Machine, Outcome};
 use crate::report::{Lines, Stream};
 use crate::text::{escape, escape_json, pad};
@@ -41,12 +41,8 @@ async fn tell(context: &Context, found: &Found) -> Result<Exit, Failure> {
             }
         }
     }
-    match &tape.end {
-        TapeEnd::Clean => {}
-        TapeEnd::Torn { bytes, .. } => terminal::say(&format!("the last {bytes} bytes of the tape are no whole line")),
-        TapeEnd::Damaged { line, why } => {
-            terminal::say(&format!("line {line} of the tape is damaged: {}", escape(why)));
-        }
+    if let Some(flaw) = flaw(&tape.end) {
+        terminal::say(&escape(&flaw));
     }
     if !context.json() {
         let (_, summary) = fold(&tape);

@@ -13,6 +13,7 @@ mod iam_policy;
 mod lab;
 mod people;
 mod plan;
+mod present;
 mod promote;
 mod record;
 mod recording;
@@ -26,6 +27,7 @@ mod status;
 mod target;
 mod terminal;
 mod validate;
+mod watch;
 mod why;
 mod word;
 
@@ -63,6 +65,8 @@ enum Command {
     Status(status::Args),
     /// Say why a rollout stands where it does: the gate, the evidence, what comes next and who owns it.
     Why(why::Args),
+    /// Follow a rollout until it is over, from any machine; ends with the rollout's own exit code.
+    Watch(watch::Args),
     /// List the rollouts, or tell one again from its tape.
     History(history::Args),
     /// Take the traffic back to the stable slot at once, whoever drives the rollout.
@@ -139,6 +143,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Resume(args) => resume::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Why(args) => why::run(context, &args).await,
+        Command::Watch(args) => watch::run(context, &args).await,
         Command::History(args) => history::run(context, &args).await,
         Command::Rollback(args) => rollback::run(context, Word::Rollback, args).await,
         Command::Abort(args) => rollback::run(context, Word::Abort, args).await,

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::context::{Context, Found};
 use super::drive::{Drive, drive};
 use super::people::whoami;
-use super::status::fold;
+use super::present::fold;
 use super::{Exit, Failure, release, target, terminal};
 use crate::clock::{Clock, Timestamp, span};
 use crate::cloud::alb::ReleaseDocument;

@@ -10,6 +10,8 @@ use crate::report::Style;
 
 /// Columns where the terminal does not say.
 const COLUMNS: usize = 80;
+/// Lines where the terminal does not say.
+const ROWS: usize = 24;
 /// The widest page that people like to read: plans, accounts and states are no wider, whatever there is room for.
 const PAGE: usize = 100;
 
@@ -36,6 +38,16 @@ pub(super) fn stderr_style(context: &Context) -> Style {
 /// Whether standard error is a terminal that can be redrawn.
 pub(super) fn is_live(context: &Context) -> bool {
     std::io::stderr().is_terminal() && context.variable("TERM") != Some("dumb")
+}
+
+/// Whether standard output is a terminal that can be redrawn.
+pub(super) fn is_screen(context: &Context) -> bool {
+    std::io::stdout().is_terminal() && context.variable("TERM") != Some("dumb")
+}
+
+/// How many lines the terminal shows.
+pub(super) fn rows() -> usize {
+    terminal_size::terminal_size().map_or(ROWS, |(_, height)| usize::from(height.0)).max(1)
 }
 
 /// Whether a person can be asked.

@@ -1,10 +1,9 @@
 //! `tidegate why`: why a rollout stands where it stands, from its tape.
 
 use super::context::Context;
-use super::status::fold;
+use super::present::Present;
 use super::{Exit, Failure, terminal};
-use crate::journal;
-use crate::report::{Status, Why};
+use crate::report::Why;
 
 /// Say why a rollout stands where it does.
 #[derive(Debug, clap::Args)]
@@ -18,16 +17,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
-    let stores = context.stores(None).await?;
-    let found = stores.find(args.rollout.as_deref()).await?;
-    let tape = journal::read(&found.store, &found.id).await?;
-    let (machine, summary) = fold(&tape);
-    let progress = machine.progress();
-    let (id, at) = (found.id.as_str(), found.now(context, &machine));
-    let status = Status { id, at, plan: machine.plan(), progress: &progress, summary: &summary };
-    let owner = found.driver(machine.plan()).await;
-    let driver = owner.as_ref().map(|owner| (owner.by.as_str(), owner.since));
-    let why = Why { status, driver, last: machine.now() };
+    let present = Present::find(context, args.rollout.as_deref()).await?;
+    let why = Why { status: present.status(), driver: present.driver(), last: present.machine.now() };
     if context.json() {
         terminal::print_json(&why.json())?;
     } else {

@@ -176,6 +176,7 @@ pub fn parse(text: &[u8]) -> Result<Tape, JournalError> {
 pub struct Tail {
     chain: Chain,
     place: Place,
+    end: TapeEnd,
 }
 
 impl Tail {
@@ -185,7 +186,7 @@ impl Tail {
     /// When not even the header can be read.
     pub async fn open(store: &Store, id: &RolloutId) -> Result<(Self, Tape), JournalError> {
         let scan = tape::scan(&store.lines(id, Place::default()).await?)?;
-        Ok((Self { place: scan.place(), chain: scan.chain }, scan.tape))
+        Ok((Self { place: scan.place(), chain: scan.chain, end: scan.tape.end.clone() }, scan.tape))
     }
 
     /// What was written since.
@@ -195,8 +196,13 @@ impl Tail {
     pub async fn news(&mut self, store: &Store, id: &RolloutId) -> Result<Vec<Record>, JournalError> {
         let text = store.lines(id, self.place).await?;
         let mut records = Vec::new();
-        let _ = tape::scan_records(&text, &mut self.chain, &mut self.place, &mut records);
+        self.end = tape::scan_records(&text, &mut self.chain, &mut self.place, &mut records);
         Ok(records)
+    }
+
+    /// How the tape ended when it was last read.
+    pub fn end(&self) -> &TapeEnd {
+        &self.end
     }
 }
 

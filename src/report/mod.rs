@@ -15,6 +15,7 @@ pub mod status;
 pub mod summary;
 mod terraform;
 mod trail;
+pub mod view;
 pub mod why;
 
 use std::io::{self, Write};
@@ -26,6 +27,7 @@ pub use lines::Lines;
 pub use status::Status;
 pub use summary::{Closing, Summary, TOOK_OVER};
 pub use trail::Trail;
+pub use view::View;
 pub use why::Why;
 
 use crate::clock::Timestamp;

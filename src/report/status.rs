@@ -38,7 +38,7 @@ impl Status<'_> {
         for (label, words) in self.rows() {
             text.push_str(&row(label, &words, style));
         }
-        text.push_str(&self.gates(style));
+        text.push_str(&self.gates(style, false));
         if let Some(next) = self.next() {
             text.push_str(&row("next", &next, style));
         }
@@ -55,6 +55,11 @@ impl Status<'_> {
         let (sign, head) = self.headline();
         let indent = columns(sign.glyph(style.unicode)) + 1;
         hang(&format!("{} ", sign.paint(style)), indent, &escape(&head), style.width)
+    }
+
+    /// Where it stands, in half a line; foreign text is in it as it came.
+    pub fn line(&self) -> String {
+        self.headline().1
     }
 
     /// The state for programs. Names and units are those of the event stream.
@@ -181,7 +186,8 @@ impl Status<'_> {
         }
     }
 
-    fn gates(&self, style: Style) -> String {
+    /// The gates with what they say; with `questions` also what they ask.
+    pub(super) fn gates(&self, style: Style, questions: bool) -> String {
         let widest = self.plan.gates.iter().map(|gate| columns(&escape(&gate.name))).max().unwrap_or_default();
         let blank = columns(Sign::Step.glyph(style.unicode));
         let mut text = String::new();
@@ -203,6 +209,10 @@ impl Status<'_> {
                 hang(&prefix, indent, &format!("{name}: {}", escape(&says)), style.width)
             };
             text.push_str(&line);
+            if questions {
+                let expected = format!("expected: {}", escape(&gate.question()));
+                text.push_str(&hang(&" ".repeat(indent), indent, &expected, style.width));
+            }
         }
         text
     }
@@ -219,7 +229,7 @@ impl Status<'_> {
     }
 
     /// The words that make sense now, each with what it would do.
-    fn words(&self) -> Vec<(&'static str, &'static str)> {
+    pub(super) fn words(&self) -> Vec<(&'static str, &'static str)> {
         let back = ("rollback", "all traffic back to stable");
         let tape = ("history", "everything that happened");
         if self.is_stranded() && !self.progress.committed {

@@ -199,7 +199,8 @@ impl Summary {
         }
     }
 
-    fn rows(&self, plan: &Plan) -> Vec<(&'static str, String)> {
+    /// What there is to know of it, each with its label.
+    pub(super) fn rows(&self, plan: &Plan) -> Vec<(&'static str, String)> {
         let mut rows = Vec::new();
         if let Some((_, Outcome::Stranded { why, .. })) = &self.finished {
             rows.push(("stranded", why.clone()));

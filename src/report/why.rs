@@ -95,7 +95,7 @@ impl Why<'_> {
     }
 
     /// The step it is in, or was in when it turned back or ended.
-    fn step(&self) -> usize {
+    pub(super) fn step(&self) -> usize {
         self.status.summary.trail.step.map_or(self.status.progress.step, |(_, step)| step)
     }
 
@@ -152,7 +152,7 @@ impl Why<'_> {
     }
 
     /// The one sentence.
-    fn because(&self) -> String {
+    pub(super) fn because(&self) -> String {
         let Status { plan, progress, summary, .. } = self.status;
         match &summary.finished {
             Some((_, Outcome::Promoted)) => {
@@ -187,7 +187,7 @@ impl Why<'_> {
     }
 
     /// Since when it is so.
-    fn since(&self) -> Option<Timestamp> {
+    pub(super) fn since(&self) -> Option<Timestamp> {
         let Status { progress, summary, .. } = self.status;
         let trail = &summary.trail;
         let entered = trail.step.map(|(at, _)| at);
@@ -224,7 +224,7 @@ impl Why<'_> {
     }
 
     /// What comes next, and when.
-    fn next(&self) -> String {
+    pub(super) fn next(&self) -> String {
         let Status { id, plan, progress, summary, .. } = self.status;
         match &summary.finished {
             Some((_, Outcome::Stranded { .. })) => {
@@ -272,7 +272,7 @@ impl Why<'_> {
         format!("all traffic to {}{limit}", plan.target.stable.target_group_name)
     }
 
-    fn owner(&self) -> String {
+    pub(super) fn owner(&self) -> String {
         let Status { at, summary, .. } = self.status;
         let started = summary.started.as_ref().map_or("nobody", |(_, by)| by);
         if self.is_over() {

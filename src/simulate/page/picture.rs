@@ -7,7 +7,7 @@ use super::super::grid::Cell;
 use super::super::regression::Regression;
 use super::{Told, amount, percent, rate, trust};
 use crate::clock::span;
-use crate::text::{escape, fit, many};
+use crate::text::{escape, fit, html, many};
 
 const CELL: (usize, usize) = (166, 74);
 /// Room for the regressions' words, and for title and rates.
@@ -34,7 +34,7 @@ pub fn picture(told: &Told<'_>) -> String {
          viewBox=\"0 0 {width} {height}\" role=\"img\" font-family=\"system-ui, sans-serif\">\n\
          <title>{}</title>\n<style>{STYLE}</style>\n\
          <rect class=\"page\" width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n",
-        clean(&title(told))
+        html(&title(told))
     );
     text(&mut svg, &Text { x: EDGE, y: 32, size: 18, bold: true, faint: false }, &title(told));
     let runs =
@@ -143,14 +143,9 @@ fn text(svg: &mut String, how: &Text, words: &str) {
     let Text { x, y, size, bold, faint } = *how;
     let (class, color) = if faint { ("faint", "#57606a") } else { ("ink", "#1f2328") };
     let weight = if bold { " font-weight=\"600\"" } else { "" };
-    let words = clean(words);
+    let words = html(words);
     let _ = writeln!(
         svg,
         "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" font-size=\"{size}\"{weight} fill=\"{color}\">{words}</text>"
     );
-}
-
-/// Words that are nothing but words in XML.
-fn clean(words: &str) -> String {
-    words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,0 +1,73 @@
+//! A rollout as it stands: found in a store, its tape read and folded. What it is told from.
+
+use super::Failure;
+use super::context::{Context, Found};
+use crate::clock::Timestamp;
+use crate::journal::{self, Tape, TapeEnd};
+use crate::lease::Owner;
+use crate::machine::{Machine, Progress};
+use crate::report::{Status, Summary};
+use crate::text::many;
+
+/// A rollout with all that is known of it at one moment.
+pub(super) struct Present {
+    pub(super) found: Found,
+    pub(super) tape: Tape,
+    pub(super) machine: Machine,
+    pub(super) summary: Summary,
+    /// The moment, in the rollout's own time.
+    pub(super) at: Timestamp,
+    /// Who drives it, if anybody does.
+    pub(super) owner: Option<Owner>,
+    progress: Progress,
+}
+
+impl Present {
+    /// The rollout that `text` names, as [`super::context::Stores::find`] understands it.
+    pub(super) async fn find(context: &Context, text: Option<&str>) -> Result<Self, Failure> {
+        let stores = context.stores(None).await?;
+        Self::read(context, stores.find(text).await?).await
+    }
+
+    /// A rollout that was found.
+    pub(super) async fn read(context: &Context, found: Found) -> Result<Self, Failure> {
+        let tape = journal::read(&found.store, &found.id).await?;
+        let (machine, summary) = fold(&tape);
+        let (at, owner) = (found.now(context, &machine), found.driver(machine.plan()).await);
+        let progress = machine.progress();
+        Ok(Self { found, tape, machine, summary, at, owner, progress })
+    }
+
+    /// Where it stands.
+    pub(super) fn status(&self) -> Status<'_> {
+        let Self { found, machine, summary, progress, .. } = self;
+        Status { id: found.id.as_str(), at: self.at, plan: machine.plan(), progress, summary }
+    }
+
+    /// Who drives it, and since when.
+    pub(super) fn driver(&self) -> Option<(&str, Timestamp)> {
+        self.owner.as_ref().map(|owner| (owner.by.as_str(), owner.since))
+    }
+}
+
+/// A tape folded into where the rollout stands and what has happened.
+pub(super) fn fold(tape: &Tape) -> (Machine, Summary) {
+    let mut machine = Machine::new(tape.header.plan.clone());
+    let mut summary = Summary::new();
+    for record in &tape.records {
+        let reaction = machine.apply(record.at, record.event.clone());
+        for notice in &reaction.notices {
+            summary.take(record.at, notice);
+        }
+    }
+    (machine, summary)
+}
+
+/// What is wrong with a tape's end, if anything is. It holds foreign text as it came.
+pub(super) fn flaw(end: &TapeEnd) -> Option<String> {
+    match end {
+        TapeEnd::Clean => None,
+        TapeEnd::Torn { bytes, .. } => Some(format!("the last {} of the tape are no whole line", many(*bytes, "byte"))),
+        TapeEnd::Damaged { line, why } => Some(format!("line {line} of the tape is damaged: {why}")),
+    }
+}
