@@ -21,6 +21,7 @@ mod release;
 mod resume;
 mod rollback;
 mod run;
+mod saved;
 mod schema;
 mod simulate;
 mod status;

@@ -6,16 +6,19 @@ use super::context::{Context, Stores};
 use super::drive::{Drive, absolute, drive, resources};
 use super::lab::{self, LabArgs};
 use super::people::whoami;
+use super::saved::{self, Given};
 use super::target::{self, Compiled, compiled, surveyed};
 use super::{Exit, Failure, credentials, terminal};
 use crate::clock::Clock;
 use crate::cloud::Fence;
+use crate::cloud::aws::Aws;
 use crate::engine::{First, Keeper};
-use crate::journal::{self, Header, Journal, JournalError};
+use crate::journal::{self, Header, Journal, JournalError, Saved};
 use crate::lease::{Life, Phase};
 use crate::machine::{Event, Machine};
 use crate::name::RolloutId;
-use crate::plan::{Plan, diagram};
+use crate::plan::{Adopt, Plan, diagram};
+use crate::spec::Spec;
 use crate::store::{Store, this_owner};
 
 /// Roll a release out.
@@ -23,12 +26,15 @@ use crate::store::{Store, this_owner};
 #[command(
     after_help = "Examples:
   tidegate run rollout.yaml
+  tidegate run web.plan
   tidegate run rollout.yaml --yes --json > events.jsonl
   tidegate run rollout.yaml --lab --yes --lab-candidate errors=20%",
     mut_args(lab::with_lab)
 )]
 pub(super) struct Args {
-    /// The spec.
+    /// The spec; or a plan that `plan --out` wrote: it is done as it was reviewed, without a question, and refused
+    /// (exit 15) when the account is not as it was then.
+    #[arg(value_name = "SPEC|PLAN")]
     spec: PathBuf,
     /// Do not ask before starting.
     #[arg(long, short)]
@@ -45,32 +51,26 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let spec = target::spec(context, &args.spec)?;
-    refuse_unasked(context, &args)?;
-    let folder = target::folder(&args.spec);
-    let lab = if args.lab { Some(lab::start(&spec, &folder, &args.lab_args, None).await?) } else { None };
+    let wanted = wanted(context, &args)?;
+    let lab = if args.lab { Some(lab::start(&wanted.spec, &wanted.folder, &args.lab_args, None).await?) } else { None };
     let (aws, clock, connect_to) = match &lab {
         Some(lab) => (lab.aws(), lab.clock(), lab.connections()),
         None => {
-            let aws = target::connect(context, &spec).await?;
+            let aws = target::connect(context, &wanted.spec).await?;
             (aws, context.clock(), context.connect_to())
         }
     };
-    let stores = context.stores(spec.store.as_deref()).await?;
+    let stores = context.stores(wanted.spec.store.as_deref()).await?;
     let store = store(&stores, args.lab);
-    let survey = surveyed(context, (&aws, &clock), &spec).await?;
-    // Whose the target is comes first: half-way through a rollout it looks like nothing to plan for.
-    if !args.lab {
-        refuse_held(store, &survey.rule.arn, &clock).await?;
-    }
-    let Compiled { mut plan, document } = compiled(&aws, (&spec, &folder), survey, target::adopt(args.adopt)).await?;
+    let Compiled { mut plan, document } = compile(context, (&aws, &clock), store, (&args, &wanted)).await?;
     plan.warnings.extend(credentials::warning(context, &aws, &plan, clock.now()).await);
-    confirm(context, &args, &plan)?;
+    if wanted.reviewed.is_none() {
+        confirm(context, &args, &plan)?;
+    }
     let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
     let keeper = begin(context, store, &plan, (&id, &clock)).await?;
-    let spec_path = absolute(&args.spec).display().to_string();
     let program = env!("CARGO_PKG_VERSION").to_owned();
-    let header = Header { id: id.clone(), program, at: clock.now(), spec: spec_path, plan: plan.clone() };
+    let header = Header { id: id.clone(), program, at: clock.now(), spec: wanted.path, plan: plan.clone() };
     let journal = match Journal::create(store, &header).await {
         Ok(journal) => journal,
         Err(error) => {
@@ -102,6 +102,52 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     Ok(Exit::of_ending(&ending))
 }
 
+/// What is to be rolled out.
+struct Wanted {
+    spec: Spec,
+    /// Where the spec's relative paths start.
+    folder: PathBuf,
+    /// The spec's own path, absolute.
+    path: String,
+    adopt: Adopt,
+    /// The plan that was reviewed, if one was.
+    reviewed: Option<Box<Saved>>,
+}
+
+fn wanted(context: &Context, args: &Args) -> Result<Wanted, Failure> {
+    let Given::Plan(saved) = saved::given(&args.spec)? else {
+        let spec = target::spec(context, &args.spec)?;
+        refuse_unasked(context, args)?;
+        let (folder, path) = (target::folder(&args.spec), absolute(&args.spec).display().to_string());
+        return Ok(Wanted { spec, folder, path, adopt: target::adopt(args.adopt), reviewed: None });
+    };
+    if args.lab || args.adopt {
+        let wrong = format!("{} is a plan that was reviewed: it is followed as it is", args.spec.display());
+        return Err(Failure::new(Exit::Usage, wrong).hint("`--lab` and `--adopt` go with a spec"));
+    }
+    saved::refuse_old(&saved, &args.spec, context.clock().now())?;
+    let (folder, path) = (saved::folder(&saved, &args.spec), saved.spec.clone());
+    Ok(Wanted { spec: saved::spec(context, &saved)?, folder, path, adopt: saved.adopt, reviewed: Some(saved) })
+}
+
+/// The plan for the account as it is now; of a plan that was reviewed that same plan, or none.
+async fn compile(
+    context: &Context,
+    (aws, clock): (&Aws, &Clock),
+    store: &Store,
+    (args, wanted): (&Args, &Wanted),
+) -> Result<Compiled, Failure> {
+    let survey = surveyed(context, (aws, clock), &wanted.spec).await?;
+    // Whose the target is comes first: half-way through a rollout it looks like nothing to plan for.
+    if !args.lab {
+        refuse_held(store, &survey.rule.arn, clock).await?;
+    }
+    let compiled = compiled(aws, (&wanted.spec, &wanted.folder), survey.clone(), wanted.adopt).await;
+    let Some(saved) = &wanted.reviewed else { return compiled };
+    let Compiled { plan, document } = compiled.map_err(|failure| saved::unfit(failure, saved, &args.spec))?;
+    Ok(Compiled { plan: saved::still(saved, &args.spec, &survey, &plan)?, document })
+}
+
 /// Takes the lease for a new rollout.
 async fn begin(
     context: &Context,
@@ -126,7 +172,8 @@ fn refuse_unasked(context: &Context, args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to start");
-    Err(failure.hint("say so in advance: `--yes`; or look first: `tidegate plan`"))
+    Err(failure
+        .hint("say so in advance: `--yes`; or look first: `tidegate plan SPEC --out FILE`, then `tidegate run FILE`"))
 }
 
 /// Shows the plan and asks.

@@ -53,7 +53,8 @@ pub(super) fn spec(context: &Context, path: &Path) -> Result<Spec, Failure> {
     })
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+/// Reads a spec's file.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let wrong = |why: &str| Failure::new(Exit::Usage, format!("cannot read the spec {}: {why}", path.display()));
     let about = std::fs::metadata(path).map_err(|error| wrong(&error.to_string()))?;
     if about.is_dir() {

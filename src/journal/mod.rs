@@ -14,7 +14,7 @@ mod tape;
 #[cfg(test)]
 mod tests;
 
-pub use record::{FORMAT, Header, Record, Recovery};
+pub use record::{FORMAT, Header, Record, Recovery, Saved, Unsealed};
 pub use tape::{Tape, TapeEnd};
 
 use crate::clock::Timestamp;

@@ -6,12 +6,14 @@ mod driver;
 mod lower;
 mod refusal;
 mod service;
+mod stale;
 mod step;
 
 use std::time::Duration;
 
 pub use refusal::{Refusal, Refused};
 pub use service::Adopt;
+pub use stale::{changes, renewed};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
 
 use crate::fleet::{Role, Slot, SlotView, Survey, Target};

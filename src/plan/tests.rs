@@ -105,6 +105,7 @@ fn spec(strategy: Strategy) -> Spec {
         limits: Limits::default(),
         dead_man: None,
         store: None,
+        variables: std::collections::BTreeMap::new(),
     }
 }
 

@@ -78,7 +78,7 @@ pub fn parse(source: &Source) -> Result<Spec, Problems> {
     findings.retain(|finding| !unresolved.values.contains(&finding.mark));
     findings.extend(unresolved.findings);
     match spec {
-        Some(spec) if findings.is_empty() => Ok(spec),
+        Some(spec) if findings.is_empty() => Ok(Spec { variables: unresolved.used, ..spec }),
         _ => Err(wrong(findings)),
     }
 }

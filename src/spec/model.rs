@@ -1,5 +1,6 @@
 //! What a spec means: every field resolved to its type, defaults filled in, rules kept.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ pub struct Spec {
     pub dead_man: Option<DeadMan>,
     /// Where tapes and leases live when not on this machine: `s3://bucket` or `s3://bucket/prefix`.
     pub store: Option<String>,
+    /// What the variables were that are filled in, by name; `None` for one that was not set and has a default. With
+    /// these the same text is the same spec again. What may be a secret is filled in later, and is not among them.
+    pub variables: BTreeMap<String, Option<String>>,
 }
 
 /// Who moves the weights, as a person asks for it.

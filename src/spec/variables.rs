@@ -37,6 +37,8 @@ pub(super) struct Unresolved {
     pub(super) findings: Vec<Finding>,
     /// The values that are not known, and break no rule for that.
     pub(super) values: HashSet<Mark>,
+    /// What was filled in: each variable with what it holds.
+    pub(super) used: BTreeMap<String, Option<String>>,
 }
 
 /// Resolves every text in `value`, and marks the places that hold a variable. What may be a secret is only
@@ -96,6 +98,8 @@ impl Resolver<'_> {
             self.unresolved.values.insert(node.mark);
         }
         if !self.is_used_later() {
+            let held = |name: &str| (name.to_owned(), self.variables.get(name).cloned());
+            self.unresolved.used.extend(names(written).into_iter().map(held));
             *written = expanded;
         }
     }
@@ -105,6 +109,21 @@ impl Resolver<'_> {
         let outside = ["gates", "webhook", "url"] == *path || ["gates", "command", "command"] == *path;
         outside || matches!(path.as_slice(), ["gates", .., "headers", _])
     }
+}
+
+/// The variables that `text` refers to.
+fn names(text: &str) -> Vec<&str> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some((_, after)) = rest.split_once('$') {
+        rest = after;
+        if let Some(escaped) = after.strip_prefix('$') {
+            rest = escaped;
+        } else if let Some((reference, left)) = after.strip_prefix('{').and_then(|inside| inside.split_once('}')) {
+            found.push(reference.split_once(":-").map_or(reference, |(name, _)| name));
+            rest = left;
+        }
+    }
+    found
 }
 
 /// `text` with its references filled in as far as they can be, and what is wrong with the others.
@@ -167,6 +186,12 @@ fn value_of(reference: &str, variables: &BTreeMap<String, String>) -> Result<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_is_known_by_its_name() {
+        assert_eq!(names("${A}-$${B} $5 ${C:-$x}:${A}"), ["A", "C", "A"]);
+        assert!(names("${A").is_empty());
+    }
 
     #[test]
     fn references_are_filled_in_once() {

@@ -10,9 +10,11 @@
 
 mod event;
 mod plan;
+mod saved;
 
 use std::time::Duration;
 
+pub use saved::{Saved, Unsealed};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;

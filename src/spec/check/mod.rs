@@ -71,6 +71,7 @@ pub(super) fn check(
         limits: limits?,
         dead_man: dead_man.ok()?,
         store: store.ok()?,
+        variables: BTreeMap::new(),
     })
 }
 
