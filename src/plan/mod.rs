@@ -11,7 +11,7 @@ mod step;
 use std::time::Duration;
 
 pub use refusal::{Refusal, Refused};
-pub use service::Adopt;
+pub use service::{Adopt, needs};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
 
 use crate::fleet::{Role, Slot, SlotView, Survey, Target};
