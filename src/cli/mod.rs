@@ -10,6 +10,7 @@ mod follow;
 mod guard;
 mod history;
 mod iam_policy;
+mod init;
 mod lab;
 mod people;
 mod plan;
@@ -54,6 +55,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a spec from the live service, and say what is missing before it can be rolled out.
+    Init(init::Args),
     /// Check specs: every problem at once, each with its place.
     Validate(validate::Args),
     /// Show what a rollout would do, and how it would go back, without doing it.
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
     use crate::machine::Word;
     match command {
+        Command::Init(args) => init::run(context, args).await,
         Command::Validate(args) => validate::run(context, &args),
         Command::Plan(args) => plan::run(context, args).await,
         Command::Run(args) => run::run(context, args).await,

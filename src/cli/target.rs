@@ -73,10 +73,15 @@ pub(super) fn folder(path: &Path) -> PathBuf {
 
 /// Connects to the account that a spec is for.
 pub(super) async fn connect(context: &Context, spec: &Spec) -> Result<Aws, Failure> {
-    let aws = Aws::connect(&context.settings(spec.target.region.as_deref())).await;
+    let hint = "set `target.region` in the spec, `--region`, AWS_REGION, or a region in the profile";
+    connect_to(context, spec.target.region.as_deref(), hint).await
+}
+
+/// Connects to a region, or to the one that flags and environment name; the hint says what else could name it.
+pub(super) async fn connect_to(context: &Context, region: Option<&str>, hint: &str) -> Result<Aws, Failure> {
+    let aws = Aws::connect(&context.settings(region)).await;
     if aws.region().is_none() {
-        let failure = Failure::new(Exit::Usage, "no region: nothing says where the target is");
-        return Err(failure.hint("set `target.region` in the spec, `--region`, AWS_REGION, or a region in the profile"));
+        return Err(Failure::new(Exit::Usage, "no region: nothing says where the target is").hint(hint));
     }
     Ok(aws)
 }
@@ -89,18 +94,29 @@ pub(super) struct Compiled {
 }
 
 /// Reads what the spec names in the account.
-pub(super) async fn surveyed(context: &Context, (aws, clock): (&Aws, &Clock), spec: &Spec) -> Result<Survey, Failure> {
+pub(super) async fn surveyed(context: &Context, at: (&Aws, &Clock), spec: &Spec) -> Result<Survey, Failure> {
+    surveyed_by(context, at, &request(spec)).await
+}
+
+/// Reads what a request names in the account.
+pub(super) async fn surveyed_by(
+    context: &Context,
+    (aws, clock): (&Aws, &Clock),
+    request: &SurveyRequest,
+) -> Result<Survey, Failure> {
     let surveyor = AlbSurveyor::new(aws.clone(), clock.clone(), context.variables().clone(), context.connect_to());
-    surveyor.survey(&request(spec)).await.map_err(|error| {
-        let failure = Failure::from(error);
-        let lost = matches!(failure.exit, Exit::Denied | Exit::Unexpected);
-        let settings = context.settings(None);
-        let asked = [("profile", settings.profile), ("URL", settings.endpoint)].into_iter();
-        let failure = asked
-            .filter_map(|(what, said)| said.filter(|_| lost).map(|said| format!("with {what} {said}")))
-            .fold(failure, Failure::note);
-        if failure.exit == Exit::Denied { failure.hint("`--lab` rehearses without an account") } else { failure }
-    })
+    surveyor.survey(request).await.map_err(|error| account_failure(context, error.into()))
+}
+
+/// A failure of the account's, with who asked where.
+pub(super) fn account_failure(context: &Context, failure: Failure) -> Failure {
+    let lost = matches!(failure.exit, Exit::Denied | Exit::Unexpected);
+    let settings = context.settings(None);
+    let asked = [("profile", settings.profile), ("URL", settings.endpoint)].into_iter();
+    let failure = asked
+        .filter_map(|(what, said)| said.filter(|_| lost).map(|said| format!("with {what} {said}")))
+        .fold(failure, Failure::note);
+    if failure.exit == Exit::Denied { failure.hint("`--lab` rehearses without an account") } else { failure }
 }
 
 /// Compiles the spec against the account as it was surveyed.

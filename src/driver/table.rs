@@ -1,4 +1,4 @@
-//! What the drivers can do as a Markdown table, for the README.
+//! What the drivers can do as a Markdown table, for the README, and row by row, for who chooses one.
 
 use super::{Capability, DriverKind, Grain, Probes, Shares, Unattended, Waits};
 
@@ -45,6 +45,15 @@ const ROWS: [(&str, Cell); 17] = [
     ("further target groups with weight in the rule", |can| yes(can.other_groups)),
     ("scale-in held; a deployment adopted", |can| format!("{}; {}", yes(can.holds_scaling), yes(can.adopts))),
 ];
+
+/// How many of the rows say what a service has to be, not what is given up.
+const NEEDS: usize = 3;
+
+/// What `other` can do otherwise than `fits`: each row of the table in which they differ, with what it says of `other`.
+pub fn differences(fits: DriverKind, other: DriverKind) -> Vec<(&'static str, String)> {
+    let rows = ROWS.iter().skip(NEEDS).map(|(what, cell)| (*what, cell(fits.can()), cell(other.can())));
+    rows.filter(|(_, ours, theirs)| ours != theirs).map(|(what, _, theirs)| (what, theirs)).collect()
+}
 
 fn yes(can: bool) -> String {
     if can { "yes" } else { "no" }.to_owned()

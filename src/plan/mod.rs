@@ -12,7 +12,7 @@ mod step;
 use std::time::Duration;
 
 pub use refusal::{Refusal, Refused};
-pub use service::Adopt;
+pub use service::{Adopt, needs};
 pub use stale::{changes, renewed};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
 

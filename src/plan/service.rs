@@ -71,7 +71,7 @@ fn fitting(kind: DriverKind, slot: &SlotView) -> String {
 }
 
 /// What the driver needs of a service.
-fn needs(kind: DriverKind) -> String {
+pub fn needs(kind: DriverKind) -> String {
     let can = kind.can();
     let strategy = match can.strategies {
         [] => String::new(),

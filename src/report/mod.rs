@@ -26,6 +26,7 @@ pub use json::Stream;
 pub use lines::Lines;
 pub use status::Status;
 pub use summary::{Closing, Summary, TOOK_OVER};
+pub use terraform::lifecycle;
 pub use trail::Trail;
 pub use view::View;
 pub use why::Why;

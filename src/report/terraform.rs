@@ -8,7 +8,7 @@ const MOVED: [(&str, &str); 2] =
     [("aws_lb_listener_rule", "action"), ("aws_ecs_service", "task_definition, desired_count")];
 
 /// The blocks, with the reason.
-pub(super) fn lifecycle(style: Style) -> String {
+pub fn lifecycle(style: Style) -> String {
     let why = "If Terraform wrote it: with these blocks it leaves alone what a rollout moves.";
     let blocks = MOVED.iter().map(|(resource, moved)| {
         format!("     # {resource}\n     lifecycle {{\n       ignore_changes = [{moved}]\n     }}\n")

@@ -22,6 +22,7 @@ mod readings;
 pub(super) mod release;
 mod rule;
 mod safeguard;
+pub mod scout;
 mod survey;
 mod volley;
 mod way;

@@ -212,7 +212,7 @@ fn parent(rule: &str) -> Option<String> {
     Some(format!("{head}:loadbalancer/{kind}/{name}/{id}"))
 }
 
-fn port(listener: &Listener) -> u16 {
+pub(super) fn port(listener: &Listener) -> u16 {
     listener.port().and_then(|port| u16::try_from(port).ok()).unwrap_or_default()
 }
 
@@ -247,7 +247,7 @@ fn pick(
 }
 
 /// A line about something that is not there, with what may have been meant.
-fn absent(what: &str, name: &str, there: &[String]) -> String {
+pub(super) fn absent(what: &str, name: &str, there: &[String]) -> String {
     let name = name.escape_debug();
     let near = nearest(&name.to_string(), there.iter().map(String::as_str));
     let hint = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
@@ -263,7 +263,7 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-fn last_parts(arns: &[String]) -> Vec<String> {
+pub(super) fn last_parts(arns: &[String]) -> Vec<String> {
     arns.iter().map(|arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()).collect()
 }
 
@@ -360,7 +360,7 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
 }
 
 /// What a rule matches, in words.
-fn conditions(rule: &Rule) -> String {
+pub(super) fn conditions(rule: &Rule) -> String {
     if rule.is_default() == Some(true) {
         return "everything no other rule matches".to_owned();
     }

@@ -47,6 +47,22 @@ pub(in crate::cloud) async fn alarms(cloudwatch: &Client, names: &[String]) -> R
     Ok(found)
 }
 
+/// Reads the account's metric alarms, at most ten thousand.
+pub(in crate::cloud) async fn every_alarm(cloudwatch: &Client) -> Result<Alarms, Fault> {
+    let mut found = Alarms::default();
+    let mut next = None;
+    for _ in 0..PAGES_LIMIT {
+        let call = cloudwatch.describe_alarms().alarm_types(AlarmType::MetricAlarm).set_next_token(next);
+        let page = call.max_records(100).send().await.map_err(|error| fault::read("DescribeAlarms", &error))?;
+        found.metric.extend(page.metric_alarms.unwrap_or_default());
+        next = page.next_token.filter(|token| !token.is_empty());
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 /// Reads an alarm's changes of state since a moment, newest first.
 pub(in crate::cloud) async fn history(
     cloudwatch: &Client,

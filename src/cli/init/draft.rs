@@ -1,0 +1,231 @@
+//! The spec as it is written: names from the account, comments for who reads it first.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::choose::Chosen;
+use super::yaml::scalar;
+use crate::clock::span;
+use crate::cloud::alb::scout::{AlarmFound, Seen};
+use crate::driver::{DriverKind, Shares};
+use crate::fleet::{AlarmState, Slot, SlotView, Survey};
+use crate::name::{Arn, RolloutName};
+use crate::text::{escape, many};
+use crate::traffic::Share;
+
+/// How many alarms are proposed as gates; who has more knows best which matter.
+pub(super) const ALARMS_LIMIT: usize = 10;
+/// What the names of alarms begin with that autoscaling policies make: they ring whenever there is little to do.
+pub(super) const SCALING_ALARMS: &str = "TargetTracking-";
+/// How long each share is kept.
+const HOLD: Duration = Duration::from_secs(5 * 60);
+/// How long the old release stays warm, where nothing decides otherwise.
+const WARM: Duration = Duration::from_secs(10 * 60);
+/// The least that the language takes.
+const WARM_LEAST: Duration = Duration::from_secs(60);
+/// The shares on the way to everything, in tenths of a percent.
+const SHARES: [u16; 3] = [50, 250, 500];
+
+/// What a spec is made of.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) name: RolloutName,
+    pub(super) kind: DriverKind,
+    pub(super) chosen: Chosen,
+    pub(super) survey: Survey,
+    /// The alarms that are gates.
+    pub(super) alarms: Vec<AlarmFound>,
+    /// The containers of the release that runs.
+    pub(super) containers: Vec<String>,
+    /// What there is to know beside it.
+    pub(super) notes: Vec<String>,
+}
+
+impl Draft {
+    /// The whole file.
+    pub(super) fn text(&self) -> String {
+        let mut text = self.head();
+        text.push_str(&self.target());
+        text.push_str(&self.release());
+        text.push_str(&self.strategy());
+        text.push_str(&self.gates());
+        text.push_str(&self.rest());
+        text
+    }
+
+    fn head(&self) -> String {
+        let Survey { account, region, cluster, .. } = &self.survey;
+        let service = escape(&self.survey.blue.place.service);
+        let kind = self.kind;
+        let why = match self.kind {
+            DriverKind::Pair => {
+                "Two services with rolling deployments: tidegate writes the rule's weights between them"
+            }
+            DriverKind::TaskSets => {
+                "One service of task sets (EXTERNAL): tidegate makes them and writes the rule's weights"
+            }
+            DriverKind::Ecs => {
+                "ECS itself shifts this service's traffic: tidegate starts, judges and answers its pauses"
+            }
+            DriverKind::CodeDeploy => "CodeDeploy shifts this service's traffic: tidegate starts, judges and stops it",
+        };
+        let driver = match kind {
+            DriverKind::Ecs => {
+                "{ ecs: { pause: 30m } } # an unanswered pause goes back; longer than hold and limits.verdict"
+            }
+            DriverKind::Pair => "{ pair: {} }",
+            DriverKind::TaskSets => "{ task_sets: {} }",
+            DriverKind::CodeDeploy => "{ codedeploy: {} }",
+        };
+        format!(
+            "# yaml-language-server: $schema=./tidegate.schema.json\n\
+             # Made by `tidegate init` from {service} in cluster {}, account {}, {}.\n\
+             # The schema, for editors: `tidegate schema > tidegate.schema.json`.\n\
+             version: 1\n\
+             name: {}\n\n\
+             # {why}.\n\
+             driver: {driver}\n\n",
+            escape(cluster),
+            escape(account),
+            escape(region),
+            self.name,
+        )
+    }
+
+    fn target(&self) -> String {
+        let Survey { region, cluster, rule, load_balancer, blue, green, .. } = &self.survey;
+        let one = self.kind.can().one_service;
+        let mut text = format!("target:\n  region: {}\n  cluster: {}\n", scalar(region), scalar(cluster));
+        if one {
+            let _ = writeln!(text, "  service: {} # fills both target groups", scalar(&blue.place.service));
+        }
+        let (port, priority) = (rule.port, rule.priority.unwrap_or_default());
+        let _ = writeln!(text, "  # {}", escape(&rule.conditions));
+        let balancer = scalar(load_balancer);
+        let _ = writeln!(text, "  rule: {{ load_balancer: {balancer}, port: {port}, priority: {priority} }}\n  slots:");
+        for slot in [blue, green] {
+            let _ = writeln!(text, "    # {}", self.about(slot));
+            let service = if one { String::new() } else { format!("service: {}, ", scalar(&slot.place.service)) };
+            let group = scalar(&slot.place.target_group_name);
+            let _ = writeln!(text, "    {}: {{ {service}target_group: {group} }}", slot.place.slot);
+        }
+        text
+    }
+
+    /// What a slot is today.
+    fn about(&self, slot: &SlotView) -> String {
+        let weights = &self.survey.rule.weights;
+        let weight = weights.iter().find(|(arn, _)| *arn == slot.place.target_group).map_or(0, |(_, weight)| *weight);
+        let tasks = many(u64::from(slot.desired), "task");
+        let serves = if weight > 0 { "serves now" } else { "has no traffic now" };
+        let checks = span(slot.health_interval * slot.healthy_threshold);
+        let mut said = format!("{serves}: weight {weight}, {tasks} wanted, {} healthy", slot.healthy);
+        if let Some(scaling) = self.scaling(slot.place.slot) {
+            let _ = write!(said, ", autoscaling {} to {}", scaling.min, scaling.max);
+        }
+        let _ = write!(
+            said,
+            "; a task is healthy {checks} after it answers ({} checks every {})",
+            slot.healthy_threshold,
+            span(slot.health_interval)
+        );
+        said
+    }
+
+    fn scaling(&self, slot: Slot) -> Option<crate::safeguard::Scaling> {
+        let found = self.survey.scaling.as_ref().ok()?;
+        found.iter().find(|(of, _)| *of == slot).map(|(_, scaling)| *scaling)
+    }
+
+    /// The release that serves, so that the first rollout changes nothing but the slot.
+    fn release(&self) -> String {
+        let serves = self.serving();
+        let revision = Arn::parse(&serves.task_definition).map_or(serves.task_definition.as_str(), |arn| arn.resource);
+        let revision = revision.trim_start_matches("task-definition/");
+        let family = revision.split(':').next().unwrap_or(revision);
+        let container = self.containers.first().map_or("app", String::as_str);
+        format!(
+            "\n# What runs now, so that a first rollout changes nothing but the slot. For the next release, in its place:\n\
+             #   images: {{ family: {}, containers: {{ {}: \"REPOSITORY:${{VERSION}}\" }} }}\n\
+             #   file: taskdef.json\n\
+             release:\n  registered: {}\n",
+            scalar(family),
+            scalar(container),
+            scalar(revision),
+        )
+    }
+
+    /// The slot with the greater weight.
+    fn serving(&self) -> &SlotView {
+        let Survey { rule, blue, green, .. } = &self.survey;
+        let weight = |slot: &SlotView| {
+            rule.weights.iter().find(|(arn, _)| *arn == slot.place.target_group).map_or(0, |(_, weight)| *weight)
+        };
+        if weight(green) > weight(blue) { green } else { blue }
+    }
+
+    fn strategy(&self) -> String {
+        let shares: Vec<Share> = match self.kind.can().shares {
+            Shares::Any => SHARES.into_iter().filter_map(Share::from_permille).collect(),
+            // One share and then everything.
+            Shares::Timetables { canary, .. } => {
+                Share::from_permille(100).map(|tenth| canary.nearest(tenth)).into_iter().collect()
+            }
+        };
+        let mut text = String::from("\nstrategy:\n  canary:\n    steps:\n");
+        for share in shares {
+            let _ = write!(text, "      - shift: {share}\n      - hold: {}\n", span(HOLD));
+        }
+        let _ = writeln!(
+            text,
+            "    warm: {} # both slots at full strength, judged, before the old one is retired",
+            span(self.warm())
+        );
+        text
+    }
+
+    /// No longer than CodeDeploy keeps the old tasks, and with time for a verdict where there is any.
+    fn warm(&self) -> Duration {
+        let Some(group) = &self.survey.code_deploy else { return WARM };
+        let verdict = crate::spec::Limits::default().verdict;
+        let room = match group.termination_wait.saturating_sub(verdict) {
+            room if room >= WARM_LEAST => room,
+            _ => group.termination_wait,
+        };
+        Duration::from_secs(room.as_secs() / 60 * 60).clamp(WARM_LEAST, WARM)
+    }
+
+    fn gates(&self) -> String {
+        let mut text = String::from(
+            "\ngates:\n  # The candidate with the stable slot, in the same minutes, on the load balancer's own counts.\n  - compare: {}\n",
+        );
+        for AlarmFound { view, metric } in &self.alarms {
+            let about = metric.as_deref().unwrap_or("computed from metrics");
+            let (watch, state) = match view.state {
+                AlarmState::Ok => ("", "it is OK now".to_owned()),
+                state => (", watch: true", format!("it is {state} now: take `watch` away once it can decide")),
+            };
+            let _ = writeln!(text, "  - alarm: {{ name: {}{watch} }} # {}; {state}", scalar(&view.name), escape(about));
+        }
+        text
+    }
+
+    /// What a person has to decide.
+    fn rest(&self) -> String {
+        let mut text =
+            String::from("\n# Rollouts that anybody with credentials can take over:\n# store: s3://BUCKET/tidegate\n");
+        if self.kind.can().unattended == crate::driver::Unattended::Switch {
+            text.push_str(
+                "# Who gives the traffic back when no runner lives; `tidegate iam-policy` prints the role's policy:\n\
+                 # dead_man: { role: \"arn:aws:iam::ACCOUNT:role/tidegate-switch\", after: 5m }\n",
+            );
+        }
+        text
+    }
+}
+
+/// What a service is by its own words: for whom there is no spec yet.
+pub(super) fn shape(seen: &Seen) -> String {
+    let service = &seen.service;
+    format!("the {} deployment controller, {} deployments", service.controller, service.strategy)
+}

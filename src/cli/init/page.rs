@@ -1,0 +1,144 @@
+//! What is told about the spec that was written: on a page, or for programs.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::draft::{Draft, shape};
+use super::lack::Lack;
+use crate::cli::context::Context;
+use crate::cli::{Exit, Failure, terminal};
+use crate::cloud::alb::scout::Seen;
+use crate::driver::{DriverKind, differences};
+use crate::plan::needs;
+use crate::report::{Style, lifecycle};
+use crate::text::{escape, hang, pad};
+
+/// How wide the labels of the page are.
+const LABEL: usize = 13;
+
+/// What there is to tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'a> {
+    pub(super) seen: &'a Seen,
+    pub(super) kind: DriverKind,
+    /// The spec and its text; `None` where nothing could be written yet.
+    pub(super) draft: Option<(&'a Draft, &'a str)>,
+    /// Where it is; `None` for standard output.
+    pub(super) file: Option<&'a Path>,
+    pub(super) lacks: &'a [Lack],
+    pub(super) notes: &'a [String],
+}
+
+/// Tells it: the spec on standard output when it went to no file, and the page beside it.
+pub(super) fn tell(context: &Context, told: &Told<'_>, exit: Exit) -> Result<(), Failure> {
+    if context.json() {
+        return terminal::print_json(&value(told, exit));
+    }
+    match (told.file, told.draft) {
+        (None, Some((_, text))) => {
+            terminal::say(page(told, terminal::page(terminal::stderr_style(context))).trim_end());
+            terminal::print(text)
+        }
+        _ => terminal::print(&page(told, terminal::page_style(context))),
+    }
+}
+
+fn page(told: &Told<'_>, style: Style) -> String {
+    let row =
+        |label: &str, words: &str| hang(&format!("  {}", pad(label, LABEL)), 2 + LABEL, &escape(words), style.width);
+    let mut text = match (told.draft, told.file) {
+        (Some((draft, _)), Some(file)) => {
+            format!("{} is written: {}\n\n", escape(&file.display().to_string()), draft.name)
+        }
+        (Some((draft, _)), None) => format!("a spec for {}\n\n", draft.name),
+        (None, _) => format!("no spec yet for {}\n\n", escape(&told.seen.service.name)),
+    };
+    text.push_str(&row("service", &format!("{}: {}", told.seen.service.name, shape(told.seen))));
+    text.push_str(&row("driver", &format!("{}: it fits this service", told.kind)));
+    for other in DriverKind::ALL.into_iter().filter(|other| *other != told.kind) {
+        text.push_str(&row("", &needs(other)));
+        text.push_str(&row("", &format!("otherwise {}", otherwise(told.kind, other))));
+    }
+    if let Some((draft, _)) = told.draft {
+        let gates = draft.alarms.iter().map(|alarm| format!("alarm {}", alarm.view.name));
+        let gates: Vec<String> = std::iter::once("compare".to_owned()).chain(gates).collect();
+        text.push_str(&row("gates", &gates.join(", ")));
+    }
+    for note in told.notes {
+        text.push_str(&row("note", note));
+    }
+    text.push_str(&missing(told, style));
+    text.push_str(&lifecycle(style));
+    text.push('\n');
+    for next in next(told) {
+        text.push_str(&row("next", &next));
+    }
+    text
+}
+
+/// What another driver can do otherwise.
+fn otherwise(fits: DriverKind, other: DriverKind) -> String {
+    let all = differences(fits, other);
+    let said = all.iter().map(|(what, theirs)| format!("{what}: {theirs}"));
+    match said.collect::<Vec<_>>().join("; ") {
+        none if none.is_empty() => "the same".to_owned(),
+        some => some,
+    }
+}
+
+fn missing(told: &Told<'_>, style: Style) -> String {
+    let mut text = String::new();
+    for lack in told.lacks {
+        text.push_str(&hang("\n  missing: ", 11, &escape(&lack.wrong), style.width));
+        if let Some(help) = &lack.help {
+            text.push_str(&hang("    ", 4, &escape(help), style.width));
+        }
+        for line in lack.terraform.iter().flat_map(|terraform| terraform.lines()) {
+            text.push_str(&format!("     {}\n", escape(line)));
+        }
+    }
+    text
+}
+
+/// What to do next, as it is typed.
+fn next(told: &Told<'_>) -> Vec<String> {
+    let Some(file) = told.file.map(|file| file.display().to_string()) else {
+        let again = "`tidegate init` again, once that is there".to_owned();
+        return if told.draft.is_none() { vec![again] } else { Vec::new() };
+    };
+    let doctor = format!("tidegate doctor {file}");
+    if !told.lacks.is_empty() {
+        return vec![doctor];
+    }
+    vec![doctor, format!("tidegate plan {file}"), format!("tidegate iam-policy {file}"), format!("tidegate run {file}")]
+}
+
+fn value(told: &Told<'_>, exit: Exit) -> Value {
+    let others = DriverKind::ALL.into_iter().filter(|other| *other != told.kind);
+    let others = others.map(|other| {
+        let differs = differences(told.kind, other);
+        let differs: serde_json::Map<String, Value> =
+            differs.into_iter().map(|(what, theirs)| (what.replace('`', ""), theirs.replace('`', "").into())).collect();
+        json!({"driver": other.word(), "needs": needs(other), "otherwise": differs})
+    });
+    let service = &told.seen.service;
+    json!({
+        "type": "init",
+        "exit": exit as u8,
+        "name": told.draft.map(|(draft, _)| draft.name.as_str()),
+        "file": told.file.map(|file| file.display().to_string()),
+        "spec": told.draft.map(|(_, text)| text),
+        "service": {"name": service.name, "controller": service.controller, "strategy": service.strategy},
+        "driver": told.kind.word(),
+        "other_drivers": others.collect::<Vec<_>>(),
+        "alarms": told.draft.map_or_else(Vec::new, |(draft, _)| {
+            draft.alarms.iter().map(|alarm| alarm.view.name.as_str()).collect::<Vec<_>>()
+        }),
+        "missing": told.lacks.iter().map(|lack| {
+            json!({"wrong": lack.wrong, "help": lack.help, "terraform": lack.terraform})
+        }).collect::<Vec<_>>(),
+        "notes": told.notes,
+        "next": next(told),
+    })
+}

@@ -1,0 +1,279 @@
+//! The look before there is a spec: a service, the rules that could shift its traffic, and the alarms that name them.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudwatch::types::{Dimension, MetricAlarm};
+use aws_sdk_ecs::types::{DeploymentStrategy, Service};
+use aws_sdk_elasticloadbalancingv2::types::{Listener, LoadBalancer, Rule, TargetGroup};
+
+use super::survey::{absent, conditions, last_parts, port};
+use super::{actions, alarms};
+use crate::cloud::SurveyError;
+use crate::cloud::aws::{Aws, cloudwatch, ecs, elbv2};
+use crate::fault::Fault;
+use crate::fleet::AlarmView;
+use crate::name::Arn;
+
+/// How many services one DescribeServices names.
+const SERVICES_BATCH: usize = 10;
+/// How many services of a cluster are looked at for the other half of a pair.
+const SERVICES_LIMIT: usize = 1_000;
+
+/// A service, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The region.
+    pub region: String,
+    /// The account.
+    pub account: String,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The service.
+    pub service: ServiceSeen,
+    /// The rules that forward to one of its target groups, in the order of load balancer, port and priority.
+    pub rules: Vec<RuleFound>,
+    /// What is known of each target group that those rules forward to, by its ARN.
+    pub groups: BTreeMap<String, GroupFound>,
+}
+
+/// What a service says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSeen {
+    /// Its name.
+    pub name: String,
+    /// The deployment controller, as ECS calls it.
+    pub controller: String,
+    /// The deployment strategy, `ROLLING` when none is said.
+    pub strategy: String,
+    /// The task definition that it runs, as an ARN; for task sets that of the primary one.
+    pub task_definition: String,
+    /// The container that the load balancer sends requests to, and its port.
+    pub container: Option<(String, i32)>,
+    /// The target groups that it registers its tasks in, by ARN, the one in use first.
+    pub groups: Vec<String>,
+    /// The rule on which ECS shifts its traffic, where it does.
+    pub production_rule: Option<String>,
+}
+
+/// A rule that forwards to a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFound {
+    /// Its ARN.
+    pub arn: String,
+    /// The load balancer's name.
+    pub load_balancer: String,
+    /// The load balancer as a metric dimension: `app/web/0123`.
+    pub load_balancer_dimension: String,
+    /// The listener's port.
+    pub port: u16,
+    /// The priority; `None` for the default rule.
+    pub priority: Option<u32>,
+    /// What it matches, in words.
+    pub conditions: String,
+    /// The target groups that it forwards to, by ARN, with their weights.
+    pub groups: Vec<(String, u16)>,
+}
+
+/// A target group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupFound {
+    /// Its name.
+    pub name: String,
+    /// As a metric dimension.
+    pub dimension: String,
+    /// `HTTP`, `HTTPS`.
+    pub protocol: String,
+    /// The port of its targets.
+    pub port: i32,
+    /// `ip`, `instance`.
+    pub target_type: String,
+    /// The VPC's id.
+    pub vpc: String,
+    /// The path that its health check asks for.
+    pub health_path: String,
+}
+
+/// An alarm on what a rollout moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlarmFound {
+    /// The alarm.
+    pub view: AlarmView,
+    /// The metric, when it watches one: `HTTPCode_Target_5XX_Count`.
+    pub metric: Option<String>,
+}
+
+impl Seen {
+    /// The name of a target group by its ARN.
+    pub fn group_name<'a>(&'a self, arn: &'a str) -> &'a str {
+        self.groups.get(arn).map_or_else(|| actions::group_name(arn), |group| group.name.as_str())
+    }
+}
+
+/// Finds a service and the rules that forward to it.
+///
+/// # Errors
+/// When AWS refuses a read; when there is no such cluster or service, with what is there instead.
+pub async fn scout(aws: &Aws, cluster: &str, service: &str) -> Result<Seen, SurveyError> {
+    let client = &aws.polling.ecs;
+    let (clusters, _) = ecs::clusters(client, cluster).await.map_err(SurveyError::Fault)?;
+    let Some(found) = clusters.iter().find(|cluster| cluster.status() != Some("INACTIVE")) else {
+        let names = ecs::list_clusters(client).await.map_err(SurveyError::Fault)?;
+        return Err(SurveyError::NotFound(vec![absent("ECS cluster", cluster, &last_parts(&names))]));
+    };
+    let arn = Arn::parse(found.cluster_arn().unwrap_or_default());
+    let (region, account) = arn.map_or(("", ""), |arn| (arn.region, arn.account));
+    let cluster = found.cluster_name().unwrap_or(cluster).to_owned();
+    let service = named(aws, &cluster, service).await?;
+    let rules = rules(aws, &service.groups).await.map_err(SurveyError::Fault)?;
+    let mut groups = BTreeMap::new();
+    let all = rules.iter().flat_map(|rule| rule.groups.iter().map(|(arn, _)| arn)).chain(&service.groups);
+    for arn in all {
+        if !groups.contains_key(arn) {
+            let found = elbv2::target_groups(&aws.polling.elb, Some(arn)).await.map_err(SurveyError::Fault)?;
+            groups.extend(found.iter().map(|group| (arn.clone(), group_found(group))));
+        }
+    }
+    Ok(Seen { region: region.to_owned(), account: account.to_owned(), cluster, service, rules, groups })
+}
+
+/// One service of a cluster by its name or ARN.
+///
+/// # Errors
+/// When AWS refuses a read, or there is no such service, with what is there instead.
+pub async fn named(aws: &Aws, cluster: &str, name: &str) -> Result<ServiceSeen, SurveyError> {
+    let client = &aws.polling.ecs;
+    let (services, _) = ecs::services(client, cluster, &[name]).await.map_err(SurveyError::Fault)?;
+    if let Some(service) = services.iter().find(|service| service.status() != Some("INACTIVE")) {
+        return Ok(service_seen(service));
+    }
+    let there = ecs::list_services(client, cluster).await.map_err(SurveyError::Fault)?;
+    let what = format!("service in cluster {cluster}");
+    Err(SurveyError::NotFound(vec![absent(&what, name, &last_parts(&there))]))
+}
+
+/// The services of a cluster that register their tasks in `group`.
+///
+/// # Errors
+/// When AWS refuses a read.
+pub async fn behind(aws: &Aws, cluster: &str, group: &str) -> Result<Vec<ServiceSeen>, Fault> {
+    let client = &aws.polling.ecs;
+    let arns = ecs::list_services(client, cluster).await?;
+    let mut found = Vec::new();
+    for batch in arns[..arns.len().min(SERVICES_LIMIT)].chunks(SERVICES_BATCH) {
+        let names: Vec<&str> = batch.iter().map(String::as_str).collect();
+        let (services, _) = ecs::services(client, cluster, &names).await?;
+        let seen = services.iter().filter(|service| service.status() != Some("INACTIVE")).map(service_seen);
+        found.extend(seen.filter(|service| service.groups.iter().any(|one| one == group)));
+    }
+    Ok(found)
+}
+
+/// The names of a task definition's containers; none when it is gone.
+///
+/// # Errors
+/// When AWS refuses the read.
+pub async fn containers(aws: &Aws, definition: &str) -> Result<Vec<String>, Fault> {
+    let told = ecs::task_definition(&aws.polling.ecs, definition).await?;
+    let list = told.as_ref().and_then(|told| told["taskDefinition"]["containerDefinitions"].as_array());
+    let name = |container: &serde_json::Value| container["name"].as_str().map(ToOwned::to_owned);
+    Ok(list.into_iter().flatten().filter_map(name).collect())
+}
+
+/// The account's alarms on a load balancer or target group of these dimensions, metric alarms by name.
+///
+/// # Errors
+/// When AWS refuses the read.
+pub async fn alarms_on(aws: &Aws, dimensions: &[&str]) -> Result<Vec<AlarmFound>, Fault> {
+    let mut found = cloudwatch::every_alarm(&aws.polling.cloudwatch).await?;
+    found.metric.retain(|alarm| names_one_of(alarm, dimensions));
+    let metric = found.metric.iter().map(|alarm| alarm.metric_name().map(ToOwned::to_owned));
+    let metric: Vec<Option<String>> = metric.collect();
+    let about = |(alarm, metric): (alarms::Alarm, Option<String>)| AlarmFound { view: alarm.view, metric };
+    Ok(alarms::known(&found).into_iter().zip(metric).map(about).collect())
+}
+
+/// Whether an alarm, or a metric that it computes with, has one of these dimensions.
+fn names_one_of(alarm: &MetricAlarm, dimensions: &[&str]) -> bool {
+    let parts = alarm.metrics().iter().filter_map(|query| query.metric_stat()?.metric());
+    let mut all = alarm.dimensions().iter().chain(parts.flat_map(|metric| metric.dimensions()));
+    let names = |dimension: &Dimension| dimension.value().is_some_and(|value| dimensions.contains(&value));
+    all.any(names)
+}
+
+fn service_seen(service: &Service) -> ServiceSeen {
+    let controller = service.deployment_controller().map_or("ECS", |controller| controller.r#type.as_str());
+    let strategy = service.deployment_configuration().and_then(|configuration| configuration.strategy());
+    let primary = service.task_sets().iter().find(|set| set.status() == Some("PRIMARY"));
+    // With task sets the service's own list may be of another time: what the primary set has is in use.
+    let sets = primary.into_iter().chain(service.task_sets()).flat_map(|set| set.load_balancers());
+    let mut groups: Vec<String> = Vec::new();
+    for way in sets.chain(service.load_balancers()) {
+        let other = way.advanced_configuration().and_then(|advanced| advanced.alternate_target_group_arn());
+        for group in [way.target_group_arn(), other].into_iter().flatten() {
+            if !groups.iter().any(|one| one == group) {
+                groups.push(group.to_owned());
+            }
+        }
+    }
+    let first = primary.into_iter().flat_map(|set| set.load_balancers()).chain(service.load_balancers()).next();
+    let shifts = service.load_balancers().iter().find_map(|way| way.advanced_configuration());
+    let definition = service.task_definition().or_else(|| primary.and_then(|set| set.task_definition()));
+    ServiceSeen {
+        name: service.service_name().unwrap_or_default().to_owned(),
+        controller: controller.to_owned(),
+        strategy: strategy.map_or("ROLLING", DeploymentStrategy::as_str).to_owned(),
+        task_definition: definition.unwrap_or_default().to_owned(),
+        container: first.and_then(|way| Some((way.container_name()?.to_owned(), way.container_port()?))),
+        groups,
+        production_rule: shifts.and_then(|shifts| shifts.production_listener_rule()).map(ToOwned::to_owned),
+    }
+}
+
+async fn rules(aws: &Aws, groups: &[String]) -> Result<Vec<RuleFound>, Fault> {
+    let elb = &aws.polling.elb;
+    let mut balancers: Vec<String> = Vec::new();
+    for group in groups {
+        let found = elbv2::target_groups(elb, Some(group)).await?;
+        balancers.extend(found.iter().flat_map(TargetGroup::load_balancer_arns).cloned());
+    }
+    balancers.sort();
+    balancers.dedup();
+    let mut all = Vec::new();
+    for arn in &balancers {
+        for balancer in elbv2::load_balancers(elb, Some(arn)).await? {
+            for listener in elbv2::listeners(elb, arn).await? {
+                let of_listener = elbv2::rules(elb, listener.listener_arn().unwrap_or_default()).await?;
+                all.extend(of_listener.iter().map(|rule| rule_found(&balancer, &listener, rule)));
+            }
+        }
+    }
+    all.retain(|rule| rule.groups.iter().any(|(group, _)| groups.contains(group)));
+    all.sort_by(|a, b| (&a.load_balancer, a.port, a.priority).cmp(&(&b.load_balancer, b.port, b.priority)));
+    Ok(all)
+}
+
+fn rule_found(balancer: &LoadBalancer, listener: &Listener, rule: &Rule) -> RuleFound {
+    let arn = balancer.load_balancer_arn().unwrap_or_default();
+    RuleFound {
+        arn: rule.rule_arn().unwrap_or_default().to_owned(),
+        load_balancer: balancer.load_balancer_name().unwrap_or_default().to_owned(),
+        load_balancer_dimension: arn.split_once("loadbalancer/").map_or(arn, |(_, rest)| rest).to_owned(),
+        port: port(listener),
+        priority: rule.priority().and_then(|priority| priority.parse().ok()),
+        conditions: conditions(rule),
+        groups: actions::forward(rule.actions()).map(actions::groups).unwrap_or_default(),
+    }
+}
+
+fn group_found(group: &TargetGroup) -> GroupFound {
+    let arn = group.target_group_arn().unwrap_or_default();
+    GroupFound {
+        name: group.target_group_name().unwrap_or_default().to_owned(),
+        dimension: arn.rsplit(':').next().unwrap_or(arn).to_owned(),
+        protocol: group.protocol().map_or("HTTP", |protocol| protocol.as_str()).to_owned(),
+        port: group.port().unwrap_or(80),
+        target_type: group.target_type().map_or("ip", |kind| kind.as_str()).to_owned(),
+        vpc: group.vpc_id().unwrap_or_default().to_owned(),
+        health_path: group.health_check_path().unwrap_or("/").to_owned(),
+    }
+}
