@@ -28,7 +28,8 @@ pub fn is_hidden(c: char) -> bool {
 }
 
 /// JSON text that means exactly the same and holds no hidden character: inside its strings they become `\u`
-/// escapes, between its values spaces.
+/// escapes, between its values spaces. Nor does it hold `##[`, which GitHub's runner takes for a command wherever in a
+/// line it stands.
 pub fn escape_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
@@ -39,6 +40,7 @@ pub fn escape_json(json: &str) -> String {
                     let _ = write!(shown, "\\u{unit:04x}");
                 }
             }
+            '[' if shown.ends_with("##") => shown.push_str("\\u005b"),
             c => shown.push(c),
         }
     }
@@ -173,6 +175,7 @@ mod tests {
         assert_eq!(json, "[{\"a\":  \"x\\u202ey\\udb40\\udc41\"}]");
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value[0]["a"], "x\u{202e}y\u{e0041}");
+        assert_eq!(escape_json(r###"["##[error]x"]"###), r###"["##\u005berror]x"]"###);
     }
 
     #[test]
