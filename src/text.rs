@@ -190,6 +190,7 @@ mod tests {
         assert_eq!(json, "[{\"a\":  \"x\\u202ey\\udb40\\udc41\"}]");
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value[0]["a"], "x\u{202e}y\u{e0041}");
+        assert_eq!(escape_json(r###"["##[error]x"]"###), r###"["##\u005berror]x"]"###);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, pipeline};
 use crate::clock::{Clock, Timestamp};
 use crate::cloud::aws::{Aws, Settings};
 use crate::journal;
@@ -13,6 +13,7 @@ use crate::lease::{Owner, Phase};
 use crate::machine::Machine;
 use crate::name::RolloutId;
 use crate::plan::Plan;
+use crate::report::Markup;
 use crate::store::bucket::{self, Bucket};
 use crate::store::{Store, StoreError};
 
@@ -32,6 +33,18 @@ pub(super) struct Globals {
     /// Where rollouts are kept that others can take over: s3://bucket/prefix [default: the state folder].
     #[arg(long, global = true, env = "TIDEGATE_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,
+    /// Write for a pipeline's log [default: whose it is by CI, GITHUB_ACTIONS, GITLAB_CI, JENKINS_URL or BUILDKITE].
+    #[arg(
+        long,
+        global = true,
+        env = "TIDEGATE_CI",
+        hide_env_values = true,
+        value_name = "KIND",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "auto"
+    )]
+    ci: Option<pipeline::Said>,
     /// Use this URL in place of AWS's own endpoints.
     #[arg(long, global = true, value_name = "URL", value_parser = url)]
     endpoint_url: Option<String>,
@@ -89,6 +102,11 @@ impl Context {
         self.globals.json
     }
 
+    /// Whose log is written, if it is a pipeline's.
+    pub(super) fn pipeline(&self) -> Option<Markup> {
+        pipeline::found(self.globals.ci, &self.variables)
+    }
+
     pub(super) fn clock(&self) -> Clock {
         self.clock.clone()
     }
@@ -121,19 +139,22 @@ impl Context {
             Some(dir) => dir.clone(),
             None => self.state_folder()?,
         };
-        let said = self.globals.store.as_deref().filter(|said| !said.is_empty());
         let lab = Store::in_folder(root.join("lab"))?;
-        let main = match said.or(of_spec) {
+        let main = match self.store_url(of_spec) {
             Some(url) => self.bucket(url).await?,
             None => Store::in_folder(root)?,
         };
         Ok(Stores { main, lab })
     }
 
+    /// The store that is not a folder of this machine, by its URL.
+    pub(super) fn store_url<'a>(&'a self, of_spec: Option<&'a str>) -> Option<&'a str> {
+        self.globals.store.as_deref().filter(|said| !said.is_empty()).or(of_spec)
+    }
+
     /// The bucket in which rollouts are kept, and what all keys there begin with; `None` when it is a folder.
     pub(super) fn bucket_place(&self, of_spec: Option<&str>) -> Result<Option<(String, String)>, Failure> {
-        let said = self.globals.store.as_deref().filter(|said| !said.is_empty());
-        let Some(url) = said.or(of_spec) else { return Ok(None) };
+        let Some(url) = self.store_url(of_spec) else { return Ok(None) };
         place(url).map(|(name, prefix)| Some((name.to_owned(), bucket::root(prefix))))
     }
 

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::context::Context;
-use super::{Exit, Failure, terminal};
+use super::{Exit, Failure, github, terminal};
 use crate::clock::Clock;
 use crate::cloud::Errands;
 use crate::cloud::alb::AlbDriver;
@@ -60,7 +60,7 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
     let Drive { store, id, machine, first, records, tape, cloud, clock, keeper } = drive;
     let keeper = Arc::new(keeper);
     let (sender, inbox) = mpsc::channel(INBOX);
-    let (report, voice) = reports(context, id, &clock, earlier(&machine, &records));
+    let (report, voice) = reports(context, id, &clock, &earlier(&machine, &records));
     let stop = match machine.plan().policies.on_interrupt {
         OnTrouble::Rollback => "giving the traffic back",
         OnTrouble::Hold => "holding where it is",
@@ -146,21 +146,34 @@ impl Voice {
     }
 }
 
-fn reports(context: &Context, id: &RolloutId, clock: &Clock, earlier: Summary) -> (Several, Voice) {
+fn reports(context: &Context, id: &RolloutId, clock: &Clock, earlier: &Summary) -> (Several, Voice) {
+    let (reports, voice) = told(context, id, clock, earlier);
+    match github::report(context, id, earlier.clone()) {
+        Some(github) => (reports.and(github), voice),
+        None => (reports, voice),
+    }
+}
+
+fn told(context: &Context, id: &RolloutId, clock: &Clock, earlier: &Summary) -> (Several, Voice) {
     if context.json() {
         return (Several::new().and(Stream::new(Box::new(std::io::stdout()))), Voice(None));
     }
+    let heartbeat = Some(HEARTBEAT.mul_f64(clock.speed()));
     let style = terminal::stderr_style(context);
     let out = || -> Box<dyn Write + Send> { Box::new(std::io::stderr()) };
     let closing = Closing::new(Box::new(std::io::stdout()), id.as_str(), terminal::page_style(context));
-    let closing = closing.after(earlier).apart(std::io::stdout().is_terminal());
+    let closing = closing.after(earlier.clone()).apart(std::io::stdout().is_terminal());
+    if let Some(markup) = terminal::pipeline() {
+        // A runner that reads two outputs mixes them up: here order matters more than which of them is the result.
+        let lines = Lines::new(Box::new(std::io::stdout()), terminal::stdout_style(context), heartbeat);
+        return (Several::new().and(lines.folded(markup)).and(closing.apart(true).folded(markup)), Voice(None));
+    }
     if terminal::is_live(context) {
         let live = Live::new(out(), footer::on_stderr(), style);
         let voice = Voice(Some(live.beside()));
         return (Several::new().and(live).and(closing), voice);
     }
-    let heartbeat = HEARTBEAT.mul_f64(clock.speed());
-    (Several::new().and(Lines::new(out(), style, Some(heartbeat))).and(closing), Voice(None))
+    (Several::new().and(Lines::new(out(), style, heartbeat)).and(closing), Voice(None))
 }
 
 /// What becomes of signals.

@@ -7,12 +7,14 @@ mod drive;
 mod exit;
 mod failure;
 mod follow;
+mod github;
 mod guard;
 mod history;
 mod iam_policy;
 mod init;
 mod lab;
 mod people;
+mod pipeline;
 mod plan;
 mod present;
 mod promote;
@@ -126,12 +128,14 @@ pub fn main() -> ExitCode {
         Ok(context) => context,
         Err(failure) => return terminal::fail(&failure, None),
     };
+    terminal::read_by(context.pipeline());
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return terminal::fail(&Failure::new(Exit::Unexpected, error.to_string()), Some(&context)),
     };
     let result = runtime.block_on(dispatch(&context, cli.command));
     runtime.shutdown_background();
+    github::ended(&context, &result);
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => terminal::fail(&failure, Some(&context)),

@@ -6,7 +6,7 @@ use super::context::{Context, Found};
 use super::drive::{Drive, drive};
 use super::people::whoami;
 use super::present::fold;
-use super::{Exit, Failure, release, target, terminal};
+use super::{Exit, Failure, github, pipeline, release, target, terminal};
 use crate::clock::{Clock, Timestamp, span};
 use crate::cloud::alb::ReleaseDocument;
 use crate::cloud::aws::Aws;
@@ -47,8 +47,11 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let lease = silent(context, &found, &plan, &clock).await?;
     let reason = || "the runner before was taking it back".to_owned();
     let word = lease.held().control().goes_back().then(|| (Word::Rollback, Some(reason())));
+    github::remember(context, &found.id, &plan, context.store_url(None));
     let ending = go_on(context, &found, (plan, clock), lease, word).await?;
-    Ok(Exit::of_ending(&ending))
+    let exit = Exit::of_ending(&ending);
+    pipeline::last_line(context, found.id.as_str(), &ending, exit);
+    Ok(exit)
 }
 
 /// How a rollout that is over ended, told once more: there is nothing to go on with.

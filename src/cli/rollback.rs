@@ -16,7 +16,7 @@ use super::people::whoami;
 use super::resume::{go_on, refuse_gone_lab};
 use super::present::fold;
 use super::word::{ended, tell_runner};
-use super::{Exit, Failure, target, terminal};
+use super::{Exit, Failure, pipeline, target, terminal};
 use crate::clock::{Clock, Timestamp, span};
 use crate::cloud::alb::beacon;
 use crate::cloud::aws::Aws;
@@ -118,7 +118,9 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
         first_write(context, (&plan, &found.id, epoch), &clock, (&wall, asked), fence(&lease, &clock)).await;
     }
     let ending = go_on(context, &found, (plan, clock), lease, Some((word, args.reason))).await?;
-    Ok(exit_of(&ending))
+    let exit = exit_of(&ending);
+    pipeline::last_line(context, found.id.as_str(), &ending, exit);
+    Ok(exit)
 }
 
 /// What is said where a silent store is not waited for.

@@ -8,7 +8,7 @@ use super::lab::{self, LabArgs};
 use super::people::whoami;
 use super::saved::{self, Given};
 use super::target::{self, Compiled, compiled, surveyed};
-use super::{Exit, Failure, credentials, terminal};
+use super::{Exit, Failure, credentials, github, pipeline, terminal};
 use crate::clock::Clock;
 use crate::cloud::Fence;
 use crate::cloud::aws::Aws;
@@ -68,6 +68,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         confirm(context, &args, &plan)?;
     }
     let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
+    if !args.lab {
+        github::remember(context, &id, &plan, context.store_url(spec.store.as_deref()));
+    }
     let keeper = begin(context, store, &plan, (&id, &clock)).await?;
     let program = env!("CARGO_PKG_VERSION").to_owned();
     let header = Header { id: id.clone(), program, at: clock.now(), spec: wanted.path, plan: plan.clone() };
@@ -99,7 +102,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if let Some(lab) = lab {
         lab.finish(context).await?;
     }
-    Ok(Exit::of_ending(&ending))
+    let exit = Exit::of_ending(&ending);
+    pipeline::last_line(context, id.as_str(), &ending, exit);
+    Ok(exit)
 }
 
 /// What is to be rolled out.

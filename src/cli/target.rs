@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::release::{self, Ready};
-use super::{Exit, Failure, validate};
+use super::{Exit, Failure, github, validate};
 use crate::clock::Clock;
 use crate::cloud::alb::beacon::Marked;
 use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
@@ -34,7 +34,10 @@ pub(super) fn read_spec(context: &Context, path: &Path) -> Result<Spec, Unread> 
     let bytes = read_bytes(path).map_err(Unread::File)?;
     let variables = context.variables().clone();
     let source = Source { path: path.display().to_string(), bytes, variables };
-    parse(&source).map_err(Unread::Problems)
+    parse(&source).map_err(|problems| {
+        github::problems(context, &problems);
+        Unread::Problems(problems)
+    })
 }
 
 /// Reads and checks a spec, telling what is wrong with it.

@@ -3,10 +3,11 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use super::context::Context;
-use super::{Exit, Failure};
-use crate::report::Style;
+use super::{Exit, Failure, github};
+use crate::report::{Markup, Style};
 
 /// Columns where the terminal does not say.
 const COLUMNS: usize = 80;
@@ -14,6 +15,27 @@ const COLUMNS: usize = 80;
 const ROWS: usize = 24;
 /// The widest page that people like to read: plans, accounts and states are no wider, whatever there is room for.
 const PAGE: usize = 100;
+
+/// Whose log is written, once that is known: every line goes through here, and each log has its own dangers.
+static PIPELINE: OnceLock<Option<Markup>> = OnceLock::new();
+
+/// Says whose log is written, if it is a pipeline's.
+pub(super) fn read_by(pipeline: Option<Markup>) {
+    let _ = PIPELINE.set(pipeline);
+}
+
+/// Whose log is written, if it is a pipeline's.
+pub(super) fn pipeline() -> Option<Markup> {
+    PIPELINE.get().copied().flatten()
+}
+
+/// Lines as the log takes them: none is obeyed.
+fn harmless(text: &str) -> String {
+    match pipeline() {
+        Some(Markup::Github) => crate::report::github::harmless(text),
+        _ => text.to_owned(),
+    }
+}
 
 /// How text for people is dressed on standard output.
 pub(super) fn stdout_style(context: &Context) -> Style {
@@ -35,9 +57,9 @@ pub(super) fn stderr_style(context: &Context) -> Style {
     style(context, std::io::stderr().is_terminal())
 }
 
-/// Whether standard error is a terminal that can be redrawn.
+/// Whether standard error is a terminal that can be redrawn. A pipeline's may look like one.
 pub(super) fn is_live(context: &Context) -> bool {
-    std::io::stderr().is_terminal() && context.variable("TERM") != Some("dumb")
+    pipeline().is_none() && std::io::stderr().is_terminal() && context.variable("TERM") != Some("dumb")
 }
 
 /// Whether standard output is a terminal that can be redrawn.
@@ -52,7 +74,7 @@ pub(super) fn rows() -> usize {
 
 /// Whether a person can be asked.
 pub(super) fn can_ask() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    pipeline().is_none() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 fn style(context: &Context, terminal: bool) -> Style {
@@ -60,7 +82,8 @@ fn style(context: &Context, terminal: bool) -> Style {
     let color = terminal && !dumb && context.variable("NO_COLOR").is_none();
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| context.variable(name)).unwrap_or_default();
     let utf8 = locale.to_ascii_lowercase().replace('-', "").contains("utf8");
-    let width = if terminal { columns(context) } else { usize::MAX };
+    // Who shows a pipeline's log breaks its lines.
+    let width = if terminal && pipeline().is_none() { columns(context) } else { usize::MAX };
     // A log or a pipe takes UTF-8; a terminal only where its locale says so.
     Style { color, unicode: !dumb && (utf8 || !terminal), width }
 }
@@ -74,7 +97,7 @@ fn columns(context: &Context) -> usize {
 /// Writes a result to standard output. A reader that went away is no failure.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(harmless(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Exit::Unexpected, format!("cannot write to standard output: {error}")))
         }
@@ -96,7 +119,7 @@ pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
 
 /// Writes a message to standard error. There is nobody to tell if that fails.
 pub(super) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = std::io::stderr().lock().write_all(harmless(&format!("{text}\n")).as_bytes());
 }
 
 /// Tells why a command failed, and ends with its code.
@@ -112,8 +135,12 @@ pub(super) fn fail(failure: &Failure, context: Option<&Context>) -> ExitCode {
         let _ = print_json(&line);
     } else {
         let width = context.map_or(usize::MAX, |context| stderr_style(context).width);
-        let _ = std::io::stderr().lock().write_all(failure.text(width).as_bytes());
+        let _ = std::io::stderr().lock().write_all(harmless(&failure.text(width)).as_bytes());
+        if pipeline().is_some() {
+            say(&format!("failed (exit {}): {}", failure.exit as u8, crate::text::escape(&failure.wrong)));
+        }
     }
+    github::failure(failure);
     failure.exit.into()
 }
 

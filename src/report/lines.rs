@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use super::fold::{Fold, Markup};
 use super::sentence::{self, Sign};
 use super::{Closed, Output, Report, Style};
 use crate::clock::{Timestamp, span};
@@ -17,6 +18,7 @@ use crate::text::{columns, escape, hang};
 pub struct Lines {
     out: Output,
     feed: Feed,
+    fold: Fold,
     heartbeat: Option<Duration>,
     last: Option<Timestamp>,
     over: bool,
@@ -26,7 +28,13 @@ impl Lines {
     /// Writes to `out`. With a `heartbeat`, a line says where the rollout stands whenever that much of the
     /// clock's time has passed without another line.
     pub fn new(out: Box<dyn Write + Send>, style: Style, heartbeat: Option<Duration>) -> Self {
-        Self { out: Output::new(out), feed: Feed::new(style), heartbeat, last: None, over: false }
+        let (feed, fold) = (Feed::new(style), Fold::default());
+        Self { out: Output::new(out), feed, fold, heartbeat, last: None, over: false }
+    }
+
+    /// Puts each step into a section, marked so that whoever shows the log can fold it.
+    pub fn folded(self, markup: Markup) -> Self {
+        Self { fold: Fold::new(markup), ..self }
     }
 
     /// Tells whether the reader is gone.
@@ -49,6 +57,7 @@ impl Lines {
     /// Writes one notice of a rollout that follows `plan`, live or from its tape.
     pub fn write(&mut self, at: Timestamp, notice: &Notice, plan: &Plan) {
         let text = self.feed.line(at, notice, plan);
+        let text = self.fold.around(at, notice, &text);
         self.out.write(&text);
         self.last = Some(at);
         self.over = matches!(notice, Notice::Finished(_) | Notice::HandedOver { .. });
@@ -63,7 +72,7 @@ impl Report for Lines {
     fn tick(&mut self, at: Timestamp, machine: &Machine) {
         if self.beat(at) {
             let text = self.feed.alive(at, &machine.progress(), machine.plan());
-            self.out.write(&text);
+            self.out.write(&self.fold.inside(&text));
         }
     }
 }

@@ -4,7 +4,9 @@
 //! of a rollout that is running and of one that is replayed from its tape. It writes to what `cli` gives it and
 //! reads neither clock nor environment. Someone who stops reading ends the report, never the rollout.
 
+mod fold;
 pub mod footer;
+pub mod github;
 pub mod json;
 pub mod lines;
 mod rescue;
@@ -21,7 +23,9 @@ pub mod why;
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
+pub use fold::Markup;
 pub use footer::Live;
+pub use github::Github;
 pub use json::Stream;
 pub use lines::Lines;
 pub use status::Status;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::fold::{Fold, Markup};
 use super::json::{moment, outcome_fields, percent, reason_fields, served_fields};
 use super::sentence::{self, Sign};
 use super::trail::Trail;
@@ -264,16 +265,20 @@ impl Summary {
         if self.needs_person() {
             text.push_str(&hands(plan, id, self.committed, style));
         }
-        let next = match (&self.finished, &self.handed_over) {
-            (Some((_, Outcome::Stranded { .. })), _) if !self.committed => command("rollback", id),
-            (Some(_), _) => command("history", id),
-            (None, Some((_, why))) if why.ends_with(TOOK_OVER) => command("status", id),
-            (None, Some(_)) => command("resume", id),
-            (None, None) => command("status", id),
-        };
         text.push('\n');
-        let _ = writeln!(text, "  {}{next}", pad("next", LABEL));
+        let _ = writeln!(text, "  {}{}", pad("next", LABEL), command(self.next(), id));
         text
+    }
+
+    /// The word that a person gives next.
+    pub(super) fn next(&self) -> &'static str {
+        match (&self.finished, &self.handed_over) {
+            (Some((_, Outcome::Stranded { .. })), _) if !self.committed => "rollback",
+            (Some(_), _) => "history",
+            (None, Some((_, why))) if why.ends_with(TOOK_OVER) => "status",
+            (None, Some(_)) => "resume",
+            (None, None) => "status",
+        }
     }
 }
 
@@ -319,12 +324,13 @@ pub struct Closing {
     id: String,
     summary: Summary,
     gap: bool,
+    fold: Fold,
 }
 
 impl Closing {
     /// Writes the account of the rollout `id` to `out`.
     pub fn new(out: Box<dyn Write + Send>, id: impl Into<String>, style: Style) -> Self {
-        Self { out: Output::new(out), style, id: id.into(), summary: Summary::new(), gap: false }
+        Self { out: Output::new(out), style, id: id.into(), summary: Summary::new(), gap: false, fold: Fold::default() }
     }
 
     /// Adds what earlier runners told: the account is of the whole rollout.
@@ -337,6 +343,11 @@ impl Closing {
         Self { gap, ..self }
     }
 
+    /// Keeps to what is harmless in such a log.
+    pub fn folded(self, markup: Markup) -> Self {
+        Self { fold: Fold::new(markup), ..self }
+    }
+
     /// Tells whether the reader is gone.
     pub fn closed(&self) -> Closed {
         self.out.closed.clone()
@@ -346,7 +357,8 @@ impl Closing {
         self.summary.take(at, notice);
         if matches!(notice, Notice::Finished(_) | Notice::HandedOver { .. }) {
             let text = self.summary.text(&self.id, plan, self.style);
-            self.out.write(&format!("{}{text}", if self.gap { "\n" } else { "" }));
+            let text = format!("{}{text}", if self.gap { "\n" } else { "" });
+            self.out.write(&self.fold.inside(&text));
         }
     }
 }
