@@ -69,7 +69,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     }
     let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
     if !args.lab {
-        github::remember(context, &id, &plan, context.store_url(spec.store.as_deref()));
+        github::remember(context, &id, &plan, context.store_url(wanted.spec.store.as_deref()));
     }
     let keeper = begin(context, store, &plan, (&id, &clock)).await?;
     let program = env!("CARGO_PKG_VERSION").to_owned();
