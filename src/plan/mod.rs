@@ -10,8 +10,8 @@ mod step;
 
 use std::time::Duration;
 
-pub use refusal::{Refusal, Refused};
-pub use service::{Adopt, needs};
+pub use refusal::{Refusal, Refused, short};
+pub use service::{Adopt, needs, sticky, unattended};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
 
 use crate::fleet::{Role, Slot, SlotView, Survey, Target};
