@@ -141,8 +141,12 @@ pub struct SlotView {
     pub health_interval: Duration,
     /// Health checks that must pass before a target is healthy.
     pub healthy_threshold: u32,
+    /// Health checks that must fail before a target gets no more requests.
+    pub unhealthy_threshold: u32,
     /// How long the load balancer drains a target that leaves.
     pub deregistration_delay: Duration,
+    /// How long a new target gets less than its share; zero when it gets that at once.
+    pub slow_start: Duration,
 }
 
 /// An alarm as it was read.

@@ -3,6 +3,7 @@
 mod backtest;
 mod context;
 mod credentials;
+mod doctor;
 mod drive;
 mod exit;
 mod failure;
@@ -63,6 +64,8 @@ enum Command {
     Validate(validate::Args),
     /// Show what a rollout would do, and how it would go back, without doing it.
     Plan(plan::Args),
+    /// Prove what a rollout will need: permissions, alarms, metrics, health checks, capacity, the store.
+    Doctor(doctor::Args),
     /// Roll a release out.
     Run(run::Args),
     /// Go on with a rollout whose runner is gone.
@@ -147,6 +150,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
     match command {
         Command::Init(args) => init::run(context, args).await,
         Command::Validate(args) => validate::run(context, &args),
+        Command::Doctor(args) => doctor::run(context, args).await,
         Command::Plan(args) => plan::run(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Resume(args) => resume::run(context, &args).await,

@@ -11,8 +11,8 @@ mod step;
 
 use std::time::Duration;
 
-pub use refusal::{Refusal, Refused};
-pub use service::{Adopt, needs};
+pub use refusal::{Refusal, Refused, short};
+pub use service::{Adopt, needs, sticky, unattended};
 pub use stale::{changes, renewed};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
 

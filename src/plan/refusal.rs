@@ -220,9 +220,7 @@ fn alarm_refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
 /// What the plan's reader should know although it refuses nothing.
 pub(super) fn warnings(spec: &Spec, survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Vec<String> {
     let mut said = service::warnings(spec, survey);
-    if stable.healthy < stable.desired {
-        said.push(format!("the stable slot has {} healthy targets of {} tasks", stable.healthy, stable.desired));
-    }
+    said.extend(short(stable));
     if candidate.desired > 0 {
         said.push(format!("the candidate slot runs {} tasks already; they are replaced", candidate.desired));
     }
@@ -245,6 +243,12 @@ pub(super) fn warnings(spec: &Spec, survey: &Survey, stable: &SlotView, candidat
         said.push(format!("autoscaling cannot be read, so it is not held: {why}"));
     }
     said
+}
+
+/// What a stable slot lacks; `None` when all of its tasks are healthy.
+pub fn short(stable: &SlotView) -> Option<String> {
+    (stable.healthy < stable.desired)
+        .then(|| format!("the stable slot has {} healthy targets of {} tasks", stable.healthy, stable.desired))
 }
 
 fn late_start(spec: &Spec, limits: &Limits) -> Option<String> {

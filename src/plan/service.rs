@@ -210,21 +210,7 @@ fn short(id: &str) -> &str {
 /// What the driver gives up on this service.
 pub(super) fn warnings(spec: &Spec, survey: &Survey) -> Vec<String> {
     let kind = spec.driver.kind();
-    let (can, mover) = (kind.can(), kind.mover());
-    let mut said = Vec::new();
-    if let Some(sticky) = survey.rule.stickiness {
-        let back = if can.unsticks {
-            "the way back turns stickiness off until the candidate is quiet".to_owned()
-        } else {
-            format!(
-                "{mover} does not turn it off on the way back, so they stay with the candidate until its tasks are gone"
-            )
-        };
-        let sticky = span(sticky);
-        said.push(format!(
-            "the rule is sticky for {sticky}: clients keep their target group while weights move; {back}"
-        ));
-    }
+    let mut said: Vec<String> = sticky(kind, survey).into_iter().collect();
     said.extend(unattended(spec, survey));
     said.extend(waits(spec));
     if let Some(group) = &survey.code_deploy {
@@ -248,8 +234,22 @@ pub(super) fn warnings(spec: &Spec, survey: &Survey) -> Vec<String> {
     said
 }
 
+/// What stickiness means for weights that move; `None` when the rule has none.
+pub fn sticky(kind: DriverKind, survey: &Survey) -> Option<String> {
+    let sticky = span(survey.rule.stickiness?);
+    let back = if kind.can().unsticks {
+        "the way back turns stickiness off until the candidate is quiet".to_owned()
+    } else {
+        let mover = kind.mover();
+        format!(
+            "{mover} does not turn it off on the way back, so they stay with the candidate until its tasks are gone"
+        )
+    };
+    Some(format!("the rule is sticky for {sticky}: clients keep their target group while weights move; {back}"))
+}
+
 /// What becomes of the traffic when no runner lives.
-fn unattended(spec: &Spec, survey: &Survey) -> Option<String> {
+pub fn unattended(spec: &Spec, survey: &Survey) -> Option<String> {
     match (spec.driver.kind().can().unattended, &spec.driver) {
         (Unattended::Switch, _) => spec.dead_man.is_none().then(|| {
             "nobody gives the traffic back if the runner's machine dies: the spec names no `dead_man`".to_owned()

@@ -47,7 +47,9 @@ fn slot(slot: Slot, desired: u32) -> SlotView {
         attached: true,
         health_interval: Duration::from_secs(10),
         healthy_threshold: 2,
+        unhealthy_threshold: 2,
         deregistration_delay: Duration::from_secs(30),
+        slow_start: Duration::ZERO,
     }
 }
 

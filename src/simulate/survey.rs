@@ -85,7 +85,9 @@ fn slot(slot: Slot, named: &SlotSpec, tasks: u32) -> SlotView {
         attached: true,
         health_interval: Duration::from_secs(1),
         healthy_threshold: 1,
+        unhealthy_threshold: 2,
         deregistration_delay: Duration::from_secs(30),
+        slow_start: Duration::ZERO,
     }
 }
 

@@ -10,6 +10,7 @@ mod folder;
 pub mod home;
 mod lease;
 mod process;
+mod prove;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -152,7 +152,7 @@ pub(super) fn rewritten(
     Ok(Some(with_forward(actions, config)))
 }
 
-fn unknown(action: &Action) -> Option<&str> {
+pub(super) fn unknown(action: &Action) -> Option<&str> {
     let kind = action.r#type.as_ref().map_or("", ActionTypeEnum::as_str);
     (!ActionTypeEnum::values().contains(&kind)).then_some(kind)
 }

@@ -18,6 +18,7 @@ mod known;
 mod metrics;
 mod past;
 mod promql;
+pub mod prove;
 mod readings;
 pub(super) mod release;
 mod rule;

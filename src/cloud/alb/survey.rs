@@ -64,6 +64,7 @@ struct Group {
     told: TargetGroup,
     healthy: u32,
     delay: Duration,
+    slow_start: Duration,
 }
 
 /// The container side of a survey.
@@ -198,9 +199,13 @@ impl AlbSurveyor {
         };
         let arn = group.target_group_arn().unwrap_or(name);
         let (healthy, attributes) = tokio::try_join!(elbv2::healthy(client, arn), elbv2::attributes(client, arn))?;
-        let delay = attributes.iter().find(|one| one.key() == Some("deregistration_delay.timeout_seconds"));
-        let delay = delay.and_then(|one| one.value()).and_then(|value| value.parse().ok()).unwrap_or(300);
-        Ok(Ok(Group { told: group, healthy, delay: Duration::from_secs(delay) }))
+        let seconds = |key: &str, usual| {
+            let found = attributes.iter().find(|one| one.key() == Some(key)).and_then(|one| one.value());
+            Duration::from_secs(found.and_then(|value| value.parse().ok()).unwrap_or(usual))
+        };
+        let delay = seconds("deregistration_delay.timeout_seconds", 300);
+        let slow_start = seconds("slow_start.duration_seconds", 0);
+        Ok(Ok(Group { told: group, healthy, delay, slow_start }))
     }
 }
 
@@ -354,7 +359,9 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
         }),
         health_interval: seconds(group.told.health_check_interval_seconds(), 30),
         healthy_threshold: number(group.told.healthy_threshold_count().unwrap_or(5)),
+        unhealthy_threshold: number(group.told.unhealthy_threshold_count().unwrap_or(2)),
         deregistration_delay: group.delay,
+        slow_start: group.slow_start,
     };
     if controller == "ECS" { view } else { task_sets::survey_slot(view, service) }
 }

@@ -32,7 +32,7 @@ impl AlbDriver {
 }
 
 /// One write of one rule, before a moment.
-fn policy(rule: &str, before: Timestamp) -> String {
+pub(super) fn policy(rule: &str, before: Timestamp) -> String {
     json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Action": "elasticloadbalancing:ModifyRule",

@@ -2,7 +2,7 @@
 
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::types::{
-    ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, Target,
+    ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, ScheduleState, Target,
 };
 
 use super::fault;
@@ -72,6 +72,15 @@ pub(in crate::cloud) async fn update(client: &Client, name: Name<'_>, order: Ord
 
 /// Makes a schedule; refused when it is there.
 pub(in crate::cloud) async fn create(client: &Client, name: Name<'_>, order: Order<'_>) -> Result<(), Fault> {
+    make(client, name, order, ScheduleState::Enabled).await
+}
+
+/// Makes a schedule that never fires.
+pub(in crate::cloud) async fn create_disabled(client: &Client, name: Name<'_>, order: Order<'_>) -> Result<(), Fault> {
+    make(client, name, order, ScheduleState::Disabled).await
+}
+
+async fn make(client: &Client, name: Name<'_>, order: Order<'_>, state: ScheduleState) -> Result<(), Fault> {
     let call = client
         .create_schedule()
         .group_name(name.group)
@@ -80,6 +89,7 @@ pub(in crate::cloud) async fn create(client: &Client, name: Name<'_>, order: Ord
         .schedule_expression_timezone("UTC")
         .flexible_time_window(exactly()?)
         .action_after_completion(ActionAfterCompletion::Delete)
+        .state(state)
         .target(order.target()?);
     call.send().await.map(drop).map_err(|error| fault::write("CreateSchedule", &error))
 }

@@ -1,0 +1,84 @@
+//! Who calls, for how long, and who else keeps the rule.
+
+use super::Patient;
+use super::check::Check;
+use crate::cli::credentials;
+use crate::cloud::alb::prove;
+use crate::cloud::aws::{Aws, Tenure};
+
+const POLICY: &str = "`tidegate iam-policy SPEC --for runner` prints what is needed";
+
+/// What keeps a tool from writing over a rollout.
+const IGNORE: &str = "ignore_changes = [action] on the rule, [task_definition, desired_count] on the service; \
+                      `tidegate init` prints the blocks";
+
+/// Who calls, and the account.
+pub(super) async fn caller(aws: &Aws) -> (Vec<Check>, Option<String>) {
+    let region = aws.region().unwrap_or_default();
+    match prove::caller(aws).await {
+        Ok((arn, account)) => (vec![Check::ok("caller", format!("{arn}, {region}"))], Some(account)),
+        Err(fault) => (vec![Check::fault("caller", &fault, POLICY)], None),
+    }
+}
+
+/// Whether the rule is in the caller's account.
+pub(super) fn same(caller: &str, rule: &str) -> Option<Check> {
+    (caller != rule && !rule.is_empty()).then(|| {
+        Check::fail("account", format!("the rule is in account {rule}, and the caller in {caller}"))
+            .remedy("use credentials of the rule's account: `--profile`")
+    })
+}
+
+/// Whether the credentials hold as long as the plan may take.
+pub(super) async fn tenure(patient: &Patient<'_>) -> Check {
+    let name = "credentials";
+    let Some(plan) = patient.plan else { return Check::unknown(name, "there is no plan to measure them by") };
+    match credentials::warning(patient.context, patient.aws, plan, patient.clock.now()).await {
+        Some(warning) => {
+            Check::warn(name, warning).remedy("renew them right before the rollout, or ask for longer ones")
+        }
+        None => Check::ok(
+            name,
+            match patient.aws.tenure().await {
+                Some(Tenure::Lasting) => "they do not end".to_owned(),
+                _ => "they hold for as long as the plan may take".to_owned(),
+            },
+        ),
+    }
+}
+
+/// Who else may write the rule.
+pub(super) async fn drift(patient: &Patient<'_>) -> Vec<Check> {
+    let rule = &patient.survey.rule;
+    let shape = match rule.other_actions.as_slice() {
+        [] => "it forwards, and does nothing else".to_owned(),
+        others => format!("{} before the forward, which is written back as it is", others.join(", ")),
+    };
+    let mut checks = vec![Check::ok("rule", shape)];
+    checks.extend(patient.survey.shared_with.iter().map(|(other, group)| {
+        let (other, group) = (last(other, ':'), last(group, ':'));
+        Check::warn("other rules", format!("{other} forwards to {group} too, and a rollout leaves it alone"))
+    }));
+    match prove::tags(patient.aws, &rule.arn).await {
+        Ok(tags) => {
+            checks.extend(tags.rollout.map(|rollout| {
+                let wrong = format!("the rule is marked by rollout {rollout}, which has not ended in order");
+                Check::warn("beacon", wrong).remedy(format!("`tidegate status {rollout}` says where it stands"))
+            }));
+            checks.push(match tags.keeper {
+                Some(tag) => Check::warn("kept by", format!("{tag}: whoever applies it may write over the weights"))
+                    .remedy(IGNORE),
+                None => Check::ok("kept by", "no tag of the rule says that a tool keeps it"),
+            });
+        }
+        Err(fault) => {
+            let remedy = format!("only `rollback --rule` needs it; {POLICY}");
+            checks.push(Check::unknown("kept by", fault.to_string()).remedy(remedy));
+        }
+    }
+    checks
+}
+
+fn last(arn: &str, before: char) -> &str {
+    arn.rsplit(before).next().unwrap_or(arn)
+}
