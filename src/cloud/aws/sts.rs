@@ -1,4 +1,4 @@
-//! Security Token Service: credentials for one write.
+//! Security Token Service: credentials for one write, and who calls.
 
 use aws_sdk_elasticloadbalancingv2::config::Credentials;
 use aws_sdk_sts::Client;
@@ -18,6 +18,13 @@ pub(in crate::cloud) struct Assumed<'a> {
     pub name: &'a str,
     /// What it may do of what the role may, as an IAM policy document of at most 2,048 characters.
     pub policy: &'a str,
+}
+
+/// Who calls, by ARN.
+pub(in crate::cloud) async fn caller(client: &Client) -> Result<String, Fault> {
+    let answer = client.get_caller_identity().send().await;
+    let answer = answer.map_err(|error| fault::read("GetCallerIdentity", &error))?;
+    Ok(answer.arn.unwrap_or_default())
 }
 
 /// Assumes a role. A failure is a read's: nothing that matters was sent.
