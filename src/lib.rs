@@ -98,6 +98,10 @@
 //! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
 //! | reads yesterday's tape | `journal/record` |
 //! | prints a sentence | `report` |
+//! | speaks to a pipeline: sections, annotations, outputs, the summary page | `report/fold.rs`, `report/github`; whose it is, and its files: `cli/pipeline.rs`, `cli/github.rs` |
+//! | runs as a step of GitHub Actions, and cleans up behind one that was killed | `action.yml`, `.github/action` |
+//! | asks GitHub for credentials, and renews them | `cloud/aws/oidc.rs` |
+//! | proves a way back without taking it | `cli/rollback/drill.rs`, `cloud/alb/drill.rs` |
 //! | chooses an exit code | `cli` |
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
 //! | lets several processes contend for one rollout | `tests/simulation/contest.rs` |

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Exit, Failure, pipeline};
 use crate::clock::{Clock, Timestamp};
-use crate::cloud::aws::{Aws, Settings};
+use crate::cloud::aws::{Aws, Oidc, Settings};
 use crate::journal;
 use crate::lease::{Owner, Phase};
 use crate::machine::Machine;
@@ -54,6 +54,10 @@ pub(super) struct Globals {
     /// The profile of the AWS configuration files.
     #[arg(long, global = true)]
     profile: Option<String>,
+    /// In GitHub Actions: the role to assume with the job's own token, renewed for as long as the job lasts. It needs
+    /// `permissions: id-token: write`.
+    #[arg(long, global = true, env = "TIDEGATE_GITHUB_OIDC_ROLE", hide_env_values = true, value_name = "ARN")]
+    github_oidc_role: Option<String>,
     /// Follow a lab's time: the value that `tidegate lab` prints.
     #[arg(long, global = true, env = "TIDEGATE_CLOCK", value_name = "ANCHOR*SPEED", hide = true)]
     clock: Option<String>,
@@ -130,7 +134,20 @@ impl Context {
             region: region.map(str::to_owned).or_else(|| self.globals.region.clone()),
             endpoint: self.globals.endpoint_url.clone(),
             profile: self.globals.profile.clone(),
+            oidc: self.oidc(),
         }
+    }
+
+    /// The role that GitHub's word gets, if one is named.
+    pub(super) fn oidc(&self) -> Option<Oidc> {
+        let role = self.globals.github_oidc_role.clone().filter(|role| !role.is_empty())?;
+        let told = |name| self.variable(name).unwrap_or_default();
+        Some(Oidc {
+            role,
+            url: told("ACTIONS_ID_TOKEN_REQUEST_URL").to_owned(),
+            secret: told("ACTIONS_ID_TOKEN_REQUEST_TOKEN").to_owned(),
+            by: format!("{}-{}", told("GITHUB_ACTOR"), told("GITHUB_RUN_ID")),
+        })
     }
 
     /// Where rollouts are kept: where `--store` says, or the spec, or else a folder.

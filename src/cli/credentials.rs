@@ -13,6 +13,9 @@ const END_VARIABLE: &str = "AWS_CREDENTIAL_EXPIRATION";
 
 /// A warning for a plan that may outlast its credentials.
 pub(super) async fn warning(context: &Context, aws: &Aws, plan: &Plan, now: Timestamp) -> Option<String> {
+    if context.oidc().is_some() {
+        return None; // They are renewed for as long as the job lasts.
+    }
     let said = context.variable("AWS_SESSION_TOKEN").and(context.variable(END_VARIABLE)).and_then(moment);
     let (_, most) = plan.duration();
     told(aws.tenure().await?, said, now, most)

@@ -7,6 +7,7 @@
 //! is taken when the store answers.
 
 mod blind;
+mod drill;
 mod short;
 
 use std::time::Duration;
@@ -62,6 +63,9 @@ pub(super) struct Args {
     /// Do not ask.
     #[arg(long, short)]
     yes: bool,
+    /// Prove that it could be done: credentials, store, rule, healthy targets, permission. Nothing is changed.
+    #[arg(long)]
+    dry_run: bool,
     /// Give the stable slot the tasks it had before the rollout, and the traffic once they are healthy (for 5
     /// minutes at most) [default: the traffic first, unless the stable slot has no healthy target].
     #[arg(long, conflicts_with = "rule")]
@@ -76,6 +80,9 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
     let asked = wall.now();
     let patience = Patience::new(&wall);
     let stores = context.stores(None).await?;
+    if args.dry_run {
+        return drill::run(context, &stores, &args).await;
+    }
     let (found, rule) = match wanted(context, &stores, &args, &patience).await? {
         Wanted::Known(found, rule) => (found, rule),
         Wanted::Rule(rule) => return blind(context, &rule, &args, (&wall, asked)).await,

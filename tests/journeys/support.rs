@@ -516,7 +516,8 @@ impl Lab {
         self.begin(place, ["run", spec.to_str().expect("temporary paths are UTF-8"), "--yes", "--json"])
     }
 
-    fn ask(&self, head: &str, body: &str) -> String {
+    /// Sends a request of a form's fields, or of nothing.
+    pub fn ask(&self, head: &str, body: &str) -> String {
         self.ask_in("application/x-www-form-urlencoded", head, body)
     }
 

@@ -11,6 +11,7 @@ mod back;
 pub mod beacon;
 mod burn;
 mod counts;
+pub mod drill;
 pub(super) mod drive;
 pub(super) mod fleet;
 pub(super) mod json;

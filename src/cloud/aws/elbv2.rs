@@ -54,6 +54,12 @@ pub(in crate::cloud) async fn modify_rule_as(
     call.map(drop).map_err(|error| fault::write("ModifyRule", &error))
 }
 
+/// Writes a rule, and nothing in it: every part that a write does not name stays.
+pub(in crate::cloud) async fn touch(elb: &Client, arn: &str) -> Result<(), Fault> {
+    let call = elb.modify_rule().rule_arn(arn).send().await;
+    call.map(drop).map_err(|error| fault::write("ModifyRule", &error))
+}
+
 /// Sets tags, whatever values they had.
 pub(in crate::cloud) async fn tag(
     elb: &Client,

@@ -10,6 +10,7 @@ pub(super) mod codedeploy;
 pub(super) mod ecs;
 pub(super) mod elbv2;
 pub(super) mod fault;
+mod oidc;
 mod probe;
 pub(super) mod scheduler;
 pub(super) mod service_deployments;
@@ -38,6 +39,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use super::Fence;
 use crate::clock::Timestamp;
 
+pub use oidc::Oidc;
 pub(super) use probe::Prober;
 pub use tenure::Tenure;
 
@@ -65,6 +67,8 @@ pub struct Settings {
     pub endpoint: Option<String>,
     /// The profile in the shared configuration files.
     pub profile: Option<String>,
+    /// The role whose credentials GitHub's word gets, in place of any others.
+    pub oidc: Option<Oidc>,
 }
 
 /// Connections to one account and region.
@@ -105,7 +109,11 @@ impl Aws {
         if let Some(profile) = &settings.profile {
             loader = loader.profile_name(profile);
         }
-        Self::from_config(&loader.load().await)
+        let config = loader.load().await;
+        match &settings.oidc {
+            Some(oidc) => Self::from_config(&oidc::with_role(&config, oidc)),
+            None => Self::from_config(&config),
+        }
     }
 
     /// Connects to a lab: its URL, and keys that mean nothing. Reads neither environment nor files, and

@@ -13,6 +13,8 @@ use crate::lab::world::{World, lock};
 
 /// How long credentials may hold, in seconds: at least, at most, and when nothing is said.
 const SECONDS: (i64, i64, i64) = (900, 43_200, 3_600);
+/// Whom a web identity's token must be for.
+const AUDIENCE: &str = "sts.amazonaws.com";
 /// Letters of a policy.
 const POLICY_LIMIT: usize = 2_048;
 /// The lengths that a name may have.
@@ -27,6 +29,7 @@ pub(super) fn perform(world: &World, asked: &Asked, caller: Option<&Key>, now: u
     Some(match asked.operation.as_str() {
         "GetCallerIdentity" => Ok(identity(&names, caller)),
         "AssumeRole" => assume(world, &asked.input, &names, now),
+        "AssumeRoleWithWebIdentity" => assume_as_told(world, &asked.input, &names, now),
         _ => return None,
     })
 }
@@ -47,6 +50,41 @@ fn invalid(message: impl Into<String>) -> Refusal {
 fn is_name(name: &str) -> bool {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
     (NAME_LENGTHS.0..=NAME_LENGTHS.1).contains(&name.len()) && name.chars().all(is_fine)
+}
+
+/// The same on another's word: the lab believes every provider, and reads of its token what STS must find in it.
+fn assume_as_told(world: &World, input: &Value, names: &Names, now: u64) -> Outcome {
+    let token = text(input, "WebIdentityToken").unwrap_or_default();
+    let bad = |why| Refusal::new("InvalidIdentityToken", why);
+    let claims = claims(token).ok_or_else(|| bad("The ID Token provided is not a valid JWT"))?;
+    let claim = |name: &str| text(&claims, name).map(str::to_owned);
+    let (Some(issuer), Some(audience), Some(subject)) = (claim("iss"), claim("aud"), claim("sub")) else {
+        return Err(bad("Missing a required claim: iss, aud or sub"));
+    };
+    if audience != AUDIENCE {
+        return Err(bad("Incorrect token audience"));
+    }
+    let end = whole(&claims, "exp").ok_or_else(|| bad("Missing a required claim: exp"))?;
+    if end.max(0) as u64 * 1_000 <= wall_ms() {
+        return Err(Refusal::new(
+            "ExpiredTokenException",
+            "Token expired: current date/time must be before the expiration",
+        ));
+    }
+    let mut answer = assume(world, input, names, now)?;
+    answer["Audience"] = json!(audience);
+    answer["Provider"] = json!(issuer.trim_start_matches("https://"));
+    answer["SubjectFromWebIdentityToken"] = json!(subject);
+    Ok(answer)
+}
+
+/// What a JWT says, unproven.
+fn claims(token: &str) -> Option<Value> {
+    let mut parts = token.split('.');
+    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else { return None };
+    let plain = claims.replace('-', "+").replace('_', "/");
+    let fill = "=".repeat(plain.len().next_multiple_of(4) - plain.len());
+    serde_json::from_slice(&aws_smithy_types::base64::decode(plain + &fill).ok()?).ok()
 }
 
 /// The lab trusts everybody with every role, and a role may do everything that its policy here does not leave out.
