@@ -11,6 +11,7 @@ mod guard;
 mod history;
 mod iam_policy;
 mod lab;
+mod notify;
 mod people;
 mod plan;
 mod promote;
@@ -95,6 +96,8 @@ enum Command {
     Backtest(backtest::Args),
     /// Record what both slots counted, as the file that backtest reads.
     Record(record::Args),
+    /// Tell the people and programs that a spec names, as a test.
+    Notify(notify::Args),
     /// Print the IAM policies that a spec's rollouts need, and nothing more.
     IamPolicy(iam_policy::Args),
     /// Serve an AWS account in miniature on a loopback port.
@@ -150,6 +153,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Simulate(args) => simulate::run(context, args),
         Command::Backtest(args) => backtest::run(context, &args),
         Command::Record(args) => record::run(context, args).await,
+        Command::Notify(args) => notify::run(context, args).await,
         Command::IamPolicy(args) => iam_policy::run(context, &args).await,
         Command::Lab(args) => lab::run(context, args).await,
         Command::Schema => schema::run(),

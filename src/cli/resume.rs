@@ -101,7 +101,8 @@ pub(super) async fn go_on(
         Ok(Going::Ready(ready)) => {
             let Ready { machine, first, records, writer, cloud, clock } = *ready;
             let (store, id) = (&found.store, &found.id);
-            drive(context, Drive { store, id, machine, first, records, tape: writer, cloud, clock, keeper }).await
+            let (tape, is_lab) = (writer, found.is_lab);
+            drive(context, Drive { store, id, machine, first, records, tape, cloud, clock, keeper, is_lab }).await
         }
         Err(failure) => {
             // Somebody else may still be able to go on.

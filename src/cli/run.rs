@@ -93,6 +93,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             cloud,
             clock,
             keeper,
+            is_lab: args.lab,
         },
     )
     .await?;

@@ -3,6 +3,7 @@
 pub mod alb;
 pub mod aws;
 pub mod codedeploy;
+mod courier;
 pub mod ecs;
 mod fence;
 mod http;
@@ -12,6 +13,7 @@ mod task_sets;
 
 use std::future::Future;
 
+pub use courier::{Courier, Outbox, Tried};
 pub use fence::{Fence, NotSent, Pass};
 pub use outside::{About, Errands};
 

@@ -71,6 +71,7 @@ pub(super) fn plan() -> Plan {
         policies: Policies::default(),
         limits: Limits::default(),
         dead_man: None,
+        notify: Vec::new(),
         writer_role: None,
         warnings: Vec::new(),
     }

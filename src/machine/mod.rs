@@ -16,6 +16,7 @@ mod hold;
 mod locked;
 mod look;
 mod notice;
+mod occasion;
 mod prepare;
 mod progress;
 mod promote;
@@ -32,6 +33,7 @@ mod tests;
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
 pub use notice::{Foreign, Notice, Outcome, Progress, Reason};
+pub use occasion::occasion;
 pub use safeguard::PUSH_EVERY;
 pub use state::{ATTEMPTS, FAST_POLL, FRESH, GLANCE_WITHIN, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
 

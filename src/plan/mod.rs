@@ -60,6 +60,7 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt)
         limits: spec.limits,
         dead_man: spec.dead_man.clone(),
         writer_role: spec.target.writer_role.clone(),
+        notify: spec.notify.clone(),
         warnings,
     })
 }

@@ -8,6 +8,7 @@ use crate::fleet::{Role, Target};
 use crate::gate::Gate;
 use crate::gate::compare::RampRule;
 use crate::name::RolloutName;
+use crate::notify::Recipient;
 use crate::safeguard::{DeadMan, SWITCH_FAR, SWITCH_LANDS_WITHIN, Scaling};
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;
@@ -38,6 +39,8 @@ pub struct Plan {
     pub dead_man: Option<DeadMan>,
     /// The ARN of the IAM role that forward writes of the rule are signed as, so that AWS refuses one that comes late.
     pub writer_role: Option<String>,
+    /// Who else is told how it goes.
+    pub notify: Vec<Recipient>,
     /// What the plan's reader should know although it refuses nothing.
     pub warnings: Vec<String>,
 }

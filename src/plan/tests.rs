@@ -104,6 +104,7 @@ fn spec(strategy: Strategy) -> Spec {
         policies: Policies::default(),
         limits: Limits::default(),
         dead_man: None,
+        notify: Vec::new(),
         store: None,
     }
 }

@@ -116,7 +116,8 @@ pub(super) fn percent(share: Share) -> Value {
     if share.permille().is_multiple_of(10) { json!(share.permille() / 10) } else { json!(share.percent()) }
 }
 
-fn object(at: Timestamp, notice: &Notice, plan: &Plan, served: Option<Served>) -> Value {
+/// One notice as an object with `type` and `at`.
+pub(super) fn object(at: Timestamp, notice: &Notice, plan: &Plan, served: Option<Served>) -> Value {
     let (kind, fields) = fields(notice, plan, served);
     let mut object = json!({"type": kind, "at": moment(at)});
     if let (Value::Object(object), Value::Object(fields)) = (&mut object, fields) {
@@ -182,13 +183,6 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
 }
 
 fn started(by: &str, plan: &Plan) -> Value {
-    let place = |place: &Place| {
-        json!({
-            "slot": place.slot.to_string(),
-            "service": place.service,
-            "target_group": place.target_group_name,
-        })
-    };
     let titles: Vec<String> = plan.steps.iter().map(|step| step.title(&plan.gates)).collect();
     let gates: Vec<&str> = plan.gates.iter().map(|gate| gate.name.as_str()).collect();
     json!({
@@ -201,6 +195,15 @@ fn started(by: &str, plan: &Plan) -> Value {
         "candidate": place(&plan.target.candidate),
         "steps": titles,
         "gates": gates,
+    })
+}
+
+/// A slot, for programs.
+pub(super) fn place(place: &Place) -> Value {
+    json!({
+        "slot": place.slot.to_string(),
+        "service": place.service,
+        "target_group": place.target_group_name,
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::driver::DriverKind;
 use crate::gate::Gate;
 use crate::name::RolloutName;
+use crate::notify::Recipient;
 use crate::safeguard::DeadMan;
 use crate::traffic::Share;
 
@@ -32,6 +33,8 @@ pub struct Spec {
     pub dead_man: Option<DeadMan>,
     /// Where tapes and leases live when not on this machine: `s3://bucket` or `s3://bucket/prefix`.
     pub store: Option<String>,
+    /// Who else is told how its rollouts go.
+    pub notify: Vec<Recipient>,
 }
 
 /// Who moves the weights, as a person asks for it.

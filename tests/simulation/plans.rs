@@ -41,6 +41,7 @@ pub fn canary(percents: &[f64]) -> Plan {
         policies: Policies::default(),
         limits,
         dead_man: None,
+        notify: Vec::new(),
         writer_role: None,
         warnings: Vec::new(),
     }

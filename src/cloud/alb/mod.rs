@@ -152,6 +152,11 @@ impl AlbDriver {
         }
     }
 
+    /// The connections it uses.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
     /// What it asks of webhooks and commands; it ends with the driver.
     pub fn errands(&self) -> Errands {
         self.outside.under_way()

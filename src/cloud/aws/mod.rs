@@ -13,6 +13,8 @@ pub(super) mod fault;
 mod probe;
 pub(super) mod scheduler;
 pub(super) mod service_deployments;
+mod signed;
+pub(super) mod sns;
 pub(super) mod sts;
 pub(super) mod task_sets;
 mod tenure;

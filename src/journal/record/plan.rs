@@ -3,7 +3,7 @@
 use super::event::{Role, Slot};
 use super::{Moment, Name, Number, Permille, Span, Written, written};
 use crate::gate::compare;
-use crate::{driver, fleet, gate, plan, safeguard, spec};
+use crate::{driver, fleet, gate, notify, plan, safeguard, spec};
 
 written! {
     struct Plan = plan::Plan {
@@ -19,6 +19,8 @@ written! {
         limits: Limits,
         dead_man: Option<DeadMan>,
         writer_role: Option<String>,
+        #[serde(default)]
+        notify: Vec<Recipient>,
         warnings: Vec<String>,
     }
 
@@ -35,6 +37,27 @@ written! {
     }
 
     struct DeadMan = safeguard::DeadMan { role: String, after: Span, group: String }
+
+    struct Recipient = notify::Recipient { channel: Channel, on: Vec<Occasion> }
+
+    enum Channel = notify::Channel {
+        Slack { url: String },
+        Webhook { url: String, secret: String, allow_private: bool },
+        Sns { topic: String },
+    }
+
+    enum Occasion = notify::Occasion {
+        Started,
+        StepPassed,
+        Waiting,
+        Breach,
+        GoingBack,
+        BreakGlass,
+        RolledBack,
+        Promoted,
+        Stranded,
+        HandedOver,
+    }
 
     struct Target = fleet::Target {
         region: String,

@@ -82,6 +82,7 @@ fn plan(actions: &[Action]) -> Plan {
         policies: Policies::default(),
         limits: Limits { pause: MINUTE * 60, ..Limits::default() },
         dead_man: None,
+        notify: Vec::new(),
         writer_role: None,
         warnings: Vec::new(),
     }

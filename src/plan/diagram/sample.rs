@@ -159,6 +159,7 @@ pub(crate) fn plan() -> Plan {
         policies: Policies::default(),
         limits: Limits::default(),
         dead_man: None,
+        notify: Vec::new(),
         writer_role: None,
         warnings: vec!["the rule has no gate on latency: a slow release would pass".to_owned()],
     }

@@ -8,6 +8,7 @@ mod feed;
 mod gate;
 mod metric;
 mod name;
+mod notify;
 mod outer;
 mod probe;
 mod prometheus;
@@ -48,6 +49,7 @@ pub(super) fn check(
     let policies = policies(&document.policies);
     let dead_man = optional(document.dead_man, |dead_man| check.dead_man(&dead_man, node.field("dead_man")));
     let store = optional(document.store, |store| check.store(store, node.field("store")));
+    let notify = check.notify(document.notify, node.field("notify"));
     if let Some(driver) = &driver {
         let asked = Asked {
             driver,
@@ -71,6 +73,7 @@ pub(super) fn check(
         limits: limits?,
         dead_man: dead_man.ok()?,
         store: store.ok()?,
+        notify: notify?,
     })
 }
 

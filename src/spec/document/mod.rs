@@ -5,6 +5,7 @@
 mod compare;
 mod driver;
 mod gate;
+mod notify;
 mod outer;
 mod value;
 
@@ -19,6 +20,7 @@ pub(super) use driver::{CodeDeploy, Driver};
 pub(super) use gate::{
     Absent, Alarm, AtStart, Gate, Input, InsufficientData, Metric, MissingData, Of, Probe, Prometheus, Tasks,
 };
+pub(super) use notify::{Hook, Notify, On};
 pub(super) use outer::{BurnRate, Command, Objective, Webhook};
 pub(super) use value::{Percent, Percentage, Time};
 
@@ -76,6 +78,10 @@ pub(super) struct Document {
     /// a folder on this machine.
     #[schemars(extend("pattern" = r"^s3://|\$\{", "examples" = ["s3://my-deployments/tidegate"]))]
     pub(super) store: Option<String>,
+    /// Who else is told how a rollout goes. Whoever cannot be told delays nothing.
+    #[serde(default)]
+    #[schemars(length(max = 20))]
+    pub(super) notify: Vec<Notify>,
 }
 
 /// The dead-man's switch: a one-shot schedule of EventBridge Scheduler that gives all traffic to the stable slot.

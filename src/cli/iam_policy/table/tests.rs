@@ -47,6 +47,7 @@ fn bare() -> Scope {
         task_roles: Vec::new(),
         scales: false,
         dead_man: None,
+        notify: Vec::new(),
         by_ecs: false,
         by_task_sets: false,
         by_codedeploy: None,

@@ -1,0 +1,1 @@
+//! Recipients of all kinds: quick, lost, slow and full.
