@@ -48,6 +48,8 @@ pub(super) struct Drive<'a, T> {
     pub(super) keeper: Keeper,
     /// Whether it is played in a lab inside this process.
     pub(super) is_lab: bool,
+    /// What is said to it as soon as it has begun.
+    pub(super) word: Option<Event>,
 }
 
 /// What a plan's rollout takes a lease on: the rule, and the services by the names that all who use them share.
@@ -66,9 +68,13 @@ pub(super) fn service(account: &str, region: &str, cluster: &str, name: &str) ->
 
 /// Drives until the end, telling as it goes, and gives the lease back.
 pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>) -> Result<Ending, Failure> {
-    let Drive { store, id, machine, first, records, tape, cloud, clock, keeper, is_lab } = drive;
+    let Drive { store, id, machine, first, records, tape, cloud, clock, keeper, is_lab, word } = drive;
     let keeper = Arc::new(keeper);
     let (sender, inbox) = mpsc::channel(INBOX);
+    if let Some(word) = word {
+        // The inbox is empty: there is room.
+        let _ = sender.send(Inbound::from(word)).await;
+    }
     let (report, voice) = reports(context, id, &clock, earlier(&machine, &records));
     let about = About { id: id.clone(), rehearsal: is_lab || context.follows_lab() };
     let (courier, teller) = others(context, about, (machine.plan(), cloud.aws()), &voice);

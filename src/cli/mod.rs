@@ -28,6 +28,7 @@ mod target;
 mod terminal;
 mod validate;
 mod why;
+mod windows;
 mod word;
 
 use std::process::ExitCode;
@@ -80,8 +81,10 @@ enum Command {
     #[command(after_help = "Examples:\n  tidegate pause\n  tidegate pause web --reason \"looking at the dashboards\"")]
     Pause(word::Args),
     /// Go on after a pause or a hold.
-    #[command(after_help = "Examples:\n  tidegate continue\n  tidegate continue web")]
-    Continue(word::Args),
+    #[command(
+        after_help = "Examples:\n  tidegate continue\n  tidegate continue web\n  tidegate continue web --break-glass \"security fix\""
+    )]
+    Continue(word::Continue),
     /// Pass the approval that a rollout waits for.
     #[command(after_help = "Examples:\n  tidegate approve\n  tidegate approve web --reason \"dashboards look right\"")]
     Approve(word::Args),
@@ -147,7 +150,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Abort(args) => rollback::run(context, Word::Abort, args).await,
         Command::Guard(args) => guard::run(context, &args).await,
         Command::Pause(args) => word::run(context, Word::Pause, args).await,
-        Command::Continue(args) => word::run(context, Word::Continue, args).await,
+        Command::Continue(args) => word::go_on(context, args).await,
         Command::Approve(args) => word::run(context, Word::Approve, args).await,
         Command::Promote(args) => word::run(context, Word::Promote, args).await,
         Command::Simulate(args) => simulate::run(context, args),

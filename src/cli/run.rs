@@ -7,7 +7,7 @@ use super::drive::{Drive, absolute, drive, resources};
 use super::lab::{self, LabArgs};
 use super::people::whoami;
 use super::target::{self, Compiled, compiled, surveyed};
-use super::{Exit, Failure, credentials, terminal};
+use super::{Exit, Failure, credentials, terminal, windows};
 use crate::clock::Clock;
 use crate::cloud::Fence;
 use crate::engine::{First, Keeper};
@@ -40,6 +40,10 @@ pub(super) struct Args {
     /// moved no traffic yet.
     #[arg(long)]
     adopt: bool,
+    /// Start outside of the spec's windows, and overrule them for this rollout: why. It is kept with the rollout and
+    /// told.
+    #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    break_glass: Option<String>,
     #[command(flatten, next_help_heading = "The lab, with --lab")]
     lab_args: LabArgs,
 }
@@ -65,6 +69,10 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     }
     let Compiled { mut plan, document } = compiled(&aws, (&spec, &folder), survey, target::adopt(args.adopt)).await?;
     plan.warnings.extend(credentials::warning(context, &aws, &plan, clock.now()).await);
+    if args.lab {
+        windows::rehearsed(&mut plan, clock.now());
+    }
+    windows::refuse_closed(&aws, &plan, (clock.now(), args.break_glass.as_deref())).await?;
     confirm(context, &args, &plan)?;
     let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
     let keeper = begin(context, store, &plan, (&id, &clock)).await?;
@@ -94,6 +102,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             clock,
             keeper,
             is_lab: args.lab,
+            word: windows::word(context, args.break_glass),
         },
     )
     .await?;

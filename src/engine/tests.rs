@@ -72,6 +72,7 @@ pub(super) fn plan() -> Plan {
         limits: Limits::default(),
         dead_man: None,
         notify: Vec::new(),
+        windows: None,
         writer_role: None,
         warnings: Vec::new(),
     }

@@ -14,6 +14,7 @@ pub fn occasion(notice: &Notice) -> Option<Occasion> {
         Notice::Finished(Outcome::Promoted) => Some(Occasion::Promoted),
         Notice::Finished(Outcome::RolledBack(_)) => Some(Occasion::RolledBack),
         Notice::Finished(Outcome::Stranded { .. }) => Some(Occasion::Stranded),
+        Notice::BrokeGlass(_) => Some(Occasion::BreakGlass),
         Notice::HandedOver { .. } => Some(Occasion::HandedOver),
         Notice::Recovered { .. }
         | Notice::StepStarted(_)

@@ -105,6 +105,7 @@ fn spec(strategy: Strategy) -> Spec {
         limits: Limits::default(),
         dead_man: None,
         notify: Vec::new(),
+        windows: None,
         store: None,
     }
 }

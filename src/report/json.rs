@@ -20,6 +20,7 @@
 //! | `awaiting_approval` | `message`, `until` |
 //! | `approved`, `continued` | `by` |
 //! | `promoting` | `by`, `said` (why, if they said) |
+//! | `broke_glass` | `by`, `said` (why) |
 //! | `skipped` | `step`, `of`, `title`, `by` |
 //! | `paused` | `why`, `until` |
 //! | `refused` | `word`, `by`, `why` |
@@ -54,7 +55,7 @@ use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Place, Role, Served};
 use crate::gate::Verdict;
-use crate::machine::{Foreign, Machine, Notice, Outcome, Reason};
+use crate::machine::{Foreign, Glass, Machine, Notice, Outcome, Reason};
 use crate::plan::Plan;
 use crate::text::escape_json;
 use crate::traffic::Share;
@@ -153,6 +154,7 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         }
         Notice::Paused { why, until } => ("paused", json!({"why": why, "until": moment(*until)})),
         Notice::Continued { by } => ("continued", json!({"by": by})),
+        Notice::BrokeGlass(Glass { by, reason }) => ("broke_glass", json!({"by": by, "said": reason})),
         Notice::Refused { word, by, why } => ("refused", json!({"word": word.as_str(), "by": by, "why": why})),
         Notice::ForeignWrite { to, found, expected } => {
             let to = match to {

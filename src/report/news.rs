@@ -122,3 +122,59 @@ fn subject(text: &str) -> String {
 fn line(value: &Value) -> String {
     escape_json(&value.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Event;
+    use crate::report::sample;
+
+    fn about() -> About {
+        About { id: RolloutId::parse(sample::ID).unwrap(), rehearsal: false }
+    }
+
+    fn machine() -> Machine {
+        let mut machine = Machine::new(sample::plan());
+        let _ = machine.apply(sample::at(0), Event::Started { by: "ana@ci".to_owned() });
+        machine
+    }
+
+    #[test]
+    fn every_occasion_has_its_notice() {
+        let all = sample::all();
+        for on in Occasion::ALL {
+            assert!(all.iter().any(|notice| occasion(notice) == Some(on)), "{}", on.as_str());
+            assert_eq!(Occasion::parse(on.as_str()), Some(on));
+        }
+    }
+
+    #[test]
+    fn hostile_words_steer_nothing() {
+        let foul = "<!channel> <https://evil|ok> & \u{1b}[31m\n\u{202e}\"}, *bold*".to_owned();
+        let machine = machine();
+        let notice = Notice::AwaitingApproval { message: foul, until: sample::at(60) };
+        let letter = letter(&about(), sample::at(1), &notice, &machine).unwrap();
+        let slack: Value = serde_json::from_str(&letter.slack).unwrap();
+        let text = slack["text"].as_str().unwrap();
+        assert!(!text.contains(['<', '>']) && text.contains("&lt;!channel&gt;"), "{text}");
+        assert_eq!(slack["mrkdwn"], false);
+        let json: Value = serde_json::from_str(&letter.json).unwrap();
+        assert_eq!((json["version"].as_u64(), json["on"].as_str()), (Some(1), Some("waiting")));
+        for sent in [&letter.slack, &letter.json, &letter.text.replace('\n', "")] {
+            assert!(!sent.contains(crate::text::is_hidden), "{sent}");
+        }
+        assert!(letter.subject.is_ascii() && letter.subject.len() <= LONGEST_SUBJECT);
+    }
+
+    #[test]
+    fn an_id_names_rollout_occasion_and_moment() {
+        let machine = machine();
+        let id = |notice: &Notice| letter(&about(), sample::at(1), notice, &machine).unwrap().id;
+        let step = |step| Notice::StepPassed { step, took: std::time::Duration::ZERO };
+        assert_ne!(id(&step(1)), id(&step(2)));
+        assert_eq!(id(&step(1)), id(&step(1)));
+        assert!(
+            id(&Notice::Finished(crate::machine::Outcome::Promoted)).starts_with("web-20261123-140509-0a1b:promoted:")
+        );
+    }
+}

@@ -89,6 +89,7 @@ impl Status<'_> {
             "until": progress.until.map(moment),
             "paused": progress.paused,
             "promoted_by": progress.promoted_by,
+            "broke_glass": progress.glass.as_ref().map(|glass| json!({"by": glass.by, "said": glass.reason})),
             "committed": progress.committed,
             "switch_fires": progress.fires.map(moment),
             "candidate": {
@@ -149,6 +150,7 @@ impl Status<'_> {
         rows.extend(
             progress.promoted_by.as_ref().map(|by| ("promoted", format!("by {by}: nothing more is waited for"))),
         );
+        rows.extend(progress.glass.as_ref().map(|glass| ("glass", sentence::broke_glass(glass))));
         rows.push(("weights", self.weights()));
         if let Some(share) = self.progress.observed {
             rows.push(("observed", format!("{share} of the requests went to the candidate, by the last count")));

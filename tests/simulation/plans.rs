@@ -42,6 +42,7 @@ pub fn canary(percents: &[f64]) -> Plan {
         limits,
         dead_man: None,
         notify: Vec::new(),
+        windows: None,
         writer_role: None,
         warnings: Vec::new(),
     }

@@ -45,7 +45,7 @@ pub(super) use release::is_release;
 pub use release::{RELEASE_TAG, ReleaseDocument};
 pub use survey::AlbSurveyor;
 
-use super::aws::{Aws, Prober, ecs};
+use super::aws::{Aws, Prober, ecs, ssm};
 use super::http::Http;
 use super::outside::Outside;
 use super::{About, Arming, Cloud, Errands, Fence, Ours, RouteOrder, Routed};
@@ -57,6 +57,7 @@ use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::name::RolloutId;
 use crate::safeguard::{Beacon, DeadMan, Scaling};
 use crate::traffic::Share;
+use crate::window::CalendarSeen;
 use actions::Slots;
 use alarms::Histories;
 use drive::Drive;
@@ -230,6 +231,10 @@ impl Cloud for AlbDriver {
             Drive::Ecs(ecs) => self.deployment_of_ecs(ecs).await,
             Drive::CodeDeploy(begun) => self.look_at_codedeploy(begun).await,
         }
+    }
+
+    async fn calendars(&self, names: &[String]) -> Result<CalendarSeen, Fault> {
+        ssm::calendars(&self.aws, names).await
     }
 
     async fn conclude(&self) -> Result<(), Fault> {

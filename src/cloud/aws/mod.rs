@@ -15,6 +15,7 @@ pub(super) mod scheduler;
 pub(super) mod service_deployments;
 mod signed;
 pub(super) mod sns;
+pub(super) mod ssm;
 pub(super) mod sts;
 pub(super) mod task_sets;
 mod tenure;
@@ -41,6 +42,7 @@ use super::Fence;
 use crate::clock::Timestamp;
 
 pub(super) use probe::Prober;
+pub use ssm::calendars;
 pub use tenure::Tenure;
 
 /// How long a connection may take to open.

@@ -3,7 +3,7 @@
 use super::event::{Role, Slot};
 use super::{Moment, Name, Number, Permille, Span, Written, written};
 use crate::gate::compare;
-use crate::{driver, fleet, gate, notify, plan, safeguard, spec};
+use crate::{driver, fleet, gate, notify, plan, safeguard, spec, window};
 
 written! {
     struct Plan = plan::Plan {
@@ -21,6 +21,7 @@ written! {
         writer_role: Option<String>,
         #[serde(default)]
         notify: Vec<Recipient>,
+        windows: Option<Windows>,
         warnings: Vec<String>,
     }
 
@@ -37,6 +38,20 @@ written! {
     }
 
     struct DeadMan = safeguard::DeadMan { role: String, after: Span, group: String }
+
+    struct Windows = window::Windows {
+        open: Vec<Interval>,
+        frozen: Vec<Frozen>,
+        calendars: Vec<String>,
+        when_closed: WhenClosed,
+        known_until: Moment,
+    }
+
+    struct Interval = window::Interval { from: Moment, to: Moment }
+
+    struct Frozen = window::Frozen { when: Interval, reason: String }
+
+    enum WhenClosed = window::WhenClosed { Hold, Finish }
 
     struct Recipient = notify::Recipient { channel: Channel, on: Vec<Occasion> }
 

@@ -17,6 +17,7 @@ mod store;
 mod strategy;
 mod target;
 mod time;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -50,6 +51,7 @@ pub(super) fn check(
     let dead_man = optional(document.dead_man, |dead_man| check.dead_man(&dead_man, node.field("dead_man")));
     let store = optional(document.store, |store| check.store(store, node.field("store")));
     let notify = check.notify(document.notify, node.field("notify"));
+    let windows = optional(document.windows, |windows| check.windows(windows, node.field("windows")));
     if let Some(driver) = &driver {
         let asked = Asked {
             driver,
@@ -74,6 +76,7 @@ pub(super) fn check(
         dead_man: dead_man.ok()?,
         store: store.ok()?,
         notify: notify?,
+        windows: windows.ok()?,
     })
 }
 

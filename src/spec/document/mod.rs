@@ -8,6 +8,7 @@ mod gate;
 mod notify;
 mod outer;
 mod value;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(super) use gate::{
 pub(super) use notify::{Hook, Notify, On};
 pub(super) use outer::{BurnRate, Command, Objective, Webhook};
 pub(super) use value::{Percent, Percentage, Time};
+pub(super) use windows::{Allow, Freeze, WhenClosed, Windows};
 
 use super::model;
 
@@ -82,6 +84,8 @@ pub(super) struct Document {
     #[serde(default)]
     #[schemars(length(max = 20))]
     pub(super) notify: Vec<Notify>,
+    /// When a rollout may go forward. Left out, at any time.
+    pub(super) windows: Option<Windows>,
 }
 
 /// The dead-man's switch: a one-shot schedule of EventBridge Scheduler that gives all traffic to the stable slot.
