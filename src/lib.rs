@@ -27,7 +27,7 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `clock name traffic count fleet driver safeguard fault text` | words |
+//! | `clock name notify traffic count fleet driver safeguard window fault text` | words |
 //! | `gate` | words |
 //! | `lease` | words |
 //! | `spec` | `gate`, words |
@@ -117,9 +117,11 @@ pub mod fault;
 pub mod fleet;
 
 pub mod name;
+pub mod notify;
 pub mod safeguard;
 pub mod text;
 pub mod traffic;
+pub mod window;
 
 pub mod cli;
 pub mod cloud;

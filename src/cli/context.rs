@@ -111,6 +111,11 @@ impl Context {
         pipeline::found(self.globals.ci, &self.variables)
     }
 
+    /// Whether a lab beside this process is what is worked on.
+    pub(super) fn follows_lab(&self) -> bool {
+        self.globals.clock.is_some()
+    }
+
     pub(super) fn clock(&self) -> Clock {
         self.clock.clone()
     }

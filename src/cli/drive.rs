@@ -11,14 +11,16 @@ use tokio::sync::mpsc;
 use super::context::Context;
 use super::{Exit, Failure, github, terminal};
 use crate::clock::Clock;
-use crate::cloud::Errands;
 use crate::cloud::alb::AlbDriver;
-use crate::engine::{Ending, Engine, First, Inbound, Keeper, TapeWriter, carry_words};
+use crate::cloud::aws::Aws;
+use crate::cloud::{Courier, Errands};
+use crate::engine::{Ending, Engine, First, Inbound, Keeper, TapeWriter, Teller, carry_words};
 use crate::fleet::Place;
 use crate::journal::Record;
-use crate::machine::{Event, Machine, Outcome};
+use crate::machine::{Event, Machine, Outcome, Reason};
 use crate::name::RolloutId;
 use crate::plan::Plan;
+use crate::report::news::About;
 use crate::report::{Closing, Lines, Live, Several, Stream, Summary, footer};
 use crate::spec::OnTrouble;
 use crate::store::Store;
@@ -27,6 +29,11 @@ use crate::store::Store;
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How many words and signals may wait for the engine.
 const INBOX: usize = 64;
+
+/// How long letters to others are waited for at the end, in wall time.
+const FLUSH: Duration = Duration::from_secs(5);
+/// The same for a runner that was told to stop.
+const FLUSH_HURRIED: Duration = Duration::from_secs(1);
 
 /// A rollout about to be driven.
 pub(super) struct Drive<'a, T> {
@@ -39,6 +46,10 @@ pub(super) struct Drive<'a, T> {
     pub(super) cloud: AlbDriver,
     pub(super) clock: Clock,
     pub(super) keeper: Keeper,
+    /// Whether it is played in a lab inside this process.
+    pub(super) is_lab: bool,
+    /// What is said to it as soon as it has begun.
+    pub(super) word: Option<Event>,
 }
 
 /// What a plan's rollout takes a lease on: the rule, and the services by the names that all who use them share.
@@ -57,10 +68,17 @@ pub(super) fn service(account: &str, region: &str, cluster: &str, name: &str) ->
 
 /// Drives until the end, telling as it goes, and gives the lease back.
 pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>) -> Result<Ending, Failure> {
-    let Drive { store, id, machine, first, records, tape, cloud, clock, keeper } = drive;
+    let Drive { store, id, machine, first, records, tape, cloud, clock, keeper, is_lab, word } = drive;
     let keeper = Arc::new(keeper);
     let (sender, inbox) = mpsc::channel(INBOX);
+    if let Some(word) = word {
+        // The inbox is empty: there is room.
+        let _ = sender.send(Inbound::from(word)).await;
+    }
     let (report, voice) = reports(context, id, &clock, &earlier(&machine, &records));
+    let about = About { id: id.clone(), rehearsal: is_lab || context.follows_lab() };
+    let (courier, teller) = others(context, about, (machine.plan(), cloud.aws()), &voice);
+    let report = report.and(teller);
     let stop = match machine.plan().policies.on_interrupt {
         OnTrouble::Rollback => "giving the traffic back",
         OnTrouble::Hold => "holding where it is",
@@ -89,7 +107,24 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
     signals.abort();
     let ending = ending?;
     give_back(&keeper, id, &ending).await;
+    courier.close(patience(&ending)).await;
     Ok(ending)
+}
+
+/// Who else is told.
+fn others(context: &Context, about: About, (plan, aws): (&Plan, &Aws), voice: &Voice) -> (Courier, Teller) {
+    let voice = voice.clone();
+    let say = move |text: &str| voice.say(text);
+    let (courier, outbox) = Courier::open(&plan.notify, context.variables(), aws, say);
+    (courier, Teller::new(about, outbox))
+}
+
+/// How long a runner stays for letters that are still on their way. One that was told to stop has little time.
+fn patience(ending: &Ending) -> Duration {
+    let hurried = ending.handed_over.is_some()
+        || ending.fenced.is_some()
+        || matches!(&ending.outcome, Some(Outcome::RolledBack(Reason::Signal(_))));
+    if hurried { FLUSH_HURRIED } else { FLUSH }
 }
 
 /// What earlier runners told.
@@ -221,7 +256,6 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::cloud::Fence;
     use crate::lease::{Life, Owner, Phase};
-    use crate::machine::Reason;
 
     #[tokio::test(start_paused = true)]
     async fn a_rollout_whose_tape_does_not_say_how_it_ended_stays_open() {

@@ -13,6 +13,7 @@ use super::{Exit, Failure, release, terminal};
 use crate::cloud::aws::Aws;
 use crate::fleet::Survey;
 use crate::gate::Check;
+use crate::notify::Channel;
 use crate::spec::{DriverSpec, Spec};
 use crate::text::escape_json;
 use scope::{Scope, Store};
@@ -71,9 +72,13 @@ fn scope(context: &Context, spec: &Spec, survey: Survey) -> Result<Scope, Failur
         Check::Alarm(rule) => Some(rule.alarm.clone()),
         _ => None,
     });
+    let topics = spec.notify.iter().filter_map(|recipient| match &recipient.channel {
+        Channel::Sns { topic } => Some(topic.clone()),
+        Channel::Slack { .. } | Channel::Webhook { .. } => None,
+    });
     let store = context.bucket_place(spec.store.as_deref())?;
     let partition = survey.rule.arn.split(':').nth(1).unwrap_or("aws").to_owned();
-    Ok(Scope {
+    let mut scope = Scope {
         partition,
         name: spec.name.to_string(),
         services: [survey.blue.place.service, survey.green.place.service],
@@ -88,11 +93,18 @@ fn scope(context: &Context, spec: &Spec, survey: Survey) -> Result<Scope, Failur
         scales: survey.scaling.map_or(true, |found| !found.is_empty()),
         dead_man: spec.dead_man.clone(),
         writer_role: spec.target.writer_role.clone(),
+        calendars: Vec::new(),
+        topics: topics.collect(),
         store: store.map(|(bucket, root)| Store { bucket, root }),
         region: survey.region,
         account: survey.account,
         cluster: survey.cluster,
-    })
+    };
+    let document = |name: &String| {
+        if name.starts_with("arn:") { name.clone() } else { scope.arn("ssm", &format!("document/{name}")) }
+    };
+    scope.calendars = spec.windows.iter().flat_map(|windows| &windows.calendars).map(document).collect();
+    Ok(scope)
 }
 
 /// Adds what a registration of the release needs, if it is one.

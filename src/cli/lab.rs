@@ -16,6 +16,7 @@ use crate::lab::{
     WorldSeed, parse_duration, parse_share,
 };
 use crate::name::Arn;
+use crate::notify::Channel;
 use crate::spec::{DriverSpec, Release, RuleSpec, SlotSpec, Spec};
 use crate::text::{count, escape, hang, pad};
 
@@ -301,6 +302,8 @@ fn world(spec: &Spec, folder: &Path, tasks: u32) -> Result<WorldSeed, Failure> {
         cluster: spec.target.cluster.clone(),
         slots: [slot(&spec.target.blue, tasks, 100), slot(&spec.target.green, 0, 0)],
         alarms: alarms(spec),
+        topics: topics(spec),
+        calendars: spec.windows.as_ref().map_or_else(Vec::new, |windows| windows.calendars.clone()),
         test_listener_port: test_port(spec),
         ..WorldSeed::default()
     };
@@ -322,6 +325,14 @@ fn alarms(spec: &Spec) -> Vec<String> {
         _ => None,
     });
     names.collect()
+}
+
+fn topics(spec: &Spec) -> Vec<String> {
+    let named = spec.notify.iter().filter_map(|recipient| match &recipient.channel {
+        Channel::Sns { topic } => Some(topic.clone()),
+        Channel::Slack { .. } | Channel::Webhook { .. } => None,
+    });
+    named.collect()
 }
 
 /// The port that probes reach the candidate by, when they go through the load balancer.

@@ -14,6 +14,7 @@ mod history;
 mod iam_policy;
 mod init;
 mod lab;
+mod notify;
 mod people;
 mod pipeline;
 mod plan;
@@ -34,6 +35,7 @@ mod terminal;
 mod validate;
 mod watch;
 mod why;
+mod windows;
 mod word;
 #[cfg(test)]
 mod workflows;
@@ -94,8 +96,10 @@ enum Command {
     #[command(after_help = "Examples:\n  tidegate pause\n  tidegate pause web --reason \"looking at the dashboards\"")]
     Pause(word::Args),
     /// Go on after a pause or a hold.
-    #[command(after_help = "Examples:\n  tidegate continue\n  tidegate continue web")]
-    Continue(word::Args),
+    #[command(
+        after_help = "Examples:\n  tidegate continue\n  tidegate continue web\n  tidegate continue web --break-glass \"security fix\""
+    )]
+    Continue(word::Continue),
     /// Pass the approval that a rollout waits for.
     #[command(after_help = "Examples:\n  tidegate approve\n  tidegate approve web --reason \"dashboards look right\"")]
     Approve(word::Args),
@@ -110,6 +114,8 @@ enum Command {
     Backtest(backtest::Args),
     /// Record what both slots counted, as the file that backtest reads.
     Record(record::Args),
+    /// Tell the people and programs that a spec names, as a test.
+    Notify(notify::Args),
     /// Print the IAM policies that a spec's rollouts need, and nothing more.
     IamPolicy(iam_policy::Args),
     /// Serve an AWS account in miniature on a loopback port.
@@ -164,12 +170,13 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Abort(args) => rollback::run(context, Word::Abort, args).await,
         Command::Guard(args) => guard::run(context, &args).await,
         Command::Pause(args) => word::run(context, Word::Pause, args).await,
-        Command::Continue(args) => word::run(context, Word::Continue, args).await,
+        Command::Continue(args) => word::go_on(context, args).await,
         Command::Approve(args) => word::run(context, Word::Approve, args).await,
         Command::Promote(args) => word::run(context, Word::Promote, args).await,
         Command::Simulate(args) => simulate::run(context, args),
         Command::Backtest(args) => backtest::run(context, &args),
         Command::Record(args) => record::run(context, args).await,
+        Command::Notify(args) => notify::run(context, args).await,
         Command::IamPolicy(args) => iam_policy::run(context, &args).await,
         Command::Lab(args) => lab::run(context, args).await,
         Command::Schema => schema::run(),

@@ -6,7 +6,7 @@ use super::context::{Context, Found};
 use super::drive::{Drive, drive};
 use super::people::whoami;
 use super::present::fold;
-use super::{Exit, Failure, github, pipeline, release, target, terminal};
+use super::{Exit, Failure, github, pipeline, release, target, terminal, windows};
 use crate::clock::{Clock, Timestamp, span};
 use crate::cloud::alb::ReleaseDocument;
 use crate::cloud::aws::Aws;
@@ -33,6 +33,9 @@ pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
     /// that is not over].
     rollout: Option<String>,
+    /// Overrule the windows for the rest of this rollout, and say why; it is kept with the rollout and told.
+    #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    break_glass: Option<String>,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -46,7 +49,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let clock = context.clock();
     let lease = silent(context, &found, &plan, &clock).await?;
     let reason = || "the runner before was taking it back".to_owned();
-    let word = lease.held().control().goes_back().then(|| (Word::Rollback, Some(reason())));
+    let back = lease.held().control().goes_back().then(|| (Word::Rollback, Some(reason())));
+    let word = back.or_else(|| args.break_glass.clone().map(|reason| (Word::BreakGlass, Some(reason))));
     github::remember(context, &found.id, &plan, context.store_url(None));
     let ending = go_on(context, &found, (plan, clock), lease, word).await?;
     let exit = Exit::of_ending(&ending);
@@ -94,6 +98,11 @@ pub(super) async fn go_on(
     lease: Lease,
     word: Option<(Word, Option<String>)>,
 ) -> Result<Ending, Failure> {
+    // Windows are overruled on the way forward, as soon as it has begun.
+    let (word, glass) = match word {
+        Some((Word::BreakGlass, reason)) => (None, windows::word(context, reason)),
+        word => (word, None),
+    };
     let keeper = Keeper::new(lease, Fence::new(clock.clone()), clock.clone());
     let kept = go_on_kept(context, found, (plan, clock), &keeper, word).await;
     match kept {
@@ -104,7 +113,12 @@ pub(super) async fn go_on(
         Ok(Going::Ready(ready)) => {
             let Ready { machine, first, records, writer, cloud, clock } = *ready;
             let (store, id) = (&found.store, &found.id);
-            drive(context, Drive { store, id, machine, first, records, tape: writer, cloud, clock, keeper }).await
+            let (tape, is_lab) = (writer, found.is_lab);
+            drive(
+                context,
+                Drive { store, id, machine, first, records, tape, cloud, clock, keeper, is_lab, word: glass },
+            )
+            .await
         }
         Err(failure) => {
             // Somebody else may still be able to go on.

@@ -8,7 +8,7 @@ use super::lab::{self, LabArgs};
 use super::people::whoami;
 use super::saved::{self, Given};
 use super::target::{self, Compiled, compiled, surveyed};
-use super::{Exit, Failure, credentials, github, pipeline, terminal};
+use super::{Exit, Failure, credentials, github, pipeline, terminal, windows};
 use crate::clock::Clock;
 use crate::cloud::Fence;
 use crate::cloud::aws::Aws;
@@ -46,6 +46,10 @@ pub(super) struct Args {
     /// moved no traffic yet.
     #[arg(long)]
     adopt: bool,
+    /// Start outside of the spec's windows, and overrule them for this rollout: why. It is kept with the rollout and
+    /// told.
+    #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    break_glass: Option<String>,
     #[command(flatten, next_help_heading = "The lab, with --lab")]
     lab_args: LabArgs,
 }
@@ -64,6 +68,10 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let store = store(&stores, args.lab);
     let Compiled { mut plan, document } = compile(context, (&aws, &clock), store, (&args, &wanted)).await?;
     plan.warnings.extend(credentials::warning(context, &aws, &plan, clock.now()).await);
+    if args.lab {
+        windows::rehearsed(&mut plan, clock.now());
+    }
+    windows::refuse_closed(&aws, &plan, (clock.now(), args.break_glass.as_deref())).await?;
     if wanted.reviewed.is_none() {
         confirm(context, &args, &plan)?;
     }
@@ -96,6 +104,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             cloud,
             clock,
             keeper,
+            is_lab: args.lab,
+            word: windows::word(context, args.break_glass),
         },
     )
     .await?;

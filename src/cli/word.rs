@@ -56,6 +56,28 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
     tell_runner(context, &found, word, args.reason).await
 }
 
+/// `continue`, which a closed window keeps from going on unless it is overruled.
+#[derive(Debug, clap::Args)]
+pub(super) struct Continue {
+    #[command(flatten)]
+    args: Args,
+    /// Overrule the windows for the rest of this rollout, and say why; it is kept with the rollout and told.
+    #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    break_glass: Option<String>,
+}
+
+pub(super) async fn go_on(context: &Context, args: Continue) -> Result<Exit, Failure> {
+    let Continue { args, break_glass } = args;
+    let Some(reason) = break_glass else { return run(context, Word::Continue, args).await };
+    let (rollout, yes) = (args.rollout.clone(), args.yes);
+    run(context, Word::BreakGlass, Args { rollout, reason: Some(reason), yes }).await?;
+    let stores = context.stores(None).await?;
+    let found = stores.find(args.rollout.as_deref()).await?;
+    let tape = journal::read(&found.store, &found.id).await?;
+    let paused = journal::replay(tape.header.plan, &tape.records).progress().paused;
+    if paused.is_some() { run(context, Word::Continue, args).await } else { Ok(Exit::Done) }
+}
+
 /// How a rollout ended, in a few words.
 pub(super) fn ended(outcome: &Outcome) -> String {
     match outcome {
@@ -124,6 +146,7 @@ fn answers(word: Word, notice: &Notice) -> bool {
         Word::Continue => matches!(notice, Notice::Continued { .. }),
         Word::Approve => matches!(notice, Notice::Approved { .. }),
         Word::Promote => matches!(notice, Notice::Promoting { .. }),
+        Word::BreakGlass => matches!(notice, Notice::BrokeGlass(_)),
     }
 }
 

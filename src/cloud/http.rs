@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, Url};
 
 use super::aws::fault::one_line;
 
@@ -49,8 +49,7 @@ impl Http {
 
     fn client(&self) -> Option<&Client> {
         let make = || {
-            let builder =
-                Client::builder().redirect(Policy::none()).user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
+            let builder = self::builder();
             let builder = if self.connect_to.is_empty() { builder } else { builder.no_proxy() };
             builder.build().ok()
         };
@@ -105,6 +104,11 @@ impl Http {
         moved.map_err(|()| format!("{shown} cannot be connected to {address}"))?;
         Ok((url, Some(shown)))
     }
+}
+
+/// A client's beginnings: it follows no redirect, and says who it is.
+pub(in crate::cloud) fn builder() -> ClientBuilder {
+    Client::builder().redirect(Policy::none()).user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
 }
 
 /// Reads an answer's body, at most `limit` bytes of it.

@@ -3,6 +3,7 @@
 pub mod alb;
 pub mod aws;
 pub mod codedeploy;
+mod courier;
 pub mod ecs;
 mod fence;
 mod http;
@@ -12,16 +13,19 @@ mod task_sets;
 
 use std::future::Future;
 
+pub use aws::calendars;
+pub use courier::{Courier, Outbox, Tried};
 pub use fence::{Fence, NotSent, Pass};
 pub use outside::{About, Errands};
 
 use crate::clock::Timestamp;
 use crate::driver::Deployment;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Fleet, Role, RuleSeen, Served, Survey};
 use crate::gate::{CompareRule, Gate, ProbeReading, ProbeRule, Reading};
 use crate::safeguard::{Beacon, DeadMan, Scaling};
 use crate::traffic::Share;
+use crate::window::CalendarSeen;
 
 /// What a rollout needs of AWS once its target is known. One adapter serves one rollout.
 pub trait Cloud: Send + Sync {
@@ -44,6 +48,12 @@ pub trait Cloud: Send + Sync {
     /// Reads AWS's own deployment of the release; `None` where there is none, or none yet.
     fn deployment(&self) -> impl Future<Output = Result<Option<Deployment>, Fault>> + Send {
         std::future::ready(Ok(None))
+    }
+
+    /// Whether these change calendars are open, by name or ARN. One that cannot be read is a fault.
+    fn calendars(&self, names: &[String]) -> impl Future<Output = Result<CalendarSeen, Fault>> + Send {
+        let why = format!("{} cannot be read here", names.join(", "));
+        std::future::ready(Err(Fault::new(FaultKind::Permanent, "GetCalendarState", why)))
     }
 
     /// Tells AWS's own deployment that it may end. One that has ended or is ending already is left alone.

@@ -9,6 +9,7 @@ mod inbox;
 mod keeper;
 mod perform;
 mod scribe;
+mod teller;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 
 pub use inbox::{Inbound, carry_words, is_taped};
 pub use keeper::Keeper;
+pub use teller::Teller;
 
 use crate::clock::{Clock, Timestamp};
 use crate::cloud::Cloud;

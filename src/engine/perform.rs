@@ -119,6 +119,10 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
     }
     let rule = async { if look.rule { Some(cloud.rule().await) } else { None } };
     let deployment = async { if look.deployment { Some(cloud.deployment().await) } else { None } };
+    let calendar = async {
+        let windows = plan.windows.as_ref().filter(|_| look.calendar)?;
+        Some(cloud.calendars(&windows.calendars).await)
+    };
     let fleet = async { if look.fleet { Some(cloud.fleet().await) } else { None } };
     let readings =
         async { if questions.is_empty() { Vec::new() } else { cloud.readings(&questions, look.since).await } };
@@ -129,8 +133,8 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
     };
     let observed = async { if look.observed { Some(cloud.observed(clock.now()).await) } else { None } };
     // What AWS's own deployment says is read before the rule: where it went back meanwhile, the rule is not older.
-    let (rule, deployment, fleet, readings, said, requests, observed) =
-        tokio::join!(rule, deployment, fleet, readings, said, requests, observed);
+    let (rule, deployment, fleet, readings, said, requests, observed, calendar) =
+        tokio::join!(rule, deployment, fleet, readings, said, requests, observed, calendar);
     let matter = |reading| match reading {
         Reading::Counts(mut bins) => {
             bins.retain(|bin| bin.at >= look.counted);
@@ -145,6 +149,7 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
         fleet: kept(fleet, &mut faults),
         deployment: kept(deployment, &mut faults).flatten(),
         stable: None,
+        calendar: kept(calendar, &mut faults),
         readings: asked.iter().map(|(index, _)| *index).zip(readings).chain(said).collect(),
         requests: kept(requests, &mut faults),
         observed: kept(observed, &mut faults).flatten(),

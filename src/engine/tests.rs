@@ -71,6 +71,8 @@ pub(super) fn plan() -> Plan {
         policies: Policies::default(),
         limits: Limits::default(),
         dead_man: None,
+        notify: Vec::new(),
+        windows: None,
         writer_role: None,
         warnings: Vec::new(),
     }

@@ -14,10 +14,12 @@ use crate::gate::{
 };
 use crate::machine::{Answer, Event, Observation, Word};
 use crate::name::{RolloutId, RolloutName};
+use crate::notify::{Channel, Occasion, Recipient};
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use crate::safeguard::{DeadMan, Scaling};
 use crate::spec::{Limits, OnTrouble, Policies};
 use crate::traffic::Share;
+use crate::window::{CalendarSeen, Frozen, Interval, WhenClosed, Windows};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -97,8 +99,31 @@ fn plan(name: RolloutName) -> Plan {
             group: "default".into(),
         }),
         writer_role: None,
+        notify: recipients(),
+        windows: Some(windows()),
         warnings: vec!["one \"quoted\" word\nand a line \u{202e}".into()],
     }
+}
+
+fn windows() -> Windows {
+    let when = Interval { from: at(0), to: at(3600) };
+    Windows {
+        open: vec![when],
+        frozen: vec![Frozen { when, reason: "sale".into() }],
+        calendars: vec!["change-freeze".into()],
+        when_closed: WhenClosed::Hold,
+        known_until: at(7200),
+    }
+}
+
+fn recipients() -> Vec<Recipient> {
+    let (url, secret) = ("https://hooks.example.com/${TOKEN}".to_owned(), "${SECRET}".to_owned());
+    let channels = [
+        Channel::Slack { url: "${SLACK_URL}".into() },
+        Channel::Webhook { url, secret, allow_private: true },
+        Channel::Sns { topic: "arn:aws:sns:eu-west-1:111122223333:web".into() },
+    ];
+    channels.map(|channel| Recipient { channel, on: Occasion::ALL.to_vec() }).into()
 }
 
 fn gates() -> Vec<Gate> {
@@ -203,6 +228,10 @@ pub(super) fn events() -> Vec<Event> {
     events.extend((1..).zip(answers()).map(|(id, answer)| Event::Answered { id, answer }));
     // What was added since format 2 comes last, so that what the tapes of earlier formats hold is a beginning.
     events.push(told(Word::Promote, Some("the dashboards are right")));
+    events.push(told(Word::BreakGlass, Some("a security fix")));
+    let calendar = Some(CalendarSeen { open: false, next: Some(at(3600)) });
+    let seen = Observation { calendar, ..Observation::default() };
+    events.push(Event::Answered { id: 99, answer: Answer::Seen(Box::new(seen)) });
     events
 }
 
@@ -257,5 +286,15 @@ fn observation(rule: RuleSeen) -> Observation {
         state: DeploymentState::Waiting { until: Some(at(90)) },
         stage: "PRE_PRODUCTION_TRAFFIC_SHIFT".into(),
     });
-    Observation { rule: Some(rule), fleet, stable: None, deployment, readings, requests: Some(0), observed, faults }
+    Observation {
+        rule: Some(rule),
+        fleet,
+        stable: None,
+        deployment,
+        calendar: None,
+        readings,
+        requests: Some(0),
+        observed,
+        faults,
+    }
 }

@@ -138,6 +138,10 @@ pub struct WorldSeed {
     pub extra_task_definitions: Vec<String>,
     /// Alarms on the load balancer's share of 5XX answers.
     pub alarms: Vec<String>,
+    /// SNS topics, by ARN.
+    pub topics: Vec<String>,
+    /// Change calendars that are open, by name or ARN.
+    pub calendars: Vec<String>,
     /// The health check of both target groups.
     pub health_check: HealthCheckSeed,
     /// How long a target drains.
@@ -216,6 +220,8 @@ impl Default for WorldSeed {
             container_port: 8080,
             extra_task_definitions: Vec::new(),
             alarms: Vec::new(),
+            topics: Vec::new(),
+            calendars: Vec::new(),
             health_check: HealthCheckSeed::default(),
             deregistration_delay: Duration::from_secs(30),
             stickiness: None,

@@ -15,6 +15,7 @@ use super::fault::{ApiFault, FaultKind};
 use super::keys::Keys;
 use super::metrics::alarm;
 use super::metrics::store::Store;
+use super::notices::Notices;
 use super::outage::Outages;
 use super::past::Past;
 use super::prometheus;
@@ -37,6 +38,8 @@ pub(super) struct World {
     pub keys: Mutex<Keys>,
     /// S3's buckets; nothing of them is stale, so they are no part of the account.
     pub buckets: Mutex<Buckets>,
+    /// SNS's topics and the change calendars; nothing of them is stale either.
+    pub notices: Mutex<Notices>,
     /// The containers.
     pub containers: Mutex<Containers>,
     /// The metrics from before the lab began that nobody has looked at yet.
@@ -97,6 +100,7 @@ impl World {
         Arc::new(World {
             keys: Mutex::default(),
             buckets: Mutex::new(Buckets::new(now)),
+            notices: Mutex::new(Notices::seeded(&config.world.topics, &config.world.calendars)),
             containers: Mutex::new(Containers::new(surroundings)),
             past: Mutex::new(Past::new(&account, &config, now)),
             store: Mutex::new(store),

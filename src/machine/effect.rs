@@ -9,6 +9,7 @@ use crate::fleet::{Fleet, Role, RuleSeen, Served};
 use crate::gate::{ProbeReading, Reading};
 use crate::safeguard::Beacon;
 use crate::traffic::Share;
+use crate::window::CalendarSeen;
 
 /// Names one effect within its rollout; they count up from 1.
 pub type EffectId = u64;
@@ -129,6 +130,8 @@ pub struct Look {
     pub counted: Timestamp,
     /// What AWS's own deployment says of itself.
     pub deployment: bool,
+    /// What the change calendars say.
+    pub calendar: bool,
     /// The share of the requests that the candidate really gets.
     pub observed: bool,
     /// The slot whose requests are counted over the last [`crate::plan::QUIET_PERIODS`] closed minutes.
@@ -191,6 +194,8 @@ pub struct Observation {
     pub stable: Option<u32>,
     /// AWS's own deployment, where there is one.
     pub deployment: Option<Deployment>,
+    /// What the change calendars say together.
+    pub calendar: Option<CalendarSeen>,
     /// Readings by gate index.
     pub readings: Vec<(usize, Reading)>,
     /// Requests of the slot that should be quiet in the last closed minutes.

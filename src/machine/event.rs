@@ -57,6 +57,8 @@ pub enum Word {
     Approve,
     /// Wait for nothing more: everything to the candidate, and commit.
     Promote,
+    /// Overrule the windows.
+    BreakGlass,
 }
 
 impl Word {
@@ -69,12 +71,13 @@ impl Word {
             Word::Continue => "continue",
             Word::Approve => "approve",
             Word::Promote => "promote",
+            Word::BreakGlass => "break-glass",
         }
     }
 
     /// The word that is typed as `text`.
     pub fn parse(text: &str) -> Option<Self> {
-        let all = [Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Approve, Word::Promote];
-        all.into_iter().find(|word| word.as_str() == text)
+        let on = [Word::Pause, Word::Continue, Word::Approve, Word::Promote, Word::BreakGlass];
+        [Word::Rollback, Word::Abort].into_iter().chain(on).find(|word| word.as_str() == text)
     }
 }

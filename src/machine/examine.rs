@@ -43,6 +43,7 @@ impl Machine {
                 }
             }
         }
+        self.examine_windows(seen, asked, out);
         self.examine_pause(out);
         self.is_forward()
     }

@@ -68,6 +68,9 @@ impl Machine {
         if !ready || self.is_paused() {
             return self.look_again(BRISK_POLL);
         }
+        if self.is_shut(out) {
+            return self.next_look();
+        }
         if self.plan.driver.is_aws() && !self.is_old_slot_quiet(seen, out) {
             return;
         }

@@ -3,7 +3,8 @@
 //! Calls between steps, a minute: the rule in each of four looks, the gates' data in each, and the tasks of both
 //! slots in one, which is three calls: eleven. Counts that only a split gate asks for come with the tasks. A feed
 //! of ten seconds that CloudWatch serves is read six times a minute while the candidate has traffic: fifteen. Where AWS
-//! moves the weights, its deployment is read in each look too, so that what it does by itself is seen within one.
+//! moves the weights, its deployment is read in each look too, so that what it does by itself is seen within one. Change calendars are one
+//! call more.
 
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ impl Machine {
         let since = self.memory.exposed.unwrap_or_default().max(self.memory.judged_from).max(recent);
         let observed = fleet && forward && self.memory.exposed.is_some() && !self.plan.gates.iter().any(is_counting);
         let deployment = forward && self.plan.driver.is_aws();
-        Look { rule: true, fleet, gates, since, counted, deployment, observed, quiet, glance: None }
+        let calendar = self.asks_calendars();
+        Look { rule: true, fleet, gates, since, counted, deployment, calendar, observed, quiet, glance: None }
     }
 
     /// Whether a look asks for this gate's reading.

@@ -4,7 +4,7 @@
 //! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
 //! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `safeguard.rs`
 //! keeps it open; `promote.rs` is a person's word to wait no longer; `locked.rs` is what happens when credentials
-//! end; `deployment.rs` is what is different where AWS moves the weights in a deployment of its own.
+//! end; `window.rs` holds what may not go forward now; `deployment.rs` is what is different where AWS moves the weights in a deployment of its own.
 
 mod deployment;
 mod effect;
@@ -16,6 +16,7 @@ mod hold;
 mod locked;
 mod look;
 mod notice;
+mod occasion;
 mod prepare;
 mod progress;
 mod promote;
@@ -28,10 +29,12 @@ mod slots;
 mod state;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
-pub use notice::{Foreign, Notice, Outcome, Progress, Reason};
+pub use notice::{Foreign, Glass, Notice, Outcome, Progress, Reason};
+pub use occasion::occasion;
 pub use safeguard::PUSH_EVERY;
 pub use state::{ATTEMPTS, FAST_POLL, FRESH, GLANCE_WITHIN, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
 
@@ -200,6 +203,7 @@ impl Machine {
             Word::Continue => self.told_to_continue(&by, out),
             Word::Approve => self.told_to_pass(&by, out),
             Word::Promote => self.told_to_promote(&by, reason, out),
+            Word::BreakGlass => self.told_to_break_glass(&by, reason, out),
         };
         if let Some(why) = refusal {
             out.notices.push(Notice::Refused { word, by, why });
@@ -243,6 +247,9 @@ impl Machine {
     }
 
     fn told_to_continue(&mut self, by: &str, out: &mut Reaction) -> Option<String> {
+        if let Some(shut) = self.shut_for() {
+            return Some(shut);
+        }
         let Some(paused) = self.memory.paused.take() else { return Some("it is not paused".to_owned()) };
         self.unpause(paused.cause);
         out.notices.push(Notice::Continued { by: by.to_owned() });

@@ -116,6 +116,8 @@ pub enum Notice {
         /// By whom.
         by: String,
     },
+    /// A person overruled the windows for the rest of the rollout.
+    BrokeGlass(Glass),
     /// A word came that means nothing now.
     Refused {
         /// The word.
@@ -190,6 +192,15 @@ pub enum Notice {
     },
     /// It is over.
     Finished(Outcome),
+}
+
+/// A person's word that overrules windows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glass {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What somebody else can write while a rollout runs.
@@ -301,6 +312,8 @@ pub struct Progress {
     pub paused: Option<String>,
     /// Who promoted it, if somebody has.
     pub promoted_by: Option<String>,
+    /// Who overruled the windows, if somebody has.
+    pub glass: Option<Glass>,
     /// Why it goes back, if it does.
     pub reason: Option<Reason>,
     /// When the dead-man's switch gives the traffic back unless it is pushed on, while there is one.

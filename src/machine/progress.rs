@@ -33,6 +33,7 @@ impl Machine {
             goes_back: self.goes_back(),
             paused: memory.paused.as_ref().map(|paused| paused.why.clone()),
             promoted_by: memory.promoted_by.clone(),
+            glass: memory.glass.clone(),
             reason: self.reason().cloned(),
             fires: memory.safeguard.fires(),
             committed: memory.committed,

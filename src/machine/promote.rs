@@ -39,7 +39,7 @@ impl Machine {
             return Some(format!("{by} has promoted it already"));
         }
         if let Some(paused) = &self.memory.paused
-            && matches!(paused.cause, Cause::ForeignWrite | Cause::Capacity)
+            && matches!(paused.cause, Cause::ForeignWrite | Cause::Capacity | Cause::Window)
         {
             return Some(format!("it is paused: {}", paused.why));
         }

@@ -33,6 +33,9 @@ impl Machine {
             return self.out_of_evidence(unproven.unwrap_or(gate), out);
         }
         let Some(share) = self.next_share(gate, rule) else { return self.next_look() };
+        if self.is_shut(out) {
+            return self.next_look();
+        }
         if self.give(share, (seen, asked), self.pace(), out) {
             let since = self.memory.now;
             self.set_stage(Stage::Raising { to: share, since });

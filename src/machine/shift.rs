@@ -21,6 +21,9 @@ impl Machine {
         if self.memory.unsettled.is_some() || seen.rule.is_none() || self.is_paused() {
             return self.look_again(BRISK_POLL);
         }
+        if self.is_shut(out) {
+            return self.next_look();
+        }
         if self.give(share, (seen, asked), BRISK_POLL, out) {
             self.set_stage(Stage::Acting);
         }

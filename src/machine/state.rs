@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::effect::{Effect, Issued};
-use super::notice::{Outcome, Reason};
+use super::notice::{Glass, Outcome, Reason};
 use super::safeguard::Safeguard;
 use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Served};
 use crate::gate::{Gate, Standing, Verdict};
 use crate::traffic::Share;
+use crate::window::CalendarSeen;
 
 /// Between two looks while nothing is asked of people or tasks. Four a minute keep an idle rollout
 /// within its budget of calls, and show a breaching datapoint within 15 s.
@@ -220,6 +221,8 @@ pub(super) enum Cause {
     ForeignWrite,
     /// Neither slot has the tasks its share needs. Breaches still count.
     Capacity,
+    /// A window that is closed; it ends when that opens.
+    Window,
 }
 
 impl Cause {
@@ -273,6 +276,10 @@ pub(super) struct Memory {
     pub(super) paused: Option<Paused>,
     /// Who said that nothing is to be waited for any more.
     pub(super) promoted_by: Option<String>,
+    /// Who overruled the windows.
+    pub(super) glass: Option<Glass>,
+    /// What the change calendars said, and when that was asked for.
+    pub(super) calendar: Option<(Timestamp, CalendarSeen)>,
     pub(super) blind_since: Option<Timestamp>,
     /// Since when the credentials are at an end, on the way forward.
     pub(super) locked_since: Option<Timestamp>,
@@ -333,6 +340,8 @@ impl Memory {
             course: Vec::new(),
             paused: None,
             promoted_by: None,
+            glass: None,
+            calendar: None,
             blind_since: None,
             locked_since: None,
             short_since: None,

@@ -8,6 +8,7 @@ mod refusal;
 mod service;
 mod stale;
 mod step;
+mod window;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub use refusal::{Refusal, Refused, short};
 pub use service::{Adopt, needs, sticky, unattended};
 pub use stale::{changes, renewed};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
+pub use window::{CLOSED_NOW, windows};
 
 use crate::fleet::{Role, Slot, SlotView, Survey, Target};
 use crate::gate::{Check, Gate};
@@ -50,6 +52,8 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt)
     let gates = gates(spec, survey);
     let mut warnings = refusal::warnings(spec, survey, stable, candidate);
     warnings.extend(compared::warnings(spec, survey, &gates, &steps));
+    let windows = spec.windows.as_ref().map(|windows| window::windows(windows, survey.at));
+    warnings.extend(windows.iter().flat_map(|windows| window::warnings(windows, survey.at, &spec.limits)));
     Ok(Plan {
         name: spec.name.clone(),
         driver,
@@ -62,6 +66,8 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt)
         limits: spec.limits,
         dead_man: spec.dead_man.clone(),
         writer_role: spec.target.writer_role.clone(),
+        notify: spec.notify.clone(),
+        windows,
         warnings,
     })
 }

@@ -8,9 +8,11 @@ use crate::fleet::{Role, Target};
 use crate::gate::Gate;
 use crate::gate::compare::RampRule;
 use crate::name::RolloutName;
+use crate::notify::Recipient;
 use crate::safeguard::{DeadMan, SWITCH_FAR, SWITCH_LANDS_WITHIN, Scaling};
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;
+use crate::window::Windows;
 
 /// A spec compiled against a survey. It says what will be done in absolute words, so that the
 /// machine knows neither strategies nor differences.
@@ -38,6 +40,10 @@ pub struct Plan {
     pub dead_man: Option<DeadMan>,
     /// The ARN of the IAM role that forward writes of the rule are signed as, so that AWS refuses one that comes late.
     pub writer_role: Option<String>,
+    /// Who else is told how it goes.
+    pub notify: Vec<Recipient>,
+    /// When it may go forward; `None` is at any time.
+    pub windows: Option<Windows>,
     /// What the plan's reader should know although it refuses nothing.
     pub warnings: Vec<String>,
 }

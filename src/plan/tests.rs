@@ -106,6 +106,8 @@ fn spec(strategy: Strategy) -> Spec {
         policies: Policies::default(),
         limits: Limits::default(),
         dead_man: None,
+        notify: Vec::new(),
+        windows: None,
         store: None,
         variables: std::collections::BTreeMap::new(),
     }

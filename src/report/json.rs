@@ -20,6 +20,7 @@
 //! | `awaiting_approval` | `message`, `until` |
 //! | `approved`, `continued` | `by` |
 //! | `promoting` | `by`, `said` (why, if they said) |
+//! | `broke_glass` | `by`, `said` (why) |
 //! | `skipped` | `step`, `of`, `title`, `by` |
 //! | `paused` | `why`, `until` |
 //! | `refused` | `word`, `by`, `why` |
@@ -54,7 +55,7 @@ use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Place, Role, Served};
 use crate::gate::Verdict;
-use crate::machine::{Foreign, Machine, Notice, Outcome, Reason};
+use crate::machine::{Foreign, Glass, Machine, Notice, Outcome, Reason};
 use crate::plan::Plan;
 use crate::text::escape_json;
 use crate::traffic::Share;
@@ -116,7 +117,8 @@ pub(super) fn percent(share: Share) -> Value {
     if share.permille().is_multiple_of(10) { json!(share.permille() / 10) } else { json!(share.percent()) }
 }
 
-fn object(at: Timestamp, notice: &Notice, plan: &Plan, served: Option<Served>) -> Value {
+/// One notice as an object with `type` and `at`.
+pub(super) fn object(at: Timestamp, notice: &Notice, plan: &Plan, served: Option<Served>) -> Value {
     let (kind, fields) = fields(notice, plan, served);
     let mut object = json!({"type": kind, "at": moment(at)});
     if let (Value::Object(object), Value::Object(fields)) = (&mut object, fields) {
@@ -152,6 +154,7 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         }
         Notice::Paused { why, until } => ("paused", json!({"why": why, "until": moment(*until)})),
         Notice::Continued { by } => ("continued", json!({"by": by})),
+        Notice::BrokeGlass(Glass { by, reason }) => ("broke_glass", json!({"by": by, "said": reason})),
         Notice::Refused { word, by, why } => ("refused", json!({"word": word.as_str(), "by": by, "why": why})),
         Notice::ForeignWrite { to, found, expected } => {
             let to = match to {
@@ -182,13 +185,6 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
 }
 
 fn started(by: &str, plan: &Plan) -> Value {
-    let place = |place: &Place| {
-        json!({
-            "slot": place.slot.to_string(),
-            "service": place.service,
-            "target_group": place.target_group_name,
-        })
-    };
     let titles: Vec<String> = plan.steps.iter().map(|step| step.title(&plan.gates)).collect();
     let gates: Vec<&str> = plan.gates.iter().map(|gate| gate.name.as_str()).collect();
     json!({
@@ -201,6 +197,15 @@ fn started(by: &str, plan: &Plan) -> Value {
         "candidate": place(&plan.target.candidate),
         "steps": titles,
         "gates": gates,
+    })
+}
+
+/// A slot, for programs.
+pub(super) fn place(place: &Place) -> Value {
+    json!({
+        "slot": place.slot.to_string(),
+        "service": place.service,
+        "target_group": place.target_group_name,
     })
 }
 

@@ -9,6 +9,7 @@ pub mod footer;
 pub mod github;
 pub mod json;
 pub mod lines;
+pub mod news;
 mod rescue;
 #[cfg(test)]
 mod sample;

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Role, Served, Stopped};
 use crate::gate::{Outcome as GateOutcome, Verdict};
-use crate::machine::{Foreign, Notice, Outcome, Progress, Reason, Word};
+use crate::machine::{Foreign, Glass, Notice, Outcome, Progress, Reason, Word};
 pub(super) use crate::plan::diagram::sample::{START, plan, share};
 use crate::traffic::Share;
 
@@ -108,6 +108,7 @@ pub(super) fn all() -> Vec<Notice> {
         Notice::AwaitingApproval { message: foul(), until: at(600) },
         Notice::Approved { by: foul() },
         Notice::Promoting { by: foul(), reason: Some(foul()) },
+        Notice::BrokeGlass(Glass { by: foul(), reason: foul() }),
         Notice::Skipped { step: 4, by: foul() },
         Notice::Paused { why: foul(), until: at(600) },
         Notice::Continued { by: foul() },
@@ -187,6 +188,7 @@ pub(super) fn progress() -> Progress {
         goes_back: Some(at(1_222)),
         paused: None,
         promoted_by: None,
+        glass: None,
         reason: None,
         fires: None,
         committed: false,

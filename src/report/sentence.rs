@@ -7,7 +7,7 @@ use crate::clock::span;
 use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Role, Served};
 use crate::gate::{Outcome as GateOutcome, Verdict};
-use crate::machine::{Foreign, Notice, Outcome, Progress, Reason};
+use crate::machine::{Foreign, Glass, Notice, Outcome, Progress, Reason};
 use crate::name::Arn;
 use crate::plan::Plan;
 use crate::text::{count, many};
@@ -108,6 +108,7 @@ pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
         Notice::AwaitingApproval { .. } | Notice::Paused { .. } | Notice::HandedOver { .. } => Sign::Wait,
         Notice::CarriedOn { .. }
         | Notice::Skipped { .. }
+        | Notice::BrokeGlass(_)
         | Notice::Refused { .. }
         | Notice::ForeignWrite { .. }
         | Notice::Trouble(_)
@@ -145,6 +146,7 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
             format!("paused: {why}; goes back at {} unless told to continue", until.time_of_day())
         }
         Notice::Continued { by } => format!("continued by {by}"),
+        Notice::BrokeGlass(glass) => format!("{}: windows count no more", broke_glass(glass)),
         Notice::Refused { word, by, why } => format!("`{}` from {by} changes nothing: {why}", word.as_str()),
         Notice::ForeignWrite { to: Foreign::Rule, found, expected } => {
             format!("somebody else wrote the rule: found {found}, expected {expected} on the candidate")
@@ -186,6 +188,11 @@ fn started(by: &str, plan: &Plan) -> String {
 /// Who promoted a rollout, and why.
 pub(super) fn promoted(by: &str, reason: Option<&str>) -> String {
     reason.map_or_else(|| format!("promoted by {by}"), |reason| format!("promoted by {by} ({reason})"))
+}
+
+/// Who overruled the windows, and why.
+pub(super) fn broke_glass(glass: &Glass) -> String {
+    format!("windows overruled by {} ({})", glass.by, glass.reason)
 }
 
 /// That the rule's stickiness was not put back.

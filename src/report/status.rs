@@ -94,6 +94,7 @@ impl Status<'_> {
             "until": progress.until.map(moment),
             "paused": progress.paused,
             "promoted_by": progress.promoted_by,
+            "broke_glass": progress.glass.as_ref().map(|glass| json!({"by": glass.by, "said": glass.reason})),
             "committed": progress.committed,
             "switch_fires": progress.fires.map(moment),
             "candidate": {
@@ -154,6 +155,7 @@ impl Status<'_> {
         rows.extend(
             progress.promoted_by.as_ref().map(|by| ("promoted", format!("by {by}: nothing more is waited for"))),
         );
+        rows.extend(progress.glass.as_ref().map(|glass| ("glass", sentence::broke_glass(glass))));
         rows.push(("weights", self.weights()));
         if let Some(share) = self.progress.observed {
             rows.push(("observed", format!("{share} of the requests went to the candidate, by the last count")));

@@ -15,7 +15,7 @@ use super::trail::Trail;
 use super::{Closed, Output, Report, Style, command, rescue, terraform};
 use crate::clock::{Timestamp, span};
 use crate::fleet::Served;
-use crate::machine::{Machine, Notice, Outcome, Reason};
+use crate::machine::{Glass, Machine, Notice, Outcome, Reason};
 use crate::plan::Plan;
 use crate::text::{columns, escape, hang, pad};
 use crate::traffic::Share;
@@ -50,6 +50,8 @@ pub struct Summary {
     pub unstuck: bool,
     /// When a person promoted it, who, and why if they said.
     pub promoted: Option<(Timestamp, String, Option<String>)>,
+    /// When a person overruled the windows, and who.
+    pub glass: Option<(Timestamp, Glass)>,
     /// The steps that were left without a verdict on that word.
     pub skipped: Vec<usize>,
     /// What explains where it stands.
@@ -79,6 +81,7 @@ impl Summary {
                 self.undone.push(sentence::unstuck(why));
                 self.unstuck = true;
             }
+            Notice::BrokeGlass(glass) => self.glass = Some((at, glass.clone())),
             Notice::Promoting { by, reason } => self.promoted = Some((at, by.clone(), reason.clone())),
             Notice::Skipped { step, .. } => self.skipped.push(*step),
             Notice::HandedOver { why } => self.handed_over = Some((at, why.clone())),
@@ -152,6 +155,9 @@ impl Summary {
             "promoted": self.promoted.as_ref().map(|(at, by, said)| json!({
                 "at": moment(*at), "by": by, "said": said, "skipped": self.skipped_titles(plan),
             })),
+            "broke_glass": self.glass.as_ref().map(|(at, glass)| json!({
+                "at": moment(*at), "by": glass.by, "said": glass.reason,
+            })),
             "left_undone": self.undone,
             "calls": calls,
         })
@@ -219,6 +225,7 @@ impl Summary {
             rows.push(("why", reason.to_string()));
         }
         rows.extend(self.promotion(plan).map(|words| ("promoted", words)));
+        rows.extend(self.glass.as_ref().map(|(_, glass)| ("glass", sentence::broke_glass(glass))));
         rows.push(("traffic", self.traffic(plan, reason.is_some())));
         rows.push(("candidate", self.candidate()));
         rows.extend(self.time().map(|time| ("time", time)));

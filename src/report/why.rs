@@ -183,7 +183,9 @@ impl Why<'_> {
         let probed = summary.trail.probed.as_ref().map_or(String::new(), |(_, text)| format!("; {text}"));
         let promoted = summary.promotion(plan).filter(|_| progress.promoted_by.is_some());
         let promoted = promoted.map_or(String::new(), |words| format!("; {words}"));
-        format!("{doing}{gate}{waiting}{probed}{promoted}")
+        let glass =
+            progress.glass.as_ref().map_or(String::new(), |glass| format!("; {}", sentence::broke_glass(glass)));
+        format!("{doing}{gate}{waiting}{probed}{promoted}{glass}")
     }
 
     /// Since when it is so.

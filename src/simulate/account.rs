@@ -115,6 +115,7 @@ impl<'a> Account<'a> {
         self.draw(now);
         let readings = look.gates.iter().map(|index| (*index, self.reading(*index, look.since, now))).collect();
         Observation {
+            calendar: None,
             deployment: None,
             rule: Some(self.rule()),
             readings,

@@ -142,7 +142,7 @@ impl Rehearsal {
 
     fn plan(&self, past: Option<Past>) -> Result<Plan, Refused> {
         // The shares and the gates are what is tried, and those are the same whoever moves the weights.
-        let spec = Spec { driver: DriverSpec::Pair, ..self.spec.clone() };
+        let spec = Spec { driver: DriverSpec::Pair, windows: None, ..self.spec.clone() };
         let release = ReleasePlan::Registered("release:2".to_owned());
         compile(&spec, &survey(&spec, START, past), release, Adopt::Never)
     }

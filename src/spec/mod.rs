@@ -28,7 +28,8 @@ use std::collections::BTreeMap;
 
 pub use fit::{Asked, Crumb, Misfit, misfits};
 pub use model::{
-    DriverSpec, Limits, OnTrouble, Policies, Release, RuleSpec, SlotSpec, Spec, StepSpec, Strategy, TargetSpec,
+    AllowSpec, DriverSpec, FreezeSpec, Limits, OnTrouble, Policies, Release, RuleSpec, SlotSpec, Spec, StepSpec,
+    Strategy, TargetSpec, WindowsSpec,
 };
 pub use problem::{Place, Problem, Problems};
 pub use schema::schema;

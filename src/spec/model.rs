@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+
 use crate::driver::DriverKind;
 use crate::gate::Gate;
 use crate::name::RolloutName;
+use crate::notify::Recipient;
 use crate::safeguard::DeadMan;
 use crate::traffic::Share;
+use crate::window::WhenClosed;
 
 /// A rollout as a person asked for it.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +40,47 @@ pub struct Spec {
     /// What the variables were that are filled in, by name; `None` for one that was not set and has a default. With
     /// these the same text is the same spec again. What may be a secret is filled in later, and is not among them.
     pub variables: BTreeMap<String, Option<String>>,
+    /// Who else is told how its rollouts go.
+    pub notify: Vec<Recipient>,
+    /// When its rollouts may go forward; `None` is at any time.
+    pub windows: Option<WindowsSpec>,
+}
+
+/// When rollouts may go forward, as clocks show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowsSpec {
+    /// The IANA name of the time zone.
+    pub time_zone: String,
+    /// When they may; none is at any time.
+    pub allow: Vec<AllowSpec>,
+    /// When they may not.
+    pub freeze: Vec<FreezeSpec>,
+    /// The change calendars that must be open, by name or ARN.
+    pub calendars: Vec<String>,
+    /// What becomes of one that is under way.
+    pub when_closed: WhenClosed,
+}
+
+/// A window on some days of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllowSpec {
+    /// On which days it begins, Monday first.
+    pub days: [bool; 7],
+    /// When it begins, in minutes from midnight.
+    pub from: u16,
+    /// When it ends, the same; on the next day where that is not later.
+    pub to: u16,
+}
+
+/// A time in which nothing goes forward.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreezeSpec {
+    /// When it begins.
+    pub from: DateTime,
+    /// When it is over.
+    pub to: DateTime,
+    /// Why.
+    pub reason: String,
 }
 
 /// Who moves the weights, as a person asks for it.

@@ -42,7 +42,7 @@ pub(super) struct Unresolved {
 }
 
 /// Resolves every text in `value`, and marks the places that hold a variable. What may be a secret is only
-/// checked: headers, a webhook's URL and a command's arguments are filled in when they are used, and never
+/// checked: headers, a webhook's URL or secret and a command's arguments are filled in when they are used, and never
 /// written down.
 pub(super) fn resolve(
     text: &Text<'_>,
@@ -107,7 +107,8 @@ impl Resolver<'_> {
     fn is_used_later(&self) -> bool {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
         let outside = ["gates", "webhook", "url"] == *path || ["gates", "command", "command"] == *path;
-        outside || matches!(path.as_slice(), ["gates", .., "headers", _])
+        let notify = matches!(path.as_slice(), ["notify", _, "url" | "secret"]);
+        outside || notify || matches!(path.as_slice(), ["gates", .., "headers", _])
     }
 }
 

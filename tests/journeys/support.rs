@@ -474,6 +474,11 @@ impl Lab {
         self.ask(&format!("POST /_lab/faults?value={}", faults.replace('%', "%25")), "");
     }
 
+    /// Sets a change calendar: `open`, `closed`, or `closed:2h` in lab time.
+    pub fn calendar(&self, name: &str, state: &str) {
+        self.ask(&format!("POST /_lab/calendar?name={name}&value={state}"), "");
+    }
+
     /// Whether the rule gives the candidate nothing, in truth: no call's trouble touches this look.
     pub fn is_back(&self) -> bool {
         let weights = &self.state()["rules"][&self.rule];

@@ -41,6 +41,8 @@ pub fn canary(percents: &[f64]) -> Plan {
         policies: Policies::default(),
         limits,
         dead_man: None,
+        notify: Vec::new(),
+        windows: None,
         writer_role: None,
         warnings: Vec::new(),
     }

@@ -33,6 +33,10 @@ pub(super) struct Scope {
     pub(super) scales: bool,
     pub(super) dead_man: Option<DeadMan>,
     pub(super) writer_role: Option<String>,
+    /// ARNs of the change calendars that must be open.
+    pub(super) calendars: Vec<String>,
+    /// ARNs of the SNS topics that are told how it goes.
+    pub(super) topics: Vec<String>,
     pub(super) store: Option<Store>,
 }
 

@@ -76,6 +76,10 @@ enum On {
     Bucket,
     Objects,
     Words,
+    /// The change calendars that must be open.
+    Calendars,
+    /// The topics that are told how it goes.
+    Topics,
     /// Anything: reads for which AWS knows no resource.
     Reads,
     /// The same where a condition can still name the cluster.
@@ -89,10 +93,10 @@ enum On {
 }
 
 use On::{
-    AlarmReads, Alarms, Application, Bucket, Cluster, CodeDeploys, DeadManRole, DefinitionReads, DeployedServices,
-    DeploymentConfigs, DeploymentGroup, Deployments, Family, NewTaskSets, Objects, Reads, ReadsOfCluster,
-    Registrations, Rule, ScalableTargets, Schedules, Services, ServicesOfSets, TaskRoles, TaskSets, Tasks, Words,
-    WriterRole,
+    AlarmReads, Alarms, Application, Bucket, Calendars, Cluster, CodeDeploys, DeadManRole, DefinitionReads,
+    DeployedServices, DeploymentConfigs, DeploymentGroup, Deployments, Family, NewTaskSets, Objects, Reads,
+    ReadsOfCluster, Registrations, Rule, ScalableTargets, Schedules, Services, ServicesOfSets, TaskRoles, TaskSets,
+    Tasks, Topics, Words, WriterRole,
 };
 
 const RUNNER: &[Who] = &[Who::Runner];
@@ -166,6 +170,8 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("scheduler:DeleteSchedule", Schedules, BACK),
     ("iam:PassRole", DeadManRole, RUNNER),
     ("sts:AssumeRole", WriterRole, RUNNER),
+    ("ssm:GetCalendarState", Calendars, RUNNER),
+    ("sns:Publish", Topics, BACK),
     ("s3:ListBucket", Bucket, PEOPLE),
     ("s3:GetObject", Objects, PEOPLE),
     ("s3:PutObject", Objects, BACK),
@@ -199,6 +205,8 @@ impl On {
             On::Bucket => "Store",
             On::Objects => "StoreObjects",
             On::Words => "StoreWords",
+            On::Calendars => "ChangeCalendars",
+            On::Topics => "TopicsThatAreTold",
             On::Reads => "ReadsWithoutResourceLevelSupport",
             On::ReadsOfCluster => "ListsWithoutResourceLevelSupport",
             On::AlarmReads => "AlarmReadsWithoutResourceLevelSupport",
@@ -258,6 +266,8 @@ impl On {
             On::Bucket => store(&|store| scope.bucket_arn(store)),
             On::Objects => store(&|store| format!("{}/{}/*", scope.bucket_arn(store), store.root)),
             On::Words => store(&|store| format!("{}/{}/rollouts/*/words/*", scope.bucket_arn(store), store.root)),
+            On::Topics => scope.topics.clone(),
+            On::Calendars => scope.calendars.clone(),
             On::AlarmReads if scope.alarms.is_empty() => Vec::new(),
             On::DefinitionReads if !scope.by_ecs => Vec::new(),
             On::Registrations if scope.family.is_none() => Vec::new(),

@@ -48,7 +48,7 @@ pub(super) use release::is_release;
 pub use release::{RELEASE_TAG, ReleaseDocument};
 pub use survey::AlbSurveyor;
 
-use super::aws::{Aws, Prober, ecs};
+use super::aws::{Aws, Prober, ecs, ssm};
 use super::http::Http;
 use super::outside::Outside;
 use super::{About, Arming, Cloud, Errands, Fence, Ours, RouteOrder, Routed};
@@ -60,6 +60,7 @@ use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::name::RolloutId;
 use crate::safeguard::{Beacon, DeadMan, Scaling};
 use crate::traffic::Share;
+use crate::window::CalendarSeen;
 use actions::Slots;
 use alarms::Histories;
 use drive::Drive;
@@ -155,6 +156,11 @@ impl AlbDriver {
         }
     }
 
+    /// The connections it uses.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
     /// What it asks of webhooks and commands; it ends with the driver.
     pub fn errands(&self) -> Errands {
         self.outside.under_way()
@@ -228,6 +234,10 @@ impl Cloud for AlbDriver {
             Drive::Ecs(ecs) => self.deployment_of_ecs(ecs).await,
             Drive::CodeDeploy(begun) => self.look_at_codedeploy(begun).await,
         }
+    }
+
+    async fn calendars(&self, names: &[String]) -> Result<CalendarSeen, Fault> {
+        ssm::calendars(&self.aws, names).await
     }
 
     async fn conclude(&self) -> Result<(), Fault> {

@@ -14,6 +14,9 @@ mod oidc;
 mod probe;
 pub(super) mod scheduler;
 pub(super) mod service_deployments;
+mod signed;
+pub(super) mod sns;
+pub(super) mod ssm;
 pub(super) mod sts;
 pub(super) mod task_sets;
 mod tenure;
@@ -41,6 +44,7 @@ use crate::clock::Timestamp;
 
 pub use oidc::Oidc;
 pub(super) use probe::Prober;
+pub use ssm::calendars;
 pub use tenure::Tenure;
 
 /// How long a connection may take to open.

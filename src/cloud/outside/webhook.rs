@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 
 use super::answer::{Answer, LIMIT};
 use crate::clock::span;
-use crate::cloud::http::{body, filled, headers, words};
+use crate::cloud::http::{body, builder, filled, headers, words};
 use crate::gate::{WebhookRule, is_private_host};
 
 /// Calls webhooks. Private hosts are never called through a proxy, others as the environment says.
@@ -57,8 +56,7 @@ impl Caller {
 }
 
 fn client(direct: bool) -> Option<Client> {
-    let builder =
-        Client::builder().redirect(Policy::none()).user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
+    let builder = builder();
     if direct { builder.no_proxy().build().ok() } else { builder.build().ok() }
 }
 

@@ -1,7 +1,7 @@
 //! The written form of an event, with everything the world can answer.
 
 use super::{Moment, Number, Permille, Span, Written, written};
-use crate::{count, driver, fault, fleet, gate, machine};
+use crate::{count, driver, fault, fleet, gate, machine, window};
 
 written! {
     enum Event = machine::Event {
@@ -13,7 +13,7 @@ written! {
         Recovered { by: String, epoch: u64 },
     }
 
-    enum Word = machine::Word { Rollback, Abort, Pause, Continue, Approve, Promote }
+    enum Word = machine::Word { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass }
 
     enum Answer = machine::Answer {
         Registered(arn: String),
@@ -41,6 +41,7 @@ written! {
         fleet: Option<Fleet>,
         stable: Option<u32>,
         deployment: Option<Deployment>,
+        calendar: Option<CalendarSeen>,
         readings: Vec<(usize, Reading)>,
         requests: Option<u64>,
         observed: Option<Permille>,
@@ -50,6 +51,8 @@ written! {
     struct Deployment = driver::Deployment { id: String, state: DeploymentState, stage: String }
 
     enum DeploymentState = driver::DeploymentState { Moving, Waiting { until: Option<Moment> }, Done, Failed { why: String } }
+
+    struct CalendarSeen = window::CalendarSeen { open: bool, next: Option<Moment> }
 
     struct RuleSeen = fleet::RuleSeen { share: Option<Permille>, sticky: bool, shape: String, text: String }
 

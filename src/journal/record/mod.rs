@@ -1,10 +1,10 @@
-//! The written form of a tape, version 3: the only place that derives serde for the run.
+//! The written form of a tape, version 4: the only place that derives serde for the run.
 //!
 //! Every type of the run has a mirror here, under its own name. A mirror names each field once, so a field
 //! that is added to the run does not compile until somebody has decided how it is written. Readers ignore
 //! fields that they do not know and take an absent optional one as absent; anything else that changes the
 //! meaning of a tape raises [`FORMAT`]. Version 1 knew nothing of what keeps the way back open, and its plans
-//! had neither step for it; version 2 knew only pairs of services, and no word that skips steps. Such a plan still
+//! had neither step for it; version 2 knew only pairs of services, and no word that skips steps; version 3 knew no windows, nobody who is told, and no word that overrules windows. Such a plan still
 //! means what it meant. Moments and spans are whole milliseconds. Fractions are text in Rust's shortest exact form,
 //! because JSON has no NaN and its readers round.
 
@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::traffic::Share;
 
 /// The version of the written form.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 /// The oldest version that is read.
 const OLDEST: u32 = 1;
 

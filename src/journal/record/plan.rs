@@ -3,7 +3,7 @@
 use super::event::{Role, Slot};
 use super::{Moment, Name, Number, Permille, Span, Written, written};
 use crate::gate::compare;
-use crate::{driver, fleet, gate, plan, safeguard, spec};
+use crate::{driver, fleet, gate, notify, plan, safeguard, spec, window};
 
 written! {
     struct Plan = plan::Plan {
@@ -19,6 +19,9 @@ written! {
         limits: Limits,
         dead_man: Option<DeadMan>,
         writer_role: Option<String>,
+        #[serde(default)]
+        notify: Vec<Recipient>,
+        windows: Option<Windows>,
         warnings: Vec<String>,
     }
 
@@ -35,6 +38,41 @@ written! {
     }
 
     struct DeadMan = safeguard::DeadMan { role: String, after: Span, group: String }
+
+    struct Windows = window::Windows {
+        open: Vec<Interval>,
+        frozen: Vec<Frozen>,
+        calendars: Vec<String>,
+        when_closed: WhenClosed,
+        known_until: Moment,
+    }
+
+    struct Interval = window::Interval { from: Moment, to: Moment }
+
+    struct Frozen = window::Frozen { when: Interval, reason: String }
+
+    enum WhenClosed = window::WhenClosed { Hold, Finish }
+
+    struct Recipient = notify::Recipient { channel: Channel, on: Vec<Occasion> }
+
+    enum Channel = notify::Channel {
+        Slack { url: String },
+        Webhook { url: String, secret: String, allow_private: bool },
+        Sns { topic: String },
+    }
+
+    enum Occasion = notify::Occasion {
+        Started,
+        StepPassed,
+        Waiting,
+        Breach,
+        GoingBack,
+        BreakGlass,
+        RolledBack,
+        Promoted,
+        Stranded,
+        HandedOver,
+    }
 
     struct Target = fleet::Target {
         region: String,

@@ -10,8 +10,9 @@ use hyper::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::lab::account::{Account, Phase, Suspended};
-use crate::lab::behaviour::Behaviour;
+use crate::lab::behaviour::{Behaviour, parse_duration};
 use crate::lab::fault::ApiFault;
+use crate::lab::notices::{Calendar, Message, name_of};
 use crate::lab::outage::Outage;
 use crate::lab::value::date;
 use crate::lab::world::{World, lock};
@@ -30,9 +31,14 @@ pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {
         (&Method::POST, "/_lab/rps") => set_rps(world, parameter("value")),
         (&Method::POST, "/_lab/behaviour") => set_behaviour(world, parameter("task-definition"), parameter("value")),
         (&Method::POST, "/_lab/outage") => set_outage(world, parameter("value").as_deref()),
+        (&Method::GET, "/_lab/published") => Ok(published(world)),
+        (&Method::POST, "/_lab/calendar") => {
+            set_calendar(world, parameter("name").as_deref(), parameter("value").as_deref())
+        }
         (&Method::POST, "/_lab/faults") => set_faults(world, parameter("value").as_deref()),
         _ => {
-            let controls = "GET /_lab/traffic, GET /_lab/state, POST /_lab/rps?value=, \
+            let controls = "GET /_lab/traffic, GET /_lab/state, GET /_lab/published, \
+                POST /_lab/calendar?name=&value=open or closed or closed:2h, POST /_lab/rps?value=, \
                 POST /_lab/behaviour?value=[&task-definition=], POST /_lab/outage?value=errors=20%25@0s:2m or over, \
                 POST /_lab/faults?value=throttle=30%25,error=5%25 or none";
             return respond(404, &json!({"error": format!("the controls are {controls}")}));
@@ -80,6 +86,33 @@ fn set_faults(world: &World, value: Option<&str>) -> Result<Value, String> {
     let faults = parsed.map_err(|error| error.to_string())?;
     *world.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
     Ok(json!({"faults": words}))
+}
+
+/// Sets a change calendar: `open`, `closed`, and with a length after a colon until then.
+fn set_calendar(world: &World, name: Option<&str>, value: Option<&str>) -> Result<Value, String> {
+    let name = name.filter(|name| !name.is_empty()).ok_or("name= takes a calendar")?;
+    let (word, length) = value.unwrap_or_default().split_once(':').unwrap_or((value.unwrap_or_default(), ""));
+    let open = match word {
+        "open" => true,
+        "closed" => false,
+        _ => return Err("value= takes open, closed or closed:2h".to_owned()),
+    };
+    let length = if length.is_empty() {
+        None
+    } else {
+        Some(parse_duration(length).ok_or_else(|| format!("{length} is no time"))?)
+    };
+    let until = length.map(|length| world.config.clock.now_ms() + length.as_millis() as u64);
+    lock(&world.notices).calendars.insert(name_of(name).to_owned(), Calendar { open, until });
+    Ok(json!({"calendar": name, "open": open, "until": until.map(date)}))
+}
+
+/// What was published, by topic.
+fn published(world: &World) -> Value {
+    let one = |message: &Message| json!({"id": message.id, "at": date(message.at), "subject": message.subject, "text": message.text});
+    let notices = lock(&world.notices);
+    let topics = notices.topics.iter().map(|(arn, all)| (arn.clone(), all.iter().map(one).collect()));
+    Value::Object(topics.collect())
 }
 
 fn outages(world: &World) -> Value {

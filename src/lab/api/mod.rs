@@ -28,6 +28,8 @@ mod prometheus;
 mod s3;
 mod s3_list;
 mod schedules;
+mod sns;
+mod ssm;
 mod sts;
 mod wire;
 mod wire_cbor;
@@ -164,6 +166,10 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> Result<Output, Refu
             let found = sts::perform(world, asked, key.as_ref(), now);
             return found.unwrap_or_else(|| Err(unknown(asked))).map(Output::Members);
         }
+        Service::Sns | Service::Ssm => {
+            let found = sns_or_ssm(world, asked, now);
+            return found.unwrap_or_else(|| Err(unknown(asked))).map(Output::Members);
+        }
         _ => {}
     }
     let stale = mishap.stale.filter(|_| READS.iter().any(|r| asked.operation.starts_with(r)));
@@ -179,6 +185,10 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> Result<Output, Refu
     }
     let mut call = Call { account, past: &mut past, store: &mut store, now, read_at, input: &asked.input };
     dispatch(&mut call, asked).map(Output::Members)
+}
+
+fn sns_or_ssm(world: &World, asked: &Asked, now: u64) -> Option<operation::Outcome> {
+    if asked.service == Service::Sns { sns::perform(world, asked, now) } else { ssm::perform(world, asked, now) }
 }
 
 fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
@@ -200,7 +210,7 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
         Service::Scheduler => schedules::perform(call, operation),
         Service::AutoScaling => autoscaling::perform(call, operation),
         Service::CodeDeploy => codedeploy::perform(call, operation),
-        Service::Sts | Service::S3 => None,
+        Service::Sts | Service::S3 | Service::Sns | Service::Ssm => None,
     };
     found.unwrap_or_else(|| Err(unknown(asked)))
 }
@@ -219,7 +229,8 @@ fn broken(service: Service) -> Refusal {
     let (code, message) = match service {
         Service::Ecs => ("ServerException", INTERNAL),
         Service::CloudWatch => ("InternalServiceFault", INTERNAL),
-        Service::Elbv2 | Service::Sts | Service::CodeDeploy => ("InternalFailure", INTERNAL),
+        Service::Elbv2 | Service::Sts | Service::CodeDeploy | Service::Sns => ("InternalFailure", INTERNAL),
+        Service::Ssm => ("InternalServerError", INTERNAL),
         Service::AutoScaling => ("InternalServiceException", INTERNAL),
         Service::Scheduler => ("InternalServerException", INTERNAL),
         Service::S3 => ("InternalError", "We encountered an internal error. Please try again."),
@@ -229,8 +240,8 @@ fn broken(service: Service) -> Refusal {
 
 fn throttled(service: Service) -> Refusal {
     match service {
-        Service::Elbv2 | Service::Sts => Refusal::new("Throttling", "Rate exceeded"),
-        Service::Ecs | Service::CloudWatch | Service::AutoScaling | Service::CodeDeploy => {
+        Service::Elbv2 | Service::Sts | Service::Sns => Refusal::new("Throttling", "Rate exceeded"),
+        Service::Ecs | Service::CloudWatch | Service::AutoScaling | Service::CodeDeploy | Service::Ssm => {
             Refusal::new("ThrottlingException", "Rate exceeded")
         }
         Service::Scheduler => Refusal { status: 429, ..Refusal::new("ThrottlingException", "Rate exceeded") },

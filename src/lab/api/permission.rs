@@ -8,6 +8,7 @@ use super::operation::Refusal;
 use super::wire::{Asked, Service};
 use crate::lab::account::{DEFAULT_GROUP, Names, last};
 use crate::lab::keys::{self, Key, Keys};
+use crate::lab::notices::name_of;
 use crate::lab::policy::Ruling;
 use crate::lab::value::{list, text, texts};
 
@@ -103,6 +104,11 @@ fn resources(asked: &Asked, names: &Names) -> Vec<String> {
         },
         Service::Sts => text(input, "RoleArn").map(str::to_owned).into_iter().collect(),
         Service::CodeDeploy => deployed(input, names),
+        Service::Sns => text(input, "TopicArn").map(str::to_owned).into_iter().collect(),
+        Service::Ssm => {
+            let document = |name| names.arn("ssm", &format!("document/{}", name_of(name)));
+            texts(input, "CalendarNames").into_iter().map(document).collect()
+        }
         Service::CloudWatch | Service::AutoScaling => Vec::new(),
     };
     if found.is_empty() { vec!["*".to_owned()] } else { found }

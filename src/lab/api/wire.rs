@@ -28,6 +28,10 @@ pub(super) enum Service {
     AutoScaling,
     /// AWS CodeDeploy.
     CodeDeploy,
+    /// Amazon SNS.
+    Sns,
+    /// AWS Systems Manager.
+    Ssm,
 }
 
 impl Service {
@@ -42,6 +46,8 @@ impl Service {
             Service::Scheduler => "scheduler",
             Service::AutoScaling => "application-autoscaling",
             Service::CodeDeploy => "codedeploy",
+            Service::Sns => "sns",
+            Service::Ssm => "ssm",
         }
     }
 }
@@ -89,6 +95,7 @@ impl Asked {
 const ECS_TARGET: &str = "AmazonEC2ContainerServiceV20141113";
 const AUTO_SCALING_TARGET: &str = "AnyScaleFrontendService";
 const CODEDEPLOY_TARGET: &str = "CodeDeploy_20141006";
+const SSM_TARGET: &str = "AmazonSSM";
 const CLOUDWATCH_TARGET: &str = "GraniteServiceVersion20100801";
 
 /// Reads a request.
@@ -106,6 +113,7 @@ fn read_unsigned(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal
             CLOUDWATCH_TARGET => (Service::CloudWatch, Protocol::Json10),
             AUTO_SCALING_TARGET => (Service::AutoScaling, Protocol::Json11),
             CODEDEPLOY_TARGET => (Service::CodeDeploy, Protocol::Json11),
+            SSM_TARGET => (Service::Ssm, Protocol::Json11),
             _ => {
                 let message = format!("the lab serves no target {target}");
                 let refusal = Refusal::new("UnknownOperationException", message);

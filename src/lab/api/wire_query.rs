@@ -29,6 +29,7 @@ pub(super) fn read(query: Option<&str>, body: &Bytes) -> Result<Asked, Refusal> 
         Some("2015-12-01") => Service::Elbv2,
         Some("2010-08-01") => Service::CloudWatch,
         Some("2011-06-15") => Service::Sts,
+        Some("2010-03-31") => Service::Sns,
         _ => {
             let message = "the Version is of no service that the lab serves";
             return Err(Refusal::new("InvalidAction", message));
@@ -76,6 +77,7 @@ fn put(into: &mut Value, path: &[&str], value: &str) -> Result<(), Refusal> {
 fn namespace(service: Service) -> &'static str {
     match service {
         Service::CloudWatch => "http://monitoring.amazonaws.com/doc/2010-08-01/",
+        Service::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
         Service::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
         _ => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
     }

@@ -11,6 +11,7 @@ mod ramp;
 mod safeguard;
 mod slots;
 mod takeover;
+mod window;
 
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use crate::plan::{Action, Before, ReleasePlan, Step};
 use crate::safeguard::{Beacon, DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;
+use crate::window::CalendarSeen;
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -82,6 +84,8 @@ fn plan(actions: &[Action]) -> Plan {
         policies: Policies::default(),
         limits: Limits { pause: MINUTE * 60, ..Limits::default() },
         dead_man: None,
+        notify: Vec::new(),
+        windows: None,
         writer_role: None,
         warnings: Vec::new(),
     }
@@ -165,6 +169,8 @@ struct Run {
     deployment: Option<DeploymentState>,
     /// What AWS is about to give the candidate, and when.
     moves: Option<(Timestamp, Share)>,
+    /// What the change calendars say; `None` when they cannot be read.
+    calendar: Option<CalendarSeen>,
 }
 
 /// How long AWS takes to move the weights once it is told to.
@@ -208,6 +214,7 @@ impl Run {
             counts_fail: false,
             deployment: None,
             moves: None,
+            calendar: None,
         }
     }
 
@@ -220,7 +227,11 @@ impl Run {
     }
 
     fn told(&mut self, word: Word) -> Vec<Notice> {
-        self.feed(Event::Told { word, by: "bob".into(), reason: None })
+        self.say(word, None)
+    }
+
+    fn say(&mut self, word: Word, reason: Option<&str>) -> Vec<Notice> {
+        self.feed(Event::Told { word, by: "bob".into(), reason: reason.map(str::to_owned) })
     }
 
     fn interrupted(&mut self) -> Vec<Notice> {
@@ -390,6 +401,7 @@ impl Run {
                 state,
                 stage: "PRE_PRODUCTION_TRAFFIC_SHIFT".into(),
             }),
+            calendar: self.calendar.filter(|_| look.calendar),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),
             requests: look.quiet.map(|role| u64::from(requests(role).permille())),
             observed: None,

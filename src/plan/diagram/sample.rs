@@ -159,6 +159,8 @@ pub(crate) fn plan() -> Plan {
         policies: Policies::default(),
         limits: Limits::default(),
         dead_man: None,
+        notify: Vec::new(),
+        windows: None,
         writer_role: None,
         warnings: vec!["the rule has no gate on latency: a slow release would pass".to_owned()],
     }

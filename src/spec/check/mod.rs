@@ -8,6 +8,7 @@ mod feed;
 mod gate;
 mod metric;
 mod name;
+mod notify;
 mod outer;
 mod probe;
 mod prometheus;
@@ -16,6 +17,7 @@ mod store;
 mod strategy;
 mod target;
 mod time;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -48,6 +50,8 @@ pub(super) fn check(
     let policies = policies(&document.policies);
     let dead_man = optional(document.dead_man, |dead_man| check.dead_man(&dead_man, node.field("dead_man")));
     let store = optional(document.store, |store| check.store(store, node.field("store")));
+    let notify = check.notify(document.notify, node.field("notify"));
+    let windows = optional(document.windows, |windows| check.windows(windows, node.field("windows")));
     if let Some(driver) = &driver {
         let asked = Asked {
             driver,
@@ -72,6 +76,8 @@ pub(super) fn check(
         dead_man: dead_man.ok()?,
         store: store.ok()?,
         variables: BTreeMap::new(),
+        notify: notify?,
+        windows: windows.ok()?,
     })
 }
 

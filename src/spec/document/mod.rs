@@ -5,8 +5,10 @@
 mod compare;
 mod driver;
 mod gate;
+mod notify;
 mod outer;
 mod value;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,8 +21,10 @@ pub(super) use driver::{CodeDeploy, Driver};
 pub(super) use gate::{
     Absent, Alarm, AtStart, Gate, Input, InsufficientData, Metric, MissingData, Of, Probe, Prometheus, Tasks,
 };
+pub(super) use notify::{Hook, Notify, On};
 pub(super) use outer::{BurnRate, Command, Objective, Webhook};
 pub(super) use value::{Percent, Percentage, Time};
+pub(super) use windows::{Allow, Freeze, WhenClosed, Windows};
 
 use super::model;
 
@@ -76,6 +80,12 @@ pub(super) struct Document {
     /// a folder on this machine.
     #[schemars(extend("pattern" = r"^s3://|\$\{", "examples" = ["s3://my-deployments/tidegate"]))]
     pub(super) store: Option<String>,
+    /// Who else is told how a rollout goes. Whoever cannot be told delays nothing.
+    #[serde(default)]
+    #[schemars(length(max = 20))]
+    pub(super) notify: Vec<Notify>,
+    /// When a rollout may go forward. Left out, at any time.
+    pub(super) windows: Option<Windows>,
 }
 
 /// The dead-man's switch: a one-shot schedule of EventBridge Scheduler that gives all traffic to the stable slot.

@@ -35,6 +35,8 @@ fn full() -> Scope {
         by_task_sets: true,
         by_codedeploy: Some(("app".into(), "dgp".into())),
         writer_role: Some("arn:aws:iam::123456789012:role/writer".into()),
+        calendars: vec!["arn:aws:ssm:eu-west-1:123456789012:document/freeze".into()],
+        topics: vec!["arn:aws:sns:eu-west-1:123456789012:deployments".into()],
         store: Some(Store { bucket: "releases".into(), root: "tidegate/v1".into() }),
     }
 }
@@ -47,6 +49,8 @@ fn bare() -> Scope {
         task_roles: Vec::new(),
         scales: false,
         dead_man: None,
+        topics: Vec::new(),
+        calendars: Vec::new(),
         by_ecs: false,
         by_task_sets: false,
         by_codedeploy: None,
@@ -110,13 +114,27 @@ fn asked() -> BTreeSet<String> {
     services.iter().flat_map(of).filter(|action| action != "sts:GetCallerIdentity").collect()
 }
 
+/// The calls that are signed without a client of their own.
+fn signed() -> BTreeSet<String> {
+    let of = |(path, call): (&str, &str)| {
+        let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let (service, operation) = call.split_once(':').unwrap();
+        assert!(
+            text.contains(&format!("service: \"{service}\"")) && text.contains(&format!("\"{operation}\"")),
+            "{path}"
+        );
+        call.to_owned()
+    };
+    [("src/cloud/aws/sns.rs", "sns:Publish"), ("src/cloud/aws/ssm.rs", "ssm:GetCalendarState")].map(of).into()
+}
+
 #[test]
 fn the_policies_allow_what_the_code_calls_and_nothing_else() {
     // What AWS asks for beside a call: roles that are handed on, tags that come with a registration, and the
     // revision that comes with a deployment.
     let beside = ["iam:PassRole", "ecs:TagResource", "codedeploy:RegisterApplicationRevision"].map(ToOwned::to_owned);
     let all: BTreeSet<String> = Who::ALL.into_iter().flat_map(|who| actions(who, &full())).collect();
-    let asked: BTreeSet<String> = asked().into_iter().chain(beside).collect();
+    let asked: BTreeSet<String> = asked().into_iter().chain(beside).chain(signed()).collect();
     assert_eq!(all, asked);
     let runner: BTreeSet<String> = actions(Who::Runner, &full());
     let others: Vec<_> = asked.difference(&runner).collect();
@@ -261,6 +279,7 @@ fn who_is_on_call_can_make_every_call_of_a_way_back_that_begins_with_a_service()
         "s3:PutObject",
         "scheduler:DeleteSchedule",
         "scheduler:GetSchedule",
+        "sns:Publish",
     ];
     assert_eq!(actions(Who::OnCall, &full()).into_iter().collect::<Vec<_>>(), calls);
     let guard = actions(Who::Guard, &full());

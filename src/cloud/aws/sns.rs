@@ -1,0 +1,58 @@
+//! SNS: `Publish`, in the query protocol of its API reference (version 2010-03-31).
+
+use super::Aws;
+use super::signed::{BODY, Call, kind};
+use crate::fault::Fault;
+use crate::name::Arn;
+use crate::notify::Letter;
+
+/// The version of the API.
+const VERSION: &str = "2010-03-31";
+
+/// Publishes a letter: its JSON to programs, its text to people who read mail or a phone.
+pub(in crate::cloud) async fn publish(aws: &Aws, topic: &str, letter: &Letter) -> Result<(), Fault> {
+    let arn = Arn::parse(topic);
+    let message = serde_json::json!({
+        "default": letter.json,
+        "email": letter.text,
+        "sms": letter.subject,
+    });
+    let message = message.to_string();
+    let mut fields = vec![
+        ("Action", "Publish"),
+        ("Version", VERSION),
+        ("TopicArn", topic),
+        ("Subject", &letter.subject),
+        ("MessageStructure", "json"),
+        ("Message", &message),
+        // For subscriptions that filter.
+        ("MessageAttributes.entry.1.Name", "on"),
+        ("MessageAttributes.entry.1.Value.DataType", "String"),
+        ("MessageAttributes.entry.1.Value.StringValue", letter.on.as_str()),
+    ];
+    if topic.ends_with(".fifo") {
+        fields.extend([("MessageGroupId", letter.name.as_str()), ("MessageDeduplicationId", letter.id.as_str())]);
+    }
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let call = Call {
+        service: "sns",
+        operation: "Publish",
+        region: arn.map(|arn| arn.region),
+        headers: &[(BODY, "application/x-www-form-urlencoded".to_owned())],
+        body,
+    };
+    let answered = aws.call(call).await?;
+    if answered.status == 200 {
+        return Ok(());
+    }
+    let code = between(&answered.body, "Code").unwrap_or_default();
+    let words = between(&answered.body, "Message").unwrap_or_default();
+    let said = format!("status {}: {code}: {words}", answered.status);
+    Err(Fault::new(kind(answered.status, code), "Publish", super::fault::one_line(&said)))
+}
+
+/// What stands in the first element of this name.
+fn between<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    rest.split_once("</").map(|(inside, _)| inside)
+}

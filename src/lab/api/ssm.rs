@@ -1,0 +1,35 @@
+//! AWS Systems Manager: the state of change calendars.
+
+use serde_json::{Value, json};
+
+use super::operation::{Outcome, Refusal};
+use super::wire::Asked;
+use crate::lab::value::{date, texts};
+use crate::lab::world::{World, lock};
+
+/// Performs an operation.
+pub(super) fn perform(world: &World, asked: &Asked, now: u64) -> Option<Outcome> {
+    match asked.operation.as_str() {
+        "GetCalendarState" => Some(state(world, &asked.input, now)),
+        _ => None,
+    }
+}
+
+/// Open when all are (`GetCalendarState` in the API reference). Only the present moment is known.
+fn state(world: &World, input: &Value, now: u64) -> Outcome {
+    let names: Vec<&str> = texts(input, "CalendarNames");
+    if names.is_empty() {
+        return Err(Refusal::new("ValidationException", "Value at 'calendarNames' failed to satisfy constraint"));
+    }
+    let notices = lock(&world.notices);
+    let mut open = true;
+    let mut next: Option<u64> = None;
+    for name in names {
+        let missing = || Refusal::new("InvalidDocument", format!("Document with name {name} does not exist."));
+        let calendar = notices.calendar(name, now).ok_or_else(missing)?;
+        open &= calendar.open;
+        next = [next, calendar.until].into_iter().flatten().min();
+    }
+    let word = if open { "OPEN" } else { "CLOSED" };
+    Ok(json!({"State": word, "AtTime": date(now), "NextTransitionTime": next.map(date)}))
+}
