@@ -70,9 +70,8 @@ pub(super) async fn choose(aws: &Aws, seen: &Seen, kind: DriverKind, wanted: &Wa
     if seen.service.groups.is_empty() {
         return Ok(Choice::Lacking(vec![lack::no_group(seen)]));
     }
-    let rule = match rule(seen, wanted)? {
-        Some(rule) => rule,
-        None => return Ok(Choice::Lacking(vec![lack::no_rule(seen)])),
+    let Some(rule) = rule(seen, wanted)? else {
+        return Ok(Choice::Lacking(vec![lack::no_rule(seen)]));
     };
     let mut lacks: Vec<Lack> = rule.priority.is_none().then(|| lack::default_rule(seen, rule)).into_iter().collect();
     let own = rule.groups.iter().map(|(arn, _)| arn).find(|arn| seen.service.groups.contains(arn));

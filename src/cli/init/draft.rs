@@ -7,7 +7,7 @@ use super::choose::Chosen;
 use super::yaml::scalar;
 use crate::clock::span;
 use crate::cloud::alb::scout::{AlarmFound, Seen};
-use crate::driver::{DriverKind, Shares};
+use crate::driver::{DriverKind, Shares, Unattended, Waits};
 use crate::fleet::{AlarmState, Slot, SlotView, Survey};
 use crate::name::{Arn, RolloutName};
 use crate::text::{escape, many};
@@ -212,9 +212,12 @@ impl Draft {
 
     /// What a person has to decide.
     fn rest(&self) -> String {
-        let mut text =
-            String::from("\n# Rollouts that anybody with credentials can take over:\n# store: s3://BUCKET/tidegate\n");
-        if self.kind.can().unattended == crate::driver::Unattended::Switch {
+        let mut text = String::new();
+        if self.kind.can().waits == Waits::Pause {
+            text.push_str("\nlimits:\n  pause: 30m # as long as ECS waits: then it goes back by itself\n");
+        }
+        text.push_str("\n# Rollouts that anybody with credentials can take over:\n# store: s3://BUCKET/tidegate\n");
+        if self.kind.can().unattended == Unattended::Switch {
             text.push_str(
                 "# Who gives the traffic back when no runner lives; `tidegate iam-policy` prints the role's policy:\n\
                  # dead_man: { role: \"arn:aws:iam::ACCOUNT:role/tidegate-switch\", after: 5m }\n",
