@@ -101,6 +101,17 @@ fn a_pair_is_found_from_either_service_and_written_the_same() {
 }
 
 #[test]
+fn a_test_listener_is_no_second_choice_and_a_probe_through_it_is_proposed() {
+    let place = Place::new();
+    let lab = Lab::start(&place, &example("blue-green.yaml"));
+    let ended = init(&place, &lab, &["--service", "web-green"]);
+    ended.ends(0, &["first.yaml is written"]);
+    let written = text(&first(&place));
+    assert!(written.contains("  # - probe: { name: smoke, url: \"http://{load_balancer}:9001/"), "{written}");
+    assert!(written.contains("port: 443, priority: 10"), "{written}");
+}
+
+#[test]
 fn a_wrong_name_is_answered_with_what_was_meant() {
     let place = Place::new();
     let lab = Lab::start(&place, &example("approval.yaml"));

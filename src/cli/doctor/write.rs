@@ -97,8 +97,13 @@ async fn rule_write(patient: &Patient<'_>, held: &Held, policy: &str) -> Check {
     }
     let rule = &patient.survey.rule;
     // A mark is left by a rollout that another store may know.
-    if let Ok(prove::Tags { rollout: Some(id), .. }) = prove::tags(patient.aws, &rule.arn).await {
-        return Check::unknown("rule write", format!("not tried: the rule is marked by rollout {id}"));
+    let not = match prove::tags(patient.aws, &rule.arn).await {
+        Ok(prove::Tags { rollout: None, .. }) => None,
+        Ok(prove::Tags { rollout: Some(id), .. }) => Some(format!("not tried: the rule is marked by rollout {id}")),
+        Err(fault) => Some(format!("not tried: nobody knows whether a rollout has marked the rule: {fault}")),
+    };
+    if let Some(not) = not {
+        return Check::unknown("rule write", not).remedy(policy);
     }
     match prove::rewrite(patient.aws, &rule.arn, &rule.actions_json).await {
         Ok(()) => {
