@@ -65,7 +65,9 @@ fn survey() -> Survey {
         attached: true,
         health_interval: Duration::from_secs(10),
         healthy_threshold: 2,
+        unhealthy_threshold: 2,
         deregistration_delay: Duration::from_secs(30),
+        slow_start: Duration::ZERO,
     };
     let (blue, green) = (slot(Slot::Blue, 4), slot(Slot::Green, 0));
     let rule = RuleView {
@@ -95,6 +97,7 @@ fn survey() -> Survey {
         past: Some(Ok(past())),
         code_deploy: None,
         under_way: None,
+        task_sets: Vec::new(),
         shared_with: Vec::new(),
         release_problems: Vec::new(),
     }

@@ -149,6 +149,15 @@ pub struct SlotView {
     pub slow_start: Duration,
 }
 
+/// A task set as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskSetView {
+    /// Its id.
+    pub id: String,
+    /// The target groups that it registers its tasks in, by ARN.
+    pub target_groups: Vec<String>,
+}
+
 /// An alarm as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmView {
@@ -217,6 +226,8 @@ pub struct Survey {
     pub code_deploy: Option<CodeDeployView>,
     /// AWS's own deployment of the service that is under way, whoever started it.
     pub under_way: Option<UnderWay>,
+    /// The service's task sets, those that are going too; empty where the deployment controller has none.
+    pub task_sets: Vec<TaskSetView>,
     /// Other rules that forward to one of the two target groups: rule ARN, target group ARN.
     pub shared_with: Vec<(String, String)>,
     /// Containers of the release's task definition that the image list names and that do not exist,

@@ -74,6 +74,9 @@
 //! | says what each driver can do | `driver/capability.rs` |
 //! | refuses what a driver cannot do, and says what is nearest | `spec/fit.rs`; on a live service `plan/service.rs` |
 //! | refuses a target that could not be rolled back | `plan/refusal.rs` |
+//! | finds rule, slots and alarms where there is no spec yet | `cloud/alb/scout.rs` |
+//! | writes the first spec | `cli/init` |
+//! | proves a permission by a write that changes nothing | `cloud/alb/prove.rs` |
 //! | says what a comparison cannot see at the traffic there is | `plan/compared.rs` |
 //! | decides what a datapoint, or none, means | `gate`, one file per kind |
 //! | gives the next weight | `machine/shift.rs`; in a ramp `machine/ramp.rs` decides it |

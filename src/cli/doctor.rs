@@ -106,7 +106,7 @@ async fn examined(patient: &Patient<'_>) -> Vec<Section> {
         Section::new("health checks", health::checks(patient)),
         Section::new("capacity", health::capacity(patient)),
         Section::new("drift", account::drift(patient).await),
-        Section::new("without a runner", write::unattended(patient, &held).await),
+        Section::new("unattended", write::unattended(patient, &held).await),
     ]
 }
 

@@ -138,7 +138,9 @@ async fn drafted(
     let name = name.cloned().or_else(|| chosen.name()).ok_or_else(|| {
         Failure::new(Exit::Usage, "the service's name makes no name for its rollouts").hint("say one with `--name`")
     })?;
-    let mut draft = Draft { name, kind, chosen, survey, alarms: Vec::new(), containers, notes };
+    let (checked_at, test_port) = (chosen.checked_at(seen), chosen.test_port(seen));
+    let none = Vec::new();
+    let mut draft = Draft { name, kind, chosen, survey, alarms: none, checked_at, test_port, containers, notes };
     for alarm in alarms {
         propose(&mut draft, alarm);
     }

@@ -12,6 +12,10 @@ use crate::gate::Check;
 use crate::name::Arn;
 use crate::spec::{DriverSpec, Spec, Strategy, timetable};
 
+/// Task sets of one service, which ECS calls deployments when it refuses one more (Amazon ECS developer guide, "External
+/// deployment").
+const SETS_LIMIT: usize = 5;
+
 /// Whether a rollout may go on with a deployment of AWS's own that somebody else has begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Adopt {
@@ -28,6 +32,10 @@ pub(super) fn refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
     let slots: &[&SlotView] = if kind.can().one_service { &[&survey.blue] } else { &[&survey.blue, &survey.green] };
     let mut found: Vec<Refusal> = slots.iter().flat_map(|slot| slot_refusals(kind, slot)).collect();
     found.extend(other_groups(kind, survey));
+    if kind == DriverKind::TaskSets {
+        found.extend(no_room(survey));
+        found.extend(several_groups(survey));
+    }
     found.extend(survey.code_deploy.iter().flat_map(|group| group_refusals(spec, group)));
     found
 }
@@ -89,6 +97,36 @@ fn other_groups(kind: DriverKind, survey: &Survey) -> Option<Refusal> {
         let wrong = format!("other target groups of the rule carry weight, and {} shifts between two", kind.mover());
         refusal(wrong, "give them a rule of their own, or use the driver pair or task_sets")
     })
+}
+
+/// ECS makes no further task set where there are so many already, those that are going too.
+fn no_room(survey: &Survey) -> Option<Refusal> {
+    let there = survey.task_sets.len();
+    (there >= SETS_LIMIT).then(|| {
+        let service = &survey.blue.place.service;
+        let idle = survey.task_sets.iter().find(|set| {
+            let weight = |group| survey.rule.weights.iter().find(|(arn, _)| arn == group).map_or(0, |(_, weight)| *weight);
+            set.target_groups.iter().all(|group| weight(group) == 0)
+        });
+        let which = idle.map_or(String::new(), |set| format!(", such as {}", set.id));
+        refusal(
+            format!("service {service} has {there} task sets, and ECS makes no more than {SETS_LIMIT}"),
+            format!("delete one that has no traffic{which} (`aws ecs delete-task-set`), and `driver: {{ task_sets: {{}} }}` fits"),
+        )
+    })
+}
+
+/// A task set has one target group of one container, so a rollout moves the traffic of that one.
+fn several_groups(survey: &Survey) -> Option<Refusal> {
+    let set = survey.task_sets.iter().find(|set| set.target_groups.len() > 1)?;
+    Some(refusal(
+        format!(
+            "task set {} registers its tasks in {} target groups, and a rollout makes one with one",
+            set.id,
+            set.target_groups.len()
+        ),
+        "nearest is a service of its own for each target group, with a spec of its own",
+    ))
 }
 
 /// What the deployment group says, which a deployment cannot change.

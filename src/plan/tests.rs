@@ -82,6 +82,7 @@ fn survey() -> Survey {
         past: None,
         code_deploy: None,
         under_way: None,
+        task_sets: Vec::new(),
         shared_with: Vec::new(),
         release_problems: Vec::new(),
     }

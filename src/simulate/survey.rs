@@ -43,6 +43,7 @@ pub fn survey(spec: &Spec, at: Timestamp, past: Option<Past>) -> Survey {
         past: past.map(Ok),
         code_deploy: None,
         under_way: None,
+        task_sets: Vec::new(),
         release_problems: Vec::new(),
     }
 }

@@ -2,7 +2,9 @@
 
 use super::support::Sandbox;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 21] = [
+    "init",
+    "doctor",
     "validate",
     "plan",
     "run",

@@ -5,8 +5,10 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
 
 mod aftermath;
+mod beginnings;
 mod codedeploy;
 mod comparisons;
+mod doctor;
 mod drivers;
 mod ecs;
 mod faults;

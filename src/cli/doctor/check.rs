@@ -1,5 +1,7 @@
 //! What a check says, and how all of them are shown.
 
+use std::fmt::Write as _;
+
 use anstyle::{AnsiColor, Style as Paint};
 use serde_json::{Value, json};
 
@@ -115,7 +117,7 @@ pub(super) fn exit(sections: &[Section]) -> Exit {
 pub(super) fn page(path: &str, spec: &Spec, sections: &[Section], style: Style) -> String {
     let mut text = hang("", 0, &format!("Doctor for {} ({})", spec.name, escape(path)), style.width);
     for section in sections.iter().filter(|section| !section.checks.is_empty()) {
-        text.push_str(&format!("\n  {}\n", section.name));
+        let _ = writeln!(text, "\n  {}", section.name);
         let mut before = "";
         for check in &section.checks {
             let name = if check.name == before { "" } else { check.name.as_str() };

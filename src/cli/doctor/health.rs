@@ -102,12 +102,12 @@ fn breaks(group: &str, slot: &SlotView, shortest: Option<Duration>) -> Check {
 
 /// How long a new target gets less than its share.
 fn warms_up(group: &str, slot: &SlotView, shortest: Option<Duration>) -> Option<Check> {
-    let slow = slot.slow_start;
-    if slow.is_zero() {
+    let start = slot.slow_start;
+    if start.is_zero() {
         return None;
     }
-    let text = format!("slow start: a new target gets less than its share for {}", span(slow));
-    Some(match shortest.filter(|hold| *hold <= slow) {
+    let text = format!("slow start: a new target gets less than its share for {}", span(start));
+    Some(match shortest.filter(|hold| *hold <= start) {
         Some(hold) => Check::warn(group, format!("{text}, and the shortest hold is {}", span(hold)))
             .remedy("hold longer than that, or shorten slow_start: the first share is judged before it has come true"),
         None => Check::ok(group, text),
@@ -159,6 +159,7 @@ pub(super) fn capacity(patient: &Patient<'_>) -> Vec<Check> {
             checks
                 .push(Check::warn("autoscaling", said).remedy("allow application-autoscaling:DescribeScalableTargets"));
         }
+        Ok(found) if found.is_empty() => checks.push(Check::ok("autoscaling", "the services have none")),
         Ok(found) => checks.extend(found.iter().map(|(slot, scaling)| room(*slot, *scaling, stable.desired))),
     }
     checks

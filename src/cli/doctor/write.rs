@@ -4,6 +4,7 @@ use super::Patient;
 use super::check::{self, Check};
 use crate::cli::Failure;
 use crate::cloud::alb::prove;
+use crate::driver::Unattended;
 use crate::lease::Phase;
 use crate::plan::unattended as left_alone;
 use crate::store::Store;
@@ -28,7 +29,7 @@ pub(super) async fn store(patient: &Patient<'_>, store: &Store) -> (Vec<Check>, 
             (check.remedy(format!("`tidegate status {id}` shows it, `tidegate rollback {id}` ends it")), Held::By(id))
         }
         Ok(_) => (Check::ok("lease", "no rollout holds the rule"), Held::Free),
-        Err(error) => (failed("lease", error.into()), Held::Unknown),
+        Err(error) => (failed("lease", &error.into()), Held::Unknown),
     };
     let mut checks = vec![place(patient), lease];
     checks.push(if patient.read_only {
@@ -36,15 +37,15 @@ pub(super) async fn store(patient: &Patient<'_>, store: &Store) -> (Vec<Check>, 
     } else {
         match store.prove().await {
             Ok(()) => Check::ok("compare and swap", "of two writes over the same body the second was refused"),
-            Err(error) => failed("compare and swap", error.into()),
+            Err(error) => failed("compare and swap", &error.into()),
         }
     });
     (checks, held)
 }
 
-fn failed(name: &str, failure: Failure) -> Check {
+fn failed(name: &str, failure: &Failure) -> Check {
     let policy = "allow s3:GetObject, s3:PutObject and s3:ListBucket: `tidegate iam-policy SPEC --for runner`";
-    let check = check::of_failure(name, &failure).into_iter().next();
+    let check = check::of_failure(name, failure).into_iter().next();
     check.map_or_else(|| Check::fail(name, "it fails"), |check| if check.denied { check.remedy(policy) } else { check })
 }
 
@@ -96,11 +97,13 @@ async fn rule_write(patient: &Patient<'_>, held: &Held, policy: &str) -> Check {
     }
     let rule = &patient.survey.rule;
     // A mark is left by a rollout that another store may know.
-    match prove::tags(patient.aws, &rule.arn).await {
-        Ok(prove::Tags { rollout: Some(id), .. }) => {
-            return Check::unknown("rule write", format!("not tried: the rule is marked by rollout {id}"));
-        }
-        Ok(_) | Err(_) => {}
+    let not = match prove::tags(patient.aws, &rule.arn).await {
+        Ok(prove::Tags { rollout: None, .. }) => None,
+        Ok(prove::Tags { rollout: Some(id), .. }) => Some(format!("not tried: the rule is marked by rollout {id}")),
+        Err(fault) => Some(format!("not tried: nobody knows whether a rollout has marked the rule: {fault}")),
+    };
+    if let Some(not) = not {
+        return Check::unknown("rule write", not).remedy(policy);
     }
     match prove::rewrite(patient.aws, &rule.arn, &rule.actions_json).await {
         Ok(()) => {
@@ -112,35 +115,26 @@ async fn rule_write(patient: &Patient<'_>, held: &Held, policy: &str) -> Check {
 
 /// The same write, signed as the role that forward writes have.
 async fn writer_role(patient: &Patient<'_>, held: &Held) -> Option<Check> {
-    let role = patient.spec.target.writer_role.as_deref()?;
+    let writer = patient.spec.target.writer_role.as_deref()?;
     let name = "writer role";
     if let Some(not) = not_now(patient, held) {
         return Some(Check { name: name.to_owned(), ..not });
     }
     let rule = &patient.survey.rule;
     let at = (patient.aws, patient.clock);
-    let written = prove::rewrite_as(at, (&rule.arn, &rule.actions_json), (role, &patient.spec.name)).await;
+    let written = prove::rewrite_as(at, (&rule.arn, &rule.actions_json), (writer, &patient.spec.name)).await;
     let policy = format!("`tidegate iam-policy {} --for writer` prints policy and trust", patient.path);
     Some(match written {
-        Ok(()) => Check::ok(name, format!("{role} can be assumed, and may write this rule")),
+        Ok(()) => Check::ok(name, format!("{writer} can be assumed, and may write this rule")),
         Err(fault) => Check::fault(name, &fault, &policy),
     })
 }
 
 /// Who gives the traffic back when no runner lives.
 pub(super) async fn unattended(patient: &Patient<'_>, held: &Held) -> Vec<Check> {
-    let said = left_alone(patient.spec, patient.survey);
     let Some(switch) = &patient.spec.dead_man else {
-        let name = "without a runner";
-        let pauses = matches!(patient.spec.driver, crate::spec::DriverSpec::Ecs { .. });
-        return said
-            .map(|said| match pauses {
-                true => Check::ok(name, said),
-                false => Check::warn(name, said)
-                    .remedy("`dead_man: { role: … }`, alarms of the deployment group, or a `tidegate guard`"),
-            })
-            .into_iter()
-            .collect();
+        let said = left_alone(patient.spec, patient.survey);
+        return said.into_iter().map(|said| nobody(patient.spec.driver.kind().can().unattended, said)).collect();
     };
     let name = "dead_man";
     if patient.read_only || *held != Held::Free {
@@ -157,4 +151,18 @@ pub(super) async fn unattended(patient: &Patient<'_>, held: &Held) -> Vec<Check>
         }
         Err(fault) => Check::fault(name, &fault, &policy),
     }]
+}
+
+/// What becomes of the traffic without a switch, and what would be better.
+fn nobody(unattended: Unattended, said: String) -> Check {
+    let name = "no runner";
+    match unattended {
+        Unattended::Pause => Check::ok(name, said),
+        Unattended::Switch => {
+            Check::warn(name, said).remedy("`dead_man: { role: ROLE_ARN }`, or a `tidegate guard` elsewhere")
+        }
+        Unattended::Alarms => {
+            Check::warn(name, said).remedy("give the deployment group alarms that say when a release is bad")
+        }
+    }
 }

@@ -105,8 +105,7 @@ const BACK: &[Who] = &[Who::Runner, Who::OnCall, Who::Guard];
 /// Who finds out what there is.
 const SURVEY: &[Who] = &[Who::Runner, Who::Plan];
 const RULE_WRITERS: &[Who] = &[Who::Runner, Who::OnCall, Who::Guard, Who::DeadMan, Who::Writer];
-/// Who finds a rollout without its store: by a service, its rules, and their tags.
-const ON_CALL: &[Who] = &[Who::OnCall];
+/// Who finds a service's rules, and by their tags a rollout without its store.
 const FINDERS: &[Who] = &[Who::Runner, Who::Plan, Who::OnCall];
 const PEOPLE: &[Who] = &[Who::Runner, Who::OnCall, Who::Guard, Who::Plan];
 
@@ -115,7 +114,7 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("elasticloadbalancing:DescribeListeners", Reads, FINDERS),
     ("elasticloadbalancing:DescribeLoadBalancers", Reads, SURVEY),
     ("elasticloadbalancing:DescribeRules", Reads, PEOPLE),
-    ("elasticloadbalancing:DescribeTags", Reads, ON_CALL),
+    ("elasticloadbalancing:DescribeTags", Reads, FINDERS),
     ("elasticloadbalancing:DescribeTargetGroupAttributes", Reads, SURVEY),
     ("elasticloadbalancing:DescribeTargetGroups", Reads, FINDERS),
     ("elasticloadbalancing:DescribeTargetHealth", Reads, PEOPLE),

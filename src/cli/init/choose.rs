@@ -47,6 +47,23 @@ impl Chosen {
         groups.chain([self.rule.load_balancer_dimension.as_str()]).collect()
     }
 
+    /// The paths that the slots' health checks ask for, blue first.
+    pub(super) fn checked_at(&self, seen: &Seen) -> [String; 2] {
+        [&self.blue.1, &self.green.1]
+            .map(|arn| seen.groups.get(arn).map_or_else(|| "/".to_owned(), |group| group.health_path.clone()))
+    }
+
+    /// The port of another listener of the load balancer that leads to a slot.
+    pub(super) fn test_port(&self, seen: &Seen) -> Option<u16> {
+        let slots = [&self.blue.1, &self.green.1];
+        let leads = |rule: &&RuleFound| {
+            rule.load_balancer == self.rule.load_balancer
+                && rule.port != self.rule.port
+                && rule.groups.iter().any(|(arn, _)| slots.contains(&arn))
+        };
+        seen.rules.iter().find(leads).map(|rule| rule.port)
+    }
+
     /// What the rollouts are called: what both services' names begin with. `None` when that is no name.
     pub(super) fn name(&self) -> Option<RolloutName> {
         let (blue, green) = (&self.blue.0, &self.green.0);
@@ -70,9 +87,8 @@ pub(super) async fn choose(aws: &Aws, seen: &Seen, kind: DriverKind, wanted: &Wa
     if seen.service.groups.is_empty() {
         return Ok(Choice::Lacking(vec![lack::no_group(seen)]));
     }
-    let rule = match rule(seen, wanted)? {
-        Some(rule) => rule,
-        None => return Ok(Choice::Lacking(vec![lack::no_rule(seen)])),
+    let Some(rule) = rule(seen, wanted)? else {
+        return Ok(Choice::Lacking(vec![lack::no_rule(seen)]));
     };
     let mut lacks: Vec<Lack> = rule.priority.is_none().then(|| lack::default_rule(seen, rule)).into_iter().collect();
     let own = rule.groups.iter().map(|(arn, _)| arn).find(|arn| seen.service.groups.contains(arn));

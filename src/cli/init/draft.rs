@@ -7,7 +7,7 @@ use super::choose::Chosen;
 use super::yaml::scalar;
 use crate::clock::span;
 use crate::cloud::alb::scout::{AlarmFound, Seen};
-use crate::driver::{DriverKind, Shares};
+use crate::driver::{DriverKind, Shares, Unattended, Waits};
 use crate::fleet::{AlarmState, Slot, SlotView, Survey};
 use crate::name::{Arn, RolloutName};
 use crate::text::{escape, many};
@@ -35,6 +35,10 @@ pub(super) struct Draft {
     pub(super) survey: Survey,
     /// The alarms that are gates.
     pub(super) alarms: Vec<AlarmFound>,
+    /// The path that each slot's health checks ask for, blue first.
+    pub(super) checked_at: [String; 2],
+    /// The port of another listener that leads to a slot, by which a candidate could be probed.
+    pub(super) test_port: Option<u16>,
     /// The containers of the release that runs.
     pub(super) containers: Vec<String>,
     /// What there is to know beside it.
@@ -104,7 +108,7 @@ impl Draft {
         let balancer = scalar(load_balancer);
         let _ = writeln!(text, "  rule: {{ load_balancer: {balancer}, port: {port}, priority: {priority} }}\n  slots:");
         for slot in [blue, green] {
-            let _ = writeln!(text, "    # {}", self.about(slot));
+            let _ = writeln!(text, "    # {}\n    # {}", self.about(slot), self.checked(slot));
             let service = if one { String::new() } else { format!("service: {}, ", scalar(&slot.place.service)) };
             let group = scalar(&slot.place.target_group_name);
             let _ = writeln!(text, "    {}: {{ {service}target_group: {group} }}", slot.place.slot);
@@ -118,18 +122,20 @@ impl Draft {
         let weight = weights.iter().find(|(arn, _)| *arn == slot.place.target_group).map_or(0, |(_, weight)| *weight);
         let tasks = many(u64::from(slot.desired), "task");
         let serves = if weight > 0 { "serves now" } else { "has no traffic now" };
-        let checks = span(slot.health_interval * slot.healthy_threshold);
         let mut said = format!("{serves}: weight {weight}, {tasks} wanted, {} healthy", slot.healthy);
         if let Some(scaling) = self.scaling(slot.place.slot) {
             let _ = write!(said, ", autoscaling {} to {}", scaling.min, scaling.max);
         }
-        let _ = write!(
-            said,
-            "; a task is healthy {checks} after it answers ({} checks every {})",
-            slot.healthy_threshold,
-            span(slot.health_interval)
-        );
         said
+    }
+
+    /// How its tasks are checked.
+    fn checked(&self, slot: &SlotView) -> String {
+        let [blue, green] = &self.checked_at;
+        let path = escape(if slot.place.slot == Slot::Blue { blue } else { green });
+        let (interval, threshold) = (slot.health_interval, slot.healthy_threshold);
+        let takes = span(interval * threshold);
+        format!("checked at {path} every {}, healthy after {threshold}: {takes} after a task answers", span(interval))
     }
 
     fn scaling(&self, slot: Slot) -> Option<crate::safeguard::Scaling> {
@@ -199,6 +205,12 @@ impl Draft {
         let mut text = String::from(
             "\ngates:\n  # The candidate with the stable slot, in the same minutes, on the load balancer's own counts.\n  - compare: {}\n",
         );
+        if let Some(port) = self.test_port {
+            let path = self.checked_at[1].replace(|c: char| c.is_control() || "\"\\$".contains(c), "");
+            let url = format!("http://{{load_balancer}}:{port}{}", escape(&path));
+            text.push_str("  # Another rule leads to a slot: if it can lead to the candidate, probe it there before it has traffic.\n");
+            let _ = writeln!(text, "  # - probe: {{ name: smoke, url: \"{url}\" }}");
+        }
         for AlarmFound { view, metric } in &self.alarms {
             let about = metric.as_deref().unwrap_or("computed from metrics");
             let (watch, state) = match view.state {
@@ -212,9 +224,12 @@ impl Draft {
 
     /// What a person has to decide.
     fn rest(&self) -> String {
-        let mut text =
-            String::from("\n# Rollouts that anybody with credentials can take over:\n# store: s3://BUCKET/tidegate\n");
-        if self.kind.can().unattended == crate::driver::Unattended::Switch {
+        let mut text = String::new();
+        if self.kind.can().waits == Waits::Pause {
+            text.push_str("\nlimits:\n  pause: 30m # as long as ECS waits: then it goes back by itself\n");
+        }
+        text.push_str("\n# Rollouts that anybody with credentials can take over:\n# store: s3://BUCKET/tidegate\n");
+        if self.kind.can().unattended == Unattended::Switch {
             text.push_str(
                 "# Who gives the traffic back when no runner lives; `tidegate iam-policy` prints the role's policy:\n\
                  # dead_man: { role: \"arn:aws:iam::ACCOUNT:role/tidegate-switch\", after: 5m }\n",

@@ -1,5 +1,7 @@
 //! What is missing before a service can be rolled out, and the Terraform that adds it.
 
+use std::fmt::Write as _;
+
 use super::draft::Draft;
 use crate::cloud::alb::scout::{GroupFound, RuleFound, Seen};
 use crate::driver::DriverKind;
@@ -50,7 +52,7 @@ pub(super) fn no_rule(seen: &Seen) -> Lack {
         help: Some("give the service a rule of its own that forwards to both slots by weight".to_owned()),
         terraform: Some(format!(
             "resource \"aws_lb_listener_rule\" \"tidegate\" {{\n  listener_arn = \"LISTENER_ARN\"\n  priority     = 10\n{}{}}}\n",
-            weighted([&format!("{}", hcl(group)), &format!("aws_lb_target_group.{}.arn", label(&second))]),
+            weighted([&hcl(group), &format!("aws_lb_target_group.{}.arn", label(&second))]),
             condition()
         )),
     }
@@ -196,7 +198,9 @@ fn hcl(text: &str) -> String {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             '$' | '%' if opens => quoted.extend([c, c]),
-            c if is_hidden(c) => quoted.push_str(&format!("\\U{:08X}", u32::from(c))),
+            c if is_hidden(c) => {
+                let _ = write!(quoted, "\\U{:08X}", u32::from(c));
+            }
             c => quoted.push(c),
         }
     }

@@ -1,5 +1,6 @@
 //! What is told about the spec that was written: on a page, or for programs.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -55,10 +56,15 @@ fn page(told: &Told<'_>, style: Style) -> String {
         (None, _) => format!("no spec yet for {}\n\n", escape(&told.seen.service.name)),
     };
     text.push_str(&row("service", &format!("{}: {}", told.seen.service.name, shape(told.seen))));
-    text.push_str(&row("driver", &format!("{}: it fits this service", told.kind)));
+    text.push_str(&row("driver", &format!("{} fits: {}", told.kind, needs(told.kind))));
+    let mut before: Vec<(DriverKind, String)> = Vec::new();
     for other in DriverKind::ALL.into_iter().filter(|other| *other != told.kind) {
         text.push_str(&row("", &needs(other)));
-        text.push_str(&row("", &format!("otherwise {}", otherwise(told.kind, other))));
+        let said = otherwise(told.kind, other);
+        let same = before.iter().find(|(_, earlier)| *earlier == said);
+        let shown = same.map_or_else(|| said.clone(), |(kind, _)| format!("as with {kind}"));
+        text.push_str(&row("", &format!("then {shown}")));
+        before.push((other, said));
     }
     if let Some((draft, _)) = told.draft {
         let gates = draft.alarms.iter().map(|alarm| format!("alarm {}", alarm.view.name));
@@ -82,7 +88,7 @@ fn otherwise(fits: DriverKind, other: DriverKind) -> String {
     let all = differences(fits, other);
     let said = all.iter().map(|(what, theirs)| format!("{what}: {theirs}"));
     match said.collect::<Vec<_>>().join("; ") {
-        none if none.is_empty() => "the same".to_owned(),
+        none if none.is_empty() => "nothing is given up".to_owned(),
         some => some,
     }
 }
@@ -95,7 +101,7 @@ fn missing(told: &Told<'_>, style: Style) -> String {
             text.push_str(&hang("    ", 4, &escape(help), style.width));
         }
         for line in lack.terraform.iter().flat_map(|terraform| terraform.lines()) {
-            text.push_str(&format!("     {}\n", escape(line)));
+            let _ = writeln!(text, "     {}", escape(line));
         }
     }
     text

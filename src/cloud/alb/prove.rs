@@ -66,11 +66,11 @@ pub async fn rewrite(aws: &Aws, rule: &str, expected: &str) -> Result<(), Fault>
 pub async fn rewrite_as(
     (aws, clock): (&Aws, &Clock),
     (rule, expected): (&str, &str),
-    (role, name): (&str, &RolloutName),
+    (writer, name): (&str, &RolloutName),
 ) -> Result<(), Fault> {
     let name = format!("{name}-doctor");
     let policy = policy(rule, clock.now() + WRITE_WINDOW);
-    let signer = sts::assume(&aws.reading.sts, Assumed { role, name: &name, policy: &policy }).await?;
+    let signer = sts::assume(&aws.reading.sts, Assumed { role: writer, name: &name, policy: &policy }).await?;
     let actions = unchanged(aws, rule, expected).await?;
     elbv2::modify_rule_as(&aws.writing.elb, rule, actions, Some(signer)).await?;
     unchanged(aws, rule, expected).await.map(drop)
@@ -82,14 +82,15 @@ async fn unchanged(
     rule: &str,
     expected: &str,
 ) -> Result<Vec<aws_sdk_elasticloadbalancingv2::types::Action>, Fault> {
-    let found = elbv2::rule(&aws.reading.elb, rule).await?;
-    let list = found.actions();
+    let read = elbv2::rule(&aws.reading.elb, rule).await?;
+    let list = read.actions();
     if let Some(kind) = list.iter().find_map(actions::unknown) {
         let words = format!("the rule has an action of type {kind}, which this version cannot write back");
         return Err(Fault::new(FaultKind::Permanent, "ModifyRule", words));
     }
     let written: Vec<_> = list.iter().cloned().map(actions::writable).collect();
-    if json::actions(&written).to_string() != expected {
+    let found = json::actions(&written).to_string();
+    if found != expected {
         let words = "somebody else writes the rule at this moment";
         return Err(Fault::new(FaultKind::Transient, "DescribeRules", words));
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudwatch::types::{Dimension, MetricAlarm};
-use aws_sdk_ecs::types::{DeploymentStrategy, Service};
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricAlarm};
+use aws_sdk_ecs::types::{DeploymentStrategy, Service, TaskSet};
 use aws_sdk_elasticloadbalancingv2::types::{Listener, LoadBalancer, Rule, TargetGroup};
 
 use super::survey::{absent, conditions, last_parts, port};
@@ -195,7 +195,7 @@ pub async fn alarms_on(aws: &Aws, dimensions: &[&str]) -> Result<Vec<AlarmFound>
 /// Whether an alarm, or a metric that it computes with, has one of these dimensions.
 fn names_one_of(alarm: &MetricAlarm, dimensions: &[&str]) -> bool {
     let parts = alarm.metrics().iter().filter_map(|query| query.metric_stat()?.metric());
-    let mut all = alarm.dimensions().iter().chain(parts.flat_map(|metric| metric.dimensions()));
+    let mut all = alarm.dimensions().iter().chain(parts.flat_map(Metric::dimensions));
     let names = |dimension: &Dimension| dimension.value().is_some_and(|value| dimensions.contains(&value));
     all.any(names)
 }
@@ -205,7 +205,7 @@ fn service_seen(service: &Service) -> ServiceSeen {
     let strategy = service.deployment_configuration().and_then(|configuration| configuration.strategy());
     let primary = service.task_sets().iter().find(|set| set.status() == Some("PRIMARY"));
     // With task sets the service's own list may be of another time: what the primary set has is in use.
-    let sets = primary.into_iter().chain(service.task_sets()).flat_map(|set| set.load_balancers());
+    let sets = primary.into_iter().chain(service.task_sets()).flat_map(TaskSet::load_balancers);
     let mut groups: Vec<String> = Vec::new();
     for way in sets.chain(service.load_balancers()) {
         let other = way.advanced_configuration().and_then(|advanced| advanced.alternate_target_group_arn());
@@ -215,7 +215,7 @@ fn service_seen(service: &Service) -> ServiceSeen {
             }
         }
     }
-    let first = primary.into_iter().flat_map(|set| set.load_balancers()).chain(service.load_balancers()).next();
+    let first = primary.into_iter().flat_map(TaskSet::load_balancers).chain(service.load_balancers()).next();
     let shifts = service.load_balancers().iter().find_map(|way| way.advanced_configuration());
     let definition = service.task_definition().or_else(|| primary.and_then(|set| set.task_definition()));
     ServiceSeen {

@@ -297,6 +297,7 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::clock::T
         past: None,
         code_deploy: None,
         under_way: None,
+        task_sets: Vec::new(),
         release_problems: Vec::new(),
     }
 }

@@ -208,3 +208,25 @@ fn other_target_groups_of_the_rule_are_left_to_tidegate() {
     let said = refused(&with(ecs(30), all_at_once()), &survey);
     assert!(said.contains("other target groups of the rule carry weight, and ECS shifts between two"), "{said}");
 }
+
+#[test]
+fn task_sets_have_room_for_one_more_and_one_target_group_each() {
+    let set = |n: usize, groups: &[&str]| crate::fleet::TaskSetView {
+        id: format!("ecs-svc/{n}"),
+        target_groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+    };
+    let with_sets = |sets: Vec<crate::fleet::TaskSetView>| {
+        let mut survey = live("EXTERNAL", "ROLLING");
+        survey.task_sets = sets;
+        compile(&with(DriverSpec::TaskSets, all_at_once()), &survey, registered())
+    };
+    let blue = live("EXTERNAL", "ROLLING").blue.place.target_group;
+    assert!(with_sets((0..4).map(|n| set(n, &[&blue])).collect()).is_ok());
+    let mut five: Vec<_> = (0..4).map(|n| set(n, &[&blue])).collect();
+    five.push(set(9, &["elsewhere"]));
+    let said = format!("{:?}", with_sets(five).unwrap_err().0);
+    assert!(said.contains("has 5 task sets, and ECS makes no more than 5"), "{said}");
+    assert!(said.contains("such as ecs-svc/9 (`aws ecs delete-task-set`)"), "{said}");
+    let said = format!("{:?}", with_sets(vec![set(1, &[&blue, "other"])]).unwrap_err().0);
+    assert!(said.contains("task set ecs-svc/1 registers its tasks in 2 target groups"), "{said}");
+}

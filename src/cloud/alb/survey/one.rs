@@ -1,12 +1,12 @@
 //! The survey of a single service that fills both slots, and of what AWS itself has under way on it.
 
-use aws_sdk_ecs::types::Service;
+use aws_sdk_ecs::types::{Service, TaskSet};
 
 use super::{AlbSurveyor, Containers};
 use crate::cloud::codedeploy;
 use crate::cloud::ecs::survey::{misfits, shifts_by_ecs, under_way};
 use crate::cloud::{SurveyError, SurveyRequest};
-use crate::fleet::{Slot, Survey};
+use crate::fleet::{Slot, Survey, TaskSetView};
 
 impl Containers {
     /// Whether both slots are filled by one service.
@@ -28,6 +28,7 @@ impl AlbSurveyor {
         };
         let candidate = if stable == Slot::Blue { &mut survey.green } else { &mut survey.blue };
         (candidate.desired, candidate.running) = (0, 0);
+        survey.task_sets = service.task_sets().iter().map(task_set).collect();
         if let Ok(scaling) = &mut survey.scaling {
             scaling.retain(|(slot, _)| *slot == stable);
         }
@@ -60,4 +61,9 @@ impl AlbSurveyor {
         }
         Ok(survey)
     }
+}
+
+fn task_set(set: &TaskSet) -> TaskSetView {
+    let groups = set.load_balancers().iter().filter_map(|place| place.target_group_arn());
+    TaskSetView { id: set.id().unwrap_or_default().to_owned(), target_groups: groups.map(ToOwned::to_owned).collect() }
 }
