@@ -7,6 +7,7 @@
 pub mod footer;
 pub mod json;
 pub mod lines;
+pub mod page;
 mod rescue;
 #[cfg(test)]
 mod sample;

@@ -1,0 +1,1 @@
+//! Pages of rollouts, whole, running, damaged and foul.
