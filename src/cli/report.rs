@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::context::Context;
 use super::present::{Present, flaw};
-use super::{Exit, Failure, exit, terminal};
+use super::{Exit, Failure, terminal};
 use crate::machine::Machine;
 use crate::report::page::{Origin, Page, Story};
 use crate::report::Why;
@@ -49,9 +49,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let flaws: Vec<String> = flaw(&present.tape.end).into_iter().collect();
     let page = Page {
         why: Why { status: present.status(), driver: present.driver(), last: present.machine.now() },
-        origin: Origin { spec: &header.spec, program: &header.program, begun: header.at },
+        origin: Origin { spec: &header.spec, digest: header.spec_digest.as_deref(), program: &header.program, begun: header.at },
         story: &story,
-        exit: present.machine.outcome().map(|outcome| exit::Exit::of(outcome)).map(|exit| (exit as u8, exit.meaning())),
+        exit: present.machine.outcome().map(Exit::of).map(|exit| (exit as u8, exit.meaning())),
         flaws: &flaws,
     };
     let text = match args.format {

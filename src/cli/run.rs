@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
+
 use super::context::{Context, Stores};
 use super::drive::{Drive, absolute, drive, resources};
 use super::lab::{self, LabArgs};
@@ -70,7 +72,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let keeper = begin(context, store, &plan, (&id, &clock)).await?;
     let spec_path = absolute(&args.spec).display().to_string();
     let program = env!("CARGO_PKG_VERSION").to_owned();
-    let header = Header { id: id.clone(), program, at: clock.now(), spec: spec_path, plan: plan.clone() };
+    let spec_digest = digest(&spec_path);
+    let header = Header { id: id.clone(), program, at: clock.now(), spec: spec_path, spec_digest, plan: plan.clone() };
     let journal = match Journal::create(store, &header).await {
         Ok(journal) => journal,
         Err(error) => {
@@ -100,6 +103,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         lab.finish(context).await?;
     }
     Ok(Exit::of_ending(&ending))
+}
+
+/// The fingerprint of the spec's file as it is now, if it can be read.
+fn digest(spec: &str) -> Option<String> {
+    let text = std::fs::read(spec).ok()?;
+    Some(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Takes the lease for a new rollout.

@@ -10,6 +10,7 @@ mod comparisons;
 mod drivers;
 mod ecs;
 mod faults;
+mod following;
 mod kills;
 mod operators;
 mod outages;

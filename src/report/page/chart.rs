@@ -19,6 +19,8 @@ const FOOT: f64 = 40.0;
 const POINTS: usize = 300;
 /// The most moments that get a letter.
 const LETTERS: usize = 12;
+/// How far apart two letters are at least.
+const LETTER: f64 = 20.0;
 /// The most rows of a chart's table.
 pub(super) const ROWS: usize = 240;
 
@@ -76,11 +78,15 @@ impl Chart {
         );
         let (bottom, top) = self.range();
         self.grid(&mut svg, bottom, top);
+        let mut taken = f64::NEG_INFINITY;
         for (letter, moment) in letters().zip(&self.moments) {
             let x = self.x(moment.at);
+            // Letters of what happened almost at once stand beside each other.
+            let beside = x.max(taken + LETTER);
+            taken = beside;
             let _ = writeln!(
                 svg,
-                "<path class=\"moment\" d=\"M{x:.1} {TOP}V{:.1}\"/><text class=\"mid\" x=\"{x:.1}\" y=\"{:.1}\">{letter}</text>",
+                "<path class=\"moment\" d=\"M{x:.1} {TOP}V{:.1}\"/><text class=\"mid\" x=\"{beside:.1}\" y=\"{:.1}\">{letter}</text>",
                 HEIGHT - FOOT,
                 TOP - 8.0
             );

@@ -5,7 +5,6 @@ use super::Page;
 use super::story::End;
 use crate::clock::span;
 use crate::plan::ReleasePlan;
-use crate::text::many;
 
 /// A table of plain words. A row's first cell names it.
 pub(super) struct Table {
@@ -45,7 +44,8 @@ impl Page<'_> {
         let slots = slots.map(|place| format!("{} ({})", place.service, place.target_group_name));
         facts.push(("slots", format!("stable {}, candidate {}", slots[0], slots[1])));
         facts.push(("rule", target.rule.clone()));
-        facts.push(("spec", self.origin.spec.to_owned()));
+        let digest = self.origin.digest.map_or("its fingerprint is not on the tape".to_owned(), |d| format!("SHA-256 {d}"));
+        facts.push(("spec", format!("{}, {digest}", self.origin.spec)));
         facts.push(("tape", format!("begun {} by tidegate {}", self.origin.begun, self.origin.program)));
         facts
     }
@@ -149,11 +149,16 @@ impl Page<'_> {
         }
     }
 
+    /// Where the tape ends early, in whole sentences.
+    pub(super) fn flawed(&self) -> Vec<String> {
+        let sentence = |flaw: &String| format!("This page goes as far as the tape can be read: {flaw}.");
+        self.flaws.iter().map(sentence).collect()
+    }
+
     /// What the tape does not hold, in whole sentences.
     pub(super) fn lacks(&self) -> Vec<String> {
-        let mut lacks: Vec<String> =
-            self.flaws.iter().map(|flaw| format!("The page ends where the tape can be read no further: {flaw}.")).collect();
         let status = self.why.status;
+        let mut lacks = Vec::new();
         match self.counted() {
             None => lacks.push(
                 "The tape holds no counts of what the slots answered: only gates that compare them read those.".to_owned(),
@@ -166,7 +171,7 @@ impl Page<'_> {
         let asked = status.plan.gates.len();
         let silent = status.progress.verdicts.iter().filter(|verdict| verdict.is_none()).count();
         if asked > 0 && silent == asked {
-            lacks.push(format!("None of the {} has been asked in the last step.", many(asked as u64, "gate")));
+            lacks.push("No gate has been asked in the present step.".to_owned());
         }
         lacks
     }

@@ -18,11 +18,11 @@ const TOLD: usize = 2_000;
 /// The page.
 pub(super) fn page(page: &Page<'_>) -> String {
     let title = html(&page.title());
-    let (class, word) = match page.why.status.sign() {
-        Sign::Good => ("good", "good"),
-        Sign::Bad => ("bad", "bad"),
-        Sign::Back | Sign::Wait | Sign::Heed => ("heed", "needs a look"),
-        Sign::Step => ("step", "under way"),
+    let class = match page.why.status.sign() {
+        Sign::Good => "good",
+        Sign::Bad => "bad",
+        Sign::Back | Sign::Wait | Sign::Heed => "heed",
+        Sign::Step => "step",
     };
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -31,13 +31,13 @@ pub(super) fn page(page: &Page<'_>) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
          <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header class=\"{class}\">\n<p class=\"faint\">tidegate rollout, {word}</p>\n<h1>{title}</h1>\n\
+         <header class=\"{class}\">\n<p class=\"faint\">tidegate rollout</p>\n<h1>{title}</h1>\n\
          <p class=\"why\">{}</p>\n</header>\n",
         base64(&Sha256::digest(STYLE.as_bytes())),
         html(&page.why.because()),
     );
-    for lack in page.lacks() {
-        let _ = writeln!(out, "<p class=\"note\">{}</p>", html(&lack));
+    for flaw in page.flawed() {
+        let _ = writeln!(out, "<p class=\"note\">{}</p>", html(&flaw));
     }
     charts(&mut out, page);
     table(&mut out, &page.gates(), ROWS);
@@ -74,7 +74,11 @@ fn charts(out: &mut String, page: &Page<'_>) {
     for (number, chart) in charts.iter().enumerate() {
         figure(out, number, chart);
     }
-    out.push_str("</div>\n</section>\n");
+    out.push_str("</div>\n");
+    for lack in page.lacks() {
+        let _ = writeln!(out, "<p class=\"faint\">{}</p>", html(&lack));
+    }
+    out.push_str("</section>\n");
 }
 
 fn figure(out: &mut String, number: usize, chart: &Chart) {

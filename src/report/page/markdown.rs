@@ -16,8 +16,8 @@ const KEPT: usize = 400;
 /// The page. What matters most comes first, so what does not fit is left out at the end.
 pub(super) fn page(page: &Page<'_>) -> String {
     let mut out = format!("## {}\n\n{}\n\n", cell(&page.title()), cell(&page.why.because()));
-    for lack in page.lacks() {
-        let _ = writeln!(out, "> {}\n", cell(&lack));
+    for lack in page.flawed().iter().chain(&page.lacks()) {
+        let _ = writeln!(out, "> {}\n", cell(lack));
     }
     let mut facts = String::from("| | |\n|---|---|\n");
     for (label, words) in page.facts() {

@@ -25,6 +25,8 @@ pub const MARKDOWN_BYTES: usize = 60_000;
 pub struct Origin<'a> {
     /// Where the spec was read from.
     pub spec: &'a str,
+    /// SHA-256 of the spec as it was read, in hex, where the tape has it.
+    pub digest: Option<&'a str>,
     /// The version of the program that began the tape.
     pub program: &'a str,
     /// When it was begun.
