@@ -6,8 +6,8 @@ use super::context::Context;
 use super::present::{Present, flaw};
 use super::{Exit, Failure, terminal};
 use crate::machine::Machine;
-use crate::report::page::{Origin, Page, Story};
 use crate::report::Why;
+use crate::report::page::{Origin, Page, Story};
 
 /// Write a page about a rollout.
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let flaws: Vec<String> = flaw(&present.tape.end).into_iter().collect();
     let page = Page {
         why: Why { status: present.status(), driver: present.driver(), last: present.machine.now() },
-        origin: Origin { spec: &header.spec, digest: header.spec_digest.as_deref(), program: &header.program, begun: header.at },
+        origin: Origin {
+            spec: &header.spec,
+            digest: header.spec_digest.as_deref(),
+            program: &header.program,
+            begun: header.at,
+        },
         story: &story,
         exit: present.machine.outcome().map(Exit::of).map(|exit| (exit as u8, exit.meaning())),
         flaws: &flaws,

@@ -186,9 +186,8 @@ impl Figures {
 pub fn prometheus(all: &[Figures]) -> String {
     type Value = fn(&Figures) -> Option<f64>;
     let count = |figure: fn(&Figures) -> usize, all: &Figures| figure(all) as f64;
-    let mut text = String::from(
-        "# HELP tidegate_rollouts Rollouts by how they ended.\n# TYPE tidegate_rollouts gauge\n",
-    );
+    let mut text =
+        String::from("# HELP tidegate_rollouts Rollouts by how they ended.\n# TYPE tidegate_rollouts gauge\n");
     for figures in all {
         let name = prometheus_label(figures.name.as_deref().unwrap_or_default());
         let open = |all: &Figures| all.started - all.promoted - all.rolled_back - all.stranded;
@@ -199,12 +198,17 @@ pub fn prometheus(all: &[Figures]) -> String {
             ("open", open),
         ];
         for (outcome, figure) in outcomes {
-            let _ = writeln!(text, "tidegate_rollouts{{name=\"{name}\",outcome=\"{outcome}\"}} {}", count(figure, figures));
+            let _ =
+                writeln!(text, "tidegate_rollouts{{name=\"{name}\",outcome=\"{outcome}\"}} {}", count(figure, figures));
         }
     }
     let metrics: [(&str, &str, Value); 7] = [
         ("tidegate_deployments_per_week", "Promoted rollouts in a week.", |all| Some(all.per_week())),
-        ("tidegate_change_failure_ratio", "The part of the rollouts with traffic that was not promoted.", Figures::failure),
+        (
+            "tidegate_change_failure_ratio",
+            "The part of the rollouts with traffic that was not promoted.",
+            Figures::failure,
+        ),
         ("tidegate_restore_seconds_median", "From the decision to go back to the traffic read back.", |all| {
             quantile(&all.restore, 0.5).map(|span| span.as_secs_f64())
         }),
@@ -250,7 +254,12 @@ fn quantile(spans: &[Duration], part: f64) -> Option<Duration> {
 fn spread(spans: &[Duration], what: &str) -> String {
     match (quantile(spans, 0.5), quantile(spans, 0.9)) {
         (Some(median), Some(most)) if spans.len() > 1 => {
-            format!("median {}, nine of ten within {}; {what}, {}", span(median), span(most), many(spans.len() as u64, "time"))
+            format!(
+                "median {}, nine of ten within {}; {what}, {}",
+                span(median),
+                span(most),
+                many(spans.len() as u64, "time")
+            )
         }
         (Some(only), _) => format!("{}; {what}, once", span(only)),
         _ => "never yet".to_owned(),

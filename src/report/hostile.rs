@@ -157,7 +157,8 @@ fn tags(html: &str) -> (Vec<String>, Vec<String>) {
         let (element, rest) = first.split_once([' ', '\n']).unwrap_or((first, ""));
         elements.push(element.to_owned());
         for words in std::iter::once(rest).chain(outside) {
-            attributes.extend(words.split([' ', '\n', '=']).filter(|word| !matches!(*word, "" | "/")).map(str::to_owned));
+            attributes
+                .extend(words.split([' ', '\n', '=']).filter(|word| !matches!(*word, "" | "/")).map(str::to_owned));
         }
     }
     (elements, attributes)
@@ -188,7 +189,10 @@ fn a_comment_holds_no_markup_that_is_not_ours() {
         let page = told.page(text, &flaws).markdown();
         assert!(is_plain(&page), "{n}");
         assert_eq!(commands(&page), None, "{n}");
-        for foul in ["`", "](", "**", "@team", "#12", "://", "www.e", "<script", "<img", "<!--", "$x", " | z |", "~~", "\n- ", "\n# "] {
+        for foul in [
+            "`", "](", "**", "@team", "#12", "://", "www.e", "<script", "<img", "<!--", "$x", " | z |", "~~", "\n- ",
+            "\n# ",
+        ] {
             assert_eq!(page.replace("\\`", "").replace("\\*", "").matches(foul).count(), 0, "{foul:?} in {n}\n{page}");
         }
         let columns = |line: &&str| line.starts_with('|').then_some(()).is_some();

@@ -23,11 +23,15 @@ fn every_old_tape_has_a_page() {
         let sandbox = Sandbox::new();
         tape(&sandbox, &name, |text| text);
         let page = sandbox.run(&["report"]).is(0).harmless();
-        for part in ["<!DOCTYPE html>", "rolled back: web is served by", "rollback by ana@ci: checkout is slow", "11: rolled"] {
+        // Later formats end before the traffic is read back.
+        let over = name.starts_with("format-1");
+        let title = if over { "rolled back: web is served by web-blue" } else { "web is going back" };
+        let exit = if over { "11: rolled back by a person" } else { "nobody drives it" };
+        for part in ["<!DOCTYPE html>", title, exit, "rollback by ana@ci: checkout is slow", "turned back here"] {
             assert!(page.out.contains(part), "{part} is not in the page of {name}\n{}", page.out);
         }
         let markdown = sandbox.run(&["report", "web", "--format", "markdown"]).is(0).harmless();
-        assert!(markdown.out.starts_with("## rolled back: web is served by"), "{}", markdown.out);
+        assert!(markdown.out.starts_with(&format!("## {title}")), "{}", markdown.out);
         assert!(markdown.out.contains("ana@&#8203;ci"), "{}", markdown.out);
         seen += 1;
     }
@@ -118,7 +122,11 @@ fn figures_are_told_to_people_programs_and_prometheus() {
     let sandbox = Sandbox::new();
     sandbox.run(&["history", "--figures"]).is(0).says(&["no rollout to count yet"]);
     sandbox.rollout(OVER, 23);
-    sandbox.run(&["history", "--figures", "--name", "web"]).is(0).harmless().says(&["web\n\n  rollouts     1 in", "0 promoted"]);
+    sandbox
+        .run(&["history", "--figures", "--name", "web"])
+        .is(0)
+        .harmless()
+        .says(&["web\n\n  rollouts     1 in", "0 promoted"]);
     let json = sandbox.run(&["history", "--figures", "--json"]).is(0).json();
     assert_eq!((&json[0]["type"], &json[0]["rolled_back"]), (&"figures".into(), &1.into()));
     let out = sandbox.run(&["history", "--prometheus", "-"]).is(0).out;

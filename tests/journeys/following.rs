@@ -26,5 +26,6 @@ fn a_bad_release_is_watched_from_elsewhere_and_reported_after_it() {
     assert!(digest, "{page}");
     let markdown = lab.run(&place, ["report", "--format", "markdown"]);
     markdown.ends(0, &["## rolled back: web is served by web-blue", "| exit code | 10: "]);
-    lab.run(&place, ["history", "--figures"]).ends(0, &["100%: 1 of 1 that had traffic", "decision to traffic read back"]);
+    lab.run(&place, ["history", "--figures"])
+        .ends(0, &["100%: 1 of 1 that had traffic", "decision to traffic read back"]);
 }

@@ -44,9 +44,8 @@ pub(super) fn export(context: &Context, rows: &[Row], file: &Path) -> Result<(),
     if file == Path::new("-") {
         return terminal::print(&text);
     }
-    replace(file, text.as_bytes()).map_err(|error| {
-        Failure::new(Exit::Usage, format!("cannot write {}: {error}", file.display()))
-    })
+    replace(file, text.as_bytes())
+        .map_err(|error| Failure::new(Exit::Usage, format!("cannot write {}: {error}", file.display())))
 }
 
 /// Puts a file in the place of what was there, at once.
@@ -55,7 +54,8 @@ fn replace(file: &Path, content: &[u8]) -> std::io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let permissions = std::fs::Permissions::from_mode(READABLE);
     // The collector reads `*.prom` only: a file that is not whole has another name.
-    let mut new = tempfile::Builder::new().prefix(".tidegate-").suffix(".tmp").permissions(permissions).tempfile_in(folder)?;
+    let mut new =
+        tempfile::Builder::new().prefix(".tidegate-").suffix(".tmp").permissions(permissions).tempfile_in(folder)?;
     new.write_all(content)?;
     new.as_file().sync_all()?;
     new.persist(file).map_err(|error| error.error)?;

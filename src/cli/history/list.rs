@@ -138,7 +138,8 @@ fn text(row: &Row, style: Style) -> String {
         // A line for each, for those who search it.
         return format!("{line}{}\n", why.map_or(String::new(), |why| format!("  {why}")));
     }
-    let why = why.map_or(String::new(), |why| format!("  {}\n", fit(&why, style.width.saturating_sub(2), style.unicode)));
+    let why =
+        why.map_or(String::new(), |why| format!("  {}\n", fit(&why, style.width.saturating_sub(2), style.unicode)));
     if columns(&line) <= style.width {
         return format!("{line}\n{why}");
     }

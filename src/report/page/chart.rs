@@ -113,14 +113,16 @@ impl Chart {
             let least = seen.iter().copied().fold(f64::INFINITY, f64::min);
             let most = seen.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let said = |value| format!("{}{}", figure(value), self.unit);
-            let _ = write!(words, " {}: from {} to {}, at the end {}.", line.name, said(least), said(most), said(*last));
+            let _ =
+                write!(words, " {}: from {} to {}, at the end {}.", line.name, said(least), said(most), said(*last));
         }
         words
     }
 
     /// The figures as rows: a moment, and each line's value then.
     pub(super) fn rows(&self) -> Vec<Vec<String>> {
-        let mut moments: Vec<Timestamp> = self.lines.iter().flat_map(|line| line.points.iter().map(|(at, _)| *at)).collect();
+        let mut moments: Vec<Timestamp> =
+            self.lines.iter().flat_map(|line| line.points.iter().map(|(at, _)| *at)).collect();
         moments.sort_unstable();
         moments.dedup();
         let row = |at: &Timestamp| {
@@ -169,7 +171,12 @@ impl Chart {
             let at = self.from + whole.mul_f64(part);
             let time = at.time_of_day();
             let time = if whole < Duration::from_secs(600) { time.as_str() } else { &time[..5] };
-            let _ = writeln!(svg, "<text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\">{time}</text>", self.x(at), HEIGHT - 14.0);
+            let _ = writeln!(
+                svg,
+                "<text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\">{time}</text>",
+                self.x(at),
+                HEIGHT - 14.0
+            );
         }
     }
 

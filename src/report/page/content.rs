@@ -25,9 +25,10 @@ impl Page<'_> {
             facts.push(("started", format!("{at}, by {by}")));
         }
         if let Some((at, _)) = &summary.finished {
-            let took = summary.started.as_ref().map_or(String::new(), |(from, _)| {
-                format!(", after {}", span(at.since(*from)))
-            });
+            let took = summary
+                .started
+                .as_ref()
+                .map_or(String::new(), |(from, _)| format!(", after {}", span(at.since(*from))));
             facts.push(("finished", format!("{at}{took}")));
         } else {
             facts.push(("doing", sentence::stage(status.progress, plan).to_owned()));
@@ -44,7 +45,8 @@ impl Page<'_> {
         let slots = slots.map(|place| format!("{} ({})", place.service, place.target_group_name));
         facts.push(("slots", format!("stable {}, candidate {}", slots[0], slots[1])));
         facts.push(("rule", target.rule.clone()));
-        let digest = self.origin.digest.map_or("its fingerprint is not on the tape".to_owned(), |d| format!("SHA-256 {d}"));
+        let digest =
+            self.origin.digest.map_or("its fingerprint is not on the tape".to_owned(), |d| format!("SHA-256 {d}"));
         facts.push(("spec", format!("{}, {digest}", self.origin.spec)));
         facts.push(("tape", format!("begun {} by tidegate {}", self.origin.begun, self.origin.program)));
         facts
@@ -161,7 +163,8 @@ impl Page<'_> {
         let mut lacks = Vec::new();
         match self.counted() {
             None => lacks.push(
-                "The tape holds no counts of what the slots answered: only gates that compare them read those.".to_owned(),
+                "The tape holds no counts of what the slots answered: only gates that compare them read those."
+                    .to_owned(),
             ),
             Some(counted) if counted.mark.is_none() => lacks.push(
                 "The tape holds no response times of the slots: only a gate that compares them reads those.".to_owned(),

@@ -115,7 +115,8 @@ fn table(out: &mut String, table: &Table, most: usize) {
 /// The rows of a table, at most so many: the last ones, because they say how it ended.
 fn rows(out: &mut String, (title, head): (&str, &[&str]), rows: &[Vec<String>], most: usize) {
     let left = rows.len().saturating_sub(most);
-    let _ = writeln!(out, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>", html(title));
+    let _ =
+        writeln!(out, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>", html(title));
     if left > 0 {
         let _ = writeln!(out, "<caption>The first {} are left out.</caption>", many(left as u64, "row"));
     }

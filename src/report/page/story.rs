@@ -134,9 +134,8 @@ impl Story {
     /// What both slots answered, with the gate that asked: a comparing one where there is one.
     pub(super) fn counted(&self, gates: &[Gate]) -> Option<(usize, &BTreeMap<Timestamp, Bin>)> {
         let compares = |gate: &usize| gates.get(*gate).is_some_and(|gate| matches!(gate.check, Check::Compare(_)));
-        let has_any = |bins: &BTreeMap<Timestamp, Bin>| {
-            bins.values().any(|bin| bin.stable.is_some() || bin.candidate.is_some())
-        };
+        let has_any =
+            |bins: &BTreeMap<Timestamp, Bin>| bins.values().any(|bin| bin.stable.is_some() || bin.candidate.is_some());
         let mut known = self.counts.iter().filter(|(_, bins)| has_any(bins)).map(|(gate, bins)| (*gate, bins));
         let first = known.clone().next();
         known.find(|(gate, _)| compares(gate)).or(first)

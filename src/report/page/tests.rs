@@ -64,7 +64,9 @@ fn a_page_begins_with_how_it_ended_and_why() {
     let markdown = drawn(15, &progress_back(), &[], |page| page.markdown()).replace('\\', "").replace("&#8203;", "");
     in_order(&markdown, &parts);
     for text in [markdown, drawn(15, &progress_back(), &[], |page| page.html())] {
-        for fact in ["10: rolled back by a gate", "SHA-256 c0ffee", "task-definition/web:41", "1,204 requests", "web.yaml"] {
+        for fact in
+            ["10: rolled back by a gate", "SHA-256 c0ffee", "task-definition/web:41", "1,204 requests", "web.yaml"]
+        {
             assert!(text.contains(fact), "{fact} is not in\n{text}");
         }
     }
@@ -83,7 +85,9 @@ fn a_page_of_a_running_rollout_says_what_comes_next() {
 #[test]
 fn a_page_says_where_its_tape_ends_and_what_it_lacks() {
     let flaws = ["line 7 of the tape is damaged: its checksum is wrong".to_owned()];
-    for text in [drawn(7, &progress(), &flaws, |page| page.html()), drawn(7, &progress(), &flaws, |page| page.markdown())] {
+    for text in
+        [drawn(7, &progress(), &flaws, |page| page.html()), drawn(7, &progress(), &flaws, |page| page.markdown())]
+    {
         assert!(text.contains("as far as the tape can be read: line 7"), "{text}");
         assert!(text.contains("no counts of what the slots answered"), "{text}");
     }
@@ -92,7 +96,10 @@ fn a_page_says_where_its_tape_ends_and_what_it_lacks() {
 #[test]
 fn a_page_of_nothing_is_a_page() {
     for text in [drawn(0, &progress(), &[], |page| page.html()), drawn(0, &progress(), &[], |page| page.markdown())] {
-        assert!(text.contains("Traffic to the candidate") && text.contains("ana@ci") | text.contains("@&#8203;ci"), "{text}");
+        assert!(
+            text.contains("Traffic to the candidate") && text.contains("ana@ci") | text.contains("@&#8203;ci"),
+            "{text}"
+        );
     }
 }
 
