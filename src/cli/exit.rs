@@ -48,6 +48,13 @@ Exit codes:
   20  rolled back by a time limit or the dead-man's switch, traffic verified on stable";
 
 impl Exit {
+    /// What it means, as the table says it.
+    pub(super) fn meaning(self) -> &'static str {
+        let code = (self as u8).to_string();
+        let rows = TABLE.lines().filter_map(|row| row.trim_start().split_once("  "));
+        rows.into_iter().find(|(known, _)| *known == code).map_or("", |(_, meaning)| meaning)
+    }
+
     /// The code of an outcome.
     pub fn of(outcome: &Outcome) -> Self {
         match outcome {

@@ -1,29 +1,64 @@
-//! `tidegate history`: the rollouts of the store, or one told again from its tape.
+//! `tidegate history`: the rollouts of the store, one told again from its tape, or what they add up to.
 
-use serde_json::json;
+mod figures;
+mod list;
 
-use super::context::{Context, Found, Stores};
+use std::path::PathBuf;
+
+use super::context::{Context, Found};
 use super::present::{flaw, fold};
 use super::{Exit, Failure, terminal};
-use crate::journal::{self, Tape};
-use crate::machine::{Machine, Outcome};
+use crate::journal;
+use crate::machine::Machine;
 use crate::report::{Lines, Stream};
-use crate::text::{escape, escape_json, pad};
+use crate::text::escape;
 
 /// List the rollouts, or tell one again from its tape.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tidegate history\n  tidegate history web\n  tidegate history web --json")]
+#[command(after_help = "\
+The figures are DORA's, as far as a rollout sees them: promoted rollouts in a week; the part of those with traffic
+that went back or was stranded; from the decision to go back to the traffic read back; from start to promoted.
+Rehearsals in a lab of the runner's own do not count.
+
+Examples:
+  tidegate history
+  tidegate history web
+  tidegate history --name web --limit 5
+  tidegate history --figures --days 90
+  tidegate history --prometheus /var/lib/node_exporter/tidegate.prom")]
 pub(super) struct Args {
     /// The rollout to tell again: its id, the beginning of one, or a spec's name for the newest.
+    #[arg(conflicts_with_all = ["name", "limit", "days", "figures", "prometheus"])]
     rollout: Option<String>,
+    /// Only rollouts of this spec's name.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Only the newest so many [default: 20, and all with --json, --figures and --prometheus].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Only those that began in the last so many days.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+    /// Say how often releases are made, how many fail, and how long they take, instead of the list.
+    #[arg(long, conflicts_with = "prometheus")]
+    figures: bool,
+    /// Write the figures of each name as metrics for Prometheus's textfile collector; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    prometheus: Option<PathBuf>,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let stores = context.stores(None).await?;
-    match &args.rollout {
-        Some(text) => tell(context, &stores.find(Some(text)).await?).await,
-        None => list(context, &stores).await,
+    if let Some(text) = &args.rollout {
+        return tell(context, &stores.find(Some(text)).await?).await;
     }
+    let (rows, more) = list::rows(context, &stores, args).await?;
+    match &args.prometheus {
+        Some(file) => figures::export(context, &rows, file)?,
+        None if args.figures => figures::show(context, &rows, args.name.as_deref())?,
+        None => list::show(context, &rows, more)?,
+    }
+    Ok(Exit::Done)
 }
 
 async fn tell(context: &Context, found: &Found) -> Result<Exit, Failure> {
@@ -50,40 +85,4 @@ async fn tell(context: &Context, found: &Found) -> Result<Exit, Failure> {
         terminal::print(&format!("\n{account}"))?;
     }
     Ok(Exit::Done)
-}
-
-async fn list(context: &Context, stores: &Stores) -> Result<Exit, Failure> {
-    let mut rows = Vec::new();
-    for (store, is_lab) in [(&stores.main, false), (&stores.lab, true)] {
-        for id in store.list().await? {
-            rows.push((id.to_string(), is_lab, journal::read(store, &id).await.ok()));
-        }
-    }
-    rows.sort_by_key(|(_, _, tape)| std::cmp::Reverse(tape.as_ref().map(|tape| tape.header.at)));
-    if rows.is_empty() && !context.json() {
-        terminal::say("no rollouts yet");
-    }
-    for (id, is_lab, tape) in &rows {
-        terminal::print(&row(context, id, *is_lab, tape.as_ref()))?;
-    }
-    Ok(Exit::Done)
-}
-
-fn row(context: &Context, id: &str, is_lab: bool, tape: Option<&Tape>) -> String {
-    let machine = tape.map(|tape| fold(tape).0);
-    let word = match machine.as_ref().map(Machine::outcome) {
-        None => "unreadable",
-        Some(None) => "not over",
-        Some(Some(Outcome::Promoted)) => "promoted",
-        Some(Some(Outcome::RolledBack(_))) => "rolled back",
-        Some(Some(Outcome::Stranded { .. })) => "stranded",
-    };
-    let at = tape.map(|tape| tape.header.at.to_string());
-    if context.json() {
-        let word = word.replace(' ', "_");
-        let line = json!({"id": id, "state": word, "started": at, "lab": is_lab});
-        return escape_json(&line.to_string()) + "\n";
-    }
-    let lab = if is_lab { "  (lab)" } else { "" };
-    format!("{}  {}  {}{lab}\n", at.unwrap_or_else(|| pad("", 20)), pad(word, 11), id)
 }

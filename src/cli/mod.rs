@@ -23,6 +23,7 @@ mod promote;
 mod record;
 mod recording;
 mod release;
+mod report;
 mod resume;
 mod rollback;
 mod run;
@@ -78,6 +79,8 @@ enum Command {
     Status(status::Args),
     /// Say why a rollout stands where it does: the gate, the evidence, what comes next and who owns it.
     Why(why::Args),
+    /// Write a page about a rollout: HTML, or Markdown for a pipeline's summary.
+    Report(report::Args),
     /// Follow a rollout until it is over, from any machine; ends with the rollout's own exit code.
     Watch(watch::Args),
     /// List the rollouts, or tell one again from its tape.
@@ -164,6 +167,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Resume(args) => resume::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Why(args) => why::run(context, &args).await,
+        Command::Report(args) => report::run(context, &args).await,
         Command::Watch(args) => watch::run(context, &args).await,
         Command::History(args) => history::run(context, &args).await,
         Command::Rollback(args) => rollback::run(context, Word::Rollback, args).await,

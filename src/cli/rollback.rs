@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use super::context::{Context, Found, Stores};
 use super::people::whoami;
-use super::resume::{go_on, refuse_gone_lab};
 use super::present::fold;
+use super::resume::{go_on, refuse_gone_lab};
 use super::word::{ended, tell_runner};
 use super::{Exit, Failure, pipeline, target, terminal};
 use crate::clock::{Clock, Timestamp, span};

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
+
 use super::context::{Context, Stores};
 use super::drive::{Drive, absolute, drive, resources};
 use super::lab::{self, LabArgs};
@@ -81,7 +83,14 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     }
     let keeper = begin(context, store, &plan, (&id, &clock)).await?;
     let program = env!("CARGO_PKG_VERSION").to_owned();
-    let header = Header { id: id.clone(), program, at: clock.now(), spec: wanted.path, plan: plan.clone() };
+    let header = Header {
+        id: id.clone(),
+        program,
+        at: clock.now(),
+        spec: wanted.path,
+        spec_digest: wanted.digest,
+        plan: plan.clone(),
+    };
     let journal = match Journal::create(store, &header).await {
         Ok(journal) => journal,
         Err(error) => {
@@ -124,6 +133,8 @@ struct Wanted {
     folder: PathBuf,
     /// The spec's own path, absolute.
     path: String,
+    /// The fingerprint of its text, if it can be read again.
+    digest: Option<String>,
     adopt: Adopt,
     /// The plan that was reviewed, if one was.
     reviewed: Option<Box<Saved>>,
@@ -134,7 +145,8 @@ fn wanted(context: &Context, args: &Args) -> Result<Wanted, Failure> {
         let spec = target::spec(context, &args.spec)?;
         refuse_unasked(context, args)?;
         let (folder, path) = (target::folder(&args.spec), absolute(&args.spec).display().to_string());
-        return Ok(Wanted { spec, folder, path, adopt: target::adopt(args.adopt), reviewed: None });
+        let digest = std::fs::read(&path).ok().map(digest);
+        return Ok(Wanted { spec, folder, path, digest, adopt: target::adopt(args.adopt), reviewed: None });
     };
     if args.lab || args.adopt {
         let wrong = format!("{} is a plan that was reviewed: it is followed as it is", args.spec.display());
@@ -142,7 +154,8 @@ fn wanted(context: &Context, args: &Args) -> Result<Wanted, Failure> {
     }
     saved::refuse_old(&saved, &args.spec, context.clock().now())?;
     let (folder, path) = (saved::folder(&saved, &args.spec), saved.spec.clone());
-    Ok(Wanted { spec: saved::spec(context, &saved)?, folder, path, adopt: saved.adopt, reviewed: Some(saved) })
+    let (spec, digest) = (saved::spec(context, &saved)?, Some(digest(&saved.text)));
+    Ok(Wanted { spec, folder, path, digest, adopt: saved.adopt, reviewed: Some(saved) })
 }
 
 /// The plan for the account as it is now; of a plan that was reviewed that same plan, or none.
@@ -161,6 +174,11 @@ async fn compile(
     let Some(saved) = &wanted.reviewed else { return compiled };
     let Compiled { plan, document } = compiled.map_err(|failure| saved::unfit(failure, saved, &args.spec))?;
     Ok(Compiled { plan: saved::still(saved, &args.spec, &survey, &plan)?, document })
+}
+
+/// The fingerprint of a spec's text.
+fn digest(text: impl AsRef<[u8]>) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Takes the lease for a new rollout.

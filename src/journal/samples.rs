@@ -30,7 +30,8 @@ fn at(seconds: u64) -> Timestamp {
 pub(super) fn header() -> Header {
     let name = RolloutName::parse("web").unwrap();
     let id = RolloutId::new(&name, at(0), 0xbeef);
-    Header { id, program: "0.1.0".into(), at: at(1), spec: "specs/web.yaml".into(), plan: plan(name) }
+    let (spec, plan) = ("specs/web.yaml".into(), plan(name));
+    Header { id, program: "0.1.0".into(), at: at(1), spec, spec_digest: None, plan }
 }
 
 fn place(slot: Slot) -> Place {

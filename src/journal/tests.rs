@@ -307,6 +307,7 @@ fn the_tape_of_format_2_is_still_read() {
 #[test]
 fn what_was_added_within_a_format_is_read_back() {
     let mut header = header();
+    header.spec_digest = Some("c0ffee".into());
     header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
     let line = record::encode_header(&header).unwrap();
     assert_eq!(looks(&record::decode_header(line.as_bytes()).unwrap()), looks(&header));

@@ -1,15 +1,20 @@
 //! What people and programs read of a rollout: lines, a live footer, an event stream, the closing account.
 //!
 //! A report sees notices and the machine's own account of itself, and nothing else, so it tells the same story
-//! of a rollout that is running and of one that is replayed from its tape. It writes to what `cli` gives it and
-//! reads neither clock nor environment. Someone who stops reading ends the report, never the rollout.
+//! of a rollout that is running and of one that is replayed from its tape; only a [`page`] also draws what events
+//! carried. It writes to what `cli` gives it and reads neither clock nor environment. Someone who stops reading ends
+//! the report, never the rollout.
 
+pub mod delivery;
 mod fold;
 pub mod footer;
 pub mod github;
+#[cfg(test)]
+mod hostile;
 pub mod json;
 pub mod lines;
 pub mod news;
+pub mod page;
 mod rescue;
 #[cfg(test)]
 mod sample;

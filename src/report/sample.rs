@@ -66,10 +66,10 @@ pub(super) fn stranded() -> Outcome {
     Outcome::Stranded { reason: Some(breach()), why: "ModifyRule was refused for 30m: AccessDenied".to_owned() }
 }
 
-/// Every kind of reason, with foul text wherever text is not ours.
-pub(super) fn reasons() -> Vec<Reason> {
-    let foul = || FOUL.to_owned();
-    let fault = Fault::new(FaultKind::Denied, FOUL, FOUL);
+/// Every kind of reason, with `text` wherever text is not ours.
+pub(super) fn reasons_of(text: &str) -> Vec<Reason> {
+    let foul = || text.to_owned();
+    let fault = Fault::new(FaultKind::Denied, text, text);
     vec![
         Reason::Breach { gate: foul(), evidence: foul(), outcome: GateOutcome::Inconclusive },
         Reason::Capacity { seen: foul() },
@@ -85,11 +85,16 @@ pub(super) fn reasons() -> Vec<Reason> {
 
 /// Every kind of notice, with foul text wherever text is not ours.
 pub(super) fn all() -> Vec<Notice> {
-    let foul = || FOUL.to_owned();
+    all_of(FOUL)
+}
+
+/// Every kind of notice, with `text` wherever text is not ours.
+pub(super) fn all_of(text: &str) -> Vec<Notice> {
+    let foul = || text.to_owned();
     let stopped = vec![Stopped { task: foul(), at: START, reason: foul() }];
     let seen = Capacity { desired: 4, running: 3, healthy: 2, failed: 1, stopped, ..Capacity::default() };
-    let fault = |kind| Notice::Trouble(Fault::new(kind, FOUL, FOUL));
-    let judged = |outcome| Notice::Judged { gate: foul(), verdict: verdict(outcome, FOUL) };
+    let fault = |kind| Notice::Trouble(Fault::new(kind, text, text));
+    let judged = |outcome| Notice::Judged { gate: foul(), verdict: verdict(outcome, text) };
     let mut all = vec![
         Notice::Started { by: foul() },
         Notice::Recovered { by: foul(), epoch: 2 },
@@ -136,8 +141,8 @@ pub(super) fn all() -> Vec<Notice> {
         Notice::Finished(Outcome::Promoted),
         Notice::Finished(Outcome::Stranded { reason: None, why: foul() }),
     ];
-    all.extend(reasons().into_iter().map(|reason| Notice::Retreating { reason }));
-    all.extend(reasons().into_iter().map(|reason| Notice::Finished(Outcome::RolledBack(reason))));
+    all.extend(reasons_of(text).into_iter().map(|reason| Notice::Retreating { reason }));
+    all.extend(reasons_of(text).into_iter().map(|reason| Notice::Finished(Outcome::RolledBack(reason))));
     all
 }
 

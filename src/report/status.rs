@@ -57,6 +57,11 @@ impl Status<'_> {
         hang(&format!("{} ", sign.paint(style)), indent, &escape(&head), style.width)
     }
 
+    /// The sign of where it stands.
+    pub(super) fn sign(&self) -> Sign {
+        self.headline().0
+    }
+
     /// Where it stands, in half a line; foreign text is in it as it came.
     pub fn line(&self) -> String {
         self.headline().1

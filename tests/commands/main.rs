@@ -13,6 +13,7 @@ mod pipes;
 mod plan;
 mod record;
 mod refusals;
+mod report;
 mod run;
 mod screen;
 mod simulate;

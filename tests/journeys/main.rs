@@ -12,6 +12,7 @@ mod doctor;
 mod drivers;
 mod ecs;
 mod faults;
+mod following;
 mod kills;
 mod notify;
 mod operators;

@@ -24,6 +24,7 @@ async fn every_prefix_of_a_written_tape_is_the_live_machine() {
             program: "0".into(),
             at: events[0].0,
             spec: "rollout.yaml".into(),
+            spec_digest: None,
             plan: plan.clone(),
         };
         let mut journal = Journal::create(&store, &header).await.expect("a tape");

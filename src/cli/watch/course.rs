@@ -85,7 +85,11 @@ impl<'a> Course<'a> {
     }
 
     /// Asks the store for news; fails only where asking again would not help.
-    pub(super) async fn look(&mut self, context: &Context, now: Timestamp) -> Result<Vec<(Timestamp, Notice)>, Failure> {
+    pub(super) async fn look(
+        &mut self,
+        context: &Context,
+        now: Timestamp,
+    ) -> Result<Vec<(Timestamp, Notice)>, Failure> {
         // Who drives it is asked first, so that a runner's last words are seen before it is called gone.
         let mut result = self.look_at_driver(context, now).await;
         let mut news = Vec::new();
@@ -183,13 +187,8 @@ impl<'a> Course<'a> {
 
     /// The screen at a moment of the rollout's time.
     pub(super) fn view<'v>(&'v self, at: Timestamp, trouble: Option<&'v str>) -> View<'v> {
-        let status = Status {
-            id: self.id(),
-            at,
-            plan: self.machine.plan(),
-            progress: &self.progress,
-            summary: &self.summary,
-        };
+        let status =
+            Status { id: self.id(), at, plan: self.machine.plan(), progress: &self.progress, summary: &self.summary };
         let driver = self.driver.owner.as_ref().map(|owner| (owner.by.as_str(), owner.since));
         View { why: Why { status, driver, last: self.machine.now() }, lately: &self.lately, trouble }
     }

@@ -39,6 +39,8 @@ pub struct Header {
     pub at: Timestamp,
     /// Where the spec was read from.
     pub spec: String,
+    /// SHA-256 of the spec as it stood there, in hex, where it could be read.
+    pub spec_digest: Option<String>,
     /// The compiled spec; a spec that is edited later changes nothing.
     pub plan: Plan,
 }
@@ -93,6 +95,8 @@ struct HeaderLine {
     program: String,
     at: Moment,
     spec: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spec_digest: Option<String>,
     recovery: Recovery,
     plan: plan::Plan,
 }
@@ -119,6 +123,7 @@ pub(super) fn encode_header(header: &Header) -> serde_json::Result<String> {
         program: header.program.clone(),
         at: Written::write(&header.at),
         spec: header.spec.clone(),
+        spec_digest: header.spec_digest.clone(),
         recovery,
         plan: Written::write(&header.plan),
     })
@@ -135,7 +140,7 @@ pub(super) fn decode_header(json: &[u8]) -> Result<Header, Unread> {
     let line: HeaderLine = serde_json::from_slice(json).map_err(strange)?;
     let id = RolloutId::parse(&line.id).map_err(Unread::Strange)?;
     let (at, plan) = (line.at.read(), line.plan.read());
-    Ok(Header { id, program: line.program, at, spec: line.spec, plan })
+    Ok(Header { id, program: line.program, at, spec: line.spec, spec_digest: line.spec_digest, plan })
 }
 
 /// Writes an event as one JSON object.

@@ -1,6 +1,6 @@
 //! The event stream, line by line.
 
-use super::super::sample::{Page, all, at, plan, reasons, story, verdict};
+use super::super::sample::{Page, all, at, plan, reasons_of, story, verdict};
 use super::*;
 use crate::gate::Outcome as GateOutcome;
 
@@ -73,7 +73,7 @@ fn the_end_says_why_and_what_was_served() {
 #[test]
 fn every_reason_has_its_kind() {
     let kinds: Vec<String> =
-        reasons().iter().map(|reason| reason_fields(reason)["kind"].as_str().unwrap().to_owned()).collect();
+        reasons_of("a").iter().map(|reason| reason_fields(reason)["kind"].as_str().unwrap().to_owned()).collect();
     let expected =
         ["breach", "capacity", "time_limit", "operator", "signal", "foreign_write", "dead_man", "refused", "blind"];
     assert_eq!(kinds, expected);

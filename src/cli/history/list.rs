@@ -1,0 +1,164 @@
+//! The list of rollouts: a line each, and why one went back below it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Args;
+use crate::cli::context::{Context, Stores};
+use crate::cli::present::fold;
+use crate::cli::{Exit, Failure, terminal};
+use crate::clock::{Timestamp, span};
+use crate::journal::{self, Tape};
+use crate::machine::{Machine, Outcome};
+use crate::name::RolloutId;
+use crate::report::delivery::Delivery;
+use crate::report::{Style, Summary};
+use crate::text::{columns, escape, escape_json, fit, many, pad};
+
+/// How many are listed for people when they do not say.
+const LISTED: usize = 20;
+/// How many tapes are read at most.
+const READ: usize = 10_000;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// One rollout of the store.
+pub(super) struct Row {
+    id: RolloutId,
+    pub(super) is_lab: bool,
+    /// What could be read of it.
+    told: Option<Told>,
+}
+
+struct Told {
+    begun: Timestamp,
+    machine: Machine,
+    summary: Summary,
+}
+
+impl Row {
+    fn new(id: RolloutId, is_lab: bool, tape: Option<&Tape>) -> Self {
+        let told = tape.map(|tape| {
+            let (machine, summary) = fold(tape);
+            Told { begun: tape.header.at, machine, summary }
+        });
+        Self { id, is_lab, told }
+    }
+
+    /// What of it counts, if it can be read and has started.
+    pub(super) fn delivery(&self) -> Option<Delivery> {
+        let told = self.told.as_ref()?;
+        Delivery::of(told.machine.plan(), &told.summary)
+    }
+
+    fn state(&self) -> &'static str {
+        match self.told.as_ref().map(|told| told.machine.outcome()) {
+            None => "unreadable",
+            Some(None) => "not over",
+            Some(Some(Outcome::Promoted)) => "promoted",
+            Some(Some(Outcome::RolledBack(_))) => "rolled back",
+            Some(Some(Outcome::Stranded { .. })) => "stranded",
+        }
+    }
+
+    fn took(&self) -> Option<Duration> {
+        let summary = &self.told.as_ref()?.summary;
+        let ((started, _), (finished, _)) = (summary.started.as_ref()?, summary.finished.as_ref()?);
+        Some(finished.since(*started))
+    }
+
+    /// Why it is not simply promoted.
+    fn why(&self) -> Option<String> {
+        let told = self.told.as_ref()?;
+        match told.machine.outcome() {
+            Some(Outcome::Promoted) => None,
+            Some(Outcome::RolledBack(reason)) => Some(reason.to_string()),
+            Some(Outcome::Stranded { why, .. }) => Some(why.clone()),
+            None => Some(told.machine.progress().stage),
+        }
+    }
+}
+
+/// The rollouts that are asked for, newest first, and how many more there are.
+pub(super) async fn rows(context: &Context, stores: &Stores, args: &Args) -> Result<(Vec<Row>, usize), Failure> {
+    let mut ids = Vec::new();
+    for (store, is_lab) in [(&stores.main, false), (&stores.lab, true)] {
+        ids.extend(store.list().await?.into_iter().map(|id| (id, store, is_lab)));
+    }
+    ids.retain(|(id, ..)| args.name.as_ref().is_none_or(|name| id.name() == name));
+    if let Some(days) = args.days {
+        let from = context.clock().now().before(DAY * days).compact();
+        ids.retain(|(id, ..)| id.started().is_some_and(|started| *started >= *from));
+    }
+    ids.sort_by(|(a, ..), (b, ..)| b.started().cmp(&a.started()));
+    let everything = context.json() || args.figures || args.prometheus.is_some();
+    let usual = if everything { READ } else { LISTED };
+    let limit = args.limit.map_or(usual, |limit| usize::try_from(limit).unwrap_or(READ).min(READ));
+    let more = ids.len().saturating_sub(limit);
+    ids.truncate(limit);
+    if let (Some(name), true) = (&args.name, ids.is_empty()) {
+        let failure = Failure::new(Exit::Usage, format!("no rollout of `{name}` is in this store"));
+        return Err(failure.hint("`tidegate history` lists all; a spec's name is the `name` in it"));
+    }
+    let mut rows = Vec::new();
+    for (id, store, is_lab) in ids {
+        let tape = journal::read(store, &id).await.ok();
+        rows.push(Row::new(id, is_lab, tape.as_ref()));
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.told.as_ref().map(|told| told.begun)));
+    Ok((rows, more))
+}
+
+/// Shows the list.
+pub(super) fn show(context: &Context, rows: &[Row], more: usize) -> Result<(), Failure> {
+    if context.json() {
+        return rows.iter().try_for_each(|row| terminal::print(&line(row)));
+    }
+    if rows.is_empty() {
+        terminal::say("no rollouts yet");
+    }
+    let style = terminal::stdout_style(context);
+    for row in rows {
+        terminal::print(&text(row, style))?;
+    }
+    if more > 0 {
+        terminal::say(&format!("{} more: `--limit` says how many are shown", many(more as u64, "rollout")));
+    }
+    Ok(())
+}
+
+fn text(row: &Row, style: Style) -> String {
+    let lab = if row.is_lab { "  (lab)" } else { "" };
+    let begun = row.told.as_ref().map_or(String::new(), |told| told.begun.to_string());
+    let begun = begun.get(..16).unwrap_or_default().replace('T', " ");
+    let took = row.took().map_or(String::new(), |took| span(Duration::from_secs(took.as_secs())));
+    let line = format!("{}  {}  {}  {}{lab}", pad(row.state(), 11), pad(&begun, 16), pad(&took, 10), row.id);
+    let why = row.why().map(|why| escape(&why));
+    if style.width == usize::MAX {
+        // A line for each, for those who search it.
+        return format!("{line}{}\n", why.map_or(String::new(), |why| format!("  {why}")));
+    }
+    let why =
+        why.map_or(String::new(), |why| format!("  {}\n", fit(&why, style.width.saturating_sub(2), style.unicode)));
+    if columns(&line) <= style.width {
+        return format!("{line}\n{why}");
+    }
+    let facts: Vec<&str> = [row.state(), &begun, &took].into_iter().filter(|fact| !fact.is_empty()).collect();
+    format!("{}{lab}\n  {}\n{why}", row.id, fit(&facts.join(", "), style.width.saturating_sub(2), style.unicode))
+}
+
+fn line(row: &Row) -> String {
+    let told = row.told.as_ref();
+    let line = json!({
+        "id": row.id.to_string(),
+        "name": row.id.name(),
+        "state": row.state().replace(' ', "_"),
+        "started": told.map(|told| told.begun.to_string()),
+        "finished": told.and_then(|told| told.summary.finished.as_ref()).map(|(at, _)| at.to_string()),
+        "took_seconds": row.took().map(|took| took.as_secs_f64()),
+        "why": row.why(),
+        "exit": told.and_then(|told| told.machine.outcome()).map(|outcome| Exit::of(outcome) as u8),
+        "lab": row.is_lab,
+    });
+    escape_json(&line.to_string()) + "\n"
+}

@@ -1,0 +1,71 @@
+//! `tidegate report`: a rollout on one page, from its tape.
+
+use std::path::PathBuf;
+
+use super::context::Context;
+use super::present::{Present, flaw};
+use super::{Exit, Failure, terminal};
+use crate::machine::Machine;
+use crate::report::Why;
+use crate::report::page::{Origin, Page, Story};
+
+/// Write a page about a rollout.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tidegate report web --output report.html
+  tidegate report web --format markdown >> \"$GITHUB_STEP_SUMMARY\"")]
+pub(super) struct Args {
+    /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
+    /// that is not over].
+    rollout: Option<String>,
+    /// How it is written: one HTML file that needs nothing beside it, or Markdown of at most 60,000 bytes, for a
+    /// job's summary or a pull request's comment.
+    #[arg(long, value_enum, default_value_t = Format::Html)]
+    format: Format,
+    /// Write it here [default: standard output].
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Html,
+    Markdown,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
+    if context.json() {
+        return Err(Failure::new(Exit::Usage, "a report is a page for people")
+            .hint("`tidegate history ROLLOUT --json` has the same as events, `tidegate status --json` as one object"));
+    }
+    let present = Present::find(context, args.rollout.as_deref()).await?;
+    let header = &present.tape.header;
+    let mut machine = Machine::new(header.plan.clone());
+    let mut story = Story::default();
+    for record in &present.tape.records {
+        let reaction = machine.apply(record.at, record.event.clone());
+        story.take(record.at, &record.event, &reaction.notices, &machine);
+    }
+    let flaws: Vec<String> = flaw(&present.tape.end).into_iter().collect();
+    let page = Page {
+        why: Why { status: present.status(), driver: present.driver(), last: present.machine.now() },
+        origin: Origin {
+            spec: &header.spec,
+            digest: header.spec_digest.as_deref(),
+            program: &header.program,
+            begun: header.at,
+        },
+        story: &story,
+        exit: present.machine.outcome().map(Exit::of).map(|exit| (exit as u8, exit.meaning())),
+        flaws: &flaws,
+    };
+    let text = match args.format {
+        Format::Html => page.html(),
+        Format::Markdown => page.markdown(),
+    };
+    terminal::deliver(&text, args.output.as_deref())?;
+    if let Some(file) = &args.output {
+        terminal::say(&format!("written: {}", crate::text::escape(&file.display().to_string())));
+    }
+    Ok(Exit::Done)
+}
