@@ -48,6 +48,15 @@ Exit codes:
   20  rolled back by a time limit or the dead-man's switch, traffic verified on stable";
 
 impl Exit {
+    /// What `plan --detailed-exitcode` says of a plan that would change something: 2, as terraform does. A wrong spec
+    /// is 1 then.
+    pub const SOMETHING_TO_DO: Exit = Exit::Usage;
+
+    /// The code of a failure where 2 has that meaning.
+    pub(super) fn detailed(self, is_asked: bool) -> Self {
+        if is_asked && self == Exit::Usage { Exit::Unexpected } else { self }
+    }
+
     /// The code of an outcome.
     pub fn of(outcome: &Outcome) -> Self {
         match outcome {

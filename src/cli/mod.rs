@@ -5,6 +5,7 @@ mod context;
 mod credentials;
 mod drive;
 mod exit;
+mod facts;
 mod failure;
 mod follow;
 mod guard;
@@ -112,7 +113,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let usage = error.use_stderr();
             let _ = error.print();
-            return if usage { Exit::Usage } else { Exit::Done }.into();
+            // The word decides what 2 means, wherever the line is wrong.
+            let detailed = std::env::args_os().any(|word| word == "--detailed-exitcode");
+            return if usage { Exit::Usage.detailed(detailed) } else { Exit::Done }.into();
         }
     };
     let context = match Context::new(cli.globals) {

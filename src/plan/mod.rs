@@ -1,8 +1,11 @@
 //! compile(spec, survey) -> Plan: strategies lowered to absolute steps, and the way back fixed first.
 
+pub mod calls;
 mod compared;
 pub mod diagram;
+mod difference;
 mod driver;
+mod facts;
 mod lower;
 mod refusal;
 mod service;
@@ -11,6 +14,8 @@ mod step;
 
 use std::time::Duration;
 
+pub use difference::{Difference, Values, differences};
+pub use facts::{Doubling, Facts, Price, Size, doubling};
 pub use refusal::{Refusal, Refused};
 pub use service::Adopt;
 pub use stale::{changes, renewed};
