@@ -27,7 +27,7 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `clock name traffic count fleet driver safeguard fault text` | words |
+//! | `clock name traffic count fleet driver safeguard fault text code` | words |
 //! | `gate` | words |
 //! | `lease` | words |
 //! | `spec` | `gate`, words |
@@ -97,6 +97,8 @@
 //! | says who may decide, and until when | `lease` |
 //! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
 //! | reads yesterday's tape | `journal/record` |
+//! | says what a problem's code means | `code.rs` |
+//! | says what changed under a reviewed plan | `plan/stale.rs`; its file is `journal/record/saved.rs` |
 //! | prints a sentence | `report` |
 //! | chooses an exit code | `cli` |
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
@@ -107,6 +109,7 @@
 //! | makes up traffic | `simulate/world.rs` |
 
 pub mod clock;
+pub mod code;
 pub mod count;
 pub mod driver;
 pub mod fault;

@@ -24,7 +24,7 @@ pub enum Exit {
     HandedOver = 13,
     /// Somebody else holds the target, or took the rollout over.
     Held = 14,
-    /// Refused: drift, or a target that could not be rolled back.
+    /// Refused: drift, a stale plan, or a target that could not be rolled back.
     Refused = 15,
     /// Credentials or permission.
     Denied = 16,
@@ -43,7 +43,7 @@ Exit codes:
   12  not verified: a person is needed
   13  waiting, or handed over
   14  somebody else holds the target, or took over
-  15  refused: drift, or a failed preflight
+  15  refused: drift, a stale plan, or a failed preflight
   16  credentials or permission
   20  rolled back by a time limit or the dead-man's switch, traffic verified on stable";
 

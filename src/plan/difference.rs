@@ -85,6 +85,9 @@ const USUAL: [(&str, &str); 9] = [
     ("enableFaultInjection", "false"),
 ];
 
+/// What is said of an item that is told by its key alone.
+const THERE: &str = "there";
+
 /// By which field the items of a list are told apart; their order says nothing.
 const KEYS: [&str; 5] = ["name", "containerPort", "containerName", "containerPath", "key"];
 
@@ -109,7 +112,7 @@ struct Leaf {
 
 impl Leaf {
     fn shown(&self, values: Values) -> String {
-        let harmless = values == Values::Shown || HARMLESS.contains(&self.field.as_str());
+        let harmless = values == Values::Shown || self.text == THERE || HARMLESS.contains(&self.field.as_str());
         if harmless { self.text.clone() } else { "(not shown)".to_owned() }
     }
 }
@@ -161,7 +164,11 @@ fn items(list: &[Value], path: &str, field: &str, found: &mut BTreeMap<String, L
         match rest.as_slice() {
             // An environment variable is its value.
             [(name, value)] if ["value", "valueFrom"].contains(&name.as_str()) => leaf(value, &place, name, found),
-            [] => insert(&place, field, "there".to_owned(), found),
+            // What may hold nothing but what is usual is seen to be there, or not.
+            _ if key.is_some() && field != "containerDefinitions" => {
+                insert(&place, field, THERE.to_owned(), found);
+                rest.iter().for_each(|(name, value)| leaf(value, &format!("{place}.{name}"), name, found));
+            }
             _ => rest.iter().for_each(|(name, value)| leaf(value, &format!("{place}.{name}"), name, found)),
         }
     }

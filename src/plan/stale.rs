@@ -218,8 +218,8 @@ mod tests {
         check(&|plan| plan.before.scaling.clear(), "now none");
         check(&|plan| plan.release = super::super::ReleasePlan::Registered("x".into()), "the release is not the one");
         check(
-            &|plan| plan.steps[3].action = crate::plan::Action::Commit,
-            "step 4: then shift 25% to the candidate, now commit",
+            &|plan| plan.steps[4].action = crate::plan::Action::Commit,
+            "step 5: then shift 25% to the candidate, now commit",
         );
         check(&|plan| plan.gates.truncate(1), "the gates would be others");
         check(&|plan| plan.dead_man = None, "the dead-man's switch would be another");

@@ -14,6 +14,7 @@ mod kills;
 mod operators;
 mod outages;
 mod outer;
+mod plans;
 mod rehearsals;
 mod signals;
 mod strangers;

@@ -217,7 +217,7 @@ mod tests {
             text.contains("> - @<!-- -->everyone see #<!-- -->1 \\[here\\]\\(https&#58;//x.test\\) &lt;img src=x&gt;"),
             "{text}"
         );
-        assert!(text.contains("\\`a\\` \\| \\*b\\*<U+000A>next"), "{text}");
+        assert!(text.contains("\\`a\\` \\| \\*b\\*&lt;U+000A&gt;next"), "{text}");
         assert!(text.contains("| `a'\\|b` |"), "{text}");
     }
 

@@ -45,14 +45,14 @@ pub(super) fn back_from(plan: &Plan) -> Vec<From> {
 fn undone(plan: &Plan, entry: &Entry, committed: bool) -> String {
     let most = entry.before.max(entry.after);
     if committed {
-        return "no way back any more: the release before is rolled out like a new one".to_owned();
+        return "no way back any more; the release before is rolled out like a new one".to_owned();
     }
     if most > Share::NONE {
         return "the traffic at once, then tasks and settings".to_owned();
     }
     let registered = plan.steps.iter().any(|step| step.action == Action::Register);
     let stays = if registered { "; a registered task definition stays" } else { "" };
-    format!("no traffic has moved: tasks and settings alone{stays}")
+    format!("tasks and settings alone, as no traffic has moved{stays}")
 }
 
 /// What differs in the release, a line each; the second is how many are left out.
