@@ -28,7 +28,11 @@ pub enum Values {
 }
 
 /// Fields whose values say what runs and how, and are no place for a secret. What is not here is masked.
-const HARMLESS: [&str; 40] = [
+const HARMLESS: [&str; 44] = [
+    "name",
+    "awslogs-group",
+    "awslogs-region",
+    "awslogs-stream-prefix",
     "image",
     "cpu",
     "memory",
@@ -89,7 +93,7 @@ const USUAL: [(&str, &str); 9] = [
 const THERE: &str = "there";
 
 /// By which field the items of a list are told apart; their order says nothing.
-const KEYS: [&str; 5] = ["name", "containerPort", "containerName", "containerPath", "key"];
+const KEYS: [&str; 5] = ["containerPort", "name", "containerName", "containerPath", "key"];
 
 /// What differs between the definition that serves and the one that is released, in the order of their places. Both
 /// are as RegisterTaskDefinition takes them.

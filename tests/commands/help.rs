@@ -86,7 +86,7 @@ fn a_wrong_word_is_answered_with_the_right_one() {
     }
     sandbox.run(&["run", "--yess", "x.yaml"]).is(2).says(&["'--yes'"]);
     sandbox.run(&[]).is(2).says(&["Usage: tidegate"]);
-    sandbox.run(&["plan"]).is(2).says(&["<SPEC>"]);
+    sandbox.run(&["plan"]).is(2).says(&["<SPEC|PLAN>"]);
     sandbox.run(&["plan", "x", "--endpoint-url", "lab"]).is(2).says(&["http://"]);
     sandbox.run(&["rollback", "--reason"]).is(2).says(&["--reason <REASON>"]);
 }
