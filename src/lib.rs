@@ -27,7 +27,7 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `clock name notify traffic count fleet driver safeguard window fault text` | words |
+//! | `clock name notify traffic count fleet driver safeguard window fault text code` | words |
 //! | `gate` | words |
 //! | `lease` | words |
 //! | `spec` | `gate`, words |
@@ -100,6 +100,8 @@
 //! | says who may decide, and until when | `lease` |
 //! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
 //! | reads yesterday's tape | `journal/record` |
+//! | says what a problem's code means | `code.rs` |
+//! | says what changed under a reviewed plan | `plan/stale.rs`; its file is `journal/record/saved.rs` |
 //! | prints a sentence | `report` |
 //! | speaks to a pipeline: sections, annotations, outputs, the summary page | `report/fold.rs`, `report/github`; whose it is, and its files: `cli/pipeline.rs`, `cli/github.rs` |
 //! | runs as a step of GitHub Actions, and cleans up behind one that was killed | `action.yml`, `.github/action` |
@@ -114,6 +116,7 @@
 //! | makes up traffic | `simulate/world.rs` |
 
 pub mod clock;
+pub mod code;
 pub mod count;
 pub mod driver;
 pub mod fault;

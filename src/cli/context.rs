@@ -20,6 +20,9 @@ use crate::store::{Store, StoreError};
 /// How many rollouts are looked at, newest first, for one that is not over.
 const LOOKED_AT: usize = 50;
 
+/// From which likeness on, 0 to 1, a name is offered in place of one that is not there.
+const ALIKE: f64 = 0.8;
+
 /// Flags that every command takes.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Everywhere")]
@@ -262,7 +265,13 @@ impl Stores {
             }
             (Some(found), None) | (None, Some(found)) => Ok(found),
             (None, None) => match text {
-                Some(text) => Err(StoreError::Unknown(text.to_owned()).into()),
+                Some(text) => {
+                    let failure = Failure::from(StoreError::Unknown(text.to_owned()));
+                    Err(match self.nearest(text).await {
+                        Some(name) => failure.hint(format!("did you mean `{name}`?")),
+                        None => failure,
+                    })
+                }
                 None => Err(Failure::new(Exit::Usage, "there is no rollout in this store yet")
                     .hint("`tidegate run SPEC` starts one; `--store` or `--state-dir` says where else to look")),
             },
@@ -282,6 +291,18 @@ impl Stores {
         }
         all.sort_by(|a, b| b.id.started().cmp(&a.id.started()));
         Ok(all)
+    }
+}
+
+impl Stores {
+    /// The rollout's name or id that `text` was probably meant to be.
+    async fn nearest(&self, text: &str) -> Option<String> {
+        let mut ids = self.main.list().await.unwrap_or_default();
+        ids.extend(self.lab.list().await.unwrap_or_default());
+        let newest = ids.iter().take(LOOKED_AT);
+        let known = newest.flat_map(|id| [id.name().to_owned(), id.to_string()]);
+        let alike = known.map(|name| (strsim::jaro_winkler(text, &name), name)).filter(|(alike, _)| *alike > ALIKE);
+        alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
     }
 }
 

@@ -21,6 +21,18 @@ pub(super) async fn warning(context: &Context, aws: &Aws, plan: &Plan, now: Time
     told(aws.tenure().await?, said, now, most)
 }
 
+/// Until when the credentials hold, in words.
+pub(super) async fn held(context: &Context, aws: &Aws, now: Timestamp) -> Option<String> {
+    let said = context.variable("AWS_SESSION_TOKEN").and(context.variable(END_VARIABLE)).and_then(moment);
+    Some(match (aws.tenure().await?, said) {
+        (Tenure::Lasting, _) => "they do not end by themselves".to_owned(),
+        (Tenure::Untold, None) => "temporary, and they do not say until when".to_owned(),
+        (Tenure::Untold, Some(ends)) | (Tenure::Until(ends), _) => {
+            format!("until {ends}, for {}", span(ends.since(now)))
+        }
+    })
+}
+
 fn told(tenure: Tenure, said: Option<Timestamp>, now: Timestamp, most: Duration) -> Option<String> {
     let takes = span(most);
     let holds = "a rollout whose credentials end holds where it is, and nothing but a dead-man's switch takes it back";

@@ -24,7 +24,7 @@ pub enum Exit {
     HandedOver = 13,
     /// Somebody else holds the target, or took the rollout over.
     Held = 14,
-    /// Refused: drift, or a target that could not be rolled back.
+    /// Refused: drift, a stale plan, or a target that could not be rolled back.
     Refused = 15,
     /// Credentials or permission.
     Denied = 16,
@@ -43,11 +43,20 @@ Exit codes:
   12  not verified: a person is needed
   13  waiting, or handed over
   14  somebody else holds the target, or took over
-  15  refused: drift, or a failed preflight
+  15  refused: drift, a stale plan, or a failed preflight
   16  credentials or permission
   20  rolled back by a time limit or the dead-man's switch, traffic verified on stable";
 
 impl Exit {
+    /// What `plan --detailed-exitcode` says of a plan that would change something: 2, as terraform does. A wrong spec
+    /// is 1 then.
+    pub const SOMETHING_TO_DO: Exit = Exit::Usage;
+
+    /// The code of a failure where 2 has that meaning.
+    pub(super) fn detailed(self, is_asked: bool) -> Self {
+        if is_asked && self == Exit::Usage { Exit::Unexpected } else { self }
+    }
+
     /// What it means, as the table says it.
     pub(super) fn meaning(self) -> &'static str {
         let code = (self as u8).to_string();

@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use crate::cloud::SurveyError;
+use crate::code::Code;
 use crate::engine::EngineError;
 use crate::fault::{Fault, FaultKind};
 use crate::journal::JournalError;
@@ -15,6 +16,8 @@ use crate::text::{escape, hang};
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
+    /// Which kind of failure it is.
+    pub code: Code,
     /// What went wrong, in one line.
     pub wrong: String,
     /// What there is to know beside it, a line each.
@@ -26,7 +29,12 @@ pub struct Failure {
 impl Failure {
     /// A failure in one line.
     pub fn new(exit: Exit, wrong: impl Into<String>) -> Self {
-        Self { exit, wrong: wrong.into(), notes: Vec::new(), hints: Vec::new() }
+        Self { exit, code: usual(exit), wrong: wrong.into(), notes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// Says which kind of failure it is, where the exit code does not.
+    pub fn code(self, code: Code) -> Self {
+        Self { code, ..self }
     }
 
     /// Adds what to do.
@@ -43,7 +51,7 @@ impl Failure {
 
     /// The failure as text, `width` columns wide. Foreign words in it are escaped here, once.
     pub fn text(&self, width: usize) -> String {
-        let mut text = hang("error: ", 7, &escape(&self.wrong), width);
+        let mut text = hang(&format!("error[{}]: ", self.code), 7, &escape(&self.wrong), width);
         for note in &self.notes {
             text.push_str(&hang("  - ", 4, &escape(note), width));
         }
@@ -54,6 +62,19 @@ impl Failure {
     }
 }
 
+/// The kind of most failures that end with this exit code.
+fn usual(exit: Exit) -> Code {
+    match exit {
+        Exit::Usage => Code::Usage,
+        Exit::Held => Code::Held,
+        Exit::HandedOver => Code::HandedOver,
+        Exit::Refused => Code::Refused,
+        Exit::Denied => Code::Denied,
+        Exit::Done | Exit::Unexpected => Code::Unexpected,
+        Exit::RolledBack | Exit::Stopped | Exit::Stranded | Exit::TimeLimit => Code::Outcome,
+    }
+}
+
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         let denied = matches!(fault.kind, FaultKind::Denied | FaultKind::Expired);
@@ -61,8 +82,8 @@ impl From<Fault> for Failure {
         match fault.kind {
             FaultKind::Denied => failure
                 .hint("`aws sts get-caller-identity` says whether AWS knows you; `--profile` or AWS_PROFILE names who you are"),
-            FaultKind::Expired => failure.hint("the credentials have ended: renew them, for instance with `aws sso login`"),
-            FaultKind::Transient => failure.hint("nothing was changed; try again"),
+            FaultKind::Expired => failure.code(Code::Expired).hint("the credentials have ended: renew them, for instance with `aws sso login`"),
+            FaultKind::Transient => failure.code(Code::Transient).hint("nothing was changed; try again"),
             FaultKind::Unknown | FaultKind::Missing | FaultKind::Permanent => failure,
         }
     }
@@ -73,7 +94,8 @@ impl From<SurveyError> for Failure {
         match error {
             SurveyError::Fault(fault) => fault.into(),
             SurveyError::NotFound(lines) => {
-                let mut failure = Failure::new(Exit::Refused, "the target is not as the spec names it");
+                let mut failure =
+                    Failure::new(Exit::Refused, "the target is not as the spec names it").code(Code::Absent);
                 failure.notes = lines;
                 failure
             }
@@ -83,7 +105,7 @@ impl From<SurveyError> for Failure {
 
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
-        let mut failure = Failure::new(Exit::Refused, "this target cannot be rolled out to");
+        let mut failure = Failure::new(Exit::Refused, "this target cannot be rolled out to").code(Code::Unfit);
         for refusal in refused.0 {
             failure.notes.push(match refusal.help {
                 Some(help) => format!("{}: {help}", refusal.wrong),
@@ -98,10 +120,11 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let text = error.to_string();
         match error {
-            StoreError::Unknown(_) | StoreError::Ambiguous { .. } => {
-                Failure::new(Exit::Usage, text).hint("`tidegate history` lists the rollouts of this store")
-            }
+            StoreError::Unknown(_) | StoreError::Ambiguous { .. } => Failure::new(Exit::Usage, text)
+                .code(Code::UnknownRollout)
+                .hint("`tidegate history` lists the rollouts of this store"),
             StoreError::Io { .. } => Failure::new(Exit::Unexpected, text)
+                .code(Code::Store)
                 .hint("rollouts are kept where `--state-dir` or TIDEGATE_STATE_DIR says, or `--store`"),
             StoreError::Bucket { fault, .. } => {
                 let exit = if matches!(fault.kind, FaultKind::Denied | FaultKind::Expired) {
@@ -110,9 +133,10 @@ impl From<StoreError> for Failure {
                     Exit::Unexpected
                 };
                 Failure::new(exit, text)
+                    .code(if exit == Exit::Denied { Code::Denied } else { Code::Store })
                     .hint("the way back needs no store: `tidegate rollback --rule ARN`, or `--cluster C --service S`")
             }
-            StoreError::Strange { .. } => Failure::new(Exit::Refused, text),
+            StoreError::Strange { .. } => Failure::new(Exit::Refused, text).code(Code::Tape),
         }
     }
 }
@@ -151,7 +175,8 @@ impl From<JournalError> for Failure {
             JournalError::Damaged { .. } | JournalError::TooNew { .. } | JournalError::Strange { .. } => Exit::Refused,
             _ => Exit::Unexpected,
         };
-        Failure::new(exit, error.to_string())
+        let failure = Failure::new(exit, error.to_string());
+        if exit == Exit::Refused { failure.code(Code::Tape) } else { failure }
     }
 }
 

@@ -26,6 +26,7 @@ const AT_ONCE: usize = 20;
 /// Watch over rollouts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  tidegate guard
   tidegate guard --store s3://releases/tidegate
   tidegate guard --once   # one lease's time, as a job that runs every few minutes")]
 pub(super) struct Args {

@@ -1,11 +1,15 @@
 //! The commands: one file each. Only this module reads the environment and the command line.
 
 mod backtest;
+mod completions;
 mod context;
 mod credentials;
+mod docs;
 mod doctor;
 mod drive;
 mod exit;
+mod explain;
+mod facts;
 mod failure;
 mod follow;
 mod github;
@@ -14,6 +18,7 @@ mod history;
 mod iam_policy;
 mod init;
 mod lab;
+mod man;
 mod notify;
 mod people;
 mod pipeline;
@@ -41,9 +46,12 @@ mod word;
 #[cfg(test)]
 mod workflows;
 
+#[cfg(test)]
+mod tests;
+
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use exit::Exit;
 pub use failure::Failure;
@@ -91,12 +99,16 @@ enum Command {
     )]
     Rollback(rollback::Args),
     /// End a rollout: the traffic goes back, and the candidate slot is restored.
-    #[command(after_help = "Examples:\n  tidegate abort web\n  tidegate abort web --yes --reason \"wrong image\"")]
+    #[command(
+        after_help = "Examples:\n  tidegate abort\n  tidegate abort web\n  tidegate abort web --yes --reason \"wrong image\""
+    )]
     Abort(rollback::Args),
     /// Watch over the store's rollouts, and take back those whose runner is gone.
     Guard(guard::Args),
     /// Take no further step; gates stay on.
-    #[command(after_help = "Examples:\n  tidegate pause\n  tidegate pause web --reason \"looking at the dashboards\"")]
+    #[command(
+        after_help = "Examples:\n  tidegate pause\n  tidegate pause web --reason \"looking at the dashboards\"\n  tidegate pause web --store s3://releases/tidegate"
+    )]
     Pause(word::Args),
     /// Go on after a pause or a hold.
     #[command(
@@ -104,11 +116,13 @@ enum Command {
     )]
     Continue(word::Continue),
     /// Pass the approval that a rollout waits for.
-    #[command(after_help = "Examples:\n  tidegate approve\n  tidegate approve web --reason \"dashboards look right\"")]
+    #[command(
+        after_help = "Examples:\n  tidegate approve\n  tidegate approve web --reason \"dashboards look right\"\n  tidegate approve web --store s3://releases/tidegate"
+    )]
     Approve(word::Args),
     /// Wait for nothing more: give everything to the candidate and commit.
     #[command(
-        after_help = "Examples:\n  tidegate promote web\n  tidegate promote web --yes --reason \"security fix, seen on staging\""
+        after_help = "Examples:\n  tidegate promote\n  tidegate promote web\n  tidegate promote web --yes --reason \"security fix, seen on staging\""
     )]
     Promote(word::Args),
     /// Say what a spec would do: how likely it finds a bad release and how many requests that costs.
@@ -124,8 +138,23 @@ enum Command {
     /// Serve an AWS account in miniature on a loopback port.
     Lab(lab::Args),
     /// Print the JSON Schema of specs.
-    #[command(after_help = "Examples:\n  tidegate schema > tidegate.schema.json")]
+    #[command(
+        after_help = "Examples:\n  tidegate schema > tidegate.schema.json\n  tidegate schema --json\n  tidegate schema | jq .properties.strategy"
+    )]
     Schema,
+    /// Say what the code of a problem means, and what to do.
+    Explain(explain::Args),
+    /// Read the documentation, topic by topic.
+    Docs(docs::Args),
+    /// Print the completion script of a shell.
+    Completions(completions::Args),
+    /// Print the manual page, or write all of them.
+    Man(man::Args),
+}
+
+/// The command line as clap knows it.
+fn definition() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line and says how it ended.
@@ -135,7 +164,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let usage = error.use_stderr();
             let _ = error.print();
-            return if usage { Exit::Usage } else { Exit::Done }.into();
+            // The word decides what 2 means, wherever the line is wrong.
+            let detailed = std::env::args_os().any(|word| word == "--detailed-exitcode");
+            return if usage { Exit::Usage.detailed(detailed) } else { Exit::Done }.into();
         }
     };
     let context = match Context::new(cli.globals) {
@@ -184,5 +215,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::IamPolicy(args) => iam_policy::run(context, &args).await,
         Command::Lab(args) => lab::run(context, args).await,
         Command::Schema => schema::run(),
+        Command::Explain(args) => explain::run(context, &args),
+        Command::Docs(args) => docs::run(context, &args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }

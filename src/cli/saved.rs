@@ -9,6 +9,7 @@ use super::drive::absolute;
 use super::target::read_bytes;
 use super::{Exit, Failure, validate};
 use crate::clock::{Timestamp, span};
+use crate::code::Code;
 use crate::fleet::{RuleView, Survey};
 use crate::journal::Saved;
 use crate::plan::{Adopt, Plan, changes, renewed};
@@ -44,7 +45,8 @@ pub(super) fn given(path: &Path) -> Result<Given, Failure> {
         return Ok(Given::Spec);
     }
     let saved = Saved::open(&bytes).map_err(|why| {
-        let failure = Failure::new(Exit::Refused, format!("the plan in {} cannot be followed: {why}", path.display()));
+        let failure = Failure::new(Exit::Refused, format!("the plan in {} cannot be followed: {why}", path.display()))
+            .code(Code::DamagedPlan);
         failure.hint("make it anew: `tidegate plan SPEC --out FILE`")
     })?;
     Ok(Given::Plan(Box::new(saved)))
@@ -154,7 +156,7 @@ fn stale(file: &Path, saved: &Saved, notes: Vec<String>) -> Failure {
         file.display(),
         saved.at
     );
-    let mut failure = Failure::new(Exit::Refused, wrong);
+    let mut failure = Failure::new(Exit::Refused, wrong).code(Code::StalePlan);
     failure.notes = notes;
     failure.hint("look at it anew: `tidegate plan SPEC --out FILE`")
 }

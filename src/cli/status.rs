@@ -7,7 +7,9 @@ use crate::text::escape;
 
 /// Say where a rollout stands.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tidegate status\n  tidegate status web --json")]
+#[command(
+    after_help = "Examples:\n  tidegate status\n  tidegate status web --json\n  tidegate status web --store s3://releases/tidegate"
+)]
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
     /// that is not over].

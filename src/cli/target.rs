@@ -10,6 +10,7 @@ use crate::cloud::alb::beacon::Marked;
 use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
 use crate::cloud::aws::Aws;
 use crate::cloud::{About, CodeDeployNamed, Fence, Ours, ReleaseKnown, RuleRequest, SurveyRequest, Surveyor};
+use crate::code::Code;
 use crate::driver::Driver;
 use crate::fleet::Survey;
 use crate::gate::Check;
@@ -46,6 +47,7 @@ pub(super) fn spec(context: &Context, path: &Path) -> Result<Spec, Failure> {
         Unread::File(failure) => failure,
         Unread::Problems(problems) => {
             let mut failure = Failure::new(Exit::Usage, format!("{} is not a valid spec", path.display()));
+            failure.code = Code::InvalidSpec;
             if context.json() {
                 failure.notes = problems.to_string().lines().map(str::to_owned).collect();
             } else {

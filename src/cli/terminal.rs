@@ -128,6 +128,7 @@ pub(super) fn fail(failure: &Failure, context: Option<&Context>) -> ExitCode {
         let line = serde_json::json!({
             "type": "error",
             "exit": failure.exit as u8,
+            "code": failure.code.to_string(),
             "error": failure.wrong,
             "notes": failure.notes,
             "help": failure.hints,

@@ -12,7 +12,7 @@ use crate::text::{escape, many};
 /// Check specs: every problem at once, each with its place.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  tidegate validate rollout.yaml\n  VERSION=42 tidegate validate specs/*.yaml --json"
+    after_help = "Examples:\n  tidegate validate rollout.yaml\n  tidegate validate web.yaml shop.yaml\n  VERSION=42 tidegate validate specs/*.yaml --json"
 )]
 pub(super) struct Args {
     /// The specs.
@@ -41,7 +41,9 @@ fn tell(context: &Context, shown: &str, unread: &Unread) -> Result<(), Failure> 
         (Unread::File(failure), false) => terminal::say(failure.text(terminal::stderr_style(context).width).trim_end()),
         (Unread::File(failure), true) => {
             let help = failure.hints.first();
-            let problems = [json!({"at": null, "wrong": failure.wrong, "help": help, "note": null})];
+            let problems = [
+                json!({"code": failure.code.to_string(), "at": null, "wrong": failure.wrong, "help": help, "note": null}),
+            ];
             terminal::print_json(&json!({"spec": shown, "valid": false, "problems": problems}))?;
         }
         (Unread::Problems(problems), true) => terminal::print_json(&problems_json(shown, problems))?,
@@ -64,6 +66,7 @@ pub(super) fn problems_json(shown: &str, problems: &crate::spec::Problems) -> se
         .iter()
         .map(|problem| {
             json!({
+                "code": problem.code.to_string(),
                 "at": place(&problem.place),
                 "wrong": escape(&problem.wrong),
                 "help": problem.help.as_deref().map(escape),

@@ -5,6 +5,7 @@ use super::people::whoami;
 use super::{Exit, Failure};
 use crate::clock::Timestamp;
 use crate::cloud::{aws::Aws, calendars};
+use crate::code::Code;
 use crate::machine::{Event, Word};
 use crate::plan::Plan;
 use crate::window::Interval;
@@ -24,19 +25,23 @@ pub(super) async fn refuse_closed(
     }
     let overrule = "`--break-glass REASON` starts it all the same, and says so on the tape";
     if let Some(closed) = windows.closed(at) {
-        return Err(Failure::new(Exit::Refused, format!("not now: {}", closed.text())).hint(overrule));
+        return Err(not_now(&closed.text()).hint(overrule));
     }
     if windows.calendars.is_empty() {
         return Ok(());
     }
     let seen = calendars(aws, &windows.calendars).await.map_err(|fault| {
-        let failure = Failure::new(Exit::Refused, format!("not now: a change calendar cannot be read: {fault}"));
+        let failure = not_now(&format!("a change calendar cannot be read: {fault}"));
         failure.hint("`tidegate iam-policy` prints what may read it").hint(overrule)
     })?;
     match seen.closed() {
-        Some(closed) => Err(Failure::new(Exit::Refused, format!("not now: {}", closed.text())).hint(overrule)),
+        Some(closed) => Err(not_now(&closed.text()).hint(overrule)),
         None => Ok(()),
     }
+}
+
+fn not_now(why: &str) -> Failure {
+    Failure::new(Exit::Refused, format!("not now: {why}")).code(Code::Closed)
 }
 
 /// A rehearsal may be played at any time: only the calendars, which the lab plays too, can keep it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::refusal::Refusal;
-use super::step::{Action, Step};
+use super::step::{Action, Plan, Step};
 use crate::clock::span;
 use crate::fleet::Survey;
 use crate::gate::compare::{Baseline, Unproven};
@@ -176,6 +176,44 @@ fn first_short(rule: &CompareRule, gates: &[Gate], steps: &[Step]) -> Option<Sho
         }
     }
     None
+}
+
+/// With how many requests of the candidate the comparison has proven its margin, and by which step at this rate.
+pub(super) fn proven(rule: &CompareRule, rate: f64, plan: &Plan) -> Option<String> {
+    if rule.errors.weight <= 0.0 {
+        return None;
+    }
+    let (mut share, mut requests, mut needed) = (Share::NONE, 0.0, None);
+    for (n, step) in plan.steps.iter().enumerate() {
+        let (given, proof, margin) = match &step.action {
+            Action::Shift(to) => {
+                share = *to;
+                continue;
+            }
+            Action::Ramp { rule: ramp, .. } => (ramp.ceiling, RAMP_PROOF, rule.margins.errors),
+            Action::Hold(_) if share > Share::NONE && share < Share::ALL => {
+                (share, PROOF, rule.margins.at(share).errors)
+            }
+            _ => continue,
+        };
+        let least = needed.get_or_insert((proof / margin, margin));
+        requests += rate * given.percent() / 100.0 * step.within.as_secs_f64();
+        if requests >= proof / margin {
+            let (least, margin) = (count(whole(least.0)), percent(least.1));
+            return Some(format!(
+                "about {least} requests of the candidate prove that errors rose by less than {margin}; at {} that is by \
+                 the end of step {} at the latest",
+                per_second(rate),
+                n + 1
+            ));
+        }
+    }
+    let (least, margin) = needed?;
+    let (least, margin) = (count(whole(least)), percent(margin));
+    Some(format!(
+        "about {least} requests of the candidate would prove a margin of {margin}; {} do not bring them",
+        per_second(rate)
+    ))
 }
 
 /// A positive number rounded up.

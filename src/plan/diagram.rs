@@ -2,16 +2,19 @@
 
 mod asked;
 mod json;
+mod markdown;
 mod mermaid;
+mod review;
 #[cfg(test)]
 pub(crate) mod sample;
 mod text;
 
 use std::time::Duration;
 
-pub use json::json;
+pub use json::{json, reviewed_json};
+pub use markdown::{MARKDOWN_LIMIT, markdown};
 pub use mermaid::mermaid;
-pub use text::text;
+pub use text::{reviewed, text};
 
 use super::{Action, Plan, ReleasePlan, Step};
 use crate::driver::DriverKind;

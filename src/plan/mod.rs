@@ -1,8 +1,11 @@
 //! compile(spec, survey) -> Plan: strategies lowered to absolute steps, and the way back fixed first.
 
+pub mod calls;
 mod compared;
 pub mod diagram;
+mod difference;
 mod driver;
+mod facts;
 mod lower;
 mod refusal;
 mod service;
@@ -12,6 +15,8 @@ mod window;
 
 use std::time::Duration;
 
+pub use difference::{Difference, Values, differences};
+pub use facts::{Doubling, Facts, Price, Size, doubling};
 pub use refusal::{Refusal, Refused, short};
 pub use service::{Adopt, needs, sticky, unattended};
 pub use stale::{changes, renewed};

@@ -20,10 +20,27 @@ pub fn renewed(reviewed: &Plan, now: &Plan) -> Plan {
 pub fn changes(reviewed: &Plan, now: &Plan) -> Vec<String> {
     let mut found = Vec::new();
     // Taken apart, so that nothing is added to a plan without deciding whether it binds.
-    let Plan { name, driver, target, before, release, steps, gates, policies, limits, dead_man, writer_role, .. } =
-        reviewed;
+    let Plan {
+        name,
+        driver,
+        target,
+        before,
+        release,
+        steps,
+        gates,
+        policies,
+        limits,
+        dead_man,
+        writer_role,
+        notify,
+        // The same text, worked out from a later moment on.
+        windows: _,
+        warnings: _,
+    } = reviewed;
     found.extend(targets(target, &now.target));
-    found.extend(stood(before, &now.before, &now.target));
+    if target.stable == now.target.stable && target.candidate == now.target.candidate {
+        found.extend(stood(before, &now.before, &now.target));
+    }
     if *release != now.release {
         found.push(format!("the release is not the one that was reviewed: {} then", released(reviewed)));
     }
@@ -34,6 +51,7 @@ pub fn changes(reviewed: &Plan, now: &Plan) -> Vec<String> {
         ("the limits", *limits != now.limits),
         ("the dead-man's switch", *dead_man != now.dead_man),
         ("the writer's role", *writer_role != now.writer_role),
+        ("who else is told", *notify != now.notify),
     ];
     found.extend(parts.iter().filter(|(_, differs)| *differs).map(|(what, _)| format!("{what} would be another")));
     if *steps != now.steps {
@@ -50,7 +68,7 @@ pub fn changes(reviewed: &Plan, now: &Plan) -> Vec<String> {
 }
 
 fn changed(what: &str, then: &(impl Display + ?Sized), now: &(impl Display + ?Sized)) -> String {
-    format!("{what} was {then}, and is {now}")
+    format!("{what}: then {then}, now {now}")
 }
 
 fn released(plan: &Plan) -> String {
@@ -121,16 +139,22 @@ fn stood(then: &Before, now: &Before, target: &Target) -> Vec<String> {
     } else if *shape != now.shape {
         found.push("the rule's actions changed beside the weights".to_owned());
     }
-    let (stable, candidate) = (&target.stable.service, &target.candidate.service);
-    let mut services =
-        vec![(stable, *stable_desired, now.stable_desired, stable_task_definition, &now.stable_task_definition)];
-    services.push((
-        candidate,
-        *candidate_desired,
-        now.candidate_desired,
-        candidate_task_definition,
-        &now.candidate_task_definition,
-    ));
+    let services = [
+        (
+            &target.stable.service,
+            *stable_desired,
+            now.stable_desired,
+            stable_task_definition,
+            &now.stable_task_definition,
+        ),
+        (
+            &target.candidate.service,
+            *candidate_desired,
+            now.candidate_desired,
+            candidate_task_definition,
+            &now.candidate_task_definition,
+        ),
+    ];
     for (service, tasks, tasks_now, runs, runs_now) in services {
         if runs != runs_now {
             found.push(changed(&format!("the task definition of {service}"), last(runs), last(runs_now)));
@@ -171,7 +195,7 @@ fn last(arn: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::diagram::sample::plan;
+    use crate::plan::diagram::sample::secured as plan;
 
     /// What is told of a plan after `change`.
     fn told(change: impl FnOnce(&mut Plan)) -> Vec<String> {
@@ -195,20 +219,23 @@ mod tests {
             let found = told(change);
             assert!(found.len() == 1 && found[0].contains(said), "{said}: {found:?}");
         };
-        check(&|plan| plan.target.account = "1".into(), "the account was 123456789012, and is 1");
-        check(&|plan| plan.target.region = "eu-north-1".into(), "and is eu-north-1");
+        check(&|plan| plan.target.account = "1".into(), "the account: then 123456789012, now 1");
+        check(&|plan| plan.target.region = "eu-north-1".into(), "now eu-north-1");
         check(
             &|plan| plan.before.weights[0].1 = 7,
-            "the rule's weights was web-blue 100, web-green 0, and is web-blue 7",
+            "the rule's weights: then web-blue 100, web-green 0, now web-blue 7",
         );
         check(&|plan| plan.before.shape = "other".into(), "the rule's actions changed beside the weights");
-        check(&|plan| plan.before.stable_desired = 9, "the number of tasks of web-blue was 4, and is 9");
-        check(&|plan| plan.before.stable_task_definition = "a/web:9".into(), "web-blue was web:1, and is web:9");
-        check(&|plan| plan.before.scaling.clear(), "and is none");
+        check(&|plan| plan.before.stable_desired = 9, "the number of tasks of web-blue: then 4, now 9");
+        check(
+            &|plan| plan.before.stable_task_definition = "a/web:9".into(),
+            "the task definition of web-blue: then web:41, now web:9",
+        );
+        check(&|plan| plan.before.scaling.clear(), "now none");
         check(&|plan| plan.release = super::super::ReleasePlan::Registered("x".into()), "the release is not the one");
         check(
-            &|plan| plan.steps[3].action = crate::plan::Action::Commit,
-            "step 4 was shift 25% to the candidate, and is commit",
+            &|plan| plan.steps[4].action = crate::plan::Action::Commit,
+            "step 5: then shift 25% to the candidate, now commit",
         );
         check(&|plan| plan.gates.truncate(1), "the gates would be others");
         check(&|plan| plan.dead_man = None, "the dead-man's switch would be another");

@@ -83,7 +83,7 @@ impl Regression {
     }
 
     /// The fault in a candidate of this service.
-    pub(super) fn of(&self, service: &Service) -> Fault {
+    pub fn of(&self, service: &Service) -> Fault {
         Fault { slower: self.fault.slower + self.longer.as_secs_f64() / service.median, ..self.fault }
     }
 }

@@ -40,6 +40,8 @@ use problem::{Finding, Mark};
 use text::Text;
 use tree::Node;
 
+use crate::code::Code;
+
 /// The versions of the language that this build reads.
 const VERSIONS: [u64; 1] = [1];
 
@@ -63,25 +65,33 @@ pub fn parse(source: &Source) -> Result<Spec, Problems> {
     let text = Text::read(&source.bytes).map_err(|refused| {
         let (content, finding) = *refused;
         let text = Text::of(&content);
-        Problems::new(&source.path, &text, vec![finding])
+        Problems::new(&source.path, &text, about(vec![finding], Code::SpecText))
     })?;
     let wrong = |findings| Problems::new(&source.path, &text, findings);
-    let mut node = tree::read(&text).map_err(wrong)?;
-    let mut value = serde_yaml::from_str(text.content).map_err(|error| wrong(vec![unread(&text, &error)]))?;
+    let not_yaml = |findings| wrong(about(findings, Code::SpecYaml));
+    let mut node = tree::read(&text).map_err(not_yaml)?;
+    let mut value = serde_yaml::from_str(text.content).map_err(|error| not_yaml(vec![unread(&text, &error)]))?;
     if let Some(finding) = other_version(&value, &node) {
-        return Err(wrong(vec![finding]));
+        return Err(wrong(about(vec![finding], Code::SpecVersion)));
     }
     let unresolved = variables::resolve(&text, &mut value, &mut node, &source.variables);
     let mut findings = Vec::new();
     let document = shape::read(value, &node, &mut findings);
+    let mut findings = about(findings, Code::SpecShape);
     let context = check::Context { text: &text, variables: &source.variables };
     let spec = document.and_then(|document| check::check(document, &node, context, &mut findings));
     findings.retain(|finding| !unresolved.values.contains(&finding.mark));
-    findings.extend(unresolved.findings);
+    findings.extend(about(unresolved.findings, Code::SpecVariable));
     match spec {
         Some(spec) if findings.is_empty() => Ok(Spec { variables: unresolved.used, ..spec }),
         _ => Err(wrong(findings)),
     }
+}
+
+/// Findings of one kind.
+fn about(mut findings: Vec<Finding>, code: Code) -> Vec<Finding> {
+    problem::about(&mut findings, code);
+    findings
 }
 
 /// A spec of another version is not read further: its other problems would mean nothing.

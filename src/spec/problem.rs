@@ -7,6 +7,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::text::Text;
+use crate::code::Code;
 
 /// How many problems are kept; the rest are counted.
 const MAX_KEPT: usize = 100;
@@ -40,12 +41,20 @@ pub(super) struct Finding {
     wrong: String,
     help: Option<String>,
     note: Option<(Mark, String)>,
+    code: Option<Code>,
+}
+
+/// Says what findings are about that do not say it yet.
+pub(super) fn about(findings: &mut [Finding], code: Code) {
+    for finding in findings {
+        finding.code.get_or_insert(code);
+    }
 }
 
 impl Finding {
     /// Something that is wrong at `mark`.
     pub(super) fn new(mark: Mark, wrong: impl Into<String>) -> Self {
-        Self { mark, wrong: wrong.into(), help: None, note: None }
+        Self { mark, wrong: wrong.into(), help: None, note: None, code: None }
     }
 
     /// Says what would be right.
@@ -75,6 +84,8 @@ pub struct Place {
 /// One thing that is wrong with a spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// Which kind of problem it is.
+    pub code: Code,
     /// Where.
     pub place: Place,
     /// What is wrong, in one line.
@@ -163,7 +174,8 @@ fn placed(text: &Text<'_>, finding: Finding) -> Problem {
     let mark = on_one_line(text, finding.mark);
     let note_mark = finding.note.as_ref().map_or(mark, |(mark, _)| on_one_line(text, *mark));
     let note = finding.note.map(|(_, said)| (place(text, note_mark), said));
-    Problem { place: place(text, mark), wrong: finding.wrong, help: finding.help, note, mark, note_mark }
+    let code = finding.code.unwrap_or(Code::SpecShape);
+    Problem { code, place: place(text, mark), wrong: finding.wrong, help: finding.help, note, mark, note_mark }
 }
 
 /// The part of `mark` that is on its first line and within the text.
@@ -187,7 +199,7 @@ fn place(text: &Text<'_>, mark: Mark) -> Place {
 }
 
 fn group<'a>(text: &Text<'a>, path: &'a str, problem: &'a Problem) -> Group<'a> {
-    let title = Level::ERROR.primary_title(problem.wrong.as_str());
+    let title = Level::ERROR.primary_title(problem.wrong.as_str()).id(problem.code.to_string());
     let group = if let Some(snippet) = snippet(text, path, problem) {
         title.element(snippet)
     } else {

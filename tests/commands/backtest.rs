@@ -54,7 +54,7 @@ fn judged(sandbox: &Sandbox, text: impl AsRef<[u8]>, words: &[&str]) -> Ended {
 fn refused(sandbox: &Sandbox, text: impl AsRef<[u8]>, line: u64, says: &[&str]) {
     let said = judged(sandbox, text, &[]).is(2).harmless().says(says);
     assert_eq!(said.out, "");
-    assert!(said.err.starts_with(&format!("error: metrics.jsonl:{line}: ")), "{}", said.err);
+    assert!(said.err.starts_with(&format!("error[TG0202]: metrics.jsonl:{line}: ")), "{}", said.err);
     assert!(said.err.contains("\nhelp: "), "{}", said.err);
 }
 

@@ -2,7 +2,7 @@
 
 use super::support::Sandbox;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: &[&str] = &[
     "init",
     "doctor",
     "validate",
@@ -22,8 +22,16 @@ const COMMANDS: [&str; 21] = [
     "backtest",
     "record",
     "iam-policy",
+    "notify",
+    "guard",
+    "watch",
+    "report",
     "lab",
     "schema",
+    "explain",
+    "docs",
+    "completions",
+    "man",
 ];
 
 #[test]
@@ -84,9 +92,58 @@ fn a_wrong_word_is_answered_with_the_right_one() {
     }
     sandbox.run(&["run", "--yess", "x.yaml"]).is(2).says(&["'--yes'"]);
     sandbox.run(&[]).is(2).says(&["Usage: tidegate"]);
-    sandbox.run(&["plan"]).is(2).says(&["<SPEC>"]);
+    sandbox.run(&["plan"]).is(2).says(&["<SPEC|PLAN>"]);
     sandbox.run(&["plan", "x", "--endpoint-url", "lab"]).is(2).says(&["http://"]);
     sandbox.run(&["rollback", "--reason"]).is(2).says(&["--reason <REASON>"]);
+}
+
+#[test]
+fn a_problem_s_code_can_be_looked_up() {
+    let sandbox = Sandbox::new();
+    let spec = sandbox.file("bad.yaml", "version: 1\nnam: web\n");
+    let said = sandbox.run(&["validate", &spec]).is(2).says(&["error[TG0105]: "]);
+    assert_eq!(
+        sandbox.run(&["validate", &spec, "--json"]).is(2).json()[0]["problems"][0]["code"],
+        "TG0105",
+        "{}",
+        said.err
+    );
+    sandbox.run(&["explain", "tg0105"]).is(0).harmless().says(&["TG0105: a field or value", "`tidegate docs spec`"]);
+    assert_eq!(sandbox.run(&["explain", "--json"]).is(0).json()[0]["code"], "TG0101");
+    let wrong = sandbox.run(&["explain", "TG9999"]).is(2).says(&["error[TG0202]: there is no code `TG9999`"]);
+    assert_eq!(wrong.out, "");
+}
+
+#[test]
+fn a_rollout_s_name_that_is_nearly_right_is_answered_with_the_right_one() {
+    let sandbox = Sandbox::new();
+    sandbox.rollout("checkout-20261123-140509-0a1b", 23);
+    for wrong in ["chekout", "checkuot", "checkout-20261123-140509-0a1c"] {
+        sandbox.run(&["status", wrong]).is(2).says(&["error[TG0203]: ", "did you mean `checkout"]);
+    }
+    let said = sandbox.run(&["status", "zzz"]).is(2);
+    assert!(!said.err.contains("did you mean"), "{}", said.err);
+}
+
+#[test]
+fn pages_scripts_and_documentation_are_made_of_the_program() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["completions", "bash"]).is(0).says(&["_tidegate()", "--detailed-exitcode"]);
+    sandbox.run(&["completions", "tcsh"]).is(2).says(&["fish"]);
+    sandbox.run(&["man"]).is(0).says(&[".TH tidegate 1"]);
+    let dir = sandbox.path().join("man1");
+    std::fs::create_dir(&dir).unwrap();
+    sandbox.run(&["man", "man1"]).is(0);
+    for command in COMMANDS {
+        assert!(dir.join(format!("tidegate-{command}.1")).is_file(), "no page for {command}");
+    }
+    sandbox.run(&["man", "nowhere"]).is(2).says(&["cannot write manual pages"]);
+    let topics = sandbox.run(&["docs"]).is(0).harmless().out;
+    let named = topics.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    for topic in named {
+        let page = sandbox.run(&["docs", topic]).is(0).harmless().out;
+        assert!(page.lines().count() > 5, "{topic}: {page}");
+    }
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn the_list_has_a_line_for_each() {
     let json = sandbox.run(&["history", "--json"]).is(0).json();
     assert_eq!(json.len(), 3);
     assert!(json.iter().all(|line| line["lab"] == false));
-    sandbox.run(&["status", "broken"]).says(&["error: "]);
+    sandbox.run(&["status", "broken"]).says(&["error[TG0"]);
 }
 
 #[test]

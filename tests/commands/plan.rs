@@ -18,6 +18,31 @@ Plan for web-blue-green
   driver     pair: tidegate writes the rule, between two services
   fence      the runner's own; target.writer_role would have AWS keep one too
 
+Changes against web:1
+  + app.environment.LOG_LEVEL: (not shown)
+  + app.environment.PORT: (not shown)
+  + app.healthCheck.command: (not shown)
+  + app.healthCheck.interval: 10
+  + app.healthCheck.startPeriod: 20
+  ~ app.image: example/web:1 to 123456789012.dkr.ecr.eu-west-1.amazonaws.com/web:2
+  + app.logConfiguration.logDriver: awslogs
+  + app.logConfiguration.options.awslogs-group: /ecs/web
+  + app.logConfiguration.options.awslogs-region: eu-west-1
+  + app.logConfiguration.options.awslogs-stream-prefix: app
+  + app.portMappings.8080.appProtocol: http
+  + app.portMappings.8080.name: http
+  + app.readonlyRootFilesystem: true
+  + app.secrets.DATABASE_URL:
+      arn:aws:secretsmanager:eu-west-1:123456789012:secret:web/database-AbCdEf
+  + app.stopTimeout: 60
+  ~ cpu: 0.25 vCPU to 0.5 vCPU
+  + executionRoleArn: arn:aws:iam::123456789012:role/ecs-task-execution
+  ~ memory: 0.5 GiB to 1 GiB
+  + runtimePlatform.cpuArchitecture: ARM64
+  + runtimePlatform.operatingSystemFamily: LINUX
+  + tags.team: (not shown)
+  + taskRoleArn: arn:aws:iam::123456789012:role/web-task
+
       step                          starts after  stable/candidate  limit
    1  register the task definition  0s            100/0             2m
    2  secure the way back           0s – 2m       100/0             2m
@@ -34,8 +59,10 @@ Gates. No data is never a pass.
     needs answers within 5s each, before any traffic; gives up after 2m
   web-5xx: alarm web-5xx is quiet
     needs the state and history of alarm web-5xx
+    now OK over the last 1m
   tasks: tasks are healthy within 5m and fewer than 3 crash
     needs the service's tasks and the load balancer's health checks
+    now 4 of 4 targets of the stable slot are healthy
   split (only watches): the candidate gets the requests that its weight says, within a factor of
     1.25
     needs requests in both slots, by the load balancer's own count every 1m
@@ -48,6 +75,20 @@ The way back, from any step before the commit; a person is called after 30m.
   3. wait until web-green had no request for 3 closed minutes
   4. set web-green back to 0 tasks of web:1
   5. take the rollout's tags off the rule
+  From steps 1 to 4: tasks and settings alone, as no traffic has moved; a registered task definition
+  stays.
+  From steps 5 to 7: the traffic at once, then tasks and settings.
+  From steps 8 to 9: no way back any more; the release before is rolled out like a new one.
+
+What it takes
+  calls      ecs:RegisterTaskDefinition 1, elasticloadbalancing:AddTags 2, ecs:UpdateService 2,
+             elasticloadbalancing:ModifyRule 1, elasticloadbalancing:RemoveTags 1; about 11 reads a
+             minute, 110 to 913 in all
+  capacity   4 tasks of 0.5 vCPU and 1 GiB beside those that serve, for 10m to 1h 17m: 0.3 to 2.6
+             vCPU-hours, 0.7 to 5.1 GiB-hours more
+  allowed    every read of this plan; what it would write is tried only by writing; `tidegate
+             iam-policy SPEC --for runner` lists all
+  keys       they do not end by themselves
 
 ! nobody gives the traffic back if the runner's machine dies: the spec names no `dead_man`
 
@@ -56,7 +97,7 @@ Forward in 10m at least, 1h 23m at most; pauses by people come on top.
 
 #[test]
 fn a_plan_reads_as_one_page() {
-    let said = Sandbox::new().run(&["plan", &example("blue-green.yaml"), "--lab"]).is(0).harmless();
+    let said = Sandbox::new().run(&["plan", &example("blue-green.yaml"), "--lab", "--no-simulate"]).is(0).harmless();
     let rule = said.out.lines().find_map(|line| line.strip_prefix("  rule       ")).unwrap();
     assert!(rule.starts_with("listener-rule/app/web/"), "{rule}");
     assert_eq!(said.out, PAGE.replace("RULE", rule), "\n{}", said.out);
@@ -76,6 +117,9 @@ fn every_example_has_a_page_a_picture_and_json() {
         for part in ["[*] --> s1", "--> promoted", "--> back", "back --> rolled_back", "stranded --> [*]"] {
             assert!(picture.contains(part), "no {part} in {picture}");
         }
+        let comment =
+            sandbox.run(&["plan", &spec, "--lab", "--no-simulate", "--format", "markdown"]).is(0).harmless().out;
+        assert!(comment.starts_with("### Plan for `") && comment.len() < 60 * 1024, "{comment}");
         let json = sandbox.run(&["plan", &spec, "--lab", "--format", "json"]).is(0).harmless();
         is_whole(&serde_json::from_str(&json.out).unwrap());
     }
@@ -108,7 +152,40 @@ fn json_is_what_json_asks_for() {
     let spec = example("canary.yaml");
     let said = sandbox.run(&["plan", &spec, "--lab", "--json"]).is(0);
     is_whole(&serde_json::from_str(&said.out).unwrap());
-    sandbox.run(&["plan", &spec, "--lab", "--format", "yaml"]).is(2).says(&["text, json, mermaid"]);
+    sandbox.run(&["plan", &spec, "--lab", "--format", "yaml"]).is(2).says(&["text, json, mermaid, markdown"]);
+}
+
+#[test]
+fn a_plan_says_what_is_known_and_what_it_costs_to_programs_too() {
+    let sandbox = Sandbox::new();
+    let spec = example("canary.yaml");
+    let words = ["plan", &spec, "--lab", "--json", "--price", "0.04,0.004"];
+    let plan: Value = serde_json::from_str(&sandbox.run(&words).is(0).out).unwrap();
+    assert_eq!((&plan["nothing_to_do"], &plan["denied"]), (&false.into(), &Value::Array(Vec::new())));
+    assert!(plan["release"]["changes"].as_array().unwrap().iter().any(|one| one["part"] == "app.image"), "{plan}");
+    assert!(plan["calls"]["writes"].as_array().unwrap().iter().any(|one| one["operation"] == "ecs:UpdateService"));
+    assert!(
+        plan["capacity"]["vcpu_hours"]["most"].as_f64() > plan["capacity"]["vcpu_hours"]["least"].as_f64(),
+        "{plan}"
+    );
+    assert_eq!(plan["capacity"]["price"]["gib_hour"], 0.004);
+    assert_eq!(plan["retreat"]["from"][0]["first"], 1);
+    assert!(plan["gates"].as_array().unwrap().iter().any(|gate| gate["now"].is_string()), "{plan}");
+    assert!(!plan.to_string().contains("\"8080\""), "a variable's value is not shown");
+}
+
+#[test]
+fn a_program_is_told_whether_there_is_something_to_do() {
+    let sandbox = Sandbox::new();
+    let spec = example("canary.yaml");
+    sandbox
+        .run(&["plan", &spec, "--lab", "--no-simulate", "--detailed-exitcode"])
+        .is(2)
+        .says(&["Changes against web:1"]);
+    sandbox.run(&["plan", "missing.yaml", "--detailed-exitcode"]).is(1).says(&["cannot read the spec"]);
+    sandbox.run(&["plan", "--detailed-exitcode"]).is(1).says(&["<SPEC|PLAN>"]);
+    sandbox.run(&["plan", &spec, "--lab", "--out", "x"]).is(2).says(&["--lab"]);
+    sandbox.run(&["plan", &spec, "--price", "cheap"]).is(2).says(&["two prices in dollars"]);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod notify;
 mod operators;
 mod outages;
 mod outer;
+mod plans;
 mod rehearsals;
 mod signals;
 mod strangers;

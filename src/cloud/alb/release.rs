@@ -91,6 +91,11 @@ impl ReleaseDocument {
         Err(format!("there is no container `{container}` among {}{hint}", names.join(", ")))
     }
 
+    /// Its fields, to be compared with others. They may hold secrets.
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.body
+    }
+
     /// The family it is registered in.
     pub fn family(&self) -> &str {
         self.body.get("family").and_then(Value::as_str).unwrap_or_default()

@@ -145,7 +145,7 @@ mod tests {
             program: program.to_owned(),
             at: START,
             until: START,
-            spec: "/work/rollout.yaml".into(),
+            spec: "/home/ana/rollout.yaml".into(),
             text: "version: 1\n".into(),
             variables: BTreeMap::from([("V".to_owned(), Some("2".to_owned())), ("W".to_owned(), None)]),
             adopt: Adopt::UnderWay,
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn one_that_was_touched_or_is_of_another_version_is_not_read() {
         let text = saved(env!("CARGO_PKG_VERSION")).seal().unwrap();
-        let edited = text.replace("/work/", "/home/");
+        let edited = text.replace("/ana/", "/eve/");
         let pretty = text.replace("\",\"", "\",\n\"");
         for bad in [edited.as_str(), &text[..text.len() - 9], &pretty, "{\"type\":\"reviewed_plan\"}"] {
             assert!(Saved::is_one(bad.as_bytes()));

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Entry, asked, learned, needs, retreat, timeline, weights_before};
+use super::{Entry, asked, learned, needs, retreat, review, timeline, weights_before};
 use crate::fleet::Place;
 use crate::gate::compare::{Feed, Unproven};
 use crate::gate::{
     AtStart, Bound, Check, CloudWatchMetric, CompareRule, Gate, Insufficient, MetricRule, MetricSource, MissingData, Of,
 };
-use crate::plan::{Action, Plan, ReleasePlan};
+use crate::plan::{Action, Difference, Doubling, Facts, Plan, ReleasePlan, calls, doubling};
 use crate::spec::OnTrouble;
 use crate::traffic::Share;
 
@@ -55,9 +55,63 @@ pub fn json(plan: &Plan) -> Value {
             "after_seconds": seconds(switch.after),
         })),
         "writer_role": plan.writer_role,
-        "retreat": {"acts": retreat(plan), "within_seconds": seconds(plan.limits.retreat)},
+        "retreat": {
+            "acts": retreat(plan),
+            "within_seconds": seconds(plan.limits.retreat),
+            "from": review::back_from(plan).iter().map(|from| {
+                json!({"first": from.first, "last": from.last, "does": from.does})
+            }).collect::<Vec<_>>(),
+        },
         "duration": {"least_seconds": seconds(least), "most_seconds": seconds(most)},
         "warnings": plan.warnings,
+    })
+}
+
+/// The plan with what was found out beside it, as one object.
+pub fn reviewed_json(plan: &Plan, facts: &Facts) -> Value {
+    let mut value = json(plan);
+    value["nothing_to_do"] = json!(facts.is_nothing_to_do(plan));
+    match &facts.release {
+        None => {}
+        Some(Err(why)) => value["release"]["changes_unknown"] = json!(why),
+        Some(Ok(found)) => {
+            let one = |one: &Difference| json!({"part": one.part, "live": one.live, "released": one.released});
+            value["release"]["changes"] = found.iter().map(one).collect();
+        }
+    }
+    for (index, now) in &facts.now {
+        value["gates"][*index]["now"] = json!(now);
+    }
+    for index in 0..plan.gates.len() {
+        value["gates"][index]["traffic"] = json!(review::traffic(plan, index, facts));
+    }
+    value["calls"] = json!({
+        "writes": calls::writes(plan).iter().map(|call| {
+            json!({"operation": call.operation, "times": call.times, "at_most": call.at_most})
+        }).collect::<Vec<_>>(),
+        "reads_a_minute": calls::reads_a_minute(plan),
+    });
+    value["capacity"] = capacity(plan, facts);
+    value["requests_per_second"] = json!(facts.rate);
+    value["credentials"] = json!(facts.credentials);
+    value["denied"] = json!(facts.denied);
+    value["foreseen"] = json!(facts.foreseen);
+    value
+}
+
+fn capacity(plan: &Plan, facts: &Facts) -> Value {
+    let Some(Doubling { tasks, least, most }) = doubling(plan) else { return Value::Null };
+    let hours = |unit: f64| {
+        let of = |time: Duration| f64::from(tasks) * unit * time.as_secs_f64() / 3600.0;
+        json!({"least": of(least), "most": of(most)})
+    };
+    json!({
+        "tasks": tasks,
+        "least_seconds": seconds(least),
+        "most_seconds": seconds(most),
+        "vcpu_hours": facts.size.map(|size| hours(size.vcpu)),
+        "gib_hours": facts.size.map(|size| hours(size.gib)),
+        "price": facts.price.map(|price| json!({"vcpu_hour": price.vcpu, "gib_hour": price.gib})),
     })
 }
 

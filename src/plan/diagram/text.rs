@@ -2,21 +2,39 @@
 
 use std::fmt::Write as _;
 
-use super::{Entry, Page, asked, learned, needs, release, retreat, task_definition, timeline};
+use super::{Entry, Page, asked, learned, needs, release, retreat, review, task_definition, timeline};
 use crate::clock::span;
 use crate::fleet::{Place, Role};
 use crate::name::Arn;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Facts, Plan};
 use crate::spec::OnTrouble;
 use crate::text::{columns, escape, hang, pad};
 use crate::traffic::Share;
 
 /// The plan on one page.
 pub fn text(plan: &Plan, page: Page) -> String {
+    whole(plan, None, page)
+}
+
+/// The plan with what was found out beside it, for who is to say yes or no.
+pub fn reviewed(plan: &Plan, facts: &Facts, page: Page) -> String {
+    whole(plan, Some(facts), page)
+}
+
+fn whole(plan: &Plan, facts: Option<&Facts>, page: Page) -> String {
     let mut text = header(plan, page);
+    if let Some(facts) = facts {
+        text.push_str(&changes(plan, facts, page));
+    }
     text.push_str(&steps(plan, page));
-    text.push_str(&gates(plan, page));
+    text.push_str(&gates(plan, facts, page));
     text.push_str(&way_back(plan, page));
+    if let Some(facts) = facts {
+        text.push_str("\nWhat it takes\n");
+        for (label, said) in review::takes(plan, facts) {
+            text.push_str(&row(label, &said, page));
+        }
+    }
     for warning in &plan.warnings {
         text.push('\n');
         text.push_str(&hang("! ", 2, &escape(warning), page.width));
@@ -53,6 +71,40 @@ fn header(plan: &Plan, page: Page) -> String {
     text.push_str(&row("driver", &asked::sentence(plan), page));
     if plan.driver.kind().can().writer_role {
         text.push_str(&row("fence", &fence(plan), page));
+    }
+    text
+}
+
+/// What is released, as it differs from what serves.
+fn changes(plan: &Plan, facts: &Facts, page: Page) -> String {
+    let from = task_definition(&plan.before.stable_task_definition);
+    if facts.is_nothing_to_do(plan) {
+        return hang(
+            "\n",
+            0,
+            &escape(&format!("Nothing to do: {from} serves already what would be released.")),
+            page.width,
+        );
+    }
+    let mut text = String::new();
+    match &facts.release {
+        None => {}
+        Some(Err(why)) => text.push_str(&hang(
+            "\n",
+            0,
+            &escape(&format!("The task definitions cannot be compared: {why}")),
+            page.width,
+        )),
+        Some(Ok(found)) => {
+            text.push_str(&hang("\n", 0, &escape(&format!("Changes against {from}")), page.width));
+            let (lines, more) = review::release(found);
+            for line in lines {
+                text.push_str(&hang("  ", 6, &escape(&line), page.width));
+            }
+            if more > 0 {
+                let _ = writeln!(text, "  and {more} more");
+            }
+        }
     }
     text
 }
@@ -113,7 +165,7 @@ fn steps(plan: &Plan, page: Page) -> String {
 }
 
 /// A step's title, with what a person is asked when one is.
-fn title(entry: &Entry) -> String {
+pub(super) fn title(entry: &Entry) -> String {
     match &entry.step.action {
         Action::Approve(message) => escape(&format!("{}: {message}", entry.title)),
         Action::Register
@@ -147,15 +199,20 @@ fn weights(entry: &Entry, page: Page) -> String {
     format!("{} {} {}", pair(entry.before), arrow(page), pair(entry.after))
 }
 
-fn gates(plan: &Plan, page: Page) -> String {
+fn gates(plan: &Plan, facts: Option<&Facts>, page: Page) -> String {
     let mut text = "\n".to_owned();
     text.push_str(&hang("", 0, "Gates. No data is never a pass.", page.width));
-    for gate in &plan.gates {
+    for (index, gate) in plan.gates.iter().enumerate() {
         let watch = if gate.watch { " (only watches)" } else { "" };
         text.push_str(&hang("  ", 4, &escape(&format!("{}{watch}: {}", gate.name, gate.question())), page.width));
         text.push_str(&hang("    ", 4, &escape(&format!("needs {}", needs(gate))), page.width));
         if let Some(learned) = learned(gate) {
             text.push_str(&hang("    ", 4, &escape(&format!("learned from {learned}")), page.width));
+        }
+        let Some(facts) = facts else { continue };
+        let now = facts.now.iter().filter(|(at, _)| *at == index).map(|(_, now)| format!("now {now}"));
+        for line in now.chain(review::traffic(plan, index, facts)) {
+            text.push_str(&hang("    ", 4, &escape(&line), page.width));
         }
     }
     let does = |policy| match policy {
@@ -192,6 +249,9 @@ fn way_back(plan: &Plan, page: Page) -> String {
     }
     for (n, act) in retreat(plan).iter().enumerate() {
         text.push_str(&hang(&format!("  {}. ", n + 1), 5, &escape(act), page.width));
+    }
+    for from in review::back_from(plan) {
+        text.push_str(&hang("  ", 2, &format!("From {}: {}.", from.steps(), from.does), page.width));
     }
     text
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::Check;
 use super::name::ALARM;
 use super::time::{HOUR, SECOND};
+use crate::code::Code;
 use crate::gate::{self, AlarmRule, SplitRule, TasksRule};
 use crate::spec::document::{Alarm, AtStart, Gate, InsufficientData, Tasks};
 use crate::spec::problem::{Finding, Mark};
@@ -30,7 +31,7 @@ impl Check<'_> {
         let mut sound = Vec::with_capacity(gates.len() + ONLY.len());
         for (index, gate) in gates.into_iter().enumerate() {
             let place = at.item(index);
-            let Some((gate, mark)) = gate.and_then(|gate| self.gate(gate, place)) else { continue };
+            let Some((gate, mark)) = gate.and_then(|gate| self.gate_of_kind(gate, place)) else { continue };
             let kind = kind(&gate.check);
             let other = |(name, _): &&(&str, &str)| *name == gate.name && kind != Some(name);
             if !self.is_the_only(kind, place, &mut only) {
@@ -62,6 +63,24 @@ impl Check<'_> {
             self.add::<()>(second.help("keep one of them"));
         }
         first == mark
+    }
+
+    /// One gate, and where its name stands; what is wrong with it is about its kind.
+    fn gate_of_kind(&mut self, gate: Gate, at: &Node) -> Option<(gate::Gate, Mark)> {
+        let code = match &gate {
+            Gate::Alarm(_) => Code::SpecAlarm,
+            Gate::Metric(_) => Code::SpecMetric,
+            Gate::Probe(_) => Code::SpecProbe,
+            Gate::Tasks(_) => Code::SpecTasks,
+            Gate::Compare(_) | Gate::Split(_) => Code::SpecCompare,
+            Gate::BurnRate(_) => Code::SpecBurn,
+            Gate::Webhook(_) | Gate::Command(_) => Code::SpecOutside,
+        };
+        // Those from before are about the gates together.
+        self.about(Code::SpecGates);
+        let made = self.gate(gate, at);
+        self.about(code);
+        made
     }
 
     /// One gate, and where its name stands.

@@ -24,10 +24,11 @@ use std::collections::BTreeMap;
 use super::document::{self, Document, Intrusion, Trouble};
 use super::fit::Asked;
 use super::model::{Limits, OnTrouble, Policies, Spec, Strategy};
-use super::problem::{Finding, Mark};
+use super::problem::{self, Finding, Mark};
 use super::text::Text;
 use super::tree::Node;
 use super::words;
+use crate::code::Code;
 use crate::name::RolloutName;
 use time::{DAY, HOUR, MINUTE, SECOND};
 
@@ -40,18 +41,29 @@ pub(super) fn check(
 ) -> Option<Spec> {
     let mut check = Check { findings, context, region: None };
     let name = document.name.and_then(|name| check.rollout_name(&name, node.field("name")));
+    check.about(Code::SpecName);
     let driver = check.driver(document.driver, node);
+    check.about(Code::SpecDriver);
     let target = document.target.and_then(|target| check.target(target, node, driver.as_ref()));
+    check.about(Code::SpecTarget);
     let release = document.release.and_then(|release| check.release(release, node.field("release")));
+    check.about(Code::SpecRelease);
     let strategy = document.strategy.and_then(|strategy| check.strategy(strategy, node.field("strategy")));
+    check.about(Code::SpecStrategy);
     let compares = matches!(strategy, Some(Strategy::HarmBudget { .. }));
     let gates = check.gates(document.gates, node.field("gates"), compares);
+    check.about(Code::SpecGates);
     let limits = check.limits(&document.limits, node.field("limits"));
+    check.about(Code::SpecLimit);
     let policies = policies(&document.policies);
     let dead_man = optional(document.dead_man, |dead_man| check.dead_man(&dead_man, node.field("dead_man")));
+    check.about(Code::SpecDeadMan);
     let store = optional(document.store, |store| check.store(store, node.field("store")));
+    check.about(Code::SpecStore);
     let notify = check.notify(document.notify, node.field("notify"));
+    check.about(Code::SpecNotify);
     let windows = optional(document.windows, |windows| check.windows(windows, node.field("windows")));
+    check.about(Code::SpecWindows);
     if let Some(driver) = &driver {
         let asked = Asked {
             driver,
@@ -62,6 +74,7 @@ pub(super) fn check(
             writer_role: node.field("target").get("writer_role").is_some(),
         };
         check.fits(&asked, node);
+        check.about(Code::SpecDriver);
     }
     document.version?;
     Some(Spec {
@@ -110,6 +123,11 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// Says what the findings are about that do not say it yet.
+    fn about(&mut self, code: Code) {
+        problem::about(self.findings, code);
+    }
+
     /// Notes what is wrong at `mark`, and what would be right.
     fn wrong<T>(&mut self, mark: Mark, wrong: impl Into<String>, help: impl Into<String>) -> Option<T> {
         self.add(Finding::new(mark, wrong).help(help))

@@ -99,6 +99,14 @@ commit; a person is called after 30m.
      for 3 closed minutes
   4. set web-green back to 0 tasks of
      web:40
+  From steps 1 to 3: tasks and settings
+  alone, as no traffic has moved; a
+  registered task definition stays.
+  From steps 4 to 8: the traffic at
+  once, then tasks and settings.
+  From step 9: no way back any more; the
+  release before is rolled out like a
+  new one.
 
 ! the rule has no gate on latency: a
   slow release would pass
@@ -161,6 +169,11 @@ The way back, from any step before the commit; a person is called after 30m.
   2. set the rule's weights to web-blue 100, web-green 0; read them back
   3. wait until web-green had no request for 3 closed minutes
   4. set web-green back to 0 tasks of web:40
+  From steps 1 to 3: tasks and settings alone, as no traffic has moved; a
+  registered task definition stays.
+  From steps 4 to 8: the traffic at once, then tasks and settings.
+  From step 9: no way back any more; the release before is rolled out like a new
+  one.
 
 ! the rule has no gate on latency: a slow release would pass
 

@@ -1,0 +1,126 @@
+//! `tidegate docs [TOPIC]`: the documentation in the binary, made of what the program itself goes by.
+
+mod reference;
+
+use super::context::Context;
+use super::{Exit, Failure, exit, terminal};
+use crate::code::Code;
+use crate::driver::table;
+
+/// The page that says it all first; topics that nothing else says are its sections.
+const README: &str = include_str!("../../../README.md");
+
+/// Read the documentation: of a spec's fields, gates, drivers, exit codes, codes, takeover and store.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  tidegate docs\n  tidegate docs gates\n  tidegate docs spec | less")]
+pub(super) struct Args {
+    /// What about [default: the list of topics].
+    #[arg(value_enum)]
+    topic: Option<Topic>,
+}
+
+/// What there is to read about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Topic {
+    /// Every field of a spec.
+    Spec,
+    /// Every kind of gate, and its fields.
+    Gates,
+    /// What each driver can do.
+    Drivers,
+    /// What the exit codes mean.
+    ExitCodes,
+    /// What the codes of problems mean.
+    Codes,
+    /// What happens when somebody else, or nobody, takes over.
+    Takeover,
+    /// Where rollouts are kept.
+    Store,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
+    let width = terminal::page_style(context).width;
+    let text = match args.topic {
+        None => topics(),
+        Some(topic) => page(topic, width),
+    };
+    if context.json() {
+        terminal::print_json(&serde_json::json!({"type": "docs", "text": text}))?;
+    } else {
+        terminal::print(&text)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn page(topic: Topic, width: usize) -> String {
+    match topic {
+        Topic::Spec => reference::of(&crate::spec::schema(), width),
+        Topic::Gates => reference::of_field(&crate::spec::schema(), "gates", width),
+        Topic::Drivers => {
+            format!("{}\n{}", section("Four drivers").split("<!--").next().unwrap_or_default().trim_end(), table())
+        }
+        Topic::ExitCodes => format!("{}\n", exit::TABLE),
+        Topic::Codes => Code::all().map(|code| format!("{code}  {}\n", code.title())).collect(),
+        Topic::Takeover => section("When somebody else takes over"),
+        Topic::Store => {
+            let field = reference::of_field(&crate::spec::schema(), "store", width);
+            let held = section("When somebody else takes over");
+            let held = held.split("\n\n").find(|part| part.starts_with("What the store holds")).unwrap_or_default();
+            format!("{field}\n{held}\n")
+        }
+    }
+}
+
+/// What there is to read, with a line each.
+fn topics() -> String {
+    use clap::ValueEnum as _;
+    let line = |topic: &Topic| {
+        let value = topic.to_possible_value()?;
+        let help = value.get_help().map(ToString::to_string).unwrap_or_default();
+        Some(format!("  {}  {help}\n", crate::text::pad(value.get_name(), 10)))
+    };
+    let lines: String = Topic::value_variants().iter().filter_map(line).collect();
+    format!(
+        "tidegate docs TOPIC\n\n{lines}\n`tidegate COMMAND --help` tells of a command, `tidegate explain CODE` of a problem.\n"
+    )
+}
+
+/// A section of the README, without its heading's mark.
+fn section(heading: &str) -> String {
+    let start = format!("## {heading}\n");
+    let body = README.split_once(&start).map_or("", |(_, rest)| rest.split("\n## ").next().unwrap_or_default());
+    format!("{heading}\n\n{}\n", body.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum as _;
+
+    #[test]
+    fn every_topic_says_what_its_source_says() {
+        for topic in Topic::value_variants() {
+            let text = page(*topic, 80);
+            assert!(text.lines().count() > 5, "{topic:?} says nothing: {text}");
+        }
+        assert!(page(Topic::Drivers, 80).contains("| deployment controller |"));
+        assert!(page(Topic::Takeover, 80).contains("dead-man's switch"));
+        assert!(page(Topic::Store, 80).contains("no credentials"));
+        assert!(page(Topic::ExitCodes, 80).contains("15  refused"));
+    }
+
+    #[test]
+    fn the_reference_has_every_field_of_the_language() {
+        let text = page(Topic::Spec, 80);
+        for field in ["version", "target.rule.port", "strategy.canary.steps[].shift", "limits.retreat", "dead_man.role"]
+        {
+            assert!(
+                text.lines().any(|line| line == field || line.starts_with(&format!("{field} "))),
+                "no {field} in\n{text}"
+            );
+        }
+        assert!(text.lines().all(|line| crate::text::columns(line) <= 80), "{text}");
+        let gates = page(Topic::Gates, 80);
+        assert!(gates.contains("gates[].alarm.name") && !gates.contains("strategy"), "{gates}");
+    }
+}
