@@ -40,8 +40,8 @@ fn all_is_proven_on_a_target_that_is_well_and_nothing_is_changed() {
     let roles = "dead_man: { role: \"arn:aws:iam::123456789012:role/switch\" }\n";
     let spec = spec_with(&place, "gates:\n  - compare: {}\n  - alarm: { name: web-5xx }\n", roles);
     let text = std::fs::read_to_string(&spec).expect("it was written");
-    let writer = "  writer_role: arn:aws:iam::123456789012:role/writer\n  slots:\n";
-    std::fs::write(&spec, text.replace("  slots:\n", writer)).expect("it can be written");
+    let signed = "  writer_role: arn:aws:iam::123456789012:role/writer\n  slots:\n";
+    std::fs::write(&spec, text.replace("  slots:\n", signed)).expect("it can be written");
     let mut lab = Lab::start(&place, &spec);
     lab.share_store();
     let rule = || {
