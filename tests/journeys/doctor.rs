@@ -122,6 +122,11 @@ fn a_rule_that_a_rollout_holds_is_not_written() {
     let ended = doctor(&place, &lab, &spec, &["--json"]);
     ended.ends(15, &["holds the rule"]);
     assert_eq!((state(&ended, "lease"), state(&ended, "rule write")), ("fail".to_owned(), "unknown".to_owned()));
+    // A store that knows nothing of the rollout: the rule's own tags do.
+    let elsewhere = place.state().with_file_name("elsewhere").display().to_string();
+    let ended = doctor(&place, &lab, &spec, &["--json", "--state-dir", &elsewhere]);
+    ended.ends(15, &["the rule is marked by rollout web-"]);
+    assert_eq!(state(&ended, "rule write"), "unknown");
     assert_eq!(lab.writes()["ModifyRule"], before, "the rule was written under a rollout");
     runner.kill();
 }

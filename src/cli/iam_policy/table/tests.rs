@@ -106,7 +106,8 @@ fn asked() -> BTreeSet<String> {
             _ => format!("{service}:{operation}"),
         })
     };
-    services.iter().flat_map(of).collect()
+    // Nobody needs leave to ask who they are (API reference of `GetCallerIdentity`).
+    services.iter().flat_map(of).filter(|action| action != "sts:GetCallerIdentity").collect()
 }
 
 #[test]
@@ -115,12 +116,11 @@ fn the_policies_allow_what_the_code_calls_and_nothing_else() {
     // revision that comes with a deployment.
     let beside = ["iam:PassRole", "ecs:TagResource", "codedeploy:RegisterApplicationRevision"].map(ToOwned::to_owned);
     let all: BTreeSet<String> = Who::ALL.into_iter().flat_map(|who| actions(who, &full())).collect();
-    let mut asked: BTreeSet<String> = asked().into_iter().chain(beside).collect();
-    // Nobody can be kept from asking who they are (STS API, GetCallerIdentity).
-    assert!(asked.remove("sts:GetCallerIdentity"));
+    let asked: BTreeSet<String> = asked().into_iter().chain(beside).collect();
     assert_eq!(all, asked);
     let runner: BTreeSet<String> = actions(Who::Runner, &full());
-    assert_eq!(asked, runner, "the runner makes every call");
+    let others: Vec<_> = asked.difference(&runner).collect();
+    assert!(others.is_empty(), "the runner makes every call: {others:?}");
 }
 
 #[test]
