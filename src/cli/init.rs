@@ -33,7 +33,7 @@ use page::Told;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tidegate init --cluster prod --service web
-  tidegate init --cluster prod --service web-blue --service web-green --name web --output specs/web.yaml
+  tidegate init --cluster prod --service web-blue --service web-green --output specs/web.yaml
   tidegate init --cluster prod --service web --load-balancer web --port 443 --priority 10 --output -")]
 pub(super) struct Args {
     /// The ECS cluster, by name or ARN.

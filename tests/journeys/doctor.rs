@@ -40,8 +40,8 @@ fn all_is_proven_on_a_target_that_is_well_and_nothing_is_changed() {
     let roles = "dead_man: { role: \"arn:aws:iam::123456789012:role/switch\" }\n";
     let spec = spec_with(&place, "gates:\n  - compare: {}\n  - alarm: { name: web-5xx }\n", roles);
     let text = std::fs::read_to_string(&spec).expect("it was written");
-    let writer = "  writer_role: arn:aws:iam::123456789012:role/writer\n  slots:\n";
-    std::fs::write(&spec, text.replace("  slots:\n", writer)).expect("it can be written");
+    let signed = "  writer_role: arn:aws:iam::123456789012:role/writer\n  slots:\n";
+    std::fs::write(&spec, text.replace("  slots:\n", signed)).expect("it can be written");
     let mut lab = Lab::start(&place, &spec);
     lab.share_store();
     let rule = || {
@@ -122,6 +122,11 @@ fn a_rule_that_a_rollout_holds_is_not_written() {
     let ended = doctor(&place, &lab, &spec, &["--json"]);
     ended.ends(15, &["holds the rule"]);
     assert_eq!((state(&ended, "lease"), state(&ended, "rule write")), ("fail".to_owned(), "unknown".to_owned()));
+    // A store that knows nothing of the rollout: the rule's own tags do.
+    let elsewhere = place.state().with_file_name("elsewhere").display().to_string();
+    let ended = doctor(&place, &lab, &spec, &["--json", "--state-dir", &elsewhere]);
+    ended.ends(15, &["the rule is marked by rollout web-"]);
+    assert_eq!(state(&ended, "rule write"), "unknown");
     assert_eq!(lab.writes()["ModifyRule"], before, "the rule was written under a rollout");
     runner.kill();
 }

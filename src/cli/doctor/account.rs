@@ -55,10 +55,6 @@ pub(super) async fn drift(patient: &Patient<'_>) -> Vec<Check> {
         others => format!("{} before the forward, which is written back as it is", others.join(", ")),
     };
     let mut checks = vec![Check::ok("rule", shape)];
-    checks.extend(patient.survey.shared_with.iter().map(|(other, group)| {
-        let (other, group) = (last(other, ':'), last(group, ':'));
-        Check::warn("other rules", format!("{other} forwards to {group} too, and a rollout leaves it alone"))
-    }));
     match prove::tags(patient.aws, &rule.arn).await {
         Ok(tags) => {
             checks.extend(tags.rollout.map(|rollout| {
@@ -77,8 +73,4 @@ pub(super) async fn drift(patient: &Patient<'_>) -> Vec<Check> {
         }
     }
     checks
-}
-
-fn last(arn: &str, before: char) -> &str {
-    arn.rsplit(before).next().unwrap_or(arn)
 }

@@ -140,19 +140,14 @@ fn line(check: &Check, name: &str, style: Style) -> String {
     let sign = pad(if style.unicode { sign } else { plain }, 2);
     let paint = Paint::new().fg_color(Some(paint.into()));
     let sign = if style.color { format!("{paint}{sign}{paint:#}") } else { sign };
-    // On a narrow screen the reason goes below the name.
+    let reason = escape(&check.reason);
+    // On a narrow screen the reason begins behind the name, not in a column of its own.
     let narrow = style.width < 60;
     let indent = if narrow { 7 } else { 7 + NAME + 1 };
-    let prefix = format!("    {sign} {}", if narrow { format!("{name}: ") } else { pad(name, NAME + 1) });
     let mut text = if narrow {
-        hang(
-            &prefix[..prefix.len() - name.len() - 2],
-            indent,
-            &format!("{name}: {}", escape(&check.reason)),
-            style.width,
-        )
+        hang(&format!("    {sign} "), indent, &format!("{}: {reason}", escape(&check.name)), style.width)
     } else {
-        hang(&prefix, indent, &escape(&check.reason), style.width)
+        hang(&format!("    {sign} {}", pad(&escape(name), NAME + 1)), indent, &reason, style.width)
     };
     if let Some(remedy) = check.remedy.as_ref().filter(|_| check.state != State::Ok) {
         let arrow = if style.unicode { "→ " } else { "-> " };

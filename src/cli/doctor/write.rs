@@ -65,8 +65,20 @@ pub(super) async fn permissions(patient: &Patient<'_>, held: &Held) -> Vec<Check
     if let Err(why) = &patient.survey.scaling {
         checks[0] = Check::warn("reads", format!("all but autoscaling: {why}")).remedy(policy.clone());
     }
-    checks.push(rule_write(patient, held, &policy).await);
-    checks.extend(writer_role(patient, held).await);
+    let open = match not_now(patient, held) {
+        Some(why) => Some(why),
+        None => marked(patient).await,
+    };
+    match open {
+        Some(why) => {
+            checks.push(Check::unknown("rule write", why.clone()).remedy(policy.clone()));
+            checks.extend(patient.spec.target.writer_role.iter().map(|_| Check::unknown("writer role", why.clone())));
+        }
+        None => {
+            checks.push(rule_write(patient, &policy).await);
+            checks.extend(writer_role(patient).await);
+        }
+    }
     checks.push(
         Check::unknown("other writes", "services, registrations, tags and autoscaling: only a rollout proves them")
             .remedy(policy),
@@ -75,36 +87,28 @@ pub(super) async fn permissions(patient: &Patient<'_>, held: &Held) -> Vec<Check
 }
 
 /// Why the rule is not written now.
-fn not_now(patient: &Patient<'_>, held: &Held) -> Option<Check> {
-    let name = "rule write";
+fn not_now(patient: &Patient<'_>, held: &Held) -> Option<String> {
     match held {
-        _ if patient.read_only => Some(Check::unknown(name, "not proven with --read-only")),
-        Held::By(id) => Some(Check::unknown(name, format!("not tried: rollout {id} holds the rule"))),
-        Held::Unknown => {
-            Some(Check::unknown(name, "not tried: the store does not say whether a rollout holds the rule"))
+        _ if patient.read_only => Some("not proven with --read-only".to_owned()),
+        Held::By(id) => Some(format!("not tried: rollout {id} holds the rule")),
+        Held::Unknown => Some("not tried: the store does not say whether a rollout holds the rule".to_owned()),
+        Held::Free => {
+            let going = patient.survey.under_way.as_ref();
+            going.map(|going| format!("not tried: deployment {} may write the rule", going.id))
         }
-        Held::Free => patient
-            .survey
-            .under_way
-            .as_ref()
-            .map(|going| Check::unknown(name, format!("not tried: deployment {} may write the rule", going.id))),
     }
 }
 
-async fn rule_write(patient: &Patient<'_>, held: &Held, policy: &str) -> Check {
-    if let Some(not) = not_now(patient, held) {
-        return not;
-    }
-    let rule = &patient.survey.rule;
-    // A mark is left by a rollout that another store may know.
-    let not = match prove::tags(patient.aws, &rule.arn).await {
-        Ok(prove::Tags { rollout: None, .. }) => None,
-        Ok(prove::Tags { rollout: Some(id), .. }) => Some(format!("not tried: the rule is marked by rollout {id}")),
+/// Whether the rule is marked by a rollout, which another store may know.
+async fn marked(patient: &Patient<'_>) -> Option<String> {
+    match prove::tags(patient.aws, &patient.survey.rule.arn).await {
+        Ok(tags) => tags.rollout.map(|id| format!("not tried: the rule is marked by rollout {id}")),
         Err(fault) => Some(format!("not tried: nobody knows whether a rollout has marked the rule: {fault}")),
-    };
-    if let Some(not) = not {
-        return Check::unknown("rule write", not).remedy(policy);
     }
+}
+
+async fn rule_write(patient: &Patient<'_>, policy: &str) -> Check {
+    let rule = &patient.survey.rule;
     match prove::rewrite(patient.aws, &rule.arn, &rule.actions_json).await {
         Ok(()) => {
             Check::ok("rule write", "ModifyRule with the actions that the rule has: allowed, and nothing changed")
@@ -114,12 +118,9 @@ async fn rule_write(patient: &Patient<'_>, held: &Held, policy: &str) -> Check {
 }
 
 /// The same write, signed as the role that forward writes have.
-async fn writer_role(patient: &Patient<'_>, held: &Held) -> Option<Check> {
+async fn writer_role(patient: &Patient<'_>) -> Option<Check> {
     let writer = patient.spec.target.writer_role.as_deref()?;
     let name = "writer role";
-    if let Some(not) = not_now(patient, held) {
-        return Some(Check { name: name.to_owned(), ..not });
-    }
     let rule = &patient.survey.rule;
     let at = (patient.aws, patient.clock);
     let written = prove::rewrite_as(at, (&rule.arn, &rule.actions_json), (writer, &patient.spec.name)).await;

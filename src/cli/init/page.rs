@@ -56,7 +56,7 @@ fn page(told: &Told<'_>, style: Style) -> String {
         (None, _) => format!("no spec yet for {}\n\n", escape(&told.seen.service.name)),
     };
     text.push_str(&row("service", &format!("{}: {}", told.seen.service.name, shape(told.seen))));
-    text.push_str(&row("driver", &format!("{} fits: {}", told.kind, needs(told.kind))));
+    text.push_str(&row("driver", &format!("{} fits; {}", told.kind, needs(told.kind))));
     let mut before: Vec<(DriverKind, String)> = Vec::new();
     for other in DriverKind::ALL.into_iter().filter(|other| *other != told.kind) {
         text.push_str(&row("", &needs(other)));

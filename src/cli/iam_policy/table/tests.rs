@@ -97,7 +97,6 @@ fn asked() -> BTreeSet<String> {
         ("src/cloud/aws/service_deployments.rs", "ecs"),
         ("src/cloud/aws/task_sets.rs", "ecs"),
         ("src/cloud/aws/elbv2.rs", "elasticloadbalancing"),
-        ("src/cloud/aws/service_deployments.rs", "ecs"),
         ("src/cloud/aws/scheduler.rs", "scheduler"),
         ("src/cloud/aws/sts.rs", "sts"),
         ("src/store/bucket.rs", "s3"),
@@ -138,7 +137,7 @@ fn the_policies_allow_what_the_code_calls_and_nothing_else() {
     assert_eq!(all, asked);
     let runner: BTreeSet<String> = actions(Who::Runner, &full());
     let others: Vec<_> = asked.difference(&runner).collect();
-    assert_eq!(others, ["elasticloadbalancing:DescribeTags"], "the runner makes every other call");
+    assert!(others.is_empty(), "the runner makes every call: {others:?}");
 }
 
 #[test]
