@@ -43,6 +43,7 @@ const STORE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Take the traffic back.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
     /// that is not over].

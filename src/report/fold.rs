@@ -3,6 +3,8 @@
 //! Sections are never nested, and how a rollout ends stands outside of them. Nothing moves the cursor: what GitLab
 //! wants between its section's mark and title is read by GitLab and shown by no terminal.
 
+use std::fmt::Write as _;
+
 use super::github::harmless;
 use crate::clock::Timestamp;
 use crate::machine::Notice;
@@ -72,9 +74,11 @@ impl Fold {
             Markup::Github => text.push_str(&super::github::group(title)),
             Markup::Gitlab => {
                 let (second, count) = (at.as_millis() / 1000, self.count);
-                text.push_str(&format!("\u{1b}[0Ksection_start:{second}:tidegate_{count}\r\u{1b}[0K{title}\n"));
+                let _ = writeln!(text, "\u{1b}[0Ksection_start:{second}:tidegate_{count}\r\u{1b}[0K{title}");
             }
-            Markup::Buildkite => text.push_str(&format!("{} {title}\n", if wide_open { "+++" } else { "---" })),
+            Markup::Buildkite => {
+                let _ = writeln!(text, "{} {title}", if wide_open { "+++" } else { "---" });
+            }
         }
         text
     }
@@ -147,7 +151,9 @@ mod tests {
     fn a_plain_log_has_its_lines_and_nothing_more() {
         let page = Page::default();
         let mut lines = Lines::new(Box::new(page.clone()), Style { width: usize::MAX, ..FINE }, None);
-        story().iter().for_each(|(at, notice)| lines.write(*at, notice, &plan()));
+        for (at, notice) in story() {
+            lines.write(at, &notice, &plan());
+        }
         assert_eq!(told(Markup::Plain, &story()), page.text());
     }
 

@@ -41,7 +41,7 @@ impl Half {
 
 #[test]
 fn a_cancelled_job_gives_the_traffic_back_before_the_second_signal() {
-    let Half { place, lab, step, mut process } = Half::new("", &["--speed", "10"]);
+    let Half { place, lab, step, process } = Half::new("", &["--speed", "10"]);
     let since = now();
     process.signal("INT");
     until("the traffic is back", || lab.is_back().then_some(()));

@@ -26,7 +26,7 @@ fn each_problem_of_a_spec_is_annotated_at_its_place() {
 #[test]
 fn no_more_errors_are_annotated_than_github_shows() {
     let place = Place::new();
-    let many: String = (0..30).map(|n| format!("key{n}: 1\n")).collect();
+    let many = (0..30).map(|n| format!("key{n}: 1")).collect::<Vec<_>>().join("\n");
     let spec = place.spec(&many);
     let step = Step::new("alice", &[("spec", spec.to_str().expect("it is UTF-8"))]);
     let ended = step.begin(&place, None).end();

@@ -1,6 +1,8 @@
 //! The lab against clients that we did not write: boto3 and the AWS CLI, at the versions that
 //! `requirements.txt` names. Python fetches them once, into the target folder.
 
+#![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
+
 mod fetch;
 
 use std::path::Path;

@@ -187,18 +187,18 @@ mod tests {
             let mut asked = Vec::new();
             for answer in answers {
                 let (mut stream, _) = listener.accept().unwrap();
-                let (mut heard, mut part) = (Vec::new(), [0; 4096]);
-                let whole = |heard: &[u8]| {
-                    let text = String::from_utf8_lossy(heard).to_lowercase();
+                let (mut request, mut part) = (Vec::new(), [0; 4096]);
+                let whole = |request: &[u8]| {
+                    let text = String::from_utf8_lossy(request).to_lowercase();
                     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
                     let length = head.split_once("content-length: ").and_then(|(_, rest)| rest.lines().next());
                     length.is_none_or(|length| body.len() >= length.parse().unwrap())
                 };
-                while !whole(&heard) {
+                while !whole(&request) {
                     let length = stream.read(&mut part).unwrap();
-                    heard.extend_from_slice(&part[..length]);
+                    request.extend_from_slice(&part[..length]);
                 }
-                asked.push(String::from_utf8_lossy(&heard).into_owned());
+                asked.push(String::from_utf8_lossy(&request).into_owned());
                 let (status, body) = answer.split_once(' ').unwrap();
                 let length = body.len();
                 write!(stream, "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")

@@ -4,6 +4,7 @@
 //! (`ActionCommand.cs` of actions/runner). Commands of ours are escaped as it takes them apart; any other line that
 //! could pass for one stands between `stop-commands` and a word that nobody could know before.
 
+use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::text::{escape, fit};
@@ -82,7 +83,7 @@ pub fn harmless(lines: &str) -> String {
         }
         let word = unheard();
         let end = if line.ends_with('\n') { "" } else { "\n" };
-        text.push_str(&format!("::stop-commands::{word}\n{line}{end}::{word}::\n"));
+        let _ = write!(text, "::stop-commands::{word}\n{line}{end}::{word}::\n");
     }
     text
 }

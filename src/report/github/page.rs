@@ -63,7 +63,13 @@ impl Page {
         let mut text = format!("<h3>{} {}</h3>\n\n", sign.glyph(true), html(&head));
         text.push_str("<table>\n");
         if summary.finished.is_none() && summary.handed_over.is_none() {
-            text.push_str(&row("now", &foreign(&sentence::position(progress, plan))));
+            let place = sentence::position(progress, plan);
+            let now = match (&progress.reason, &progress.paused) {
+                (Some(_), _) => format!("going back: {place}"),
+                (None, Some(why)) => format!("{place}; paused: {why}"),
+                (None, None) => place,
+            };
+            text.push_str(&row("now", &foreign(&now)));
         }
         for (label, words) in summary.rows(plan) {
             text.push_str(&row(label, &foreign(&words)));
@@ -74,35 +80,9 @@ impl Page {
         text.push_str(&row("rollout", &foreign(&self.id)));
         text.push_str(&row("next", &foreign(&command(summary.next(), &self.id))));
         text.push_str("</table>\n\n");
-        text.push_str(&self.gates(progress, plan));
+        text.push_str(&gates(progress, plan));
         text.push_str(&self.table(summary, plan));
         text
-    }
-
-    fn gates(&self, progress: &Progress, plan: &Plan) -> String {
-        let said = plan.gates.iter().zip(&progress.verdicts).take(ROWS);
-        let mut rows = String::new();
-        for (gate, verdict) in said {
-            let name = foreign(&gate.name);
-            let (sign, evidence) = match verdict {
-                Some(verdict) => {
-                    let word = match verdict.outcome {
-                        GateOutcome::Pass => "passes",
-                        GateOutcome::Fail => "fails",
-                        GateOutcome::Inconclusive => "cannot say yet",
-                    };
-                    let sign = Sign::of(verdict.outcome, gate.watch).glyph(true);
-                    (format!("{sign} {word}"), foreign(&verdict.evidence))
-                }
-                None => ("not asked yet".to_owned(), String::new()),
-            };
-            let watches = if gate.watch { " (only watches)" } else { "" };
-            let _ = writeln!(rows, "<tr><td>{name}{watches}</td><td>{sign}</td><td>{evidence}</td></tr>");
-        }
-        if rows.is_empty() {
-            return rows;
-        }
-        format!("<table>\n<tr><th>gate</th><th>says</th><th>evidence</th></tr>\n{rows}</table>\n\n")
     }
 
     fn table(&self, summary: &Summary, plan: &Plan) -> String {
@@ -121,6 +101,33 @@ impl Page {
         }
         text + "</table>\n"
     }
+}
+
+/// What each gate says, and on what evidence.
+fn gates(progress: &Progress, plan: &Plan) -> String {
+    let said = plan.gates.iter().zip(&progress.verdicts).take(ROWS);
+    let mut rows = String::new();
+    for (gate, verdict) in said {
+        let name = foreign(&gate.name);
+        let (sign, evidence) = match verdict {
+            Some(verdict) => {
+                let word = match verdict.outcome {
+                    GateOutcome::Pass => "passes",
+                    GateOutcome::Fail => "fails",
+                    GateOutcome::Inconclusive => "cannot say yet",
+                };
+                let sign = Sign::of(verdict.outcome, gate.watch).glyph(true);
+                (format!("{sign} {word}"), foreign(&verdict.evidence))
+            }
+            None => ("not asked yet".to_owned(), String::new()),
+        };
+        let watches = if gate.watch { " (only watches)" } else { "" };
+        let _ = writeln!(rows, "<tr><td>{name}{watches}</td><td>{sign}</td><td>{evidence}</td></tr>");
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    format!("<table>\n<tr><th>gate</th><th>says</th><th>evidence</th></tr>\n{rows}</table>\n\n")
 }
 
 fn row(label: &str, cell: &str) -> String {

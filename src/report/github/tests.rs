@@ -8,26 +8,33 @@ use crate::machine::Event;
 
 /// Keeps what is set.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<(Vec<(String, String)>, String)>>);
+struct Kept(Arc<Mutex<Shelf>>);
+
+/// Outputs in their order, and the page.
+#[derive(Default)]
+struct Shelf {
+    outputs: Vec<(String, String)>,
+    page: String,
+}
 
 impl Desk for Kept {
     fn output(&mut self, name: &str, value: &str) {
-        self.0.lock().unwrap().0.push((name.to_owned(), value.to_owned()));
+        self.0.lock().unwrap().outputs.push((name.to_owned(), value.to_owned()));
     }
 
     fn page(&mut self, text: &str) {
-        text.clone_into(&mut self.0.lock().unwrap().1);
+        text.clone_into(&mut self.0.lock().unwrap().page);
     }
 }
 
 impl Kept {
     fn output(&self, name: &str) -> Option<String> {
         let kept = self.0.lock().unwrap();
-        kept.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        kept.outputs.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
     fn page(&self) -> String {
-        self.0.lock().unwrap().1.clone()
+        self.0.lock().unwrap().page.clone()
     }
 }
 
@@ -86,9 +93,9 @@ fn a_page_is_there_from_the_first_notice_on() {
 
 #[test]
 fn no_more_warnings_are_given_than_github_shows() {
-    let mut long = plan();
-    long.warnings = (0..30).map(|n| format!("warning {n}")).collect();
-    let (log, _) = told(long, &story());
+    let mut full = plan();
+    full.warnings = (0..30).map(|n| format!("warning {n}")).collect();
+    let (log, _) = told(full, &story());
     assert_eq!(log.lines().filter(|line| line.starts_with("::warning ")).count(), SHOWN, "{log}");
 }
 
