@@ -12,10 +12,14 @@ use tidegate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use tidegate::safeguard::{DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use tidegate::spec::{Limits, OnTrouble, Policies};
 use tidegate::traffic::Share;
+use tidegate::window::{Interval, WhenClosed, Windows};
 
 use super::die::Die;
 use super::rollout::{comparing, gates};
 use super::world::{BEFORE, FULL, RELEASE};
+
+/// When rollouts start, in milliseconds.
+const START: u64 = 1_800_000_000_000;
 
 /// A plan that shifts through these percentages, two minutes each.
 pub fn canary(percents: &[f64]) -> Plan {
@@ -64,8 +68,25 @@ pub fn ramp(rate: f64) -> Plan {
     Plan { steps, gates: comparing(rate), ..plan }
 }
 
-/// A plan by chance.
+/// A plan by chance, a few of them with windows.
 pub fn throw(die: &mut Die) -> Plan {
+    let plan = thrown(die);
+    let windows = die.chance(0.15).then(|| windows(die));
+    Plan { windows, ..plan }
+}
+
+/// Windows that are open for a while, closed for a while, and open again.
+fn windows(die: &mut Die) -> Windows {
+    let start = Timestamp::from_millis(START);
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let closes = start + minutes(die.between(1, 20));
+    let opens = closes + minutes(die.between(1, 90));
+    let known_until = start + minutes(60 * 24 * 60);
+    let open = vec![Interval { from: Timestamp::default(), to: closes }, Interval { from: opens, to: known_until }];
+    Windows { open, frozen: Vec::new(), calendars: Vec::new(), when_closed: WhenClosed::Hold, known_until }
+}
+
+fn thrown(die: &mut Die) -> Plan {
     let lists: [&[f64]; 4] = [&[], &[10.0], &[0.1, 5.0, 50.0], &[25.0, 50.0, 75.0]];
     let rate = die.one_of(&[1.0, 20.0, 500.0]);
     let mut plan = match die.between(0, 5) {
