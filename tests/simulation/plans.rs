@@ -68,9 +68,8 @@ pub fn ramp(rate: f64) -> Plan {
     Plan { steps, gates: comparing(rate), ..plan }
 }
 
-/// A plan by chance, a few of them with windows.
-pub fn throw(die: &mut Die) -> Plan {
-    let plan = thrown(die);
+/// The same plan, some of the time with windows.
+pub fn windowed(plan: Plan, die: &mut Die) -> Plan {
     let windows = die.chance(0.15).then(|| windows(die));
     Plan { windows, ..plan }
 }
@@ -86,7 +85,8 @@ fn windows(die: &mut Die) -> Windows {
     Windows { open, frozen: Vec::new(), calendars: Vec::new(), when_closed: WhenClosed::Hold, known_until }
 }
 
-fn thrown(die: &mut Die) -> Plan {
+/// A plan by chance.
+pub fn throw(die: &mut Die) -> Plan {
     let lists: [&[f64]; 4] = [&[], &[10.0], &[0.1, 5.0, 50.0], &[25.0, 50.0, 75.0]];
     let rate = die.one_of(&[1.0, 20.0, 500.0]);
     let mut plan = match die.between(0, 5) {
