@@ -155,6 +155,7 @@ impl World {
         let task_definition = plan.before.stable_task_definition.clone();
         let stable = Capacity { healthy: plan.before.stable_desired, task_definition, ..candidate.clone() };
         Observation {
+            calendar: None,
             rule: Some(self.rule(plan)),
             stable: look.glance.map(|_| stable.healthy),
             deployment: None,

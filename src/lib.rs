@@ -81,6 +81,7 @@
 //! | decides what a datapoint, or none, means | `gate`, one file per kind |
 //! | gives the next weight | `machine/shift.rs`; in a ramp `machine/ramp.rs` decides it |
 //! | says how often the world is asked, and for what | `machine/look.rs` |
+//! | keeps what may not go forward now | `machine/window.rs`; `plan/window.rs` turns clocks into moments |
 //! | decides to go back | `machine/examine.rs` |
 //! | goes back | `machine/retreat.rs`; the short way to its write is `machine/glance.rs` |
 //! | notices a slot that is short, or that somebody else deployed to | `machine/slots.rs` |
@@ -92,6 +93,8 @@
 //! | begins ECS's own deployment, answers its pauses, stops it | `cloud/ecs` |
 //! | sends the way back's write again while no answer comes | `cloud/alb/back.rs` |
 //! | asks a webhook or a command, and waits for nobody | `cloud/outside` |
+//! | says what is news for others | `machine/occasion.rs`, `report/news.rs` |
+//! | tells others, and delays nothing | `cloud/courier` |
 //! | makes it safe to kill the process | `engine/mod.rs` (order), `journal/mod.rs` (chain), `store` (durability) |
 //! | renews the lease, and notices who took over | `engine/keeper.rs` |
 //! | asks once more before a write leaves | `cloud/fence.rs` |

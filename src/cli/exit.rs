@@ -43,7 +43,7 @@ Exit codes:
   12  not verified: a person is needed
   13  waiting, or handed over
   14  somebody else holds the target, or took over
-  15  refused: drift, a stale plan, or a failed preflight
+  15  refused: drift, a stale plan, a closed window, or a failed preflight
   16  credentials or permission
   20  rolled back by a time limit or the dead-man's switch, traffic verified on stable";
 

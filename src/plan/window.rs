@@ -3,7 +3,7 @@
 //! Where the clocks are put on or back, a time comes never or twice: then the window is the shorter one and the
 //! freeze the longer one.
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, ToSpan as _};
 
@@ -66,7 +66,7 @@ fn open(allow: &[AllowSpec], zone: &TimeZone, range: Interval) -> Vec<Interval> 
     let days = (-1..=DAYS).filter_map(|day| today.date().checked_add(day.days()).ok());
     let mut all: Vec<Interval> = days
         .flat_map(|day| {
-            let begins = allow.iter().filter(move |allow| allow.days[day.weekday().to_monday_zero_offset() as usize]);
+            let begins = allow.iter().filter(move |allow| allow.days[weekday(day)]);
             begins.filter_map(move |allow| {
                 let over_midnight = if allow.to <= allow.from { 24 * 60 } else { 0 };
                 let moment = |minutes: u16| DateTime::from(day).checked_add(minutes_of(minutes)).ok();
@@ -86,6 +86,11 @@ fn open(allow: &[AllowSpec], zone: &TimeZone, range: Interval) -> Vec<Interval> 
         }
     }
     open
+}
+
+/// Monday is 0.
+fn weekday(day: Date) -> usize {
+    usize::try_from(day.weekday().to_monday_zero_offset()).unwrap_or_default()
 }
 
 fn minutes_of(minutes: u16) -> Span {

@@ -9,6 +9,7 @@ mod help;
 mod history;
 mod iam_policy;
 mod lab;
+mod notify;
 mod pipes;
 mod plan;
 mod record;

@@ -96,6 +96,7 @@ impl Checks {
             Effect::Route(route) if route.share > Share::NONE => {
                 self.weight_is_given(issued, route);
                 Self::ramp_is_kept(route, machine);
+                Self::is_open(issued, machine);
             }
             Effect::Conclude => assert!(!self.retreating, "AWS is told to end while going back"),
             _ => {}
@@ -143,6 +144,12 @@ impl Checks {
             assert!(self.armed, "weight is given without a switch");
             world.safeguard.is_armed(world.now);
         }
+    }
+
+    /// Nothing is given while the windows are closed.
+    fn is_open(issued: &Issued, machine: &Machine) {
+        let closed = machine.plan().windows.as_ref().and_then(|windows| windows.closed(issued.at));
+        assert!(closed.is_none(), "weight is given while it is closed: {closed:?}");
     }
 
     /// A ramp only raises, and not above its ceiling.

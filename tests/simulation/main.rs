@@ -44,7 +44,7 @@ const SEEDS: u64 = 5_000;
 
 fn rollout_of(seed: u64) -> rollout::Ended {
     let mut die = Die::new(seed);
-    let plan = plans::throw(&mut die);
+    let plan = plans::windowed(plans::throw(&mut die), &mut Die::new(!seed));
     let mishaps = Mishaps::throw(&mut die);
     rollout::run(&plan, mishaps, &mut die)
 }
@@ -99,7 +99,7 @@ fn every_seed_keeps_the_invariants() {
 fn one_seed() {
     let Some(seed) = number("TIDEGATE_SEED") else { return };
     let mut die = Die::new(seed);
-    let plan = plans::throw(&mut die);
+    let plan = plans::windowed(plans::throw(&mut die), &mut Die::new(!seed));
     let mishaps = Mishaps::throw(&mut die);
     println!("{mishaps:#?}\n{:#?}", plan.steps);
     let ended = rollout::run(&plan, mishaps, &mut die);

@@ -12,10 +12,14 @@ use tidegate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use tidegate::safeguard::{DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use tidegate::spec::{Limits, OnTrouble, Policies};
 use tidegate::traffic::Share;
+use tidegate::window::{Interval, WhenClosed, Windows};
 
 use super::die::Die;
 use super::rollout::{comparing, gates};
 use super::world::{BEFORE, FULL, RELEASE};
+
+/// When rollouts start, in milliseconds.
+const START: u64 = 1_800_000_000_000;
 
 /// A plan that shifts through these percentages, two minutes each.
 pub fn canary(percents: &[f64]) -> Plan {
@@ -62,6 +66,23 @@ pub fn ramp(rate: f64) -> Plan {
     let first = steps.iter().position(|step| matches!(step.action, Action::Shift(_))).expect("it shifts");
     steps.insert(first, Step { action: Action::Ramp { gate: 0, rule }, within: minutes(30) });
     Plan { steps, gates: comparing(rate), ..plan }
+}
+
+/// The same plan, some of the time with windows.
+pub fn windowed(plan: Plan, die: &mut Die) -> Plan {
+    let windows = die.chance(0.15).then(|| windows(die));
+    Plan { windows, ..plan }
+}
+
+/// Windows that are open for a while, closed for a while, and open again.
+fn windows(die: &mut Die) -> Windows {
+    let start = Timestamp::from_millis(START);
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let closes = start + minutes(die.between(1, 20));
+    let opens = closes + minutes(die.between(1, 90));
+    let known_until = start + minutes(60 * 24 * 60);
+    let open = vec![Interval { from: Timestamp::default(), to: closes }, Interval { from: opens, to: known_until }];
+    Windows { open, frozen: Vec::new(), calendars: Vec::new(), when_closed: WhenClosed::Hold, known_until }
 }
 
 /// A plan by chance.

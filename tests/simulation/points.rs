@@ -160,7 +160,7 @@ impl Hits {
         match word {
             Word::Rollback | Word::Abort => self.hit(Point::ToldToGoBack),
             Word::Pause => self.hit(Point::ToldToPause),
-            Word::Continue | Word::Approve => self.hit(Point::ToldToContinue),
+            Word::Continue | Word::Approve | Word::BreakGlass => self.hit(Point::ToldToContinue),
             Word::Promote => self.hit(Point::ToldToPromote),
         }
     }

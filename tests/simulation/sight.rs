@@ -48,6 +48,7 @@ impl World {
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look, die))).collect(),
             requests: quiet,
             observed: None,
+            calendar: None,
             faults: Vec::new(),
         }
     }

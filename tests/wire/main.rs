@@ -33,3 +33,8 @@ fn boto3_and_the_aws_cli_find_an_account_behind_the_lab() {
 fn boto3_and_the_aws_cli_drive_deployments_of_ecs() {
     hold("deployments.py");
 }
+
+#[test]
+fn boto3_publishes_and_reads_calendars() {
+    hold("notices.py");
+}

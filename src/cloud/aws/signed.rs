@@ -1,7 +1,7 @@
 //! One signed call to a service of which a single operation is needed: its client would be larger than all of this
 //! program.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sdk_ecs::config::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -12,6 +12,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Aws;
 use super::fault::one_line;
+use crate::clock::wall_now;
 use crate::cloud::http;
 use crate::fault::{Fault, FaultKind};
 
@@ -113,7 +114,7 @@ fn signed(call: &Call<'_>, (url, region): (&Url, &str), identity: &Identity) -> 
         .identity(identity)
         .region(region)
         .name(call.service)
-        .time(SystemTime::now())
+        .time(UNIX_EPOCH + Duration::from_millis(wall_now().as_millis()))
         .settings(SigningSettings::default())
         .build()
         .map_err(|error| error.to_string())?;

@@ -6,6 +6,8 @@ use crate::fault::Fault;
 use crate::name::Arn;
 use crate::notify::Letter;
 
+/// What the name of a topic ends in that keeps the order.
+const FIFO: &str = "fifo";
 /// The version of the API.
 const VERSION: &str = "2010-03-31";
 
@@ -30,7 +32,7 @@ pub(in crate::cloud) async fn publish(aws: &Aws, topic: &str, letter: &Letter) -
         ("MessageAttributes.entry.1.Value.DataType", "String"),
         ("MessageAttributes.entry.1.Value.StringValue", letter.on.as_str()),
     ];
-    if topic.ends_with(".fifo") {
+    if topic.rsplit_once('.').is_some_and(|(_, kind)| kind == FIFO) {
         fields.extend([("MessageGroupId", letter.name.as_str()), ("MessageDeduplicationId", letter.id.as_str())]);
     }
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();

@@ -51,8 +51,13 @@ fn kind_v4(address: Ipv4Addr) -> Kind {
         [127 | 10, ..] | [192, 168, ..] => Kind::Private,
         [172, b, ..] if b & 0xF0 == 16 => Kind::Private,
         [100, b, ..] if b & 0xC0 == 64 => Kind::Private,
-        [0 | 224..=255, ..] | [169, 254, ..] | [192, 0, 0 | 2, _] | [192, 88, 99, _] => Kind::Never,
-        [198, 18 | 19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => Kind::Never,
+        [0 | 224..=255, ..]
+        | [169, 254, ..]
+        | [192, 0, 0 | 2, _]
+        | [192, 88, 99, _]
+        | [198, 18 | 19, ..]
+        | [198, 51, 100, _]
+        | [203, 0, 113, _] => Kind::Never,
         _ => Kind::Public,
     }
 }
@@ -72,7 +77,7 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
         [0xFD00, 0xEC2, ..] => Kind::Never,
         [a, ..] if a & 0xFE00 == 0xFC00 => Kind::Private,
         // Teredo and other protocol assignments, documentation.
-        [0x2001, 0..=0x1FF, ..] | [0x2001, 0xDB8, ..] | [0x3FFF, 0..=0xFFF, ..] => Kind::Never,
+        [0x2001, 0..=0x1FF | 0xDB8, ..] | [0x3FFF, 0..=0xFFF, ..] => Kind::Never,
         [a, ..] if a & 0xE000 == 0x2000 => Kind::Public,
         _ => Kind::Never,
     }

@@ -215,10 +215,7 @@ impl Door {
         let mut pause = PAUSE;
         let mut tried = 1;
         loop {
-            let undelivered = match self.bring(letter).await {
-                Ok(_) => return Ok(()),
-                Err(undelivered) => undelivered,
-            };
+            let Err(undelivered) = self.bring(letter).await else { return Ok(()) };
             let Some(asked) = undelivered.again.filter(|_| tried < TRIES) else {
                 return Err(format!("{}, at try {tried} of {TRIES} at most", undelivered.why));
             };

@@ -91,8 +91,9 @@ fn set_faults(world: &World, value: Option<&str>) -> Result<Value, String> {
 /// Sets a change calendar: `open`, `closed`, and with a length after a colon until then.
 fn set_calendar(world: &World, name: Option<&str>, value: Option<&str>) -> Result<Value, String> {
     let name = name.filter(|name| !name.is_empty()).ok_or("name= takes a calendar")?;
-    let (word, length) = value.unwrap_or_default().split_once(':').unwrap_or((value.unwrap_or_default(), ""));
-    let open = match word {
+    let value = value.unwrap_or_default();
+    let (state, length) = value.split_once(':').unwrap_or((value, ""));
+    let open = match state {
         "open" => true,
         "closed" => false,
         _ => return Err("value= takes open, closed or closed:2h".to_owned()),

@@ -67,7 +67,7 @@ fn publish(world: &World, input: &Value, now: u64) -> Outcome {
         }
         Some(_) => return Err(invalid("MessageStructure")),
     };
-    let is_fifo = topic.ends_with(".fifo");
+    let is_fifo = topic.rsplit_once('.').is_some_and(|(_, kind)| kind == "fifo");
     if is_fifo && self::text_of(input, "MessageGroupId").is_empty() {
         return Err(invalid("The MessageGroupId parameter is required for FIFO topics"));
     }

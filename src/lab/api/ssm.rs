@@ -10,13 +10,13 @@ use crate::lab::world::{World, lock};
 /// Performs an operation.
 pub(super) fn perform(world: &World, asked: &Asked, now: u64) -> Option<Outcome> {
     match asked.operation.as_str() {
-        "GetCalendarState" => Some(state(world, &asked.input, now)),
+        "GetCalendarState" => Some(told(world, &asked.input, now)),
         _ => None,
     }
 }
 
 /// Open when all are (`GetCalendarState` in the API reference). Only the present moment is known.
-fn state(world: &World, input: &Value, now: u64) -> Outcome {
+fn told(world: &World, input: &Value, now: u64) -> Outcome {
     let names: Vec<&str> = texts(input, "CalendarNames");
     if names.is_empty() {
         return Err(Refusal::new("ValidationException", "Value at 'calendarNames' failed to satisfy constraint"));
@@ -30,6 +30,6 @@ fn state(world: &World, input: &Value, now: u64) -> Outcome {
         open &= calendar.open;
         next = [next, calendar.until].into_iter().flatten().min();
     }
-    let word = if open { "OPEN" } else { "CLOSED" };
-    Ok(json!({"State": word, "AtTime": date(now), "NextTransitionTime": next.map(date)}))
+    let state = if open { "OPEN" } else { "CLOSED" };
+    Ok(json!({"State": state, "AtTime": date(now), "NextTransitionTime": next.map(date)}))
 }

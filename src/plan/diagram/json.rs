@@ -10,9 +10,11 @@ use crate::gate::compare::{Feed, Unproven};
 use crate::gate::{
     AtStart, Bound, Check, CloudWatchMetric, CompareRule, Gate, Insufficient, MetricRule, MetricSource, MissingData, Of,
 };
+use crate::notify::Recipient;
 use crate::plan::{Action, Difference, Doubling, Facts, Plan, ReleasePlan, calls, doubling};
 use crate::spec::OnTrouble;
 use crate::traffic::Share;
+use crate::window::{Frozen, Interval, WhenClosed, Windows};
 
 /// The version of the format; within it fields are only ever added.
 const FORMAT: u32 = 1;
@@ -55,6 +57,8 @@ pub fn json(plan: &Plan) -> Value {
             "after_seconds": seconds(switch.after),
         })),
         "writer_role": plan.writer_role,
+        "windows": plan.windows.as_ref().map(windows),
+        "notify": plan.notify.iter().map(recipient).collect::<Vec<_>>(),
         "retreat": {
             "acts": retreat(plan),
             "within_seconds": seconds(plan.limits.retreat),
@@ -113,6 +117,25 @@ fn capacity(plan: &Plan, facts: &Facts) -> Value {
         "gib_hours": facts.size.map(|size| hours(size.gib)),
         "price": facts.price.map(|price| json!({"vcpu_hour": price.vcpu, "gib_hour": price.gib})),
     })
+}
+
+/// When it may go forward, as far as is known.
+fn windows(windows: &Windows) -> Value {
+    let interval = |one: &Interval| json!({"from": one.from.to_string(), "to": one.to.to_string()});
+    let frozen = |one: &Frozen| json!({"when": interval(&one.when), "reason": one.reason});
+    json!({
+        "open": windows.open.iter().map(interval).collect::<Vec<_>>(),
+        "frozen": windows.frozen.iter().map(frozen).collect::<Vec<_>>(),
+        "calendars": windows.calendars,
+        "when_closed": if windows.when_closed == WhenClosed::Hold { "hold" } else { "finish" },
+        "known_until": windows.known_until.to_string(),
+    })
+}
+
+/// Who is told of what: never where they are.
+fn recipient(recipient: &Recipient) -> Value {
+    let on: Vec<&str> = recipient.on.iter().map(|occasion| occasion.as_str()).collect();
+    json!({"to": recipient.channel.word(), "on": on})
 }
 
 pub(super) fn seconds(span: Duration) -> Value {

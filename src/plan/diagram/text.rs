@@ -10,6 +10,7 @@ use crate::plan::{Action, Facts, Plan};
 use crate::spec::OnTrouble;
 use crate::text::{columns, escape, hang, pad};
 use crate::traffic::Share;
+use crate::window::{WhenClosed, Windows};
 
 /// The plan on one page.
 pub fn text(plan: &Plan, page: Page) -> String {
@@ -230,7 +231,32 @@ fn gates(plan: &Plan, facts: Option<&Facts>, page: Page) -> String {
     let policies =
         if watches { format!("{policies} Nothing follows from a gate that only watches.") } else { policies };
     text.push_str(&hang("  ", 2, &policies, page.width));
+    if let Some(windows) = &plan.windows {
+        text.push_str(&hang("  ", 2, &escape(&open(windows)), page.width));
+    }
+    if !plan.notify.is_empty() {
+        let told: Vec<&str> = plan.notify.iter().map(|recipient| recipient.channel.word()).collect();
+        text.push_str(&hang("  ", 2, &format!("Told how it goes: {}.", told.join(", ")), page.width));
+    }
     text
+}
+
+/// When it may go forward.
+fn open(windows: &Windows) -> String {
+    let next = windows.open.first().map_or_else(
+        || "Its windows are never open".to_owned(),
+        |open| format!("Its windows are open from {} to {} at first", open.from, open.to),
+    );
+    let calendars = if windows.calendars.is_empty() {
+        String::new()
+    } else {
+        format!(", while {} is open", windows.calendars.join(", "))
+    };
+    let closed = match windows.when_closed {
+        WhenClosed::Hold => "it holds before the next weight and before the commit",
+        WhenClosed::Finish => "a rollout that is under way goes on",
+    };
+    format!("{next}{calendars}. While they are closed {closed}; the way back is always open.")
 }
 
 fn way_back(plan: &Plan, page: Page) -> String {

@@ -8,7 +8,7 @@ use crate::spec::document::{Hook, Notify, On};
 use crate::spec::tree::Node;
 use crate::spec::{variables, words};
 
-const TOPIC: Kind = Kind { word: "SNS topic", service: "sns", resource: "", longest: 0, underscore: true };
+const TOPIC: Kind = Kind { word: "topic of SNS", service: "sns", resource: "", longest: 0, underscore: true };
 
 /// The shortest secret that signs anything, in bytes.
 const SECRET_LEAST: usize = 16;

@@ -32,8 +32,7 @@ impl Check<'_> {
         let allow = windows.allow.iter().enumerate().filter_map(|(n, allow)| self.allow(allow, place.item(n)));
         let allow: Vec<_> = allow.collect();
         let place = at.field("freeze");
-        let freeze =
-            windows.freeze.into_iter().enumerate().filter_map(|(n, freeze)| self.freeze(freeze, place.item(n)));
+        let freeze = windows.freeze.iter().enumerate().filter_map(|(n, freeze)| self.freeze(freeze, place.item(n)));
         let freeze: Vec<_> = freeze.collect();
         let place = at.field("calendars");
         for (n, calendar) in windows.calendars.iter().enumerate() {
@@ -85,7 +84,7 @@ impl Check<'_> {
         })
     }
 
-    fn freeze(&mut self, freeze: Freeze, at: &Node) -> Option<FreezeSpec> {
+    fn freeze(&mut self, freeze: &Freeze, at: &Node) -> Option<FreezeSpec> {
         let from = self.moment(&freeze.from, at.field("from"), false);
         let to = self.moment(&freeze.to, at.field("to"), true);
         let reason = self.visible(&freeze.reason, at.field("reason"), REASON);
