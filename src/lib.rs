@@ -98,6 +98,8 @@
 //! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
 //! | reads yesterday's tape | `journal/record` |
 //! | prints a sentence | `report` |
+//! | makes foreign words harmless, for each kind of reader | `text.rs`, `text/markup.rs` |
+//! | draws a rollout's page | `report/page` |
 //! | chooses an exit code | `cli` |
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
 //! | lets several processes contend for one rollout | `tests/simulation/contest.rs` |

@@ -108,7 +108,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
 /// The fingerprint of the spec's file as it is now, if it can be read.
 fn digest(spec: &str) -> Option<String> {
     let text = std::fs::read(spec).ok()?;
-    Some(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
+    let digits = Sha256::digest(text).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    Some(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
 }
 
 /// Takes the lease for a new rollout.
