@@ -110,6 +110,8 @@
 //! | runs as a step of GitHub Actions, and cleans up behind one that was killed | `action.yml`, `.github/action` |
 //! | asks GitHub for credentials, and renews them | `cloud/aws/oidc.rs` |
 //! | proves a way back without taking it | `cli/rollback/drill.rs`, `cloud/alb/drill.rs` |
+//! | makes foreign words harmless, for each kind of reader | `text.rs`, `text/markup.rs` |
+//! | draws a rollout's page | `report/page` |
 //! | chooses an exit code | `cli` |
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
 //! | lets several processes contend for one rollout | `tests/simulation/contest.rs` |

@@ -52,7 +52,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let found = choose::rollout(context, args.rollout.as_deref()).await?;
     let mut course = Course::open(&found).await?;
-    let mut shown = Shown::new(context, &mut course)?;
+    let mut shown = Shown::new(context, &mut course);
     let wall = Clock::wall();
     let deadline = args.timeout.map(|time| wall.now() + time);
     loop {
@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
                 shown.tell(at, &notice, &course);
             }
         }
-        shown.tick(context, &course, now)?;
+        shown.tick(context, &course, now);
         if let Some(outcome) = course.machine().outcome() {
             shown.end(context, &course)?;
             return Ok(Exit::of(outcome));

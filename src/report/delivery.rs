@@ -1,7 +1,7 @@
 //! How releases are delivered, from the tapes of many rollouts: how often, how many fail, how soon a failed one is
 //! back, and how long a good one takes. These are the four that DORA measures, as far as a rollout sees them.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -114,8 +114,8 @@ impl Figures {
 
     /// The figures of each name that occurs, by name.
     pub fn by_name(all: &[Delivery], now: Timestamp) -> Vec<Self> {
-        let names: BTreeMap<&str, ()> = all.iter().map(|one| (one.name.as_str(), ())).collect();
-        names.keys().filter_map(|name| Self::of(Some(name), all, now)).collect()
+        let names: BTreeSet<&str> = all.iter().map(|one| one.name.as_str()).collect();
+        names.into_iter().filter_map(|name| Self::of(Some(name), all, now)).collect()
     }
 
     /// Promoted releases in a week, over at least a day.
@@ -184,6 +184,7 @@ impl Figures {
 
 /// Figures in Prometheus's text format, one metric after the other.
 pub fn prometheus(all: &[Figures]) -> String {
+    type Count = fn(&Figures) -> usize;
     type Value = fn(&Figures) -> Option<f64>;
     let count = |figure: fn(&Figures) -> usize, all: &Figures| figure(all) as f64;
     let mut text =
@@ -191,7 +192,7 @@ pub fn prometheus(all: &[Figures]) -> String {
     for figures in all {
         let name = prometheus_label(figures.name.as_deref().unwrap_or_default());
         let open = |all: &Figures| all.started - all.promoted - all.rolled_back - all.stranded;
-        let outcomes: [(&str, fn(&Figures) -> usize); 4] = [
+        let outcomes: [(&str, Count); 4] = [
             ("promoted", |all| all.promoted),
             ("rolled_back", |all| all.rolled_back),
             ("stranded", |all| all.stranded),

@@ -85,7 +85,9 @@ impl Told {
     fn screens(&self, text: &str, style: Style) -> Vec<(&'static str, String)> {
         let lines = sample::Page::default();
         let mut writer = Lines::new(Box::new(lines.clone()), style, None);
-        self.notices.iter().for_each(|(at, notice)| writer.write(*at, notice, &self.plan));
+        for (at, notice) in &self.notices {
+            writer.write(*at, notice, &self.plan);
+        }
         let why = self.why(text);
         let lately = &self.notices[self.notices.len() - 6..];
         let view = View { why, lately, trouble: Some(text) };
@@ -128,7 +130,9 @@ fn json_says_the_same_and_nothing_else() {
         let told = told(text, true);
         let lines = sample::Page::default();
         let mut stream = Stream::new(Box::new(lines.clone()));
-        told.notices.iter().for_each(|(at, notice)| stream.write(*at, notice, &told.plan));
+        for (at, notice) in &told.notices {
+            stream.write(*at, notice, &told.plan);
+        }
         let why = told.why(text);
         let objects = [why.json(), why.status.json(), told.summary.json(sample::ID, &told.plan)];
         let objects: Vec<String> = objects.iter().map(|value| escape_json(&value.to_string())).collect();
@@ -195,8 +199,7 @@ fn a_comment_holds_no_markup_that_is_not_ours() {
         ] {
             assert_eq!(page.replace("\\`", "").replace("\\*", "").matches(foul).count(), 0, "{foul:?} in {n}\n{page}");
         }
-        let columns = |line: &&str| line.starts_with('|').then_some(()).is_some();
-        for line in page.lines().filter(columns) {
+        for line in page.lines().filter(|line| line.starts_with('|')) {
             let bars = line.replace("\\|", "").matches('|').count();
             assert!((3..=6).contains(&bars), "{n}: {line}");
         }

@@ -44,7 +44,7 @@ fn pages_fit_the_terminal() {
     sandbox.rollout("web-20261123-140509-beef", 23);
     let spec = example("storefront.yaml");
     for columns in [80, 40] {
-        for words in [&["plan", &spec, "--lab"][..], &["history", "web"], &["status"]] {
+        for words in [&["plan", &spec, "--lab"][..], &["history", "web"], &["history"], &["status"]] {
             let said = in_terminal(&sandbox, columns, &[("NO_COLOR", "1")], words).is(0).harmless();
             // A command is never broken: half of one could not be pasted.
             let wide = |line: &&str| line.chars().count() > columns && !line.contains("tidegate ");

@@ -118,8 +118,10 @@ pub(super) fn show(context: &Context, rows: &[Row], more: usize) -> Result<(), F
         terminal::say("no rollouts yet");
     }
     let style = terminal::stdout_style(context);
+    // All rows are alike: where one does not fit on a line, each has several.
+    let stacked = rows.iter().any(|row| columns(&one_line(row)) > style.width);
     for row in rows {
-        terminal::print(&text(row, style))?;
+        terminal::print(&text(row, style, stacked))?;
     }
     if more > 0 {
         terminal::say(&format!("{} more: `--limit` says how many are shown", many(more as u64, "rollout")));
@@ -127,12 +129,22 @@ pub(super) fn show(context: &Context, rows: &[Row], more: usize) -> Result<(), F
     Ok(())
 }
 
-fn text(row: &Row, style: Style) -> String {
-    let lab = if row.is_lab { "  (lab)" } else { "" };
+/// State, start and length of a rollout.
+fn facts(row: &Row) -> [String; 3] {
     let begun = row.told.as_ref().map_or(String::new(), |told| told.begun.to_string());
     let begun = begun.get(..16).unwrap_or_default().replace('T', " ");
     let took = row.took().map_or(String::new(), |took| span(Duration::from_secs(took.as_secs())));
-    let line = format!("{}  {}  {}  {}{lab}", pad(row.state(), 11), pad(&begun, 16), pad(&took, 10), row.id);
+    [row.state().to_owned(), begun, took]
+}
+
+fn one_line(row: &Row) -> String {
+    let [state, begun, took] = facts(row);
+    let lab = if row.is_lab { "  (lab)" } else { "" };
+    format!("{}  {}  {}  {}{lab}", pad(&state, 11), pad(&begun, 16), pad(&took, 8), row.id)
+}
+
+fn text(row: &Row, style: Style, stacked: bool) -> String {
+    let line = one_line(row);
     let why = row.why().map(|why| escape(&why));
     if style.width == usize::MAX {
         // A line for each, for those who search it.
@@ -140,11 +152,12 @@ fn text(row: &Row, style: Style) -> String {
     }
     let why =
         why.map_or(String::new(), |why| format!("  {}\n", fit(&why, style.width.saturating_sub(2), style.unicode)));
-    if columns(&line) <= style.width {
+    if !stacked {
         return format!("{line}\n{why}");
     }
-    let facts: Vec<&str> = [row.state(), &begun, &took].into_iter().filter(|fact| !fact.is_empty()).collect();
-    format!("{}{lab}\n  {}\n{why}", row.id, fit(&facts.join(", "), style.width.saturating_sub(2), style.unicode))
+    let lab = row.is_lab.then(|| "lab".to_owned());
+    let facts: Vec<String> = facts(row).into_iter().chain(lab).filter(|fact| !fact.is_empty()).collect();
+    format!("{}\n  {}\n{why}", row.id, fit(&facts.join(", "), style.width.saturating_sub(2), style.unicode))
 }
 
 fn line(row: &Row) -> String {

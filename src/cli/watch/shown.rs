@@ -26,22 +26,26 @@ pub(super) enum Shown {
 
 impl Shown {
     /// As the context wants it; what has happened so far is told first, but for a screen.
-    pub(super) fn new(context: &Context, course: &mut Course<'_>) -> Result<Self, Failure> {
+    pub(super) fn new(context: &Context, course: &mut Course<'_>) -> Self {
         let out = || Box::new(std::io::stdout());
         let past = course.past();
         let plan = course.machine().plan();
         if context.json() {
             let mut stream = Stream::new(out());
-            past.iter().for_each(|(at, notice)| stream.write(*at, notice, plan));
-            return Ok(Self::Stream { stream, complaint: None });
+            for (at, notice) in &past {
+                stream.write(*at, notice, plan);
+            }
+            return Self::Stream { stream, complaint: None };
         }
         if terminal::is_screen(context) {
-            return Ok(Self::Screen(Screen::default()));
+            return Self::Screen(Screen::default());
         }
         // Whether a beat is due is measured on the wall here, not in the rollout's time.
         let mut lines = Lines::new(out(), terminal::stdout_style(context), Some(Duration::ZERO));
-        past.iter().for_each(|(at, notice)| lines.write(*at, notice, plan));
-        Ok(Self::Lines { lines, last: crate::clock::wall_now(), complaint: None })
+        for (at, notice) in &past {
+            lines.write(*at, notice, plan);
+        }
+        Self::Lines { lines, last: crate::clock::wall_now(), complaint: None }
     }
 
     pub(super) fn is_screen(&self) -> bool {
@@ -71,7 +75,7 @@ impl Shown {
     }
 
     /// Time has passed.
-    pub(super) fn tick(&mut self, context: &Context, course: &Course<'_>, now: Timestamp) -> Result<(), Failure> {
+    pub(super) fn tick(&mut self, context: &Context, course: &Course<'_>, now: Timestamp) {
         match self {
             Self::Screen(screen) => screen.paint(context, course, now),
             Self::Lines { lines, last, complaint } => {
@@ -88,7 +92,6 @@ impl Shown {
             }
             Self::Stream { complaint, .. } => complain(complaint, course.complaint()),
         }
-        Ok(())
     }
 
     /// It is over.
@@ -128,7 +131,8 @@ impl Screen {
         let style = terminal::page_style(context);
         let trouble = course.trouble(now);
         let view = course.view(course.at(context), trouble.as_deref());
-        let lines = view.lines(style, terminal::rows().saturating_sub(1));
+        // A command that is wider than the terminal takes a row more.
+        let lines = view.lines(style, terminal::rows().saturating_sub(2));
         if lines == self.shown {
             return;
         }

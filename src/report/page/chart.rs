@@ -110,11 +110,17 @@ impl Chart {
                 let _ = write!(words, " {}: nothing known.", line.name);
                 continue;
             };
-            let least = seen.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = seen.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let lowest = seen.iter().copied().fold(f64::INFINITY, f64::min);
+            let highest = seen.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let said = |value| format!("{}{}", figure(value), self.unit);
-            let _ =
-                write!(words, " {}: from {} to {}, at the end {}.", line.name, said(least), said(most), said(*last));
+            let _ = write!(
+                words,
+                " {}: from {} to {}, at the end {}.",
+                line.name,
+                said(lowest),
+                said(highest),
+                said(*last)
+            );
         }
         words
     }

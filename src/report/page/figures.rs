@@ -7,7 +7,7 @@ use super::Page;
 use super::chart::{Chart, Line, Look, Moment};
 use crate::clock::Timestamp;
 use crate::count::{Bin, Counts};
-use crate::gate::compare::Threshold;
+use crate::gate::compare::{Feed, Threshold};
 use crate::gate::{Bound, Check, Gate, MetricRule};
 use crate::machine::Notice;
 use crate::traffic::Share;
@@ -31,7 +31,7 @@ impl Page<'_> {
     pub(super) fn counted(&self) -> Option<Counted<'_>> {
         let gates = &self.why.status.plan.gates;
         let (gate, bins) = self.story.counted(gates)?;
-        let span = gates.get(gate).and_then(Gate::feed).map_or(Duration::from_secs(60), |feed| feed.span());
+        let span = gates.get(gate).and_then(Gate::feed).map_or(Duration::from_secs(60), Feed::span);
         let thresholds = match gates.get(gate).map(|gate| &gate.check) {
             Some(Check::Compare(rule)) => rule.baseline.thresholds.as_slice(),
             _ => &[],

@@ -123,8 +123,8 @@ fn markdown_keeps_its_bound_and_says_what_is_left_out() {
     assert!(page.html().contains("The first 18,001 rows are left out."));
 }
 
-fn counts(requests: f64, errors: f64, slow: f64) -> Option<Counts> {
-    Some(Counts { requests, errors, timed: requests, slower: vec![0.0, slow] })
+fn counts(requests: f64, errors: f64, slow: f64) -> Counts {
+    Counts { requests, errors, timed: requests, slower: vec![0.0, slow] }
 }
 
 #[test]
@@ -144,8 +144,8 @@ fn both_slots_are_drawn_from_what_a_comparing_gate_read() {
     let (mut story, summary) = told(&super::super::sample::story(), &plan);
     let machine = Machine::new(plan.clone());
     let bins = vec![
-        Bin { at: at(0), stable: counts(200.0, 1.0, 10.0), candidate: None },
-        Bin { at: at(60), stable: counts(100.0, 0.0, 5.0), candidate: counts(50.0, 10.0, 25.0) },
+        Bin { at: at(0), stable: Some(counts(200.0, 1.0, 10.0)), candidate: None },
+        Bin { at: at(60), stable: Some(counts(100.0, 0.0, 5.0)), candidate: Some(counts(50.0, 10.0, 25.0)) },
     ];
     let seen = Observation { readings: vec![(4, Reading::Counts(bins))], ..Observation::default() };
     let event = Event::Answered { id: 9, answer: Answer::Seen(Box::new(seen)) };

@@ -8,7 +8,9 @@ use crate::machine::Progress;
 fn screen(progress: &Progress, count: usize, trouble: Option<&str>, (style, height): (Style, usize)) -> Vec<String> {
     let told: Vec<_> = story().into_iter().take(count).collect();
     let mut summary = Summary::new();
-    told.iter().for_each(|(at, notice)| summary.take(*at, notice));
+    for (at, notice) in &told {
+        summary.take(*at, notice);
+    }
     let (plan, now) = (plan(), at(94));
     let status = Status { id: ID, at: now, plan: &plan, progress, summary: &summary };
     let why = Why { status, driver: Some(("alice@ci", at(0))), last: at(90) };
