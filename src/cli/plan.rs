@@ -20,6 +20,7 @@ use crate::text::{escape, escape_json};
   tidegate plan rollout.yaml --out web.plan
   tidegate plan rollout.yaml --format markdown --no-simulate > comment.md
   tidegate plan rollout.yaml --lab")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Args {
     /// The spec; or a plan that `--out` wrote, to be shown again.
     #[arg(value_name = "SPEC|PLAN")]

@@ -151,9 +151,8 @@ fn leaf(value: &Value, path: &str, field: &str, found: &mut BTreeMap<String, Lea
             }
         }
         Value::Array(items_) if items_.iter().all(Value::is_object) => items(items_, path, field, found),
-        Value::Array(_) => insert(path, field, value.to_string(), found),
         Value::String(text) => insert(path, field, text.clone(), found),
-        Value::Bool(_) | Value::Number(_) => insert(path, field, value.to_string(), found),
+        Value::Array(_) | Value::Bool(_) | Value::Number(_) => insert(path, field, value.to_string(), found),
     }
 }
 
@@ -165,15 +164,19 @@ fn items(list: &[Value], path: &str, field: &str, found: &mut BTreeMap<String, L
         let name = key.map_or(n.to_string(), |(_, name)| name.as_str().map_or(name.to_string(), str::to_owned));
         let place = if path.is_empty() { name } else { format!("{path}.{name}") };
         let rest: Vec<_> = fields.iter().filter(|(name, _)| key.is_none_or(|(key, _)| key != *name)).collect();
-        match rest.as_slice() {
-            // An environment variable is its value.
-            [(name, value)] if ["value", "valueFrom"].contains(&name.as_str()) => leaf(value, &place, name, found),
-            // What may hold nothing but what is usual is seen to be there, or not.
-            _ if key.is_some() && field != "containerDefinitions" => {
-                insert(&place, field, THERE.to_owned(), found);
-                rest.iter().for_each(|(name, value)| leaf(value, &format!("{place}.{name}"), name, found));
-            }
-            _ => rest.iter().for_each(|(name, value)| leaf(value, &format!("{place}.{name}"), name, found)),
+        // An environment variable is its value.
+        if let [(name, value)] = rest.as_slice()
+            && ["value", "valueFrom"].contains(&name.as_str())
+        {
+            leaf(value, &place, name, found);
+            continue;
+        }
+        // What may hold nothing but what is usual is seen to be there, or not.
+        if key.is_some() && field != "containerDefinitions" {
+            insert(&place, field, THERE.to_owned(), found);
+        }
+        for (name, value) in rest {
+            leaf(value, &format!("{place}.{name}"), name, found);
         }
     }
 }

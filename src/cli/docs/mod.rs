@@ -60,7 +60,7 @@ fn page(topic: Topic, width: usize) -> String {
             format!("{}\n{}", section("Four drivers").split("<!--").next().unwrap_or_default().trim_end(), table())
         }
         Topic::ExitCodes => format!("{}\n", exit::TABLE),
-        Topic::Codes => Code::all().map(|code| format!("{code}  {}\n", code.title())).collect(),
+        Topic::Codes => lines(Code::all().map(|code| format!("{code}  {}", code.title()))),
         Topic::Takeover => section("When somebody else takes over"),
         Topic::Store => {
             let field = reference::of_field(&crate::spec::schema(), "store", width);
@@ -69,6 +69,11 @@ fn page(topic: Topic, width: usize) -> String {
             format!("{field}\n{held}\n")
         }
     }
+}
+
+/// Each on a line of its own.
+fn lines(of: impl Iterator<Item = String>) -> String {
+    of.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// What there is to read, with a line each.
