@@ -9,8 +9,9 @@ import { annotate, say, state } from "./runner.mjs";
 const STATUS_WITHIN = 20_000;
 /** How long it may take to take the traffic back. A job that is over is given five minutes in all. */
 const ROLLBACK_WITHIN = 180_000;
-/** The exit code of a rollout that was handed over. */
-const HANDED_OVER = 13;
+/** Exit codes with which tidegate says that the rollout is over, never began, or is somebody else's. Any other, or none,
+ * may leave one behind: it was handed over (13), failed in the middle (1), or died of a signal (128 and more). */
+const SETTLED = [0, 2, 10, 11, 12, 14, 15, 16, 20];
 /** Exit codes of a command line that means nothing to the store, among them an unknown rollout. */
 const UNKNOWN = 2;
 
@@ -41,7 +42,7 @@ function whereabouts() {
 async function cleanUp() {
   const id = state("run_id");
   const code = state("exit_code");
-  if (!id || (code && Number(code) !== HANDED_OVER)) return;
+  if (!id || (code && SETTLED.includes(Number(code)))) return;
   const asked = await tidegate(["status", id, "--json"], STATUS_WITHIN, true);
   if (asked.code === UNKNOWN) return say(`rollout ${id} had not begun: there is nothing to take back`);
   let status = null;

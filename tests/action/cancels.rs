@@ -68,7 +68,7 @@ fn a_job_killed_while_it_gives_the_traffic_back_is_cleaned_up_behind() {
     until("it goes back", || half.step.summary().contains("going back").then_some(()));
     half.process.signal("TERM");
     let (place, lab, step) = half.killed();
-    lab.dial("");
+    lab.dial("none");
     let after = step.clean_up(&place, Some(&lab));
     after.ends(0, &["taking the traffic back", "is rolled back"]);
     lab.is_all_on("web-blue");
