@@ -11,6 +11,7 @@ use super::notice::{Glass, Notice};
 use super::state::Cause;
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
+use crate::driver::Driver;
 use crate::window::{Closed, WhenClosed};
 
 /// How often change calendars are read. They change for hours.
@@ -52,9 +53,11 @@ impl Machine {
         true
     }
 
-    /// Whether windows are for the start only.
+    /// Whether windows are for the start only: where the plan says so, and where AWS moves the weights on time whoever
+    /// would hold them.
     fn finishes(&self) -> bool {
-        self.plan.windows.as_ref().is_none_or(|windows| windows.when_closed == WhenClosed::Finish)
+        matches!(self.plan.driver, Driver::CodeDeploy(_))
+            || self.plan.windows.as_ref().is_none_or(|windows| windows.when_closed == WhenClosed::Finish)
     }
 
     /// Whether a look asks the change calendars.

@@ -58,7 +58,7 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt)
     let mut warnings = refusal::warnings(spec, survey, stable, candidate);
     warnings.extend(compared::warnings(spec, survey, &gates, &steps));
     let windows = spec.windows.as_ref().map(|windows| window::windows(windows, survey.at));
-    warnings.extend(windows.iter().flat_map(|windows| window::warnings(windows, survey.at, &spec.limits)));
+    warnings.extend(windows.iter().flat_map(|windows| window::warnings(windows, survey.at, (&spec.limits, &driver))));
     Ok(Plan {
         name: spec.name.clone(),
         driver,

@@ -8,6 +8,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, ToSpan as _};
 
 use crate::clock::{Timestamp, span};
+use crate::driver::Driver;
 use crate::spec::{AllowSpec, Limits, WindowsSpec};
 use crate::window::{Frozen, Interval, WhenClosed, Windows};
 
@@ -42,10 +43,22 @@ pub fn windows(spec: &WindowsSpec, at: Timestamp) -> Windows {
 }
 
 /// What the reader of a plan should know of its windows.
-pub(super) fn warnings(windows: &Windows, at: Timestamp, limits: &Limits) -> Vec<String> {
+pub(super) fn warnings(windows: &Windows, at: Timestamp, (limits, driver): (&Limits, &Driver)) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(closed) = windows.closed(at) {
         warnings.push(format!("{CLOSED_NOW}: {}", closed.text()));
+    }
+    if windows.when_closed == WhenClosed::Hold {
+        match driver {
+            Driver::CodeDeploy(_) => {
+                warnings.push("CodeDeploy moves the weights on time: windows are for the start only".to_owned());
+            }
+            Driver::Ecs(ecs) => {
+                let pause = span(ecs.pause);
+                warnings.push(format!("a rollout that a window holds is taken back by ECS after its pause ({pause})"));
+            }
+            Driver::Pair | Driver::TaskSets => {}
+        }
     }
     let gaps = windows.open.windows(2).map(|pair| pair[1].from.since(pair[0].to));
     if let Some(longest) = gaps.max().filter(|gap| *gap > limits.pause && windows.when_closed == WhenClosed::Hold) {
@@ -208,14 +221,14 @@ mod tests {
     fn a_reader_is_told_that_it_is_closed_and_for_how_long() {
         let weekdays = [true, true, true, true, true, false, false];
         let windows = windows(&spec("UTC", &[(weekdays, 540, 1020)], &[]), at("2026-11-28T00:00:00Z"));
-        let told = warnings(&windows, at("2026-11-28T00:00:00Z"), &Limits::default());
+        let told = warnings(&windows, at("2026-11-28T00:00:00Z"), (&Limits::default(), &Driver::Pair));
         assert_eq!(told[0], "it cannot be started now: it is outside of its windows; opens at 2026-11-30T09:00:00Z");
         assert!(told[1].starts_with("its windows are closed for up to 64h"), "{told:?}");
         assert!(
             warnings(
                 &windows,
                 at("2026-11-30T09:00:00Z"),
-                &Limits { pause: 3 * std::time::Duration::from_secs(86_400), ..Limits::default() }
+                (&Limits { pause: 3 * std::time::Duration::from_secs(86_400), ..Limits::default() }, &Driver::Pair)
             )
             .is_empty()
         );

@@ -86,7 +86,7 @@ pub(crate) enum Day {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WhenClosed {
     /// It holds before the next weight and before the commit, and goes on when it opens; after `limits.pause` it goes
-    /// back.
+    /// back. With `codedeploy` nothing can hold it, and with `ecs` its `pause` bounds the hold.
     #[default]
     Hold,
     /// It goes on to its end: windows are for the start.
