@@ -42,7 +42,12 @@ fn fields(schema: &Value, path: &str, width: usize, depth: usize, text: &mut Str
     }
     for forms in ["oneOf", "anyOf", "allOf"] {
         for form in schema[forms].as_array().into_iter().flatten() {
-            fields(form, path, width, depth - 1, text);
+            let mut form = form.clone();
+            // Of several forms one is chosen: none of their own fields is required.
+            if let Some(form) = form.as_object_mut().filter(|_| forms != "allOf") {
+                form.remove("required");
+            }
+            fields(&form, path, width, depth - 1, text);
         }
     }
     if let Some(items) = schema.get("items") {
