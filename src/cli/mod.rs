@@ -132,6 +132,9 @@ enum Command {
     /// Record what both slots counted, as the file that backtest reads.
     Record(record::Args),
     /// Tell the people and programs that a spec names, as a test.
+    #[command(
+        after_help = "Examples:\n  tidegate notify test rollout.yaml\n  tidegate notify test rollout.yaml --on breach\n  tidegate notify test rollout.yaml --dry-run"
+    )]
     Notify(notify::Args),
     /// Print the IAM policies that a spec's rollouts need, and nothing more.
     IamPolicy(iam_policy::Args),

@@ -13,6 +13,7 @@ use crate::report::page::{Origin, Page, Story};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tidegate report web --output report.html
+  tidegate report web-20261123-140509-0a1b --output report.html
   tidegate report web --format markdown >> \"$GITHUB_STEP_SUMMARY\"")]
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest

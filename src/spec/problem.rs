@@ -42,6 +42,7 @@ pub(super) struct Finding {
     help: Option<String>,
     note: Option<(Mark, String)>,
     code: Option<Code>,
+    is_secret: bool,
 }
 
 /// Says what findings are about that do not say it yet.
@@ -54,7 +55,13 @@ pub(super) fn about(findings: &mut [Finding], code: Code) {
 impl Finding {
     /// Something that is wrong at `mark`.
     pub(super) fn new(mark: Mark, wrong: impl Into<String>) -> Self {
-        Self { mark, wrong: wrong.into(), help: None, note: None, code: None }
+        Self { mark, wrong: wrong.into(), help: None, note: None, code: None, is_secret: false }
+    }
+
+    /// What stands there must not be seen: it is shown as asterisks.
+    pub(super) fn secret(mut self) -> Self {
+        self.is_secret = true;
+        self
     }
 
     /// Says what would be right.
@@ -111,8 +118,9 @@ impl Problems {
     pub(super) fn new(path: &str, text: &Text<'_>, mut findings: Vec<Finding>) -> Self {
         findings.sort_by_key(|finding| finding.mark);
         let left_out = findings.len().saturating_sub(MAX_KEPT);
+        let content = masked(text.content, &findings);
         let kept = findings.into_iter().take(MAX_KEPT).map(|finding| placed(text, finding)).collect();
-        Self { path: path.to_owned(), content: text.content.to_owned(), kept, left_out }
+        Self { path: path.to_owned(), content, kept, left_out }
     }
 
     /// The spec's path, as it was given.
@@ -176,6 +184,17 @@ fn placed(text: &Text<'_>, finding: Finding) -> Problem {
     let note = finding.note.map(|(_, said)| (place(text, note_mark), said));
     let code = finding.code.unwrap_or(Code::SpecShape);
     Problem { code, place: place(text, mark), wrong: finding.wrong, help: finding.help, note, mark, note_mark }
+}
+
+/// The text with asterisks in place of every secret, each byte at its place.
+fn masked(content: &str, findings: &[Finding]) -> String {
+    let mut text = content.to_owned();
+    for Finding { mark, .. } in findings.iter().filter(|finding| finding.is_secret) {
+        let (start, end) = (floor(content, mark.start), floor(content, mark.end));
+        let hidden = content[start..end].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' });
+        text.replace_range(start..end, &hidden.collect::<String>());
+    }
+    text
 }
 
 /// The part of `mark` that is on its first line and within the text.

@@ -38,7 +38,7 @@ fn a_reader_that_leaves_ends_nothing_badly() {
     }
     let spec = example("canary.yaml");
     for lines in [0, 1, 2] {
-        quiet(&sandbox, &["history"], lines);
+        quiet(&sandbox, &["history", "--limit", "40"], lines);
         quiet(&sandbox, &["history", "--json"], lines);
         quiet(&sandbox, &["history", "web"], lines);
         quiet(&sandbox, &["status"], lines);

@@ -5,6 +5,7 @@ use super::name::Kind;
 use crate::gate::is_private_host;
 use crate::notify::{Channel, Occasion, Recipient};
 use crate::spec::document::{Hook, Notify, On};
+use crate::spec::problem::Finding;
 use crate::spec::tree::Node;
 use crate::spec::{variables, words};
 
@@ -70,7 +71,7 @@ impl Check<'_> {
         }
         let help = "`${VAR}` alone, or `${VAR:-}` where nobody is to be told while it is not set: it is filled in when \
                     it is used, and never written down";
-        self.wrong(at.value(), "a secret is written in the spec", help)
+        self.add(Finding::new(at.value(), "a secret is written in the spec").help(help).secret())
     }
 
     /// Whether the URL, filled in, can be called. What cannot be filled in is told elsewhere, and an empty one is not
