@@ -3,8 +3,8 @@
 //! Calls between steps, a minute: the rule in each of four looks, the gates' data in each, and the tasks of both
 //! slots in one, which is three calls: eleven. Counts that only a split gate asks for come with the tasks. A feed
 //! of ten seconds that CloudWatch serves is read six times a minute while the candidate has traffic: fifteen. Where AWS
-//! moves the weights, its deployment is read in each look too, so that what it does by itself is seen within one. Change calendars are one
-//! call more.
+//! moves the weights, its deployment is read in each look too, so that what it does by itself is seen within one.
+//! Change calendars are one call more.
 
 use std::time::Duration;
 

@@ -4,7 +4,8 @@
 //! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
 //! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `safeguard.rs`
 //! keeps it open; `promote.rs` is a person's word to wait no longer; `locked.rs` is what happens when credentials
-//! end; `window.rs` holds what may not go forward now; `deployment.rs` is what is different where AWS moves the weights in a deployment of its own.
+//! end; `window.rs` holds what may not go forward now; `deployment.rs` is what is different where AWS moves the
+//! weights in a deployment of its own.
 
 mod deployment;
 mod effect;

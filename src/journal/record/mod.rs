@@ -4,8 +4,8 @@
 //! that is added to the run does not compile until somebody has decided how it is written. Readers ignore
 //! fields that they do not know and take an absent optional one as absent; anything else that changes the
 //! meaning of a tape raises [`FORMAT`]. Version 1 knew nothing of what keeps the way back open, and its plans
-//! had neither step for it; version 2 knew only pairs of services, and no word that skips steps; version 3 knew no windows, nobody who is told, and no word that overrules windows. Such a plan still
-//! means what it meant. Moments and spans are whole milliseconds. Fractions are text in Rust's shortest exact form,
+//! had neither step for it; version 2 knew only pairs of services, and no word that skips steps; version 3 knew no
+//! windows, nobody who is told, and no word that overrules windows. Such a plan still means what it meant. Moments and spans are whole milliseconds. Fractions are text in Rust's shortest exact form,
 //! because JSON has no NaN and its readers round.
 
 mod event;
