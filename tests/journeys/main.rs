@@ -19,6 +19,7 @@ mod operators;
 mod outages;
 mod outer;
 mod plans;
+mod readme;
 mod rehearsals;
 mod signals;
 mod strangers;

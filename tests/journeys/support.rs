@@ -455,7 +455,12 @@ impl Lab {
 
     /// From now on rollouts are kept in this lab's bucket, where every machine reaches them.
     pub fn share_store(&mut self) {
-        self.environment.insert("TIDEGATE_STORE".into(), format!("s3://{BUCKET}/{PREFIX}"));
+        self.environment.insert("TIDEGATE_STORE".into(), self.store());
+    }
+
+    /// Where that is.
+    pub fn store(&self) -> String {
+        format!("s3://{BUCKET}/{PREFIX}")
     }
 
     /// Whether rollouts are kept in this lab's bucket.

@@ -22,14 +22,14 @@ const SWITCH: &str = "dead_man: { role: 'arn:aws:iam::123456789012:role/tidegate
 const TROUBLE: &str = "throttle=5%,error=5%";
 
 /// A rollout at one half, kept in the lab's bucket, and the machine it runs on.
-struct Half {
-    here: Place,
-    lab: Lab,
-    runner: Process,
+pub struct Half {
+    pub here: Place,
+    pub lab: Lab,
+    pub runner: Process,
 }
 
 impl Half {
-    fn reach(more: &str, speed: &str) -> Self {
+    pub fn reach(more: &str, speed: &str) -> Self {
         let here = Place::new();
         let spec = here.spec_of(HALF, more);
         let mut lab = Lab::playing(&here, &spec, &["--lab-speed", speed, "--lab-rps", "5"]);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{Entry, asked, needs, release, retreat, review, task_definition, timeline};
 use crate::clock::span;
 use crate::plan::{Facts, Plan};
-use crate::text::escape;
+use crate::text::{fit, markdown as markdown_words, markdown_code};
 use crate::traffic::Share;
 
 /// The most that is written, in bytes: GitHub refuses a comment above 65,536 characters, and whoever posts it may want
@@ -43,32 +43,14 @@ pub fn markdown(plan: &Plan, facts: &Facts) -> String {
     text
 }
 
-/// Foreign text as plain words: on one line, no formatting, no link, nobody called by name, no issue meant.
+/// Foreign text as plain words.
 fn plain(foreign: &str) -> String {
-    let mut shown = String::new();
-    for c in escape(foreign).chars().take(CELL) {
-        match c {
-            '@' | '#' => {
-                shown.push(c);
-                shown.push_str("<!-- -->");
-            }
-            '&' => shown.push_str("&amp;"),
-            '<' => shown.push_str("&lt;"),
-            '>' => shown.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' | '!' | '(' | ')' => {
-                shown.push('\\');
-                shown.push(c);
-            }
-            c => shown.push(c),
-        }
-    }
-    shown.replace("://", "&#58;//").replace("www.", "www&#46;")
+    markdown_words(&fit(foreign, CELL, true))
 }
 
-/// Foreign text as it is, in a code span: nothing in it means anything but a backtick, and a bar within a table.
+/// Foreign text as code.
 fn code(foreign: &str) -> String {
-    let shown: String = escape(foreign).chars().take(CELL).collect();
-    format!("`{}`", shown.replace('`', "'").replace('|', "\\|"))
+    markdown_code(&fit(foreign, CELL, true))
 }
 
 fn head(plan: &Plan, facts: &Facts) -> String {
@@ -195,10 +177,10 @@ mod tests {
         let facts = Facts { now: vec![(2, "OK over the last 5m".into())], ..Facts::default() };
         let text = markdown(&secured(), &facts);
         for part in [
-            "### Plan for `web`",
-            "| release | `web:41` →",
+            "### Plan for <code>web</code>",
+            "| release | <code>web:41</code> →",
             "→ **75%/25%** | 5m |",
-            "| `web-5xx` | alarm web-5xx is quiet | OK over the last 5m |",
+            "| <code>web-5xx</code> | alarm web-5xx is quiet | OK over the last 5m |",
             "<summary>The way back, within 30m</summary>",
             "ecs:UpdateService 2",
         ] {
@@ -214,11 +196,13 @@ mod tests {
         plan.gates[0].name = "a`|b".into();
         let text = markdown(&plan, &Facts::default());
         assert!(
-            text.contains("> - @<!-- -->everyone see #<!-- -->1 \\[here\\]\\(https&#58;//x.test\\) &lt;img src=x&gt;"),
+            text.contains(
+                "> - @&#8203;everyone see \\#&#8203;1 \\[here\\]\\(https:&#8203;//x.test\\) &lt;img src=x&gt;"
+            ),
             "{text}"
         );
         assert!(text.contains("\\`a\\` \\| \\*b\\*&lt;U+000A&gt;next"), "{text}");
-        assert!(text.contains("| `a'\\|b` |"), "{text}");
+        assert!(text.contains("| <code>a\\`\\|b</code> |"), "{text}");
     }
 
     #[test]

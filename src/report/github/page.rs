@@ -12,7 +12,7 @@ use crate::machine::{Notice, Progress};
 use crate::plan::Plan;
 use crate::report::sentence::{self, Sign};
 use crate::report::{Summary, command};
-use crate::text::{escape, fit};
+use crate::text::{fit, html};
 
 /// The most rows of a table. With [`CELL`] it keeps the page below GitHub's limit of 1 MiB.
 const ROWS: usize = 150;
@@ -137,10 +137,4 @@ fn row(label: &str, cell: &str) -> String {
 /// Words that may hold anything, cut to what a cell takes.
 fn foreign(words: &str) -> String {
     format!("<code>{}</code>", html(&fit(words, CELL, true)))
-}
-
-/// Text as HTML shows it, on one line.
-fn html(words: &str) -> String {
-    let plain = escape(words);
-    plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
