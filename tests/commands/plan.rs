@@ -119,7 +119,7 @@ fn every_example_has_a_page_a_picture_and_json() {
         }
         let comment =
             sandbox.run(&["plan", &spec, "--lab", "--no-simulate", "--format", "markdown"]).is(0).harmless().out;
-        assert!(comment.starts_with("### Plan for `") && comment.len() < 60 * 1024, "{comment}");
+        assert!(comment.starts_with("### Plan for <code>") && comment.len() < 60 * 1024, "{comment}");
         let json = sandbox.run(&["plan", &spec, "--lab", "--format", "json"]).is(0).harmless();
         is_whole(&serde_json::from_str(&json.out).unwrap());
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::support::{Place, Process};
+use crate::support::{Lab, Place, Process};
 use crate::takeovers::Half;
 
 /// Faster than what the README promises, and nothing else.
@@ -79,7 +79,7 @@ fn its_rollbacks_take_the_traffic_back() {
     for words in those("rollback", false) {
         let half = Half::reach("", "40");
         let place = Place::new();
-        let store = half.lab.store();
+        let store = Lab::store();
         let words = words.iter().map(|word| if word.starts_with("s3://") { store.as_str() } else { word });
         let mut command = half.lab.tidegate(&place, words.chain(["--yes"]));
         Process::start(&mut command).end().ends(0, &["all traffic is on"]);

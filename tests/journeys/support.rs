@@ -455,11 +455,11 @@ impl Lab {
 
     /// From now on rollouts are kept in this lab's bucket, where every machine reaches them.
     pub fn share_store(&mut self) {
-        self.environment.insert("TIDEGATE_STORE".into(), self.store());
+        self.environment.insert("TIDEGATE_STORE".into(), Self::store());
     }
 
     /// Where that is.
-    pub fn store(&self) -> String {
+    pub fn store() -> String {
         format!("s3://{BUCKET}/{PREFIX}")
     }
 
