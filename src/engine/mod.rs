@@ -32,6 +32,7 @@ use crate::journal::{Journal, JournalError};
 use crate::machine::{Answer, EffectId, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
 use crate::plan::Plan;
 use crate::report::{Report, TOOK_OVER};
+use crate::traffic::Share;
 use scribe::Scribe;
 
 /// How many events one run may take in: at a look every five seconds, more than a year of them.
@@ -331,6 +332,18 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
         Reaction { effect: then.effect.or(back.effect), notices: back.notices }
     }
 
+    /// Who took over, where a look finds that the candidate has lost all weight: whoever takes over writes that first
+    /// of all, and is no stranger.
+    async fn overruled(&self, answer: &Answer) -> Option<String> {
+        let Answer::Seen(seen) = answer else { return None };
+        let is_taken = seen.rule.as_ref().is_some_and(|rule| rule.share == Some(Share::NONE));
+        let gave = !self.machine.is_retreating() && self.machine.progress().configured > Some(Share::NONE);
+        match self.keeper.as_ref().filter(|_| is_taken && gave) {
+            Some(keeper) => keeper.overruled().await,
+            None => None,
+        }
+    }
+
     /// Who writes the tape instead of us.
     async fn successor(&self, rollout: &str) -> String {
         match &self.keeper {
@@ -426,7 +439,10 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
                     Err(error) => return Ok(Next::Lost(error)),
                 },
                 Some(inbound) = self.inbox.recv() => return Ok(Next::Event(inbound)),
-                (id, answer) = answer(flight) => return Ok(Next::Event(Event::Answered { id, answer }.into())),
+                (id, answer) = answer(flight) => {
+                    let by = self.overruled(&answer).await;
+                    return Ok(by.map_or_else(|| Next::Event(Event::Answered { id, answer }.into()), Next::Fenced));
+                }
                 wake_at = alarm(&self.clock, wake_at) => {
                     self.at = self.at.max(wake_at);
                     return Ok(Next::Event(Event::Woken.into()));
