@@ -84,10 +84,14 @@ impl Machine {
     }
 
     fn examine_rule(&mut self, rule: &RuleSeen, out: &mut Reaction) {
+        if !self.is_forward() {
+            // It went back because of this look, which settles nothing of what the way back waits for.
+            return self.saw(rule);
+        }
         let known = self.recognise(rule) || self.may_be_stale(rule);
         if known {
             self.memory.rule_drifts = 0;
-        } else if self.is_forward() && !self.is_moved_by_aws(rule, out) {
+        } else if !self.is_moved_by_aws(rule, out) {
             self.not_ours(rule, out);
         }
     }

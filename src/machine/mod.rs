@@ -82,6 +82,7 @@ impl Machine {
     pub fn apply(&mut self, at: Timestamp, event: Event) -> Reaction {
         let before = self.memory.now;
         self.memory.now = at.max(before);
+        self.slept_since(before);
         let mut reaction = Reaction::default();
         match event {
             Event::Started { by } => self.start(by, &mut reaction),
@@ -218,9 +219,9 @@ impl Machine {
             State::Forward { .. } if self.switch_is_up(out) => {}
             State::Forward { .. } => self.reenter(out),
             State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
-                // Time in which nobody tried is not time in which it could not be done.
-                let late = self.memory.now.since(decided) > self.plan.limits.retreat;
-                self.begin_back(reason, if late { self.memory.now } else { decided }, out);
+                // It may be able to do what the one before was not, and has all of the limit.
+                self.memory.slept = self.memory.now.since(decided);
+                self.begin_back(reason, decided, out);
             }
         }
     }

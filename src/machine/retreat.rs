@@ -1,9 +1,11 @@
 //! The way back: traffic first, everything else after. Monotone and idempotent; every wait is bounded.
 
+use std::time::Duration;
+
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::locked::is_expired;
 use super::notice::{Foreign, Notice, Outcome, Reason};
-use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
+use super::state::{ASLEEP, ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
@@ -18,6 +20,7 @@ impl Machine {
         self.memory.paused = None;
         self.memory.promoted_by = None;
         self.memory.back_at = None;
+        self.memory.slept = Duration::ZERO;
         self.memory.locked_since = None;
         self.memory.safeguard.begin_anew();
         if self.has_pending_write() {
@@ -75,10 +78,18 @@ impl Machine {
         }
     }
 
+    /// Time in which nobody tried is not time in which it could not be done.
+    pub(super) fn slept_since(&mut self, before: Timestamp) {
+        let span = self.memory.now.since(before);
+        if self.is_urgent() && span > ASLEEP {
+            self.memory.slept += span;
+        }
+    }
+
     /// The way back has its limit too: for the traffic, and for everything after it.
     fn out_of_patience(&mut self, decided: Timestamp, out: &mut Reaction) -> bool {
         let limits = self.plan.limits;
-        let waited = self.memory.now.since(decided);
+        let waited = self.memory.now.since(decided).saturating_sub(self.memory.slept);
         if self.memory.back_at.is_none() && waited > limits.retreat {
             self.strand("the traffic could not be taken back within the limit".to_owned(), out);
             return true;

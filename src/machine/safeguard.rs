@@ -119,6 +119,10 @@ impl Safeguard {
         if switch.quiet_from > before {
             switch.quiet_from = switch.quiet_from.max(now + SWITCH_LANDS_WITHIN);
         }
+        if now == before {
+            // A clock that is behind the tape's cannot tell how far: the switch's time may have come.
+            switch.fires = switch.fires.map(|at| at.min(now));
+        }
         (switch.pushed, switch.inherited, self.touched) = (Timestamp::default(), true, self.touched || scales);
     }
 

@@ -33,6 +33,9 @@ pub(super) const STALE_WITHIN: Duration = Duration::from_secs(60);
 /// How long no read may have come for the rule to count as watched: what lasts for less than that may be missed, as
 /// while reads fail.
 pub(super) const WATCHED_WITHIN: Duration = Duration::from_secs(60);
+/// Nothing lasts so long that is waited for until the traffic is back, neither a call nor the time between two: a
+/// process that hears nothing for longer was frozen, or its machine slept.
+pub(super) const ASLEEP: Duration = Duration::from_secs(60);
 /// How old a read of healthy targets may be when weight is given on it.
 pub const FRESH: Duration = Duration::from_secs(10);
 /// How long the candidate may have fewer healthy targets than its share needs.
@@ -299,6 +302,8 @@ pub(super) struct Memory {
     pub(super) committed: bool,
     /// When all traffic was read back on the stable slot.
     pub(super) back_at: Option<Timestamp>,
+    /// For how long nobody tried to take the traffic back, since that was decided.
+    pub(super) slept: Duration,
     pub(super) overwritten: u32,
     /// Whether a write of the way back was read back as something else.
     pub(super) contradicted: bool,
@@ -355,6 +360,7 @@ impl Memory {
             looks: 0,
             committed: false,
             back_at: None,
+            slept: Duration::ZERO,
             overwritten: 0,
             contradicted: false,
             revived: false,

@@ -367,3 +367,14 @@ fn a_new_runner_that_comes_late_still_takes_the_traffic_back() {
     assert!(matches!(reason(run.end()), Reason::Operator { .. }));
     assert_eq!(run.share, Share::NONE);
 }
+
+#[test]
+fn a_runner_that_was_frozen_on_its_way_back_still_takes_the_traffic_back() {
+    for asked in [is_look as fn(&Effect) -> bool, is_route] {
+        let mut run = told_back(canary());
+        run.until_asked(asked);
+        run.now = run.now + MINUTE * 90;
+        assert!(matches!(reason(run.end()), Reason::Operator { .. }));
+        assert_eq!(run.share, Share::NONE);
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::driver::{EcsDeployment, Timetable};
+use crate::lease::QUARANTINE;
 
 const HALF: Share = match Share::from_permille(500) {
     Some(share) => share,
@@ -227,4 +228,17 @@ fn a_beacon_that_may_still_land_is_outlived_before_it_is_taken_off() {
     run.until_asked(|effect| *effect == Effect::Mark(Beacon::Absent));
     assert!(run.now.since(answered) >= WRITE_LANDS_WITHIN, "{:?}", run.now.since(answered));
     assert_eq!(run.end(), Outcome::Promoted);
+}
+
+#[test]
+fn a_deployment_that_failed_when_it_is_taken_over_is_not_over_while_other_hands_can_still_write() {
+    let mut run = begun();
+    run.until(|run| matches!(run.pending(), Some(Effect::Look(_))));
+    run.recovered();
+    let taken = run.now;
+    run.deployment = Some(DeploymentState::Failed { why: "circuit breaker".into() });
+    run.until(|run| run.machine.is_retreating());
+    run.interrupted();
+    assert!(matches!(reason(run.end()), Reason::Deployment { .. }));
+    assert!(run.now.since(taken) >= QUARANTINE, "{:?}", run.now.since(taken));
 }

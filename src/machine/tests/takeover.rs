@@ -140,3 +140,17 @@ fn a_beacon_that_was_sent_late_is_outlived_from_its_answer_on() {
     run.until_asked(|effect| *effect == Effect::Mark(Beacon::Absent));
     assert!(run.now.since(answered) >= WRITE_LANDS_WITHIN, "{:?}", run.now.since(answered));
 }
+
+#[test]
+fn a_clock_that_is_behind_the_tape_cannot_tell_whether_the_switch_has_fired_and_goes_back() {
+    for (behind, goes_back) in [(true, true), (false, false)] {
+        let mut run = Run::of(guarded());
+        run.until_step(2);
+        // An event dated before the last one counts as happening with it.
+        let now = run.now;
+        run.now = if behind { now.before(MINUTE) } else { now };
+        run.recovered();
+        run.now = now;
+        assert_eq!(run.machine.is_retreating(), goes_back, "behind: {behind}");
+    }
+}
