@@ -89,6 +89,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         at: clock.now(),
         spec: wanted.path,
         spec_digest: wanted.digest,
+        trace: context.trace(),
         plan: plan.clone(),
     };
     let journal = match Journal::create(store, &header).await {
@@ -106,6 +107,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Drive {
             store,
             id: &id,
+            trace: header.trace,
             machine: Machine::new(plan),
             first: First::New(Event::Started { by: whoami(context) }),
             records: Vec::new(),
