@@ -66,6 +66,17 @@ pub enum Kind {
 }
 
 impl Instrument {
+    /// All of them.
+    pub const ALL: [Instrument; 7] = [
+        Instrument::Weight,
+        Instrument::Rollouts,
+        Instrument::RolloutDuration,
+        Instrument::StepDuration,
+        Instrument::Verdicts,
+        Instrument::EffectDuration,
+        Instrument::RetreatDuration,
+    ];
+
     /// Its name.
     pub fn name(self) -> &'static str {
         self.words().0

@@ -32,6 +32,9 @@ pub(super) struct Args {
 enum Format {
     Html,
     Markdown,
+    /// The trace of it, as OTLP in JSON: what a collector takes at `/v1/traces`.
+    #[cfg(feature = "otel")]
+    Otlp,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -40,6 +43,20 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
             .hint("`tidegate history ROLLOUT --json` has the same as events, `tidegate status --json` as one object"));
     }
     let present = Present::find(context, args.rollout.as_deref()).await?;
+    let text = match args.format {
+        #[cfg(feature = "otel")]
+        Format::Otlp => super::telemetry::exported(context, &present)?,
+        Format::Html | Format::Markdown => page(&present, args.format),
+    };
+    terminal::deliver(&text, args.output.as_deref())?;
+    if let Some(file) = &args.output {
+        terminal::say(&format!("written: {}", crate::text::escape(&file.display().to_string())));
+    }
+    Ok(Exit::Done)
+}
+
+/// The page that people read.
+fn page(present: &Present, format: Format) -> String {
     let header = &present.tape.header;
     let mut machine = Machine::new(header.plan.clone());
     let mut story = Story::default();
@@ -60,13 +77,5 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
         exit: present.machine.outcome().map(Exit::of).map(|exit| (exit as u8, exit.meaning())),
         flaws: &flaws,
     };
-    let text = match args.format {
-        Format::Html => page.html(),
-        Format::Markdown => page.markdown(),
-    };
-    terminal::deliver(&text, args.output.as_deref())?;
-    if let Some(file) = &args.output {
-        terminal::say(&format!("written: {}", crate::text::escape(&file.display().to_string())));
-    }
-    Ok(Exit::Done)
+    if format == Format::Markdown { page.markdown() } else { page.html() }
 }

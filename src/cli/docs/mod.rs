@@ -1,6 +1,8 @@
 //! `tidegate docs [TOPIC]`: the documentation in the binary, made of what the program itself goes by.
 
 mod reference;
+#[cfg(feature = "otel")]
+mod telemetry;
 
 use super::context::Context;
 use super::{Exit, Failure, exit, terminal};
@@ -36,6 +38,9 @@ enum Topic {
     Takeover,
     /// Where rollouts are kept.
     Store,
+    /// Traces and metrics for OpenTelemetry.
+    #[cfg(feature = "otel")]
+    Telemetry,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -62,6 +67,8 @@ fn page(topic: Topic, width: usize) -> String {
         Topic::ExitCodes => format!("{}\n", exit::TABLE),
         Topic::Codes => lines(Code::all().map(|code| format!("{code}  {}", code.title()))),
         Topic::Takeover => section("When somebody else takes over"),
+        #[cfg(feature = "otel")]
+        Topic::Telemetry => telemetry::page(width),
         Topic::Store => {
             let field = reference::of_field(&crate::spec::schema(), "store", width);
             let held = section("When somebody else takes over");

@@ -6,6 +6,6 @@ mod sent;
 mod unsent;
 
 #[cfg(feature = "otel")]
-pub(super) use sent::traced;
+pub(super) use sent::{exported, traced};
 #[cfg(not(feature = "otel"))]
 pub(super) use unsent::traced;

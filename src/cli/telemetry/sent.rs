@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use crate::cli::Exit;
 use crate::cli::context::Context;
-use crate::cloud::{Collector, CollectorSettings};
+use crate::cli::present::Present;
+use crate::cli::{Exit, Failure};
+use crate::cloud::{Collector, CollectorSettings, traces_json};
 use crate::journal::Record;
 use crate::machine::Machine;
 use crate::report::Several;
 use crate::report::news::About;
 use crate::report::trace::{Origin, Tracer};
+use crate::telemetry::Told;
 use crate::trace::TraceParent;
 
 /// How long the last spans and figures are waited for, in wall time.
@@ -38,6 +40,28 @@ pub(in crate::cli) fn traced(
     let past = records.iter().map(|record| (record.at, record.event.clone()));
     let tracer = Tracer::new(origin, Box::new(move |told| intake.put(told))).past(machine.plan(), past);
     (Telemetry(Some(collector)), report.and(tracer))
+}
+
+/// The trace of a tape: every span that has ended, whoever drove it then. A rollout under way has no span of its own yet.
+pub(in crate::cli) fn exported(context: &Context, present: &Present) -> Result<String, Failure> {
+    let resource = CollectorSettings::read(context.variables()).resource;
+    let header = &present.tape.header;
+    let about = About { id: present.found.id.clone(), rehearsal: present.found.is_lab };
+    // Somebody asks for it: whether the pipeline's own trace is kept does not matter.
+    let parent = header.trace.map(|parent| TraceParent { sampled: true, ..parent });
+    let origin = Origin { about, parent, here: None, exit: |outcome| Exit::of(outcome) as u8 };
+    let (sender, told) = std::sync::mpsc::channel();
+    let sink = move |told| {
+        if let Told::Span(span) = told {
+            let _ = sender.send(*span);
+        }
+    };
+    let mut tracer = Tracer::new(origin, Box::new(sink));
+    tracer.replay(&header.plan, present.tape.records.iter().map(|record| (record.at, record.event.clone())));
+    drop(tracer);
+    let json = traces_json(told.into_iter().collect(), &resource);
+    let json = json.map_err(|error| Failure::new(Exit::Unexpected, error.to_string()))?;
+    Ok(crate::text::escape_json(&json) + "\n")
 }
 
 impl Telemetry {

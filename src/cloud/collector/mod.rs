@@ -70,7 +70,9 @@ impl fmt::Debug for Collector {
 #[derive(Clone)]
 struct Complaint {
     what: &'static str,
-    said: Arc<AtomicBool>,
+    is_said: Arc<AtomicBool>,
+    /// Whether everything was sent or given up.
+    is_done: Arc<AtomicBool>,
     say: Say,
 }
 
@@ -82,12 +84,16 @@ impl fmt::Debug for Complaint {
 
 impl Complaint {
     fn new(what: &'static str, say: &Say) -> Self {
-        Self { what, said: Arc::default(), say: say.clone() }
+        Self { what, is_said: Arc::default(), is_done: Arc::default(), say: say.clone() }
     }
 
-    fn once(&self, why: &str) {
-        if !self.said.swap(true, Ordering::Relaxed) {
-            (self.say)(&format!("otel: {} are lost: {}", self.what, crate::text::escape(why)));
+    fn lost(&self, why: &str) {
+        self.say("are lost", why);
+    }
+
+    fn say(&self, what: &str, why: &str) {
+        if !self.is_said.swap(true, Ordering::Relaxed) {
+            (self.say)(&format!("otel: {} {what}: {}", self.what, crate::text::escape(why)));
         }
     }
 }
@@ -99,37 +105,34 @@ impl Collector {
         let Settings { traces, metrics, resource, delta, every, notes } = settings;
         notes.iter().for_each(|note| say(&crate::text::escape(note)));
         let (mut rounds, mut intake) = (JoinSet::new(), Intake::default());
-        let (of_traces, of_metrics) = (Complaint::new("traces", &say), Complaint::new("metrics", &say));
+        let mut complaints = Vec::new();
         if let Some(endpoint) = traces {
             let (queue, spans) = mpsc::channel(QUEUE);
-            intake.spans = Some((queue, of_traces.clone()));
-            rounds.spawn(bring_spans(Round::new(endpoint, of_traces.clone()), resource.clone(), spans));
+            let complaint = Complaint::new("traces", &say);
+            intake.spans = Some((queue, complaint.clone()));
+            rounds.spawn(bring_spans(Round::new(endpoint, complaint.clone()), resource.clone(), spans));
+            complaints.push(complaint);
         }
         if let Some(endpoint) = metrics {
             let (queue, measures) = mpsc::channel(QUEUE);
-            intake.measures = Some((queue, of_metrics.clone()));
+            let complaint = Complaint::new("metrics", &say);
+            intake.measures = Some((queue, complaint.clone()));
             let registry = Registry::new(resource, delta, wall_now());
-            rounds.spawn(bring_figures(Round::new(endpoint, of_metrics.clone()), registry, (measures, every)));
+            rounds.spawn(bring_figures(Round::new(endpoint, complaint.clone()), registry, (measures, every)));
+            complaints.push(complaint);
         }
-        (Collector { rounds, complaints: vec![of_traces, of_metrics] }, intake)
+        (Collector { rounds, complaints }, intake)
     }
 
     /// Waits until everything is sent or given up, for `within` at most, in wall time. The intake is gone by then.
     pub async fn close(mut self, within: Duration) {
         let all = async { while self.rounds.join_next().await.is_some() {} };
-        if tokio::time::timeout(within, all).await.is_err() && self.complaints.iter().all(Complaint::is_silent) {
-            let what = self.complaints.first().map_or("", |complaint| complaint.what);
-            let say = self.complaints.first().map(|complaint| complaint.say.clone());
-            if let Some(say) = say {
-                say(&format!("otel: not all {what} and metrics were sent: no answer yet, and the runner leaves"));
-            }
+        if tokio::time::timeout(within, all).await.is_ok() {
+            return;
         }
-    }
-}
-
-impl Complaint {
-    fn is_silent(&self) -> bool {
-        !self.said.load(Ordering::Relaxed)
+        for complaint in self.complaints.iter().filter(|complaint| !complaint.is_done.load(Ordering::Relaxed)) {
+            complaint.say("are not all sent", "no answer yet, and the runner leaves");
+        }
     }
 }
 
@@ -148,7 +151,7 @@ impl Intake {
             }
         };
         if let Some(complaint) = full {
-            complaint.once(&format!("{QUEUE} others wait"));
+            complaint.lost(&format!("{QUEUE} others wait"));
         }
     }
 }
@@ -170,7 +173,7 @@ impl Round {
         let mut pause = PAUSE;
         for tried in 1..=TRIES {
             let Err(Lost { why, again }) = self.post.send(body.clone()).await else { return };
-            let Some(asked) = again.filter(|_| tried < TRIES) else { return self.complaint.once(&why) };
+            let Some(asked) = again.filter(|_| tried < TRIES) else { return self.complaint.lost(&why) };
             self.clock.sleep_until(self.clock.now() + pause.max(asked.min(LONGEST_PAUSE))).await;
             pause *= 4;
         }
@@ -197,6 +200,7 @@ async fn bring_spans(round: Round, resource: Vec<(String, String)>, mut spans: m
             round.insist(round.post.encode(&request)).await;
         }
     }
+    round.complaint.is_done.store(true, Ordering::Relaxed);
 }
 
 /// Figures, put together, until the intake is gone: now and then, when the weight changes, and at the end.
@@ -230,4 +234,5 @@ async fn bring_figures(
             round.insist(round.post.encode(&request)).await;
         }
     }
+    round.complaint.is_done.store(true, Ordering::Relaxed);
 }

@@ -350,7 +350,8 @@ impl Report for Tracer {
                 self.note(true, at, "word", attributes);
             }
             Event::Interrupted { signal } => self.note(true, at, "signal", vec![text("tidegate.signal", signal)]),
-            Event::Started { .. } | Event::Woken | Event::Recovered { .. } => {}
+            Event::Started { by } => self.note(true, at, "started", vec![text("tidegate.by", by)]),
+            Event::Woken | Event::Recovered { .. } => {}
         }
     }
 
