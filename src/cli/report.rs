@@ -14,13 +14,13 @@ use crate::report::page::{Origin, Page, Story};
 #[command(after_help = "Examples:
   tidegate report web --output report.html
   tidegate report web-20261123-140509-0a1b --output report.html
-  tidegate report web --format markdown >> \"$GITHUB_STEP_SUMMARY\"")]
+  tidegate report web --format markdown >> \"$GITHUB_STEP_SUMMARY\"
+  tidegate report web --format otlp --output trace.json")]
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
     /// that is not over].
     rollout: Option<String>,
-    /// How it is written: one HTML file that needs nothing beside it, or Markdown of at most 60,000 bytes, for a
-    /// job's summary or a pull request's comment.
+    /// How it is written.
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
     /// Write it here [default: standard output].
@@ -30,7 +30,9 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
+    /// One HTML file that needs nothing beside it.
     Html,
+    /// Markdown of at most 60,000 bytes, for a job's summary or a pull request's comment.
     Markdown,
     /// The trace of it, as OTLP in JSON: what a collector takes at `/v1/traces`.
     #[cfg(feature = "otel")]

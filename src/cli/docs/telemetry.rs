@@ -30,7 +30,10 @@ const VARIABLES: &[(&str, &str)] = &[
 /// The spans.
 const SPANS: &[(&str, &str)] = &[
     ("rollout", "told when it is over, from its beginning to its end, over all who drove it; deployment.id is its id"),
-    ("register, secure, prepare, probe, shift, hold, ramp, approve, commit, retire, settle", "the steps, below it"),
+    (
+        "register, secure, prepare, probe, shift, hold, ramp, approve, commit, retire, conclude, settle",
+        "the steps, below it",
+    ),
     ("retreat", "the way back, below it too"),
     ("route, scale, register, mark, arm, …", "what the world was asked for, below the step; route is read back"),
 ];

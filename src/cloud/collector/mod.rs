@@ -103,7 +103,9 @@ impl Collector {
     pub fn open(settings: Settings, say: impl Fn(&str) + Send + Sync + 'static) -> (Collector, Intake) {
         let say: Say = Arc::new(say);
         let Settings { traces, metrics, resource, delta, every, notes } = settings;
-        notes.iter().for_each(|note| say(&crate::text::escape(note)));
+        for note in &notes {
+            say(&crate::text::escape(note));
+        }
         let (mut rounds, mut intake) = (JoinSet::new(), Intake::default());
         let mut complaints = Vec::new();
         if let Some(endpoint) = traces {

@@ -23,9 +23,11 @@ pub(super) struct Registry {
     resource: Vec<(String, String)>,
     delta: bool,
     since: Timestamp,
-    series: BTreeMap<(Instrument, Vec<(&'static str, String)>), Series>,
+    series: BTreeMap<(Instrument, Labels), Series>,
     is_new: bool,
 }
+
+type Labels = Vec<(&'static str, String)>;
 
 /// One instrument with one set of labels.
 #[derive(Clone, Debug, Default)]

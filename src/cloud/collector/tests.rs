@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value::AsDouble;
 use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -35,10 +36,10 @@ impl Heard {
 }
 
 fn open(settings: Settings) -> (Collector, Intake, Heard) {
-    let heard = Heard::default();
-    let here = heard.clone();
+    let complaints = Heard::default();
+    let here = complaints.clone();
     let (collector, intake) = Collector::open(settings, move |text| here.0.lock().unwrap().push(text.to_owned()));
-    (collector, intake, heard)
+    (collector, intake, complaints)
 }
 
 async fn listener() -> (TcpListener, String) {
@@ -88,7 +89,7 @@ fn measure(instrument: Instrument, value: f64, gate: &str) -> Measure {
 #[tokio::test]
 async fn spans_arrive_together_as_protobuf_with_the_headers_that_were_said() {
     let (listener, url) = listener().await;
-    let (collector, intake, heard) = open(settings(&[
+    let (collector, intake, complaints) = open(settings(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("{url}/base/")),
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20sesame-sesame, x-tenant = 1 "),
         ("OTEL_METRICS_EXPORTER", "none"),
@@ -111,7 +112,7 @@ async fn spans_arrive_together_as_protobuf_with_the_headers_that_were_said() {
     for part in ["\"gate\"", "deployment.environment.name", "service.version"] {
         assert!(resource.contains(part), "{resource}");
     }
-    assert_eq!(heard.all(), [""; 0]);
+    assert_eq!(complaints.all(), [""; 0]);
 }
 
 #[tokio::test]
@@ -132,48 +133,48 @@ async fn json_has_ids_in_hex_and_moments_as_text() {
 #[tokio::test(start_paused = true)]
 async fn what_may_pass_is_tried_again_and_what_will_not_is_said_once() {
     let (listener, url) = listener().await;
-    let (collector, intake, heard) = open(settings(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &url)]));
+    let (collector, intake, complaints) = open(settings(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &url)]));
     intake.put(span("one"));
     drop(intake);
     let (asked, ()) =
         tokio::join!(answers(listener, &["503 No", "429 No", "200 OK"]), collector.close(Duration::from_secs(60)));
-    assert_eq!((asked.len(), heard.all()), (3, Vec::new()));
+    assert_eq!((asked.len(), complaints.all()), (3, Vec::new()));
 
     let (listener, url) = self::listener().await;
-    let (collector, intake, heard) = open(settings(&[
+    let (collector, intake, complaints) = open(settings(&[
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &format!("{url}/{SECRET}")),
         ("OTEL_EXPORTER_OTLP_HEADERS", &format!("x-key={SECRET}")),
     ]));
     (0..=BATCH).for_each(|_| intake.put(span("one")));
     drop(intake);
     let (asked, ()) = tokio::join!(answers(listener, &["401 No", "401 No"]), collector.close(Duration::from_secs(60)));
-    assert_eq!((asked.len(), heard.all()), (2, vec!["otel: traces are lost: status 401".to_owned()]));
+    assert_eq!((asked.len(), complaints.all()), (2, vec!["otel: traces are lost: status 401".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_collector_is_not_waited_for_and_a_full_queue_loses() {
     let (listener, url) = listener().await;
-    let (collector, intake, heard) = open(settings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]));
+    let (collector, intake, complaints) = open(settings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]));
     let clock = Clock::wall();
     let begun = clock.now();
     (0..=QUEUE).for_each(|_| intake.put(span("one")));
-    assert_eq!(heard.all(), [format!("otel: traces are lost: {QUEUE} others wait")]);
+    assert_eq!(complaints.all(), [format!("otel: traces are lost: {QUEUE} others wait")]);
     assert!(!intake.is_empty());
     drop(intake);
     collector.close(Duration::from_secs(2)).await;
     assert!(clock.now().since(begun) <= Duration::from_secs(3));
-    assert_eq!(heard.all().len(), 1, "it is said once");
+    assert_eq!(complaints.all().len(), 1, "it is said once");
     drop(listener);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_collector_that_never_answers_is_left_with_a_word() {
     let (listener, url) = listener().await;
-    let (collector, intake, heard) = open(settings(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &url)]));
+    let (collector, intake, complaints) = open(settings(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &url)]));
     intake.put(span("one"));
     drop(intake);
     collector.close(Duration::from_secs(2)).await;
-    assert_eq!(heard.all(), ["otel: traces are not all sent: no answer yet, and the runner leaves"]);
+    assert_eq!(complaints.all(), ["otel: traces are not all sent: no answer yet, and the runner leaves"]);
     drop(listener);
 }
 
@@ -212,18 +213,15 @@ fn deltas_hold_what_is_new_and_cumulative_sums_all() {
         let mut registry = Registry::new(Vec::new(), delta, start);
         assert!(registry.request(later).is_none(), "nothing came");
         let mut since = Vec::new();
-        let mut value = 0.0;
+        let mut value = None;
         for _ in 0..2 {
             registry.take(measure(Instrument::Rollouts, 1.0, "a"));
             let request = registry.request(later).unwrap();
             let Some(Data::Sum(sum)) = &request.resource_metrics[0].scope_metrics[0].metrics[0].data else { panic!() };
             since.push(sum.data_points[0].start_time_unix_nano);
-            value = match sum.data_points[0].value.unwrap() {
-                opentelemetry_proto::tonic::metrics::v1::number_data_point::Value::AsDouble(value) => value,
-                other => panic!("{other:?}"),
-            };
+            value = sum.data_points[0].value;
         }
-        assert_eq!(value, second);
+        assert_eq!(value, Some(AsDouble(second)));
         assert_eq!(since, if delta { [1_000_000_000, 2_000_000_000] } else { [1_000_000_000; 2] });
     }
 }
