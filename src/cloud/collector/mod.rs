@@ -26,6 +26,7 @@ pub use settings::Settings;
 
 use crate::clock::{Clock, wall_now};
 use crate::telemetry::{Instrument, Measure, Told};
+use message::Request;
 use post::{Lost, Post};
 use registry::Registry;
 use settings::Endpoint;
@@ -198,7 +199,7 @@ async fn bring_spans(round: Round, resource: Vec<(String, String)>, mut spans: m
             }
         }
         if !batch.is_empty() {
-            let request = message::traces(std::mem::take(&mut batch), &resource);
+            let request = Request::Traces(message::traces(std::mem::take(&mut batch), &resource));
             round.insist(round.post.encode(&request)).await;
         }
     }
@@ -232,7 +233,7 @@ async fn bring_figures(
                 () = round.clock.sleep_until(due) => break,
             }
         }
-        if let Some(request) = registry.request(wall_now()) {
+        if let Some(request) = registry.request(wall_now()).map(Request::Metrics) {
             round.insist(round.post.encode(&request)).await;
         }
     }

@@ -3,14 +3,15 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use prost::Message;
 use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use serde::Serialize;
 
-use super::settings::{Endpoint, Form};
+use super::message::{Request, refused};
+use super::settings::Endpoint;
 use crate::cloud::http;
 
+/// The most that is read of an answer, in bytes.
+const ANSWER: usize = 4096;
 /// The port at which collectors speak gRPC.
 const GRPC_PORT: u16 = 4317;
 
@@ -34,12 +35,9 @@ impl Post {
         Self { client: OnceLock::new(), endpoint }
     }
 
-    /// A message in the form that the endpoint takes.
-    pub(super) fn encode(&self, message: &(impl Message + Serialize)) -> Vec<u8> {
-        match self.endpoint.form {
-            Form::Protobuf => message.encode_to_vec(),
-            Form::Json => serde_json::to_vec(message).unwrap_or_default(),
-        }
+    /// A request in the form that the endpoint takes.
+    pub(super) fn encode(&self, request: &Request) -> Vec<u8> {
+        request.encode(self.endpoint.form)
     }
 
     /// Sends a request once. Which statuses are worth another try is fixed by the protocol:
@@ -51,10 +49,15 @@ impl Post {
         let Endpoint { url, headers, form, within } = &self.endpoint;
         let request = client.post(url.clone()).headers(headers.clone()).header(CONTENT_TYPE, form.content_type());
         let sent = request.body(body).timeout(*within).send().await;
-        let response = sent.map_err(|error| Lost { why: self.words(error), again: Some(Duration::ZERO) })?;
+        let mut response = sent.map_err(|error| Lost { why: self.words(error), again: Some(Duration::ZERO) })?;
         let status = response.status();
         if status.is_success() {
-            return Ok(());
+            // The protocol has an answer that takes a part and refuses the rest, for good.
+            let said = http::body(&mut response, ANSWER).await.map(|body| body.bytes).unwrap_or_default();
+            return match refused(&said, *form) {
+                0 => Ok(()),
+                count => Err(for_good(format!("the collector refused {count} of them"))),
+            };
         }
         let asked = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
         let is_transient = matches!(status.as_u16(), 429 | 502 | 503 | 504);

@@ -130,6 +130,24 @@ async fn json_has_ids_in_hex_and_moments_as_text() {
     assert_eq!((span["spanId"].as_str(), span["startTimeUnixNano"].as_str()), (Some("0909090909090909"), Some("0")));
 }
 
+#[test]
+fn an_answer_that_takes_a_part_says_how_much_it_refuses() {
+    let part = |name: &str, count: &str| format!(r#"{{"partialSuccess":{{"{name}":{count}}}}}"#);
+    for (answer, count) in [
+        (part("rejectedSpans", "\"3\""), 3),
+        (part("rejectedDataPoints", "2"), 2),
+        (part("rejectedSpans", "\"0\""), 0),
+        ("{}".to_owned(), 0),
+        ("no".to_owned(), 0),
+        (String::new(), 0),
+    ] {
+        assert_eq!(message::refused(answer.as_bytes(), Form::Json), count, "{answer}");
+    }
+    for (answer, count) in [(&[0x0a, 0x02, 0x08, 0x05][..], 5), (&[], 0), (b"no", 0)] {
+        assert_eq!(message::refused(answer, Form::Protobuf), count, "{answer:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_may_pass_is_tried_again_and_what_will_not_is_said_once() {
     let (listener, url) = listener().await;
