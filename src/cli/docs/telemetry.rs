@@ -27,6 +27,11 @@ const VARIABLES: &[(&str, &str)] = &[
     ("TRACEPARENT", "the span of the pipeline, as W3C Trace Context writes it: the rollout's is below it"),
 ];
 
+/// What stands below them.
+const UNKNOWN: &str = "For a trace alone, at a collector on this machine: \
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces. Other variables are not known: nothing is \
+    compressed, the machine's certificates count, and a trace is kept unless TRACEPARENT says that it is not.";
+
 /// The spans.
 const SPANS: &[(&str, &str)] = &[
     ("rollout", "told when it is over, from its beginning to its end, over all who drove it; deployment.id is its id"),
@@ -56,9 +61,10 @@ pub(super) fn page(width: usize) -> String {
     let instruments: String = Instrument::ALL.into_iter().map(|each| instrument(each, width)).collect();
     let text = |text: &str| hang("", 0, text, width);
     format!(
-        "{}\nVariables\n\n{}\nSpans\n\n{}\n{}\nMetrics\n\n{instruments}\n{}",
+        "{}\nVariables\n\n{}\n{}\nSpans\n\n{}\n{}\nMetrics\n\n{instruments}\n{}",
         text(ABOUT),
         of(VARIABLES),
+        text(UNKNOWN),
         of(SPANS),
         text(TRACE),
         text(METRICS)

@@ -59,7 +59,8 @@ pub struct Tracer {
     sink: Sink,
     /// Whether what happens was told by an earlier process.
     is_past: bool,
-    /// Everything of the rollout that is not of one stretch.
+    /// Everything of the rollout that is not of one stretch. It begins with the first event, which need not be
+    /// [`Event::Started`].
     whole: Draft,
     /// The present step, or the way back.
     stretch: Option<Stretch>,
@@ -289,7 +290,6 @@ impl Tracer {
     fn turn(&mut self, at: Timestamp, notice: &Notice, machine: &Machine) {
         let plan = machine.plan();
         match notice {
-            Notice::Started { .. } => self.whole.since = at,
             Notice::StepStarted(step) => self.begin(at, Some(*step)),
             Notice::StepPassed { .. } => self.end(at, "success", None, plan),
             Notice::Skipped { step, .. } if self.stretch.as_ref().is_some_and(|open| open.step == Some(*step)) => {
@@ -334,6 +334,9 @@ impl Tracer {
 
 impl Report for Tracer {
     fn hear(&mut self, at: Timestamp, event: &Event, machine: &Machine) {
+        if self.whole.since == Timestamp::default() {
+            self.whole.since = at;
+        }
         match event {
             Event::Answered { id, answer } => {
                 if let Some(issued) = machine.pending().filter(|pending| pending.id == *id) {
@@ -341,10 +344,7 @@ impl Report for Tracer {
                 }
             }
             Event::Told { word, by, reason } => {
-                if std::mem::take(&mut self.is_over) {
-                    self.endings += 1;
-                    self.whole.since = at;
-                }
+                self.endings += u32::from(std::mem::take(&mut self.is_over));
                 let mut attributes = vec![text("tidegate.word", word.as_str()), text("tidegate.by", by)];
                 attributes.extend(reason.as_ref().map(|reason| text("tidegate.said", reason)));
                 self.note(true, at, "word", attributes);
