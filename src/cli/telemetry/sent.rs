@@ -46,7 +46,7 @@ pub(in crate::cli) fn traced(
 pub(in crate::cli) fn exported(context: &Context, present: &Present) -> Result<String, Failure> {
     let resource = CollectorSettings::read(context.variables()).resource;
     let header = &present.tape.header;
-    let about = About { id: present.found.id.clone(), rehearsal: present.found.is_lab };
+    let about = About { id: present.found.id.clone(), rehearsal: present.found.is_lab || context.follows_lab() };
     // Somebody asks for it: whether the pipeline's own trace is kept does not matter.
     let parent = header.trace.map(|parent| TraceParent { sampled: true, ..parent });
     let origin = Origin { about, parent, here: None, exit: |outcome| Exit::of(outcome) as u8 };
