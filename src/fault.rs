@@ -19,6 +19,13 @@ pub enum FaultKind {
     Permanent,
 }
 
+impl FaultKind {
+    /// Whether asking again the same way cannot help.
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::Missing | Self::Denied | Self::Permanent)
+    }
+}
+
 /// One refusal or failure, with the operation and the world's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {

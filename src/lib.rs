@@ -95,7 +95,7 @@
 //! | asks a webhook or a command, and waits for nobody | `cloud/outside` |
 //! | says what is news for others | `machine/occasion.rs`, `report/news.rs` |
 //! | tells others, and delays nothing | `cloud/courier` |
-//! | makes it safe to kill the process | `engine/mod.rs` (order), `journal/mod.rs` (chain), `store` (durability) |
+//! | makes it safe to kill the process | `engine/desk.rs` (order), `journal/mod.rs` (chain), `store` (durability) |
 //! | renews the lease, and notices who took over | `engine/keeper.rs` |
 //! | asks once more before a write leaves | `cloud/fence.rs` |
 //! | takes back what somebody else drives | `cli/rollback.rs`; for the dead, `cli/guard.rs` |

@@ -45,7 +45,7 @@ Exit codes:
   14  somebody else holds the target, or took over
   15  refused: drift, a stale plan, a closed window, or a failed preflight
   16  credentials or permission
-  20  rolled back by a time limit or the dead-man's switch, traffic verified on stable";
+  20  rolled back by a time limit or the dead-man's switch, verified on stable";
 
 impl Exit {
     /// What `plan --detailed-exitcode` says of a plan that would change something: 2, as terraform does. A wrong spec

@@ -1,4 +1,4 @@
-//! What each driver can do: the one table that the checks of a spec, the compiler and the README's table go by.
+//! What each driver can do: the one table that the checks of a spec, the compiler and the documentation's table go by.
 
 use std::fmt;
 use std::time::Duration;
@@ -182,7 +182,7 @@ const CODE_DEPLOY: Capability = Capability {
 };
 
 impl DriverKind {
-    /// All of them, in the README's order.
+    /// All of them, in the table's order.
     pub const ALL: [Self; 4] = [Self::Pair, Self::TaskSets, Self::Ecs, Self::CodeDeploy];
 
     /// Its word in a spec.

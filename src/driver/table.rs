@@ -1,12 +1,12 @@
-//! What the drivers can do as a Markdown table, for the README, and row by row, for who chooses one.
+//! What the drivers can do, row by row: for the documentation, and for who chooses one.
 
 use super::{Capability, DriverKind, Grain, Probes, Shares, Unattended, Waits};
 
 /// What one row says of a driver.
 type Cell = fn(&Capability) -> String;
 
-/// The rows, in order.
-const ROWS: [(&str, Cell); 17] = [
+/// The rows, in order: what each is about, and what it says of a driver.
+pub(super) const ROWS: [(&str, Cell); 17] = [
     ("works on", |can| if can.one_service { "one service" } else { "two services" }.to_owned()),
     ("deployment controller", |can| format!("`{}`", can.controller)),
     ("deployment strategy", |can| match can.strategies {
@@ -46,6 +46,9 @@ const ROWS: [(&str, Cell); 17] = [
     ("scale-in held; a deployment adopted", |can| format!("{}; {}", yes(can.holds_scaling), yes(can.adopts))),
 ];
 
+/// How wide the drivers' names are in a row for a terminal, at least.
+const WHO: usize = 26;
+
 /// How many of the rows say what a service has to be, not what is given up.
 const NEEDS: usize = 3;
 
@@ -80,14 +83,24 @@ fn share(shares: Shares, which: fn(Grain, Grain) -> Grain) -> String {
     }
 }
 
-/// The table, a line each.
-pub fn table() -> String {
-    let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let words = DriverKind::ALL.map(|kind| format!("`{kind}`"));
-    let mut text = format!("| | {} |\n|---|---|---|---|---|\n", words.join(" | "));
-    for (what, cell) in ROWS {
-        let cells = DriverKind::ALL.map(|kind| cell(kind.can()));
-        text.push_str(&row(&[vec![what.to_owned()], cells.to_vec()].concat()));
+/// What each row is about, and below it what it says of which drivers; fit for a terminal.
+pub fn by_row() -> String {
+    let lines = ROWS.iter().flat_map(|(what, cell)| {
+        let said = grouped(*cell).into_iter().map(|(who, says)| format!("    {who:<WHO$}  {says}"));
+        [String::new(), (*what).to_owned()].into_iter().chain(said)
+    });
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// Those of whom a cell says the same, together.
+fn grouped(cell: Cell) -> Vec<(String, String)> {
+    let mut said: Vec<(String, String)> = Vec::new();
+    for kind in DriverKind::ALL {
+        let says = cell(kind.can());
+        match said.iter_mut().find(|(_, other)| *other == says) {
+            Some((who, _)) => *who = format!("{who}, {kind}"),
+            None => said.push((kind.to_string(), says)),
+        }
     }
-    text
+    said
 }

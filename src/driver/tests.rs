@@ -1,25 +1,37 @@
-//! The table of what drivers can do, in the code and in the README.
+//! The table of what drivers can do, in the code and in the documentation.
 
 use super::*;
 
-/// Set to write the table into the README.
+/// Set to write the table into the documentation.
 const BLESS: &str = "TIDEGATE_BLESS";
 
-const START: &str = "<!-- what drivers can do: `TIDEGATE_BLESS=1 cargo test --lib driver::` writes this table -->\n";
+const START: &str = "<!-- `TIDEGATE_BLESS=1 cargo test --lib driver::` writes the table -->\n";
 const END: &str = "<!-- end -->\n";
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "whether to write is for the person who runs the test")]
-fn the_readmes_table_is_the_codes() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).unwrap();
-    let (before, rest) = readme.split_once(START).unwrap();
+fn the_documentations_table_is_the_codes() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/docs/drivers.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = page.split_once(START).unwrap();
     let (found, after) = rest.split_once(END).unwrap();
     if std::env::var(BLESS).is_ok() {
-        std::fs::write(path, [before, START, &table(), END, after].concat()).unwrap();
+        std::fs::write(path, [before, START, &markdown(), END, after].concat()).unwrap();
     } else {
-        assert_eq!(found, table(), "README.md differs; {BLESS}=1 writes it anew");
+        assert_eq!(found, markdown(), "drivers.md differs; {BLESS}=1 writes it anew");
     }
+}
+
+/// The rows as a Markdown table.
+fn markdown() -> String {
+    let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let words = DriverKind::ALL.map(|kind| format!("`{kind}`"));
+    let mut text = format!("| | {} |\n|---|---|---|---|---|\n", words.join(" | "));
+    for (what, cell) in super::table::ROWS {
+        let cells = DriverKind::ALL.map(|kind| cell(kind.can()));
+        text.push_str(&row(&[vec![what.to_owned()], cells.to_vec()].concat()));
+    }
+    text
 }
 
 #[test]

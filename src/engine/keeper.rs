@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::{Clock, Timestamp};
 use crate::cloud::Fence;
@@ -15,6 +15,8 @@ use crate::store::{Lease, LeaseError};
 
 /// Before a renewal that failed is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long a renewal is waited for that was asked for out of turn: what waits for it is a way back.
+const ASKED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The keeper of one rollout's lease.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub struct Keeper {
     back: AtomicBool,
     phase: Mutex<Phase>,
     fenced: watch::Sender<Option<Control>>,
+    /// Asks for a renewal before its time.
+    hurry: Notify,
+    /// How many renewals were answered, or failed.
+    renewals: watch::Sender<u64>,
 }
 
 impl Keeper {
@@ -41,6 +47,8 @@ impl Keeper {
             back: AtomicBool::new(phase == Phase::Aborting),
             phase: Mutex::new(phase),
             fenced,
+            hurry: Notify::new(),
+            renewals: watch::channel(0).0,
         };
         if let Ok(lease) = keeper.lease.try_lock() {
             keeper.extend(&lease);
@@ -68,7 +76,10 @@ impl Keeper {
         let mut pause = HEARTBEAT;
         // Bounded by the rollout: whoever polls it lets go of it at the end.
         loop {
-            self.clock.sleep_until(self.clock.now() + pause).await;
+            tokio::select! {
+                () = self.clock.sleep_until(self.clock.now() + pause) => {}
+                () = self.hurry.notified() => {}
+            }
             match self.renew(None).await {
                 Ok(()) => pause = HEARTBEAT,
                 Err(LeaseError::Fenced(_)) => return,
@@ -96,6 +107,7 @@ impl Keeper {
             }
             Err(_) => self.fence.is_blind(asked),
         }
+        self.renewals.send_modify(|count| *count += 1);
     }
 
     fn phase(&self, wanted: Option<Phase>) -> Phase {
@@ -149,6 +161,17 @@ impl Keeper {
         }
     }
 
+    /// Who decides instead of us by now, as far as the store says it soon: the lease is renewed before its time.
+    pub async fn overruled(&self) -> Option<String> {
+        let mut renewals = self.renewals.subscribe();
+        let late = self.clock.now() + ASKED_WITHIN;
+        self.hurry.notify_one();
+        tokio::select! {
+            _ = renewals.changed() => self.fenced.borrow().as_ref().map(named),
+            () = self.clock.sleep_until(late) => None,
+        }
+    }
+
     /// Somebody else writes the tape: nothing is sent any more. Who decides instead of us, if the store tells it
     /// within a lease's time.
     pub async fn successor(&self) -> Option<String> {
@@ -167,4 +190,42 @@ impl Keeper {
 fn named(control: &Control) -> String {
     let by = control.owner.as_ref().map_or("somebody", |owner| &owner.by);
     format!("{by} (epoch {})", control.epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::{Life, Owner};
+    use crate::name::RolloutId;
+    use crate::store::Store;
+
+    const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
+    const RULE: &str = "arn:rule";
+
+    fn owner(by: &str) -> Owner {
+        Owner { by: by.into(), process: String::new(), since: START }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_took_over_is_known_as_soon_as_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::in_folder(folder.path().join("tidegate")).unwrap();
+        let (clock, web) = (Clock::starting_at(START, 1.0), RolloutId::parse("web-1").unwrap());
+        let lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+        let keeper = Keeper::new(lease, Fence::new(clock.clone()), clock.clone());
+        let asked = async {
+            assert_eq!(keeper.overruled().await, None, "nobody has taken over");
+            store.preempt(RULE, (&web, &owner("ben")), Life::Possible, &clock).await.unwrap();
+            let since = clock.now();
+            (keeper.overruled().await, clock.now().since(since))
+        };
+        let (by, took) = tokio::select! {
+            // It ends when it is fenced, and the answer may be a moment behind.
+            biased;
+            answer = asked => answer,
+            () = async { keeper.keep().await; std::future::pending().await } => unreachable!("it never ends"),
+        };
+        assert_eq!(by.as_deref(), Some("ben (epoch 2)"));
+        assert!(took < ASKED_WITHIN, "it took {took:?}");
+    }
 }

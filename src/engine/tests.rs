@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::*;
 use crate::cloud::{Arming, RouteOrder, Routed};
 use crate::driver::Driver;
+use crate::fault::{Fault, FaultKind};
 use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::journal::{Record, replay};
-use crate::machine::Reason;
+use crate::machine::{Answer, Notice, Reason, Word};
 use crate::name::{RolloutId, RolloutName};
-use crate::plan::{Action, Before, ReleasePlan, Step};
+use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use crate::safeguard::{Beacon, DeadMan, Scaling};
 use crate::spec::{Limits, Policies};
 use crate::traffic::Share;

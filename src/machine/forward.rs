@@ -173,7 +173,7 @@ impl Machine {
 
     fn failed(&mut self, issued: &Issued, stage: Stage, fault: Fault, out: &mut Reaction) {
         self.tell_fault(&fault, out);
-        let refused = matches!(fault.kind, FaultKind::Missing | FaultKind::Denied | FaultKind::Permanent);
+        let refused = fault.kind.is_lasting();
         let retire = matches!(&issued.effect, Effect::Scale { role: Role::Stable, .. });
         match &issued.effect {
             Effect::Count { .. } => self.count_failed(stage, out),

@@ -3,9 +3,9 @@
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
 //! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
 //! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `safeguard.rs`
-//! keeps it open; `promote.rs` is a person's word to wait no longer; `locked.rs` is what happens when credentials
-//! end; `window.rs` holds what may not go forward now; `deployment.rs` is what is different where AWS moves the
-//! weights in a deployment of its own.
+//! keeps it open; `word.rs` is what people and signals say, `promote.rs` a person's word to wait no longer;
+//! `locked.rs` is what happens when credentials end; `window.rs` holds what may not go forward now;
+//! `deployment.rs` is what is different where AWS moves the weights in a deployment of its own.
 
 mod deployment;
 mod effect;
@@ -31,6 +31,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod window;
+mod word;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
@@ -42,12 +43,11 @@ pub use state::{ATTEMPTS, FAST_POLL, FRESH, GLANCE_WITHIN, LAST_CALL, POLL, REAS
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::gate::Standing;
 use crate::lease::QUARANTINE;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
 use crate::traffic::Share;
-use state::{Cause, Memory, Paused, State, Unsettled, Wait};
+use state::{Cause, Memory, State, Unsettled, Wait};
 
 /// What one event led to.
 #[must_use = "effects must be performed and notices told"]
@@ -195,136 +195,6 @@ impl Machine {
         }
         let effect = effect.clone();
         self.ask(effect, out);
-    }
-
-    fn told(&mut self, word: Word, by: String, reason: Option<String>, out: &mut Reaction) {
-        let refusal = match word {
-            Word::Rollback | Word::Abort => self.told_to_go_back(word, &by, reason, out),
-            Word::Pause => self.told_to_pause(&by, reason, out),
-            Word::Continue => self.told_to_continue(&by, out),
-            Word::Approve => self.told_to_pass(&by, out),
-            Word::Promote => self.told_to_promote(&by, reason, out),
-            Word::BreakGlass => self.told_to_break_glass(&by, reason, out),
-        };
-        if let Some(why) = refusal {
-            out.notices.push(Notice::Refused { word, by, why });
-        }
-    }
-
-    fn told_to_go_back(&mut self, word: Word, by: &str, reason: Option<String>, out: &mut Reaction) -> Option<String> {
-        let stranded = matches!(self.state, State::Finished(Outcome::Stranded { .. }));
-        match &self.state {
-            _ if self.memory.committed => Some("it is committed: going back is a new rollout".to_owned()),
-            State::Draining { .. } | State::Retreat { .. } => Some("it is going back already".to_owned()),
-            State::Finished(_) if !stranded => Some("it is over".to_owned()),
-            State::Ready | State::Forward { .. } | State::Finished(_) => {
-                if self.state == State::Ready {
-                    self.memory.started = self.memory.now;
-                }
-                self.memory.overwritten = 0;
-                self.memory.contradicted = false;
-                self.memory.revived = false;
-                self.memory.hurry = false;
-                if !matches!(self.state, State::Forward { .. }) {
-                    // Only one who takes it over says this of a rollout that has not begun, or is over.
-                    self.take_over();
-                }
-                self.retreat(Reason::Operator { word, by: by.to_owned(), reason }, out);
-                None
-            }
-        }
-    }
-
-    fn told_to_pause(&mut self, by: &str, reason: Option<String>, out: &mut Reaction) -> Option<String> {
-        if !matches!(self.state, State::Forward { .. }) {
-            return Some("it is not on its way forward".to_owned());
-        }
-        if let Some(paused) = &self.memory.paused {
-            return Some(format!("it is paused already: {}", paused.why));
-        }
-        let why = reason.map_or_else(|| format!("paused by {by}"), |reason| format!("paused by {by}: {reason}"));
-        self.pause(why, Cause::Person, out);
-        None
-    }
-
-    fn told_to_continue(&mut self, by: &str, out: &mut Reaction) -> Option<String> {
-        if let Some(shut) = self.shut_for() {
-            return Some(shut);
-        }
-        let Some(paused) = self.memory.paused.take() else { return Some("it is not paused".to_owned()) };
-        self.unpause(paused.cause);
-        out.notices.push(Notice::Continued { by: by.to_owned() });
-        None
-    }
-
-    /// The step's limit begins anew after a pause.
-    fn restart_limit(&mut self) {
-        let now = self.memory.now;
-        if let State::Forward { began, .. } = &mut self.state {
-            *began = now;
-        }
-    }
-
-    /// What was breached before a person's word to go on is overruled: gates begin anew. Where nothing was
-    /// breached, what they have learned stays.
-    fn unpause(&mut self, cause: Cause) {
-        let now = self.memory.now;
-        if matches!(cause, Cause::Breach | Cause::ForeignWrite) {
-            self.memory.judged_from = now;
-            self.memory.standings = self.plan.gates.iter().map(Standing::new).collect();
-        }
-        self.begin_step_anew();
-    }
-
-    /// The step has all of its time again, and passes on data from now on only.
-    fn begin_step_anew(&mut self) {
-        self.restart_limit();
-        self.memory.step_since = self.memory.now;
-        self.memory.short_since = None;
-        self.memory.stable_drifts = 0;
-        self.memory.candidate_drifts = 0;
-        self.memory.verdicts.fill(None);
-    }
-
-    /// Takes no step from here on. A pause that is on already gets another cause, and no more time.
-    fn pause(&mut self, why: String, cause: Cause, out: &mut Reaction) {
-        let since = self.memory.paused.as_ref().map_or(self.memory.now, |paused| paused.since);
-        if cause.is_trouble() {
-            // Whoever promoted it did not know of this.
-            self.memory.promoted_by = None;
-        }
-        out.notices.push(Notice::Paused { why: why.clone(), until: since + self.plan.limits.pause });
-        self.memory.paused = Some(Paused { why, since, cause });
-    }
-
-    fn interrupted(&mut self, signal: String, out: &mut Reaction) {
-        let hold = self.plan.policies.on_interrupt == OnTrouble::Hold;
-        match &self.state {
-            State::Finished(_) => {}
-            State::Draining { .. } | State::Retreat { .. } => {
-                self.memory.hurry = true;
-                if self.memory.back_at.is_some() && !self.has_pending_write() {
-                    self.leave_in_a_hurry(out);
-                }
-            }
-            State::Forward { .. } if self.memory.committed => {
-                out.notices.push(Notice::HandedOver { why: format!("{signal}; all traffic is on the candidate") });
-            }
-            State::Ready | State::Forward { .. } if hold => {
-                if self.memory.paused.is_none() {
-                    self.pause(format!("the runner was stopped by {signal}"), Cause::Interrupt, out);
-                }
-                let share = self.memory.accepted;
-                let until = self.memory.safeguard.fires().map_or(String::new(), |at| {
-                    format!(" until the dead-man's switch fires at {}, unless somebody takes over", at.time_of_day())
-                });
-                out.notices.push(Notice::HandedOver { why: format!("{signal}; the candidate keeps {share}{until}") });
-            }
-            State::Ready | State::Forward { .. } => {
-                self.memory.hurry = true;
-                self.retreat(Reason::Signal(signal), out);
-            }
-        }
     }
 
     /// Another runner goes on; `before` is the last moment of the one before, on a clock of its own.

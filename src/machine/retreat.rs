@@ -340,7 +340,7 @@ impl Machine {
 
     fn failed_back(&mut self, phase: Phase, issued: &Issued, fault: &Fault, out: &mut Reaction) {
         self.tell_fault(fault, out);
-        let for_good = matches!(fault.kind, FaultKind::Missing | FaultKind::Denied | FaultKind::Permanent);
+        let for_good = fault.kind.is_lasting();
         let State::Retreat { refused, .. } = &mut self.state else { return };
         // What waits for credentials is asked for until the way back has lasted as long as it may.
         *refused += u32::from(self.memory.hurry || !is_expired(fault));

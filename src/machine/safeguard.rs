@@ -1,17 +1,14 @@
 //! Keeping the way back open: the rule's beacon, the hold on autoscaling and the dead-man's switch are set up
 //! before any traffic, kept up on the way, and taken down at either end.
-//!
-//! On the way back traffic comes first. Then the switch goes, because what it writes would turn stickiness off
-//! again, and because a switch that is late would write into the next rollout. Autoscaling is set free when the
-//! candidate is quiet: by then the stable slot's metrics show all of its traffic, and nothing takes its tasks for
-//! what it looked like before. The beacon goes last: as long as it is there, something is not yet as it was.
+
+mod takedown;
 
 use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued};
 use super::locked::is_expired;
 use super::notice::{Notice, Reason};
-use super::state::{ATTEMPTS, POLL, Phase, RETRY, Stage, State, WRITE_LANDS_WITHIN};
+use super::state::{ATTEMPTS, POLL, RETRY, Stage, State, WRITE_LANDS_WITHIN};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
@@ -23,8 +20,6 @@ use crate::traffic::Share;
 
 /// Between two pushes of the dead-man's switch.
 pub const PUSH_EVERY: Duration = Duration::from_secs(60);
-/// How often something is tried to be taken down by a runner that must leave.
-const HURRIED_ATTEMPTS: u32 = 2;
 
 /// What is known of the beacon, the hold and the switch.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -322,7 +317,7 @@ impl Machine {
             return self.ask_when_let_in(issued, out);
         }
         self.memory.safeguard.tries += 1;
-        let refused = is_for_good(&fault);
+        let refused = fault.kind.is_lasting();
         let over = refused || self.memory.safeguard.tries >= ATTEMPTS;
         match issued.effect.clone() {
             Effect::Mark(beacon) if over && (beacon != Beacon::Committed || refused) => {
@@ -380,109 +375,6 @@ impl Machine {
     }
 }
 
-/// Taking down.
-impl Machine {
-    /// After the commit. Nothing is taken down while a call could still set it up behind that.
-    pub(super) fn settle(&mut self, out: &mut Reaction) {
-        let Some(effect) = self.memory.safeguard.left() else { return self.pass_step(out) };
-        let wait = self.memory.safeguard.settled.since(self.memory.now);
-        if wait > Duration::ZERO { self.ask_after(wait, effect) } else { self.ask(effect, out) }
-    }
-
-    /// What a phase of the way back asks.
-    pub(super) fn takes_down(&self, phase: Phase) -> Option<Effect> {
-        let Safeguard { said, marked, touched, switch, abandoned, .. } = &self.memory.safeguard;
-        let hurry = self.memory.hurry;
-        let asks = match phase {
-            Phase::Marking => *marked && *said != Some(Beacon::Aborting) && !hurry,
-            Phase::Disarming => {
-                let lands = self.memory.now < switch.quiet_from && !hurry;
-                (switch.there || lands) && !abandoned.switch
-            }
-            Phase::Freeing => *touched && !abandoned.scaling,
-            _ => *marked && !abandoned.beacon,
-        };
-        asks.then_some(match phase {
-            Phase::Marking => Effect::Mark(Beacon::Aborting),
-            Phase::Disarming => Effect::Disarm,
-            Phase::Freeing => Effect::FreeScaling,
-            _ => Effect::Mark(Beacon::Absent),
-        })
-    }
-
-    /// How long a phase waits before it asks: nothing is taken down while a call could still set it up behind that,
-    /// and stickiness is put back when nobody is bound to the candidate any more.
-    pub(super) fn holds_off(&self, phase: Phase) -> Option<Duration> {
-        let Safeguard { switch, settled, .. } = &self.memory.safeguard;
-        let from = match phase {
-            Phase::Disarming if !switch.there => switch.quiet_from,
-            Phase::Disarming | Phase::Freeing | Phase::Unmarking => *settled,
-            Phase::Mending => self.bound_until(),
-            _ => return None,
-        };
-        let wait = from.since(self.memory.now);
-        (wait > Duration::ZERO).then_some(wait)
-    }
-
-    pub(super) fn taken_down(&mut self, phase: Phase, out: &mut Reaction) {
-        match phase {
-            // A switch that may have fired is looked for again when nothing that it sent can land any more.
-            Phase::Disarming => self.go(Phase::Disarming, out),
-            Phase::Marking | Phase::Freeing | Phase::Unmarking => self.after(phase, out),
-            _ => self.go(Phase::Checking, out),
-        }
-    }
-
-    pub(super) fn not_taken_down(
-        &mut self,
-        phase: Phase,
-        issued: &Issued,
-        (fault, tries): (&Fault, u32),
-        out: &mut Reaction,
-    ) {
-        let most = if self.memory.hurry { HURRIED_ATTEMPTS } else { ATTEMPTS * 3 };
-        let over = tries >= most || is_for_good(fault);
-        let abandoned = &mut self.memory.safeguard.abandoned;
-        match phase {
-            // It says less than the traffic does, and is removed in the end.
-            Phase::Marking => return self.after(phase, out),
-            _ if !over => return self.ask_after(RETRY, issued.effect.clone()),
-            Phase::Disarming => abandoned.switch = true,
-            Phase::Freeing => abandoned.scaling = true,
-            _ => abandoned.beacon = true,
-        }
-        let words = match phase {
-            Phase::Disarming => self.unremoved(),
-            Phase::Freeing => UNFREED.to_owned(),
-            _ => unmarked(Beacon::Absent).to_owned(),
-        };
-        self.leave_undone(phase, &words, fault, out);
-    }
-
-    fn unremoved(&self) -> String {
-        let at = self.memory.safeguard.fires().map_or(String::new(), |at| format!(" at {}", at.time_of_day()));
-        format!("the dead-man's switch stays armed, and gives all traffic to the stable slot{at}")
-    }
-
-    /// At the end: what is still not as it was, and not told yet.
-    pub(super) fn tell_left(&self, out: &mut Reaction) {
-        let Safeguard { marked, touched, switch, abandoned, .. } = &self.memory.safeguard;
-        // One who must leave does not wait until a switch that has fired can write no more.
-        let lands = self.memory.now < switch.quiet_from && self.plan.before.stickiness.is_some();
-        if lands {
-            let why = "the dead-man's switch may turn it off once more".to_owned();
-            out.notices.push(Notice::StickinessOff { why });
-        }
-        let left = [
-            (switch.there && !abandoned.switch, self.unremoved()),
-            (*touched && !abandoned.scaling, UNFREED.to_owned()),
-            (*marked && !abandoned.beacon, unmarked(Beacon::Absent).to_owned()),
-        ];
-        let told = left.into_iter().filter(|(is_left, _)| *is_left);
-        out.notices.extend(told.map(|(_, what)| Notice::LeftUndone { what }));
-    }
-}
-
 const UNFREED: &str = "autoscaling stays held: no scale-in, no scheduled scaling";
 
 /// What is missing when a beacon could not be written.
@@ -493,8 +385,4 @@ fn unmarked(beacon: Beacon) -> &'static str {
         Beacon::Committed => "the rule's beacon does not say that the rollout is committed",
         Beacon::Absent => "the rule keeps its tidegate tags",
     }
-}
-
-fn is_for_good(fault: &Fault) -> bool {
-    matches!(fault.kind, FaultKind::Missing | FaultKind::Denied | FaultKind::Permanent)
 }

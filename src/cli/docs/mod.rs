@@ -7,12 +7,9 @@ mod telemetry;
 use super::context::Context;
 use super::{Exit, Failure, exit, terminal};
 use crate::code::Code;
-use crate::driver::table;
+use crate::driver;
 
-/// The page that says it all first; topics that nothing else says are its sections.
-const README: &str = include_str!("../../../README.md");
-
-/// Read the documentation: of a spec's fields, gates, drivers, exit codes, codes, takeover and store.
+/// Read the documentation: of a spec's fields, gates, drivers, windows, pipelines, exit codes, codes, takeover and telemetry.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  tidegate docs\n  tidegate docs gates\n  tidegate docs spec | less")]
 pub(super) struct Args {
@@ -30,14 +27,18 @@ enum Topic {
     Gates,
     /// What each driver can do.
     Drivers,
+    /// When a rollout may go forward.
+    Windows,
+    /// Who else is told, and how.
+    Notify,
+    /// In a pipeline: GitHub, and any other.
+    Pipelines,
     /// What the exit codes mean.
     ExitCodes,
     /// What the codes of problems mean.
     Codes,
     /// What happens when somebody else, or nobody, takes over.
     Takeover,
-    /// Where rollouts are kept.
-    Store,
     /// Traces and metrics for OpenTelemetry.
     #[cfg(feature = "otel")]
     Telemetry,
@@ -62,19 +63,17 @@ fn page(topic: Topic, width: usize) -> String {
         Topic::Spec => reference::of(&crate::spec::schema(), width),
         Topic::Gates => reference::of_field(&crate::spec::schema(), "gates", width),
         Topic::Drivers => {
-            format!("{}\n{}", section("Four drivers").split("<!--").next().unwrap_or_default().trim_end(), table())
+            let page = include_str!("drivers.md").split("<!--").next().unwrap_or_default();
+            format!("{}\n{}", page.trim_end(), driver::by_row())
         }
+        Topic::Windows => include_str!("windows.md").to_owned(),
+        Topic::Notify => include_str!("notify.md").to_owned(),
+        Topic::Pipelines => include_str!("pipelines.md").to_owned(),
         Topic::ExitCodes => format!("{}\n", exit::TABLE),
         Topic::Codes => lines(Code::all().map(|code| format!("{code}  {}", code.title()))),
-        Topic::Takeover => section("When somebody else takes over"),
+        Topic::Takeover => include_str!("takeover.md").to_owned(),
         #[cfg(feature = "otel")]
         Topic::Telemetry => telemetry::page(width),
-        Topic::Store => {
-            let field = reference::of_field(&crate::spec::schema(), "store", width);
-            let held = section("When somebody else takes over");
-            let held = held.split("\n\n").find(|part| part.starts_with("What the store holds")).unwrap_or_default();
-            format!("{field}\n{held}\n")
-        }
     }
 }
 
@@ -97,13 +96,6 @@ fn topics() -> String {
     )
 }
 
-/// A section of the README, without its heading's mark.
-fn section(heading: &str) -> String {
-    let start = format!("## {heading}\n");
-    let body = README.split_once(&start).map_or("", |(_, rest)| rest.split("\n## ").next().unwrap_or_default());
-    format!("{heading}\n\n{}\n", body.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,10 +106,12 @@ mod tests {
         for topic in Topic::value_variants() {
             let text = page(*topic, 80);
             assert!(text.lines().count() > 5, "{topic:?} says nothing: {text}");
+            let wide = text.lines().find(|line| crate::text::columns(line) > 80);
+            // An example's line is one that can be copied.
+            assert_eq!(wide.filter(|line| !line.starts_with("    ")), None, "{topic:?}");
         }
-        assert!(page(Topic::Drivers, 80).contains("| deployment controller |"));
+        assert!(page(Topic::Drivers, 80).contains("\ndeployment controller\n"));
         assert!(page(Topic::Takeover, 80).contains("dead-man's switch"));
-        assert!(page(Topic::Store, 80).contains("no credentials"));
         assert!(page(Topic::ExitCodes, 80).contains("15  refused"));
     }
 

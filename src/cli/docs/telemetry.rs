@@ -61,7 +61,7 @@ pub(super) fn page(width: usize) -> String {
     let instruments: String = Instrument::ALL.into_iter().map(|each| instrument(each, width)).collect();
     let text = |text: &str| hang("", 0, text, width);
     format!(
-        "{}\nVariables\n\n{}\n{}\nSpans\n\n{}\n{}\nMetrics\n\n{instruments}\n{}",
+        "# Traces and metrics\n\n{}\n## Variables\n\n{}\n{}\n## Spans\n\n{}\n{}\n## Metrics\n\n{instruments}\n{}",
         text(ABOUT),
         of(VARIABLES),
         text(UNKNOWN),

@@ -92,8 +92,7 @@ impl<T: Send + 'static> Volley<T> {
 
     /// Whether the last attempt that ended was refused for good.
     fn is_refused(&self) -> bool {
-        let for_good = |kind| matches!(kind, FaultKind::Missing | FaultKind::Denied | FaultKind::Permanent);
-        self.last.as_ref().is_some_and(|fault| for_good(fault.kind))
+        self.last.as_ref().is_some_and(|fault| fault.kind.is_lasting())
     }
 
     fn without_success(self) -> Fired<T> {
