@@ -27,7 +27,7 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `clock name notify traffic count fleet driver safeguard window fault text code` | words |
+//! | `clock name notify traffic count fleet driver safeguard window fault text trace telemetry code` | words |
 //! | `gate` | words |
 //! | `lease` | words |
 //! | `spec` | `gate`, words |
@@ -101,6 +101,8 @@
 //! | takes back what somebody else drives | `cli/rollback.rs`; for the dead, `cli/guard.rs` |
 //! | goes back with nothing but a rule | `cloud/alb/beacon.rs` |
 //! | says who may decide, and until when | `lease` |
+//! | makes a trace of a rollout, whoever drives it | `report/trace` |
+//! | brings spans and figures to a collector, and delays nothing | `cloud/collector` |
 //! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
 //! | reads yesterday's tape | `journal/record` |
 //! | says what a problem's code means | `code.rs` |
@@ -130,7 +132,10 @@ pub mod fleet;
 pub mod name;
 pub mod notify;
 pub mod safeguard;
+#[cfg(feature = "otel")]
+pub mod telemetry;
 pub mod text;
+pub mod trace;
 pub mod traffic;
 pub mod window;
 

@@ -13,7 +13,8 @@ const SOURCE_LINES: usize = 500;
 /// The most lines a file of tests may have.
 const TEST_LINES: usize = 700;
 /// The most packages the lock file may hold. Raising it is a choice: every one is built and audited.
-const PACKAGES: usize = 340;
+/// Fifteen of them are OpenTelemetry's messages and what those bring, five of which are named and never built.
+const PACKAGES: usize = 355;
 /// Modules in which nothing waits, opens a file, reads a clock or the environment, prints, or rolls dice.
 const PURE: &[&str] = &["spec", "plan", "gate", "machine", "lease"];
 /// What nothing pure says.

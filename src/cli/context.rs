@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::report::Markup;
 use crate::store::bucket::{self, Bucket};
 use crate::store::{Store, StoreError};
+use crate::trace::TraceParent;
 
 /// How many rollouts are looked at, newest first, for one that is not over.
 const LOOKED_AT: usize = 50;
@@ -134,6 +135,11 @@ impl Context {
 
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The span under which this process runs, if whoever started it says so.
+    pub(super) fn trace(&self) -> Option<TraceParent> {
+        TraceParent::parse(self.variable("TRACEPARENT")?)
     }
 
     /// Where AWS is, for a target that names this region, or none.

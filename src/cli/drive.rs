@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::context::Context;
+use super::telemetry::traced;
 use super::{Exit, Failure, github, terminal};
 use crate::clock::Clock;
 use crate::cloud::alb::AlbDriver;
@@ -24,6 +25,7 @@ use crate::report::news::About;
 use crate::report::{Closing, Lines, Live, Several, Stream, Summary, footer};
 use crate::spec::OnTrouble;
 use crate::store::Store;
+use crate::trace::TraceParent;
 
 /// How often a log without a terminal says where a rollout stands while nothing happens, in wall time.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -39,6 +41,8 @@ const FLUSH_HURRIED: Duration = Duration::from_secs(1);
 pub(super) struct Drive<'a, T> {
     pub(super) store: &'a Store,
     pub(super) id: &'a RolloutId,
+    /// The span under which it was started, by its tape.
+    pub(super) trace: Option<TraceParent>,
     pub(super) machine: Machine,
     pub(super) first: First,
     pub(super) records: Vec<Record>,
@@ -68,7 +72,7 @@ pub(super) fn service(account: &str, region: &str, cluster: &str, name: &str) ->
 
 /// Drives until the end, telling as it goes, and gives the lease back.
 pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>) -> Result<Ending, Failure> {
-    let Drive { store, id, machine, first, records, tape, cloud, clock, keeper, is_lab, word } = drive;
+    let Drive { store, id, trace, machine, first, records, tape, cloud, clock, keeper, is_lab, word } = drive;
     let keeper = Arc::new(keeper);
     let (sender, inbox) = mpsc::channel(INBOX);
     if let Some(word) = word {
@@ -77,8 +81,10 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
     }
     let (report, voice) = reports(context, id, &clock, &earlier(&machine, &records));
     let about = About { id: id.clone(), rehearsal: is_lab || context.follows_lab() };
-    let (courier, teller) = others(context, about, (machine.plan(), cloud.aws()), &voice);
-    let report = report.and(teller);
+    let (courier, teller) = others(context, about.clone(), (machine.plan(), cloud.aws()), &voice);
+    let saying = voice.clone();
+    let say = move |text: &str| saying.say(text);
+    let (telemetry, report) = traced(context, (about, trace), (&machine, &records), report.and(teller), say);
     let stop = match machine.plan().policies.on_interrupt {
         OnTrouble::Rollback => "giving the traffic back",
         OnTrouble::Hold => "holding where it is",
@@ -107,7 +113,8 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
     signals.abort();
     let ending = ending?;
     give_back(&keeper, id, &ending).await;
-    courier.close(patience(&ending)).await;
+    let patience = patience(&ending);
+    tokio::join!(courier.close(patience), telemetry.close(patience));
     Ok(ending)
 }
 

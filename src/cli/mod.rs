@@ -37,6 +37,7 @@ mod schema;
 mod simulate;
 mod status;
 mod target;
+mod telemetry;
 mod terminal;
 mod validate;
 mod watch;

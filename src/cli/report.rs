@@ -14,13 +14,13 @@ use crate::report::page::{Origin, Page, Story};
 #[command(after_help = "Examples:
   tidegate report web --output report.html
   tidegate report web-20261123-140509-0a1b --output report.html
-  tidegate report web --format markdown >> \"$GITHUB_STEP_SUMMARY\"")]
+  tidegate report web --format markdown >> \"$GITHUB_STEP_SUMMARY\"
+  tidegate report web --format otlp --output trace.json")]
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
     /// that is not over].
     rollout: Option<String>,
-    /// How it is written: one HTML file that needs nothing beside it, or Markdown of at most 60,000 bytes, for a
-    /// job's summary or a pull request's comment.
+    /// How it is written.
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
     /// Write it here [default: standard output].
@@ -30,8 +30,13 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
+    /// One HTML file that needs nothing beside it.
     Html,
+    /// Markdown of at most 60,000 bytes, for a job's summary or a pull request's comment.
     Markdown,
+    /// The trace of it, as OTLP in JSON: what a collector takes at `/v1/traces`.
+    #[cfg(feature = "otel")]
+    Otlp,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -40,6 +45,20 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
             .hint("`tidegate history ROLLOUT --json` has the same as events, `tidegate status --json` as one object"));
     }
     let present = Present::find(context, args.rollout.as_deref()).await?;
+    let text = match args.format {
+        #[cfg(feature = "otel")]
+        Format::Otlp => super::telemetry::exported(context, &present)?,
+        Format::Html | Format::Markdown => page(&present, args.format),
+    };
+    terminal::deliver(&text, args.output.as_deref())?;
+    if let Some(file) = &args.output {
+        terminal::say(&format!("written: {}", crate::text::escape(&file.display().to_string())));
+    }
+    Ok(Exit::Done)
+}
+
+/// The page that people read.
+fn page(present: &Present, format: Format) -> String {
     let header = &present.tape.header;
     let mut machine = Machine::new(header.plan.clone());
     let mut story = Story::default();
@@ -60,13 +79,5 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
         exit: present.machine.outcome().map(Exit::of).map(|exit| (exit as u8, exit.meaning())),
         flaws: &flaws,
     };
-    let text = match args.format {
-        Format::Html => page.html(),
-        Format::Markdown => page.markdown(),
-    };
-    terminal::deliver(&text, args.output.as_deref())?;
-    if let Some(file) = &args.output {
-        terminal::say(&format!("written: {}", crate::text::escape(&file.display().to_string())));
-    }
-    Ok(Exit::Done)
+    if format == Format::Markdown { page.markdown() } else { page.html() }
 }

@@ -17,6 +17,7 @@ use crate::lease::Life;
 use crate::machine::{Event, Machine, Outcome, Word};
 use crate::plan::{Action, Plan, ReleasePlan};
 use crate::store::{Lease, LeaseError, this_owner};
+use crate::trace::TraceParent;
 use crate::traffic::Share;
 
 /// How often a tape is opened anew because the runner before wrote another line meanwhile. One that was
@@ -111,12 +112,12 @@ pub(super) async fn go_on(
             Ok(Ending { outcome: Some(outcome), handed_over: None, fenced: None, is_untold: false })
         }
         Ok(Going::Ready(ready)) => {
-            let Ready { machine, first, records, writer, cloud, clock } = *ready;
+            let Ready { trace, machine, first, records, writer, cloud, clock } = *ready;
             let (store, id) = (&found.store, &found.id);
             let (tape, is_lab) = (writer, found.is_lab);
             drive(
                 context,
-                Drive { store, id, machine, first, records, tape, cloud, clock, keeper, is_lab, word: glass },
+                Drive { store, id, trace, machine, first, records, tape, cloud, clock, keeper, is_lab, word: glass },
             )
             .await
         }
@@ -135,6 +136,7 @@ enum Going {
 }
 
 struct Ready {
+    trace: Option<TraceParent>,
     machine: Machine,
     first: First,
     records: Vec<journal::Record>,
@@ -184,8 +186,8 @@ async fn go_on_kept(
         let fence = keeper.fence().clone();
         let cloud =
             target::driver(context, (&aws, &clock), (&plan, &found.id, epoch), (document, fence), context.connect_to());
-        let (first, records) = (First::Taped(events), tape.records);
-        return Ok(Going::Ready(Box::new(Ready { machine, first, records, writer, cloud, clock })));
+        let (first, records, trace) = (First::Taped(events), tape.records, tape.header.trace);
+        return Ok(Going::Ready(Box::new(Ready { trace, machine, first, records, writer, cloud, clock })));
     }
     Err(Failure::new(Exit::Held, format!("the runner of {} keeps writing its tape", found.id)))
 }

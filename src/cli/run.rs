@@ -82,13 +82,13 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         github::remember(context, &id, &plan, context.store_url(wanted.spec.store.as_deref()));
     }
     let keeper = begin(context, store, &plan, (&id, &clock)).await?;
-    let program = env!("CARGO_PKG_VERSION").to_owned();
     let header = Header {
         id: id.clone(),
-        program,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
         at: clock.now(),
         spec: wanted.path,
         spec_digest: wanted.digest,
+        trace: context.trace(),
         plan: plan.clone(),
     };
     let journal = match Journal::create(store, &header).await {
@@ -106,6 +106,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         Drive {
             store,
             id: &id,
+            trace: header.trace,
             machine: Machine::new(plan),
             first: First::New(Event::Started { by: whoami(context) }),
             records: Vec::new(),

@@ -3,6 +3,8 @@
 pub mod alb;
 pub mod aws;
 pub mod codedeploy;
+#[cfg(feature = "otel")]
+mod collector;
 mod courier;
 pub mod ecs;
 mod fence;
@@ -14,6 +16,8 @@ mod task_sets;
 use std::future::Future;
 
 pub use aws::calendars;
+#[cfg(feature = "otel")]
+pub use collector::{Collector, Intake, Settings as CollectorSettings, traces_json};
 pub use courier::{Courier, Outbox, Tried};
 pub use fence::{Fence, NotSent, Pass};
 pub use outside::{About, Errands};

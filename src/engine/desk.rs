@@ -123,6 +123,7 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
     }
 
     fn apply(&mut self, event: Event) -> Reaction {
+        self.report.hear(self.at, &event, &self.machine);
         let reaction = self.machine.apply(self.at, event);
         for notice in &reaction.notices {
             self.report.tell(self.at, notice, &self.machine);

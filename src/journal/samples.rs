@@ -31,7 +31,7 @@ pub(super) fn header() -> Header {
     let name = RolloutName::parse("web").unwrap();
     let id = RolloutId::new(&name, at(0), 0xbeef);
     let (spec, plan) = ("specs/web.yaml".into(), plan(name));
-    Header { id, program: "0.1.0".into(), at: at(1), spec, spec_digest: None, plan }
+    Header { id, program: "0.1.0".into(), at: at(1), spec, spec_digest: None, trace: None, plan }
 }
 
 fn place(slot: Slot) -> Place {

@@ -371,3 +371,15 @@ fn spans_and_moments_are_whole_milliseconds() {
     assert!(line.contains(r#""within":300000"#), "{line}");
     assert_eq!(header().plan.steps[0].within, Duration::from_secs(300));
 }
+
+#[tokio::test]
+async fn a_tape_keeps_the_span_under_which_its_rollout_was_started() {
+    let trace = crate::trace::TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::in_folder(folder.path().to_owned()).unwrap();
+    let header = Header { trace, ..samples::header() };
+    Journal::create(&store, &header).await.unwrap();
+    let read = read(&store, &header.id).await.unwrap().header;
+    assert_eq!((read.trace, read == header), (trace, true));
+    assert!(trace.is_some());
+}

@@ -247,16 +247,20 @@ pub(super) fn served_fields(served: Served) -> Value {
     json!({"requests": served.requests, "failed": served.failed})
 }
 
-fn fault_fields(fault: &Fault) -> Value {
-    let kind = match fault.kind {
+/// The one word programs know a kind of fault by.
+pub(super) fn fault_word(kind: FaultKind) -> &'static str {
+    match kind {
         FaultKind::Transient => "transient",
         FaultKind::Unknown => "unknown",
         FaultKind::Missing => "missing",
         FaultKind::Denied => "denied",
         FaultKind::Expired => "expired",
         FaultKind::Permanent => "permanent",
-    };
-    json!({"kind": kind, "operation": fault.operation, "message": fault.message})
+    }
+}
+
+fn fault_fields(fault: &Fault) -> Value {
+    json!({"kind": fault_word(fault.kind), "operation": fault.operation, "message": fault.message})
 }
 
 /// A reason, for programs.

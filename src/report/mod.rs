@@ -1,8 +1,8 @@
 //! What people and programs read of a rollout: lines, a live footer, an event stream, the closing account.
 //!
 //! A report sees notices and the machine's own account of itself, and nothing else, so it tells the same story
-//! of a rollout that is running and of one that is replayed from its tape; only a [`page`] also draws what events
-//! carried. It writes to what `cli` gives it and reads neither clock nor environment. Someone who stops reading ends
+//! of a rollout that is running and of one that is replayed from its tape; only a [`page`] and a trace also show what
+//! events carried. It writes to what `cli` gives it and reads neither clock nor environment. Someone who stops reading ends
 //! the report, never the rollout.
 
 pub mod delivery;
@@ -22,6 +22,8 @@ mod sentence;
 pub mod status;
 pub mod summary;
 mod terraform;
+#[cfg(feature = "otel")]
+pub mod trace;
 mod trail;
 pub mod view;
 pub mod why;
@@ -42,10 +44,15 @@ pub use view::View;
 pub use why::Why;
 
 use crate::clock::Timestamp;
-use crate::machine::{Machine, Notice};
+use crate::machine::{Event, Machine, Notice};
 
 /// Something that is told what a rollout tells.
 pub trait Report {
+    /// Takes in one event before its notices; `machine` is as it stands before it. Most reports go by notices alone.
+    fn hear(&mut self, at: Timestamp, event: &Event, machine: &Machine) {
+        let _ = (at, event, machine);
+    }
+
     /// Takes in one notice; `machine` is as it stands after it.
     fn tell(&mut self, at: Timestamp, notice: &Notice, machine: &Machine);
 
@@ -75,6 +82,12 @@ impl Several {
 }
 
 impl Report for Several {
+    fn hear(&mut self, at: Timestamp, event: &Event, machine: &Machine) {
+        for report in &mut self.reports {
+            report.hear(at, event, machine);
+        }
+    }
+
     fn tell(&mut self, at: Timestamp, notice: &Notice, machine: &Machine) {
         for report in &mut self.reports {
             report.tell(at, notice, machine);
@@ -160,7 +173,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::machine::Event;
 
     struct Gone(io::ErrorKind);
 

@@ -27,5 +27,7 @@ mod support;
 mod takeovers;
 mod tapes;
 mod task_sets;
+#[cfg(feature = "otel")]
+mod telemetry;
 mod two_processes;
 mod windows;

@@ -25,6 +25,7 @@ async fn every_prefix_of_a_written_tape_is_the_live_machine() {
             at: events[0].0,
             spec: "rollout.yaml".into(),
             spec_digest: None,
+            trace: None,
             plan: plan.clone(),
         };
         let mut journal = Journal::create(&store, &header).await.expect("a tape");

@@ -1,13 +1,15 @@
 //! `tidegate docs [TOPIC]`: the documentation in the binary, made of what the program itself goes by.
 
 mod reference;
+#[cfg(feature = "otel")]
+mod telemetry;
 
 use super::context::Context;
 use super::{Exit, Failure, exit, terminal};
 use crate::code::Code;
 use crate::driver;
 
-/// Read the documentation: of a spec's fields, gates, drivers, windows, pipelines, exit codes, codes and takeover.
+/// Read the documentation: of a spec's fields, gates, drivers, windows, pipelines, exit codes, codes, takeover and telemetry.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  tidegate docs\n  tidegate docs gates\n  tidegate docs spec | less")]
 pub(super) struct Args {
@@ -37,6 +39,9 @@ enum Topic {
     Codes,
     /// What happens when somebody else, or nobody, takes over.
     Takeover,
+    /// Traces and metrics for OpenTelemetry.
+    #[cfg(feature = "otel")]
+    Telemetry,
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
@@ -67,6 +72,8 @@ fn page(topic: Topic, width: usize) -> String {
         Topic::ExitCodes => format!("{}\n", exit::TABLE),
         Topic::Codes => lines(Code::all().map(|code| format!("{code}  {}", code.title()))),
         Topic::Takeover => include_str!("takeover.md").to_owned(),
+        #[cfg(feature = "otel")]
+        Topic::Telemetry => telemetry::page(width),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::clock::Timestamp;
 use crate::machine::Event;
 use crate::name::{RolloutId, RolloutName};
 use crate::plan::Plan;
+use crate::trace::TraceParent;
 use crate::traffic::Share;
 
 /// The version of the written form.
@@ -41,6 +42,8 @@ pub struct Header {
     pub spec: String,
     /// SHA-256 of the spec as it stood there, in hex, where it could be read.
     pub spec_digest: Option<String>,
+    /// The span under which it was started, if there was one: whoever goes on with it goes on with that trace.
+    pub trace: Option<TraceParent>,
     /// The compiled spec; a spec that is edited later changes nothing.
     pub plan: Plan,
 }
@@ -97,6 +100,8 @@ struct HeaderLine {
     spec: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     spec_digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
     recovery: Recovery,
     plan: plan::Plan,
 }
@@ -124,6 +129,7 @@ pub(super) fn encode_header(header: &Header) -> serde_json::Result<String> {
         at: Written::write(&header.at),
         spec: header.spec.clone(),
         spec_digest: header.spec_digest.clone(),
+        trace: header.trace.map(|trace| trace.to_string()),
         recovery,
         plan: Written::write(&header.plan),
     })
@@ -140,7 +146,9 @@ pub(super) fn decode_header(json: &[u8]) -> Result<Header, Unread> {
     let line: HeaderLine = serde_json::from_slice(json).map_err(strange)?;
     let id = RolloutId::parse(&line.id).map_err(Unread::Strange)?;
     let (at, plan) = (line.at.read(), line.plan.read());
-    Ok(Header { id, program: line.program, at, spec: line.spec, spec_digest: line.spec_digest, plan })
+    // A rollout needs no trace: one that cannot be read is none.
+    let trace = line.trace.and_then(|text| TraceParent::parse(&text));
+    Ok(Header { id, program: line.program, at, spec: line.spec, spec_digest: line.spec_digest, trace, plan })
 }
 
 /// Writes an event as one JSON object.
