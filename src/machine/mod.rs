@@ -219,8 +219,11 @@ impl Machine {
             State::Forward { .. } if self.switch_is_up(out) => {}
             State::Forward { .. } => self.reenter(out),
             State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
-                // It may be able to do what the one before was not, and has all of the limit.
-                self.memory.slept = self.memory.now.since(decided);
+                let waited = self.memory.now.since(decided);
+                if waited.saturating_sub(self.memory.slept) > self.plan.limits.retreat {
+                    // It may be able to do what the one before was not, and has all of the limit.
+                    self.memory.slept = waited;
+                }
                 self.begin_back(reason, decided, out);
             }
         }
