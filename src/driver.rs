@@ -11,7 +11,7 @@ mod tests;
 use std::time::Duration;
 
 pub use capability::{Capability, DriverKind, Grain, Probes, Shares, Unattended, Waits};
-pub use table::{differences, table};
+pub use table::{differences, gist, table};
 
 use crate::clock::Timestamp;
 use crate::traffic::Share;
