@@ -57,6 +57,22 @@ fn the_readmes_four_commands_roll_a_live_pair_out() {
 }
 
 #[test]
+fn what_init_writes_for_a_service_that_ecs_shifts_rolls_it_out() {
+    let place = Place::new();
+    let lab = Lab::playing(&place, &example("ecs.yaml"), &["--speed", "60", "--lab-rps", "10"]);
+    init(&place, &lab, &["--service", "web"]).ends(0, &["ecs fits"]);
+    let file = first(&place);
+    // As it was written, but for the time that it takes.
+    let quick = text(&file).replace("hold: 5m", "hold: 1m").replace("warm: 10m", "warm: 1m");
+    std::fs::write(&file, quick).expect("it can be written");
+    let file = file.display().to_string();
+    lab.run(&place, ["doctor", &file]).ends(0, &["nothing fails"]);
+    lab.run(&place, ["run", &file, "--yes"]).ends(0, &["promoted"]);
+    lab.is_all_on("web-green");
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+}
+
+#[test]
 fn each_kind_of_service_gets_a_spec_that_plans_and_a_target_that_is_well() {
     let kinds =
         [("ecs.yaml", "ecs", "web"), ("task-sets.yaml", "task_sets", "web"), ("codedeploy.yaml", "codedeploy", "web")];

@@ -1,23 +1,24 @@
 //! What IAM says of the calls that only a rollout makes: everything that the runner's policy lists, asked without a
 //! write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::Patient;
-use super::check::Check;
+use super::check::{Check, State};
 use crate::cli::{iam_policy, target};
 use crate::cloud::aws::iam::{self, Principal, Question, Ruling};
 use crate::fault::{Fault, FaultKind};
-use crate::text::many;
 
 /// Services whose resources have policies of their own, which IAM does not ask: a bucket's, a topic's, a role's trust.
 /// `doctor` proves store and writer role by using them, `notify test` the topics.
 const BY_RESOURCE: [&str; 3] = ["s3:", "sns:", "sts:"];
 /// What stands in a question for the part of an ARN that nobody knows before a rollout.
 const ANY: &str = "0";
+/// What operations begin with that change nothing.
+const READS: [&str; 4] = ["BatchGet", "Describe", "Get", "List"];
 const NAME: &str = "other writes";
 
 /// The other writes: allowed, not allowed, or not proven.
@@ -90,18 +91,24 @@ fn questions(policy: &Value, region: &str) -> Vec<Question> {
 
 /// A check for what is allowed, one for each action that is not, one for what hangs on something else.
 fn told(arn: &str, questions: &[Question], rulings: &[Vec<Ruling>], policy: &str) -> Vec<Check> {
-    let (mut allowed, mut checks) = (0, Vec::new());
+    let (mut allowed, mut checks) = (BTreeSet::new(), Vec::new());
     let mut open: BTreeMap<&str, &[String]> = BTreeMap::new();
     for (question, rulings) in questions.iter().zip(rulings) {
         for (action, ruling) in question.actions.iter().zip(rulings) {
             match ruling {
-                Ruling::Allowed => allowed += 1,
+                Ruling::Allowed if is_read(action) => {}
+                Ruling::Allowed => drop(allowed.insert(action.as_str())),
                 Ruling::Open(keys) => drop(open.insert(action, keys)),
                 Ruling::Denied { on, explicitly } => {
                     let on = on.as_deref().or(question.resources.first().map(String::as_str)).unwrap_or("*");
                     let why = if *explicitly { "a policy denies it" } else { "no policy allows it" };
-                    let check = Check::fail(NAME, format!("{action} on {on}: {why}, IAM says of {arn}"));
-                    checks.push(Check { denied: true, ..check }.remedy(policy));
+                    let said = format!("{action} on {on}: {why}, IAM says of {arn}");
+                    checks.push(if is_read(action) {
+                        // What a rollout cannot do without was read for the survey.
+                        Check::warn("other reads", said).remedy(policy)
+                    } else {
+                        Check { denied: true, ..Check::fail(NAME, said) }.remedy(policy)
+                    });
                 }
             }
         }
@@ -110,14 +117,18 @@ fn told(arn: &str, questions: &[Question], rulings: &[Vec<Ruling>], policy: &str
         [] => Check::unknown(NAME, format!("{action}: IAM does not say")),
         keys => Check::unknown(NAME, format!("{action} hangs on {}, which only a call has", keys.join(", "))),
     }));
-    if checks.is_empty() {
-        let calls = many(allowed, "call");
-        checks.push(Check::ok(
-            NAME,
-            format!("by its policies {arn} may make all {calls} of a rollout; a session's own are not known"),
-        ));
+    if checks.iter().all(|check| check.state == State::Warn) {
+        let calls = allowed.into_iter().collect::<Vec<_>>().join(", ");
+        let session = if arn.contains(":role/") { "; a session may be allowed less" } else { "" };
+        let said = format!("its policies allow {arn} {calls}{session}");
+        checks.insert(0, Check::ok(NAME, said));
     }
     checks
+}
+
+fn is_read(action: &str) -> bool {
+    let operation = action.split_once(':').map_or(action, |(_, operation)| operation);
+    READS.iter().any(|verb| operation.starts_with(verb))
 }
 
 #[cfg(test)]
@@ -125,7 +136,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::doctor::check::State;
 
     #[test]
     fn a_statement_is_asked_with_its_conditions_and_without_what_resources_decide() {
@@ -157,6 +167,9 @@ mod tests {
             checks.iter().map(|check| (check.state, check.denied)).collect::<Vec<_>>()
         };
         let fine = || Ruling::Allowed;
+        let read = Question { actions: vec!["ecs:DescribeTasks".to_owned()], ..question.clone() };
+        let checks = told("arn:me", &[read], &[vec![no.clone()]], "policy");
+        assert_eq!(checks.iter().map(|check| check.state).collect::<Vec<_>>(), [State::Ok, State::Warn]);
         assert_eq!(state(&[fine(), no, perhaps.clone()]), [(State::Fail, true), (State::Unknown, false)]);
         assert_eq!(state(&[fine(), fine(), perhaps]), [(State::Unknown, false)]);
         assert_eq!(state(&[fine(), fine(), fine()]), [(State::Ok, false)]);
