@@ -105,8 +105,8 @@ fn resources(asked: &Asked, names: &Names) -> Vec<String> {
         },
         Service::Sts => text(input, "RoleArn").map(str::to_owned).into_iter().collect(),
         Service::Iam => {
-            let named = text(input, "RoleName").map(|name| iam::role(names, name));
-            text(input, "PolicySourceArn").map(str::to_owned).or(named).into_iter().collect()
+            let role = text(input, "RoleName").map(|name| iam::role(names, name));
+            text(input, "PolicySourceArn").map(str::to_owned).or(role).into_iter().collect()
         }
         Service::CodeDeploy => deployed(input, names),
         Service::Sns => text(input, "TopicArn").map(str::to_owned).into_iter().collect(),
