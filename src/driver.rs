@@ -11,7 +11,7 @@ mod tests;
 use std::time::Duration;
 
 pub use capability::{Capability, DriverKind, Grain, Probes, Shares, Unattended, Waits};
-pub use table::{by_row, differences};
+pub use table::{by_row, differences, gist};
 
 use crate::clock::Timestamp;
 use crate::traffic::Share;

@@ -235,6 +235,17 @@ pub struct Survey {
     pub release_problems: Vec<String>,
 }
 
+impl Survey {
+    /// The slot that has weight, if it is one alone.
+    pub fn serving(&self) -> Option<&SlotView> {
+        let has_weight = |slot: &&SlotView| {
+            self.rule.weights.iter().any(|(group, weight)| *group == slot.place.target_group && *weight > 0)
+        };
+        let mut serving = [&self.blue, &self.green].into_iter().filter(has_weight);
+        serving.next().filter(|_| serving.next().is_none())
+    }
+}
+
 /// The rule's weights as one look saw them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleSeen {

@@ -5,6 +5,7 @@ mod check;
 mod gates;
 mod health;
 mod plan;
+mod rights;
 mod write;
 
 use std::path::PathBuf;
@@ -23,8 +24,9 @@ use check::{Check, Section};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "What only a write proves is written: the rule with the actions that it has, if no rollout holds it; the
-dead-man's switch, disabled, and removed again; a document of its own in the store. Exits 0 when
-nothing fails, 15 when a check fails, 16 when credentials or permissions are missing.
+dead-man's switch, disabled, and removed again; a document of its own in the store. Of all other
+calls IAM is asked whether the caller's policies allow them, which is a read. Exits 0 when nothing
+fails, 15 when a check fails, 16 when credentials or permissions are missing.
 
 Examples:
   tidegate doctor rollout.yaml
@@ -43,6 +45,8 @@ pub(super) struct Args {
 pub(super) struct Patient<'a> {
     context: &'a Context,
     aws: &'a Aws,
+    /// The caller's ARN; `None` when nobody knows.
+    caller: Option<String>,
     clock: &'a Clock,
     /// The spec's path, as it was typed.
     path: String,
@@ -58,8 +62,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let aws = target::connect(context, &spec).await?;
     let clock = context.clock();
     let path = args.spec.display().to_string();
-    let (caller, account) = account::caller(&aws).await;
-    let mut sections = vec![Section::new("account", caller)];
+    let (known, caller) = account::caller(&aws).await;
+    let mut sections = vec![Section::new("account", known)];
     match surveyed(context, (&aws, &clock), &spec).await {
         Err(failure) => sections.push(Section::new("target", check::of_failure("survey", &failure))),
         Ok(survey) => {
@@ -69,6 +73,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             let patient = Patient {
                 context,
                 aws: &aws,
+                caller: caller.as_ref().map(|(arn, _)| arn.clone()),
                 clock: &clock,
                 path: path.clone(),
                 spec: &spec,
@@ -76,7 +81,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
                 plan,
                 read_only: args.read_only,
             };
-            if let Some(foreign) = account.and_then(|account| account::same(&account, &survey.account)) {
+            if let Some(foreign) = caller.and_then(|(_, account)| account::same(&account, &survey.account)) {
                 sections[0].checks.push(foreign);
             }
             sections[0].checks.push(account::tenure(&patient).await);

@@ -54,11 +54,26 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
+/// The policy of whoever runs this spec's rollouts.
+///
+/// # Errors
+/// When the release cannot be read, or is not as the spec names it.
+pub(super) async fn runner(
+    context: &Context,
+    spec: &Spec,
+    survey: Survey,
+    (aws, folder): (&Aws, &std::path::Path),
+) -> Result<Value, Failure> {
+    let mut scope = scope(context, spec, survey)?;
+    register(aws, spec, folder, &mut scope).await?;
+    Ok(policy(Who::Runner, &scope))
+}
+
 /// What is printed for somebody; `None` for a role that the spec does not name.
 fn document(who: Who, scope: &Scope) -> Option<Value> {
     match who {
         Who::DeadMan | Who::Writer => Some(json!({"trust": trust(who, scope)?, "policy": policy(who, scope)})),
-        Who::Runner | Who::OnCall | Who::Guard | Who::Plan => Some(policy(who, scope)),
+        Who::Runner | Who::OnCall | Who::Guard | Who::Plan | Who::Doctor => Some(policy(who, scope)),
     }
 }
 

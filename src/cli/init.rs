@@ -6,7 +6,7 @@ mod lack;
 mod page;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::context::Context;
@@ -141,8 +141,9 @@ async fn drafted(
     let (checked_at, test_port) = (chosen.checked_at(seen), chosen.test_port(seen));
     let none = Vec::new();
     let mut draft = Draft { name, kind, chosen, survey, alarms: none, checked_at, test_port, containers, notes };
+    let mut asked = BTreeSet::new();
     for alarm in alarms {
-        propose(&mut draft, alarm);
+        propose(&mut draft, alarm, &mut asked);
     }
     Ok(draft)
 }
@@ -170,12 +171,15 @@ fn request(seen: &Seen, kind: DriverKind, chosen: &choose::Chosen, alarms: &[Ala
     }
 }
 
-/// Adds an alarm to the gates, if the language can name it beside those that are there.
-fn propose(draft: &mut Draft, alarm: AlarmFound) {
+/// Adds an alarm to the gates, if the language can name it beside those that are there and no composite alarm asks
+/// for it: what those ring by is `asked`.
+fn propose(draft: &mut Draft, alarm: AlarmFound, asked: &mut BTreeSet<String>) {
     let name = alarm.view.name.clone();
-    if name.starts_with(draft::SCALING_ALARMS) {
+    if name.starts_with(draft::SCALING_ALARMS) || asked.contains(&name) {
         return;
     }
+    // One that something else can ring decides nothing, and replaces nothing.
+    let parts = alarm.composed.as_ref().filter(|made| made.others.is_empty()).map(|made| made.of.clone());
     if draft.alarms.len() >= draft::ALARMS_LIMIT {
         draft
             .notes
@@ -186,7 +190,9 @@ fn propose(draft: &mut Draft, alarm: AlarmFound) {
     if read(&draft.text()).is_err() {
         draft.alarms.pop();
         draft.notes.push(format!("alarm {name} is not proposed: a spec cannot name it"));
+        return;
     }
+    asked.extend(parts.into_iter().flatten());
 }
 
 /// The spec that a draft's text means.

@@ -79,7 +79,8 @@ pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cells = grid.run(&rehearsal, threads);
     let untried = rehearsal.untried();
-    let told = Told { name: spec.name.as_str(), grid: &grid, cells: &cells, untried: &untried };
+    let driver = (spec.driver.kind().word(), rehearsal.otherwise());
+    let told = Told { name: spec.name.as_str(), grid: &grid, cells: &cells, untried: &untried, driver };
     let json = || format!("{}\n", escape_json(&page::json(&told).to_string()));
     let text = match args.format {
         _ if context.json() => json(),

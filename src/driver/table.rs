@@ -58,6 +58,16 @@ pub fn differences(fits: DriverKind, other: DriverKind) -> Vec<(&'static str, St
     rows.filter(|(_, ours, theirs)| ours != theirs).map(|(what, _, theirs)| (what, theirs)).collect()
 }
 
+/// What it works on and who moves the weights, for who meets it for the first time: one line.
+pub fn gist(kind: DriverKind) -> &'static str {
+    match kind {
+        DriverKind::Pair => "two services; tidegate writes the weights",
+        DriverKind::TaskSets => "one service of task sets; tidegate writes the weights",
+        DriverKind::Ecs => "one service; ECS shifts, and waits for each verdict",
+        DriverKind::CodeDeploy => "one service; CodeDeploy shifts, and waits for nobody",
+    }
+}
+
 fn yes(can: bool) -> String {
     if can { "yes" } else { "no" }.to_owned()
 }

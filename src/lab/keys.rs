@@ -14,6 +14,8 @@ pub(super) const PREFIX: &str = "ASIALABS";
 pub(super) struct Key {
     /// The ARN that calls are told to come from.
     pub arn: String,
+    /// The ARN of the role, with its path.
+    pub role: String,
     /// The id that calls are told to come from.
     pub user_id: String,
     /// What calls may do; without a policy, everything.
@@ -52,7 +54,13 @@ mod tests {
     fn keys_hold_until_they_expire_and_the_oldest_are_forgotten() {
         let mut keys = Keys::default();
         for number in 0..=KEYS_LIMIT as u64 {
-            let key = Key { arn: String::new(), user_id: String::new(), policy: None, expires_at: 100 + number };
+            let key = Key {
+                arn: String::new(),
+                role: String::new(),
+                user_id: String::new(),
+                policy: None,
+                expires_at: 100 + number,
+            };
             keys.add(format!("{PREFIX}{number}"), key);
         }
         let holds = |number: u64, now| keys.get(&format!("{PREFIX}{number}"), now).is_some();

@@ -38,7 +38,8 @@ fn compare(gates: &[Gate]) -> Option<(&Gate, &CompareRule)> {
 pub(super) fn refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
     let mut found = Vec::new();
     let compared = compare(&spec.gates);
-    if let (Some((gate, _)), Some(Err(why))) = (compared, &survey.past) {
+    // Where none or both serve there is no past to read, and that is refused by itself.
+    if let (Some((gate, _)), Some(Err(why)), true) = (compared, &survey.past, survey.serving().is_some()) {
         found.push(Refusal {
             wrong: format!("gate {} cannot read the stable slot's past: {why}", gate.name),
             help: Some("allow it, or name the gates to judge by without `compare`".to_owned()),

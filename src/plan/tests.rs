@@ -306,6 +306,12 @@ fn a_ramp_that_could_not_compare_or_be_written_is_refused() {
         "gate compare cannot read the stable slot's past",
     );
     check(&|_, survey| survey.rule.weights.push(("arn:other".into(), 1)), "a ramp needs tenths of a percent");
+    // Weights that leave no past to read are refused as what they are, and not as a read that somebody should allow.
+    let (spec, mut survey) = (harm_budget(), survey());
+    survey.past = Some(Err("no slot has all the weight".into()));
+    survey.rule.weights.iter_mut().for_each(|(_, weight)| *weight = 0);
+    let said = refused(&spec, &survey);
+    assert!(said.contains("nothing serves") && !said.contains("past"), "{said}");
     check(&|spec, _| drop(spec.gates.pop()), "a harm budget needs a gate that compares");
 }
 

@@ -3,7 +3,8 @@
 //! [`Rehearsal`] puts a spec through the machine that a real rollout uses, in virtual time; [`Grid`] does it as
 //! often as it takes to say how likely something is. What is simulated is what is counted of requests. Tasks
 //! start, alarms are quiet, probes, webhooks and commands say yes, people approve at once: a page says which of
-//! a spec's gates that leaves without a word ([`Rehearsal::untried`]).
+//! a spec's gates that leaves without a word ([`Rehearsal::untried`]), and what a driver that is not `pair` does
+//! otherwise ([`Rehearsal::otherwise`]).
 
 mod account;
 mod figures;

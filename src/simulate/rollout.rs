@@ -9,6 +9,7 @@ use super::survey::survey;
 use super::world::{Condition, Marks, START, Service, World};
 use crate::clock::Timestamp;
 use crate::count::{Mark, Past};
+use crate::driver::Waits;
 use crate::gate::compare::{CompareRule, Feed};
 use crate::gate::{Check, Gate, Outcome as GateOutcome};
 use crate::machine::{Event, Machine, Notice, Outcome, Reason, Word};
@@ -120,6 +121,20 @@ impl Rehearsal {
             Some(Untried { gate: gate.name.clone(), why })
         };
         self.spec.gates.iter().zip(&self.meters).filter_map(untried).collect()
+    }
+
+    /// What the spec's driver does otherwise: every driver is simulated as `pair`.
+    pub fn otherwise(&self) -> Option<&'static str> {
+        match self.spec.driver.kind().can().waits {
+            Waits::Limits => None,
+            Waits::Pause => Some(
+                "the weights are moved as tidegate would; ECS waits for a verdict as long as `pause`, and then goes back",
+            ),
+            Waits::Never => Some(
+                "the weights are moved as tidegate would; CodeDeploy moves them on while a gate is undecided, so a bad \
+                 release can harm more requests than here",
+            ),
+        }
     }
 
     /// Rolls out once. The same seed gives the same course.

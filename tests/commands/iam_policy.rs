@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::support::{Ended, Sandbox, Served};
 
 const ACCOUNT: &str = "123456789012";
-const WHO: [&str; 6] = ["runner", "on-call", "guard", "dead-man", "writer", "plan"];
+const WHO: [&str; 7] = ["runner", "on-call", "guard", "dead-man", "writer", "plan", "doctor"];
 
 /// A spec with a store, a switch and a writer's role.
 fn spec(sandbox: &Sandbox) -> String {
@@ -75,7 +75,7 @@ fn one_gets_the_document_alone() {
         lab.run(&sandbox, &["iam-policy", &plain, "--for", who]).is(2).says(&["the spec has no", field]);
     }
     let all = document(&lab.run(&sandbox, &["iam-policy", &plain]).is(0));
-    assert_eq!(all.as_object().unwrap().keys().collect::<Vec<_>>(), ["runner", "on-call", "guard", "plan"]);
+    assert_eq!(all.as_object().unwrap().keys().collect::<Vec<_>>(), ["runner", "on-call", "guard", "plan", "doctor"]);
     let stored = document(&lab.run(&sandbox, &["iam-policy", &plain, "--for", "guard", "--store", "s3://other"]).is(0));
     assert_eq!(resources(&stored, "StoreObjects"), ["arn:aws:s3:::other/v1/*"]);
 }

@@ -56,6 +56,20 @@ impl Scene {
 }
 
 #[test]
+fn a_folder_as_store_is_answered_with_its_own_flag() {
+    let scene = scene("blue-green.yaml");
+    for (store, says) in [
+        ("/srv/state", "`--state-dir /srv/state`"),
+        ("file:///srv/state", "`--state-dir /srv/state`"),
+        ("state", "`--state-dir state`"),
+        ("gs://bucket", "it is written as s3://bucket"),
+    ] {
+        let said = scene.lab.run(&scene.sandbox, &["iam-policy", &scene.spec, "--store", store]);
+        said.is(2).says(&["is no place", says]);
+    }
+}
+
+#[test]
 fn weights_that_leave_no_way_back_are_refused() {
     let scene = scene("blue-green.yaml");
     scene.weights("50", "50");

@@ -49,6 +49,21 @@ fn every_shipped_spec_can_be_simulated() {
 }
 
 #[test]
+fn what_a_driver_does_otherwise_is_said() {
+    let sandbox = Sandbox::new();
+    for (spec, said) in [("ecs", "driver ecs: the weights"), ("codedeploy", "driver codedeploy: the weights")] {
+        let spec = example(&format!("{spec}.yaml"));
+        let words = ["simulate", &spec, "--runs", "1", "--rps", "20", "--regression", "none"];
+        let ended = sandbox.run(&words).is(0).harmless();
+        ended.says(&[said]);
+        let json = sandbox.run(&[&words[..], &["--json"]].concat()).is(0);
+        assert!(json.json()[0]["driver_not_simulated"].is_string(), "{}", json.out);
+    }
+    let json = sandbox.run(&words(&example("canary.yaml"), &["--json"])).is(0);
+    assert!(json.json()[0]["driver_not_simulated"].is_null(), "{}", json.out);
+}
+
+#[test]
 fn gates_on_metrics_are_computed_and_others_are_named() {
     let sandbox = Sandbox::new();
     let said = sandbox.run(&words(&example("canary.yaml"), &[])).is(0);

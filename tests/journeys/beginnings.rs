@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{BESIDE, Ended, Lab, Place, example};
 
 const ALARM: &str = "GraniteServiceVersion20100801.PutMetricAlarm";
+const COMPOSITE: &str = "GraniteServiceVersion20100801.PutCompositeAlarm";
 
 /// Where a place's first spec is.
 fn first(place: &Place) -> PathBuf {
@@ -51,6 +52,22 @@ fn the_readmes_four_commands_roll_a_live_pair_out() {
         let ended = crate::support::Process::start(&mut command).end();
         ended.ends(0, &[]);
     }
+    lab.is_all_on("web-green");
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+}
+
+#[test]
+fn what_init_writes_for_a_service_that_ecs_shifts_rolls_it_out() {
+    let place = Place::new();
+    let lab = Lab::playing(&place, &example("ecs.yaml"), &["--speed", "60", "--lab-rps", "10"]);
+    init(&place, &lab, &["--service", "web"]).ends(0, &["ecs fits"]);
+    let file = first(&place);
+    // As it was written, but for the time that it takes.
+    let quick = text(&file).replace("hold: 5m", "hold: 1m").replace("warm: 10m", "warm: 1m");
+    std::fs::write(&file, quick).expect("it can be written");
+    let file = file.display().to_string();
+    lab.run(&place, ["doctor", &file]).ends(0, &["nothing fails"]);
+    lab.run(&place, ["run", &file, "--yes"]).ends(0, &["promoted"]);
     lab.is_all_on("web-green");
     assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
 }
@@ -196,21 +213,54 @@ fn what_is_missing_is_said_with_the_terraform_that_adds_it() {
         .ends(15, &["no other service of cluster prod registers its tasks in web-green", "desired_count   = 0"]);
 }
 
+/// An alarm on the load balancer, which is OK.
+fn alarm_on_balancer(lab: &Lab, name: &str) {
+    let balancer = lab.rule().split(":listener-rule/").nth(1).expect("it is an ARN");
+    let balancer = balancer.split('/').take(3).collect::<Vec<_>>().join("/");
+    let body = json!({
+        "AlarmName": name, "Namespace": "AWS/ApplicationELB", "MetricName": "HTTPCode_ELB_5XX_Count",
+        "Dimensions": [{"Name": "LoadBalancer", "Value": balancer}], "Statistic": "Sum", "Period": 60,
+        "EvaluationPeriods": 1, "Threshold": 10.0, "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "notBreaching",
+    });
+    lab.ask_json(ALARM, &body);
+}
+
+#[test]
+fn a_composite_alarm_is_proposed_in_place_of_what_rings_it() {
+    let place = Place::new();
+    let lab = Lab::start(&place, &example("approval.yaml"));
+    let compose = |name: &str, rule: &str| {
+        lab.ask_json(COMPOSITE, &json!({"AlarmName": name, "AlarmRule": rule}));
+    };
+    alarm_on_balancer(&lab, "web-elb");
+    let elsewhere = json!({
+        "AlarmName": "queue", "Namespace": "AWS/SQS", "MetricName": "ApproximateAgeOfOldestMessage", "Statistic": "Maximum",
+        "Period": 60, "EvaluationPeriods": 1, "Threshold": 10.0, "ComparisonOperator": "GreaterThanThreshold",
+    });
+    lab.ask_json(ALARM, &elsewhere);
+    compose("web-errors", "ALARM(\"web-5xx\") AND NOT ALARM(queue)");
+    compose("far-away", "ALARM(queue)");
+    compose("everything", "ALARM(web-errors) OR ALARM(queue)");
+    let ended = init(&place, &lab, &["--service", "web-blue", "--json"]);
+    ended.ends(0, &[]);
+    assert_eq!(value(&ended)["alarms"], json!(["everything", "web-errors", "web-elb"]), "{ended}");
+    let written = text(&first(&place));
+    for line in [
+        "  - alarm: { name: everything, watch: true } # composed of web-5xx, web-errors; queue can ring it too",
+        "{ name: web-errors",
+        "# composed of web-5xx; it is ",
+    ] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+    lab.run(&place, ["plan", &first(&place).display().to_string()]).ends(0, &[]);
+}
+
 #[test]
 fn names_that_others_chose_stay_names() {
     let place = Place::new();
     let lab = Lab::start(&place, &example("approval.yaml"));
-    let balancer = lab.rule().split(":listener-rule/").nth(1).expect("it is an ARN");
-    let balancer = balancer.split('/').take(3).collect::<Vec<_>>().join("/");
-    let alarm = |name: &str| {
-        let body = json!({
-            "AlarmName": name, "Namespace": "AWS/ApplicationELB", "MetricName": "HTTPCode_ELB_5XX_Count",
-            "Dimensions": [{"Name": "LoadBalancer", "Value": balancer}], "Statistic": "Sum", "Period": 60,
-            "EvaluationPeriods": 1, "Threshold": 10.0, "ComparisonOperator": "GreaterThanThreshold",
-            "TreatMissingData": "notBreaching",
-        });
-        lab.ask_json(ALARM, &body);
-    };
+    let alarm = |name: &str| alarm_on_balancer(&lab, name);
     let odd = "5xx }: [${HOME}] # \"quoted\" \\ 'it' - &a *b";
     let foul = "red\u{1b}[31m\n  - command: { run: [evil] }";
     for name in [odd, foul, "compare", "TargetTracking-service/prod/web-blue-AlarmLow"] {

@@ -51,7 +51,17 @@ fn all_is_proven_on_a_target_that_is_well_and_nothing_is_changed() {
     let before = rule();
     let ended = doctor(&place, &lab, &spec, &["--json"]);
     ended.ends(0, &[]);
-    for name in ["caller", "rule write", "writer role", "lease", "compare and swap", "web-5xx", "compare", "dead_man"] {
+    for name in [
+        "caller",
+        "rule write",
+        "other writes",
+        "writer role",
+        "lease",
+        "compare and swap",
+        "web-5xx",
+        "compare",
+        "dead_man",
+    ] {
         assert_eq!(state(&ended, name), "ok", "{name}: {ended}");
     }
     assert_eq!(rule(), before, "the rule is another");
@@ -66,6 +76,7 @@ fn all_is_proven_on_a_target_that_is_well_and_nothing_is_changed() {
     for name in ["rule write", "writer role", "compare and swap", "dead_man"] {
         assert_eq!(state(&read, name), "unknown", "{name}: {read}");
     }
+    assert_eq!(state(&read, "other writes"), "ok", "to ask IAM is a read: {read}");
     assert_eq!(lab.writes(), writes, "--read-only has written");
 }
 
@@ -82,7 +93,19 @@ fn a_permission_that_is_missing_is_named_and_ends_16() {
     let ended = as_one("elasticloadbalancing:ModifyRule");
     ended.ends(16, &["not authorized to perform: elasticloadbalancing:ModifyRule", "tidegate iam-policy"]);
     assert_eq!((state(&ended, "rule write"), state(&ended, "web-5xx")), ("fail".to_owned(), "ok".to_owned()));
+    assert_eq!(state(&ended, "other writes"), "fail", "{ended}");
     as_one("cloudwatch:DescribeAlarms").ends(16, &["DescribeAlarms"]);
+    // What only a rollout would call is asked of IAM, about the role that was assumed.
+    let ended = as_one("ecs:RegisterTaskDefinition");
+    let said =
+        "ecs:RegisterTaskDefinition on *: a policy denies it, IAM says of arn:aws:iam::123456789012:role/team/narrow";
+    ended.ends(16, &[said, "tidegate iam-policy"]);
+    assert_eq!((state(&ended, "other writes"), state(&ended, "rule write")), ("fail".to_owned(), "ok".to_owned()));
+    for question in ["iam:SimulatePrincipalPolicy", "iam:GetRole"] {
+        let ended = as_one(question);
+        assert_eq!(state(&ended, "other writes"), "unknown", "{ended}");
+        ended.ends(0, &["not proven: the caller may not ask IAM", "--for doctor"]);
+    }
     let ended = as_one("application-autoscaling:DescribeScalableTargets");
     assert_eq!(state(&ended, "autoscaling"), "warn");
     ended.ends(0, &["autoscaling cannot be read"]);

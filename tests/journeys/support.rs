@@ -572,7 +572,8 @@ impl Lab {
             let _ = write!(text, "%{byte:02X}");
             text
         });
-        let role = "arn:aws:iam::123456789012:role/narrow";
+        // With a path, which the ARN of an assumed role does not tell.
+        let role = "arn:aws:iam::123456789012:role/team/narrow";
         let body = format!(
             "Action=AssumeRole&Version=2011-06-15&RoleArn={role}&RoleSessionName=narrow&DurationSeconds=43200&Policy={policy}"
         );

@@ -12,11 +12,11 @@ const POLICY: &str = "`tidegate iam-policy SPEC --for runner` prints what is nee
 const IGNORE: &str = "ignore_changes = [action] on the rule, [task_definition, desired_count] on the service; \
                       `tidegate init` prints the blocks";
 
-/// Who calls, and the account.
-pub(super) async fn caller(aws: &Aws) -> (Vec<Check>, Option<String>) {
+/// Who calls: the ARN, and the account.
+pub(super) async fn caller(aws: &Aws) -> (Vec<Check>, Option<(String, String)>) {
     let region = aws.region().unwrap_or_default();
     match prove::caller(aws).await {
-        Ok((arn, account)) => (vec![Check::ok("caller", format!("{arn}, {region}"))], Some(account)),
+        Ok((arn, account)) => (vec![Check::ok("caller", format!("{arn}, {region}"))], Some((arn, account))),
         Err(fault) => (vec![Check::fault("caller", &fault, POLICY)], None),
     }
 }

@@ -127,6 +127,9 @@ fn past(patient: &Patient<'_>, gate: &Gate) -> Check {
             Check::warn(&gate.name, "the slot that serves has no requests in its past to learn from")
         }
         Some(Ok(_)) => Check::ok(&gate.name, "the stable slot's past can be read"),
+        Some(Err(_)) if patient.survey.serving().is_none() => {
+            Check::unknown(&gate.name, "no slot has all the weight, so there is no past to read")
+        }
         Some(Err(why)) => Check::fail(&gate.name, format!("the stable slot's past cannot be read: {why}"))
             .remedy("allow cloudwatch:GetMetricData"),
         None => Check::unknown(&gate.name, "the stable slot's past was not asked for"),

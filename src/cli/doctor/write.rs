@@ -1,7 +1,7 @@
 //! What only a write can prove: the rule, the store, the dead-man's switch. Each changes nothing that anybody uses.
 
-use super::Patient;
 use super::check::{self, Check};
+use super::{Patient, rights};
 use crate::cli::Failure;
 use crate::cloud::alb::prove;
 use crate::driver::Unattended;
@@ -79,10 +79,7 @@ pub(super) async fn permissions(patient: &Patient<'_>, held: &Held) -> Vec<Check
             checks.extend(writer_role(patient).await);
         }
     }
-    checks.push(
-        Check::unknown("other writes", "services, registrations, tags and autoscaling: only a rollout proves them")
-            .remedy(policy),
-    );
+    checks.extend(rights::checks(patient, &policy).await);
     checks
 }
 

@@ -23,10 +23,13 @@ pub(super) enum Who {
     Writer,
     /// Who runs `plan`, `status` and `history`.
     Plan,
+    /// Who runs `doctor`, beside the runner's policy: to ask IAM what policies allow.
+    Doctor,
 }
 
 impl Who {
-    pub(super) const ALL: [Who; 6] = [Who::Runner, Who::OnCall, Who::Guard, Who::DeadMan, Who::Writer, Who::Plan];
+    pub(super) const ALL: [Who; 7] =
+        [Who::Runner, Who::OnCall, Who::Guard, Who::DeadMan, Who::Writer, Who::Plan, Who::Doctor];
 
     /// As it is typed.
     pub(super) fn as_str(self) -> &'static str {
@@ -37,6 +40,7 @@ impl Who {
             Who::DeadMan => "dead-man",
             Who::Writer => "writer",
             Who::Plan => "plan",
+            Who::Doctor => "doctor",
         }
     }
 }
@@ -80,6 +84,8 @@ enum On {
     Calendars,
     /// The topics that are told how it goes.
     Topics,
+    /// The account's users and roles: a policy cannot name whoever it is attached to.
+    Callers,
     /// Anything: reads for which AWS knows no resource.
     Reads,
     /// The same where a condition can still name the cluster.
@@ -93,7 +99,7 @@ enum On {
 }
 
 use On::{
-    AlarmReads, Alarms, Application, Bucket, Calendars, Cluster, CodeDeploys, DeadManRole, DefinitionReads,
+    AlarmReads, Alarms, Application, Bucket, Calendars, Callers, Cluster, CodeDeploys, DeadManRole, DefinitionReads,
     DeployedServices, DeploymentConfigs, DeploymentGroup, Deployments, Family, NewTaskSets, Objects, Reads,
     ReadsOfCluster, Registrations, Rule, ScalableTargets, Schedules, Services, ServicesOfSets, TaskRoles, TaskSets,
     Tasks, Topics, Words, WriterRole,
@@ -175,6 +181,8 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("s3:GetObject", Objects, PEOPLE),
     ("s3:PutObject", Objects, BACK),
     ("s3:DeleteObject", Words, BACK),
+    ("iam:SimulatePrincipalPolicy", Callers, &[Who::Doctor]),
+    ("iam:GetRole", Callers, &[Who::Doctor]),
 ];
 
 impl On {
@@ -206,6 +214,7 @@ impl On {
             On::Words => "StoreWords",
             On::Calendars => "ChangeCalendars",
             On::Topics => "TopicsThatAreTold",
+            On::Callers => "UsersAndRolesOfTheAccount",
             On::Reads => "ReadsWithoutResourceLevelSupport",
             On::ReadsOfCluster => "ListsWithoutResourceLevelSupport",
             On::AlarmReads => "AlarmReadsWithoutResourceLevelSupport",
@@ -266,6 +275,10 @@ impl On {
             On::Objects => store(&|store| format!("{}/{}/*", scope.bucket_arn(store), store.root)),
             On::Words => store(&|store| format!("{}/{}/rollouts/*/words/*", scope.bucket_arn(store), store.root)),
             On::Topics => scope.topics.clone(),
+            On::Callers => {
+                let Scope { partition, account, .. } = scope;
+                ["role", "user"].map(|kind| format!("arn:{partition}:iam::{account}:{kind}/*")).to_vec()
+            }
             On::Calendars => scope.calendars.clone(),
             On::AlarmReads if scope.alarms.is_empty() => Vec::new(),
             On::DefinitionReads if !scope.by_ecs => Vec::new(),
@@ -360,7 +373,7 @@ pub(super) fn trust(who: Who, scope: &Scope) -> Option<Value> {
                 json!({"StringLike": {"sts:RoleSessionName": format!("{}-*", scope.name)}}),
             )
         }
-        Who::Runner | Who::OnCall | Who::Guard | Who::Plan => return None,
+        Who::Runner | Who::OnCall | Who::Guard | Who::Plan | Who::Doctor => return None,
     };
     Some(json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",

@@ -1,5 +1,6 @@
 //! The spec as it is written: names from the account, comments for who reads it first.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::traffic::Share;
 
 /// How many alarms are proposed as gates; who has more knows best which matter.
 pub(super) const ALARMS_LIMIT: usize = 10;
+/// How many of the alarms that ring a composite one its comment names.
+const PARTS_SHOWN: usize = 4;
 /// What the names of alarms begin with that autoscaling policies make: they ring whenever there is little to do.
 pub(super) const SCALING_ALARMS: &str = "TargetTracking-";
 /// How long each share is kept.
@@ -211,14 +214,7 @@ impl Draft {
             text.push_str("  # Another rule leads to a slot: if it can lead to the candidate, probe it there before it has traffic.\n");
             let _ = writeln!(text, "  # - probe: {{ name: smoke, url: \"{url}\" }}");
         }
-        for AlarmFound { view, metric } in &self.alarms {
-            let about = metric.as_deref().unwrap_or("computed from metrics");
-            let (watch, state) = match view.state {
-                AlarmState::Ok => ("", "it is OK now".to_owned()),
-                state => (", watch: true", format!("it is {state} now: take `watch` away once it can decide")),
-            };
-            let _ = writeln!(text, "  - alarm: {{ name: {}{watch} }} # {}; {state}", scalar(&view.name), escape(about));
-        }
+        self.alarms.iter().for_each(|alarm| text.push_str(&gate(alarm)));
         text
     }
 
@@ -237,6 +233,27 @@ impl Draft {
         }
         text
     }
+}
+
+/// An alarm's gate. Until it can say something of the release alone, it is watched and decides nothing.
+fn gate(AlarmFound { view, metric, composed }: &AlarmFound) -> String {
+    let list = |names: &BTreeSet<String>| {
+        let shown: Vec<&str> = names.iter().take(PARTS_SHOWN).map(String::as_str).collect();
+        let more = if names.len() > shown.len() { " and more" } else { "" };
+        shown.join(", ") + more
+    };
+    let about = match (metric, composed) {
+        (Some(metric), _) => metric.clone(),
+        (None, Some(made)) => format!("composed of {}", list(&made.of)),
+        (None, None) => "computed from metrics".to_owned(),
+    };
+    let others = composed.iter().map(|made| &made.others).find(|others| !others.is_empty());
+    let (watch, why) = match (view.state, others) {
+        (_, Some(others)) => (", watch: true", format!("{} can ring it too: a release may not be why", list(others))),
+        (AlarmState::Ok, None) => ("", "it is OK now".to_owned()),
+        (state, None) => (", watch: true", format!("it is {state} now: take `watch` away once it can decide")),
+    };
+    format!("  - alarm: {{ name: {}{watch} }} # {}; {}\n", scalar(&view.name), escape(&about), escape(&why))
 }
 
 /// What a service is by its own words: for whom there is no spec yet.

@@ -10,13 +10,17 @@ use super::lack::Lack;
 use crate::cli::context::Context;
 use crate::cli::{Exit, Failure, terminal};
 use crate::cloud::alb::scout::Seen;
-use crate::driver::{DriverKind, differences};
+use crate::driver::{DriverKind, differences, gist};
 use crate::plan::needs;
 use crate::report::{Style, lifecycle};
 use crate::text::{escape, hang, pad};
 
 /// How wide the labels of the page are.
 const LABEL: usize = 13;
+/// How wide the words of the other drivers are.
+const OTHER: usize = 12;
+/// Below this width they have no column of their own.
+const NARROW: usize = 60;
 
 /// What there is to tell.
 #[derive(Clone, Copy, Debug)]
@@ -56,16 +60,17 @@ fn page(told: &Told<'_>, style: Style) -> String {
         (None, _) => format!("no spec yet for {}\n\n", escape(&told.seen.service.name)),
     };
     text.push_str(&row("service", &format!("{}: {}", told.seen.service.name, shape(told.seen))));
-    text.push_str(&row("driver", &format!("{} fits; {}", told.kind, needs(told.kind))));
-    let mut before: Vec<(DriverKind, String)> = Vec::new();
-    for other in DriverKind::ALL.into_iter().filter(|other| *other != told.kind) {
-        text.push_str(&row("", &needs(other)));
-        let said = otherwise(told.kind, other);
-        let same = before.iter().find(|(_, earlier)| *earlier == said);
-        let shown = same.map_or_else(|| said.clone(), |(kind, _)| format!("as with {kind}"));
-        text.push_str(&row("", &format!("then {shown}")));
-        before.push((other, said));
+    text.push_str(&row("driver", &format!("{} fits: {}", told.kind, gist(told.kind))));
+    let mut label = "or";
+    for other in others(told.kind) {
+        let head = format!("  {}", pad(std::mem::take(&mut label), LABEL));
+        text.push_str(&if style.width < NARROW {
+            hang(&head, 2 + LABEL, &format!("{other}: {}", gist(other)), style.width)
+        } else {
+            hang(&(head + &pad(other.word(), OTHER)), 2 + LABEL + OTHER, gist(other), style.width)
+        });
     }
+    text.push_str(&row("", "`tidegate docs drivers` compares them"));
     if let Some((draft, _)) = told.draft {
         let gates = draft.alarms.iter().map(|alarm| format!("alarm {}", alarm.view.name));
         let gates: Vec<String> = std::iter::once("compare".to_owned()).chain(gates).collect();
@@ -77,20 +82,16 @@ fn page(told: &Told<'_>, style: Style) -> String {
     text.push_str(&missing(told, style));
     text.push_str(&lifecycle(style));
     text.push('\n');
+    let mut label = "next";
     for next in next(told) {
-        text.push_str(&row("next", &next));
+        text.push_str(&row(std::mem::take(&mut label), &next));
     }
     text
 }
 
-/// What another driver can do otherwise.
-fn otherwise(fits: DriverKind, other: DriverKind) -> String {
-    let all = differences(fits, other);
-    let said = all.iter().map(|(what, theirs)| format!("{what}: {theirs}"));
-    match said.collect::<Vec<_>>().join("; ") {
-        none if none.is_empty() => "nothing is given up".to_owned(),
-        some => some,
-    }
+/// The drivers that do not fit as the service is.
+fn others(fits: DriverKind) -> impl Iterator<Item = DriverKind> {
+    DriverKind::ALL.into_iter().filter(move |other| *other != fits)
 }
 
 fn missing(told: &Told<'_>, style: Style) -> String {
@@ -121,12 +122,11 @@ fn next(told: &Told<'_>) -> Vec<String> {
 }
 
 fn value(told: &Told<'_>, exit: Exit) -> Value {
-    let others = DriverKind::ALL.into_iter().filter(|other| *other != told.kind);
-    let others = others.map(|other| {
+    let others = others(told.kind).map(|other| {
         let differs = differences(told.kind, other);
         let differs: serde_json::Map<String, Value> =
             differs.into_iter().map(|(what, theirs)| (what.replace('`', ""), theirs.replace('`', "").into())).collect();
-        json!({"driver": other.word(), "needs": needs(other), "otherwise": differs})
+        json!({"driver": other.word(), "gist": gist(other), "needs": needs(other), "otherwise": differs})
     });
     let service = &told.seen.service;
     json!({

@@ -10,6 +10,7 @@ mod ask;
 mod back;
 pub mod beacon;
 mod burn;
+pub mod composed;
 mod counts;
 pub mod drill;
 pub(super) mod drive;

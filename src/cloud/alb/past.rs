@@ -9,7 +9,7 @@ use super::survey::AlbSurveyor;
 use crate::clock::Timestamp;
 use crate::count::{Mark, Past};
 use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Place, SlotView, Survey};
+use crate::fleet::{Place, Survey};
 use crate::gate::compare::{Feed, PrometheusFeed};
 use crate::gate::{CompareRule, Point};
 
@@ -26,7 +26,7 @@ const RESOLVED_BY: f64 = 100.0;
 impl AlbSurveyor {
     /// Reads the past of the slot that serves, or says in words why there is none.
     pub(super) async fn past(&self, survey: &Survey, rule: &CompareRule) -> Result<Past, String> {
-        let Some(slot) = serving(survey) else { return Err("no slot has all the weight".to_owned()) };
+        let Some(slot) = survey.serving() else { return Err("no slot has all the weight".to_owned()) };
         let past = match &rule.feed {
             Feed::Prometheus(feed) => self.scraped(feed, &slot.place).await,
             Feed::LoadBalancer | Feed::Custom(_) => self.measured(rule, survey, &slot.place).await,
@@ -97,15 +97,6 @@ fn nothing(feed: &Feed) -> Past {
 fn without_series(columns: &Columns, edges: &[f64]) -> Option<f64> {
     let mut pairs = edges.iter().zip(&columns.slower).filter(|_| !columns.requests.is_empty());
     pairs.find(|(_, slower)| slower.is_empty()).map(|(edge, _)| *edge)
-}
-
-/// The slot that has all the weight.
-fn serving(survey: &Survey) -> Option<&SlotView> {
-    let has_weight = |slot: &&SlotView| {
-        survey.rule.weights.iter().any(|(group, weight)| *group == slot.place.target_group && *weight > 0)
-    };
-    let mut serving = [&survey.blue, &survey.green].into_iter().filter(has_weight);
-    serving.next().filter(|_| serving.next().is_none())
 }
 
 /// Marks at the quantiles, rising. Quantiles that are the same time make one mark, under the lowest of them.

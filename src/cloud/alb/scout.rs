@@ -1,11 +1,13 @@
 //! The look before there is a spec: a service, the rules that could shift its traffic, and the alarms that name them.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricAlarm};
+use aws_sdk_cloudwatch::types::{CompositeAlarm, Dimension, Metric, MetricAlarm};
 use aws_sdk_ecs::types::{DeploymentStrategy, Service, TaskSet};
 use aws_sdk_elasticloadbalancingv2::types::{Listener, LoadBalancer, Rule, TargetGroup};
 
+use super::composed::{Composed, composed, ringers};
 use super::survey::{absent, conditions, last_parts, port};
 use super::{actions, alarms};
 use crate::cloud::SurveyError;
@@ -100,6 +102,8 @@ pub struct AlarmFound {
     pub view: AlarmView,
     /// The metric, when it watches one: `HTTPCode_Target_5XX_Count`.
     pub metric: Option<String>,
+    /// What it is made of, when it is a composite alarm.
+    pub composed: Option<Composed>,
 }
 
 impl Seen {
@@ -179,17 +183,36 @@ pub async fn containers(aws: &Aws, definition: &str) -> Result<Vec<String>, Faul
     Ok(list.into_iter().flatten().filter_map(name).collect())
 }
 
-/// The account's alarms on a load balancer or target group of these dimensions, metric alarms by name.
+/// The account's alarms on a load balancer or target group of these dimensions, and the composite alarms that such an
+/// alarm can ring: these first, the outermost before those inside it.
 ///
 /// # Errors
 /// When AWS refuses the read.
 pub async fn alarms_on(aws: &Aws, dimensions: &[&str]) -> Result<Vec<AlarmFound>, Fault> {
     let mut found = cloudwatch::every_alarm(&aws.polling.cloudwatch).await?;
     found.metric.retain(|alarm| names_one_of(alarm, dimensions));
-    let metric = found.metric.iter().map(|alarm| alarm.metric_name().map(ToOwned::to_owned));
-    let metric: Vec<Option<String>> = metric.collect();
-    let about = |(alarm, metric): (alarms::Alarm, Option<String>)| AlarmFound { view: alarm.view, metric };
-    Ok(alarms::known(&found).into_iter().zip(metric).map(about).collect())
+    let name = |name: Option<&str>| name.unwrap_or_default().to_owned();
+    let rule = |alarm: &CompositeAlarm| (name(alarm.alarm_name()), ringers(alarm.alarm_rule().unwrap_or_default()));
+    let rules: BTreeMap<String, Vec<String>> = found.composite.iter().map(rule).collect();
+    let metrics: BTreeMap<String, Option<String>> = found
+        .metric
+        .iter()
+        .map(|alarm| (name(alarm.alarm_name()), alarm.metric_name().map(ToOwned::to_owned)))
+        .collect();
+    let names: BTreeSet<String> = metrics.keys().cloned().collect();
+    let about = |alarm: alarms::Alarm| {
+        let view = alarm.view;
+        if let Some(metric) = metrics.get(&view.name) {
+            return Some(AlarmFound { metric: metric.clone(), composed: None, view });
+        }
+        let made = composed(&view.name, &rules, &names);
+        let is_about = made.of.iter().any(|part| names.contains(part));
+        is_about.then_some(AlarmFound { view, metric: None, composed: Some(made) })
+    };
+    let mut all: Vec<AlarmFound> = alarms::known(&found).into_iter().filter_map(about).collect();
+    // What holds another holds all that is in it, so it holds more.
+    all.sort_by_key(|alarm| Reverse(alarm.composed.as_ref().map_or(0, |made| made.of.len())));
+    Ok(all)
 }
 
 /// Whether an alarm, or a metric that it computes with, has one of these dimensions.

@@ -47,14 +47,16 @@ pub(in crate::cloud) async fn alarms(cloudwatch: &Client, names: &[String]) -> R
     Ok(found)
 }
 
-/// Reads the account's metric alarms, at most ten thousand.
+/// Reads the account's alarms of both kinds, at most ten thousand.
 pub(in crate::cloud) async fn every_alarm(cloudwatch: &Client) -> Result<Alarms, Fault> {
     let mut found = Alarms::default();
     let mut next = None;
     for _ in 0..PAGES_LIMIT {
-        let call = cloudwatch.describe_alarms().alarm_types(AlarmType::MetricAlarm).set_next_token(next);
+        let call = cloudwatch.describe_alarms().set_next_token(next);
+        let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
         let page = call.max_records(100).send().await.map_err(|error| fault::read("DescribeAlarms", &error))?;
         found.metric.extend(page.metric_alarms.unwrap_or_default());
+        found.composite.extend(page.composite_alarms.unwrap_or_default());
         next = page.next_token.filter(|token| !token.is_empty());
         if next.is_none() {
             break;

@@ -10,6 +10,7 @@ pub(super) mod codedeploy;
 pub(super) mod ecs;
 pub(super) mod elbv2;
 pub(super) mod fault;
+pub mod iam;
 mod oidc;
 mod probe;
 pub(super) mod scheduler;
@@ -20,6 +21,7 @@ pub(super) mod ssm;
 pub(super) mod sts;
 pub(super) mod task_sets;
 mod tenure;
+mod xml;
 
 #[cfg(test)]
 pub(super) mod fake;

@@ -12,6 +12,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Aws;
 use super::fault::one_line;
+use super::xml::child;
 use crate::clock::wall_now;
 use crate::cloud::http;
 use crate::fault::{Fault, FaultKind};
@@ -37,6 +38,8 @@ pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
     /// The region; `None` is that of the connection.
     pub(super) region: Option<&'a str>,
+    /// The host, where it is not named by service and region.
+    pub(super) host: Option<&'a str>,
     /// Headers beside those of the signature.
     pub(super) headers: &'a [(&'static str, String)],
     /// The body.
@@ -58,10 +61,9 @@ impl Aws {
         let wrong = |kind, why: &str| Fault::new(kind, call.operation, one_line(why));
         let denied = |why: &str| wrong(FaultKind::Denied, why);
         let region = call.region.or_else(|| self.region()).ok_or_else(|| denied("no region"))?;
-        let endpoint = self
-            .config
-            .endpoint_url()
-            .map_or_else(|| format!("https://{}.{region}.{}/", call.service, suffix(region)), str::to_owned);
+        let host = || format!("{}.{region}.{}", call.service, suffix(region));
+        let host = || format!("https://{}/", call.host.map_or_else(host, str::to_owned));
+        let endpoint = self.config.endpoint_url().map_or_else(host, str::to_owned);
         let url = Url::parse(&endpoint).map_err(|error| wrong(FaultKind::Permanent, &error.to_string()))?;
         let provider = self.config.credentials_provider().ok_or_else(|| denied("no credentials"))?;
         let keys = tokio::time::timeout(WITHIN, provider.provide_credentials()).await;
@@ -130,6 +132,15 @@ fn signed(call: &Call<'_>, (url, region): (&Url, &str), identity: &Identity) -> 
 
 /// The header that says what a body is.
 pub(super) const BODY: &str = "content-type";
+
+/// The fault that an answer in the query protocol is, if it is none.
+pub(super) fn refused(answered: &Answered, operation: &'static str) -> Option<Fault> {
+    let Answered { status, body } = answered;
+    let error = child(body, "ErrorResponse").and_then(|answer| child(answer, "Error")).unwrap_or_default();
+    let code = child(error, "Code").unwrap_or_default();
+    let said = format!("status {status}: {code}: {}", child(error, "Message").unwrap_or_default());
+    (*status != 200).then(|| Fault::new(kind(*status, code), operation, one_line(&said)))
+}
 
 #[cfg(test)]
 mod tests {

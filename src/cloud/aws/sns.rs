@@ -1,7 +1,7 @@
 //! SNS: `Publish`, in the query protocol of its API reference (version 2010-03-31).
 
 use super::Aws;
-use super::signed::{BODY, Call, kind};
+use super::signed::{BODY, Call, refused};
 use crate::fault::Fault;
 use crate::name::Arn;
 use crate::notify::Letter;
@@ -40,21 +40,10 @@ pub(in crate::cloud) async fn publish(aws: &Aws, topic: &str, letter: &Letter) -
         service: "sns",
         operation: "Publish",
         region: arn.map(|arn| arn.region),
+        host: None,
         headers: &[(BODY, "application/x-www-form-urlencoded".to_owned())],
         body,
     };
     let answered = aws.call(call).await?;
-    if answered.status == 200 {
-        return Ok(());
-    }
-    let code = between(&answered.body, "Code").unwrap_or_default();
-    let words = between(&answered.body, "Message").unwrap_or_default();
-    let said = format!("status {}: {code}: {words}", answered.status);
-    Err(Fault::new(kind(answered.status, code), "Publish", super::fault::one_line(&said)))
-}
-
-/// What stands in the first element of this name.
-fn between<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    rest.split_once("</").map(|(inside, _)| inside)
+    refused(&answered, "Publish").map_or(Ok(()), Err)
 }

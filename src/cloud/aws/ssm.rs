@@ -21,6 +21,7 @@ pub async fn calendars(aws: &Aws, names: &[String]) -> Result<CalendarSeen, Faul
         service: "ssm",
         operation: OPERATION,
         region: None,
+        host: None,
         headers: &[(BODY, "application/x-amz-json-1.1".to_owned()), ("x-amz-target", format!("AmazonSSM.{OPERATION}"))],
         body: json!({"CalendarNames": names}).to_string(),
     };

@@ -22,6 +22,7 @@ mod elbv2_groups;
 mod elbv2_read;
 mod elbv2_targets;
 mod elbv2_write;
+mod iam;
 mod operation;
 mod permission;
 mod prometheus;
@@ -58,7 +59,7 @@ use super::world::{World, lock};
 /// The largest request that is read.
 const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 /// How the names of operations begin that change nothing.
-const READS: [&str; 5] = ["BatchGet", "Describe", "Get", "Head", "List"];
+const READS: [&str; 6] = ["BatchGet", "Describe", "Get", "Head", "List", "Simulate"];
 /// A delay never holds an answer longer than this on the wall clock.
 const DELAY_LIMIT: Duration = Duration::from_secs(300);
 
@@ -166,6 +167,10 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> Result<Output, Refu
             let found = sts::perform(world, asked, key.as_ref(), now);
             return found.unwrap_or_else(|| Err(unknown(asked))).map(Output::Members);
         }
+        Service::Iam => {
+            let found = iam::perform(asked, key.as_ref(), &world.names(), now);
+            return found.unwrap_or_else(|| Err(unknown(asked))).map(Output::Members);
+        }
         Service::Sns | Service::Ssm => {
             let found = sns_or_ssm(world, asked, now);
             return found.unwrap_or_else(|| Err(unknown(asked))).map(Output::Members);
@@ -210,7 +215,7 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
         Service::Scheduler => schedules::perform(call, operation),
         Service::AutoScaling => autoscaling::perform(call, operation),
         Service::CodeDeploy => codedeploy::perform(call, operation),
-        Service::Sts | Service::S3 | Service::Sns | Service::Ssm => None,
+        Service::Sts | Service::Iam | Service::S3 | Service::Sns | Service::Ssm => None,
     };
     found.unwrap_or_else(|| Err(unknown(asked)))
 }
@@ -231,6 +236,7 @@ fn broken(service: Service) -> Refusal {
         Service::CloudWatch => ("InternalServiceFault", INTERNAL),
         Service::Elbv2 | Service::Sts | Service::CodeDeploy | Service::Sns => ("InternalFailure", INTERNAL),
         Service::Ssm => ("InternalServerError", INTERNAL),
+        Service::Iam => ("ServiceFailure", INTERNAL),
         Service::AutoScaling => ("InternalServiceException", INTERNAL),
         Service::Scheduler => ("InternalServerException", INTERNAL),
         Service::S3 => ("InternalError", "We encountered an internal error. Please try again."),
@@ -240,7 +246,7 @@ fn broken(service: Service) -> Refusal {
 
 fn throttled(service: Service) -> Refusal {
     match service {
-        Service::Elbv2 | Service::Sts | Service::Sns => Refusal::new("Throttling", "Rate exceeded"),
+        Service::Elbv2 | Service::Sts | Service::Iam | Service::Sns => Refusal::new("Throttling", "Rate exceeded"),
         Service::Ecs | Service::CloudWatch | Service::AutoScaling | Service::CodeDeploy | Service::Ssm => {
             Refusal::new("ThrottlingException", "Rate exceeded")
         }

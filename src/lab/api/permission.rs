@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::iam;
 use super::operation::Refusal;
 use super::wire::{Asked, Service};
 use crate::lab::account::{DEFAULT_GROUP, Names, last};
@@ -103,6 +104,10 @@ fn resources(asked: &Asked, names: &Names) -> Vec<String> {
             }
         },
         Service::Sts => text(input, "RoleArn").map(str::to_owned).into_iter().collect(),
+        Service::Iam => {
+            let role = text(input, "RoleName").map(|name| iam::role(names, name));
+            text(input, "PolicySourceArn").map(str::to_owned).or(role).into_iter().collect()
+        }
         Service::CodeDeploy => deployed(input, names),
         Service::Sns => text(input, "TopicArn").map(str::to_owned).into_iter().collect(),
         Service::Ssm => {
@@ -218,7 +223,7 @@ mod tests {
     fn only_a_key_of_ours_with_a_policy_is_held_to_it() {
         let policy = json!({"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}).to_string();
         let policy = Policy::parse(&policy).expect("it is a policy");
-        let key = |policy| Key { arn: "a".into(), user_id: "u".into(), policy, expires_at: 10 };
+        let key = |policy| Key { arn: "a".into(), role: "r".into(), user_id: "u".into(), policy, expires_at: 10 };
         let call = asked(Service::Elbv2, "ModifyRule", json!({"RuleArn": "r"}));
         let code = |key: Option<&Key>| check(key, &call, &names(), 0).err().map(|refusal| refusal.code);
         assert_eq!((code(None), code(Some(&key(None)))), (None, None));

@@ -129,7 +129,7 @@ fn assume(world: &World, input: &Value, names: &Names, now: u64) -> Outcome {
         (0..length).map(|_| die.alphanumeric()).collect::<String>()
     };
     let id = format!("{PREFIX}{}", draw(ID_LENGTH - PREFIX.len()).to_ascii_uppercase());
-    let key = Key { arn: arn.clone(), user_id: user_id.clone(), policy, expires_at };
+    let key = Key { arn: arn.clone(), role: role.to_owned(), user_id: user_id.clone(), policy, expires_at };
     lock(&world.keys).add(id.clone(), key);
     Ok(json!({
         "Credentials": {"AccessKeyId": id, "SecretAccessKey": draw(SECRET_LENGTH),

@@ -20,6 +20,8 @@ pub(super) enum Service {
     CloudWatch,
     /// AWS STS.
     Sts,
+    /// AWS IAM.
+    Iam,
     /// Amazon S3.
     S3,
     /// Amazon EventBridge Scheduler.
@@ -42,6 +44,7 @@ impl Service {
             Service::Elbv2 => "elbv2",
             Service::CloudWatch => "cloudwatch",
             Service::Sts => "sts",
+            Service::Iam => "iam",
             Service::S3 => "s3",
             Service::Scheduler => "scheduler",
             Service::AutoScaling => "application-autoscaling",

@@ -29,6 +29,7 @@ pub(super) fn read(query: Option<&str>, body: &Bytes) -> Result<Asked, Refusal> 
         Some("2015-12-01") => Service::Elbv2,
         Some("2010-08-01") => Service::CloudWatch,
         Some("2011-06-15") => Service::Sts,
+        Some("2010-05-08") => Service::Iam,
         Some("2010-03-31") => Service::Sns,
         _ => {
             let message = "the Version is of no service that the lab serves";
@@ -79,6 +80,7 @@ fn namespace(service: Service) -> &'static str {
         Service::CloudWatch => "http://monitoring.amazonaws.com/doc/2010-08-01/",
         Service::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
         Service::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
+        Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
         _ => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
     }
 }

@@ -19,6 +19,8 @@ pub fn json(told: &Told<'_>) -> Value {
         "type": "simulation",
         "format": FORMAT,
         "spec": told.name,
+        "driver": told.driver.0,
+        "driver_not_simulated": told.driver.1,
         "runs": grid.runs,
         "seed": grid.seed,
         "stable": {

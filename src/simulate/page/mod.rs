@@ -23,6 +23,8 @@ pub struct Told<'a> {
     pub cells: &'a [Cell],
     /// The gates that were taken as passing.
     pub untried: &'a [Untried],
+    /// The driver's word, and what it does otherwise than what was simulated.
+    pub driver: (&'a str, Option<&'a str>),
 }
 
 /// What shares of so many runs are worth: `0 % (0 of 200) is in truth 0 % to 1.9 %`.

@@ -33,6 +33,9 @@ pub fn table(told: &Told<'_>) -> String {
     }
     text.push('\n');
     text.push_str(&worth(grid.runs));
+    if let (driver, Some(otherwise)) = told.driver {
+        text.push_str(&note("not simulated", &format!("driver {driver}: {otherwise}")));
+    }
     for untried in told.untried {
         text.push_str(&note("not simulated", &format!("gate {}: {}", escape(&untried.gate), untried.why)));
     }

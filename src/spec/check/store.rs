@@ -14,7 +14,8 @@ impl Check<'_> {
     pub(super) fn store(&mut self, text: String, at: &Node) -> Option<String> {
         let said = words::shown(at, &text);
         let Some(rest) = text.strip_prefix("s3://") else {
-            return self.wrong(at.value(), format!("{said} is no store"), "such as `s3://bucket/prefix`");
+            let help = "such as `s3://bucket/prefix`; a folder is named by `--state-dir` or TIDEGATE_STATE_DIR";
+            return self.wrong(at.value(), format!("{said} is no store"), help);
         };
         let (bucket, prefix) = rest.split_once('/').map_or((rest, None), |(bucket, prefix)| (bucket, Some(prefix)));
         if !is_bucket(bucket) {

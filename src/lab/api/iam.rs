@@ -1,0 +1,77 @@
+//! AWS IAM: what a principal may do, and the ARN of a role. There are no policies of roles here: what a role was
+//! assumed with is told as if its role had it, and everybody else may do everything.
+
+use serde_json::{Value, json};
+
+use super::operation::{Outcome, Refusal};
+use super::wire::Asked;
+use crate::lab::account::Names;
+use crate::lab::keys::Key;
+use crate::lab::policy::Ruling;
+use crate::lab::value::{text, texts};
+
+/// Performs an operation for whoever signed it.
+pub(super) fn perform(asked: &Asked, caller: Option<&Key>, names: &Names, now: u64) -> Option<Outcome> {
+    Some(match asked.operation.as_str() {
+        "SimulatePrincipalPolicy" => simulate(&asked.input, caller, names, now),
+        "GetRole" => Ok(get_role(text(&asked.input, "RoleName").unwrap_or_default(), caller, names)),
+        _ => return None,
+    })
+}
+
+/// The ARN of a role without a path.
+pub(super) fn role(names: &Names, name: &str) -> String {
+    format!("arn:aws:iam::{}:role/{name}", names.account)
+}
+
+/// The caller's role, if it is called so.
+fn own<'a>(caller: Option<&'a Key>, name: &str) -> Option<&'a Key> {
+    caller.filter(|key| key.role.rsplit('/').next() == Some(name))
+}
+
+fn get_role(name: &str, caller: Option<&Key>, names: &Names) -> Value {
+    let arn = own(caller, name).map_or_else(|| role(names, name), |key| key.role.clone());
+    json!({"Role": {"RoleName": name, "Arn": arn, "Path": "/"}})
+}
+
+/// `SimulatePrincipalPolicy` in the API reference: a result for each action, and one for each resource inside it where
+/// there are several.
+fn simulate(input: &Value, caller: Option<&Key>, names: &Names, now: u64) -> Outcome {
+    let source = text(input, "PolicySourceArn").unwrap_or_default();
+    let name = source.rsplit('/').next().unwrap_or_default();
+    let caller = own(caller, name);
+    let is_principal = source.starts_with(&format!("arn:aws:iam::{}:", names.account));
+    // A role is another one under another path.
+    if !is_principal || caller.is_some_and(|key| key.role != source) {
+        let refusal = Refusal::new("NoSuchEntity", format!("The role with name {name} cannot be found."));
+        return Err(Refusal { status: 404, ..refusal });
+    }
+    let policy = caller.and_then(|key| key.policy.as_ref());
+    let actions = texts(input, "ActionNames");
+    if let Some(action) = actions.iter().find(|action| !action.contains(':')) {
+        return Err(Refusal::new("InvalidInput", format!("Invalid Action Name: {action}")));
+    }
+    let resources = match texts(input, "ResourceArns") {
+        none if none.is_empty() => vec!["*"],
+        some => some,
+    };
+    let rule = |action: &str, resource: &str| match policy.map_or(Ruling::Allowed, |it| it.rule(action, resource, now))
+    {
+        Ruling::Allowed => "allowed",
+        Ruling::NotAllowed => "implicitDeny",
+        Ruling::Denied => "explicitDeny",
+    };
+    let result = |action: &&str| {
+        let each: Vec<(&str, &str)> = resources.iter().map(|resource| (*resource, rule(action, resource))).collect();
+        let (resource, decision) = *each.iter().find(|(_, decision)| *decision != "allowed").unwrap_or(&each[0]);
+        let specific = each.iter().filter(|_| each.len() > 1).map(|(resource, decision)| {
+            json!({"EvalResourceName": resource, "EvalResourceDecision": decision, "MissingContextValues": []})
+        });
+        json!({
+            "EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decision,
+            "MatchedStatements": [], "MissingContextValues": [],
+            "ResourceSpecificResults": specific.collect::<Vec<_>>(),
+        })
+    };
+    Ok(json!({"IsTruncated": false, "EvaluationResults": actions.iter().map(result).collect::<Vec<_>>()}))
+}
