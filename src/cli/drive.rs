@@ -92,20 +92,14 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
     let signals = Signals { id: id.clone(), stop, voice: voice.clone(), errands: cloud.errands() };
     let signals = tokio::spawn(signals.carry(sender.clone()));
     let words = carry_words((store, id), &records, &clock, sender, |odd| {
-        voice.say(&format!("set aside: {}", crate::text::escape(odd)));
+        voice.say(&crate::text::escape(odd));
     });
     let kept = Arc::clone(&keeper);
     let engine = Engine { machine, first, cloud, clock: clock.clone(), tape, report, inbox, keeper: Some(kept) };
     let ending = tokio::select! {
         ending = engine.run() => ending,
-        // Words and lease end with the engine, or fail alone: then the rollout goes on without them.
+        // Words and lease end with the engine.
         ending = async {
-            let words = async {
-                if let Err(error) = words.await {
-                    let error = crate::text::escape(&error.to_string());
-                    voice.say(&format!("words of other processes are not heard: {error}"));
-                }
-            };
             tokio::join!(words, keeper.keep());
             std::future::pending().await
         } => ending,

@@ -182,10 +182,10 @@ async fn take(
     let rule = &plan.target.rule;
     let who = (&found.id, &owner);
     let mut written = false;
-    let mut committed = false;
+    let mut closed = false;
     let mut write = async || {
-        committed = is_committed(context, plan).await;
-        if !committed && !written {
+        closed = is_closed(context, plan, &found.id).await;
+        if !closed && !written {
             first_write(context, (plan, &found.id, 0), clock, (wall, asked), Fence::default()).await;
             written = true;
         }
@@ -209,8 +209,9 @@ async fn take(
         Ok(lease) => Ok(Taken { lease, written }),
         Err(LeaseError::Store(error)) => {
             write().await;
-            if committed {
-                return Err(Failure::from(error).note("nothing was written: the rule's tags say that it is committed"));
+            if closed {
+                let why = "nothing was written: by the rule's tags it is committed, or another rollout moves the rule";
+                return Err(Failure::from(error).note(why));
             }
             let failure = Failure::from(error).note("the weights were written without a lease");
             Err(failure.hint(format!("`tidegate rollback {}` again, when the store answers", found.id)))
@@ -219,11 +220,19 @@ async fn take(
     }
 }
 
-/// Whether the rule's tags say that its rollout is committed.
-async fn is_committed(context: &Context, plan: &Plan) -> bool {
+/// Whether the rule's tags say that a rollout is committed, or that another one moves the rule by now, whose candidate
+/// may be what was stable before.
+async fn is_closed(context: &Context, plan: &Plan, id: &RolloutId) -> bool {
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
-    let marked = beacon::marked(&aws, &plan.target.rule).await;
-    marked.is_ok_and(|marked| marked.is_some_and(|marked| marked.phase == Beacon::Committed))
+    match beacon::marked(&aws, &plan.target.rule).await {
+        Ok(Some(marked)) => closes(&marked.rollout, marked.phase, id),
+        Ok(None) | Err(_) => false,
+    }
+}
+
+/// Whether tags forbid to take a rollout back without its lease.
+fn closes(rollout: &str, phase: Beacon, id: &RolloutId) -> bool {
+    phase == Beacon::Committed || rollout != id.to_string()
 }
 
 /// What is to be taken back.
@@ -428,6 +437,19 @@ mod tests {
     use super::*;
     use crate::lease::Owner;
     use crate::store::Store;
+
+    #[test]
+    fn without_a_lease_nothing_is_written_over_another_rollout_or_a_commit() {
+        let id = RolloutId::parse("web-1").unwrap();
+        for (rollout, phase, forbids) in [
+            ("web-1", Beacon::Active, false),
+            ("web-1", Beacon::Aborting, false),
+            ("web-1", Beacon::Committed, true),
+            ("web-2", Beacon::Active, true),
+        ] {
+            assert_eq!(closes(rollout, phase, &id), forbids, "{rollout}, {phase:?}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_first_write_is_not_sent_when_others_may_have_taken_over_meanwhile() {

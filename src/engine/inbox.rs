@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::journal::Record;
 use crate::machine::{Event, Word};
 use crate::name::RolloutId;
-use crate::store::{Store, StoreError, Told};
+use crate::store::{Store, StoreError, Told, WaitingWord};
 
 /// An event from outside, and who wants to know when it is on the tape.
 #[derive(Debug)]
@@ -26,35 +26,55 @@ impl From<Event> for Inbound {
 /// Carries words from the store to the engine, each put away once it is on the tape. Ends when the engine
 /// does. `records` is the tape as it was when the runner came up: a word that is on it and was not put
 /// away, because the runner before died in between, is not said twice. `odd` hears of files that are no
-/// words.
-///
-/// # Errors
-/// When the store cannot be read or written.
+/// words, and, once in a row, of a store that fails: it is asked again.
 pub async fn carry_words(
     (store, id): (&Store, &RolloutId),
     records: &[Record],
     clock: &Clock,
     inbox: mpsc::Sender<Inbound>,
     mut odd: impl FnMut(&str),
-) -> Result<(), StoreError> {
+) {
+    // Words that are on the tape, or none, and could not be put away yet: they are not said twice either.
+    let mut done: Vec<WaitingWord> = Vec::new();
+    let mut fails = false;
     while !inbox.is_closed() {
-        let words = store.take_words(id).await?;
-        words.set_aside.iter().for_each(|file| odd(file));
-        for waiting in words.waiting {
-            let Some(event) = event(&waiting.told) else {
-                odd(&format!("`{}` is no word", waiting.told.word.escape_debug()));
-                store.word_is_done(&waiting).await?;
-                continue;
-            };
-            if !is_taped(records, &waiting.told) {
-                let (taped, on_tape) = oneshot::channel();
-                if inbox.send(Inbound { event, taped: Some(taped) }).await.is_err() || on_tape.await.is_err() {
-                    return Ok(());
+        let failed = match store.take_words(id).await {
+            Ok(words) => {
+                words.set_aside.iter().for_each(|file| odd(&format!("set aside: {file}")));
+                for waiting in words.waiting {
+                    if done.contains(&waiting) {
+                        continue;
+                    }
+                    let Some(event) = event(&waiting.told) else {
+                        odd(&format!("set aside: `{}` is no word", waiting.told.word.escape_debug()));
+                        done.push(waiting);
+                        continue;
+                    };
+                    if !is_taped(records, &waiting.told) {
+                        let (taped, on_tape) = oneshot::channel();
+                        if inbox.send(Inbound { event, taped: Some(taped) }).await.is_err() || on_tape.await.is_err() {
+                            return;
+                        }
+                    }
+                    done.push(waiting);
                 }
+                put_away(store, &mut done).await.err()
             }
-            store.word_is_done(&waiting).await?;
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failed.as_ref().filter(|_| !fails) {
+            odd(&format!("words of other processes are not heard until the store answers: {error}"));
         }
+        fails = failed.is_some();
         clock.sleep_until(clock.now() + store.between_looks().mul_f64(clock.speed())).await;
+    }
+}
+
+/// Puts words away until none is left, or one cannot be.
+async fn put_away(store: &Store, done: &mut Vec<WaitingWord>) -> Result<(), StoreError> {
+    while let Some(waiting) = done.first() {
+        store.word_is_done(waiting).await?;
+        done.remove(0);
     }
     Ok(())
 }

@@ -440,13 +440,38 @@ async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_tape() {
     let (engine, sender) = engine(&fake);
     let mut odd = Vec::new();
     let carry = carry_words((&store, &id), &on_tape, &fake.clock, sender, |text| odd.push(text.to_owned()));
-    let (ending, carried) = tokio::join!(engine.run(), carry);
-    carried.unwrap();
+    let (ending, ()) = tokio::join!(engine.run(), carry);
     assert!(matches!(ending.unwrap().outcome, Some(Outcome::RolledBack(_))));
     assert!(store.take_words(&id).await.unwrap().waiting.is_empty());
-    assert_eq!(odd, ["`sing` is no word"]);
+    assert_eq!(odd, ["set aside: `sing` is no word"]);
     let told = fake.world().records.iter().filter(|record| matches!(record.event, Event::Told { .. })).count();
     assert_eq!(told, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn words_are_heard_again_once_a_store_that_failed_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, away) = (folder.path().join("here"), folder.path().join("away"));
+    let store = crate::store::Store::in_folder(here.clone()).unwrap();
+    let id = crate::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
+    let told =
+        crate::store::Told { word: "rollback".into(), by: "ana@laptop".into(), reason: None, at: START + SECOND };
+    store.leave_word(&id, &told).await.unwrap();
+    std::fs::rename(&here, &away).unwrap();
+    std::fs::write(&here, "no folder").unwrap();
+    let fake = Fake::new();
+    let (engine, sender) = engine(&fake);
+    let mut odd = Vec::new();
+    let carry = carry_words((&store, &id), &[], &fake.clock, sender, |text| odd.push(text.to_owned()));
+    let mend = async {
+        fake.clock.sleep_until(fake.clock.now() + SECOND * 10).await;
+        std::fs::remove_file(&here).unwrap();
+        std::fs::rename(&away, &here).unwrap();
+    };
+    let (ending, (), ()) = tokio::join!(engine.run(), carry, mend);
+    assert!(matches!(ending.unwrap().outcome, Some(Outcome::RolledBack(Reason::Operator { .. }))));
+    assert_eq!(odd.len(), 1, "{odd:?}");
+    assert!(odd[0].contains("until the store answers"), "{odd:?}");
 }
 
 /// An engine that takes over, with two events on the tape, a way back which has begun.

@@ -39,7 +39,7 @@ pub struct Words {
 }
 
 /// A word that waits. It is taken again until it is [done](Store::word_is_done).
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct WaitingWord {
     /// What is said.
     pub told: Told,

@@ -42,12 +42,17 @@ impl Capital {
     /// Multiplies each expert's stake by its e-value, of which `evidence` is the natural logarithm, and
     /// deals out the part `share` again.
     pub(in crate::gate) fn grow(&mut self, evidence: &[f64], share: f64) {
-        let greatest = evidence.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if evidence.len() != self.parts.len() || !greatest.is_finite() {
+        if evidence.len() != self.parts.len() {
+            return;
+        }
+        // Who holds nothing says nothing: its evidence must not set the measure, by which the others' would vanish.
+        let says = |(part, evidence): (&f64, &f64)| (*part > 0.0).then_some(*evidence);
+        let greatest = self.parts.iter().zip(evidence).filter_map(says).fold(f64::NEG_INFINITY, f64::max);
+        if !greatest.is_finite() {
             return;
         }
         let mut sum = 0.0;
-        for (part, evidence) in self.parts.iter_mut().zip(evidence) {
+        for (part, evidence) in self.parts.iter_mut().zip(evidence).filter(|(part, _)| **part > 0.0) {
             *part *= exp(evidence - greatest);
             sum += *part;
         }
@@ -61,6 +66,16 @@ impl Capital {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_expert_that_is_left_out_hides_nothing_however_much_it_would_say() {
+        let mut capital = Capital::new(vec![1.0, 1.0, 0.0]);
+        capital.grow(&[0.0, 0.0, 1000.0], 0.02);
+        assert_eq!(capital.amount(), 1.0);
+        capital.grow(&[0.0, 50.0, 0.0], 0.02);
+        assert!(capital.amount().is_finite() && capital.amount() > 1e20, "{}", capital.amount());
+        assert_eq!(capital.leader(0), Some(1));
+    }
 
     #[test]
     fn capital_is_shared_out_again_without_a_loss() {
