@@ -208,6 +208,12 @@ impl Machine {
                 self.look_sooner(BRISK_POLL);
             }
             _ if self.out_of_time(out) => {}
+            // The commit is not asked for blindly: the rule and the gates are looked at before the word for it goes
+            // out again.
+            Effect::Pledge => {
+                self.set_stage(Stage::Checking);
+                self.look_again(RETRY);
+            }
             // A stable slot whose retirement is unknown: the proof of quiet is taken again first.
             _ if retire => {
                 self.set_stage(Stage::Quieting);

@@ -334,7 +334,7 @@ impl Machine {
                 self.retreat(Reason::Refused(fault), out);
             }
             _ if self.out_of_time(out) => {}
-            Effect::Disarm => {
+            Effect::Disarm | Effect::Mark(Beacon::Committed) => {
                 self.set_stage(Stage::Checking);
                 self.look_again(RETRY);
             }

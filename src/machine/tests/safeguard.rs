@@ -453,20 +453,32 @@ fn nothing_commits_before_the_lease_says_so() {
     assert_eq!((run.end(), run.beacon), (Outcome::Promoted, Beacon::Absent));
 }
 
+/// Refuses one effect, however often it is asked for, until the rollout goes back.
+fn refuse_until_back(run: &mut Run, refused: &Effect) {
+    while !run.machine.is_retreating() {
+        match run.pending() {
+            Some(effect) if effect == refused => drop(run.answer(Answer::Failed(fault(FaultKind::Transient)))),
+            _ => drop(run.go()),
+        }
+    }
+}
+
 #[test]
 fn a_lease_that_never_says_so_ends_in_going_back() {
     let mut run = Run::of(guarded());
-    run.until_asked(|effect| *effect == Effect::Pledge);
-    for _ in 0..1000 {
-        if run.machine.is_retreating() {
-            break;
-        }
-        run.answer(Answer::Failed(fault(FaultKind::Transient)));
-        if !run.machine.is_retreating() {
-            run.until_asked(|effect| *effect == Effect::Pledge);
-        }
-    }
+    refuse_until_back(&mut run, &Effect::Pledge);
     assert!(matches!(run.end(), Outcome::RolledBack(Reason::TimeLimit { .. })));
+}
+
+#[test]
+fn a_breach_is_seen_while_the_word_for_the_commit_does_not_go_out() {
+    for word in [Effect::Pledge, Effect::Mark(Beacon::Committed)] {
+        let mut run = Run::of(guarded());
+        run.until_asked(|effect| *effect == word);
+        run.errors = Some(40.0);
+        refuse_until_back(&mut run, &word);
+        assert!(matches!(reason(run.end()), Reason::Breach { .. }), "{word:?}");
+    }
 }
 
 #[test]
