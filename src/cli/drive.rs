@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::aws::Aws;
 use crate::cloud::{Courier, Errands};
-use crate::engine::{Ending, Engine, First, Inbound, Keeper, TapeWriter, Teller, carry_words};
+use crate::engine::{Ending, Engine, EngineError, First, Inbound, Keeper, TapeWriter, Teller, carry_words};
 use crate::fleet::Place;
 use crate::journal::Record;
 use crate::machine::{Event, Machine, Outcome, Reason};
@@ -105,7 +105,14 @@ pub(super) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>)
         } => ending,
     };
     signals.abort();
-    let ending = ending?;
+    let ending = match ending {
+        Ok(ending) => ending,
+        Err(error) => {
+            // Where it could not begin nothing was done: nobody has to go on with it.
+            release(&keeper, matches!(error, EngineError::Tape(_))).await;
+            return Err(error.into());
+        }
+    };
     give_back(&keeper, id, &ending).await;
     let patience = patience(&ending);
     tokio::join!(courier.close(patience), telemetry.close(patience));
@@ -156,6 +163,10 @@ async fn give_back(keeper: &Keeper, id: &RolloutId, ending: &Ending) {
         Some(Outcome::Stranded { reason, .. }) => reason.is_none(),
         None => false,
     };
+    release(keeper, over).await;
+}
+
+async fn release(keeper: &Keeper, over: bool) {
     if let Err(error) = keeper.release(over).await {
         terminal::say(&format!("the lease was not given back: {}", crate::text::escape(&error.to_string())));
     }
