@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::locked::is_expired;
 use super::notice::{Foreign, Notice, Outcome, Reason};
-use super::state::{ASLEEP, ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
+use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
 use super::{Machine, Reaction};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, FaultKind};
@@ -78,11 +78,12 @@ impl Machine {
         }
     }
 
-    /// Time in which nobody tried is not time in which it could not be done.
+    /// Time in which nobody tried is not time in which it could not be done: a process that heard nothing for as long
+    /// as the whole limit was frozen, or its machine slept. That is forgiven once.
     pub(super) fn slept_since(&mut self, before: Timestamp) {
         let span = self.memory.now.since(before);
-        if self.is_urgent() && span > ASLEEP {
-            self.memory.slept += span;
+        if self.is_urgent() && self.memory.slept.is_zero() && span > self.plan.limits.retreat {
+            self.memory.slept = span;
         }
     }
 

@@ -33,9 +33,6 @@ pub(super) const STALE_WITHIN: Duration = Duration::from_secs(60);
 /// How long no read may have come for the rule to count as watched: what lasts for less than that may be missed, as
 /// while reads fail.
 pub(super) const WATCHED_WITHIN: Duration = Duration::from_secs(60);
-/// Nothing lasts so long that is waited for until the traffic is back, neither a call nor the time between two: a
-/// process that hears nothing for longer was frozen, or its machine slept.
-pub(super) const ASLEEP: Duration = Duration::from_secs(60);
 /// How old a read of healthy targets may be when weight is given on it.
 pub const FRESH: Duration = Duration::from_secs(10);
 /// How long the candidate may have fewer healthy targets than its share needs.
