@@ -44,11 +44,11 @@ const SPANS: &[(&str, &str)] = &[
 ];
 
 /// What stands between the lists of spans and of instruments.
-const TRACE: &str = "Their times are those of the tape, and their events what the event stream says (`--json`): verdicts, \
+const TRACE: &str = "Their times are those of the journal, and their events what the event stream says (`--json`): verdicts, \
     probes, words of people, the turn back. A rollout that went back or is stranded has status Error, with error.type. \
-    The id of a trace is the pipeline's, which the tape keeps, or made of the rollout's id; either way `resume` and \
+    The id of a trace is the pipeline's, which the journal keeps, or made of the rollout's id; either way `resume` and \
     `rollback` on another machine go on with the same trace. `tidegate report ROLLOUT --format otlp` writes the trace of \
-    a tape at any time.";
+    a journal at any time.";
 
 /// What stands below the list of instruments.
 const METRICS: &str = "Each has deployment.name and tidegate.cluster, and tidegate.rehearsal in a lab; never a rollout's id. \
