@@ -129,7 +129,7 @@ impl World {
             Effect::FreeScaling => Answer::ScalingFreed,
             Effect::Arm { .. } => Answer::Armed,
             Effect::Disarm => Answer::Disarmed,
-            Effect::Pledge => Answer::Pledged,
+            Effect::IntendCommit => Answer::CommitIntended,
             Effect::Conclude => Answer::Concluded,
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, plan, now))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "status 200".to_owned() }),

@@ -103,7 +103,7 @@
 //! | says who may decide, and until when | `lease` |
 //! | makes a trace of a rollout, whoever drives it | `report/trace` |
 //! | brings spans and figures to a collector, and delays nothing | `cloud/otlp` |
-//! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
+//! | brings a person's word to a rollout | `store/requests.rs`, `engine/inbox.rs` |
 //! | reads yesterday's journal | `journal/record` |
 //! | says what a problem's code means | `domain/code.rs` |
 //! | says what changed under a reviewed plan | `plan/stale.rs`; its file is `journal/record/saved.rs` |

@@ -16,7 +16,7 @@ use crate::domain::traffic::Share;
 use crate::engine::{Ending, First, JournalSink, LeaseKeeper};
 use crate::journal::{self, Journal, JournalEnd, JournalError, Recorded};
 use crate::lease::Life;
-use crate::machine::{Event, Machine, Outcome, Word};
+use crate::machine::{Event, Machine, OperatorRequest, Outcome};
 use crate::plan::{Action, Plan, ReleasePlan};
 use crate::store::{Lease, LeaseError, this_owner};
 
@@ -50,10 +50,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let clock = context.clock();
     let lease = silent(context, &found, &plan, &clock).await?;
     let reason = || "the runner before was taking it back".to_owned();
-    let back = lease.held().control().goes_back().then(|| (Word::Rollback, Some(reason())));
-    let word = back.or_else(|| args.break_glass.clone().map(|reason| (Word::BreakGlass, Some(reason))));
+    let back = lease.held().control().goes_back().then(|| (OperatorRequest::Rollback, Some(reason())));
+    let request = back.or_else(|| args.break_glass.clone().map(|reason| (OperatorRequest::BreakGlass, Some(reason))));
     github::remember(context, &found.id, &plan, context.store_url(None));
-    let ending = go_on(context, &found, (plan, clock), lease, word).await?;
+    let ending = go_on(context, &found, (plan, clock), lease, request).await?;
     let exit = Exit::of_ending(&ending);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)
@@ -97,15 +97,15 @@ pub(super) async fn go_on(
     found: &Found,
     (plan, clock): (Plan, Clock),
     lease: Lease,
-    word: Option<(Word, Option<String>)>,
+    request: Option<(OperatorRequest, Option<String>)>,
 ) -> Result<Ending, Failure> {
     // Windows are overruled on the way forward, as soon as it has begun.
-    let (word, glass) = match word {
-        Some((Word::BreakGlass, reason)) => (None, windows::word(context, reason)),
-        word => (word, None),
+    let (request, glass) = match request {
+        Some((OperatorRequest::BreakGlass, reason)) => (None, windows::request(context, reason)),
+        request => (request, None),
     };
     let keeper = LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone());
-    let kept = go_on_kept(context, found, (plan, clock), &keeper, word).await;
+    let kept = go_on_kept(context, found, (plan, clock), &keeper, request).await;
     match kept {
         Ok(Going::Over(outcome)) => {
             let _ = keeper.release(true).await;
@@ -129,7 +129,7 @@ pub(super) async fn go_on(
                     clock,
                     keeper,
                     is_lab,
-                    word: glass,
+                    request: glass,
                 },
             )
             .await
@@ -163,15 +163,15 @@ async fn go_on_kept(
     found: &Found,
     (plan, clock): (Plan, Clock),
     keeper: &LeaseKeeper,
-    word: Option<(Word, Option<String>)>,
+    request: Option<(OperatorRequest, Option<String>)>,
 ) -> Result<Going, Failure> {
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
     let (by, epoch) = (whoami(context), keeper.epoch());
     for _ in 0..TRIES {
-        let Opened { recorded, mut writer } = open(found, word.is_some()).await?;
+        let Opened { recorded, mut writer } = open(found, request.is_some()).await?;
         let machine = journal::replay(plan.clone(), &recorded.records);
-        if let Some(outcome) = over(&machine, word.is_some()) {
-            if word.is_some() && matches!(outcome, Outcome::RolledBack(_)) {
+        if let Some(outcome) = over(&machine, request.is_some()) {
+            if request.is_some() && matches!(outcome, Outcome::RolledBack(_)) {
                 let fence = keeper.fence().clone();
                 let rollout = (&plan, &found.id, epoch);
                 let cloud = target::driver(context, (&aws, &clock), rollout, (None, fence), context.connect_to());
@@ -181,16 +181,16 @@ async fn go_on_kept(
         }
         // The runner before may have had a clock that was ahead of ours: time in the journal never goes back.
         let clock = clock.not_before(machine.now());
-        let document = if word.is_some() { None } else { document(context, &aws, (&recorded, &machine)).await? };
+        let document = if request.is_some() { None } else { document(context, &aws, (&recorded, &machine)).await? };
         let mut events = Vec::new();
-        for event in first((&by, epoch), &machine, &recorded, word.clone()) {
+        for event in first((&by, epoch), &machine, &recorded, request.clone()) {
             events.push((clock.now(), event));
         }
         match write(&mut writer, &events).await {
             Ok(()) => {}
             Err(JournalError::Taken(_)) => continue,
             // Past the commit the word changes nothing, and nothing goes forward without a journal.
-            Err(error) if word.is_some() && !machine.is_committed() => {
+            Err(error) if request.is_some() && !machine.is_committed() => {
                 terminal::say(&format!("{error}; going back without writing it down"));
                 writer = Writer::Nowhere;
             }
@@ -240,10 +240,10 @@ fn first(
     (by, epoch): (&str, u64),
     machine: &Machine,
     recorded: &Recorded,
-    word: Option<(Word, Option<String>)>,
+    request: Option<(OperatorRequest, Option<String>)>,
 ) -> Vec<Event> {
     let recovered = Event::Recovered { by: by.to_owned(), epoch };
-    let told = word.map(|(word, reason)| Event::Told { word, by: by.to_owned(), reason });
+    let told = request.map(|(request, reason)| Event::Requested { request, by: by.to_owned(), reason });
     match told {
         // A stranded rollout is over: only the word itself moves it. One that never began must not begin
         // only to go back.

@@ -15,8 +15,8 @@ use std::time::Duration;
 use super::context::{Context, Found, Stores};
 use super::people::whoami;
 use super::present::fold;
+use super::request::{ended, tell_runner};
 use super::resume::{go_on, refuse_gone_lab};
-use super::word::{ended, tell_runner};
 use super::{Exit, Failure, pipeline, target, terminal};
 use crate::cloud::alb::beacon;
 use crate::cloud::aws::Aws;
@@ -29,7 +29,7 @@ use crate::domain::traffic::Share;
 use crate::engine::Ending;
 use crate::journal;
 use crate::lease::{Life, Owner, Phase, Refusal};
-use crate::machine::{Machine, Outcome, Word};
+use crate::machine::{Machine, OperatorRequest, Outcome};
 use crate::plan::Plan;
 use crate::store::{Lease, LeaseError, this_owner};
 use blind::{blind, only_rule, service_of};
@@ -76,7 +76,7 @@ pub(super) struct Args {
     accept_unhealthy_stable: bool,
 }
 
-pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args) -> Result<Exit, Failure> {
     let wall = Clock::wall();
     let asked = wall.now();
     let patience = Patience::new(&wall);
@@ -112,7 +112,7 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
     let scales = confirm(context, &args, (&found, &plan), &patience).await?;
     if found.is_lab && found.driver(&plan).await.is_some() {
         // Only the runner itself can reach a lab inside its own process.
-        return tell_runner(context, &found, word, args.reason).await;
+        return tell_runner(context, &found, request, args.reason).await;
     }
     refuse_gone_lab(&found)?;
     let clock = context.clock();
@@ -125,7 +125,7 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
         }
         first_write(context, (&plan, &found.id, epoch), &clock, (&wall, asked), fence(&lease, &clock)).await;
     }
-    let ending = go_on(context, &found, (plan, clock), lease, Some((word, args.reason))).await?;
+    let ending = go_on(context, &found, (plan, clock), lease, Some((request, args.reason))).await?;
     let exit = exit_of(&ending);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)

@@ -15,7 +15,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::traffic::Share;
 use crate::journal::JournalError;
-use crate::machine::{Answer, Event, Issued, Machine, Notice, Reaction, Word};
+use crate::machine::{Answer, Event, Issued, Machine, Notice, OperatorRequest, Reaction};
 use crate::report::{Report, TOOK_OVER};
 
 /// The wall time between two ticks of the report.
@@ -116,7 +116,9 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
     /// Whether the machine will go back at once because of this.
     fn leads_back(&self, event: &Event) -> bool {
         match event {
-            Event::Told { word: Word::Rollback | Word::Abort, .. } => !self.machine.is_committed(),
+            Event::Requested { request: OperatorRequest::Rollback | OperatorRequest::Abort, .. } => {
+                !self.machine.is_committed()
+            }
             Event::Interrupted { .. } => self.machine.goes_back_when_interrupted(),
             _ => false,
         }
@@ -141,12 +143,14 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
         let fault = Fault::new(FaultKind::Permanent, "append to the journal", error.to_string());
         self.report.tell(self.at, &Notice::Trouble(fault), &self.machine);
         self.lost = Some(why.clone());
-        let goes_back = matches!(event, Some(Event::Told { word: Word::Rollback | Word::Abort, .. }));
+        let goes_back =
+            matches!(event, Some(Event::Requested { request: OperatorRequest::Rollback | OperatorRequest::Abort, .. }));
         if self.machine.is_retreating() || goes_back {
             return event.map_or_else(Reaction::default, |event| self.apply(event));
         }
-        let word = Event::Told { word: Word::Rollback, by: "tidegate".to_owned(), reason: Some(why) };
-        let mut back = self.apply(word);
+        let request =
+            Event::Requested { request: OperatorRequest::Rollback, by: "tidegate".to_owned(), reason: Some(why) };
+        let mut back = self.apply(request);
         let Some(event) = event else { return back };
         let mut then = self.apply(event);
         back.notices.append(&mut then.notices);

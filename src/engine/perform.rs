@@ -43,7 +43,7 @@ fn late(effect: &Effect) -> Fault {
         Effect::HoldScaling | Effect::FreeScaling => "RegisterScalableTarget",
         Effect::Arm { .. } => "UpdateSchedule",
         Effect::Disarm => "DeleteSchedule",
-        Effect::Pledge => "renew the lease",
+        Effect::IntendCommit => "renew the lease",
         Effect::Conclude => "end the deployment",
         Effect::Look(_) => "look",
         Effect::Probe(_) => "probe",
@@ -86,9 +86,9 @@ async fn ask<C: Cloud>(
             Some(switch) => cloud.disarm(switch).await.map(|()| Answer::Disarmed),
             None => Err(no_switch()),
         },
-        Effect::Pledge => match keeper {
-            Some(keeper) => keeper.commits().await.map(|()| Answer::Pledged),
-            None => Ok(Answer::Pledged),
+        Effect::IntendCommit => match keeper {
+            Some(keeper) => keeper.commits().await.map(|()| Answer::CommitIntended),
+            None => Ok(Answer::CommitIntended),
         },
         Effect::Conclude => cloud.conclude().await.map(|()| Answer::Concluded),
         Effect::Look(look) => Ok(Answer::Seen(Box::new(observe(cloud, clock, plan, look).await))),

@@ -14,7 +14,7 @@ use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
 use crate::domain::traffic::Share;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::journal::{Record, replay};
-use crate::machine::{Answer, Notice, Reason, Word};
+use crate::machine::{Answer, Notice, OperatorRequest, Reason};
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use crate::spec::{Limits, Policies};
 
@@ -253,8 +253,8 @@ fn engine(fake: &Fake) -> (Engine<Fake, Fake, Fake>, mpsc::Sender<Inbound>) {
     (Engine { machine: Machine::new(plan()), first, cloud, clock, recorded, report, inbox, keeper: None }, sender)
 }
 
-fn told(word: Word) -> Inbound {
-    Event::Told { word, by: "ana@laptop".into(), reason: None }.into()
+fn told(request: OperatorRequest) -> Inbound {
+    Event::Requested { request, by: "ana@laptop".into(), reason: None }.into()
 }
 
 /// Runs to the end; a rollback is said as soon as `when` begins and `after` has passed.
@@ -266,7 +266,7 @@ async fn run_with_rollback(fake: &Fake, when: &str, after: Duration) -> Ending {
             fake.clock.sleep_until(fake.clock.now() + SECOND / 10).await;
         }
         fake.clock.sleep_until(fake.clock.now() + after).await;
-        sender.send(told(Word::Rollback)).await.unwrap();
+        sender.send(told(OperatorRequest::Rollback)).await.unwrap();
     };
     tokio::join!(engine.run(), say).0.unwrap()
 }
@@ -303,8 +303,8 @@ async fn a_word_during_a_write_waits_for_its_answer() {
     fake.world().slow.insert("route 50%", SECOND * 10);
     let ending = run_with_rollback(&fake, "route 50%", SECOND * 3).await;
     assert!(matches!(ending.outcome, Some(Outcome::RolledBack(Reason::Operator { .. }))), "{ending:?}");
-    assert!(fake.when("journal: Told") < fake.when("route 50% is done"));
-    assert_eq!(fake.when("make way"), fake.when("journal: Told"));
+    assert!(fake.when("journal: Requested") < fake.when("route 50% is done"));
+    assert_eq!(fake.when("make way"), fake.when("journal: Requested"));
     assert!(fake.when("route 50% is done") <= fake.when("route 0%"));
     assert_eq!(fake.world().share, Share::NONE);
 }
@@ -320,11 +320,11 @@ async fn a_word_during_a_read_acts_at_once() {
         while fake.world().diary.iter().filter(|(_, entry)| entry == "look").count() == looks {
             fake.clock.sleep_until(fake.clock.now() + SECOND / 10).await;
         }
-        sender.send(told(Word::Rollback)).await.unwrap();
+        sender.send(told(OperatorRequest::Rollback)).await.unwrap();
     };
     let (ending, ()) = tokio::join!(engine.run(), say);
     assert!(matches!(ending.unwrap().outcome, Some(Outcome::RolledBack(_))));
-    assert!(fake.when("route 0%").since(fake.when("journal: Told")) < SECOND);
+    assert!(fake.when("route 0%").since(fake.when("journal: Requested")) < SECOND);
 }
 
 #[tokio::test(start_paused = true)]
@@ -337,7 +337,7 @@ async fn a_first_read_that_is_not_answered_does_not_hold_up_the_write() {
     };
     let (ending, ()) = tokio::join!(run_with_rollback(&fake, "route 50% is done", SECOND * 56), slow);
     assert!(matches!(ending.outcome, Some(Outcome::RolledBack(_))));
-    let took = fake.when("route 0%").since(fake.when("journal: Told"));
+    let took = fake.when("route 0%").since(fake.when("journal: Requested"));
     assert!(took >= SECOND && took <= crate::machine::FIRST_READ_WITHIN + SECOND / 10, "{took:?}");
     assert!(!fake.world().diary.iter().any(|(_, entry)| entry == "make way"), "no write was in flight");
 }
@@ -433,11 +433,11 @@ async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let store = crate::store::Store::in_folder(folder.path().to_owned()).unwrap();
     let id = crate::domain::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
-    for (word, at) in [("pause", START), ("sing", START + SECOND), ("rollback", START + SECOND * 2)] {
-        let told = crate::store::Told { word: word.into(), by: "ana@laptop".into(), reason: None, at };
+    for (request, at) in [("pause", START), ("sing", START + SECOND), ("rollback", START + SECOND * 2)] {
+        let told = crate::store::LeftRequest { request: request.into(), by: "ana@laptop".into(), reason: None, at };
         store.leave_word(&id, &told).await.unwrap();
     }
-    let pause = Event::Told { word: Word::Pause, by: "ana@laptop".into(), reason: None };
+    let pause = Event::Requested { request: OperatorRequest::Pause, by: "ana@laptop".into(), reason: None };
     let on_journal = [Record { seq: 1, at: START, event: pause }];
     let fake = Fake::new();
     let (engine, sender) = engine(&fake);
@@ -447,7 +447,7 @@ async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_journal() {
     assert!(matches!(ending.unwrap().outcome, Some(Outcome::RolledBack(_))));
     assert!(store.take_words(&id).await.unwrap().waiting.is_empty());
     assert_eq!(odd, ["set aside: `sing` is no word"]);
-    let told = fake.world().records.iter().filter(|record| matches!(record.event, Event::Told { .. })).count();
+    let told = fake.world().records.iter().filter(|record| matches!(record.event, Event::Requested { .. })).count();
     assert_eq!(told, 1);
 }
 
@@ -457,8 +457,12 @@ async fn words_are_heard_again_once_a_store_that_failed_answers() {
     let (here, away) = (folder.path().join("here"), folder.path().join("away"));
     let store = crate::store::Store::in_folder(here.clone()).unwrap();
     let id = crate::domain::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
-    let told =
-        crate::store::Told { word: "rollback".into(), by: "ana@laptop".into(), reason: None, at: START + SECOND };
+    let told = crate::store::LeftRequest {
+        request: "rollback".into(),
+        by: "ana@laptop".into(),
+        reason: None,
+        at: START + SECOND,
+    };
     store.leave_word(&id, &told).await.unwrap();
     std::fs::rename(&here, &away).unwrap();
     std::fs::write(&here, "no folder").unwrap();
@@ -480,9 +484,10 @@ async fn words_are_heard_again_once_a_store_that_failed_answers() {
 /// An engine that takes over, with two events in the journal, a way back which has begun.
 fn taken_over(fake: &Fake) -> (Engine<Fake, Fake, Fake>, mpsc::Sender<Inbound>) {
     let (mut engine, sender) = engine(fake);
-    let word = || Event::Told { word: Word::Rollback, by: "ana@laptop".into(), reason: None };
+    let request = || Event::Requested { request: OperatorRequest::Rollback, by: "ana@laptop".into(), reason: None };
     let recovered = Event::Recovered { by: "ben@ci".into(), epoch: 2 };
-    let events = [Event::Started { by: "ana@laptop".into() }, word(), recovered, word()].map(|event| (START, event));
+    let events =
+        [Event::Started { by: "ana@laptop".into() }, request(), recovered, request()].map(|event| (START, event));
     for (seq, (at, event)) in (1..).zip(events.clone()) {
         fake.world().records.push(Record { seq, at, event });
     }

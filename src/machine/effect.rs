@@ -60,7 +60,7 @@ pub enum Effect {
     /// Remove the dead-man's switch, and see that it is gone.
     Disarm,
     /// Say in the lease that the rollout is about to commit: from then on nobody takes it over to go back.
-    Pledge,
+    IntendCommit,
     /// Let AWS's own deployment end: it takes the stable slot's tasks. Absolute: one that is ending ends.
     Conclude,
     /// Read the world.
@@ -169,8 +169,8 @@ pub enum Answer {
     Gone,
     /// To `Disarm`: it is gone.
     Disarmed,
-    /// To `Pledge`: it is said.
-    Pledged,
+    /// To `IntendCommit`: it is said.
+    CommitIntended,
     /// To `Conclude`: it ends now, or has ended.
     Concluded,
     /// To `Look`.

@@ -20,7 +20,7 @@ mod state;
 mod tests;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
-pub use event::{Event, Word};
+pub use event::{Event, OperatorRequest};
 pub use notice::{Foreign, Glass, Notice, Outcome, Progress, Reason};
 pub use notify_on::occasion;
 pub use safeguard::PUSH_EVERY;
@@ -74,7 +74,7 @@ impl Machine {
             Event::Started { by } => self.start(by, &mut reaction),
             Event::Answered { id, answer } => self.answered(id, answer, &mut reaction),
             Event::Woken => self.woken(&mut reaction),
-            Event::Told { word, by, reason } => self.told(word, by, reason, &mut reaction),
+            Event::Requested { request, by, reason } => self.told(request, by, reason, &mut reaction),
             Event::Interrupted { signal } => self.interrupted(signal, &mut reaction),
             Event::Recovered { by, epoch } => self.recovered((by, epoch), before, &mut reaction),
         }

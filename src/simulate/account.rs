@@ -98,7 +98,7 @@ impl<'a> Account<'a> {
             Effect::FreeScaling => Answer::ScalingFreed,
             Effect::Arm { .. } => Answer::Armed,
             Effect::Disarm => Answer::Disarmed,
-            Effect::Pledge => Answer::Pledged,
+            Effect::IntendCommit => Answer::CommitIntended,
             Effect::Conclude => Answer::Concluded,
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, now))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "right".to_owned() }),

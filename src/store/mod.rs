@@ -11,9 +11,9 @@ mod folder;
 mod lease;
 mod process;
 mod prove;
+mod requests;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use lease::{Lease, LeaseError, Standing, this_owner};
-pub use words::{Told, WaitingWord, Words};
+pub use requests::{LeftRequest, Requests, WaitingRequest};
 
 use crate::domain::fault::Fault;
 use crate::domain::name::RolloutId;

@@ -24,14 +24,19 @@ fn owner(by: &str) -> Owner {
     Owner { by: by.into(), process: String::new(), since: START }
 }
 
-fn told(word: &str, at: u64) -> Told {
-    Told { word: word.into(), by: "ana@laptop".into(), reason: Some("why not".into()), at: Timestamp::from_millis(at) }
+fn told(request: &str, at: u64) -> LeftRequest {
+    LeftRequest {
+        request: request.into(),
+        by: "ana@laptop".into(),
+        reason: Some("why not".into()),
+        at: Timestamp::from_millis(at),
+    }
 }
 
 async fn words(store: &Store, rollout: &RolloutId) -> Vec<String> {
     let mut words = Vec::new();
     for waiting in store.take_words(rollout).await.unwrap().waiting {
-        words.push(waiting.told.word);
+        words.push(waiting.told.request);
     }
     words
 }
@@ -262,7 +267,7 @@ async fn words_are_taken_in_order_and_once() {
     store.leave_word(&web, &told("pause", 1)).await.unwrap();
     assert_eq!(words(&store, &web).await, ["pause", "continue"]);
     for waiting in store.take_words(&web).await.unwrap().waiting {
-        store.word_is_done(&waiting).await.unwrap();
+        store.request_is_done(&waiting).await.unwrap();
     }
     assert!(words(&store, &web).await.is_empty());
 }

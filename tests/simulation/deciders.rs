@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidegate::domain::clock::Timestamp;
 use tidegate::domain::traffic::Share;
 use tidegate::lease::{Phase, Watch};
-use tidegate::machine::{Answer, Event, Issued, Word};
+use tidegate::machine::{Answer, Event, Issued, OperatorRequest};
 use tidegate::plan::Plan;
 
 use super::contest::Options;
@@ -335,9 +335,17 @@ impl<'a> Contest<'a> {
             return false;
         }
         if self.die.chance(self.world.mishaps.word) {
-            let word = self.die.one_of(&[Word::Pause, Word::Continue, Word::Continue, Word::Rollback]);
-            self.hits.told(word);
-            self.after(Duration::ZERO, What::Said { who, event: Event::Told { word, by: "ann".into(), reason: None } });
+            let request = self.die.one_of(&[
+                OperatorRequest::Pause,
+                OperatorRequest::Continue,
+                OperatorRequest::Continue,
+                OperatorRequest::Rollback,
+            ]);
+            self.hits.told(request);
+            self.after(
+                Duration::ZERO,
+                What::Said { who, event: Event::Requested { request, by: "ann".into(), reason: None } },
+            );
         }
         if self.die.chance(self.world.mishaps.signal) {
             self.after(Duration::ZERO, What::Said { who, event: Event::Interrupted { signal: "SIGTERM".into() } });

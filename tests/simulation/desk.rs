@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate::domain::clock::Timestamp;
 use tidegate::domain::fault::{Fault, FaultKind};
-use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Reason, Word};
+use tidegate::machine::{Answer, Event, Issued, Machine, Notice, OperatorRequest, Outcome, Reaction, Reason};
 
 use super::deciders::{Channel, Contest, What};
 use super::points::Point;
@@ -112,12 +112,13 @@ impl Contest<'_> {
 
     /// From here on the only way is back: the word for it comes before the event that is not in the journal.
     fn loses(&mut self, who: usize, event: Option<Event>) -> Reaction {
-        let goes_back = matches!(event, Some(Event::Told { word: Word::Rollback | Word::Abort, .. }));
+        let goes_back =
+            matches!(event, Some(Event::Requested { request: OperatorRequest::Rollback | OperatorRequest::Abort, .. }));
         if self.event_loop(who).machine.is_retreating() || goes_back {
             return event.map_or_else(Reaction::default, |event| self.apply(who, event));
         }
-        let word = Event::Told { word: Word::Rollback, by: "tidegate".into(), reason: None };
-        let mut back = self.apply(who, word);
+        let request = Event::Requested { request: OperatorRequest::Rollback, by: "tidegate".into(), reason: None };
+        let mut back = self.apply(who, request);
         let Some(event) = event else { return back };
         let mut then = self.apply(who, event);
         back.notices.append(&mut then.notices);
@@ -337,7 +338,7 @@ impl Contest<'_> {
             return;
         }
         event_loop.in_flight = None;
-        self.gives_up_pledge(who);
+        self.gives_up_commit_intent(who);
         self.scribbles(who);
         let event_loop = self.event_loop(who);
         if event_loop.is_writing && !event_loop.is_lost {
@@ -385,7 +386,7 @@ impl Contest<'_> {
 /// Whether the machine will go back at once because of this.
 fn leads_back(machine: &Machine, event: &Event) -> bool {
     match event {
-        Event::Told { word: Word::Rollback | Word::Abort, .. } => !machine.is_committed(),
+        Event::Requested { request: OperatorRequest::Rollback | OperatorRequest::Abort, .. } => !machine.is_committed(),
         Event::Interrupted { .. } => machine.goes_back_when_interrupted(),
         _ => false,
     }

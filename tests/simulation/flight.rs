@@ -12,8 +12,8 @@ use tidegate::domain::traffic::Share;
 use tidegate::gate::Reading;
 use tidegate::lease::{HEARTBEAT, WRITE_WINDOW};
 use tidegate::machine::{
-    Answer, Effect, Event, FIRST_READ_WITHIN, Issued, Machine, Notice, Observation, Outcome, Reaction, Route,
-    Stickiness, Word,
+    Answer, Effect, Event, FIRST_READ_WITHIN, Issued, Machine, Notice, Observation, OperatorRequest, Outcome, Reaction,
+    Route, Stickiness,
 };
 
 use super::deciders::{Channel, Contest, First, Move, What};
@@ -52,15 +52,15 @@ impl Contest<'_> {
         if matches!(issued.effect, Effect::Look(_) | Effect::Route(_)) {
             self.invariants.rule_read = self.world.now;
         }
-        if before.is_some_and(|before| before.effect == Effect::Pledge) {
-            self.gives_up_pledge(who);
+        if before.is_some_and(|before| before.effect == Effect::IntendCommit) {
+            self.gives_up_commit_intent(who);
         }
         self.is_chased(who, &issued.effect);
         if self.processes.iter().filter(|process| process.is_driving()).count() > 1 {
             self.hits.hit(Point::TwoDrive);
         }
         match &issued.effect {
-            Effect::Pledge => self.renews(who, Job::Pledge(issued)),
+            Effect::IntendCommit => self.renews(who, Job::IntendCommit(issued)),
             effect if effect.is_write() => {
                 let pass = &mut self.processes[who].pass;
                 let waited = if forward { time.since(issued.at) } else { Duration::ZERO };
@@ -78,7 +78,7 @@ impl Contest<'_> {
 
     /// Somebody comes just when it matters most.
     fn is_chased(&mut self, who: usize, effect: &Effect) {
-        let matters = moves_traffic(effect) || *effect == Effect::Pledge;
+        let matters = moves_traffic(effect) || *effect == Effect::IntendCommit;
         if !matters || self.healed.is_some() || !self.die.chance(self.options.chased) {
             return;
         }
@@ -247,11 +247,11 @@ impl Contest<'_> {
         for (at, event, _) in &self.store.recorded[..length] {
             let _ = machine.apply(*at, event.clone());
         }
-        let word = self.leads_back(who);
-        let again = |outcome: &Outcome| word && matches!(outcome, Outcome::Stranded { .. });
+        let request = self.leads_back(who);
+        let again = |outcome: &Outcome| request && matches!(outcome, Outcome::Stranded { .. });
         if let Some(outcome) = machine.outcome().filter(|outcome| !again(outcome)) {
             self.invariants.outcome.get_or_insert((who, outcome.clone()));
-            if word && matches!(machine.outcome(), Some(Outcome::RolledBack(_))) {
+            if request && matches!(machine.outcome(), Some(Outcome::RolledBack(_))) {
                 self.mends();
             }
             self.processes[who].doing = Doing::Releasing;
@@ -265,10 +265,10 @@ impl Contest<'_> {
         let at = self.processes[who].time(self.now());
         let (by, epoch) = (format!("{who}"), self.processes[who].epoch());
         let recovered = Event::Recovered { by: by.clone(), epoch };
-        let told = Event::Told { word: Word::Rollback, by, reason: None };
+        let told = Event::Requested { request: OperatorRequest::Rollback, by, reason: None };
         let alone = machine.outcome().is_some() || length == 0;
         let committed = machine.is_committed();
-        let events = match (word, alone) {
+        let events = match (request, alone) {
             (false, _) => vec![(at, recovered)],
             (true, true) => vec![(at, told)],
             (true, false) => vec![(at, recovered), (at, told)],

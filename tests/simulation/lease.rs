@@ -253,7 +253,7 @@ impl Contest<'_> {
         }
         let wanted = match job {
             Job::Beat => None,
-            Job::Pledge(_) => Some(Phase::Committing),
+            Job::IntendCommit(_) => Some(Phase::Committing),
             Job::Release { over } => over.then_some(Phase::Over),
         };
         if keeper.back {
@@ -325,7 +325,7 @@ impl Contest<'_> {
     fn renewed(&mut self, who: usize, job: Job, done: bool) {
         match job {
             Job::Beat => self.after(if done { HEARTBEAT } else { RETRY }, What::Beat { who }),
-            Job::Pledge(issued) => self.pledged(who, issued, done),
+            Job::IntendCommit(issued) => self.commit_intended(who, issued, done),
             Job::Release { .. } => {
                 let outcome = self.processes[who]
                     .event_loop
@@ -346,9 +346,9 @@ impl Contest<'_> {
         }
     }
 
-    fn pledged(&mut self, who: usize, issued: Issued, done: bool) {
+    fn commit_intended(&mut self, who: usize, issued: Issued, done: bool) {
         let answer = if done {
-            Answer::Pledged
+            Answer::CommitIntended
         } else {
             if let Some(keeper) = &mut self.processes[who].keeper {
                 keeper.phase = Phase::Active;
@@ -359,10 +359,10 @@ impl Contest<'_> {
     }
 
     /// What was asked of the lease keeper is not waited for any more; it may come about all the same.
-    pub fn gives_up_pledge(&mut self, who: usize) {
+    pub fn gives_up_commit_intent(&mut self, who: usize) {
         let Some(keeper) = &mut self.processes[who].keeper else { return };
-        keeper.waiting.retain(|job| !matches!(job, Job::Pledge(_)));
-        if keeper.renewal.as_ref().is_some_and(|renewal| matches!(renewal.job, Job::Pledge(_))) {
+        keeper.waiting.retain(|job| !matches!(job, Job::IntendCommit(_)));
+        if keeper.renewal.as_ref().is_some_and(|renewal| matches!(renewal.job, Job::IntendCommit(_))) {
             keeper.renewal = None;
             keeper.turn += 1;
             if let Some(job) = keeper.waiting.pop_front() {

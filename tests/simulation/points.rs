@@ -1,7 +1,7 @@
 //! The moves and faults of simulated rollouts, each with a name and a count: one that no seed ever takes is a hole
 //! in the simulation.
 
-use tidegate::machine::Word;
+use tidegate::machine::OperatorRequest;
 
 macro_rules! points {
     ($($(#[$doc:meta])* $group:ident: $($point:ident,)*;)*) => {
@@ -156,12 +156,14 @@ impl Hits {
     }
 
     /// A person said this.
-    pub fn told(&mut self, word: Word) {
-        match word {
-            Word::Rollback | Word::Abort => self.hit(Point::ToldToGoBack),
-            Word::Pause => self.hit(Point::ToldToPause),
-            Word::Continue | Word::Approve | Word::BreakGlass => self.hit(Point::ToldToContinue),
-            Word::Promote => self.hit(Point::ToldToPromote),
+    pub fn told(&mut self, request: OperatorRequest) {
+        match request {
+            OperatorRequest::Rollback | OperatorRequest::Abort => self.hit(Point::ToldToGoBack),
+            OperatorRequest::Pause => self.hit(Point::ToldToPause),
+            OperatorRequest::Continue | OperatorRequest::Approve | OperatorRequest::BreakGlass => {
+                self.hit(Point::ToldToContinue)
+            }
+            OperatorRequest::Promote => self.hit(Point::ToldToPromote),
         }
     }
 

@@ -92,7 +92,7 @@ pub struct Renewal {
 #[derive(Clone, Debug)]
 pub enum Job {
     Beat,
-    Pledge(Issued),
+    IntendCommit(Issued),
     Release { over: bool },
 }
 

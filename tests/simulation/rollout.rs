@@ -8,7 +8,7 @@ use tidegate::gate::{
     Bound, Check, CloudWatchMetric, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
 };
 use tidegate::lease::LEASE;
-use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
+use tidegate::machine::{Answer, Event, Issued, Machine, Notice, OperatorRequest, Outcome, Reaction};
 use tidegate::plan::Plan;
 
 use super::checks::Checks;
@@ -91,13 +91,20 @@ impl Runner<'_> {
             self.world.deploy();
         }
         if self.die.chance(self.world.mishaps.word) {
-            let words = [Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Continue, Word::Promote];
+            let words = [
+                OperatorRequest::Rollback,
+                OperatorRequest::Abort,
+                OperatorRequest::Pause,
+                OperatorRequest::Continue,
+                OperatorRequest::Continue,
+                OperatorRequest::Promote,
+            ];
             // Nobody promotes what they see failing: that it then fails is no news.
             let sane = self.world.mishaps.candidate != Candidate::Failing;
-            let word = self.die.one_of(if sane { &words } else { &words[..words.len() - 1] });
-            self.world.hits.told(word);
+            let request = self.die.one_of(if sane { &words } else { &words[..words.len() - 1] });
+            self.world.hits.told(request);
             let reason = self.die.chance(0.5).then(|| "it is urgent".to_owned());
-            return self.take(Event::Told { word, by: "ann".into(), reason });
+            return self.take(Event::Requested { request, by: "ann".into(), reason });
         }
         if self.die.chance(self.world.mishaps.signal) {
             self.world.hits.hit(Point::Interrupted);

@@ -53,7 +53,7 @@ pub(in crate::cli) struct Drive<'a, T> {
     /// Whether it is played in a lab inside this process.
     pub(in crate::cli) is_lab: bool,
     /// What is said to it as soon as it has begun.
-    pub(in crate::cli) word: Option<Event>,
+    pub(in crate::cli) request: Option<Event>,
 }
 
 /// What a plan's rollout takes a lease on: the rule, and the services by the names that all who use them share.
@@ -72,12 +72,12 @@ pub(in crate::cli) fn service(account: &str, region: &str, cluster: &str, name: 
 
 /// Drives until the end, telling as it goes, and gives the lease back.
 pub(in crate::cli) async fn drive<T: JournalSink>(context: &Context, drive: Drive<'_, T>) -> Result<Ending, Failure> {
-    let Drive { store, id, trace, machine, first, records, recorded, cloud, clock, keeper, is_lab, word } = drive;
+    let Drive { store, id, trace, machine, first, records, recorded, cloud, clock, keeper, is_lab, request } = drive;
     let keeper = Arc::new(keeper);
     let (sender, inbox) = mpsc::channel(INBOX);
-    if let Some(word) = word {
+    if let Some(request) = request {
         // The inbox is empty: there is room.
-        let _ = sender.send(Inbound::from(word)).await;
+        let _ = sender.send(Inbound::from(request)).await;
     }
     let (report, voice) = reports(context, id, &clock, &earlier(&machine, &records));
     let about = About { id: id.clone(), rehearsal: is_lab || context.follows_lab() };

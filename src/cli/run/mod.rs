@@ -117,7 +117,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             clock,
             keeper,
             is_lab: args.lab,
-            word: windows::word(context, args.break_glass),
+            request: windows::request(context, args.break_glass),
         },
     )
     .await?;

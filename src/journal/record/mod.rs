@@ -203,11 +203,16 @@ macro_rules! written {
         written! { $($rest)* }
     };
     (enum $name:ident = $of:path {
-        $($case:ident $(($one:ident: $inner:ty))? $({ $($field:ident: $type:ty),* $(,)? })?),* $(,)?
+        $(
+            $(#[$case_note:meta])*
+            $case:ident $(($one:ident: $inner:ty))? $({ $($(#[$field_note:meta])* $field:ident: $type:ty),* $(,)? })?
+        ),* $(,)?
     } $($rest:tt)*) => {
         #[derive(serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub(super) enum $name { $($case $(($inner))? $({ $($field: $type),* })?),* }
+        pub(super) enum $name {
+            $($(#[$case_note])* $case $(($inner))? $({ $($(#[$field_note])* $field: $type),* })?),*
+        }
 
         const _: () = {
             type Core = $of;

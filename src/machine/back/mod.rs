@@ -74,7 +74,7 @@ impl Machine {
             | Answer::Gone
             | Answer::Disarmed => self.taken_down(phase, out),
             Answer::Failed(fault) => self.failed_back(phase, issued, &fault, out),
-            Answer::Registered(_) | Answer::Probed(_) | Answer::Pledged | Answer::Concluded => {
+            Answer::Registered(_) | Answer::Probed(_) | Answer::CommitIntended | Answer::Concluded => {
                 self.go(Phase::Checking, out);
             }
         }

@@ -142,7 +142,7 @@ impl Machine {
             | Answer::ScalingFreed
             | Answer::Armed
             | Answer::Disarmed
-            | Answer::Pledged => {
+            | Answer::CommitIntended => {
                 self.safeguarded(out);
             }
             Answer::Seen(_) | Answer::Probed(_) | Answer::Failed(_) => {}
@@ -219,7 +219,7 @@ impl Machine {
             _ if self.out_of_time(out) => {}
             // The commit is not asked for blindly: the rule and the gates are looked at before the word for it goes
             // out again.
-            Effect::Pledge => {
+            Effect::IntendCommit => {
                 self.set_stage(Stage::Checking);
                 self.look_again(RETRY);
             }

@@ -153,7 +153,7 @@ fn a_runner_lost_during_the_write_leaves_it_to_be_waited_out() {
 fn a_late_write_of_the_way_forward_stays_known_for_ours() {
     let mut run = Run::of(canary());
     run.until_asked(is_route);
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     assert!(run.machine.is_draining());
     run.answer(Answer::Failed(fault(FaultKind::Unknown)));
     assert!(!run.machine.is_draining());

@@ -9,14 +9,15 @@ use super::*;
 use crate::domain::count::{Bin, Counts};
 use crate::gate::compare::{CompareRule, Threshold};
 use crate::gate::{Check, Gate, Reading};
-use crate::machine::{Answer, Event, Machine, Notice, Observation, Progress, Word};
+use crate::machine::{Answer, Event, Machine, Notice, Observation, OperatorRequest, Progress};
 use crate::plan::Plan;
 
 fn told(notices: &[(Timestamp, Notice)], plan: &Plan) -> (Story, Summary) {
     let (mut page, mut summary) = (Story::default(), Summary::new());
     let machine = Machine::new(plan.clone());
-    let ana = |word| Event::Told { word, by: "ana@ci".to_owned(), reason: Some("checkout is slow".to_owned()) };
-    page.take(at(30), &ana(Word::Pause), &[], &machine);
+    let ana =
+        |request| Event::Requested { request, by: "ana@ci".to_owned(), reason: Some("checkout is slow".to_owned()) };
+    page.take(at(30), &ana(OperatorRequest::Pause), &[], &machine);
     for (at, notice) in notices {
         page.take(*at, &Event::Woken, std::slice::from_ref(notice), &machine);
         summary.take(*at, notice);

@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::fleet::{Capacity, Fleet, RuleSeen, Served};
 use crate::domain::name::RolloutId;
 use crate::gate::ProbeReading;
-use crate::machine::{Answer, Effect, Observation, Word};
+use crate::machine::{Answer, Effect, Observation, OperatorRequest};
 use crate::plan::diagram::sample::secured;
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -75,7 +75,7 @@ fn answer((now, effect): (Timestamp, &Effect), share: &mut Share, plan: &Plan) -
         Effect::FreeScaling => Answer::ScalingFreed,
         Effect::Arm { .. } => Answer::Armed,
         Effect::Disarm => Answer::Disarmed,
-        Effect::Pledge => Answer::Pledged,
+        Effect::IntendCommit => Answer::CommitIntended,
         Effect::Conclude => Answer::Concluded,
         Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "200".to_owned() }),
         Effect::Count { .. } => Answer::Counted(Served { requests: 1_204, failed: 238 }),
@@ -104,9 +104,11 @@ fn recorded(plan: &Plan) -> Vec<(Timestamp, Event)> {
         }
         let is_held = share == Share::from_permille(250).unwrap() && machine.pending().is_none();
         next = match machine.pending() {
-            _ if is_held && !machine.is_retreating() => {
-                Event::Told { word: Word::Rollback, by: "bob@home".to_owned(), reason: Some("it is slow".to_owned()) }
-            }
+            _ if is_held && !machine.is_retreating() => Event::Requested {
+                request: OperatorRequest::Rollback,
+                by: "bob@home".to_owned(),
+                reason: Some("it is slow".to_owned()),
+            },
             Some(issued) => {
                 now = now + Duration::from_secs(1);
                 Event::Answered { id: issued.id, answer: answer((now, &issued.effect), &mut share, plan) }
@@ -244,8 +246,8 @@ fn a_stranded_rollout_that_is_taken_back_later_has_a_span_of_its_own_for_that() 
     let back = Outcome::RolledBack(Reason::Signal("SIGTERM".to_owned()));
     tracer.hear(at(0), &Event::Started { by: "ana@ci".to_owned() }, &machine);
     tracer.tell(at(9), &Notice::Finished(stranded), &machine);
-    let word = Event::Told { word: Word::Rollback, by: "bob@home".to_owned(), reason: None };
-    tracer.hear(at(600), &word, &machine);
+    let request = Event::Requested { request: OperatorRequest::Rollback, by: "bob@home".to_owned(), reason: None };
+    tracer.hear(at(600), &request, &machine);
     tracer.tell(at(610), &Notice::Finished(back), &machine);
     let spans = spans(&told);
     let [first, second] = spans.as_slice() else { panic!("{spans:?}") };
