@@ -5,15 +5,15 @@
 use std::error::Error;
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::count::{Bin, Counts, Mark, Past};
-use tidegate::fleet::{Capacity, Fleet, Place, RuleSeen, RuleView, Served, Slot, SlotView, Survey};
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::count::{Bin, Counts, Mark, Past};
+use tidegate::domain::fleet::{Capacity, Fleet, Place, RuleSeen, RuleView, Served, Slot, SlotView, Survey};
+use tidegate::domain::traffic::Share;
 use tidegate::gate::{ProbeReading, Reading};
 use tidegate::machine::{Answer, Effect, Event, Look, Machine, Observation};
 use tidegate::plan::{Adopt, Plan, ReleasePlan, compile};
 use tidegate::report::{Lines, Style};
 use tidegate::spec::{Source, parse};
-use tidegate::traffic::Share;
 
 const SPEC: &[u8] = include_bytes!("../rollout-specs/harm-budget.yaml");
 

@@ -31,7 +31,7 @@ use mishaps::Mishaps;
 
 fn main() {
     let rollouts: u64 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5_000);
-    let clock = tidegate::clock::wall_now();
+    let clock = tidegate::domain::clock::wall_now();
     let mut events = 0;
     for seed in 0..rollouts {
         let mut die = Die::new(seed);
@@ -39,7 +39,7 @@ fn main() {
         let mishaps = Mishaps::throw(&mut die);
         events += rollout::run(&plan, mishaps, &mut die).tape.len();
     }
-    let took = tidegate::clock::wall_now().since(clock).as_secs_f64();
+    let took = tidegate::domain::clock::wall_now().since(clock).as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let (each, every) = (rollouts as f64 / took, events as f64 / took);
     println!("{rollouts} rollouts in {took:.1} s on one core: {each:.0} rollouts/s, {every:.0} events/s");

@@ -27,22 +27,22 @@
 //!
 //! | module | may import |
 //! |---|---|
-//! | `clock name notify traffic count fleet driver safeguard window fault text trace telemetry code` | words |
-//! | `gate` | words |
-//! | `lease` | words |
-//! | `spec` | `gate`, words |
-//! | `plan` | `spec gate`, words |
-//! | `machine` | `plan spec gate lease`, words |
-//! | `cloud` | `gate lease`, words |
-//! | `store` | `lease`, words |
-//! | `journal` | `machine plan spec gate store`, words |
-//! | `simulate` | `machine plan spec gate lab`, words |
-//! | `report` | `machine plan spec gate`, words |
-//! | `engine` | `machine plan spec gate lease cloud store journal report`, words |
+//! | `domain` | nothing of ours |
+//! | `gate` | `domain` |
+//! | `lease` | `domain` |
+//! | `spec` | `gate domain` |
+//! | `plan` | `spec gate domain` |
+//! | `machine` | `plan spec gate lease domain` |
+//! | `cloud` | `gate lease domain` |
+//! | `store` | `lease domain` |
+//! | `journal` | `machine plan spec gate store domain` |
+//! | `simulate` | `machine plan spec gate lab domain` |
+//! | `report` | `machine plan spec gate domain` |
+//! | `engine` | `machine plan spec gate lease cloud store journal report domain` |
 //! | `lab` | nothing of ours |
 //! | `cli` | everything |
 //!
-//! The first row are the words. `tests/tidy.rs` reads this table and keeps it.
+//! `domain` is the vocabulary. `tests/tidy.rs` reads this table and keeps it.
 //!
 //! # What is deliberately absent
 //!
@@ -71,7 +71,7 @@
 //! |---|---|
 //! | says what is wrong in a spec, and where | `spec` |
 //! | turns canary, linear, blue-green and a harm budget into steps | `plan/lower.rs` |
-//! | says what each driver can do | `driver/capability.rs` |
+//! | says what each driver can do | `domain/driver/capability.rs` |
 //! | refuses what a driver cannot do, and says what is nearest | `spec/fit.rs`; on a live service `plan/service.rs` |
 //! | refuses a target that could not be rolled back | `plan/refusal.rs` |
 //! | finds rule, slots and alarms where there is no spec yet | `cloud/alb/scout.rs` |
@@ -79,40 +79,40 @@
 //! | proves a permission by a write that changes nothing | `cloud/alb/prove.rs` |
 //! | says what a comparison cannot see at the traffic there is | `plan/compared.rs` |
 //! | decides what a datapoint, or none, means | `gate`, one file per kind |
-//! | gives the next weight | `machine/shift.rs`; in a ramp `machine/ramp.rs` decides it |
-//! | says how often the world is asked, and for what | `machine/look.rs` |
-//! | keeps what may not go forward now | `machine/window.rs`; `plan/window.rs` turns clocks into moments |
-//! | decides to go back | `machine/examine.rs` |
-//! | goes back | `machine/retreat.rs`; the short way to its write is `machine/glance.rs` |
-//! | notices a slot that is short, or that somebody else deployed to | `machine/slots.rs` |
+//! | gives the next weight | `machine/forward/shift.rs`; in a ramp `machine/forward/ramp.rs` decides it |
+//! | says how often the world is asked, and for what | `machine/observe/poll.rs` |
+//! | keeps what may not go forward now | `machine/forward/window.rs`; `plan/window.rs` turns clocks into moments |
+//! | decides to go back | `machine/observe/mod.rs` |
+//! | goes back | `machine/back/mod.rs`; the short way to its write is `machine/back/first_read.rs` |
+//! | notices a slot that is short, or that somebody else deployed to | `machine/observe/slots.rs` |
 //! | remembers how long things may take | `machine/state.rs`, `spec::Limits` |
 //! | says where a rollout stands | `machine/progress.rs` |
-//! | turns 10 % into a weight | `traffic.rs` |
+//! | turns 10 % into a weight | `domain/traffic.rs` |
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
-//! | asks whoever fills the slots and moves the weights | `cloud/alb/drive.rs` |
-//! | begins ECS's own deployment, answers its pauses, stops it | `cloud/ecs` |
+//! | asks whoever fills the slots and moves the weights | `cloud/drivers/mod.rs` |
+//! | begins ECS's own deployment, answers its pauses, stops it | `cloud/drivers/ecs` |
 //! | sends the way back's write again while no answer comes | `cloud/alb/back.rs` |
 //! | asks a webhook or a command, and waits for nobody | `cloud/outside` |
-//! | says what is news for others | `machine/occasion.rs`, `report/news.rs` |
-//! | tells others, and delays nothing | `cloud/courier` |
-//! | makes it safe to kill the process | `engine/desk.rs` (order), `journal/mod.rs` (chain), `store` (durability) |
-//! | renews the lease, and notices who took over | `engine/keeper.rs` |
+//! | says what is news for others | `machine/notify_on.rs`, `report/news.rs` |
+//! | tells others, and delays nothing | `cloud/notify` |
+//! | makes it safe to kill the process | `engine/event_loop.rs` (order), `journal/mod.rs` (chain), `store` (durability) |
+//! | renews the lease, and notices who took over | `engine/lease_keeper.rs` |
 //! | asks once more before a write leaves | `cloud/fence.rs` |
 //! | takes back what somebody else drives | `cli/rollback.rs`; for the dead, `cli/guard.rs` |
 //! | goes back with nothing but a rule | `cloud/alb/beacon.rs` |
 //! | says who may decide, and until when | `lease` |
 //! | makes a trace of a rollout, whoever drives it | `report/trace` |
-//! | brings spans and figures to a collector, and delays nothing | `cloud/collector` |
+//! | brings spans and figures to a collector, and delays nothing | `cloud/otlp` |
 //! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
 //! | reads yesterday's tape | `journal/record` |
-//! | says what a problem's code means | `code.rs` |
+//! | says what a problem's code means | `domain/code.rs` |
 //! | says what changed under a reviewed plan | `plan/stale.rs`; its file is `journal/record/saved.rs` |
 //! | prints a sentence | `report` |
 //! | speaks to a pipeline: sections, annotations, outputs, the summary page | `report/fold.rs`, `report/github`; whose it is, and its files: `cli/pipeline.rs`, `cli/github.rs` |
 //! | runs as a step of GitHub Actions, and cleans up behind one that was killed | `action.yml`, `.github/action` |
 //! | asks GitHub for credentials, and renews them | `cloud/aws/oidc.rs` |
 //! | proves a way back without taking it | `cli/rollback/drill.rs`, `cloud/alb/drill.rs` |
-//! | makes foreign words harmless, for each kind of reader | `text.rs`, `text/markup.rs` |
+//! | makes foreign words harmless, for each kind of reader | `domain/text/mod.rs`, `domain/text/markup.rs` |
 //! | draws a rollout's page | `report/page` |
 //! | chooses an exit code | `cli` |
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
@@ -122,25 +122,9 @@
 //! | knows the file of recorded counts | `cli/recording` |
 //! | makes up traffic | `simulate/world.rs` |
 
-pub mod clock;
-pub mod code;
-pub mod count;
-pub mod driver;
-pub mod fault;
-pub mod fleet;
-
-pub mod name;
-pub mod notify;
-pub mod safeguard;
-#[cfg(feature = "otel")]
-pub mod telemetry;
-pub mod text;
-pub mod trace;
-pub mod traffic;
-pub mod window;
-
 pub mod cli;
 pub mod cloud;
+pub mod domain;
 pub mod engine;
 pub mod gate;
 pub mod journal;

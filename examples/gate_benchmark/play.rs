@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::count::Bin;
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::count::Bin;
+use tidegate::domain::traffic::Share;
 use tidegate::simulate::world::{Condition, Marks, START, World};
-use tidegate::traffic::Share;
 
 /// How long a rollout is watched and harm is counted, in seconds.
 pub const HORIZON: u64 = 3600;

@@ -1,10 +1,10 @@
 //! What one verdict costs.
 
+use tidegate::domain::traffic::Share;
 use tidegate::gate::Window;
 use tidegate::gate::compare::Comparison;
 use tidegate::simulate::scenario::Scenario;
 use tidegate::simulate::world::{Marks, START, World};
-use tidegate::traffic::Share;
 
 use crate::policy::gate::rule;
 
@@ -21,7 +21,7 @@ pub fn measure() -> String {
     let mut traffic = world.traffic();
     let bins: Vec<_> = (0..BINS).map(|_| traffic.next(0.25, &marks).bin).collect();
     let course = [(START, Share::from_permille(250).unwrap_or(Share::ALL))];
-    let clock = tidegate::clock::wall_now();
+    let clock = tidegate::domain::clock::wall_now();
     let mut passed = 0;
     for _ in 0..ROLLOUTS {
         let mut comparison = Comparison::new();
@@ -38,7 +38,7 @@ pub fn measure() -> String {
             }
         }
     }
-    let took = tidegate::clock::wall_now().since(clock).as_secs_f64();
+    let took = tidegate::domain::clock::wall_now().since(clock).as_secs_f64();
     let bins = f64::from(ROLLOUTS * BINS);
     format!("{:.1} µs a closed bin, both looks and its verdict in it ({bins} bins, {passed} passes)", took / bins * 1e6)
 }

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Exit, Failure, pipeline};
-use crate::clock::{Clock, Timestamp};
 use crate::cloud::aws::{Aws, Oidc, Settings};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::name::RolloutId;
+use crate::domain::trace::TraceParent;
 use crate::journal;
 use crate::lease::{Owner, Phase};
 use crate::machine::Machine;
-use crate::name::RolloutId;
 use crate::plan::Plan;
 use crate::report::Markup;
 use crate::store::bucket::{self, Bucket};
 use crate::store::{Store, StoreError};
-use crate::trace::TraceParent;
 
 /// How many rollouts are looked at, newest first, for one that is not over.
 const LOOKED_AT: usize = 50;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::context::Context;
-use crate::clock::{Timestamp, span};
 use crate::cloud::aws::{Aws, Tenure};
+use crate::domain::clock::{Timestamp, span};
 use crate::plan::Plan;
 
 /// When the keys in the environment end, where whoever put them there says so: `aws configure export-credentials`

@@ -1,7 +1,7 @@
 //! Exit codes: public, documented in `--help`, and the only place that chooses one.
 
+use crate::domain::fault::FaultKind;
 use crate::engine::Ending;
-use crate::fault::FaultKind;
 use crate::machine::{Outcome, Reason};
 
 /// How a command ends. A rollback is never 0.

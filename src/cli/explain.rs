@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::{Exit, Failure, terminal};
-use crate::code::Code;
-use crate::text::{escape, hang};
+use crate::domain::code::Code;
+use crate::domain::text::{escape, hang};
 
 /// Say what the code of a problem means, and what to do; without one, list them.
 #[derive(Debug, clap::Args)]

@@ -7,18 +7,18 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::{credentials, target};
-use crate::clock::{Clock, Timestamp, span, wall_now};
 use crate::cloud::alb::{AlbDriver, ReleaseDocument, task_definition};
 use crate::cloud::aws::Aws;
 use crate::cloud::{Cloud as _, Fence};
-use crate::fleet::{Role, Survey};
+use crate::domain::clock::{Clock, Timestamp, span, wall_now};
+use crate::domain::fleet::{Role, Survey};
+use crate::domain::name::RolloutId;
+use crate::domain::text::count;
 use crate::gate::{Check, Gate, MetricSource, Of, Outcome, Reading, Standing, Window};
-use crate::name::RolloutId;
 use crate::plan::{Difference, Facts, Plan, Price, ReleasePlan, Size, Values, differences};
 use crate::simulate::world::Service;
 use crate::simulate::{Case, Course, Figures, Regression, Rehearsal};
 use crate::spec::Spec;
-use crate::text::count;
 
 /// How long the world may take to answer what a plan asks beside the survey.
 const ASKED_WITHIN: Duration = Duration::from_secs(5);

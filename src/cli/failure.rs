@@ -2,14 +2,14 @@
 
 use super::exit::Exit;
 use crate::cloud::SurveyError;
-use crate::code::Code;
+use crate::domain::code::Code;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::text::{escape, hang};
 use crate::engine::EngineError;
-use crate::fault::{Fault, FaultKind};
 use crate::journal::JournalError;
 use crate::lease::{Phase, Refusal};
 use crate::plan::Refused;
 use crate::store::{LeaseError, StoreError};
-use crate::text::{escape, hang};
 
 /// A command's failure, as it is shown and as the exit code says it.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Failure;
 use super::context::Found;
-use crate::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clock, Timestamp};
 use crate::journal::{self, Tail};
 use crate::lease::{Life, Owner, Watch};
 use crate::machine::{Machine, Notice};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::context::Context;
 use super::{Exit, Failure, people, terminal};
-use crate::name::RolloutId;
+use crate::domain::name::RolloutId;
 use crate::plan::Plan;
 use crate::report::github::{Desk, Level, Place, SHOWN, annotation};
 use crate::report::{Github, Markup, Summary};
@@ -97,7 +97,7 @@ fn command(text: &str) {
 
 /// A file's path from the top of the repository.
 fn of_workspace(context: &Context, path: &Path) -> String {
-    let absolute = super::drive::absolute(path);
+    let absolute = super::run::drive::absolute(path);
     let top = context.variable("GITHUB_WORKSPACE").map(Path::new);
     let inside = top.and_then(|top| absolute.strip_prefix(top).ok()).unwrap_or(path);
     inside.display().to_string()

@@ -11,12 +11,12 @@ use super::people::whoami;
 use super::resume::go_on;
 use super::rollback::{fence, first_write};
 use super::{Exit, Failure, terminal};
-use crate::clock::Clock;
+use crate::domain::clock::Clock;
+use crate::domain::text::escape;
 use crate::journal;
 use crate::lease::{Control, Life, Phase, Watch};
 use crate::machine::Word;
 use crate::store::{Store, this_owner};
-use crate::text::escape;
 
 /// Between two looks at all leases, in the clock's time: a lease is found silent at most this much later.
 const POLL: Duration = Duration::from_secs(5);

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use super::context::{Context, Found};
 use super::present::{flaw, fold};
 use super::{Exit, Failure, terminal};
+use crate::domain::text::escape;
 use crate::journal;
 use crate::machine::Machine;
 use crate::report::{Lines, Stream};
-use crate::text::escape;
 
 /// List the rollouts, or tell one again from its tape.
 #[derive(Debug, clap::Args)]

@@ -11,11 +11,11 @@ use super::context::Context;
 use super::target::{self, surveyed};
 use super::{Exit, Failure, release, terminal};
 use crate::cloud::aws::Aws;
-use crate::fleet::Survey;
+use crate::domain::fleet::Survey;
+use crate::domain::notify::Channel;
+use crate::domain::text::escape_json;
 use crate::gate::Check;
-use crate::notify::Channel;
 use crate::spec::{DriverSpec, Spec};
-use crate::text::escape_json;
 use scope::{Scope, Store};
 use table::{Who, policy, trust};
 

@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::{Exit, Failure, release, target, terminal};
-use crate::clock::{Clock, Timestamp, wall_now};
 use crate::cloud::aws::Aws;
+use crate::domain::clock::{Clock, Timestamp, wall_now};
+use crate::domain::name::Arn;
+use crate::domain::notify::Channel;
+use crate::domain::text::{count, escape, hang, pad};
 use crate::gate::Check;
 use crate::lab::{
     ApiFault, Behaviour, Lab, LabClock, LabConfig, Outage, ServiceSeed, ShiftPauses, SlotSeed, TrafficReport,
     WorldSeed, parse_duration, parse_share,
 };
-use crate::name::Arn;
-use crate::notify::Channel;
 use crate::spec::{DriverSpec, Release, RuleSpec, SlotSpec, Spec};
-use crate::text::{count, escape, hang, pad};
 
 /// The region of a lab whose spec names none.
 const REGION: &str = "eu-west-1";

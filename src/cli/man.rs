@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Exit, Failure, definition, terminal};
-use crate::text::many;
+use crate::domain::text::many;
 
 /// Print the manual page, or write one for every command to a folder.
 #[derive(Debug, clap::Args)]
@@ -27,6 +27,10 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let pages = command.get_subcommands().filter(|one| !one.is_hide_set()).count() as u64 + 1;
     clap_mangen::generate_to(command, dir).map_err(unwritten)?;
-    terminal::say(&format!("{} written to {}", many(pages, "page"), crate::text::escape(&dir.display().to_string())));
+    terminal::say(&format!(
+        "{} written to {}",
+        many(pages, "page"),
+        crate::domain::text::escape(&dir.display().to_string())
+    ));
     Ok(Exit::Done)
 }

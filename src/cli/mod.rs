@@ -6,7 +6,6 @@ mod context;
 mod credentials;
 mod docs;
 mod doctor;
-mod drive;
 mod exit;
 mod explain;
 mod facts;

@@ -9,10 +9,10 @@ use super::target;
 use super::{Exit, Failure, terminal};
 use crate::cloud::Courier;
 use crate::cloud::aws::Aws;
-use crate::notify::{Letter, Occasion, Recipient};
+use crate::domain::notify::{Letter, Occasion, Recipient};
+use crate::domain::text::escape;
 use crate::report::news;
 use crate::spec::Spec;
-use crate::text::escape;
 
 /// Tell others.
 #[derive(Debug, clap::Args)]

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::{Exit, terminal};
+use crate::domain::text::escape;
 use crate::engine::Ending;
 use crate::machine::Outcome;
 use crate::report::Markup;
-use crate::text::escape;
 
 /// What `--ci` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -9,9 +9,9 @@ use super::lab::{self, LabArgs};
 use super::saved::{self, Given, Reviewed};
 use super::target::{self, Compiled, compiled, surveyed};
 use super::{Exit, Failure, credentials, terminal};
+use crate::domain::text::{escape, escape_json};
 use crate::journal::Saved;
 use crate::plan::{Facts, Plan, Price, Values, diagram};
-use crate::text::{escape, escape_json};
 
 /// Show what a rollout would do, and how it would go back, without doing it.
 #[derive(Debug, clap::Args)]

@@ -2,12 +2,12 @@
 
 use super::Failure;
 use super::context::{Context, Found};
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::text::many;
 use crate::journal::{self, Tape, TapeEnd};
 use crate::lease::Owner;
 use crate::machine::{Machine, Progress};
 use crate::report::{Status, Summary};
-use crate::text::many;
 
 /// A rollout with all that is known of it at one moment.
 pub(super) struct Present {

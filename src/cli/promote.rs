@@ -2,10 +2,10 @@
 
 use super::context::{Context, Found};
 use super::{Exit, Failure, terminal};
+use crate::domain::text::escape;
 use crate::gate::Outcome as GateOutcome;
 use crate::machine::{Machine, Notice, Outcome};
 use crate::report::verdict_line;
-use crate::text::escape;
 
 /// One screen of what it will do, and one question. Refuses at once what the runner would refuse.
 pub(super) fn confirm(

@@ -6,16 +6,16 @@ use std::time::Duration;
 use super::context::Context;
 use super::recording::Writer;
 use super::{Exit, Failure, target, terminal};
-use crate::clock::{Timestamp, span};
 use crate::cloud::alb::{AlbDriver, AlbSetup, Recorded};
 use crate::cloud::{About, Cloud, Fence, Ours};
-use crate::count::{Bin, Counts, Past};
-use crate::driver::Driver;
-use crate::fleet::{Role, Slot, SlotView, Survey, Target};
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::count::{Bin, Counts, Past};
+use crate::domain::driver::Driver;
+use crate::domain::fleet::{Role, Slot, SlotView, Survey, Target};
+use crate::domain::text::{escape, many};
 use crate::gate::compare::{CompareRule, Threshold};
 use crate::gate::{Check, Gate, Reading};
 use crate::spec::Spec;
-use crate::text::{escape, many};
 
 /// The longest stretch that is recorded: CloudWatch keeps minutes for fifteen days, and this is few calls.
 const LONGEST: Duration = Duration::from_secs(3 * 24 * 3600);

@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     };
     terminal::deliver(&text, args.output.as_deref())?;
     if let Some(file) = &args.output {
-        terminal::say(&format!("written: {}", crate::text::escape(&file.display().to_string())));
+        terminal::say(&format!("written: {}", crate::domain::text::escape(&file.display().to_string())));
     }
     Ok(Exit::Done)
 }

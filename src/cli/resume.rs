@@ -3,22 +3,22 @@
 use std::path::Path;
 
 use super::context::{Context, Found};
-use super::drive::{Drive, drive};
 use super::people::whoami;
 use super::present::fold;
+use super::run::drive::{Drive, drive};
 use super::{Exit, Failure, github, pipeline, release, target, terminal, windows};
-use crate::clock::{Clock, Timestamp, span};
 use crate::cloud::alb::ReleaseDocument;
 use crate::cloud::aws::Aws;
 use crate::cloud::{Cloud, Fence, RouteOrder};
+use crate::domain::clock::{Clock, Timestamp, span};
+use crate::domain::trace::TraceParent;
+use crate::domain::traffic::Share;
 use crate::engine::{Ending, First, Keeper, TapeWriter};
 use crate::journal::{self, Journal, JournalError, Tape, TapeEnd};
 use crate::lease::Life;
 use crate::machine::{Event, Machine, Outcome, Word};
 use crate::plan::{Action, Plan, ReleasePlan};
 use crate::store::{Lease, LeaseError, this_owner};
-use crate::trace::TraceParent;
-use crate::traffic::Share;
 
 /// How often a tape is opened anew because the runner before wrote another line meanwhile. One that was
 /// preempted writes a few more at most before it notices.
@@ -83,7 +83,7 @@ async fn silent(context: &Context, found: &Found, plan: &Plan, clock: &Clock) ->
         taken => return Ok(taken?),
     }
     let life = found.store.watch_owner(rule, clock, |owner, patience| {
-        let by = crate::text::escape(&owner.by);
+        let by = crate::domain::text::escape(&owner.by);
         let speed = clock.speed();
         terminal::say(&format!("waiting {} at most for a sign of {by}", span(patience.div_f64(speed))));
     });
@@ -199,7 +199,10 @@ async fn mend(cloud: &impl Cloud, plan: &Plan) {
     }
     let order = RouteOrder { share: Share::NONE, expected: Some(Share::NONE), sticky: Some(true) };
     if let Err(fault) = cloud.route(order).await {
-        terminal::say(&format!("stickiness of the rule may stay off: {}", crate::text::escape(&fault.to_string())));
+        terminal::say(&format!(
+            "stickiness of the rule may stay off: {}",
+            crate::domain::text::escape(&fault.to_string())
+        ));
         terminal::say(&format!("to turn it on again: {}", crate::report::stickiness_call(plan)));
     }
 }

@@ -18,20 +18,20 @@ use super::present::fold;
 use super::resume::{go_on, refuse_gone_lab};
 use super::word::{ended, tell_runner};
 use super::{Exit, Failure, pipeline, target, terminal};
-use crate::clock::{Clock, Timestamp, span};
 use crate::cloud::alb::beacon;
 use crate::cloud::aws::Aws;
 use crate::cloud::{Cloud, Fence, RouteOrder, Routed};
+use crate::domain::clock::{Clock, Timestamp, span};
+use crate::domain::fleet::Role;
+use crate::domain::name::RolloutId;
+use crate::domain::safeguard::Beacon;
+use crate::domain::traffic::Share;
 use crate::engine::Ending;
-use crate::fleet::Role;
 use crate::journal;
 use crate::lease::{Life, Owner, Phase, Refusal};
 use crate::machine::{Machine, Outcome, Word};
-use crate::name::RolloutId;
 use crate::plan::Plan;
-use crate::safeguard::Beacon;
 use crate::store::{Lease, LeaseError, this_owner};
-use crate::traffic::Share;
 use blind::{blind, only_rule, service_of};
 
 /// How long the first write is waited for before the rest begins, in wall time; it is asked for again there.
@@ -265,7 +265,7 @@ async fn wanted(context: &Context, stores: &Stores, args: &Args, patience: &Pati
             None => Wanted::Rule(rule),
         },
         Some(Err(error)) => {
-            terminal::say(&format!("{}; going by the rule's tags", crate::text::escape(&error.to_string())));
+            terminal::say(&format!("{}; going by the rule's tags", crate::domain::text::escape(&error.to_string())));
             Wanted::Rule(rule)
         }
         None => {
@@ -314,7 +314,7 @@ fn say(context: &Context, text: &str) -> Result<(), Failure> {
     if context.json() {
         return terminal::print_json(&serde_json::json!({"type": "answer", "text": text}));
     }
-    terminal::print(&format!("{}\n", crate::text::escape(text)))
+    terminal::print(&format!("{}\n", crate::domain::text::escape(text)))
 }
 
 /// One screen of what it will do, and one question; whether the stable slot is scaled up before it gets the traffic.
@@ -335,7 +335,7 @@ async fn confirm(
     };
     let now = machine.progress().configured.map_or("unknown".to_owned(), |share| share.to_string());
     let driver = patience.soon(found.driver(plan)).await.flatten().map_or("nobody".to_owned(), |owner| owner.by);
-    let driver = crate::text::escape(&driver);
+    let driver = crate::domain::text::escape(&driver);
     terminal::say(&format!("rollout    {}, started {}, driven by {driver}", found.id, machine.started()));
     terminal::say(&format!("where      account {}, {}, cluster {}", target.account, target.region, target.cluster));
     terminal::say(&format!("now        the candidate ({}) has {now}", target.candidate.service));
@@ -367,7 +367,7 @@ fn ask(context: &Context, args: &Args, what: &str) -> Result<(), Failure> {
 /// The lease of one who is about to commit: they are watched first.
 async fn preempted(found: &Found, rule: &str, who: (&RolloutId, &Owner), clock: &Clock) -> Result<Lease, LeaseError> {
     let life = found.store.watch_owner(rule, clock, |owner, patience| {
-        let by = crate::text::escape(&owner.by);
+        let by = crate::domain::text::escape(&owner.by);
         let patience = span(patience.div_f64(clock.speed()));
         terminal::say(&format!("it is being committed: waiting {patience} at most for a sign of {by}"));
     });
@@ -414,10 +414,10 @@ pub(super) async fn first_write(
             terminal::say(&format!("all traffic is on {stable}, read back {took} after the command"));
         }
         Some(Ok(Routed::Moving(seen))) => {
-            let (mover, seen) = (plan.driver.mover(), crate::text::escape(&seen.text));
+            let (mover, seen) = (plan.driver.mover(), crate::domain::text::escape(&seen.text));
             terminal::say(&format!("{mover} is told to take the traffic back; the rule says {seen}"));
         }
-        Some(Err(fault)) => terminal::say(&format!("not yet: {}", crate::text::escape(&fault.to_string()))),
+        Some(Err(fault)) => terminal::say(&format!("not yet: {}", crate::domain::text::escape(&fault.to_string()))),
         Some(Ok(_)) | None => {}
     }
 }

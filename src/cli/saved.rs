@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::context::Context;
-use super::drive::absolute;
+use super::run::drive::absolute;
 use super::target::read_bytes;
 use super::{Exit, Failure, validate};
-use crate::clock::{Timestamp, span};
-use crate::code::Code;
-use crate::fleet::{RuleView, Survey};
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::code::Code;
+use crate::domain::fleet::{RuleView, Survey};
 use crate::journal::Saved;
 use crate::plan::{Adopt, Plan, changes, renewed};
 use crate::spec::{Source, Spec, parse};

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::context::Context;
 use super::{Exit, Failure, target, terminal};
+use crate::domain::text::{count, escape_json, many};
 use crate::simulate::page::{self, Told};
 use crate::simulate::world::Service;
 use crate::simulate::{Grid, Regression, Rehearsal};
-use crate::text::{count, escape_json, many};
 
 /// The most rollouts that one command simulates.
 const ROLLOUTS_LIMIT: u64 = 10_000_000;

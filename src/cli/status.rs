@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::present::Present;
 use super::{Exit, Failure, terminal};
-use crate::text::escape;
+use crate::domain::text::escape;
 
 /// Say where a rollout stands.
 #[derive(Debug, clap::Args)]

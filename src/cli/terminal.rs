@@ -114,7 +114,7 @@ pub(super) fn deliver(text: &str, file: Option<&Path>) -> Result<(), Failure> {
 
 /// Writes a value to standard output as one line, harmless on a terminal and of the same meaning.
 pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
-    print(&format!("{}\n", crate::text::escape_json(&value.to_string())))
+    print(&format!("{}\n", crate::domain::text::escape_json(&value.to_string())))
 }
 
 /// Writes a message to standard error. There is nobody to tell if that fails.
@@ -138,7 +138,7 @@ pub(super) fn fail(failure: &Failure, context: Option<&Context>) -> ExitCode {
         let width = context.map_or(usize::MAX, |context| stderr_style(context).width);
         let _ = std::io::stderr().lock().write_all(harmless(&failure.text(width)).as_bytes());
         if pipeline().is_some() {
-            say(&format!("failed (exit {}): {}", failure.exit as u8, crate::text::escape(&failure.wrong)));
+            say(&format!("failed (exit {}): {}", failure.exit as u8, crate::domain::text::escape(&failure.wrong)));
         }
     }
     github::failure(failure);

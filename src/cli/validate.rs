@@ -7,7 +7,7 @@ use serde_json::json;
 use super::context::Context;
 use super::target::{Unread, read_spec};
 use super::{Exit, Failure, terminal};
-use crate::text::{escape, many};
+use crate::domain::text::{escape, many};
 
 /// Check specs: every problem at once, each with its place.
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::{Exit, Failure};
-use crate::clock::{Clock, Timestamp, span};
+use crate::domain::clock::{Clock, Timestamp, span};
 use course::Course;
 use shown::Shown;
 

@@ -3,12 +3,12 @@
 use super::context::Context;
 use super::people::whoami;
 use super::{Exit, Failure};
-use crate::clock::Timestamp;
 use crate::cloud::{aws::Aws, calendars};
-use crate::code::Code;
+use crate::domain::clock::Timestamp;
+use crate::domain::code::Code;
+use crate::domain::window::Interval;
 use crate::machine::{Event, Word};
 use crate::plan::Plan;
-use crate::window::Interval;
 
 /// Refuses to start a rollout whose windows are closed, or whose calendars are, or cannot be read.
 pub(super) async fn refuse_closed(

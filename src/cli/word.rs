@@ -7,7 +7,7 @@ use super::follow::{Followed, Follower};
 use super::people::whoami;
 use super::promote;
 use super::{Exit, Failure, terminal};
-use crate::clock::{Timestamp, span};
+use crate::domain::clock::{Timestamp, span};
 use crate::journal;
 use crate::machine::{Machine, Notice, Outcome, Word};
 use crate::report::{Lines, Stream};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clock, Timestamp};
 use crate::lease::SEND_WITHIN;
 
 /// How long after the beginning of a call that failed the store is taken not to answer: longer than a call with its

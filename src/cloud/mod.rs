@@ -2,34 +2,32 @@
 
 pub mod alb;
 pub mod aws;
-pub mod codedeploy;
-#[cfg(feature = "otel")]
-mod collector;
-mod courier;
-pub mod ecs;
+pub mod drivers;
 mod fence;
 mod http;
+mod notify;
+#[cfg(feature = "otel")]
+mod otlp;
 mod outside;
 mod prometheus;
-mod task_sets;
 
 use std::future::Future;
 
 pub use aws::calendars;
-#[cfg(feature = "otel")]
-pub use collector::{Collector, Intake, Settings as CollectorSettings, traces_json};
-pub use courier::{Courier, Outbox, Tried};
 pub use fence::{Fence, NotSent, Pass};
+pub use notify::{Courier, Outbox, Tried};
+#[cfg(feature = "otel")]
+pub use otlp::{Collector, Intake, Settings as CollectorSettings, traces_json};
 pub use outside::{About, Errands};
 
-use crate::clock::Timestamp;
-use crate::driver::Deployment;
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Fleet, Role, RuleSeen, Served, Survey};
+use crate::domain::clock::Timestamp;
+use crate::domain::driver::Deployment;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Fleet, Role, RuleSeen, Served, Survey};
+use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
+use crate::domain::traffic::Share;
+use crate::domain::window::CalendarSeen;
 use crate::gate::{CompareRule, Gate, ProbeReading, ProbeRule, Reading};
-use crate::safeguard::{Beacon, DeadMan, Scaling};
-use crate::traffic::Share;
-use crate::window::CalendarSeen;
 
 /// What a rollout needs of AWS once its target is known. One adapter serves one rollout.
 pub trait Cloud: Send + Sync {

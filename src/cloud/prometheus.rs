@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::aws::fault::one_line;
 use super::http::{Http, body, words};
-use crate::clock::Timestamp;
-use crate::fault::{Fault, FaultKind};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::gate::Point;
 
 /// The API's name for what is asked.

@@ -2,10 +2,10 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Clock;
+use crate::domain::clock::Clock;
+use crate::domain::name::RolloutId;
 use crate::journal::Record;
 use crate::machine::{Event, Word};
-use crate::name::RolloutId;
 use crate::store::{Store, StoreError, Told, WaitingWord};
 
 /// An event from outside, and who wants to know when it is on the tape.

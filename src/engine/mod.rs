@@ -5,13 +5,13 @@
 //! first when several are there: that somebody else decides now, then a person's word, then the answer to the
 //! effect in flight, then the alarm.
 
-mod desk;
-mod flight;
+mod event_loop;
+mod in_flight;
 mod inbox;
-mod keeper;
+mod journal_writer;
+mod lease_keeper;
+mod notifier;
 mod perform;
-mod scribe;
-mod teller;
 #[cfg(test)]
 mod tests;
 
@@ -22,17 +22,17 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 pub use inbox::{Inbound, carry_words, is_taped};
-pub use keeper::Keeper;
-pub use teller::Teller;
+pub use lease_keeper::Keeper;
+pub use notifier::Teller;
 
-use crate::clock::{Clock, Timestamp};
 use crate::cloud::Cloud;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Event, Machine, Outcome, Reaction};
 use crate::report::Report;
-use desk::{Desk, Next, Turn};
-use flight::{Flight, land, launch};
-use scribe::Scribe;
+use event_loop::{Desk, Next, Turn};
+use in_flight::{Flight, land, launch};
+use journal_writer::Scribe;
 
 /// How many events one run may take in: at a look every five seconds, more than a year of them.
 const TURN_LIMIT: u32 = 10_000_000;

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::Keeper;
-use crate::clock::{Clock, Timestamp};
 use crate::cloud::{Arming, Cloud, RouteOrder, Routed};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::Role;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::Role;
 use crate::gate::{Check, Gate, Reading};
 use crate::machine::{Answer, Effect, Look, Observation, Route, Stickiness};
 use crate::plan::{Plan, QUIET_PERIODS};
@@ -49,7 +49,7 @@ fn late(effect: &Effect) -> Fault {
         Effect::Probe(_) => "probe",
         Effect::Count { .. } => "GetMetricData",
     };
-    Fault::new(kind, operation, format!("no answer within {}", crate::clock::span(GUARD)))
+    Fault::new(kind, operation, format!("no answer within {}", crate::domain::clock::span(GUARD)))
 }
 
 async fn ask<C: Cloud>(cloud: &C, clock: &Clock, (plan, keeper): (&Plan, Option<&Keeper>), effect: Effect) -> Answer {
@@ -199,9 +199,9 @@ fn kept<T>(answer: Option<Result<T, Fault>>, faults: &mut Vec<Fault>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::traffic::Share;
     use crate::engine::tests::plan;
     use crate::gate::{AlarmRule, AtStart, Insufficient, TasksRule};
-    use crate::traffic::Share;
 
     #[test]
     fn only_gates_that_the_world_answers_are_read() {

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use super::*;
 use crate::cloud::{Arming, RouteOrder, Routed};
-use crate::driver::Driver;
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
+use crate::domain::driver::Driver;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
+use crate::domain::name::{RolloutId, RolloutName};
+use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
+use crate::domain::traffic::Share;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::journal::{Record, replay};
 use crate::machine::{Answer, Notice, Reason, Word};
-use crate::name::{RolloutId, RolloutName};
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
-use crate::safeguard::{Beacon, DeadMan, Scaling};
 use crate::spec::{Limits, Policies};
-use crate::traffic::Share;
 
 const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -429,7 +429,7 @@ async fn the_report_ticks_about_every_second() {
 async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_tape() {
     let folder = tempfile::tempdir().unwrap();
     let store = crate::store::Store::in_folder(folder.path().to_owned()).unwrap();
-    let id = crate::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
+    let id = crate::domain::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
     for (word, at) in [("pause", START), ("sing", START + SECOND), ("rollback", START + SECOND * 2)] {
         let told = crate::store::Told { word: word.into(), by: "ana@laptop".into(), reason: None, at };
         store.leave_word(&id, &told).await.unwrap();
@@ -453,7 +453,7 @@ async fn words_are_heard_again_once_a_store_that_failed_answers() {
     let folder = tempfile::tempdir().unwrap();
     let (here, away) = (folder.path().join("here"), folder.path().join("away"));
     let store = crate::store::Store::in_folder(here.clone()).unwrap();
-    let id = crate::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
+    let id = crate::domain::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
     let told =
         crate::store::Told { word: "rollback".into(), by: "ana@laptop".into(), reason: None, at: START + SECOND };
     store.leave_word(&id, &told).await.unwrap();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Verdict, Window};
-use crate::clock::{Timestamp, span};
-use crate::fleet::AlarmState;
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::fleet::AlarmState;
 
 /// An alarm that must be quiet.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,8 +16,8 @@
 use std::time::Duration;
 
 use super::{Verdict, Window};
-use crate::clock::{Timestamp, span};
-use crate::text;
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::text;
 
 /// How many requests must have failed in the long window before it is a breach.
 const LEAST_ERRORS: f64 = 5.0;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Verdict, Window};
-use crate::clock::{Timestamp, span};
-use crate::fleet::Role;
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::fleet::Role;
 
 /// A metric that must stay within a bound.
 #[derive(Clone, Debug, PartialEq)]

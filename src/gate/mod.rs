@@ -25,10 +25,10 @@ pub use split::{Split, SplitRule};
 pub use standing::Standing;
 pub use tasks::{TasksReading, TasksRule};
 
-use crate::clock::Timestamp;
-use crate::count::Bin;
-use crate::fault::Fault;
-use crate::traffic::Share;
+use crate::domain::clock::Timestamp;
+use crate::domain::count::Bin;
+use crate::domain::fault::Fault;
+use crate::domain::traffic::Share;
 
 /// One question, under the name people know it by.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Outcome, Verdict, Window};
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 /// After how long a gate that could not be answered is asked again, when its own interval is longer.
 const AGAIN: Duration = Duration::from_secs(60);

@@ -15,10 +15,10 @@ use super::compare::capital::Capital;
 use super::compare::intake::{Intake, Manner};
 use super::compare::{Feed, flaw_of};
 use super::{Verdict, Window};
-use crate::clock::Timestamp;
-use crate::count::Bin;
-use crate::text::count;
-use crate::traffic::Share;
+use crate::domain::clock::Timestamp;
+use crate::domain::count::Bin;
+use crate::domain::text::count;
+use crate::domain::traffic::Share;
 
 /// By what factors beyond the tolerated one the odds are suspected to be off.
 const BEYOND: [f64; 4] = [1.5, 3.0, 10.0, 100.0];
@@ -156,14 +156,14 @@ fn odds(share: Share) -> f64 {
 }
 
 fn requests(bin: &Bin) -> (f64, f64) {
-    let of = |counts: &Option<crate::count::Counts>| counts.as_ref().map_or(0.0, |counts| counts.requests);
+    let of = |counts: &Option<crate::domain::count::Counts>| counts.as_ref().map_or(0.0, |counts| counts.requests);
     (of(&bin.stable), of(&bin.candidate))
 }
 
 /// Whatever is wrong with response times does not matter here.
 fn wrong(bin: &Bin) -> Option<String> {
     [&bin.stable, &bin.candidate].into_iter().flatten().find_map(|counts| {
-        let counted = crate::count::Counts { timed: 0.0, slower: Vec::new(), ..counts.clone() };
+        let counted = crate::domain::count::Counts { timed: 0.0, slower: Vec::new(), ..counts.clone() };
         flaw_of(&counted, 0)
     })
 }
@@ -184,7 +184,7 @@ impl SplitRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::count::Counts;
+    use crate::domain::count::Counts;
     use crate::gate::Outcome;
 
     const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);

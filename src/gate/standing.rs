@@ -5,7 +5,7 @@ use super::compare::Comparison;
 use super::said::Asked;
 use super::split::Split;
 use super::{Check, CommandRule, Gate, Reading, Verdict, WebhookRule, Window, alarm, metric, tasks};
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 /// Where one gate stands. Most judge every reading by itself and remember nothing.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Verdict, Window};
-use crate::clock::{Timestamp, span};
-use crate::fleet::Capacity;
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::fleet::Capacity;
 
 /// What the candidate's tasks may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(super) fn judge(rule: &TasksRule, reading: &TasksReading, window: Window<'_>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::Stopped;
+    use crate::domain::fleet::Stopped;
     use crate::gate::Outcome;
 
     fn verdict(healthy: u32, failed: u32, seconds: u64, started: bool) -> Verdict {

@@ -7,21 +7,21 @@
 //! is kept as it was beside that.
 
 mod chain;
+mod read;
 mod record;
 #[cfg(test)]
 mod samples;
-mod tape;
 #[cfg(test)]
 mod tests;
 
+pub use read::{Tape, TapeEnd};
 pub use record::{FORMAT, Header, Record, Recovery, Saved, Unsealed};
-pub use tape::{Tape, TapeEnd};
 
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::name::RolloutId;
 use crate::machine::{Event, Machine};
-use crate::name::RolloutId;
 use crate::plan::Plan;
-use crate::store::home::{Appended, Place};
+use crate::store::backend::{Appended, Place};
 use crate::store::{Store, StoreError};
 use chain::Chain;
 
@@ -99,7 +99,7 @@ impl Journal {
     /// # Errors
     /// When not even the header can be read, or the store refuses; nothing is changed then.
     pub async fn salvage(store: &Store, id: &RolloutId) -> Result<(Self, Tape), JournalError> {
-        let scan = tape::scan(&store.lines(id, Place::default()).await?)?;
+        let scan = read::scan(&store.lines(id, Place::default()).await?)?;
         store.cut(id, scan.place()).await?;
         Self::open(store, id).await
     }
@@ -109,7 +109,7 @@ impl Journal {
     /// # Errors
     /// When the tape is damaged, too new, or the store refuses; nothing is changed then.
     pub async fn open(store: &Store, id: &RolloutId) -> Result<(Self, Tape), JournalError> {
-        let scan = tape::scan(&store.lines(id, Place::default()).await?)?;
+        let scan = read::scan(&store.lines(id, Place::default()).await?)?;
         if let TapeEnd::Damaged { line, why } = scan.tape.end {
             return Err(JournalError::Damaged { line, why });
         }
@@ -168,7 +168,7 @@ pub async fn header(store: &Store, id: &RolloutId) -> Result<Header, JournalErro
 /// # Errors
 /// When not even the header can be read.
 pub fn parse(text: &[u8]) -> Result<Tape, JournalError> {
-    Ok(tape::scan(text)?.tape)
+    Ok(read::scan(text)?.tape)
 }
 
 /// A tape that grows: what comes after what was read already.
@@ -185,7 +185,7 @@ impl Tail {
     /// # Errors
     /// When not even the header can be read.
     pub async fn open(store: &Store, id: &RolloutId) -> Result<(Self, Tape), JournalError> {
-        let scan = tape::scan(&store.lines(id, Place::default()).await?)?;
+        let scan = read::scan(&store.lines(id, Place::default()).await?)?;
         Ok((Self { place: scan.place(), chain: scan.chain, end: scan.tape.end.clone() }, scan.tape))
     }
 
@@ -196,7 +196,7 @@ impl Tail {
     pub async fn news(&mut self, store: &Store, id: &RolloutId) -> Result<Vec<Record>, JournalError> {
         let text = store.lines(id, self.place).await?;
         let mut records = Vec::new();
-        self.end = tape::scan_records(&text, &mut self.chain, &mut self.place, &mut records);
+        self.end = read::scan_records(&text, &mut self.chain, &mut self.place, &mut records);
         Ok(records)
     }
 

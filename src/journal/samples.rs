@@ -3,23 +3,23 @@
 use std::time::Duration;
 
 use super::Header;
-use crate::clock::Timestamp;
-use crate::driver::{Deployment, DeploymentState, Driver, EcsDeployment, Timetable};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{AlarmState, Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Stopped, Target};
+use crate::domain::clock::Timestamp;
+use crate::domain::driver::{Deployment, DeploymentState, Driver, EcsDeployment, Timetable};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{AlarmState, Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Stopped, Target};
+use crate::domain::name::{RolloutId, RolloutName};
+use crate::domain::notify::{Channel, Occasion, Recipient};
+use crate::domain::safeguard::{DeadMan, Scaling};
+use crate::domain::traffic::Share;
+use crate::domain::window::{CalendarSeen, Frozen, Interval, WhenClosed, Windows};
 use crate::gate::{
     AlarmReading, AlarmRule, AtStart, Bound, BurnReading, BurnRule, Burnt, Check, CloudWatchMetric, CommandRule, Gate,
     Input, Insufficient, MetricReading, MetricRule, MetricSource, MissingData, Of, Outcome, Point, ProbeReading,
     ProbeRule, PrometheusMetric, Reading, SaidReading, TasksReading, TasksRule, WebhookRule,
 };
 use crate::machine::{Answer, Event, Observation, Word};
-use crate::name::{RolloutId, RolloutName};
-use crate::notify::{Channel, Occasion, Recipient};
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
-use crate::safeguard::{DeadMan, Scaling};
 use crate::spec::{Limits, OnTrouble, Policies};
-use crate::traffic::Share;
-use crate::window::{CalendarSeen, Frozen, Interval, WhenClosed, Windows};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

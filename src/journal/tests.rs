@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::samples::{events, header};
 use super::*;
-use crate::driver::Driver;
-use crate::fault::{Fault, FaultKind};
+use crate::domain::driver::Driver;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::machine::Answer;
 use crate::plan::Action;
 
@@ -114,10 +114,10 @@ async fn a_tape_goes_on_where_it_was_cut() {
 async fn a_tape_cut_anywhere_is_a_prefix() {
     let kept = tape(4).await;
     let bytes = kept.text().await;
-    let whole = tape::scan(&bytes).unwrap().tape;
+    let whole = read::scan(&bytes).unwrap().tape;
     let header_ends = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     for length in 0..bytes.len() {
-        match tape::scan(&bytes[..length]) {
+        match read::scan(&bytes[..length]) {
             Ok(scan) => {
                 let bytes = scan.place().bytes;
                 let records = scan.tape.records;
@@ -133,11 +133,11 @@ async fn a_tape_cut_anywhere_is_a_prefix() {
 async fn every_flipped_bit_is_noticed() {
     let kept = tape(4).await;
     let bytes = kept.text().await;
-    let whole = tape::scan(&bytes).unwrap().tape;
+    let whole = read::scan(&bytes).unwrap().tape;
     for at in 0..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);
-        if let Ok(scan) = tape::scan(&flipped) {
+        if let Ok(scan) = read::scan(&flipped) {
             assert_ne!(scan.tape.end, TapeEnd::Clean, "byte {at}");
             assert_eq!(scan.tape.records, whole.records[..scan.tape.records.len()], "byte {at}");
             assert!(scan.tape.records.len() < whole.records.len(), "byte {at}");
@@ -374,7 +374,7 @@ fn spans_and_moments_are_whole_milliseconds() {
 
 #[tokio::test]
 async fn a_tape_keeps_the_span_under_which_its_rollout_was_started() {
-    let trace = crate::trace::TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let trace = crate::domain::trace::TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let folder = tempfile::tempdir().unwrap();
     let store = Store::in_folder(folder.path().to_owned()).unwrap();
     let header = Header { trace, ..samples::header() };

@@ -20,8 +20,8 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::name::RolloutId;
+use crate::domain::clock::Timestamp;
+use crate::domain::name::RolloutId;
 
 /// Between two renewals.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::driver::Deployment;
-use crate::fault::Fault;
-use crate::fleet::{Fleet, Role, RuleSeen, Served};
+use crate::domain::clock::Timestamp;
+use crate::domain::driver::Deployment;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::{Fleet, Role, RuleSeen, Served};
+use crate::domain::safeguard::Beacon;
+use crate::domain::traffic::Share;
+use crate::domain::window::CalendarSeen;
 use crate::gate::{ProbeReading, Reading};
-use crate::safeguard::Beacon;
-use crate::traffic::Share;
-use crate::window::CalendarSeen;
 
 /// Names one effect within its rollout; they count up from 1.
 pub type EffectId = u64;

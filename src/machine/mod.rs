@@ -1,52 +1,38 @@
 //! One event in, one reaction out: the machine is a pure function of the tape.
 //!
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
-//! no sense now changes nothing. `forward.rs` is the way forward, with a file for each kind of step; `look.rs`
-//! and `examine.rs` are what is asked of the world and what it means; `retreat.rs` is the way back; `safeguard.rs`
-//! keeps it open; `word.rs` is what people and signals say, `promote.rs` a person's word to wait no longer;
-//! `locked.rs` is what happens when credentials end; `window.rs` holds what may not go forward now;
-//! `deployment.rs` is what is different where AWS moves the weights in a deployment of its own.
+//! no sense now changes nothing. `forward` is the way forward, with a file for each kind of step; `observe` is what is
+//! asked of the world and what it means; `back` is the way back; `safeguard.rs` keeps it open; `commands.rs` is what
+//! people and signals say.
 
-mod deployment;
+mod back;
+mod commands;
 mod effect;
 mod event;
-mod examine;
 mod forward;
-mod glance;
-mod hold;
-mod locked;
-mod look;
 mod notice;
-mod occasion;
-mod prepare;
+mod notify_on;
+mod observe;
 mod progress;
-mod promote;
-mod ramp;
-mod retire;
-mod retreat;
 mod safeguard;
-mod shift;
-mod slots;
 mod state;
 #[cfg(test)]
 mod tests;
-mod window;
-mod word;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Word};
 pub use notice::{Foreign, Glass, Notice, Outcome, Progress, Reason};
-pub use occasion::occasion;
+pub use notify_on::occasion;
 pub use safeguard::PUSH_EVERY;
 pub use state::{ATTEMPTS, FAST_POLL, FRESH, GLANCE_WITHIN, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use crate::traffic::Share;
 use state::{Cause, Memory, State, Unsettled, Wait};
 
 /// What one event led to.
@@ -315,7 +301,7 @@ impl Machine {
     }
 
     /// Tells of a fault once, however often it comes in a row.
-    fn tell_fault(&mut self, fault: &crate::fault::Fault, out: &mut Reaction) {
+    fn tell_fault(&mut self, fault: &crate::domain::fault::Fault, out: &mut Reaction) {
         if self.memory.told_fault.as_ref() != Some(fault) {
             self.memory.told_fault = Some(fault.clone());
             out.notices.push(Notice::Trouble(fault.clone()));

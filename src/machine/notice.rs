@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use super::event::Word;
-use crate::clock::Timestamp;
-use crate::fault::Fault;
-use crate::fleet::{Capacity, Role, Served};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::{Capacity, Role, Served};
+use crate::domain::traffic::Share;
 use crate::gate::{Outcome as GateOutcome, Verdict};
-use crate::traffic::Share;
 
 /// One thing worth telling.
 #[derive(Clone, Debug, PartialEq)]

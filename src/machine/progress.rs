@@ -6,10 +6,10 @@ use super::Machine;
 use super::effect::Effect;
 use super::notice::{Outcome, Progress, Reason};
 use super::state::{Phase, Stage, State, Wait};
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::traffic::Share;
 use crate::gate::Outcome as GateOutcome;
 use crate::plan::Action;
-use crate::traffic::Share;
 
 impl Machine {
     /// Where it stands.

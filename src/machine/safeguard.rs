@@ -6,17 +6,17 @@ mod takedown;
 use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued};
-use super::locked::is_expired;
 use super::notice::{Notice, Reason};
+use super::observe::expired::is_expired;
 use super::state::{ATTEMPTS, POLL, RETRY, Stage, State, WRITE_LANDS_WITHIN};
 use super::{Machine, Reaction};
-use crate::clock::Timestamp;
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::RuleSeen;
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::RuleSeen;
+use crate::domain::safeguard::{Beacon, CLOCKS_DIFFER, SWITCH_FAR, SWITCH_LANDS_WITHIN};
+use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::plan::Action;
-use crate::safeguard::{Beacon, CLOCKS_DIFFER, SWITCH_FAR, SWITCH_LANDS_WITHIN};
-use crate::traffic::Share;
 
 /// Between two pushes of the dead-man's switch.
 pub const PUSH_EVERY: Duration = Duration::from_secs(60);

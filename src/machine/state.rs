@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::effect::{Effect, Issued};
 use super::notice::{Glass, Outcome, Reason};
 use super::safeguard::Safeguard;
-use crate::clock::Timestamp;
-use crate::fault::Fault;
-use crate::fleet::{Fleet, Served};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::{Fleet, Served};
+use crate::domain::traffic::Share;
+use crate::domain::window::CalendarSeen;
 use crate::gate::{Gate, Standing, Verdict};
-use crate::traffic::Share;
-use crate::window::CalendarSeen;
 
 /// Between two looks while nothing is asked of people or tasks. Four a minute keep an idle rollout
 /// within its budget of calls, and show a breaching datapoint within 15 s.

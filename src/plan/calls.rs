@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::step::{Action, Plan};
-use crate::driver::DriverKind;
+use crate::domain::driver::DriverKind;
 use crate::gate::Check;
 
 /// Reads a minute between steps: the rule and the gates' data in each of four looks, tasks and targets in one, which
-/// is three calls. `machine/look.rs` has the account of it.
+/// is three calls. `machine/observe/poll.rs` has the account of it.
 pub const READS_A_MINUTE: u32 = 11;
 /// The same while a gate compares by stretches of ten seconds.
 pub const FAST_READS_A_MINUTE: u32 = 15;
@@ -142,7 +142,7 @@ mod tests {
         assert!(times(&plan, "scheduler:UpdateSchedule").is_some_and(|(times, at_most)| times > 30 && at_most));
         plan.dead_man = None;
         assert_eq!(times(&plan, "scheduler:UpdateSchedule"), None);
-        plan.driver = crate::driver::Driver::TaskSets;
+        plan.driver = crate::domain::driver::Driver::TaskSets;
         assert_eq!(times(&plan, "ecs:CreateTaskSet"), Some((1, false)));
         assert_eq!(times(&plan, "ecs:UpdateService"), None);
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::refusal::Refusal;
 use super::step::{Action, Plan, Step};
-use crate::clock::span;
-use crate::fleet::Survey;
+use crate::domain::clock::span;
+use crate::domain::fleet::Survey;
+use crate::domain::text::count;
+use crate::domain::traffic::Share;
 use crate::gate::compare::{Baseline, Unproven};
 use crate::gate::{Check, CompareRule, Gate};
 use crate::spec::{Spec, Strategy};
-use crate::text::count;
-use crate::traffic::Share;
 
 /// So many requests of the candidate, divided by a margin, prove that margin when nothing fails: log(6 / 0.05),
 /// for six tilts of a bound at 95 %.

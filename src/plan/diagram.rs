@@ -17,12 +17,12 @@ pub use mermaid::mermaid;
 pub use text::{reviewed, text};
 
 use super::{Action, Plan, ReleasePlan, Step};
-use crate::driver::DriverKind;
+use crate::domain::driver::DriverKind;
+use crate::domain::name::Arn;
+use crate::domain::text::many;
+use crate::domain::traffic::Share;
 use crate::gate::compare::{Baseline, Feed};
 use crate::gate::{Check, CommandRule, Gate, MetricSource, Of, WebhookRule};
-use crate::name::Arn;
-use crate::text::many;
-use crate::traffic::Share;
 
 /// What the page is like that [`text()`] is printed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ fn retreat(plan: &Plan) -> Vec<String> {
     ]);
     acts.extend(freed);
     let turned = before.stickiness.filter(|_| plan.driver.kind().can().unsticks);
-    acts.extend(turned.map(|span| format!("turn stickiness on again, for {}", crate::clock::span(span))));
+    acts.extend(turned.map(|span| format!("turn stickiness on again, for {}", crate::domain::clock::span(span))));
     acts.extend(secured.then(|| "take the rollout's tags off the rule".to_owned()));
     acts
 }
@@ -145,25 +145,25 @@ fn needs(gate: &Gate) -> String {
         Check::Alarm(rule) => format!("the state and history of alarm {}", rule.alarm),
         Check::Metric(rule) => {
             let (samples, source) = read_from(&rule.source);
-            let (of, period) = (rule.of, crate::clock::span(rule.period));
+            let (of, period) = (rule.of, crate::domain::clock::span(rule.period));
             let points = if of == 1 { "datapoint" } else { "datapoints" };
             format!("{of} {points} of {period}{samples}, after each step: {source}")
         }
         Check::Probe(rule) => {
-            let wait = crate::clock::span(rule.timeout);
+            let wait = crate::domain::clock::span(rule.timeout);
             format!(
                 "answers within {wait} each, before any traffic; gives up after {}",
-                crate::clock::span(rule.within)
+                crate::domain::clock::span(rule.within)
             )
         }
         Check::Compare(rule) => format!("requests in both slots, by the {}", source(&rule.feed)),
         Check::Split(rule) => format!("requests in both slots, by the {}", source(&rule.feed)),
         Check::Burn(rule) => format!(
             "a closed minute with requests in either slot, after each step; reads back {}",
-            crate::clock::span(rule.long)
+            crate::domain::clock::span(rule.long)
         ),
         Check::Webhook(WebhookRule { timeout, every, .. }) | Check::Command(CommandRule { timeout, every, .. }) => {
-            let (wait, every) = (crate::clock::span(*timeout), crate::clock::span(*every));
+            let (wait, every) = (crate::domain::clock::span(*timeout), crate::domain::clock::span(*every));
             format!("an answer within {wait}, at once in each step and then every {every}")
         }
         Check::Tasks(_) => "the service's tasks and the load balancer's health checks".to_owned(),
@@ -171,7 +171,7 @@ fn needs(gate: &Gate) -> String {
 }
 
 fn source(feed: &Feed) -> String {
-    let period = crate::clock::span(feed.span());
+    let period = crate::domain::clock::span(feed.span());
     match feed {
         Feed::LoadBalancer => format!("load balancer's own count every {period}"),
         Feed::Custom(custom) => format!("metrics of {} every {period}", custom.namespace),
@@ -186,7 +186,7 @@ fn learned(gate: &Gate) -> Option<String> {
     if *bins == 0 {
         return None;
     }
-    let covers = crate::clock::span(rule.feed.span() * u32::try_from(*bins).unwrap_or(u32::MAX));
+    let covers = crate::domain::clock::span(rule.feed.span() * u32::try_from(*bins).unwrap_or(u32::MAX));
     let share = |part: f64| format!("{:.2}%", part * 100.0);
     let slow = thresholds.iter().map(|mark| {
         let name = mark.quantile.map_or(String::new(), |part| format!("p{} ", (part * 1000.0).round() / 10.0));

@@ -1,8 +1,8 @@
 //! The driver of a plan: what the spec asks of it, and whom it is asked of.
 
 use super::refusal::{Refusal, refusal};
-use crate::driver::{CodeDeployment, Driver, EcsDeployment};
-use crate::fleet::Survey;
+use crate::domain::driver::{CodeDeployment, Driver, EcsDeployment};
+use crate::domain::fleet::Survey;
 use crate::spec::{Asked, DriverSpec, Spec, misfits, timetable};
 
 /// The driver of a spec, with what AWS is to be asked for.

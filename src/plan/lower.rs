@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::step::{Action, ReleasePlan, Step};
+use crate::domain::safeguard::SWITCH_LANDS_WITHIN;
+use crate::domain::traffic::Share;
 use crate::gate::Check;
 use crate::gate::compare::RampRule;
-use crate::safeguard::SWITCH_LANDS_WITHIN;
 use crate::spec::{Limits, Spec, StepSpec, Strategy};
-use crate::traffic::Share;
 
 /// How long a registration may take, refusals repeated.
 const REGISTER_WITHIN: Duration = Duration::from_secs(120);

@@ -23,9 +23,9 @@ pub use stale::{changes, renewed};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};
 pub use window::{CLOSED_NOW, windows};
 
-use crate::fleet::{Role, Slot, SlotView, Survey, Target};
+use crate::domain::fleet::{Role, Slot, SlotView, Survey, Target};
+use crate::domain::safeguard::Scaling;
 use crate::gate::{Check, Gate};
-use crate::safeguard::Scaling;
 use crate::spec::Spec;
 
 /// How many closed minutes without a request make a slot quiet.

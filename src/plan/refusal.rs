@@ -4,12 +4,12 @@ use std::fmt;
 
 use super::step::{Action, Step};
 use super::{service, weight_of};
-use crate::clock::span;
-use crate::fleet::{AlarmState, Slot, SlotView, Survey};
+use crate::domain::clock::span;
+use crate::domain::fleet::{AlarmState, Slot, SlotView, Survey};
+use crate::domain::name::Arn;
+use crate::domain::traffic::weights;
 use crate::gate::{AlarmRule, AtStart, Check, Gate, TasksRule};
-use crate::name::Arn;
 use crate::spec::{Limits, Spec};
-use crate::traffic::weights;
 
 /// One reason, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]

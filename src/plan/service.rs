@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::ReleasePlan;
 use super::refusal::{Refusal, refusal};
-use crate::clock::span;
-use crate::driver::{CodeDeployView, DriverKind, Timetable, Unattended, UnderWay, Waits};
-use crate::fleet::{SlotView, Survey};
+use crate::domain::clock::span;
+use crate::domain::driver::{CodeDeployView, DriverKind, Timetable, Unattended, UnderWay, Waits};
+use crate::domain::fleet::{SlotView, Survey};
+use crate::domain::name::Arn;
 use crate::gate::Check;
-use crate::name::Arn;
 use crate::spec::{DriverSpec, Spec, Strategy, timetable};
 
 /// Task sets of one service, which ECS calls deployments when it refuses one more (Amazon ECS developer guide, "External

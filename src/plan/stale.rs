@@ -3,11 +3,11 @@
 use std::fmt::Display;
 
 use super::step::{Before, Plan};
-use crate::clock::span;
-use crate::fleet::{Place, Role, Target};
+use crate::domain::clock::span;
+use crate::domain::fleet::{Place, Role, Target};
+use crate::domain::name::Arn;
+use crate::domain::safeguard::Scaling;
 use crate::gate::{Check, Gate};
-use crate::name::Arn;
-use crate::safeguard::Scaling;
 
 /// The reviewed plan as it may be followed from now on: all as reviewed, but what stood before was read at this moment,
 /// from which on deployments are told apart.

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::driver::Driver;
-use crate::fleet::{Role, Target};
+use crate::domain::clock::Timestamp;
+use crate::domain::driver::Driver;
+use crate::domain::fleet::{Role, Target};
+use crate::domain::name::RolloutName;
+use crate::domain::notify::Recipient;
+use crate::domain::safeguard::{DeadMan, SWITCH_FAR, SWITCH_LANDS_WITHIN, Scaling};
+use crate::domain::traffic::Share;
+use crate::domain::window::Windows;
 use crate::gate::Gate;
 use crate::gate::compare::RampRule;
-use crate::name::RolloutName;
-use crate::notify::Recipient;
-use crate::safeguard::{DeadMan, SWITCH_FAR, SWITCH_LANDS_WITHIN, Scaling};
 use crate::spec::{Limits, Policies};
-use crate::traffic::Share;
-use crate::window::Windows;
 
 /// A spec compiled against a survey. It says what will be done in absolute words, so that the
 /// machine knows neither strategies nor differences.
@@ -57,7 +57,7 @@ pub struct Before {
     pub weights: Vec<(String, u16)>,
     /// How long a client sticks to a target group, when stickiness is on.
     pub stickiness: Option<Duration>,
-    /// As [`crate::fleet::RuleView::shape`].
+    /// As [`crate::domain::fleet::RuleView::shape`].
     pub shape: String,
     /// The whole action list as the AWS CLI takes it after `--actions`.
     pub actions_json: String,
@@ -178,7 +178,7 @@ impl Step {
                 None => "probe".to_owned(),
             },
             Action::Shift(share) => format!("shift {share} to the candidate"),
-            Action::Hold(span) => format!("hold {}", crate::clock::span(*span)),
+            Action::Hold(span) => format!("hold {}", crate::domain::clock::span(*span)),
             Action::Ramp { rule, .. } => {
                 format!("ramp to {}, harm budget {} requests", rule.ceiling, rule.budget)
             }

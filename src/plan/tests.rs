@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::*;
-use crate::clock::Timestamp;
-use crate::fleet::{AlarmState, AlarmView, Place, RuleView};
+use crate::domain::clock::Timestamp;
+use crate::domain::fleet::{AlarmState, AlarmView, Place, RuleView};
+use crate::domain::name::RolloutName;
+use crate::domain::safeguard::{DeadMan, SWITCH_LANDS_WITHIN};
+use crate::domain::traffic::Share;
 use crate::gate::compare::Baseline;
 use crate::gate::{AlarmRule, AtStart, Check, CompareRule, Gate, Insufficient, TasksRule};
-use crate::name::RolloutName;
-use crate::safeguard::{DeadMan, SWITCH_LANDS_WITHIN};
 use crate::spec::{DriverSpec, Limits, Policies, Release, RuleSpec, SlotSpec, StepSpec, Strategy, TargetSpec};
-use crate::traffic::Share;
 
 mod drivers;
 

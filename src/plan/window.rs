@@ -7,10 +7,10 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, ToSpan as _};
 
-use crate::clock::{Timestamp, span};
-use crate::driver::Driver;
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::driver::Driver;
+use crate::domain::window::{Frozen, Interval, WhenClosed, Windows};
 use crate::spec::{AllowSpec, Limits, WindowsSpec};
-use crate::window::{Frozen, Interval, WhenClosed, Windows};
 
 /// How many days ahead windows are worked out. What comes after counts as closed.
 const DAYS: i32 = 60;

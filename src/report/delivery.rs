@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use super::json::moment;
 use super::summary::row;
 use super::{Style, Summary};
-use crate::clock::{Timestamp, span};
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::text::{many, prometheus_label};
+use crate::domain::traffic::Share;
 use crate::machine::Outcome;
 use crate::plan::Plan;
-use crate::text::{many, prometheus_label};
-use crate::traffic::Share;
 
 const DAY: f64 = 86_400.0;
 
@@ -148,7 +148,7 @@ impl Figures {
         rows.push(("restored in", spread(&self.restore, "decision to traffic read back")));
         rows.push(("lead", spread(&self.lead, "start to promoted")));
         let head = self.name.as_deref().unwrap_or("all names");
-        let mut text = format!("{}\n\n", crate::text::escape(head));
+        let mut text = format!("{}\n\n", crate::domain::text::escape(head));
         for (label, words) in rows {
             text.push_str(&row(label, &words, style));
         }

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::github::harmless;
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 use crate::machine::Notice;
 
 /// Whose words mark a section.

@@ -10,11 +10,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::lines::Feed;
 use super::sentence::{self, Sign};
 use super::{Closed, Output, Report, Style};
-use crate::clock::{Timestamp, span};
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::text::{columns, escape, fit};
 use crate::gate::{Check, Gate, Outcome as GateOutcome, Verdict};
 use crate::machine::{Machine, Notice, Progress};
 use crate::plan::Plan;
-use crate::text::{columns, escape, fit};
 
 /// How often a second the footer may be drawn anew.
 pub const REDRAWS_PER_SECOND: u8 = 5;

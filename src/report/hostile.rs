@@ -6,10 +6,10 @@ use super::delivery::{Delivery, Figures, prometheus};
 use super::page::{Origin, Page, Story};
 use super::sample::{self, ASCII, FINE, NARROW, all_of, at};
 use super::{Lines, Status, Stream, Style, Summary, View, Why};
+use crate::domain::text::escape_json;
 use crate::gate::{MetricReading, Point, Reading};
 use crate::machine::{Answer, Event, Machine, Observation, Outcome, Progress, Word};
 use crate::plan::Plan;
-use crate::text::escape_json;
 
 /// What would steer a terminal, run as HTML, be markup or a mention, or a command to a pipeline's runner.
 const HOSTILE: [&str; 8] = [
@@ -25,7 +25,7 @@ const HOSTILE: [&str; 8] = [
 
 struct Told {
     plan: Plan,
-    notices: Vec<(crate::clock::Timestamp, crate::machine::Notice)>,
+    notices: Vec<(crate::domain::clock::Timestamp, crate::machine::Notice)>,
     progress: Progress,
     summary: Summary,
     story: Story,
@@ -103,7 +103,7 @@ impl Told {
 }
 
 fn is_plain(text: &str) -> bool {
-    !text.contains(|c: char| c != '\n' && crate::text::is_hidden(c))
+    !text.contains(|c: char| c != '\n' && crate::domain::text::is_hidden(c))
 }
 
 fn commands(text: &str) -> Option<&str> {

@@ -51,14 +51,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Closed, Output, Report, rescue, sentence};
-use crate::clock::Timestamp;
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Capacity, Place, Role, Served};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Capacity, Place, Role, Served};
+use crate::domain::text::escape_json;
+use crate::domain::traffic::Share;
 use crate::gate::Verdict;
 use crate::machine::{Foreign, Glass, Machine, Notice, Outcome, Reason};
 use crate::plan::Plan;
-use crate::text::escape_json;
-use crate::traffic::Share;
 
 /// The version of the stream's format.
 pub const FORMAT: u32 = 1;

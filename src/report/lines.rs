@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::fold::{Fold, Markup};
 use super::sentence::{self, Sign};
 use super::{Closed, Output, Report, Style};
-use crate::clock::{Timestamp, span};
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::text::{columns, escape, hang};
 use crate::machine::{Machine, Notice, Progress};
 use crate::plan::Plan;
-use crate::text::{columns, escape, hang};
 
 /// Tells every notice as a line.
 pub struct Lines {

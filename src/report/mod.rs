@@ -43,7 +43,7 @@ pub use trail::Trail;
 pub use view::View;
 pub use why::Why;
 
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 use crate::machine::{Event, Machine, Notice};
 
 /// Something that is told what a rollout tells.
@@ -165,7 +165,7 @@ pub fn stickiness_call(plan: &crate::plan::Plan) -> String {
 
 /// What a person types to give `word` to the rollout with this id.
 fn command(word: &str, id: &str) -> String {
-    format!("tidegate {word} {}", crate::text::escape(id))
+    format!("tidegate {word} {}", crate::domain::text::escape(id))
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{command, json, sentence};
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::name::RolloutId;
+use crate::domain::notify::{Letter, Occasion};
+use crate::domain::text::{escape, escape_json, fit};
 use crate::machine::{Machine, Notice, occasion};
-use crate::name::RolloutId;
-use crate::notify::{Letter, Occasion};
 use crate::spec::Spec;
-use crate::text::{escape, escape_json, fit};
 
 /// The version of the JSON that others are sent. Within it fields are only ever added.
 const FORMAT: u32 = 1;
@@ -161,7 +161,7 @@ mod tests {
         let json: Value = serde_json::from_str(&letter.json).unwrap();
         assert_eq!((json["version"].as_u64(), json["on"].as_str()), (Some(1), Some("waiting")));
         for sent in [&letter.slack, &letter.json, &letter.text.replace('\n', "")] {
-            assert!(!sent.contains(crate::text::is_hidden), "{sent}");
+            assert!(!sent.contains(crate::domain::text::is_hidden), "{sent}");
         }
         assert!(letter.subject.is_ascii() && letter.subject.len() <= LONGEST_SUBJECT);
     }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::driver::{CodeDeployment, Driver};
-use crate::fleet::Role;
+use crate::domain::driver::{CodeDeployment, Driver};
+use crate::domain::fleet::Role;
+use crate::domain::safeguard::BEACON_TAGS;
+use crate::domain::text::{columns, escape, escape_json};
 use crate::plan::{Action, Plan};
-use crate::safeguard::BEACON_TAGS;
-use crate::text::{columns, escape, escape_json};
 
 /// One call with the reason for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,7 +200,7 @@ fn quote(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::{EcsDeployment, Timetable};
+    use crate::domain::driver::{EcsDeployment, Timetable};
 
     #[test]
     fn words_are_quoted_for_a_shell() {

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::Style;
-use crate::clock::Timestamp;
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Capacity, Role, Served, Stopped};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Capacity, Role, Served, Stopped};
+use crate::domain::traffic::Share;
 use crate::gate::{Outcome as GateOutcome, Verdict};
 use crate::machine::{Foreign, Glass, Notice, Outcome, Progress, Reason, Word};
 pub(super) use crate::plan::diagram::sample::{START, plan, share};
-use crate::traffic::Share;
 
 pub(super) const ID: &str = "web-20261123-140509-0a1b";
 

@@ -3,15 +3,15 @@
 use anstyle::{AnsiColor, Effects};
 
 use super::Style;
-use crate::clock::span;
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Capacity, Role, Served};
+use crate::domain::clock::span;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Capacity, Role, Served};
+use crate::domain::name::Arn;
+use crate::domain::text::{count, many};
+use crate::domain::traffic::Share;
 use crate::gate::{Outcome as GateOutcome, Verdict};
 use crate::machine::{Foreign, Glass, Notice, Outcome, Progress, Reason};
-use crate::name::Arn;
 use crate::plan::Plan;
-use crate::text::{count, many};
-use crate::traffic::Share;
 
 /// The mark before a line. The line's words say the same, for readers who cannot see or colour it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
     }
 }
 
-/// A notice in plain words. They hold foreign text as it came: [`crate::text::escape`] is for the caller.
+/// A notice in plain words. They hold foreign text as it came: [`crate::domain::text::escape`] is for the caller.
 pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
     match notice {
         Notice::Started { by } => started(by, plan),

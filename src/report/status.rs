@@ -8,12 +8,12 @@ use super::json::{moment, outcome_fields, percent, reason_fields, served_fields}
 use super::sentence::{self, Sign};
 use super::summary::{LABEL, Summary, hands, row};
 use super::{Style, command};
-use crate::clock::{Timestamp, span};
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::text::{columns, escape, hang, pad};
+use crate::domain::traffic::Share;
 use crate::gate::Outcome as GateOutcome;
 use crate::machine::{Outcome, Progress};
 use crate::plan::{Action, Plan};
-use crate::text::{columns, escape, hang, pad};
-use crate::traffic::Share;
 
 /// All that the present state is told from.
 #[derive(Clone, Copy, Debug)]

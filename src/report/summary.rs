@@ -13,12 +13,12 @@ use super::json::{moment, outcome_fields, percent, reason_fields, served_fields}
 use super::sentence::{self, Sign};
 use super::trail::Trail;
 use super::{Closed, Output, Report, Style, command, rescue, terraform};
-use crate::clock::{Timestamp, span};
-use crate::fleet::Served;
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::fleet::Served;
+use crate::domain::text::{columns, escape, hang, pad};
+use crate::domain::traffic::Share;
 use crate::machine::{Glass, Machine, Notice, Outcome, Reason};
 use crate::plan::Plan;
-use crate::text::{columns, escape, hang, pad};
-use crate::traffic::Share;
 
 /// How a runner's leaving is told when somebody else decides: there is nothing to go on with.
 pub const TOOK_OVER: &str = "took over";

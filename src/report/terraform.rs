@@ -1,7 +1,7 @@
 //! What keeps Terraform from writing over what a rollout moves, ready to paste.
 
 use super::Style;
-use crate::text::hang;
+use crate::domain::text::hang;
 
 /// Each resource that a rollout writes, with the arguments that it moves.
 const MOVED: [(&str, &str); 2] =

@@ -1,6 +1,6 @@
 //! The last notices that explain where a rollout stands, each with its moment: what `why` is told from.
 
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 use crate::gate::Outcome as GateOutcome;
 use crate::machine::Notice;
 

@@ -8,9 +8,9 @@ use super::sentence::Sign;
 use super::summary::row;
 use super::why::Why;
 use super::{Style, command};
-use crate::clock::{Timestamp, span};
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::text::{columns, escape, fit, hang};
 use crate::machine::Notice;
-use crate::text::{columns, escape, fit, hang};
 
 /// How many of the last notices a view shows at most.
 pub const LATELY: usize = 6;

@@ -7,7 +7,7 @@ use super::json::{moment, reason_fields};
 use super::status::Status;
 use super::summary::row;
 use super::{Style, command, sentence};
-use crate::clock::{Timestamp, span};
+use crate::domain::clock::{Timestamp, span};
 use crate::gate::{Outcome as GateOutcome, Verdict};
 use crate::machine::{Outcome, Reason};
 

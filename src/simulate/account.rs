@@ -6,16 +6,16 @@ use std::time::Duration;
 use super::meter::Meter;
 use super::survey::TASKS;
 use super::world::{Condition, Marks, START, Traffic, World};
-use crate::clock::Timestamp;
-use crate::count::{Bin, Counts};
-use crate::fleet::{AlarmState, Capacity, Fleet, RuleSeen, Served};
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Bin, Counts};
+use crate::domain::fleet::{AlarmState, Capacity, Fleet, RuleSeen, Served};
+use crate::domain::traffic::Share;
 use crate::gate::compare::Feed;
 use crate::gate::{
     AlarmReading, BurnReading, BurnRule, Burnt, Check, Gate, Outcome, ProbeReading, Reading, SaidReading,
 };
 use crate::machine::{Answer, Effect, Look, Observation};
 use crate::plan::Plan;
-use crate::traffic::Share;
 
 /// How long a call takes.
 pub(super) const CALL: Duration = Duration::from_millis(300);

@@ -9,9 +9,9 @@ use rand_pcg::rand_core::SeedableRng;
 
 use super::account::times;
 use super::world::{Condition, START};
-use crate::clock::Timestamp;
-use crate::count::{Bin, Counts};
-use crate::fleet::Role;
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Bin, Counts};
+use crate::domain::fleet::Role;
 use crate::gate::{Bound, CloudWatchMetric, Input, MetricReading, MetricRule, MetricSource, Of, Point};
 use crate::lab::Formula;
 

@@ -7,15 +7,15 @@ use super::meter::Meter;
 use super::scenario::{Fault, Scenario};
 use super::survey::survey;
 use super::world::{Condition, Marks, START, Service, World};
-use crate::clock::Timestamp;
-use crate::count::{Mark, Past};
-use crate::driver::Waits;
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Mark, Past};
+use crate::domain::driver::Waits;
+use crate::domain::traffic::Share;
 use crate::gate::compare::{CompareRule, Feed};
 use crate::gate::{Check, Gate, Outcome as GateOutcome};
 use crate::machine::{Event, Machine, Notice, Outcome, Reason, Word};
 use crate::plan::{Adopt, Plan, Refused, ReleasePlan, compile};
 use crate::spec::{DriverSpec, Spec};
-use crate::traffic::Share;
 
 /// Harm is counted for at least this long after the candidate's first request: a bad release that is promoted
 /// goes on harming.

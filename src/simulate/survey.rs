@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::count::Past;
-use crate::fleet::{AlarmState, AlarmView, Place, RuleView, Slot, SlotView, Survey};
+use crate::domain::clock::Timestamp;
+use crate::domain::count::Past;
+use crate::domain::fleet::{AlarmState, AlarmView, Place, RuleView, Slot, SlotView, Survey};
+use crate::domain::name::Arn;
 use crate::gate::Check;
-use crate::name::Arn;
 use crate::spec::{RuleSpec, SlotSpec, Spec};
 
 /// Tasks of the stable slot.

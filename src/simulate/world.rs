@@ -10,8 +10,8 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
 
 use super::scenario::{Fault, Noise, Scenario};
-use crate::clock::Timestamp;
-use crate::count::{Bin, Counts, Mark, Past};
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Bin, Counts, Mark, Past};
 use crate::gate::compare::Threshold;
 
 /// When synthetic traffic starts: 2026-01-01T00:00:00Z. The past lies before it.

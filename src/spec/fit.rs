@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::model::{DriverSpec, Limits, Spec, StepSpec, Strategy};
 use super::timetable::{Stage, is_whole_minutes, odd_one, stages, timetable, up_to_minutes};
-use crate::clock::span;
-use crate::driver::{Capability, Grain, Shares, Timetable, Unattended, Waits};
+use crate::domain::clock::span;
+use crate::domain::driver::{Capability, Grain, Shares, Timetable, Unattended, Waits};
+use crate::domain::traffic::Share;
 use crate::gate::{Check, Gate};
-use crate::traffic::Share;
 
 /// A minute.
 const MINUTE: Duration = Duration::from_secs(60);

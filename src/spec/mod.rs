@@ -40,7 +40,7 @@ use problem::{Finding, Mark};
 use text::Text;
 use tree::Node;
 
-use crate::code::Code;
+use crate::domain::code::Code;
 
 /// The versions of the language that this build reads.
 const VERSIONS: [u64; 1] = [1];

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use crate::driver::DriverKind;
+use crate::domain::driver::DriverKind;
+use crate::domain::name::RolloutName;
+use crate::domain::notify::Recipient;
+use crate::domain::safeguard::DeadMan;
+use crate::domain::traffic::Share;
+use crate::domain::window::WhenClosed;
 use crate::gate::Gate;
-use crate::name::RolloutName;
-use crate::notify::Recipient;
-use crate::safeguard::DeadMan;
-use crate::traffic::Share;
-use crate::window::WhenClosed;
 
 /// A rollout as a person asked for it.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +93,7 @@ pub enum DriverSpec {
     TaskSets,
     /// ECS's own deployment.
     Ecs {
-        /// As [`crate::driver::EcsDeployment::pause`].
+        /// As [`crate::domain::driver::EcsDeployment::pause`].
         pause: Duration,
     },
     /// CodeDeploy.

@@ -7,7 +7,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::text::Text;
-use crate::code::Code;
+use crate::domain::code::Code;
 
 /// How many problems are kept; the rest are counted.
 const MAX_KEPT: usize = 100;

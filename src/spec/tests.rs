@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::domain::safeguard::DeadMan;
+use crate::domain::traffic::Share;
 use crate::gate::compare::Feed;
 use crate::gate::{Check, Gate, MetricSource, SplitRule, TasksRule};
-use crate::safeguard::DeadMan;
-use crate::traffic::Share;
 
 /// Set to write what the code says into the files that hold what it should say.
 const BLESS: &str = "TIDEGATE_BLESS";

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::model::{DriverSpec, StepSpec, Strategy};
-use crate::driver::{Shares, Timetable};
-use crate::traffic::Share;
+use crate::domain::driver::{Shares, Timetable};
+use crate::domain::traffic::Share;
 
 /// Whether AWS, which counts minutes, can be told `span`.
 pub(super) fn is_whole_minutes(span: Duration) -> bool {

@@ -16,9 +16,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use tokio::task::JoinSet;
 
 use super::StoreError;
-use super::home::{Appended, Document, Home, Pending, Place, Swapped, Version};
-use crate::clock::Clock;
-use crate::fault::{Fault, FaultKind};
+use super::backend::{Appended, Document, Home, Pending, Place, Swapped, Version};
+use crate::domain::clock::Clock;
+use crate::domain::fault::{Fault, FaultKind};
 
 /// How often a call is made before it counts as failed. Each has a time-out of its own.
 const TRIES: u32 = 4;

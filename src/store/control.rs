@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::LeaseError;
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::name::RolloutId;
 use crate::lease::{Control, Owner, Phase};
-use crate::name::RolloutId;
 
 /// The version of the written form. A later one is not taken by this program.
 const SCHEMA: u32 = 1;

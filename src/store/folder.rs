@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::StoreError;
-use super::home::{Appended, Document, Home, Pending, Place, Swapped, Version};
+use super::backend::{Appended, Document, Home, Pending, Place, Swapped, Version};
 
 /// How many bodies of a document are kept, so that one who read an old one cannot write the next again.
 const KEPT: u64 = 16;

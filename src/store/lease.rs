@@ -3,12 +3,12 @@
 //! The document of a listener rule is the lease; those of its services follow it, so that one renewal keeps all.
 //! They are taken in one order, rule first, so that of two who want the same none keeps a part.
 
+use super::backend::{Document, Swapped, Version};
 use super::control::{CONTROL, decode, decode_follower, encode, encode_follower, key, of_rule, schema};
-use super::home::{Document, Swapped, Version};
 use super::{Store, StoreError, process};
-use crate::clock::Clock;
+use crate::domain::clock::Clock;
+use crate::domain::name::RolloutId;
 use crate::lease::{self, Control, Held, Life, Owner, Phase, Refusal, Watch};
-use crate::name::RolloutId;
 
 /// How often a document that changes while it is taken is tried for.
 const TRIES: u32 = 5;

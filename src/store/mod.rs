@@ -4,10 +4,10 @@
 //! [`home`] is the little that either can do; `folder` and [`bucket`] say where everything is. What a tape
 //! says is the journal's business: nothing here knows an event.
 
+pub mod backend;
 pub mod bucket;
 mod control;
 mod folder;
-pub mod home;
 mod lease;
 mod process;
 mod prove;
@@ -23,10 +23,10 @@ use std::time::Duration;
 pub use lease::{Lease, LeaseError, Standing, this_owner};
 pub use words::{Told, WaitingWord, Words};
 
-use crate::fault::Fault;
-use crate::name::RolloutId;
+use crate::domain::fault::Fault;
+use crate::domain::name::RolloutId;
+use backend::{Appended, Home, Place};
 use folder::Folder;
-use home::{Appended, Home, Place};
 
 /// Where rollouts are.
 const ROLLOUTS: &str = "rollouts";

@@ -1,6 +1,6 @@
 //! That a store keeps the one promise that leases rest on: of two writes over the same body one is refused.
 
-use super::home::{Document, Swapped};
+use super::backend::{Document, Swapped};
 use super::{Store, StoreError};
 
 /// The document that is written for it. It stays, because who runs rollouts may not be allowed to remove it.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::home::Swapped;
+use super::backend::Swapped;
 use super::*;
-use crate::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clock, Timestamp};
 use crate::lease::{Life, Owner, Phase, Refusal};
 
 const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, rollout_key};
-use crate::clock::Timestamp;
-use crate::name::RolloutId;
+use crate::domain::clock::Timestamp;
+use crate::domain::name::RolloutId;
 
 /// The folder for words, within a rollout's.
 const FOLDER: &str = "words";

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::name::RolloutId;
 use tidegate::lease::{self, Control, Held, Life, Owner, Watch};
-use tidegate::name::RolloutId;
 
 use crate::world::{Actor, Ages, Document};
 

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::driver::Driver;
-use tidegate::fault::FaultKind;
-use tidegate::fleet::{Fleet, Role};
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::driver::Driver;
+use tidegate::domain::fault::FaultKind;
+use tidegate::domain::fleet::{Fleet, Role};
+use tidegate::domain::traffic::Share;
 use tidegate::gate::{Check, Reading};
 use tidegate::lease::SEND_WITHIN;
 use tidegate::machine::{Answer, Effect, Event, FRESH, Issued, Machine, Notice, Outcome, Reason, Route};
 use tidegate::plan::{Action, Plan, QUIET_PERIODS, Step};
-use tidegate::traffic::Share;
 
 use super::deployment::Deployment;
 use super::mishaps::Candidate;

@@ -9,7 +9,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
+use tidegate::domain::clock::Timestamp;
 use tidegate::lease::{LEASE, QUARANTINE};
 use tidegate::machine::Outcome;
 use tidegate::plan::Plan;

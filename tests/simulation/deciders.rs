@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::traffic::Share;
 use tidegate::lease::{Phase, Watch};
 use tidegate::machine::{Answer, Event, Issued, Word};
 use tidegate::plan::Plan;
-use tidegate::traffic::Share;
 
 use super::contest::Options;
 use super::die::Die;

@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::driver::{self, DeploymentState, Driver, Timetable};
-use tidegate::fault::{Fault, FaultKind};
-use tidegate::fleet::Role;
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::driver;
+use tidegate::domain::driver::{DeploymentState, Driver, Timetable};
+use tidegate::domain::fault::{Fault, FaultKind};
+use tidegate::domain::fleet::Role;
+use tidegate::domain::traffic::Share;
 use tidegate::gate::Outcome as GateOutcome;
 use tidegate::machine::{Answer, Effect, Notice, Reason, Route};
 use tidegate::plan::Plan;
-use tidegate::traffic::Share;
 
 use super::die::Die;
 use super::points::Point;

@@ -1,10 +1,10 @@
-//! The engine's loop in virtual time, as `engine/mod.rs` and `engine/scribe.rs` have it: what is written down before
+//! The engine's loop in virtual time, as `engine/mod.rs` and `engine/journal_writer.rs` have it: what is written down before
 //! it counts, what is not waited for, and how a run ends.
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::fault::{Fault, FaultKind};
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::fault::{Fault, FaultKind};
 use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Reason, Word};
 
 use super::deciders::{Channel, Contest, What};

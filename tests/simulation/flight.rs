@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
 use tidegate::cloud::NotSent;
-use tidegate::fault::{Fault, FaultKind};
-use tidegate::fleet::Role;
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::fault::{Fault, FaultKind};
+use tidegate::domain::fleet::Role;
+use tidegate::domain::safeguard::Beacon;
+use tidegate::domain::traffic::Share;
 use tidegate::gate::Reading;
 use tidegate::lease::{HEARTBEAT, WRITE_WINDOW};
 use tidegate::machine::{
     Answer, Effect, Event, GLANCE_WITHIN, Issued, Machine, Notice, Observation, Outcome, Reaction, Route, Stickiness,
     Word,
 };
-use tidegate::safeguard::Beacon;
-use tidegate::traffic::Share;
 
 use super::deciders::{Channel, Contest, First, Move, What};
 use super::oaths::{Oaths, is_forward, moves_traffic};

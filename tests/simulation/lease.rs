@@ -1,14 +1,14 @@
 //! How the processes of a contested rollout take the lease, watch it, keep it and give it back: the steps of
-//! `store/lease.rs`, `engine/keeper.rs` and the commands, with every decision made by [`tidegate::lease`].
+//! `store/lease.rs`, `engine/lease_keeper.rs` and the commands, with every decision made by [`tidegate::lease`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::fault::{Fault, FaultKind};
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::fault::{Fault, FaultKind};
+use tidegate::domain::name::RolloutId;
 use tidegate::lease::{self, Control, HEARTBEAT, Held, Life, Owner, Phase, Refusal, Watch};
 use tidegate::machine::{Answer, Event, Issued};
-use tidegate::name::RolloutId;
 
 use super::deciders::{Channel, Contest, First, What};
 use super::points::Point;
@@ -17,7 +17,7 @@ use super::store::{Call, Reply};
 
 /// How often a document that changes while it is written is tried for, as in `store/lease.rs`.
 const TRIES: u32 = 5;
-/// Before a renewal that failed is tried again, as in `engine/keeper.rs`.
+/// Before a renewal that failed is tried again, as in `engine/lease_keeper.rs`.
 const RETRY: Duration = Duration::from_secs(2);
 
 fn rollout() -> RolloutId {

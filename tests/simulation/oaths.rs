@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::fleet::Role;
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::fleet::Role;
+use tidegate::domain::safeguard::Beacon;
+use tidegate::domain::traffic::Share;
 use tidegate::lease::{Control, Phase, QUARANTINE};
 use tidegate::machine::{Effect, Machine, Notice, Outcome};
-use tidegate::safeguard::Beacon;
-use tidegate::traffic::Share;
 
 use super::checks::Checks;
 use super::deciders::Contest;

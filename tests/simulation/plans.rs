@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::driver::{CodeDeployment, Driver, EcsDeployment, Timetable};
-use tidegate::fleet::{Place, Role, Slot, Target};
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::driver::{CodeDeployment, Driver, EcsDeployment, Timetable};
+use tidegate::domain::fleet::{Place, Role, Slot, Target};
+use tidegate::domain::name::RolloutName;
+use tidegate::domain::safeguard::{DeadMan, SWITCH_LANDS_WITHIN, Scaling};
+use tidegate::domain::traffic::Share;
+use tidegate::domain::window::{Interval, WhenClosed, Windows};
 use tidegate::gate::Check;
 use tidegate::gate::compare::{RampRule, Unproven};
-use tidegate::name::RolloutName;
 use tidegate::plan::{Action, Before, Plan, ReleasePlan, Step};
-use tidegate::safeguard::{DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use tidegate::spec::{Limits, OnTrouble, Policies};
-use tidegate::traffic::Share;
-use tidegate::window::{Interval, WhenClosed, Windows};
 
 use super::die::Die;
 use super::rollout::{comparing, gates};

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
 use tidegate::cloud::Pass;
+use tidegate::domain::clock::Timestamp;
 use tidegate::lease::{Control, Held, Phase, Watch};
 use tidegate::machine::{Event, Issued, Machine};
 

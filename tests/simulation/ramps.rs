@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use tidegate::domain::traffic::Share;
 use tidegate::gate::Check;
 use tidegate::gate::Outcome as GateOutcome;
 use tidegate::gate::compare::Unproven;
 use tidegate::machine::{Notice, Outcome, Reason};
 use tidegate::plan::{Action, Plan};
-use tidegate::traffic::Share;
 
 use super::die::Die;
 use super::mishaps::{Candidate, Mishaps};

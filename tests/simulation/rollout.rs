@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::traffic::Share;
 use tidegate::gate::{
     Bound, Check, CloudWatchMetric, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
 };
 use tidegate::lease::LEASE;
 use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
 use tidegate::plan::Plan;
-use tidegate::traffic::Share;
 
 use super::checks::Checks;
 use super::die::Die;

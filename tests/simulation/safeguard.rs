@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::safeguard::Beacon;
 use tidegate::machine::{Answer, Effect, Notice, Outcome, Stickiness};
 use tidegate::plan::Plan;
-use tidegate::safeguard::Beacon;
 
 use super::die::Die;
 use super::points::Point;

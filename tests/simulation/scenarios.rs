@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use tidegate::domain::traffic::Share;
 use tidegate::machine::{Notice, Outcome, Reason};
-use tidegate::traffic::Share;
 
 use super::die::Die;
 use super::mishaps::{Candidate, Mishaps};

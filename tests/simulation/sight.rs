@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::fleet::{Capacity, Fleet, Role, Stopped};
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::fleet::{Capacity, Fleet, Role, Stopped};
+use tidegate::domain::traffic::Share;
 use tidegate::gate::{MetricReading, Point as Value, Reading};
 use tidegate::machine::{Look, Observation};
 use tidegate::plan::QUIET_PERIODS;
-use tidegate::traffic::Share;
 
 use super::deployment::Deployment;
 use super::die::Die;

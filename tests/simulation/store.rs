@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
+use tidegate::domain::clock::Timestamp;
 use tidegate::lease::Control;
 use tidegate::machine::Event;
 

@@ -1,8 +1,8 @@
 //! Simulated rollouts written to real tapes: every prefix read back is the machine that was there.
 
+use tidegate::domain::name::RolloutId;
 use tidegate::journal::{Header, Journal, TapeEnd, read};
 use tidegate::machine::Machine;
-use tidegate::name::RolloutId;
 use tidegate::store::Store;
 
 use super::die::Die;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::count::{Bin, Counts, Mark, Past};
-use tidegate::fleet::Role;
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::count::{Bin, Counts, Mark, Past};
+use tidegate::domain::fleet::Role;
+use tidegate::domain::traffic::Share;
 use tidegate::gate::{Check, CompareRule, Gate};
 use tidegate::machine::Look;
-use tidegate::traffic::Share;
 
 use super::die::Die;
 use super::mishaps::Candidate;

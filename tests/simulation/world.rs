@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
-use tidegate::fault::{Fault, FaultKind};
-use tidegate::fleet::{Role, RuleSeen, Served};
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::fault::{Fault, FaultKind};
+use tidegate::domain::fleet::{Role, RuleSeen, Served};
+use tidegate::domain::traffic::Share;
 use tidegate::gate::{Gate, ProbeReading, Reading};
 use tidegate::machine::{Answer, Effect, Observation, Route};
 use tidegate::plan::Plan;
-use tidegate::traffic::Share;
 
 use super::deployment::Deployment;
 use super::die::Die;

@@ -4,7 +4,7 @@
 //! `failureLimit: 3`, and p95 at most 1.2 times the old release's. Tuned: 5, 25 and 50 % for five minutes
 //! each, a measurement a minute, success at least 99 %, `failureLimit: 2`. One measurement asks for both.
 
-use tidegate::count::Counts;
+use tidegate::domain::count::Counts;
 use tidegate::simulate::world::{Marks, World};
 
 use super::{percent, quantile};

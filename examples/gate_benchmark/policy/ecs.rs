@@ -4,7 +4,7 @@
 //! one-minute datapoints. Their wiring is as good as it can be: a minute without errors is a datapoint, and
 //! every datapoint is there a minute after its end.
 
-use tidegate::count::Counts;
+use tidegate::domain::count::Counts;
 use tidegate::simulate::world::{Marks, World};
 
 use super::{failed, percent, quantile, slow};

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use tidegate::clock::Timestamp;
+use tidegate::domain::clock::Timestamp;
+use tidegate::domain::traffic::Share;
 use tidegate::gate::compare::{CompareRule, Comparison, CustomFeed, Feed, RampRule};
 use tidegate::gate::{Outcome, Verdict, Window};
 use tidegate::simulate::world::{Marks, START, World};
-use tidegate::traffic::Share;
 
 use super::percent;
 use crate::play::{Move, Policy, Seen, Timing};

@@ -9,7 +9,7 @@
 use rand_distr::{Beta, Distribution};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
-use tidegate::count::Counts;
+use tidegate::domain::count::Counts;
 use tidegate::simulate::world::{Condition, Marks, World};
 
 use super::percent;

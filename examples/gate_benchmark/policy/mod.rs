@@ -7,9 +7,9 @@ pub mod gate;
 mod kayenta;
 mod oracle;
 
-use tidegate::count::{Counts, Mark};
+use tidegate::domain::count::{Counts, Mark};
+use tidegate::domain::traffic::Share;
 use tidegate::simulate::world::World;
-use tidegate::traffic::Share;
 
 use crate::play::{Policy, Timing};
 

@@ -6,7 +6,7 @@
 use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
-use tidegate::count::Counts;
+use tidegate::domain::count::Counts;
 use tidegate::simulate::world::{Condition, Marks, World};
 
 use super::percent;

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::trial::{Account, End, Total};
-use crate::clock::span;
+use crate::domain::clock::span;
+use crate::domain::text::{count, escape, hang, many, pad};
 use crate::gate::compare::Bounds;
 use crate::report::Style;
-use crate::text::{count, escape, hang, many, pad};
 
 /// The version of the object.
 const FORMAT: u64 = 1;
@@ -49,7 +49,7 @@ pub(super) fn text(account: &Account, style: Style) -> String {
 }
 
 fn when(account: &Account) -> String {
-    let after = |at: crate::clock::Timestamp| {
+    let after = |at: crate::domain::clock::Timestamp| {
         format!("{at}, {} after the candidate's first request", span(at.since(account.first)))
     };
     match &account.end {

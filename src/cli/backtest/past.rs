@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::count::{Counts, Mark, Past};
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Counts, Mark, Past};
 
 /// How much of the past is learned from: its end.
 const KEPT: Duration = Duration::from_secs(24 * 3600);

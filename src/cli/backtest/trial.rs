@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::super::recording::{Recorded, listed};
-use crate::clock::{Timestamp, span};
-use crate::count::{Bin, Counts, Past};
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::count::{Bin, Counts, Past};
+use crate::domain::text::many;
+use crate::domain::traffic::Share;
 use crate::gate::compare::{Bounds, CompareRule, RampRule};
 use crate::gate::{Check, Gate, Outcome, Reading, Standing, Verdict, Window};
 use crate::machine::POLL;
-use crate::text::many;
-use crate::traffic::Share;
 
 /// A past shorter than this teaches too little about how counts scatter beyond chance.
 const PAST_LEAST: Duration = Duration::from_secs(12 * 3600);

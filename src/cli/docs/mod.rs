@@ -6,8 +6,8 @@ mod telemetry;
 
 use super::context::Context;
 use super::{Exit, Failure, exit, terminal};
-use crate::code::Code;
-use crate::driver;
+use crate::domain::code::Code;
+use crate::domain::driver;
 
 /// Read the documentation, topic by topic.
 #[derive(Debug, clap::Args)]
@@ -112,7 +112,7 @@ fn topics() -> String {
     let line = |topic: &Topic| {
         let value = topic.to_possible_value()?;
         let help = value.get_help().map(ToString::to_string).unwrap_or_default();
-        Some(format!("  {}  {help}\n", crate::text::pad(value.get_name(), 12)))
+        Some(format!("  {}  {help}\n", crate::domain::text::pad(value.get_name(), 12)))
     };
     let lines: String = Topic::value_variants().iter().filter_map(line).collect();
     format!(
@@ -130,7 +130,7 @@ mod tests {
         for topic in Topic::value_variants() {
             let text = page(*topic, 80);
             assert!(text.lines().count() > 5, "{topic:?} says nothing: {text}");
-            let wide = text.lines().find(|line| crate::text::columns(line) > 80);
+            let wide = text.lines().find(|line| crate::domain::text::columns(line) > 80);
             // An example's line is one that can be copied.
             assert_eq!(wide.filter(|line| !line.starts_with("    ")), None, "{topic:?}");
         }
@@ -149,7 +149,7 @@ mod tests {
                 "no {field} in\n{text}"
             );
         }
-        assert!(text.lines().all(|line| crate::text::columns(line) <= 80), "{text}");
+        assert!(text.lines().all(|line| crate::domain::text::columns(line) <= 80), "{text}");
         let gates = page(Topic::Gates, 80);
         assert!(gates.contains("gates[].alarm.name") && !gates.contains("strategy.canary"), "{gates}");
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::text::hang;
+use crate::domain::text::hang;
 
 /// How deep fields are followed: deeper than any there is.
 const DEPTH: usize = 16;

@@ -1,7 +1,7 @@
 //! What the documentation says of traces and metrics: the variables, the spans, and each instrument.
 
-use crate::telemetry::{Instrument, Kind};
-use crate::text::hang;
+use crate::domain::telemetry::{Instrument, Kind};
+use crate::domain::text::hang;
 
 /// How far what is said of a name is set in.
 const INDENT: usize = 4;

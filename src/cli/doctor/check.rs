@@ -6,10 +6,10 @@ use anstyle::{AnsiColor, Style as Paint};
 use serde_json::{Value, json};
 
 use crate::cli::{Exit, Failure};
-use crate::fault::{Fault, FaultKind};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::text::{escape, hang, many, pad};
 use crate::report::Style;
 use crate::spec::Spec;
-use crate::text::{escape, hang, many, pad};
 
 /// How wide the names of checks are.
 const NAME: usize = 18;
@@ -151,7 +151,7 @@ fn line(check: &Check, name: &str, style: Style) -> String {
     };
     if let Some(remedy) = check.remedy.as_ref().filter(|_| check.state != State::Ok) {
         let arrow = if style.unicode { "→ " } else { "-> " };
-        let columns = crate::text::columns(arrow);
+        let columns = crate::domain::text::columns(arrow);
         text.push_str(&hang(&format!("{}{arrow}", " ".repeat(indent)), indent + columns, &escape(remedy), style.width));
     }
     text

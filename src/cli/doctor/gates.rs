@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::Patient;
 use super::check::Check;
 use crate::cli::target;
-use crate::clock::span;
 use crate::cloud::{Cloud as _, Fence};
-use crate::fault::Fault;
-use crate::fleet::{AlarmState, AlarmView};
+use crate::domain::clock::span;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::{AlarmState, AlarmView};
+use crate::domain::name::RolloutId;
 use crate::gate::{self, Gate, Reading};
-use crate::name::RolloutId;
 
 /// How far back a metric is looked for.
 const LOOKED_BACK: Duration = Duration::from_secs(30 * 60);

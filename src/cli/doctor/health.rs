@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::Patient;
 use super::check::Check;
-use crate::clock::span;
-use crate::driver::DriverKind;
-use crate::fleet::{Slot, SlotView};
+use crate::domain::clock::span;
+use crate::domain::driver::DriverKind;
+use crate::domain::fleet::{Slot, SlotView};
+use crate::domain::text::many;
 use crate::plan::{Action, Plan, needs, short, sticky};
-use crate::text::many;
 
 /// The services and what the driver asks of them.
 pub(super) fn target(patient: &Patient<'_>) -> Vec<Check> {
@@ -166,7 +166,7 @@ pub(super) fn capacity(patient: &Patient<'_>) -> Vec<Check> {
 }
 
 /// Whether a slot may have as many tasks as the stable slot has, and more.
-fn room(slot: Slot, scaling: crate::safeguard::Scaling, wanted: u32) -> Check {
+fn room(slot: Slot, scaling: crate::domain::safeguard::Scaling, wanted: u32) -> Check {
     let text = format!("{slot} {} to {} tasks", scaling.min, scaling.max);
     if scaling.max < wanted {
         return Check::warn("autoscaling", format!("{text}, and {wanted} are wanted: policies will take some away"))

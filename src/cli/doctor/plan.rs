@@ -2,7 +2,7 @@
 
 use super::check::{self, Check};
 use crate::cli::Failure;
-use crate::clock::span;
+use crate::domain::clock::span;
 use crate::plan::Plan;
 
 /// A check for each refusal or warning that nobody `said` before.

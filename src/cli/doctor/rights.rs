@@ -10,7 +10,7 @@ use super::Patient;
 use super::check::{Check, State};
 use crate::cli::{iam_policy, target};
 use crate::cloud::aws::iam::{self, Principal, Question, Ruling};
-use crate::fault::{Fault, FaultKind};
+use crate::domain::fault::{Fault, FaultKind};
 
 /// Services whose resources have policies of their own, which IAM does not ask: a bucket's, a topic's, a role's trust.
 /// `doctor` proves store and writer role by using them, `notify test` the topics.

@@ -4,7 +4,7 @@ use super::check::{self, Check};
 use super::{Patient, rights};
 use crate::cli::Failure;
 use crate::cloud::alb::prove;
-use crate::driver::Unattended;
+use crate::domain::driver::Unattended;
 use crate::lease::Phase;
 use crate::plan::unattended as left_alone;
 use crate::store::Store;

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::list::Row;
 use crate::cli::context::Context;
 use crate::cli::{Exit, Failure, terminal};
+use crate::domain::text::many;
 use crate::report::delivery::{Delivery, Figures, prometheus};
-use crate::text::many;
 
 /// Who may read the file of metrics: everybody, because whoever collects it is somebody else.
 const READABLE: u32 = 0o644;

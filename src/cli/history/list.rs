@@ -8,13 +8,13 @@ use super::Args;
 use crate::cli::context::{Context, Stores};
 use crate::cli::present::fold;
 use crate::cli::{Exit, Failure, terminal};
-use crate::clock::{Timestamp, span};
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::name::RolloutId;
+use crate::domain::text::{columns, escape, escape_json, fit, many, pad};
 use crate::journal::{self, Tape};
 use crate::machine::{Machine, Outcome};
-use crate::name::RolloutId;
 use crate::report::delivery::Delivery;
 use crate::report::{Style, Summary};
-use crate::text::{columns, escape, escape_json, fit, many, pad};
 
 /// How many are listed for people when they do not say.
 const LISTED: usize = 20;

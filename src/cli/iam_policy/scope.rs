@@ -1,6 +1,6 @@
 //! What a spec's rollouts touch, by the names that policies know it by.
 
-use crate::safeguard::DeadMan;
+use crate::domain::safeguard::DeadMan;
 
 /// Where policies reach.
 #[derive(Clone, Debug)]

@@ -5,9 +5,9 @@ use super::lack::{self, Lack};
 use crate::cli::{Exit, Failure};
 use crate::cloud::alb::scout::{self, RuleFound, Seen, ServiceSeen};
 use crate::cloud::aws::Aws;
-use crate::driver::DriverKind;
-use crate::fault::FaultKind;
-use crate::name::RolloutName;
+use crate::domain::driver::DriverKind;
+use crate::domain::fault::FaultKind;
+use crate::domain::name::RolloutName;
 
 /// What the command line says of the choice.
 #[derive(Clone, Debug)]

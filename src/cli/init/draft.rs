@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::choose::Chosen;
 use super::yaml::scalar;
-use crate::clock::span;
 use crate::cloud::alb::scout::{AlarmFound, Seen};
-use crate::driver::{DriverKind, Shares, Unattended, Waits};
-use crate::fleet::{AlarmState, Slot, SlotView, Survey};
-use crate::name::{Arn, RolloutName};
-use crate::text::{escape, many};
-use crate::traffic::Share;
+use crate::domain::clock::span;
+use crate::domain::driver::{DriverKind, Shares, Unattended, Waits};
+use crate::domain::fleet::{AlarmState, Slot, SlotView, Survey};
+use crate::domain::name::{Arn, RolloutName};
+use crate::domain::text::{escape, many};
+use crate::domain::traffic::Share;
 
 /// How many alarms are proposed as gates; who has more knows best which matter.
 pub(super) const ALARMS_LIMIT: usize = 10;
@@ -141,7 +141,7 @@ impl Draft {
         format!("checked at {path} every {}, healthy after {threshold}: {takes} after a task answers", span(interval))
     }
 
-    fn scaling(&self, slot: Slot) -> Option<crate::safeguard::Scaling> {
+    fn scaling(&self, slot: Slot) -> Option<crate::domain::safeguard::Scaling> {
         let found = self.survey.scaling.as_ref().ok()?;
         found.iter().find(|(of, _)| *of == slot).map(|(_, scaling)| *scaling)
     }

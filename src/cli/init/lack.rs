@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::draft::Draft;
 use crate::cloud::alb::scout::{GroupFound, RuleFound, Seen};
-use crate::driver::DriverKind;
-use crate::name::Arn;
+use crate::domain::driver::DriverKind;
+use crate::domain::name::Arn;
+use crate::domain::text::is_hidden;
 use crate::plan::Refusal;
-use crate::text::is_hidden;
 
 /// One thing that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]

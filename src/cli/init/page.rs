@@ -10,10 +10,10 @@ use super::lack::Lack;
 use crate::cli::context::Context;
 use crate::cli::{Exit, Failure, terminal};
 use crate::cloud::alb::scout::Seen;
-use crate::driver::{DriverKind, differences, gist};
+use crate::domain::driver::{DriverKind, differences, gist};
+use crate::domain::text::{escape, hang, pad};
 use crate::plan::needs;
 use crate::report::{Style, lifecycle};
-use crate::text::{escape, hang, pad};
 
 /// How wide the labels of the page are.
 const LABEL: usize = 13;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::text::is_hidden;
+use crate::domain::text::is_hidden;
 
 /// Words that are no text when they stand alone.
 const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];

@@ -6,10 +6,10 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::{MARKS_LIMIT, Wrong};
-use crate::clock::Timestamp;
-use crate::count::Counts;
-use crate::fleet::Role;
-use crate::traffic::Share;
+use crate::domain::clock::Timestamp;
+use crate::domain::count::Counts;
+use crate::domain::fleet::Role;
+use crate::domain::traffic::Share;
 
 /// The fields, as they are written.
 const FIELDS: [&str; 7] = ["at", "slot", "requests", "errors_5xx", "slower_than", "timed", "share"];

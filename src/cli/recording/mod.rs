@@ -50,8 +50,8 @@ pub(super) use read::Bins;
 pub(super) use read::Found;
 pub(super) use write::Writer;
 
-use crate::count::Counts;
-use crate::traffic::Share;
+use crate::domain::count::Counts;
+use crate::domain::traffic::Share;
 
 /// How far a line may lie behind the newest one before it, in seconds.
 pub(super) const ORDER_WITHIN: u64 = 3600;

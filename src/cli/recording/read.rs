@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::line::{Line, Reader, listed};
 use super::{LINE_LIMIT, ORDER_WITHIN, Recorded, Wrong};
-use crate::clock::{Timestamp, span};
-use crate::fleet::Role;
-use crate::text::many;
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::fleet::Role;
+use crate::domain::text::many;
 
 /// What was found beside the counts, and is told.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Bins, LINE_LIMIT, Recorded, Writer, Wrong};
-use crate::clock::Timestamp;
-use crate::count::Counts;
-use crate::fleet::Role;
+use crate::domain::clock::Timestamp;
+use crate::domain::count::Counts;
+use crate::domain::fleet::Role;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

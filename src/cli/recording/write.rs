@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::clock::Timestamp;
-use crate::count::Counts;
-use crate::fleet::Role;
+use crate::domain::clock::Timestamp;
+use crate::domain::count::Counts;
+use crate::domain::fleet::Role;
 
 /// Writes lines, and counts what had to be made sound: sources that interpolate break rules by a little.
 #[derive(Clone, Debug, Default, PartialEq)]

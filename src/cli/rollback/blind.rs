@@ -2,15 +2,16 @@
 
 use super::{Args, ask, say};
 use crate::cli::context::Context;
-use crate::cli::{Exit, Failure, drive, target, terminal};
-use crate::clock::{Clock, Timestamp, span};
+use crate::cli::run::drive;
+use crate::cli::{Exit, Failure, target, terminal};
 use crate::cloud::alb::beacon;
 use crate::cloud::aws::Aws;
-use crate::cloud::{codedeploy, ecs};
-use crate::fault::FaultKind;
-use crate::name::Arn;
-use crate::safeguard::Beacon;
-use crate::traffic::Share;
+use crate::cloud::drivers::{codedeploy, ecs};
+use crate::domain::clock::{Clock, Timestamp, span};
+use crate::domain::fault::FaultKind;
+use crate::domain::name::Arn;
+use crate::domain::safeguard::Beacon;
+use crate::domain::traffic::Share;
 
 /// What a service is called among leases, from its ARN.
 pub(super) fn service_of(arn: &str) -> String {
@@ -66,9 +67,9 @@ pub(super) async fn blind(
         stop_deployment(&aws, (rule, [stable, candidate]), args).await;
         return Ok(Exit::Done);
     }
-    terminal::say(&format!("rollout    {}, by the rule's tags", crate::text::escape(&marked.rollout)));
+    terminal::say(&format!("rollout    {}, by the rule's tags", crate::domain::text::escape(&marked.rollout)));
     terminal::say(&format!("rule       {rule}"));
-    terminal::say(&format!("now        {}", crate::text::escape(&marked.seen.text)));
+    terminal::say(&format!("now        {}", crate::domain::text::escape(&marked.seen.text)));
     terminal::say(&format!("after      {stable} has everything, {candidate} nothing; its tasks stay"));
     ask(context, args, &format!("--rule {rule}"))?;
     let sticky = marked.seen.sticky;
@@ -90,7 +91,7 @@ pub(super) async fn blind(
     terminal::say(&format!(
         "what is left undone: the candidate's tasks, held autoscaling, the switch{sticky}. When the store answers: \
          tidegate rollback {}",
-        crate::text::escape(&marked.rollout)
+        crate::domain::text::escape(&marked.rollout)
     ));
     Ok(Exit::Done)
 }
@@ -102,21 +103,25 @@ async fn stop_deployment(aws: &Aws, (rule, groups): (&str, [&String; 2]), args: 
     match ecs::stop_deployment(aws, rule, at).await {
         Ok(None) => {}
         Ok(Some(found)) => {
-            let (id, brings) = (crate::text::escape(&found.id), crate::text::escape(&found.task_definition));
+            let (id, brings) =
+                (crate::domain::text::escape(&found.id), crate::domain::text::escape(&found.task_definition));
             terminal::say(&format!("ECS is told to take its deployment of {brings} back: {id}"));
         }
         Err(fault) => {
-            let fault = crate::text::escape(&fault.to_string());
+            let fault = crate::domain::text::escape(&fault.to_string());
             terminal::say(&format!("whether ECS deploys here by itself could not be asked: {fault}"));
         }
     }
     match codedeploy::unattended::stop_between(aws, groups.map(String::as_str)).await {
         Ok(None) => {}
         Ok(Some(id)) => {
-            terminal::say(&format!("CodeDeploy is told to take its deployment back: {}", crate::text::escape(&id)));
+            terminal::say(&format!(
+                "CodeDeploy is told to take its deployment back: {}",
+                crate::domain::text::escape(&id)
+            ));
         }
         Err(fault) => {
-            let fault = crate::text::escape(&fault.to_string());
+            let fault = crate::domain::text::escape(&fault.to_string());
             terminal::say(&format!("whether CodeDeploy deploys here could not be asked: {fault}"));
         }
     }

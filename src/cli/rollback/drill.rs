@@ -8,9 +8,9 @@ use crate::cli::{Exit, Failure, terminal};
 use crate::cloud::alb::drill::{self, Serving};
 use crate::cloud::alb::{beacon, prove};
 use crate::cloud::aws::Aws;
+use crate::domain::name::Arn;
+use crate::domain::text::{escape, hang, many, pad};
 use crate::journal;
-use crate::name::Arn;
-use crate::text::{escape, hang, many, pad};
 
 /// The most rules of one service that are tried.
 const RULES_LIMIT: usize = 10;

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use crate::cli::context::Context;
 use crate::cli::{Failure, target, terminal};
-use crate::clock::{Clock, span};
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::aws::Aws;
 use crate::cloud::{Cloud, Fence};
-use crate::fleet::Role;
+use crate::domain::clock::{Clock, span};
+use crate::domain::fleet::Role;
+use crate::domain::name::RolloutId;
+use crate::domain::text::escape;
 use crate::lease::Phase;
-use crate::name::RolloutId;
 use crate::plan::Plan;
 use crate::store::{Lease, LeaseError};
-use crate::text::escape;
 
 /// How long the tasks are read before the question is asked without them, in wall time.
 const LOOK_WITHIN: Duration = Duration::from_secs(2);

@@ -6,13 +6,13 @@ use crate::cli::context::Context;
 use crate::cli::present::Present;
 use crate::cli::{Exit, Failure};
 use crate::cloud::{Collector, CollectorSettings, traces_json};
+use crate::domain::telemetry::Told;
+use crate::domain::trace::TraceParent;
 use crate::journal::Record;
 use crate::machine::Machine;
 use crate::report::Several;
 use crate::report::news::About;
 use crate::report::trace::{Origin, Tracer};
-use crate::telemetry::Told;
-use crate::trace::TraceParent;
 
 /// How long the last spans and figures are waited for, in wall time.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -61,7 +61,7 @@ pub(in crate::cli) fn exported(context: &Context, present: &Present) -> Result<S
     drop(tracer);
     let json = traces_json(told.into_iter().collect(), &resource);
     let json = json.map_err(|error| Failure::new(Exit::Unexpected, error.to_string()))?;
-    Ok(crate::text::escape_json(&json) + "\n")
+    Ok(crate::domain::text::escape_json(&json) + "\n")
 }
 
 impl Telemetry {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::cli::context::Context;
+use crate::domain::trace::TraceParent;
 use crate::journal::Record;
 use crate::machine::Machine;
 use crate::report::Several;
 use crate::report::news::About;
-use crate::trace::TraceParent;
 
 /// Nothing brings telemetry.
 pub(in crate::cli) struct Telemetry;

@@ -7,8 +7,8 @@ use crate::cli::Failure;
 use crate::cli::context::{Context, Found};
 use crate::cli::follow::owner;
 use crate::cli::present::flaw;
-use crate::clock::Timestamp;
-use crate::fault::FaultKind;
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::FaultKind;
 use crate::journal::{JournalError, Tail, TapeEnd};
 use crate::lease::{Owner, Watch};
 use crate::machine::{Machine, Notice, Progress};
@@ -174,7 +174,7 @@ impl<'a> Course<'a> {
     /// What keeps the watcher from seeing more.
     pub(super) fn trouble(&self, now: Timestamp) -> Option<String> {
         let failing = self.failing.as_ref().map(|failing| {
-            let long = crate::clock::span(Duration::from_secs(now.since(failing.since).as_secs()));
+            let long = crate::domain::clock::span(Duration::from_secs(now.since(failing.since).as_secs()));
             format!("the store has not answered for {long}: {}; it is asked again", failing.why)
         });
         failing.or_else(|| self.flaw.clone())

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::course::Course;
 use crate::cli::context::Context;
 use crate::cli::{Failure, terminal};
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::text::{columns, escape};
 use crate::machine::{Machine, Notice};
 use crate::report::{Lines, Report, Stream, Style};
-use crate::text::{columns, escape};
 
 /// The wall time after which a line says that it is still watched.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -45,7 +45,7 @@ impl Shown {
         for (at, notice) in &past {
             lines.write(*at, notice, plan);
         }
-        Self::Lines { lines, last: crate::clock::wall_now(), complaint: None }
+        Self::Lines { lines, last: crate::domain::clock::wall_now(), complaint: None }
     }
 
     pub(super) fn is_screen(&self) -> bool {
@@ -68,7 +68,7 @@ impl Shown {
             Self::Screen(_) => {}
             Self::Lines { lines, last, .. } => {
                 lines.write(at, notice, plan);
-                *last = crate::clock::wall_now();
+                *last = crate::domain::clock::wall_now();
             }
             Self::Stream { stream, .. } => stream.write(at, notice, plan),
         }
@@ -80,7 +80,7 @@ impl Shown {
             Self::Screen(screen) => screen.paint(context, course, now),
             Self::Lines { lines, last, complaint } => {
                 complain(complaint, course.complaint());
-                let wall = crate::clock::wall_now();
+                let wall = crate::domain::clock::wall_now();
                 let machine: &Machine = course.machine();
                 if wall.since(*last) >= HEARTBEAT && machine.outcome().is_none() {
                     lines.tick(course.at(context), machine);

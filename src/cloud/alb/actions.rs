@@ -8,8 +8,8 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 
 use super::json;
-use crate::fleet::{RuleSeen, Target};
-use crate::traffic::{Share, weights};
+use crate::domain::fleet::{RuleSeen, Target};
+use crate::domain::traffic::{Share, weights};
 
 /// The target groups of the two slots, by ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Recorded {
     pub weights: Vec<(String, u16)>,
     /// How long a client stuck to a target group, when stickiness was on.
     pub stickiness: Option<Duration>,
-    /// As [`crate::fleet::RuleView::shape`].
+    /// As [`crate::domain::fleet::RuleView::shape`].
     pub shape: String,
     /// The whole list as the AWS CLI takes it after `--actions`.
     pub actions_json: String,
@@ -44,7 +44,7 @@ pub(super) struct Wanted {
 
 impl Slots {
     pub(super) fn of(target: &Target) -> Slots {
-        let group = |place: &crate::fleet::Place| place.target_group.clone();
+        let group = |place: &crate::domain::fleet::Place| place.target_group.clone();
         Slots { stable: group(&target.stable), candidate: group(&target.candidate) }
     }
 

@@ -9,11 +9,11 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{AlarmHistoryItem, CompositeAlarm, MetricAlarm, StateValue};
 use serde_json::Value;
 
-use crate::clock::Timestamp;
 use crate::cloud::aws::cloudwatch::{self, Alarms};
 use crate::cloud::aws::timestamp;
-use crate::fault::Fault;
-use crate::fleet::{AlarmState, AlarmView};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::{AlarmState, AlarmView};
 use crate::gate::{AlarmReading, AlarmRule, Reading};
 
 /// What a composite alarm, which has no period of its own, is taken to look at.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 
-use crate::clock::Timestamp;
 use crate::cloud::aws::cloudwatch::{QUERIES_LIMIT, Series, metric_data};
-use crate::fault::{Fault, FaultKind};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::gate::Point;
 
 /// Queries that stay together in one call: one may compute with another.

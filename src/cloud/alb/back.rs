@@ -9,11 +9,11 @@ use aws_sdk_elasticloadbalancingv2::types::Action;
 
 use super::AlbDriver;
 use super::actions::{Wanted, rewritten, writable};
-use super::volley::{Pace, volley};
+use super::hedge::{Pace, volley};
 use crate::cloud::aws::elbv2;
 use crate::cloud::{RouteOrder, Routed};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::Role;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::Role;
 
 /// How the write is sent: two a second is below what an account takes (ModifyRule: 3 a second). With the two seconds
 /// of the read before it and the five that an attempt may take, it is over when the order is fifteen seconds old,
@@ -64,7 +64,7 @@ impl AlbDriver {
             biased;
             read = self.read_at_once() => read,
             () = self.clock.sleep_until(until) => {
-                let words = format!("no answer within {}", crate::clock::span(READ_WITHIN));
+                let words = format!("no answer within {}", crate::domain::clock::span(READ_WITHIN));
                 Err(Fault::new(FaultKind::Transient, "DescribeRules", words))
             }
         };

@@ -10,11 +10,11 @@ use super::actions::{self, Recorded, Slots, seen};
 use super::json;
 use crate::cloud::aws::{Aws, ecs, elbv2};
 use crate::cloud::{Cloud, RouteOrder, Routed};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Place, RuleSeen, Slot, Target};
-use crate::name::Arn;
-use crate::safeguard::{BEACON_TAGS, Beacon};
-use crate::traffic::Share;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Place, RuleSeen, Slot, Target};
+use crate::domain::name::Arn;
+use crate::domain::safeguard::{BEACON_TAGS, Beacon};
+use crate::domain::traffic::Share;
 
 /// A rule that carries the beacon of a rollout.
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ impl AlbDriver {
     /// # Errors
     /// When AWS refuses, or the stable slot could not take the traffic.
     pub async fn back_by_beacon(&self, sticky: bool, waived: bool) -> Result<RuleSeen, Fault> {
-        let healthy = self.count_at_once(crate::fleet::Role::Stable).await;
+        let healthy = self.count_at_once(crate::domain::fleet::Role::Stable).await;
         if !waived && healthy.as_ref().is_ok_and(|healthy| *healthy == 0) {
             let words = format!("{} has no healthy target", self.target.stable.target_group_name);
             return Err(Fault::new(FaultKind::Permanent, "DescribeTargetHealth", words));

@@ -7,10 +7,10 @@ use aws_sdk_cloudwatch::types::MetricDataQuery;
 use super::AlbDriver;
 use super::ask::floor;
 use super::metrics::count_query;
-use crate::clock::Timestamp;
 use crate::cloud::aws::cloudwatch::{self, Series};
-use crate::fault::Fault;
-use crate::fleet::{Role, Target};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::{Role, Target};
 use crate::gate::{BurnReading, BurnRule, Burnt, Point, Reading};
 
 /// How long before now the last closed minute with requests is looked for: what the load balancer publishes is

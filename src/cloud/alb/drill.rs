@@ -3,7 +3,7 @@
 
 use super::actions;
 use crate::cloud::aws::{Aws, elbv2};
-use crate::fault::{Fault, FaultKind};
+use crate::domain::fault::{Fault, FaultKind};
 
 /// One target group of a rule, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use aws_sdk_ecs::types::{Container, Deployment, DeploymentRolloutState, Failure, Service, Task, TaskStopCode};
 
 use super::AlbDriver;
-use crate::clock::Timestamp;
 use crate::cloud::aws::{ecs, elbv2, timestamp};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Capacity, Fleet, Role, Stopped};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Capacity, Fleet, Role, Stopped};
 
 /// How many stopped tasks are told of.
 pub(in crate::cloud) const STOPPED_LIMIT: usize = 20;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::types::MetricDataQuery;
 
 use super::ask::{Bundle, floor, points, query};
-use crate::clock::Timestamp;
 use crate::cloud::aws::cloudwatch::Series;
-use crate::fault::Fault;
-use crate::fleet::{Role, Target};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::{Role, Target};
 use crate::gate::{CloudWatchMetric, Input, MetricReading, Of, Point, Reading};
 
 /// One metric gate's part of a call: its queries carry a prefix of its own.
@@ -261,7 +261,7 @@ mod tests {
     fn a_query_that_failed_makes_the_gate_unreadable() {
         let metric = metric(vec![input("e", false)], None);
         let part = part(&metric, 0);
-        let fault = Fault::new(crate::fault::FaultKind::Denied, "GetMetricData", "no");
+        let fault = Fault::new(crate::domain::fault::FaultKind::Denied, "GetMetricData", "no");
         let series = Series::from([("g0_e".to_owned(), Err(fault.clone()))]);
         assert_eq!(part.reading(&series, at(0)), Reading::Unreadable(fault));
     }

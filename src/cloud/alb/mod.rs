@@ -10,11 +10,12 @@ mod ask;
 mod back;
 pub mod beacon;
 mod burn;
+mod cancel;
 pub mod composed;
 mod counts;
 pub mod drill;
-pub(super) mod drive;
 pub(super) mod fleet;
+mod hedge;
 pub(super) mod json;
 mod known;
 mod metrics;
@@ -27,8 +28,6 @@ mod rule;
 mod safeguard;
 pub mod scout;
 mod survey;
-mod volley;
-mod way;
 mod writer;
 
 #[cfg(test)]
@@ -53,20 +52,20 @@ use super::aws::{Aws, Prober, ecs, ssm};
 use super::http::Http;
 use super::outside::Outside;
 use super::{About, Arming, Cloud, Errands, Fence, Ours, RouteOrder, Routed};
-use crate::clock::{Clock, Timestamp};
-use crate::driver::{Deployment, Driver};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Fleet, Role, RuleSeen, Served, Target};
+use crate::cloud::drivers::Drive;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::driver::{Deployment, Driver};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Fleet, Role, RuleSeen, Served, Target};
+use crate::domain::name::RolloutId;
+use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
+use crate::domain::traffic::Share;
+use crate::domain::window::CalendarSeen;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
-use crate::name::RolloutId;
-use crate::safeguard::{Beacon, DeadMan, Scaling};
-use crate::traffic::Share;
-use crate::window::CalendarSeen;
 use actions::Slots;
 use alarms::Histories;
-use drive::Drive;
+use cancel::Way;
 use rule::LastRead;
-use way::Way;
 
 /// What a rollout's driver is made for.
 #[derive(Clone, Debug)]

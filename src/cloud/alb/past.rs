@@ -6,10 +6,10 @@ use super::ask::{ask, floor};
 use super::counts::{Columns, Slot, read};
 use super::promql::BINS_LIMIT;
 use super::survey::AlbSurveyor;
-use crate::clock::Timestamp;
-use crate::count::{Mark, Past};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Place, Survey};
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Mark, Past};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Place, Survey};
 use crate::gate::compare::{Feed, PrometheusFeed};
 use crate::gate::{CompareRule, Point};
 
@@ -34,7 +34,7 @@ impl AlbSurveyor {
         let past = past.map_err(|fault| fault.to_string())?;
         if past.bins.is_empty() {
             let name = &slot.place.service;
-            return Err(format!("{name} reported no requests in the last {}", crate::clock::span(BINS_WITHIN)));
+            return Err(format!("{name} reported no requests in the last {}", crate::domain::clock::span(BINS_WITHIN)));
         }
         Ok(past)
     }

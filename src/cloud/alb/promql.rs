@@ -11,11 +11,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::ask::floor;
-use crate::clock::Timestamp;
 use crate::cloud::http::Http;
 use crate::cloud::prometheus::{Range, Server};
-use crate::fault::Fault;
-use crate::fleet::Place;
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::Place;
 use crate::gate::{MetricReading, Point, PrometheusMetric, Reading};
 
 /// The most bins that are asked for: a server refuses a query with more than 11,000 points.

@@ -2,14 +2,14 @@
 
 use super::writer::policy;
 use super::{actions, json};
-use crate::clock::{Clock, Timestamp};
 use crate::cloud::aws::scheduler::{self, Name, Order};
 use crate::cloud::aws::sts::{self, Assumed};
 use crate::cloud::aws::{Aws, elbv2};
-use crate::fault::{Fault, FaultKind};
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::name::RolloutName;
+use crate::domain::safeguard::DeadMan;
 use crate::lease::WRITE_WINDOW;
-use crate::name::RolloutName;
-use crate::safeguard::DeadMan;
 
 /// How long after its making the schedule would be due that proves the switch; it is made disabled, and removed at once.
 const DUE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
@@ -37,7 +37,8 @@ pub async fn caller(aws: &Aws) -> Result<(String, String), Fault> {
 /// When AWS refuses.
 pub async fn tags(aws: &Aws, rule: &str) -> Result<Tags, Fault> {
     let all = elbv2::tags(&aws.polling.elb, rule).await?;
-    let rollout = all.iter().find(|(key, _)| key == crate::safeguard::BEACON_TAGS[0]).map(|(_, value)| value.clone());
+    let rollout =
+        all.iter().find(|(key, _)| key == crate::domain::safeguard::BEACON_TAGS[0]).map(|(_, value)| value.clone());
     let keeper = all.iter().find(|(key, value)| is_keeper(key, value)).map(|(key, value)| format!("{key}={value}"));
     Ok(Tags { rollout, keeper })
 }

@@ -6,12 +6,12 @@ use super::ask::{Bundle, ask, floor, points};
 use super::counts::{Question, questions};
 use super::metrics::{Part, count_query};
 use super::{AlbDriver, promql};
-use crate::clock::Timestamp;
 use crate::cloud::aws::cloudwatch::{self, Series};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Role, Served};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Role, Served};
+use crate::domain::traffic::Share;
 use crate::gate::{AlarmRule, BurnRule, Check, Gate, MetricSource, Point, PrometheusMetric, Reading};
-use crate::traffic::Share;
 
 /// The length of the load balancer's own datapoints.
 const MINUTE: Duration = Duration::from_secs(60);

@@ -7,12 +7,12 @@ use aws_sdk_elasticloadbalancingv2::types::Action;
 
 use super::AlbDriver;
 use super::actions::{Wanted, rewritten, seen};
-use crate::clock::Timestamp;
 use crate::cloud::aws::elbv2;
 use crate::cloud::{RouteOrder, Routed};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::RuleSeen;
-use crate::traffic::Share;
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::RuleSeen;
+use crate::domain::traffic::Share;
 
 /// How often a write is read back before what is seen is the answer: reads may lag behind writes.
 const LOOKS: u32 = 3;

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::AlbDriver;
 use super::actions::{Recorded, Slots};
-use crate::clock::Timestamp;
 use crate::cloud::Arming;
 use crate::cloud::aws::{autoscaling, elbv2, scheduler};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::Role;
-use crate::name::RolloutId;
-use crate::safeguard::{BEACON_TAGS, Beacon, DeadMan, Scaling};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::Role;
+use crate::domain::name::RolloutId;
+use crate::domain::safeguard::{BEACON_TAGS, Beacon, DeadMan, Scaling};
 
 /// How often it is looked whether a removed schedule is gone: reads may lag behind writes.
 const LOOKS: u32 = 3;

@@ -12,9 +12,9 @@ use super::survey::{absent, conditions, last_parts, port};
 use super::{actions, alarms};
 use crate::cloud::SurveyError;
 use crate::cloud::aws::{Aws, cloudwatch, ecs, elbv2};
-use crate::fault::Fault;
-use crate::fleet::AlarmView;
-use crate::name::Arn;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::AlarmView;
+use crate::domain::name::Arn;
 
 /// How many services one DescribeServices names.
 const SERVICES_BATCH: usize = 10;

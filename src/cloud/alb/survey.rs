@@ -12,14 +12,15 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule
 use super::actions::{self, Slots};
 use super::known::nearest;
 use super::{alarms, json};
-use crate::clock::Clock;
 use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
+use crate::cloud::drivers::task_sets;
 use crate::cloud::http::Http;
-use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor, task_sets};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Place, RuleView, Slot, SlotView, Survey};
-use crate::name::Arn;
-use crate::safeguard::Scaling;
+use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
+use crate::domain::clock::Clock;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Place, RuleView, Slot, SlotView, Survey};
+use crate::domain::name::Arn;
+use crate::domain::safeguard::Scaling;
 
 /// How many names are listed where one was not found.
 const NAMES_LIMIT: usize = 12;
@@ -272,7 +273,7 @@ pub(super) fn last_parts(arns: &[String]) -> Vec<String> {
     arns.iter().map(|arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()).collect()
 }
 
-fn assembled(balancing: &Balancing, containers: &Containers, at: crate::clock::Timestamp) -> Survey {
+fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::clock::Timestamp) -> Survey {
     let balancer = &balancing.load_balancer;
     let arn = balancer.load_balancer_arn().unwrap_or_default();
     let parsed = Arn::parse(arn);

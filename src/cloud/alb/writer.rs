@@ -8,11 +8,11 @@ use aws_sdk_elasticloadbalancingv2::config::Credentials;
 use serde_json::json;
 
 use super::AlbDriver;
-use crate::clock::Timestamp;
 use crate::cloud::aws::sts::{self, Assumed};
-use crate::fault::{Fault, FaultKind};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::name::RolloutId;
 use crate::lease::WRITE_WINDOW;
-use crate::name::RolloutId;
 
 /// The longest name that STS gives who assumes a role.
 const NAME_LIMIT: usize = 64;

@@ -4,8 +4,8 @@ use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace, SuspendedState};
 
 use super::fault;
-use crate::fault::Fault;
-use crate::safeguard::Scaling;
+use crate::domain::fault::Fault;
+use crate::domain::safeguard::Scaling;
 
 const DIMENSION: ScalableDimension = ScalableDimension::EcsServiceDesiredCount;
 

@@ -9,8 +9,8 @@ use aws_sdk_cloudwatch::types::{
 };
 
 use super::{PAGES_LIMIT, date, fault, timestamp};
-use crate::clock::Timestamp;
-use crate::fault::{Fault, FaultKind};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::gate::Point;
 
 /// The most alarms one DescribeAlarms may name.

@@ -9,8 +9,8 @@ use aws_sdk_codedeploy::types::{
 };
 
 use super::{PAGES_LIMIT, date, fault};
-use crate::clock::Timestamp;
-use crate::fault::{Fault, FaultKind};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
 
 /// How many names one batch call takes: applications and groups.
 const BATCH: usize = 100;

@@ -12,7 +12,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
 use super::{PAGES_LIMIT, fault};
-use crate::fault::{Fault, FaultKind};
+use crate::domain::fault::{Fault, FaultKind};
 
 /// What a lookup found, and what AWS says is missing.
 pub(in crate::cloud) type Found<T> = (Vec<T>, Vec<Failure>);

@@ -8,7 +8,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 
 use super::{PAGES_LIMIT, fault};
-use crate::fault::{Fault, FaultKind};
+use crate::domain::fault::{Fault, FaultKind};
 
 /// Reads one rule.
 pub(in crate::cloud) async fn rule(elb: &Client, arn: &str) -> Result<Rule, Fault> {

@@ -18,7 +18,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use super::Aws;
-use crate::clock::{Clock, Timestamp};
+use crate::domain::clock::{Clock, Timestamp};
 
 /// What comes back.
 #[derive(Clone, Debug)]

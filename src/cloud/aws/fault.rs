@@ -5,7 +5,7 @@ use std::error::Error;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use crate::fault::{Fault, FaultKind};
+use crate::domain::fault::{Fault, FaultKind};
 
 /// The longest message, in characters: some refusals carry a page of encoded text.
 const MESSAGE_LIMIT: usize = 600;

@@ -5,8 +5,8 @@ use form_urlencoded::Serializer;
 use super::Aws;
 use super::signed::{BODY, Call, refused};
 use super::xml::{child, children};
-use crate::fault::{Fault, FaultKind};
-use crate::name::Arn;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::name::Arn;
 
 /// The version of the API.
 const VERSION: &str = "2010-05-08";

@@ -42,7 +42,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
 use super::Fence;
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 pub use oidc::Oidc;
 pub(super) use probe::Prober;

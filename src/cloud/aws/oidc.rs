@@ -18,8 +18,8 @@ use aws_sdk_ecs::config::{Credentials, ProvideCredentials, SharedCredentialsProv
 use reqwest::{Method, Url};
 
 use super::{READ_ATTEMPTS, fault, timeouts};
-use crate::clock::wall_now;
 use crate::cloud::http::{self, Http};
+use crate::domain::clock::wall_now;
 
 /// What the token is for: STS takes no other.
 const AUDIENCE: &str = "sts.amazonaws.com";

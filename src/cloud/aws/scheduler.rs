@@ -6,9 +6,9 @@ use aws_sdk_scheduler::types::{
 };
 
 use super::fault;
-use crate::clock::Timestamp;
-use crate::fault::{Fault, FaultKind};
-use crate::safeguard::EVENT_LIVES;
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::safeguard::EVENT_LIVES;
 
 /// The call that a schedule makes: the universal target of Elastic Load Balancing's ModifyRule, see the EventBridge
 /// Scheduler user guide on universal targets.

@@ -7,8 +7,8 @@ use aws_sdk_ecs::types::{
 };
 
 use super::{PAGES_LIMIT, date, fault};
-use crate::clock::Timestamp;
-use crate::fault::Fault;
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::Fault;
 
 /// How many deployments or revisions one call describes (`DescribeServiceDeployments` in the ECS API reference).
 pub(in crate::cloud) const DESCRIBED_LIMIT: usize = 20;

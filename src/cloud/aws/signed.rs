@@ -13,9 +13,9 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use super::Aws;
 use super::fault::one_line;
 use super::xml::child;
-use crate::clock::wall_now;
 use crate::cloud::http;
-use crate::fault::{Fault, FaultKind};
+use crate::domain::clock::wall_now;
+use crate::domain::fault::{Fault, FaultKind};
 
 /// How long a call may take.
 const WITHIN: Duration = Duration::from_secs(5);

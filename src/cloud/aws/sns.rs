@@ -2,9 +2,9 @@
 
 use super::Aws;
 use super::signed::{BODY, Call, refused};
-use crate::fault::Fault;
-use crate::name::Arn;
-use crate::notify::Letter;
+use crate::domain::fault::Fault;
+use crate::domain::name::Arn;
+use crate::domain::notify::Letter;
 
 /// What the name of a topic ends in that keeps the order.
 const FIFO: &str = "fifo";

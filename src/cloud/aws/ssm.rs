@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::Aws;
 use super::fault::one_line;
 use super::signed::{BODY, Call, kind};
-use crate::clock::Timestamp;
-use crate::fault::{Fault, FaultKind};
-use crate::window::CalendarSeen;
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::window::CalendarSeen;
 
 /// The operation.
 const OPERATION: &str = "GetCalendarState";

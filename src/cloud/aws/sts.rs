@@ -4,7 +4,7 @@ use aws_sdk_elasticloadbalancingv2::config::Credentials;
 use aws_sdk_sts::Client;
 
 use super::fault;
-use crate::fault::{Fault, FaultKind};
+use crate::domain::fault::{Fault, FaultKind};
 
 /// How long assumed credentials hold, in seconds: the least that STS gives. Their policy ends long before.
 const HOLD: i32 = 900;

@@ -4,7 +4,7 @@ use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{LoadBalancer, Scale, ScaleUnit, TaskSet};
 
 use super::fault;
-use crate::fault::Fault;
+use crate::domain::fault::Fault;
 
 /// A service, as every call about its task sets names it.
 #[derive(Clone, Copy, Debug)]

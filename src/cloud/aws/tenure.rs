@@ -3,7 +3,7 @@
 use aws_sdk_ecs::config::ProvideCredentials as _;
 
 use super::Aws;
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 /// How long credentials hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

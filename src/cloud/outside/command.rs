@@ -11,8 +11,8 @@ use tokio::process::{Child, Command};
 
 use super::answer::{Answer, LIMIT, brief};
 use super::leash::Leash;
-use crate::clock::span;
 use crate::cloud::http::filled;
+use crate::domain::clock::span;
 use crate::gate::{CommandRule, Outcome};
 
 /// How much is kept of the end of what a program complains, in bytes.

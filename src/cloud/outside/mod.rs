@@ -21,8 +21,8 @@ use tokio::task::JoinHandle;
 
 pub use question::About;
 
-use crate::clock::{Clock, Timestamp};
-use crate::fleet::Target;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::fleet::Target;
 use crate::gate::{Check, Gate, Reading, SaidReading};
 use answer::Answer;
 use leash::Leash;

@@ -5,8 +5,8 @@
 
 use serde_json::{Value, json};
 
-use crate::clock::Timestamp;
-use crate::fleet::{Place, Target};
+use crate::domain::clock::Timestamp;
+use crate::domain::fleet::{Place, Target};
 
 /// The version of the question.
 const VERSION: u32 = 1;

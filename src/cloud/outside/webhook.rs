@@ -7,8 +7,8 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, Url};
 
 use super::answer::{Answer, LIMIT};
-use crate::clock::span;
 use crate::cloud::http::{body, builder, filled, headers, words};
+use crate::domain::clock::span;
 use crate::gate::{WebhookRule, is_private_host};
 
 /// Calls webhooks. Private hosts are never called through a proxy, others as the environment says.

@@ -8,8 +8,8 @@ use libm::log as ln;
 
 use super::evidence::MARKS;
 use super::flaw_of;
-use crate::clock::Timestamp;
-use crate::count::{Counts, Mark, Past};
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Counts, Mark, Past};
 
 /// From fewer bins than this too little is learned to trust.
 const ENOUGH: usize = 60;

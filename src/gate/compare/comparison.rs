@@ -5,9 +5,9 @@ use super::experts::{self, Suspicion};
 use super::intake::{Intake, Manner};
 use super::tally::{self, Silence, Tally, Totals};
 use super::{CompareRule, Margins, Unproven, flaw, sentence};
-use crate::count::Bin;
+use crate::domain::count::Bin;
+use crate::domain::traffic::Share;
 use crate::gate::{Verdict, Window};
-use crate::traffic::Share;
 
 /// Bounds are wrong with a chance of at most this.
 pub(super) const BETA: f64 = 0.05;

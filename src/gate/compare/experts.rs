@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::evidence::{self, MARKS, Part, Slow, Tail};
 use super::{Baseline, CompareRule};
-use crate::count::Counts;
+use crate::domain::count::Counts;
 
 /// How many times more failures than tolerated are looked for.
 const MORE_ERRORS: [f64; 4] = [2.0, 5.0, 20.0, 200.0];

@@ -1,6 +1,6 @@
 //! Counts that cannot be: what is wrong with them, in words.
 
-use crate::count::{Bin, Counts};
+use crate::domain::count::{Bin, Counts};
 
 /// More than any slot answers in a bin; beyond it sums lose whole requests.
 const MOST: f64 = 1e12;
@@ -52,7 +52,7 @@ fn above(whole: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
+    use crate::domain::clock::Timestamp;
 
     fn counts(requests: f64, errors: f64, timed: f64, slower: &[f64]) -> Counts {
         Counts { requests, errors, timed, slower: slower.to_vec() }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::ledger::{Ledger, WINDOW};
-use crate::clock::{Timestamp, span};
-use crate::count::Bin;
+use crate::domain::clock::{Timestamp, span};
+use crate::domain::count::Bin;
 use crate::gate::Window;
 
 /// The memory of a gate that counts: a fold over the bins that looks have brought.

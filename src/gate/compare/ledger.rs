@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::count::Bin;
+use crate::domain::clock::Timestamp;
+use crate::domain::count::Bin;
 
 /// How long after its end a bin can still change.
 pub(super) const WINDOW: Duration = Duration::from_secs(300);
@@ -136,7 +136,7 @@ fn requests(bin: &Bin) -> [Option<f64>; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::count::Counts;
+    use crate::domain::count::Counts;
 
     const MINUTE: Duration = Duration::from_secs(60);
 

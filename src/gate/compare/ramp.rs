@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::tally::share_at;
 use super::{CompareRule, Comparison};
-use crate::clock::Timestamp;
-use crate::traffic::Share;
+use crate::domain::clock::Timestamp;
+use crate::domain::traffic::Share;
 
 /// The chance with which a bound that a weight rests on may be wrong.
 const BETA: f64 = 0.3;

@@ -6,9 +6,9 @@ use super::comparison::Bounds;
 use super::experts::Suspicion;
 use super::tally::{Tally, Totals, harm_mark};
 use super::{CompareRule, Margins};
-use crate::clock::span;
-use crate::count::Counts;
-use crate::text::count;
+use crate::domain::clock::span;
+use crate::domain::count::Counts;
+use crate::domain::text::count;
 
 /// Why the candidate goes back.
 pub(super) fn breach(rule: &CompareRule, tally: &Tally, suspicion: Option<Suspicion>) -> String {

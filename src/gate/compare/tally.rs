@@ -7,10 +7,10 @@ use super::capital::Capital;
 use super::evidence::{Part, Tail};
 use super::experts::{self, Designs};
 use super::{Baseline, CompareRule};
-use crate::clock::Timestamp;
-use crate::count::{Bin, Counts};
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Bin, Counts};
+use crate::domain::traffic::Share;
 use crate::gate::Window;
-use crate::traffic::Share;
 
 /// What part of everything is dealt out again in a minute.
 const DEALT_AGAIN: f64 = 0.02;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::clock::Timestamp;
-use crate::count::{Bin, Counts};
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Bin, Counts};
+use crate::domain::traffic::Share;
 use crate::gate::{Outcome, Verdict, Window};
-use crate::traffic::Share;
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 

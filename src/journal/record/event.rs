@@ -1,7 +1,8 @@
 //! The written form of an event, with everything the world can answer.
 
 use super::{Moment, Number, Permille, Span, Written, written};
-use crate::{count, driver, fault, fleet, gate, machine, window};
+use crate::domain::{count, driver, fault, fleet, window};
+use crate::{gate, machine};
 
 written! {
     enum Event = machine::Event {

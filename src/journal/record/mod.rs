@@ -17,12 +17,12 @@ use std::time::Duration;
 pub use saved::{Saved, Unsealed};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::name::{RolloutId, RolloutName};
+use crate::domain::trace::TraceParent;
+use crate::domain::traffic::Share;
 use crate::machine::Event;
-use crate::name::{RolloutId, RolloutName};
 use crate::plan::Plan;
-use crate::trace::TraceParent;
-use crate::traffic::Share;
 
 /// The version of the written form.
 pub const FORMAT: u32 = 4;

@@ -2,8 +2,9 @@
 
 use super::event::{Role, Slot};
 use super::{Moment, Name, Number, Permille, Span, Written, written};
+use crate::domain::{driver, fleet, notify, safeguard, window};
 use crate::gate::compare;
-use crate::{driver, fleet, gate, notify, plan, safeguard, spec, window};
+use crate::{gate, plan, spec};
 
 written! {
     struct Plan = plan::Plan {

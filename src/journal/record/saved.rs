@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Moment, Written, plan};
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 use crate::journal::chain::Chain;
 use crate::plan::{Adopt, Plan};
 

@@ -12,8 +12,8 @@ use super::super::notice::Notice;
 use super::super::state::{ATTEMPTS, Phase, RETRY};
 use super::super::{Machine, Reaction};
 use super::{Safeguard, UNFREED, unmarked};
-use crate::fault::Fault;
-use crate::safeguard::Beacon;
+use crate::domain::fault::Fault;
+use crate::domain::safeguard::Beacon;
 
 /// How often something is tried to be taken down by a runner that must leave.
 const HURRIED_ATTEMPTS: u32 = 2;

@@ -1,7 +1,7 @@
 //! Where AWS moves the weights in a deployment of its own.
 
 use super::*;
-use crate::driver::{EcsDeployment, Timetable};
+use crate::domain::driver::{EcsDeployment, Timetable};
 use crate::lease::QUARANTINE;
 
 const HALF: Share = match Share::from_permille(500) {

@@ -16,20 +16,20 @@ mod window;
 use std::time::Duration;
 
 use super::*;
-use crate::count::{Bin, Counts};
-use crate::driver::{Deployment, DeploymentState, Driver};
-use crate::fault::{Fault, FaultKind};
-use crate::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
+use crate::domain::count::{Bin, Counts};
+use crate::domain::driver::{Deployment, DeploymentState, Driver};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
+use crate::domain::name::RolloutName;
+use crate::domain::safeguard::{Beacon, DeadMan, SWITCH_LANDS_WITHIN, Scaling};
+use crate::domain::traffic::Share;
+use crate::domain::window::CalendarSeen;
 use crate::gate::{
     Bound, Check, CloudWatchMetric, Gate, MetricReading, MetricRule, MetricSource, MissingData, Point, ProbeReading,
     ProbeRule, Reading, TasksRule,
 };
-use crate::name::RolloutName;
 use crate::plan::{Action, Before, ReleasePlan, Step};
-use crate::safeguard::{Beacon, DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use crate::spec::{Limits, Policies};
-use crate::traffic::Share;
-use crate::window::CalendarSeen;
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);

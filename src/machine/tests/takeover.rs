@@ -2,8 +2,8 @@
 //! nobody has pushed on since.
 
 use super::*;
+use crate::domain::safeguard::SWITCH_LANDS_WITHIN;
 use crate::lease::QUARANTINE;
-use crate::safeguard::SWITCH_LANDS_WITHIN;
 
 /// How far the next runner's clock is ahead.
 const AHEAD: Duration = Duration::from_secs(2 * 3600);

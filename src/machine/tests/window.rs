@@ -1,7 +1,7 @@
 //! Windows that close and open, calendars that are read or not, and a person who overrules both.
 
 use super::*;
-use crate::window::{Interval, WhenClosed, Windows};
+use crate::domain::window::{Interval, WhenClosed, Windows};
 
 fn at(minutes: u32) -> Timestamp {
     START + MINUTE * minutes

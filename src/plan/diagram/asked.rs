@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::Plan;
-use crate::clock::span;
-use crate::driver::{Driver, Timetable};
+use crate::domain::clock::span;
+use crate::domain::driver::{Driver, Timetable};
 
 /// Who moves the weights, and by what, in one sentence.
 pub(super) fn sentence(plan: &Plan) -> String {
@@ -92,7 +92,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::driver::{CodeDeployment, EcsDeployment};
+    use crate::domain::driver::{CodeDeployment, EcsDeployment};
     use crate::plan::diagram::{self, Page, sample};
 
     fn plans() -> [Plan; 2] {

@@ -5,16 +5,16 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{Entry, asked, learned, needs, retreat, review, timeline, weights_before};
-use crate::fleet::Place;
+use crate::domain::fleet::Place;
+use crate::domain::notify::Recipient;
+use crate::domain::traffic::Share;
+use crate::domain::window::{Frozen, Interval, WhenClosed, Windows};
 use crate::gate::compare::{Feed, Unproven};
 use crate::gate::{
     AtStart, Bound, Check, CloudWatchMetric, CompareRule, Gate, Insufficient, MetricRule, MetricSource, MissingData, Of,
 };
-use crate::notify::Recipient;
 use crate::plan::{Action, Difference, Doubling, Facts, Plan, ReleasePlan, calls, doubling};
 use crate::spec::OnTrouble;
-use crate::traffic::Share;
-use crate::window::{Frozen, Interval, WhenClosed, Windows};
 
 /// The version of the format; within it fields are only ever added.
 const FORMAT: u32 = 1;

@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 
 use super::{Entry, asked, needs, release, retreat, review, task_definition, timeline};
-use crate::clock::span;
+use crate::domain::clock::span;
+use crate::domain::text::{fit, markdown as markdown_words, markdown_code};
+use crate::domain::traffic::Share;
 use crate::plan::{Facts, Plan};
-use crate::text::{fit, markdown as markdown_words, markdown_code};
-use crate::traffic::Share;
 
 /// The most that is written, in bytes: GitHub refuses a comment above 65,536 characters, and whoever posts it may want
 /// to say something, too.

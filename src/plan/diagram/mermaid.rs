@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{asked, judges, release, timeline, weights_before};
-use crate::clock::span;
+use crate::domain::clock::span;
 use crate::plan::{Action, Plan};
 
 /// The plan as the text of a `stateDiagram-v2`.
@@ -48,7 +48,7 @@ pub fn mermaid(plan: &Plan) -> String {
 /// Text as a label: what Mermaid or a page could take for more than text becomes an entity.
 fn label(text: &str) -> String {
     let mut label = String::new();
-    for c in crate::text::escape(text).chars() {
+    for c in crate::domain::text::escape(text).chars() {
         if c.is_alphanumeric() || " .,-_/%()=".contains(c) {
             label.push(c);
         } else {

@@ -2,12 +2,12 @@
 //! is called, what it costs, what is known at this moment.
 
 use super::{Entry, timeline};
-use crate::clock::span;
-use crate::driver::DriverKind;
+use crate::domain::clock::span;
+use crate::domain::driver::DriverKind;
+use crate::domain::text::{count, many};
+use crate::domain::traffic::Share;
 use crate::gate::{Check, MetricSource};
 use crate::plan::{Action, Difference, Facts, Plan, Price, Size, calls, doubling};
-use crate::text::{count, many};
-use crate::traffic::Share;
 
 /// How many differences between task definitions are listed; the rest are counted.
 const DIFFERENCES: usize = 40;

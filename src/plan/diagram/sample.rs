@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::driver::Driver;
-use crate::fleet::{Place, Role, Slot, Target};
+use crate::domain::clock::Timestamp;
+use crate::domain::driver::Driver;
+use crate::domain::fleet::{Place, Role, Slot, Target};
+use crate::domain::name::RolloutName;
+use crate::domain::safeguard::{DeadMan, Scaling};
+use crate::domain::traffic::Share;
 use crate::gate::{
     AlarmRule, AtStart, Bound, Check, CloudWatchMetric, Gate, Input, Insufficient, MetricRule, MetricSource,
     MissingData, Of, ProbeRule, TasksRule,
 };
-use crate::name::RolloutName;
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
-use crate::safeguard::{DeadMan, Scaling};
 use crate::spec::{Limits, Policies};
-use crate::traffic::Share;
 
 pub(crate) const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/\
     50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee";

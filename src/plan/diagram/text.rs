@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::{Entry, Page, asked, learned, needs, release, retreat, review, task_definition, timeline};
-use crate::clock::span;
-use crate::fleet::{Place, Role};
-use crate::name::Arn;
+use crate::domain::clock::span;
+use crate::domain::fleet::{Place, Role};
+use crate::domain::name::Arn;
+use crate::domain::text::{columns, escape, hang, pad};
+use crate::domain::traffic::Share;
+use crate::domain::window::{WhenClosed, Windows};
 use crate::plan::{Action, Facts, Plan};
 use crate::spec::OnTrouble;
-use crate::text::{columns, escape, hang, pad};
-use crate::traffic::Share;
-use crate::window::{WhenClosed, Windows};
 
 /// The plan on one page.
 pub fn text(plan: &Plan, page: Page) -> String {
@@ -153,7 +153,7 @@ fn steps(plan: &Plan, page: Page) -> String {
     let title = widest(0).min(room);
     for (n, row) in rows.iter().enumerate() {
         let number = if n == 0 { "  ".to_owned() } else { format!("{n:>2}") };
-        let mut lines = crate::text::wrap(&row[0], title).into_iter();
+        let mut lines = crate::domain::text::wrap(&row[0], title).into_iter();
         let first = pad(&lines.next().unwrap_or_default(), title);
         let line = format!("  {number}  {first}  {}  {}  {}", pad(&row[1], time), pad(&row[2], weight), row[3]);
         text.push_str(line.trim_end());

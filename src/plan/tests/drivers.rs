@@ -1,7 +1,7 @@
 //! The drivers on live services: which fits, what each is asked for, and what each gives up.
 
 use super::*;
-use crate::driver::{CodeDeployView, CodeDeployment, Driver, DriverKind, EcsDeployment, Timetable, UnderWay};
+use crate::domain::driver::{CodeDeployView, CodeDeployment, Driver, DriverKind, EcsDeployment, Timetable, UnderWay};
 use crate::gate::ProbeRule;
 
 const NEW: &str = "arn:aws:ecs:eu-west-1:000000000000:task-definition/web:2";
@@ -211,11 +211,11 @@ fn other_target_groups_of_the_rule_are_left_to_tidegate() {
 
 #[test]
 fn task_sets_have_room_for_one_more_and_one_target_group_each() {
-    let set = |n: usize, groups: &[&str]| crate::fleet::TaskSetView {
+    let set = |n: usize, groups: &[&str]| crate::domain::fleet::TaskSetView {
         id: format!("ecs-svc/{n}"),
         target_groups: groups.iter().map(|group| (*group).to_owned()).collect(),
     };
-    let with_sets = |sets: Vec<crate::fleet::TaskSetView>| {
+    let with_sets = |sets: Vec<crate::domain::fleet::TaskSetView>| {
         let mut survey = live("EXTERNAL", "ROLLING");
         survey.task_sets = sets;
         compile(&with(DriverSpec::TaskSets, all_at_once()), &survey, registered())

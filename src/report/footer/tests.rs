@@ -71,7 +71,7 @@ fn foul_text_is_shown() {
     let mut progress = Progress { paused: Some(FOUL.to_owned()), ..progress() };
     progress.verdicts[1].as_mut().unwrap().evidence = FOUL.to_owned();
     let text = lines(at(94), &progress, &plan(), Style { width: 200, ..FINE }).concat();
-    assert!(!text.contains(crate::text::is_hidden), "{text:?}");
+    assert!(!text.contains(crate::domain::text::is_hidden), "{text:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::text::{escape, fit};
+use crate::domain::text::{escape, fit};
 
 /// The longest message that an annotation holds, in characters; GitHub refuses longer ones.
 const MESSAGE_LIMIT: usize = 4000;

@@ -12,10 +12,10 @@ pub use command::{Level, Place, annotation, group, harmless};
 
 use super::sentence;
 use super::{Output, Report, Summary};
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::traffic::Share;
 use crate::machine::{Machine, Notice, Outcome};
 use crate::plan::{Plan, ReleasePlan};
-use crate::traffic::Share;
 use page::Page;
 
 /// How many annotations of a kind GitHub shows of a step; it leaves out the rest without a word.

@@ -6,13 +6,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::clock::span;
+use crate::domain::clock::span;
+use crate::domain::text::{fit, html};
 use crate::gate::Outcome as GateOutcome;
 use crate::machine::{Notice, Progress};
 use crate::plan::Plan;
 use crate::report::sentence::{self, Sign};
 use crate::report::{Summary, command};
-use crate::text::{fit, html};
 
 /// The most rows of a table. With [`CELL`] it keeps the page below GitHub's limit of 1 MiB.
 const ROWS: usize = 150;

@@ -48,7 +48,7 @@ fn every_line_parses_and_holds_nothing_hidden() {
     for line in lines {
         let value: Value = serde_json::from_str(&line).unwrap();
         assert!(value["type"].is_string(), "{line}");
-        assert!(!line.contains(crate::text::is_hidden), "{line:?}");
+        assert!(!line.contains(crate::domain::text::is_hidden), "{line:?}");
     }
 }
 

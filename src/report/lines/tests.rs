@@ -99,7 +99,7 @@ fn every_notice_is_told_within_the_width_and_without_steering_the_terminal() {
         for notice in all() {
             let text = told(style, &[(at(0), notice.clone())]);
             assert!(text.ends_with('\n') && text.lines().all(|line| columns(line) <= style.width), "{text}");
-            assert!(!text.replace('\n', "").contains(crate::text::is_hidden), "{text:?}");
+            assert!(!text.replace('\n', "").contains(crate::domain::text::is_hidden), "{text:?}");
             let foul = format!("{notice:?}").contains(&format!("{FOUL:?}"));
             let one_line = text.split_whitespace().collect::<String>();
             assert_eq!(one_line.contains("<U+001B>[31m<U+000A>b<U+202E>c<U+200B>"), foul, "{text}");

@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::text::html;
+use crate::domain::clock::Timestamp;
+use crate::domain::text::html;
 
 /// The picture's own units; the page's style says how large letters are on which screen.
 const WIDTH: f64 = 640.0;

@@ -3,7 +3,7 @@
 use super::super::sentence;
 use super::Page;
 use super::story::End;
-use crate::clock::span;
+use crate::domain::clock::span;
 use crate::plan::ReleasePlan;
 
 /// A table of plain words. A row's first cell names it.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::Page;
 use super::chart::{Chart, Line, Look, Moment};
-use crate::clock::Timestamp;
-use crate::count::{Bin, Counts};
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Bin, Counts};
+use crate::domain::traffic::Share;
 use crate::gate::compare::{Feed, Threshold};
 use crate::gate::{Bound, Check, Gate, MetricRule};
 use crate::machine::Notice;
-use crate::traffic::Share;
 
 /// How many metric gates are drawn at most.
 const DRAWN: usize = 8;

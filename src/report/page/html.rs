@@ -8,7 +8,7 @@ use super::super::sentence::Sign;
 use super::Page;
 use super::chart::{Chart, ROWS, letters, swatch};
 use super::content::Table;
-use crate::text::{html, many};
+use crate::domain::text::{html, many};
 
 /// The page's style. The policy names it by its fingerprint, so that no other is obeyed.
 const STYLE: &str = include_str!("style.css");

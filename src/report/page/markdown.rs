@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::content::Table;
 use super::{MARKDOWN_BYTES, Page};
-use crate::text::{fit, many, markdown};
+use crate::domain::text::{fit, many, markdown};
 
 /// The most characters of one cell; more of it says no more.
 const CELL: usize = 300;

@@ -15,7 +15,7 @@ mod tests;
 pub use story::Story;
 
 use super::Why;
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 /// The longest Markdown page, in bytes: GitHub takes 65,536 characters of a comment, and 1 MiB of a job's summary.
 pub const MARKDOWN_BYTES: usize = 60_000;

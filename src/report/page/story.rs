@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::clock::Timestamp;
-use crate::count::Bin;
+use crate::domain::clock::Timestamp;
+use crate::domain::count::Bin;
+use crate::domain::traffic::Share;
 use crate::gate::{Check, Gate, Reading};
 use crate::machine::{Answer, Event, Machine, Notice};
-use crate::traffic::Share;
 
 /// The candidate's share at one moment: what is wanted, what was read back, what the requests were.
 #[derive(Clone, Copy, Debug, PartialEq)]

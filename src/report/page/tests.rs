@@ -6,7 +6,7 @@ use super::super::sample::{ID, at, plan, progress, progress_back, share, story};
 use super::super::{Status, Summary};
 use super::chart::{Chart, Line, Look, figure};
 use super::*;
-use crate::count::{Bin, Counts};
+use crate::domain::count::{Bin, Counts};
 use crate::gate::compare::{CompareRule, Threshold};
 use crate::gate::{Check, Gate, Reading};
 use crate::machine::{Answer, Event, Machine, Notice, Observation, Progress, Word};

@@ -2,7 +2,7 @@
 
 use super::super::sample::{ASCII, FINE, FOUL, ID, NARROW, Page, all, at, plan, share, story, stranded};
 use super::*;
-use crate::fleet::Role;
+use crate::domain::fleet::Role;
 use crate::machine::Foreign;
 
 fn summary(notices: &[(Timestamp, Notice)]) -> Summary {
@@ -205,7 +205,7 @@ fn nothing_steers_the_terminal() {
         let mut summary = summary(&notices);
         summary.take(at(1), &end);
         let text = summary.text("web\u{1b}", &plan(), ASCII);
-        assert!(!text.replace('\n', "").contains(crate::text::is_hidden), "{text:?}");
+        assert!(!text.replace('\n', "").contains(crate::domain::text::is_hidden), "{text:?}");
     }
 }
 

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::super::json;
 use super::Origin;
+use crate::domain::telemetry::{attribute, text};
+use crate::domain::traffic::Share;
 use crate::machine::{Machine, Notice, Outcome};
 use crate::plan::{Action, Plan, Step};
-use crate::telemetry::{attribute, text};
-use crate::traffic::Share;
 
 /// The most attributes of one event.
 const FIELDS: usize = 32;

@@ -3,11 +3,11 @@
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
-use crate::fault::Fault;
-use crate::fleet::RuleSeen;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::RuleSeen;
+use crate::domain::telemetry::{attribute, text};
 use crate::machine::{Answer, Effect};
 use crate::plan::Plan;
-use crate::telemetry::{attribute, text};
 
 /// The one word for an effect.
 pub(super) fn word(effect: &Effect) -> &'static str {

@@ -20,12 +20,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::news::About;
 use super::{Report, json, sentence};
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
+use crate::domain::telemetry::{Instrument, Measure, Told, nanos, text};
+use crate::domain::trace::TraceParent;
+use crate::domain::traffic::Share;
 use crate::machine::{Event, Issued, Machine, Notice, Outcome, Reason};
 use crate::plan::Plan;
-use crate::telemetry::{Instrument, Measure, Told, nanos, text};
-use crate::trace::TraceParent;
-use crate::traffic::Share;
 
 /// The most events of one span, which is OpenTelemetry's own limit; later ones are counted.
 const EVENTS: usize = 128;
@@ -158,7 +158,7 @@ impl Tracer {
         let of_all = [("deployment.name", plan.name.as_str()), ("tidegate.cluster", plan.target.cluster.as_str())];
         let rehearsal = self.origin.about.rehearsal.then_some(("tidegate.rehearsal", "true"));
         let all = of_all.iter().chain(labels).copied().chain(rehearsal);
-        let labels = all.map(|(key, value)| (key, crate::text::escape(value))).collect();
+        let labels = all.map(|(key, value)| (key, crate::domain::text::escape(value))).collect();
         (self.sink)(Told::Measure(Measure { instrument, value, labels }));
     }
 
@@ -382,7 +382,7 @@ fn result(reason: &Reason) -> &'static str {
 fn failed(mut attributes: Vec<KeyValue>, wrong: Option<(&str, String)>) -> (Vec<KeyValue>, Option<Status>) {
     let Some((kind, why)) = wrong else { return (attributes, None) };
     attributes.push(text("error.type", kind));
-    let message = crate::text::fit(&crate::text::escape(&why), MESSAGE, true);
+    let message = crate::domain::text::fit(&crate::domain::text::escape(&why), MESSAGE, true);
     (attributes, Some(Status { message, code: StatusCode::Error as i32 }))
 }
 

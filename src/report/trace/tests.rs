@@ -7,10 +7,10 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
 use super::super::sample::{FOUL, ID, all, at, plan, reasons_of};
 use super::*;
-use crate::fleet::{Capacity, Fleet, RuleSeen, Served};
+use crate::domain::fleet::{Capacity, Fleet, RuleSeen, Served};
+use crate::domain::name::RolloutId;
 use crate::gate::ProbeReading;
 use crate::machine::{Answer, Effect, Observation, Word};
-use crate::name::RolloutId;
 use crate::plan::diagram::sample::secured;
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -299,12 +299,12 @@ fn nothing_foreign_steers_and_nothing_grows_without_end() {
         let texts = span.events.iter().flat_map(|event| &event.attributes).chain(&span.attributes);
         for attribute in texts {
             if let Some(Value::StringValue(text)) = &attribute.value.as_ref().unwrap().value {
-                assert!(!text.contains(crate::text::is_hidden) && text.len() < 4_100, "{text}");
+                assert!(!text.contains(crate::domain::text::is_hidden) && text.len() < 4_100, "{text}");
                 count += 1;
             }
         }
         let message = span.status.map(|status| status.message).unwrap_or_default();
-        assert!(!message.contains(crate::text::is_hidden), "{message}");
+        assert!(!message.contains(crate::domain::text::is_hidden), "{message}");
     }
     assert!(count > 100, "{count}");
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::grid::Cell;
 use super::super::regression::Regression;
 use super::{Told, amount, percent, rate, trust};
-use crate::clock::span;
-use crate::text::{escape, fit, html, many};
+use crate::domain::clock::span;
+use crate::domain::text::{escape, fit, html, many};
 
 const CELL: (usize, usize) = (166, 74);
 /// Room for the regressions' words, and for title and rates.

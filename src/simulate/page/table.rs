@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::super::figures::{Chance, Figures};
 use super::{Told, amount, percent, trust};
-use crate::clock::span;
-use crate::text::{count, escape, hang, many, pad};
+use crate::domain::clock::span;
+use crate::domain::text::{count, escape, hang, many, pad};
 
 /// The width of notes.
 const WIDTH: usize = 80;

@@ -3,8 +3,8 @@
 use super::Check;
 use super::name::ROLE;
 use super::time::{HOUR, MINUTE};
-use crate::name::Arn;
-use crate::safeguard::DeadMan;
+use crate::domain::name::Arn;
+use crate::domain::safeguard::DeadMan;
 use crate::spec::document::DeadMan as Written;
 use crate::spec::tree::Node;
 use crate::spec::words;

@@ -37,8 +37,8 @@ impl Check<'_> {
         if timetable::is_whole_minutes(span) {
             return Some(span);
         }
-        let wrong = format!("{} is not a whole number of minutes", words::shown(at, &crate::clock::span(span)));
-        let longer = crate::clock::span(timetable::up_to_minutes(span));
+        let wrong = format!("{} is not a whole number of minutes", words::shown(at, &crate::domain::clock::span(span)));
+        let longer = crate::domain::clock::span(timetable::up_to_minutes(span));
         self.wrong(at.value(), wrong, format!("ECS counts minutes: `{longer}`"))
     }
 

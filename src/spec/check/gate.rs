@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Check;
 use super::name::ALARM;
 use super::time::{HOUR, SECOND};
-use crate::code::Code;
+use crate::domain::code::Code;
 use crate::gate::{self, AlarmRule, SplitRule, TasksRule};
 use crate::spec::document::{Alarm, AtStart, Gate, InsufficientData, Tasks};
 use crate::spec::problem::{Finding, Mark};

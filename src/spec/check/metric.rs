@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Check;
 use super::time::{HOUR, SECOND};
-use crate::fleet::Role;
+use crate::domain::fleet::Role;
 use crate::gate::{Bound, CloudWatchMetric, Input, MetricRule, MetricSource, MissingData, Of};
 use crate::spec::document::{self, Absent, Metric};
 use crate::spec::problem::Finding;

@@ -28,8 +28,8 @@ use super::problem::{self, Finding, Mark};
 use super::text::Text;
 use super::tree::Node;
 use super::words;
-use crate::code::Code;
-use crate::name::RolloutName;
+use crate::domain::code::Code;
+use crate::domain::name::RolloutName;
 use time::{DAY, HOUR, MINUTE, SECOND};
 
 /// Gives `document`, whose fields stand at `node`, its meaning; `None` when it has none.

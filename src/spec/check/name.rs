@@ -1,7 +1,7 @@
 //! Names of things that are AWS's own, and ARNs: their grammar, and that they fit together.
 
 use super::Check;
-use crate::name::Arn;
+use crate::domain::name::Arn;
 use crate::spec::problem::Finding;
 use crate::spec::text::{takes_no_room, turns_text};
 use crate::spec::tree::Node;

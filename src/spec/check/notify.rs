@@ -2,8 +2,8 @@
 
 use super::Check;
 use super::name::Kind;
+use crate::domain::notify::{Channel, Occasion, Recipient};
 use crate::gate::is_private_host;
-use crate::notify::{Channel, Occasion, Recipient};
 use crate::spec::document::{Hook, Notify, On};
 use crate::spec::problem::Finding;
 use crate::spec::tree::Node;

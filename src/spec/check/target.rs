@@ -2,8 +2,8 @@
 
 use super::name::{CLUSTER, Kind, LOAD_BALANCER, RULE, SERVICE, TARGET_GROUP};
 use super::{Check, optional};
-use crate::driver::DriverKind;
-use crate::name::Arn;
+use crate::domain::driver::DriverKind;
+use crate::domain::name::Arn;
 use crate::spec::document::{Rule, Slot, Target};
 use crate::spec::model::{DriverSpec, RuleSpec, SlotSpec, TargetSpec};
 use crate::spec::problem::{Finding, Mark};

@@ -4,11 +4,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Check;
-use crate::clock::span;
+use crate::domain::clock::span;
+use crate::domain::traffic::Share;
 use crate::spec::document::{Percent, Time};
 use crate::spec::tree::Node;
 use crate::spec::words;
-use crate::traffic::Share;
 
 /// A second, in seconds.
 pub(super) const SECOND: u64 = 1;

@@ -5,12 +5,12 @@ use jiff::tz::TimeZoneDatabase;
 
 use super::Check;
 use super::name::Kind;
+use crate::domain::window::WhenClosed;
 use crate::spec::document::{Allow, Freeze, WhenClosed as Written, Windows};
 use crate::spec::model::{AllowSpec, FreezeSpec, WindowsSpec};
 use crate::spec::problem::Finding;
 use crate::spec::tree::Node;
 use crate::spec::words;
-use crate::window::WhenClosed;
 
 const CALENDAR: Kind =
     Kind { word: "change calendar", service: "ssm", resource: "document/", longest: 128, underscore: true };

@@ -15,7 +15,7 @@ pub(crate) struct Time(pub(crate) String);
 
 impl Time {
     pub(super) fn of(duration: Duration) -> Self {
-        Self(crate::clock::span(duration))
+        Self(crate::domain::clock::span(duration))
     }
 }
 

@@ -6,8 +6,8 @@ use super::Columns;
 use crate::cloud::alb::ask::{Bundle, points, query};
 use crate::cloud::alb::promql::filled;
 use crate::cloud::aws::cloudwatch::Series;
-use crate::fault::Fault;
-use crate::fleet::Place;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::Place;
 use crate::gate::Point;
 use crate::gate::compare::Feed;
 

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use super::AlbDriver;
 use super::ask::{Bundle, floor};
-use crate::clock::Timestamp;
 use crate::cloud::aws::cloudwatch::Series;
-use crate::count::{Bin, Counts};
-use crate::fault::Fault;
-use crate::fleet::Role;
+use crate::domain::clock::Timestamp;
+use crate::domain::count::{Bin, Counts};
+use crate::domain::fault::Fault;
+use crate::domain::fleet::Role;
 use crate::gate::compare::{Feed, Threshold};
 use crate::gate::{Check, Gate, Point, Reading};
 

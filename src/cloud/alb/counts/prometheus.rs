@@ -2,12 +2,12 @@
 
 use super::Columns;
 use super::cloudwatch::bound;
-use crate::clock::Timestamp;
 use crate::cloud::alb::promql::{all, bins, windowed};
 use crate::cloud::http::Http;
 use crate::cloud::prometheus::Server;
-use crate::fault::Fault;
-use crate::fleet::Place;
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::Place;
 use crate::gate::Point;
 use crate::gate::compare::PrometheusFeed;
 

@@ -3,10 +3,10 @@
 use aws_sdk_ecs::types::{Service, TaskSet};
 
 use super::{AlbSurveyor, Containers};
-use crate::cloud::codedeploy;
-use crate::cloud::ecs::survey::{misfits, shifts_by_ecs, under_way};
+use crate::cloud::drivers::codedeploy;
+use crate::cloud::drivers::ecs::survey::{misfits, shifts_by_ecs, under_way};
 use crate::cloud::{SurveyError, SurveyRequest};
-use crate::fleet::{Slot, Survey, TaskSetView};
+use crate::domain::fleet::{Slot, Survey, TaskSetView};
 
 impl Containers {
     /// Whether both slots are filled by one service.

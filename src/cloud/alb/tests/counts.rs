@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::cloud::aws::fake::{Reply, Seen};
 use crate::cloud::prometheus::tests::{matrix, server};
-use crate::count::{Bin, Counts};
+use crate::domain::count::{Bin, Counts};
 use crate::gate::compare::{Baseline, CustomFeed, Feed, PrometheusFeed, Threshold};
 use crate::gate::{Check, CompareRule, MetricRule, MetricSource, MissingData, PrometheusMetric, SplitRule};
 
@@ -272,8 +272,8 @@ mod past {
     use super::super::survey::{account, request};
     use super::*;
     use crate::cloud::{SurveyRequest, Surveyor as _};
-    use crate::count::{Mark, Past};
-    use crate::fleet::Survey;
+    use crate::domain::count::{Mark, Past};
+    use crate::domain::fleet::Survey;
 
     async fn surveyed(fake: &Fake, feed: Feed, connect_to: Vec<(String, SocketAddr)>) -> Survey {
         let compare = CompareRule { feed, ..CompareRule::default() };

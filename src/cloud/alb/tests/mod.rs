@@ -16,8 +16,8 @@ use serde_json::json;
 use super::*;
 use crate::cloud::Fence;
 use crate::cloud::aws::fake::Fake;
-use crate::fleet::{Place, Slot};
-use crate::traffic::Share;
+use crate::domain::fleet::{Place, Slot};
+use crate::domain::traffic::Share;
 
 pub(in crate::cloud) const BLUE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-blue/01";
 pub(in crate::cloud) const GREEN: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-green/02";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::cloud::aws::fake::Reply;
-use crate::fleet::AlarmState;
+use crate::domain::fleet::AlarmState;
 use crate::gate::{
     AlarmReading, AlarmRule, AtStart, Bound, Check, CloudWatchMetric, Input, Insufficient, MetricRule, MetricSource,
     MissingData, Of,

@@ -213,7 +213,7 @@ fn foul_text_is_shown() {
     plan.steps[4].action = Action::Approve(foul.clone());
     plan.warnings.push(foul);
     let text = text(&plan, Page { width: 80, unicode: true });
-    assert!(!text.replace('\n', "").contains(crate::text::is_hidden), "{text:?}");
+    assert!(!text.replace('\n', "").contains(crate::domain::text::is_hidden), "{text:?}");
 }
 
 #[test]

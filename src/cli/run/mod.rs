@@ -1,0 +1,268 @@
+//! `tidegate run SPEC`: does it.
+
+pub(in crate::cli) mod drive;
+
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use super::context::{Context, Stores};
+use super::lab::{self, LabArgs};
+use super::people::whoami;
+use super::run::drive::{Drive, absolute, drive, resources};
+use super::saved::{self, Given};
+use super::target::{self, Compiled, compiled, surveyed};
+use super::{Exit, Failure, credentials, github, pipeline, terminal, windows};
+use crate::cloud::Fence;
+use crate::cloud::aws::Aws;
+use crate::domain::clock::Clock;
+use crate::domain::name::RolloutId;
+use crate::engine::{First, Keeper};
+use crate::journal::{self, Header, Journal, JournalError, Saved};
+use crate::lease::{Life, Phase};
+use crate::machine::{Event, Machine};
+use crate::plan::{Adopt, Plan, diagram};
+use crate::spec::Spec;
+use crate::store::{Store, this_owner};
+
+/// Roll a release out.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:
+  tidegate run rollout.yaml
+  tidegate run web.plan
+  tidegate run rollout.yaml --yes --json > events.jsonl
+  tidegate run rollout.yaml --lab --yes --lab-candidate errors=20%",
+    mut_args(lab::with_lab)
+)]
+pub(super) struct Args {
+    /// The spec; or a plan that `plan --out` wrote: it is done as it was reviewed, without a question, and refused
+    /// (exit 15) when the account is not as it was then.
+    #[arg(value_name = "SPEC|PLAN")]
+    spec: PathBuf,
+    /// Do not ask before starting.
+    #[arg(long, short)]
+    yes: bool,
+    /// Rehearse in a lab inside this process, seeded from the spec; no account is needed.
+    #[arg(long)]
+    lab: bool,
+    /// Go on with a deployment of ECS's or CodeDeploy's that somebody else has begun, if it deploys the release and has
+    /// moved no traffic yet.
+    #[arg(long)]
+    adopt: bool,
+    /// Start outside of the spec's windows, and overrule them for this rollout: why. It is kept with the rollout and
+    /// told.
+    #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    break_glass: Option<String>,
+    #[command(flatten, next_help_heading = "The lab, with --lab")]
+    lab_args: LabArgs,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let wanted = wanted(context, &args)?;
+    let lab = if args.lab { Some(lab::start(&wanted.spec, &wanted.folder, &args.lab_args, None).await?) } else { None };
+    let (aws, clock, connect_to) = match &lab {
+        Some(lab) => (lab.aws(), lab.clock(), lab.connections()),
+        None => {
+            let aws = target::connect(context, &wanted.spec).await?;
+            (aws, context.clock(), context.connect_to())
+        }
+    };
+    let stores = context.stores(wanted.spec.store.as_deref()).await?;
+    let store = store(&stores, args.lab);
+    let Compiled { mut plan, document } = compile(context, (&aws, &clock), store, (&args, &wanted)).await?;
+    plan.warnings.extend(credentials::warning(context, &aws, &plan, clock.now()).await);
+    if args.lab {
+        windows::rehearsed(&mut plan, clock.now());
+    }
+    windows::refuse_closed(&aws, &plan, (clock.now(), args.break_glass.as_deref())).await?;
+    if wanted.reviewed.is_none() {
+        confirm(context, &args, &plan)?;
+    }
+    let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
+    if !args.lab {
+        github::remember(context, &id, &plan, context.store_url(wanted.spec.store.as_deref()));
+    }
+    let keeper = begin(context, store, &plan, (&id, &clock)).await?;
+    let header = Header {
+        id: id.clone(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        at: clock.now(),
+        spec: wanted.path,
+        spec_digest: wanted.digest,
+        trace: context.trace(),
+        plan: plan.clone(),
+    };
+    let journal = match Journal::create(store, &header).await {
+        Ok(journal) => journal,
+        Err(error) => {
+            let _ = keeper.release(true).await;
+            return Err(error.into());
+        }
+    };
+    announce(context, &id, &plan, &clock);
+    let (fence, epoch) = (keeper.fence().clone(), keeper.epoch());
+    let cloud = target::driver(context, (&aws, &clock), (&plan, &id, epoch), (document, fence), connect_to);
+    let ending = drive(
+        context,
+        Drive {
+            store,
+            id: &id,
+            trace: header.trace,
+            machine: Machine::new(plan),
+            first: First::New(Event::Started { by: whoami(context) }),
+            records: Vec::new(),
+            tape: journal,
+            cloud,
+            clock,
+            keeper,
+            is_lab: args.lab,
+            word: windows::word(context, args.break_glass),
+        },
+    )
+    .await?;
+    if let Some(lab) = lab {
+        lab.finish(context).await?;
+    }
+    let exit = Exit::of_ending(&ending);
+    pipeline::last_line(context, id.as_str(), &ending, exit);
+    Ok(exit)
+}
+
+/// What is to be rolled out.
+struct Wanted {
+    spec: Spec,
+    /// Where the spec's relative paths start.
+    folder: PathBuf,
+    /// The spec's own path, absolute.
+    path: String,
+    /// The fingerprint of its text, if it can be read again.
+    digest: Option<String>,
+    adopt: Adopt,
+    /// The plan that was reviewed, if one was.
+    reviewed: Option<Box<Saved>>,
+}
+
+fn wanted(context: &Context, args: &Args) -> Result<Wanted, Failure> {
+    let Given::Plan(saved) = saved::given(&args.spec)? else {
+        let spec = target::spec(context, &args.spec)?;
+        refuse_unasked(context, args)?;
+        let (folder, path) = (target::folder(&args.spec), absolute(&args.spec).display().to_string());
+        let digest = std::fs::read(&path).ok().map(digest);
+        return Ok(Wanted { spec, folder, path, digest, adopt: target::adopt(args.adopt), reviewed: None });
+    };
+    if args.lab || args.adopt {
+        let wrong = format!("{} is a plan that was reviewed: it is followed as it is", args.spec.display());
+        return Err(Failure::new(Exit::Usage, wrong).hint("`--lab` and `--adopt` go with a spec"));
+    }
+    saved::refuse_old(&saved, &args.spec, context.clock().now())?;
+    let (folder, path) = (saved::folder(&saved, &args.spec), saved.spec.clone());
+    let (spec, digest) = (saved::spec(context, &saved)?, Some(digest(&saved.text)));
+    Ok(Wanted { spec, folder, path, digest, adopt: saved.adopt, reviewed: Some(saved) })
+}
+
+/// The plan for the account as it is now; of a plan that was reviewed that same plan, or none.
+async fn compile(
+    context: &Context,
+    (aws, clock): (&Aws, &Clock),
+    store: &Store,
+    (args, wanted): (&Args, &Wanted),
+) -> Result<Compiled, Failure> {
+    let survey = surveyed(context, (aws, clock), &wanted.spec).await?;
+    // Whose the target is comes first: half-way through a rollout it looks like nothing to plan for.
+    if !args.lab {
+        refuse_held(store, &survey.rule.arn, clock).await?;
+    }
+    let compiled = compiled(aws, (&wanted.spec, &wanted.folder), survey.clone(), wanted.adopt).await;
+    let Some(saved) = &wanted.reviewed else { return compiled };
+    let Compiled { plan, document } = compiled.map_err(|failure| saved::unfit(failure, saved, &args.spec))?;
+    Ok(Compiled { plan: saved::still(saved, &args.spec, &survey, &plan)?, document })
+}
+
+/// The fingerprint of a spec's text.
+fn digest(text: impl AsRef<[u8]>) -> String {
+    let digits = Sha256::digest(text).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+/// Takes the lease for a new rollout.
+async fn begin(
+    context: &Context,
+    store: &Store,
+    plan: &Plan,
+    (id, clock): (&RolloutId, &Clock),
+) -> Result<Keeper, Failure> {
+    let (rule, services) = resources(plan);
+    let owner = this_owner(whoami(context), clock);
+    let services: Vec<&str> = services.iter().map(String::as_str).collect();
+    let lease = store.begin(rule, &services, (id, &owner), clock).await?;
+    Ok(Keeper::new(lease, Fence::new(clock.clone()), clock.clone()))
+}
+
+fn store(stores: &Stores, is_lab: bool) -> &Store {
+    if is_lab { &stores.lab } else { &stores.main }
+}
+
+/// Where nobody can be asked, the answer must be given in advance. Said before anything is looked at.
+fn refuse_unasked(context: &Context, args: &Args) -> Result<(), Failure> {
+    if args.yes || (terminal::can_ask() && !context.json()) {
+        return Ok(());
+    }
+    let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to start");
+    Err(failure
+        .hint("say so in advance: `--yes`; or look first: `tidegate plan SPEC --out FILE`, then `tidegate run FILE`"))
+}
+
+/// Shows the plan and asks.
+fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), Failure> {
+    if args.yes {
+        return Ok(());
+    }
+    let style = terminal::page(terminal::stderr_style(context));
+    terminal::say(&diagram::text(plan, diagram::Page { width: style.width, unicode: style.unicode }));
+    if terminal::confirm("Start this rollout?") {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Refused, "not started"))
+}
+
+/// A runner holds its target, and so does a rollout that is not over although nobody drives it. One that came
+/// to its end and could not say so, or that never began, holds nothing.
+async fn refuse_held(store: &Store, rule: &str, clock: &Clock) -> Result<(), Failure> {
+    let Some(standing) = store.standing(rule).await?.filter(|standing| standing.control.phase != Phase::Over) else {
+        return Ok(());
+    };
+    let control = standing.control;
+    let id = control.rollout.clone();
+    if let Some(owner) = control.owner.clone().filter(|owner| !owner.is_gone()) {
+        let wrong = format!("{rule} is being driven by {}, rollout {id}, since {}", owner.by, owner.since);
+        let failure = Failure::new(Exit::Held, wrong);
+        return Err(failure.hint(format!("`tidegate status {id}` shows it, `tidegate rollback {id}` ends it")));
+    }
+    let ended = match journal::read(store, &id).await {
+        Ok(tape) => journal::replay(tape.header.plan, &tape.records).outcome().is_some(),
+        Err(JournalError::NoHeader) => true,
+        Err(_) => false,
+    };
+    if ended {
+        let owner = this_owner(String::from("tidegate"), clock);
+        let mut lease = store.take_over(rule, (&id, &owner), Life::Gone, clock).await?;
+        return Ok(lease.renew(Phase::Over).await?);
+    }
+    let failure = Failure::new(Exit::Held, format!("rollout {id} is not over, and it moves the same rule"));
+    Err(failure.hint(format!("`tidegate resume {id}` goes on with it, `tidegate rollback {id}` ends it")))
+}
+
+fn announce(context: &Context, id: &RolloutId, plan: &Plan, clock: &Clock) {
+    if context.json() {
+        return;
+    }
+    let (least, most) = plan.duration();
+    let span = |span| crate::domain::clock::span(span);
+    let fast =
+        if clock.speed() == 1.0 { String::new() } else { format!(", at {} times the wall's speed", clock.speed()) };
+    terminal::say(&format!("rollout {id}: {} to {}{fast}", span(least), span(most)));
+    for warning in &plan.warnings {
+        terminal::say(&format!("note: {}", crate::domain::text::escape(warning)));
+    }
+}

@@ -1,0 +1,33 @@
+//! Which of the four ways a rollout's slots are filled and its weights are moved.
+
+pub mod codedeploy;
+pub mod ecs;
+pub(in crate::cloud) mod task_sets;
+
+use crate::cloud::drivers::codedeploy::Begun;
+use crate::cloud::drivers::ecs::EcsDrive;
+use crate::domain::driver::Driver;
+
+/// How one rollout's slots are filled and its weights are moved.
+#[derive(Debug)]
+pub(in crate::cloud) enum Drive {
+    /// Two services, and the weights are written here.
+    Pair,
+    /// Two task sets of one service, and the weights are written here: `cloud/drivers/task_sets`.
+    TaskSets,
+    /// ECS's own deployment of one service: `cloud/drivers/ecs`.
+    Ecs(EcsDrive),
+    /// CodeDeploy's deployment of one service: `cloud/drivers/codedeploy`.
+    CodeDeploy(Begun),
+}
+
+impl Drive {
+    pub(in crate::cloud) fn of(driver: Driver) -> Drive {
+        match driver {
+            Driver::Pair => Drive::Pair,
+            Driver::TaskSets => Drive::TaskSets,
+            Driver::Ecs(asked) => Drive::Ecs(EcsDrive::new(asked)),
+            Driver::CodeDeploy(asked) => Drive::CodeDeploy(Begun::of(asked)),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Two task sets of one service, each behind the target group of its slot: how many tasks they have, and the writes
+//! that change it.
+//!
+//! A task set's scale is a percentage of the service's desired count. The service's primary task set is the stable
+//! slot's until the rollout is committed, and the candidate's from then on; it is never deleted.
+
+mod fleet;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use aws_sdk_ecs::types::{Service, TaskSet};
+
+use crate::cloud::alb::AlbDriver;
+use crate::cloud::alb::fleet::find;
+use crate::cloud::aws::task_sets::Of;
+use crate::cloud::aws::{Clients, ecs};
+use crate::domain::fault::Fault;
+
+pub(in crate::cloud) use fleet::survey_slot;
+
+impl AlbDriver {
+    /// The one service of both slots.
+    pub(in crate::cloud) async fn one_service(&self, clients: &Clients) -> Result<Service, Fault> {
+        let name = self.target.stable.service.as_str();
+        let (services, missing) = ecs::services(&clients.ecs, &self.target.cluster, &[name]).await?;
+        find(&services, &missing, name).cloned()
+    }
+
+    fn of(&self) -> Of<'_> {
+        Of { cluster: &self.target.cluster, service: &self.target.stable.service }
+    }
+}
+
+/// The task set behind a target group: one that is going only where there is no other.
+pub(in crate::cloud) fn set_behind<'a>(service: &'a Service, group: &str) -> Option<&'a TaskSet> {
+    let rank = |set: &&TaskSet| match set.status() {
+        Some("PRIMARY") => 0,
+        Some("DRAINING") => 2,
+        _ => 1,
+    };
+    service.task_sets().iter().filter(|set| is_behind(set, group)).min_by_key(rank)
+}
+
+fn is_behind(set: &TaskSet, group: &str) -> bool {
+    set.load_balancers().iter().any(|place| place.target_group_arn() == Some(group))
+}
+
+fn is_going(set: &TaskSet) -> bool {
+    set.status() == Some("DRAINING")
+}
+
+fn is_primary(set: &TaskSet) -> bool {
+    set.status() == Some("PRIMARY")
+}
+
+/// Whether two names of a task definition, by ARN or by `family:revision`, are one.
+pub(in crate::cloud) fn same_definition(one: &str, other: &str) -> bool {
+    let tail = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    tail(one) == tail(other)
+}

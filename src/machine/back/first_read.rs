@@ -1,0 +1,149 @@
+//! The short way to the write that gives the traffic back: what is read before it, and what is known without.
+
+use std::time::Duration;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::fleet::RuleSeen;
+use crate::domain::traffic::Share;
+use crate::lease::QUARANTINE;
+use crate::machine::effect::{Effect, Look, Observation};
+use crate::machine::notice::{Notice, Reason};
+use crate::machine::state::{
+    BRISK_POLL, FRESH, GLANCE_WITHIN, PROMPT_RETRIES, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN,
+};
+use crate::machine::{Machine, Reaction};
+
+impl Machine {
+    /// Begins the way back, or begins it anew: with a glance, in place of whatever was waited for. It begins with
+    /// the write where the write is needed whatever a read shows, and the stable slot's targets were just read.
+    pub(in crate::machine) fn begin_back(&mut self, reason: Reason, decided: Timestamp, out: &mut Reaction) {
+        self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
+        let needed = self.memory.weighted || self.memory.unsettled.is_some();
+        self.outlive_others();
+        let to = if needed && self.stable_was_just_seen() { Phase::Routing } else { Phase::Checking };
+        self.go(to, out);
+    }
+
+    fn stable_was_just_seen(&self) -> bool {
+        let fresh = |at: Timestamp| self.memory.now.since(at) <= FRESH;
+        self.memory.fleet.as_ref().is_some_and(|(at, fleet)| fresh(*at) && fleet.stable.healthy > 0)
+    }
+
+    /// Reads the rule and the stable slot's healthy targets, and nothing else.
+    pub(in crate::machine) fn glance() -> Effect {
+        Effect::Look(Look { rule: true, glance: Some(GLANCE_WITHIN), ..Look::default() })
+    }
+
+    /// What the first read of the way back says of the stable slot. The write goes on unless it has no healthy
+    /// target; then the tasks are read too. A read that fails after one that found none does not free the write.
+    pub(in crate::machine) fn weigh(&mut self, seen: &Observation, out: &mut Reaction) {
+        let healthy = seen.fleet.as_ref().map(|fleet| fleet.stable.healthy).or(seen.stable);
+        self.memory.barren = healthy.map_or(self.memory.barren, |healthy| healthy == 0);
+        if !self.memory.barren {
+            return self.go(Phase::Routing, out);
+        }
+        match &seen.fleet {
+            Some(fleet) => self.revive(fleet.stable.running, fleet.stable.desired, out),
+            None if seen.stable.is_some() => self.look(true, None, out),
+            None => self.look_back_after(BRISK_POLL),
+        }
+    }
+
+    fn revive(&mut self, running: u32, desired: u32, out: &mut Reaction) {
+        let wanted = self.plan.before.stable_desired;
+        self.wait_for(format!("the stable slot has no healthy target ({running} of {wanted} tasks running)"), out);
+        if desired < wanted && !self.memory.revived {
+            self.memory.revived = true;
+            return self.go(Phase::Reviving, out);
+        }
+        self.look_back_after(BRISK_POLL);
+    }
+
+    /// Whether the stable slot's tasks are still to be read with all of its traffic on it.
+    pub(in crate::machine) fn asks_for_stable(&self) -> bool {
+        let read = |back: Timestamp| self.memory.fleet.as_ref().is_some_and(|(at, _)| *at > back);
+        !self.memory.revived && !self.memory.hurry && self.memory.back_at.is_some_and(|back| !read(back))
+    }
+
+    /// Whether the stable slot, which has its traffic back, wants fewer tasks than it had for it before.
+    pub(in crate::machine) fn is_scaled_down(&self, seen: &Observation) -> bool {
+        let fewer = seen.fleet.as_ref().is_some_and(|fleet| fleet.stable.desired < self.plan.before.stable_desired);
+        fewer && !self.memory.revived && !self.memory.hurry
+    }
+
+    fn look_back_after(&mut self, span: Duration) {
+        self.ask_after(span, Self::glance());
+    }
+
+    /// Clients bound to the candidate by a cookie come back only when stickiness is off.
+    pub(in crate::machine) fn is_sticky(&self, rule: Option<&RuleSeen>) -> bool {
+        let ours = self.plan.before.stickiness.is_some() && !self.plan.driver.is_aws();
+        self.memory.carried && ours && rule.is_some_and(|rule| rule.sticky)
+    }
+
+    /// How long a refused write waits that was refused so many times: not long at first, because each wait is
+    /// time that requests go to a bad release.
+    pub(in crate::machine) fn patience(refused: u32) -> Duration {
+        let tried = usize::try_from(refused.saturating_sub(1)).unwrap_or(usize::MAX);
+        PROMPT_RETRIES.get(tried).copied().unwrap_or(RETRY)
+    }
+
+    /// A stable-only write that was asked for at `asked` may still land. While the rollout goes back that is
+    /// what is wanted. After it, it is not: the write says that the candidate gets nothing and that stickiness is
+    /// off, so it would undo the stickiness that is put back, take the weight from the next rollout on this rule,
+    /// whose runner would think of a stranger, or undo what a person does to the rule once they are told that
+    /// the rollout is over. So neither stickiness is put back nor the rollout ended before it can land no more:
+    /// the last attempt is over 15 s after the order, and AWS gets as long again.
+    pub(in crate::machine) fn outlive(&mut self, asked: Timestamp) {
+        let until = asked + WRITE_LANDS_WITHIN;
+        match &mut self.memory.unsettled {
+            // By its share a late write of the way forward is known for ours: that is kept.
+            Some(unsettled) => unsettled.until = unsettled.until.max(until),
+            None => self.memory.unsettled = Some(Unsettled { share: Share::NONE, until }),
+        }
+    }
+
+    /// What was taken over lately is given back by other hands too: by a write of the one before that went ahead of
+    /// its tape, and by a rollback's first write, which is on no tape.
+    fn outlive_others(&mut self) {
+        let lands = self.memory.taken_over.map(|at| at + QUARANTINE);
+        if let Some(lands) = lands.filter(|lands| *lands > self.memory.now) {
+            self.outlive(lands.before(WRITE_LANDS_WITHIN));
+        }
+    }
+
+    /// Until when clients may hold a cookie that binds them to the candidate; one that keeps its tasks, because the
+    /// runner must leave, still serves them.
+    pub(in crate::machine) fn bound_until(&self) -> Timestamp {
+        let is_served = self.memory.hurry && self.memory.wanted > 0;
+        let lasts = self.plan.before.stickiness.filter(|_| self.memory.carried && !is_served);
+        self.memory.accepted_at + lasts.unwrap_or(Duration::ZERO)
+    }
+
+    /// Stickiness that is on again leads clients with a cookie of the candidate back there, where no task is any
+    /// more. So the cookies are outlived, if that takes no longer than other requests may take to end; else it stays
+    /// off, which means nothing to a rule that gives one slot everything.
+    pub(in crate::machine) fn mend(&mut self, out: &mut Reaction) {
+        let until = self.bound_until();
+        let late = self.memory.hurry || until > self.memory.accepted_at + self.plan.limits.drain;
+        if !self.memory.sticky_suspended || !late || until <= self.memory.now {
+            return self.go(Phase::Mending, out);
+        }
+        let at = until.time_of_day();
+        let what = format!("stickiness of the rule stays off: clients may hold cookies of the candidate until {at}");
+        out.notices.push(Notice::LeftUndone { what });
+        self.mended(out);
+    }
+
+    /// After the last write of the rule: waits until none can land any more.
+    pub(in crate::machine) fn mended(&mut self, out: &mut Reaction) {
+        self.memory.sticky_suspended = false;
+        match self.memory.unsettled {
+            Some(unsettled) if unsettled.until > self.memory.now => {
+                let left = unsettled.until.since(self.memory.now);
+                self.ask_after(left, Effect::Look(self.view(false, None)));
+            }
+            _ => self.after(Phase::Mending, out),
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! The way back: traffic first, everything else after. Monotone and idempotent; every wait is bounded.
+
+pub(in crate::machine) mod first_read;
+
+use std::time::Duration;
+
+use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
+use super::notice::{Foreign, Notice, Outcome, Reason};
+use super::observe::expired::is_expired;
+use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
+use super::{Machine, Reaction};
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Role, RuleSeen};
+use crate::domain::traffic::Share;
+
+impl Machine {
+    /// Turns back. An outstanding write is answered first; an outstanding read is given up.
+    pub(super) fn retreat(&mut self, reason: Reason, out: &mut Reaction) {
+        let decided = self.memory.now;
+        out.notices.push(Notice::Retreating { reason: reason.clone() });
+        self.memory.paused = None;
+        self.memory.promoted_by = None;
+        self.memory.back_at = None;
+        self.memory.slept = Duration::ZERO;
+        self.memory.locked_since = None;
+        self.memory.safeguard.begin_anew();
+        if self.has_pending_write() {
+            self.state = State::Draining { reason, decided };
+            return;
+        }
+        self.begin_back(reason, decided, out);
+    }
+
+    /// The write that was outstanding when the rollout turned back is answered.
+    pub(super) fn drained(&mut self, issued: &Issued, answer: &Answer, out: &mut Reaction) {
+        let State::Draining { reason, decided } = self.state.clone() else { return };
+        match answer {
+            Answer::Failed(fault) if fault.kind == FaultKind::Unknown => self.unsettle(issued),
+            Answer::Routed(seen) | Answer::Unsettled(seen) | Answer::Moving(seen) | Answer::Foreign(seen) => {
+                self.saw(seen);
+            }
+            _ => {}
+        }
+        self.begin_back(reason, decided, out);
+    }
+
+    /// An answer on the way back.
+    pub(super) fn back(&mut self, issued: &Issued, answer: Answer, out: &mut Reaction) {
+        let State::Retreat { decided, phase, .. } = self.state.clone() else { return };
+        let is_done = matches!(&answer, Answer::Routed(seen) | Answer::Unsettled(seen) if is_back(seen));
+        if !is_done && self.out_of_patience(decided, out) {
+            return;
+        }
+        match answer {
+            Answer::Seen(seen) => self.seen_back(phase, &seen, out),
+            Answer::Routed(seen) => self.routed_back(phase, &seen, out),
+            Answer::Unsettled(seen) => {
+                self.outlive(issued.at);
+                self.routed_back(phase, &seen, out);
+            }
+            Answer::Moving(seen) => self.moving_back(&seen),
+            Answer::Foreign(seen) => self.foreign_back(phase, &seen, out),
+            Answer::Scaled => self.scaled_back(phase, out),
+            Answer::Counted(served) => {
+                self.memory.served = Some(served);
+                out.notices.push(Notice::Counted(served));
+                self.end(out);
+            }
+            Answer::Marked
+            | Answer::ScalingHeld
+            | Answer::ScalingFreed
+            | Answer::Armed
+            | Answer::Gone
+            | Answer::Disarmed => self.taken_down(phase, out),
+            Answer::Failed(fault) => self.failed_back(phase, issued, &fault, out),
+            Answer::Registered(_) | Answer::Probed(_) | Answer::Pledged | Answer::Concluded => {
+                self.go(Phase::Checking, out);
+            }
+        }
+    }
+
+    /// Time in which nobody tried is not time in which it could not be done: a process that heard nothing for as long
+    /// as the whole limit was frozen, or its machine slept. That is forgiven once.
+    pub(super) fn slept_since(&mut self, before: Timestamp) {
+        let span = self.memory.now.since(before);
+        if self.is_urgent() && self.memory.slept.is_zero() && span > self.plan.limits.retreat {
+            self.memory.slept = span;
+        }
+    }
+
+    /// The way back has its limit too: for the traffic, and for everything after it.
+    fn out_of_patience(&mut self, decided: Timestamp, out: &mut Reaction) -> bool {
+        let limits = self.plan.limits;
+        let waited = self.memory.now.since(decided).saturating_sub(self.memory.slept);
+        if self.memory.back_at.is_none() && waited > limits.retreat {
+            self.strand("the traffic could not be taken back within the limit".to_owned(), out);
+            return true;
+        }
+        if waited > limits.retreat + limits.drain {
+            if self.memory.wanted > 0 {
+                let what = "the candidate slot, which could not be restored within the limit".to_owned();
+                out.notices.push(Notice::LeftUndone { what });
+            }
+            self.end(out);
+            return true;
+        }
+        false
+    }
+
+    /// Enters a phase and asks what it asks.
+    pub(super) fn go(&mut self, to: Phase, out: &mut Reaction) {
+        let State::Retreat { phase, refused, .. } = &mut self.state else { return };
+        if *phase != to {
+            *refused = 0;
+        }
+        *phase = to;
+        let effect = self.asks(to);
+        match effect {
+            Some(effect) => match self.holds_off(to) {
+                Some(span) => self.ask_after(span, effect),
+                None => self.ask(effect, out),
+            },
+            None => self.after(to, out),
+        }
+    }
+
+    /// What a phase asks, or `None` when it has nothing to do.
+    fn asks(&self, phase: Phase) -> Option<Effect> {
+        let before = &self.plan.before;
+        let sticky = before.stickiness.is_some() && !self.plan.driver.is_aws();
+        match phase {
+            Phase::Checking => Some(Self::glance()),
+            Phase::Verifying => Some(Effect::Look(self.view(self.asks_for_stable(), None))),
+            Phase::Reviving => {
+                // One that serves is given tasks of what it runs.
+                let task_definition = self.memory.barren.then(|| before.stable_task_definition.clone());
+                Some(Effect::Scale { role: Role::Stable, count: before.stable_desired, task_definition })
+            }
+            Phase::Routing => {
+                let stickiness = if sticky { Stickiness::Suspend } else { Stickiness::Keep };
+                Some(Effect::Route(Route { share: Share::NONE, expected: None, stickiness }))
+            }
+            Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => self.takes_down(phase),
+            Phase::Quieting => {
+                let waits = self.memory.wanted > 0 && !self.memory.hurry;
+                let ripe = self.is_ripe(Share::NONE, self.memory.now);
+                waits.then(|| Effect::Look(self.view(false, ripe.then_some(Role::Candidate))))
+            }
+            Phase::Restoring => {
+                let task_definition = Some(before.candidate_task_definition.clone());
+                let scale = Effect::Scale { role: Role::Candidate, count: before.candidate_desired, task_definition };
+                (self.memory.wanted > 0 && !self.memory.hurry).then_some(scale)
+            }
+            Phase::Mending => {
+                let restore =
+                    Route { share: Share::NONE, expected: Some(Share::NONE), stickiness: Stickiness::Restore };
+                self.memory.sticky_suspended.then_some(Effect::Route(restore))
+            }
+            Phase::Counting => {
+                let since = self.memory.exposed.unwrap_or(self.memory.started);
+                (self.memory.carried && !self.memory.hurry).then_some(Effect::Count { since })
+            }
+        }
+    }
+
+    /// The phase after one that is done.
+    pub(super) fn after(&mut self, phase: Phase, out: &mut Reaction) {
+        match phase {
+            Phase::Checking | Phase::Reviving => self.go(Phase::Routing, out),
+            Phase::Routing => self.go(Phase::Verifying, out),
+            Phase::Verifying => self.go(Phase::Marking, out),
+            Phase::Marking => self.go(Phase::Disarming, out),
+            Phase::Disarming => self.go(Phase::Quieting, out),
+            Phase::Quieting => self.go(Phase::Restoring, out),
+            Phase::Restoring => self.go(Phase::Freeing, out),
+            Phase::Freeing => self.mend(out),
+            Phase::Mending => self.go(Phase::Unmarking, out),
+            Phase::Unmarking => self.go(Phase::Counting, out),
+            Phase::Counting => self.end(out),
+        }
+    }
+
+    fn seen_back(&mut self, phase: Phase, seen: &Observation, out: &mut Reaction) {
+        if let Some(fault) = seen.faults.first() {
+            self.tell_fault(fault, out);
+        }
+        if let Some(rule) = &seen.rule {
+            self.saw(rule);
+            // A rollback's first write is on no tape, and turns it off all the same.
+            let off = is_back(rule) && !rule.sticky && self.plan.before.stickiness.is_some();
+            self.memory.sticky_suspended |= off && phase != Phase::Mending;
+        }
+        if let Some(fleet) = &seen.fleet {
+            self.memory.fleet = Some((self.memory.now, fleet.clone()));
+        }
+        match phase {
+            Phase::Checking => self.checked(seen, out),
+            Phase::Verifying | Phase::Quieting => self.verified(phase, seen, out),
+            _ => self.go(phase, out),
+        }
+    }
+
+    /// The first read of the way back. It spares the write only where no write of weight is known or
+    /// possible, because it may show the rule as it was before one. Nothing but a stable slot without
+    /// healthy targets stops the write; what could not be read does not.
+    fn checked(&mut self, seen: &Observation, out: &mut Reaction) {
+        let on_stable = seen.rule.as_ref().is_some_and(is_back);
+        if let Some(rule) = seen.rule.as_ref().filter(|_| !on_stable)
+            && self.is_overwritten(rule)
+            && !self.overwritten(rule, out)
+        {
+            return;
+        }
+        // A write of the way back may land, but none that gives weight.
+        let only_back = self.memory.unsettled.is_none_or(|unsettled| unsettled.share == Share::NONE);
+        if on_stable && only_back && !self.may_move_on() && !self.memory.weighted && !self.is_sticky(seen.rule.as_ref())
+        {
+            self.traffic_is_back(out);
+            let lands = self.memory.unsettled.is_some();
+            return if lands { self.go(Phase::Verifying, out) } else { self.after(Phase::Verifying, out) };
+        }
+        self.weigh(seen, out);
+    }
+
+    fn traffic_is_back(&mut self, out: &mut Reaction) {
+        let State::Retreat { decided, .. } = self.state else { return };
+        let now = self.memory.now;
+        self.memory.previous = self.memory.accepted;
+        self.memory.accepted = Share::NONE;
+        let weighted = std::mem::take(&mut self.memory.weighted);
+        if weighted || self.memory.back_at.is_none() {
+            self.memory.accepted_at = now;
+        }
+        if self.memory.back_at.is_none() {
+            self.memory.back_at = Some(now);
+            out.notices.push(Notice::TrafficBack { took: now.since(decided) });
+        }
+    }
+
+    fn routed_back(&mut self, phase: Phase, seen: &RuleSeen, out: &mut Reaction) {
+        self.saw(seen);
+        if !is_back(seen) {
+            self.memory.contradicted = true;
+            return self.ask_after_phase(Phase::Verifying, RETRY);
+        }
+        if phase == Phase::Mending {
+            return self.mended(out);
+        }
+        self.traffic_is_back(out);
+        self.go(Phase::Verifying, out);
+    }
+
+    /// Nothing was written. With the traffic on the stable slot, what stands in the way of stickiness is
+    /// somebody else's.
+    fn foreign_back(&mut self, phase: Phase, seen: &RuleSeen, out: &mut Reaction) {
+        self.saw(seen);
+        if phase != Phase::Mending || !is_back(seen) {
+            return self.ask_after_phase(Phase::Verifying, RETRY);
+        }
+        out.notices.push(Notice::StickinessOff { why: format!("somebody else changed the rule ({})", seen.text) });
+        self.mended(out);
+    }
+
+    pub(super) fn ask_after_phase(&mut self, to: Phase, span: std::time::Duration) {
+        if let State::Retreat { phase, .. } = &mut self.state {
+            *phase = to;
+        }
+        if let Some(effect) = self.asks(to) {
+            self.ask_after(span, effect);
+        }
+    }
+
+    /// A read-back after the write: good until no earlier write can land, and until the candidate is quiet.
+    fn verified(&mut self, phase: Phase, seen: &Observation, out: &mut Reaction) {
+        match &seen.rule {
+            None => return self.ask_after_phase(phase, BRISK_POLL),
+            // One read may be old; a second look decides.
+            Some(rule) if !is_back(rule) => return self.go(Phase::Checking, out),
+            Some(_) => {}
+        }
+        self.traffic_is_back(out);
+        let now = self.memory.now;
+        if phase == Phase::Quieting {
+            return self.quiet(seen, out);
+        }
+        if self.is_scaled_down(seen) {
+            self.memory.revived = true;
+            return self.go(Phase::Reviving, out);
+        }
+        match self.memory.unsettled {
+            Some(unsettled) if now < unsettled.until => self.ask_after_phase(Phase::Verifying, BRISK_POLL),
+            _ => {
+                self.memory.unsettled = None;
+                self.after(Phase::Verifying, out);
+            }
+        }
+    }
+
+    fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
+        let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
+        if self.is_ripe(Share::NONE, self.memory.now) && seen.requests == Some(0) {
+            out.notices.push(Notice::Quiet { role: Role::Candidate });
+            return self.after(Phase::Quieting, out);
+        }
+        if waited > self.plan.limits.drain {
+            let what = "the candidate slot keeps its tasks: no proof that its requests have ended".to_owned();
+            out.notices.push(Notice::LeftUndone { what });
+            return self.after(Phase::Restoring, out);
+        }
+        self.ask_after_phase(Phase::Quieting, POLL);
+    }
+
+    /// Whether a rule that gives the candidate weight was written over ours, and is not only an old read.
+    fn is_overwritten(&self, rule: &RuleSeen) -> bool {
+        let State::Retreat { decided, .. } = &self.state else { return false };
+        let old = rule.share == Some(self.memory.accepted) && self.memory.now.since(*decided) <= STALE_WITHIN;
+        self.memory.back_at.is_some() || (self.memory.contradicted && !old)
+    }
+
+    /// Two reads say that the rule no longer says what we wrote: a late write of ours, or somebody
+    /// else's. False when that has happened too often.
+    fn overwritten(&mut self, rule: &RuleSeen, out: &mut Reaction) -> bool {
+        self.memory.back_at = None;
+        self.memory.contradicted = false;
+        if self.memory.unsettled.is_some_and(|unsettled| rule.share == Some(unsettled.share)) {
+            return true;
+        }
+        self.memory.overwritten += 1;
+        out.notices.push(Notice::ForeignWrite { to: Foreign::Rule, found: rule.text.clone(), expected: Share::NONE });
+        let too_often = self.memory.overwritten > REASSERTIONS;
+        if too_often {
+            self.strand(format!("somebody else keeps writing the rule: {}", rule.text), out);
+        }
+        !too_often
+    }
+
+    fn scaled_back(&mut self, phase: Phase, out: &mut Reaction) {
+        let before = &self.plan.before;
+        let (role, count) = match phase {
+            Phase::Reviving => (Role::Stable, before.stable_desired),
+            _ => (Role::Candidate, before.candidate_desired),
+        };
+        out.notices.push(Notice::Scaled { role, count });
+        if phase == Phase::Reviving {
+            return match self.memory.back_at {
+                Some(_) => self.go(Phase::Verifying, out),
+                None => self.ask_after_phase(Phase::Checking, BRISK_POLL),
+            };
+        }
+        self.memory.wanted = 0;
+        self.after(Phase::Restoring, out);
+    }
+
+    fn failed_back(&mut self, phase: Phase, issued: &Issued, fault: &Fault, out: &mut Reaction) {
+        self.tell_fault(fault, out);
+        let for_good = fault.kind.is_lasting();
+        let State::Retreat { refused, .. } = &mut self.state else { return };
+        // What waits for credentials is asked for until the way back has lasted as long as it may.
+        *refused += u32::from(self.memory.hurry || !is_expired(fault));
+        let tries = *refused;
+        if fault.kind == FaultKind::Unknown && matches!(issued.effect, Effect::Route(_)) {
+            self.outlive(issued.at);
+        }
+        match phase {
+            Phase::Checking => self.weigh(&Observation::default(), out),
+            Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(fault.to_string(), out),
+            Phase::Routing if is_expired(fault) => self.ask_after(RETRY, issued.effect.clone()),
+            Phase::Routing => self.ask_after(Self::patience(tries), issued.effect.clone()),
+            Phase::Reviving if self.memory.back_at.is_some() => {
+                let what = format!("the stable slot, which serves with fewer tasks than before, gets no more: {fault}");
+                out.notices.push(Notice::LeftUndone { what });
+                self.go(Phase::Verifying, out);
+            }
+            Phase::Reviving => {
+                self.memory.revived = false;
+                self.ask_after_phase(Phase::Checking, BRISK_POLL);
+            }
+            Phase::Verifying | Phase::Quieting => self.ask_after_phase(phase, BRISK_POLL),
+            Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => {
+                self.not_taken_down(phase, issued, (fault, tries), out);
+            }
+            Phase::Restoring if self.memory.hurry => self.after(phase, out),
+            // Somebody may have given the slot weight since: the proof of quiet is taken again first.
+            Phase::Restoring if !for_good => self.ask_after_phase(Phase::Quieting, RETRY),
+            Phase::Mending if tries < ATTEMPTS * 3 && !for_good => self.ask_after(RETRY, issued.effect.clone()),
+            Phase::Restoring => self.leave_undone(phase, "the candidate slot keeps its tasks", fault, out),
+            Phase::Mending => {
+                out.notices.push(Notice::StickinessOff { why: fault.to_string() });
+                self.mended(out);
+            }
+            Phase::Counting if tries < ATTEMPTS => self.ask_after(RETRY, issued.effect.clone()),
+            Phase::Counting => self.end(out),
+        }
+    }
+
+    pub(super) fn leave_undone(&mut self, phase: Phase, what: &str, fault: &Fault, out: &mut Reaction) {
+        out.notices.push(Notice::LeftUndone { what: format!("{what}: {fault}") });
+        self.after(phase, out);
+    }
+
+    /// The runner must leave and the traffic is back: only the rule is put right.
+    pub(super) fn leave_in_a_hurry(&mut self, out: &mut Reaction) {
+        if self.memory.unsettled.is_some() {
+            return self.go(Phase::Verifying, out);
+        }
+        self.after(Phase::Verifying, out);
+    }
+
+    fn strand(&mut self, why: String, out: &mut Reaction) {
+        let State::Retreat { reason, .. } = self.state.clone() else { return };
+        self.finish(Outcome::Stranded { reason: Some(reason), why }, out);
+    }
+
+    fn end(&mut self, out: &mut Reaction) {
+        let State::Retreat { reason, .. } = self.state.clone() else { return };
+        if self.memory.hurry && self.memory.wanted > 0 {
+            let what = "the candidate slot keeps its tasks, because the runner was told to stop".to_owned();
+            out.notices.push(Notice::LeftUndone { what });
+        }
+        if self.memory.sticky_suspended {
+            let why = "the way back had no time left to put it back".to_owned();
+            out.notices.push(Notice::StickinessOff { why });
+        }
+        self.finish(Outcome::RolledBack(reason), out);
+    }
+}
+
+/// Whether the rule gives the candidate nothing.
+fn is_back(rule: &RuleSeen) -> bool {
+    rule.share == Some(Share::NONE)
+}

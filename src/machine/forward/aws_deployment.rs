@@ -1,0 +1,141 @@
+//! Where AWS moves the weights in a deployment of its own: it is told to go on, followed, and believed when it went
+//! on by itself or went back.
+//!
+//! A step that is asked for is under way until the rule shows it. AWS may not wait where the plan would have it wait:
+//! then the plan is carried on to what the rule shows, and that is told. It is never carried back.
+
+use crate::domain::driver::DeploymentState;
+use crate::domain::fleet::{Role, RuleSeen};
+use crate::domain::traffic::Share;
+use crate::machine::effect::{Effect, Issued, Observation};
+use crate::machine::notice::{Notice, Reason};
+use crate::machine::observe::is_close;
+use crate::machine::state::{BRISK_POLL, DRIFTS, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
+use crate::machine::{Machine, Reaction};
+use crate::plan::{Action, Step};
+
+impl Machine {
+    /// What AWS says of its deployment: it may have gone back, or have ended, without a word of ours.
+    pub(in crate::machine) fn examine_deployment(&mut self, seen: &Observation, out: &mut Reaction) {
+        let Some(deployment) = &seen.deployment else { return };
+        if !self.is_forward() || !self.plan.driver.is_aws() {
+            return;
+        }
+        match &deployment.state {
+            DeploymentState::Failed { why } => {
+                // AWS may go back by itself even after it was told to end.
+                self.memory.committed = false;
+                self.retreat(Reason::Deployment { why: why.clone() }, out);
+            }
+            DeploymentState::Done if !self.memory.committed => self.ended_by_aws(seen, out),
+            DeploymentState::Moving | DeploymentState::Waiting { .. } | DeploymentState::Done => {}
+        }
+    }
+
+    /// AWS has ended the deployment and taken the old tasks: there is nothing to go back to.
+    fn ended_by_aws(&mut self, seen: &Observation, out: &mut Reaction) {
+        let all = seen.rule.as_ref().is_some_and(|rule| rule.share == Some(Share::ALL));
+        let Some(last) = self.plan.steps.iter().position(|step| step.action == Action::Conclude) else { return };
+        if !all {
+            return;
+        }
+        self.accept(Share::ALL);
+        self.memory.unsettled = None;
+        self.memory.paused = None;
+        out.notices.push(Notice::CarriedOn { share: Share::ALL });
+        self.memory.committed = true;
+        out.notices.push(Notice::Committed);
+        self.enter_step(last, out);
+    }
+
+    /// A share was asked for, and AWS is about to give it.
+    pub(in crate::machine) fn moving(&mut self, issued: &Issued, seen: &RuleSeen, out: &mut Reaction) {
+        let Effect::Route(route) = &issued.effect else { return self.look_again(RETRY) };
+        self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
+        self.read_back();
+        if !self.recognise(seen) && !self.may_be_stale(seen) && !self.is_moved_by_aws(seen, out) {
+            self.not_ours(seen, out);
+        }
+        if self.is_forward() {
+            self.look_again(BRISK_POLL);
+        }
+    }
+
+    /// Whether a deployment of AWS's may be under way that nobody has told to go back: it may not wait to give the
+    /// candidate weight, or may be answered by somebody else.
+    pub(in crate::machine) fn may_move_on(&self) -> bool {
+        self.plan.driver.is_aws() && self.memory.wanted > 0 && self.memory.back_at.is_none()
+    }
+
+    /// AWS is told to go back, and has not yet. However often it is told, it is one way back.
+    pub(in crate::machine) fn moving_back(&mut self, seen: &RuleSeen) {
+        self.saw(seen);
+        self.ask_after_phase(Phase::Checking, RETRY);
+    }
+
+    /// Whether AWS explains a rule that is not as the plan has it: by a later share of the plan, to which the plan is
+    /// then carried on, or by a write of which only half is read.
+    pub(in crate::machine) fn is_moved_by_aws(&mut self, rule: &RuleSeen, out: &mut Reaction) -> bool {
+        if !self.plan.driver.is_aws() || self.memory.committed || rule.shape != self.plan.before.shape {
+            return false;
+        }
+        let (Some(share), State::Forward { step, .. }) = (rule.share, &self.state) else { return false };
+        let gives = |step: &Step| matches!(step.action, Action::Shift(given) if is_close(given, share));
+        let steps = self.plan.steps.iter().enumerate().skip(*step);
+        let carried = steps.filter(|(_, step)| gives(step)).map(|(index, _)| index).next();
+        if let Some(index) = carried.filter(|_| share > self.memory.accepted) {
+            self.memory.unsettled = None;
+            self.memory.rule_drifts = 0;
+            self.accept(share);
+            out.notices.push(Notice::CarriedOn { share });
+            self.enter_step(index + 1, out);
+            return true;
+        }
+        let between = share > self.memory.accepted && share < self.plan.share_after(*step + 1);
+        if between && self.plan.steps.iter().any(gives) {
+            // On the way to what the step asks for AWS gives the shares between, asked or not: a promotion skips
+            // steps, AWS does not.
+            self.memory.rule_drifts = 0;
+            self.accept(share);
+            return true;
+        }
+        self.memory.rule_drifts += 1;
+        let again = self.memory.rule_drifts < DRIFTS;
+        if again {
+            self.look_again(RETRY);
+        }
+        again
+    }
+
+    /// Whether the slot that served before has provably no requests left, so that AWS may take its tasks.
+    pub(in crate::machine) fn is_old_slot_quiet(&mut self, seen: &Observation, out: &mut Reaction) -> bool {
+        let now = self.memory.now;
+        let ripe = self.is_ripe(Share::ALL, now);
+        self.memory.quieted &= ripe;
+        if ripe && !self.memory.quieted && seen.requests == Some(0) {
+            self.memory.quieted = true;
+            out.notices.push(Notice::Quiet { role: Role::Stable });
+        }
+        if self.memory.quieted {
+            return true;
+        }
+        self.wait_for("the proof that the old stable slot has no requests left".to_owned(), out);
+        let ripe = self.is_ripe(Share::ALL, now + POLL);
+        self.ask_after(POLL, Effect::Look(self.view(false, ripe.then_some(Role::Stable))));
+        false
+    }
+
+    /// Waits until AWS has ended its deployment; past the commit there is only on.
+    pub(in crate::machine) fn check_concluded(&mut self, seen: &Observation, out: &mut Reaction) {
+        let done = seen.deployment.as_ref().is_some_and(|deployment| deployment.state == DeploymentState::Done);
+        if done && !self.is_paused() {
+            return self.pass_step(out);
+        }
+        if self.memory.now >= self.deadline() && !self.is_paused() {
+            let what = format!("{} has not ended its deployment in time", self.plan.driver.mover());
+            out.notices.push(Notice::LeftUndone { what });
+            return self.leave_step(out);
+        }
+        self.look_again(BRISK_POLL);
+    }
+}

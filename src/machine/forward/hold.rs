@@ -1,0 +1,87 @@
+//! Keeping a share until every gate has passed on data from after it was given, and the commit.
+
+use crate::domain::clock::Timestamp;
+use crate::domain::traffic::Share;
+use crate::gate::{Check, Gate, Outcome as GateOutcome};
+use crate::machine::effect::Observation;
+use crate::machine::notice::{Notice, Reason};
+use crate::machine::state::BRISK_POLL;
+use crate::machine::{Machine, Reaction};
+
+impl Machine {
+    pub(in crate::machine) fn check_hold(&mut self, until: Timestamp, seen: &Observation, out: &mut Reaction) {
+        let (now, pace) = (self.memory.now, self.pace());
+        if now + pace < until {
+            return self.next_look();
+        }
+        if now < until {
+            return self.look_again(until.since(now));
+        }
+        let unproven = self.unproven();
+        if unproven.is_none() && seen.rule.is_some() && !self.is_paused() {
+            return self.pass_step(out);
+        }
+        match unproven {
+            Some(index) if now >= self.deadline() && !self.is_paused() => self.out_of_evidence(index, out),
+            Some(index) => self.wait_for_gate(index, out),
+            None => self.look_again(pace),
+        }
+    }
+
+    /// The first gate whose latest verdict does not pass the present step. One that only watches is not waited
+    /// for, nor one that compares the slots once the candidate has everything.
+    pub(in crate::machine) fn unproven(&self) -> Option<usize> {
+        let since = self.memory.step_since;
+        let passes = |index: usize| self.memory.verdicts[index].as_ref().is_some_and(|v| v.passes(since));
+        let both = self.memory.accepted < Share::ALL;
+        let asked = |gate: &Gate| gate.decides() && (both || gate.feed().is_none());
+        (0..self.plan.gates.len()).find(|index| asked(&self.plan.gates[*index]) && !passes(*index))
+    }
+
+    /// The step has lasted as long as it may, and this gate never let it pass.
+    pub(in crate::machine) fn out_of_evidence(&mut self, index: usize, out: &mut Reaction) {
+        let (gate, evidence) = self.said(index);
+        self.breach(Reason::Breach { gate, evidence, outcome: GateOutcome::Inconclusive }, out);
+    }
+
+    fn wait_for_gate(&mut self, index: usize, out: &mut Reaction) {
+        let (gate, evidence) = self.said(index);
+        self.wait_for(format!("gate {gate}: {evidence}"), out);
+        match self.plan.gates[index].check {
+            // These are answered only when the tasks are read.
+            Check::Tasks(_) | Check::Split(_) => self.look_again(self.pace()),
+            _ => self.next_look(),
+        }
+    }
+
+    /// A gate's name, and what it said last.
+    fn said(&self, index: usize) -> (String, String) {
+        let evidence = self.memory.verdicts[index].as_ref().map_or("no reading", |verdict| &verdict.evidence);
+        (self.plan.gates[index].name.clone(), evidence.to_owned())
+    }
+
+    pub(in crate::machine) fn check_commit(&mut self, seen: &Observation, out: &mut Reaction) {
+        if self.out_of_time(out) {
+            return;
+        }
+        let ready = seen.rule.is_some() && self.memory.accepted == Share::ALL && self.memory.unsettled.is_none();
+        if !ready || self.is_paused() {
+            return self.look_again(BRISK_POLL);
+        }
+        if self.is_shut(out) {
+            return self.next_look();
+        }
+        if self.plan.driver.is_aws() && !self.is_old_slot_quiet(seen, out) {
+            return;
+        }
+        if self.cleared_to_commit(out) {
+            self.commit(out);
+        }
+    }
+
+    pub(in crate::machine) fn commit(&mut self, out: &mut Reaction) {
+        self.memory.committed = true;
+        out.notices.push(Notice::Committed);
+        self.pass_step(out);
+    }
+}

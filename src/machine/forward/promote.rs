@@ -1,0 +1,122 @@
+//! A person's word to wait no longer: from here to everything and the commit.
+//!
+//! What is skipped is what waits for time, evidence or people: holds, approvals, ramps, and shares below everything.
+//! What acts is not: tasks are prepared, probes asked, the last share is given on a fresh read of enough healthy
+//! targets like any other, and the commit still clears away what could give the traffic back. Gates stay on until
+//! the commit. A step that is skipped has the person's word on the tape in place of a verdict.
+
+use crate::domain::traffic::Share;
+use crate::gate::Outcome as GateOutcome;
+use crate::machine::notice::Notice;
+use crate::machine::state::{Cause, State};
+use crate::machine::{Machine, Reaction};
+use crate::plan::Action;
+
+impl Machine {
+    /// The steps that the word `promote` would skip now, by index.
+    pub fn skippable(&self) -> Vec<usize> {
+        match self.state {
+            State::Forward { step, .. } if !self.memory.committed => {
+                (step..self.plan.steps.len()).filter(|step| self.is_skippable(*step)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Why the word `promote` would change nothing now; `reasoned` when it comes with a reason. A breach that is
+    /// known can be overruled by one who says why. Somebody else's write and slots short of tasks cannot.
+    pub fn objection_to_promote(&self, reasoned: bool) -> Option<String> {
+        if self.memory.committed {
+            return Some("it is committed".to_owned());
+        }
+        match &self.state {
+            State::Forward { .. } => {}
+            State::Ready => return Some("it has not begun".to_owned()),
+            State::Draining { .. } | State::Retreat { .. } => return Some("it is going back".to_owned()),
+            State::Finished(_) => return Some("it is over".to_owned()),
+        }
+        if let Some(by) = &self.memory.promoted_by {
+            return Some(format!("{by} has promoted it already"));
+        }
+        if let Some(paused) = &self.memory.paused
+            && matches!(paused.cause, Cause::ForeignWrite | Cause::Capacity | Cause::Window)
+        {
+            return Some(format!("it is paused: {}", paused.why));
+        }
+        if let Some(breach) = self.known_breach().filter(|_| !reasoned) {
+            return Some(format!("{breach}; only with a reason, by --reason, is that overruled"));
+        }
+        let nothing = self.skippable().is_empty() && self.memory.paused.is_none();
+        nothing.then(|| "no step is left that could be skipped".to_owned())
+    }
+
+    pub(in crate::machine) fn told_to_promote(
+        &mut self,
+        by: &str,
+        reason: Option<String>,
+        out: &mut Reaction,
+    ) -> Option<String> {
+        let reason = reason.filter(|reason| !reason.trim().is_empty());
+        let objection = self.objection_to_promote(reason.is_some());
+        if objection.is_some() {
+            return objection;
+        }
+        let breached = self.known_breach().map(|_| Cause::Breach);
+        let paused = self.memory.paused.take().map(|paused| paused.cause);
+        if let Some(cause) = breached.or(paused) {
+            self.unpause(cause);
+        }
+        self.memory.promoted_by = Some(by.to_owned());
+        out.notices.push(Notice::Promoting { by: by.to_owned(), reason });
+        // A write in flight is answered first; what is seen next finds the step to be skipped.
+        if !self.has_pending_write() {
+            self.skip(out);
+        }
+        None
+    }
+
+    /// The breach that the rollout is held for, or a gate that fails at this moment.
+    fn known_breach(&self) -> Option<String> {
+        if let Some(paused) = self.memory.paused.as_ref().filter(|paused| paused.cause == Cause::Breach) {
+            return Some(paused.why.clone());
+        }
+        let verdicts = self.plan.gates.iter().zip(&self.memory.verdicts);
+        verdicts.filter(|(gate, _)| gate.decides()).find_map(|(gate, verdict)| {
+            let failed = verdict.as_ref().filter(|verdict| verdict.outcome == GateOutcome::Fail)?;
+            Some(format!("gate {} fails ({})", gate.name, failed.evidence))
+        })
+    }
+
+    /// Leaves the present step, if a person's word skips it. True when it did.
+    pub(in crate::machine) fn skip(&mut self, out: &mut Reaction) -> bool {
+        let State::Forward { step, .. } = self.state else { return false };
+        let skips = self.is_promoted() && self.is_skippable(step);
+        if skips {
+            self.enter_step(step, out);
+        }
+        skips
+    }
+
+    /// The first step from this one on that a person's word does not skip. What it skips is told.
+    pub(in crate::machine) fn after_skipped(&self, step: usize, out: &mut Reaction) -> usize {
+        let Some(by) = self.memory.promoted_by.as_ref().filter(|_| self.is_promoted()) else { return step };
+        let mut next = step;
+        while self.is_skippable(next) {
+            out.notices.push(Notice::Skipped { step: next, by: by.clone() });
+            next += 1;
+        }
+        next
+    }
+
+    fn is_promoted(&self) -> bool {
+        self.memory.promoted_by.is_some() && !self.is_paused() && !self.memory.committed
+    }
+
+    fn is_skippable(&self, step: usize) -> bool {
+        match self.plan.steps.get(step).map(|step| &step.action) {
+            Some(Action::Hold(_) | Action::Approve(_) | Action::Ramp { .. }) => true,
+            Some(Action::Shift(share)) => *share < Share::ALL,
+            _ => false,
+        }
+    }
+}

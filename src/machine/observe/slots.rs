@@ -1,0 +1,144 @@
+//! What a look at the tasks means for the way forward: a slot that runs something else, a slot that is short.
+
+use crate::domain::clock::Timestamp;
+use crate::domain::fleet::{Capacity, Fleet, Role};
+use crate::domain::traffic::Share;
+use crate::gate::{Check, Reading, TasksReading};
+use crate::machine::notice::{Foreign, Notice, Reason};
+use crate::machine::state::{Cause, DRIFTS, SHORT_WITHIN, STALE_WITHIN};
+use crate::machine::{Machine, Reaction};
+
+impl Machine {
+    pub(in crate::machine) fn examine_fleet(&mut self, fleet: &Fleet, asked: Timestamp, out: &mut Reaction) {
+        let last = self.memory.fleet.as_ref().map(|(_, fleet)| fleet.candidate.healthy);
+        let candidate = &fleet.candidate;
+        let preparing = self.memory.wanted > 0 && self.memory.exposed.is_none();
+        if preparing && last != Some(candidate.healthy) {
+            let (role, wanted) = (Role::Candidate, self.memory.wanted);
+            out.notices.push(Notice::CapacityChanged { role, seen: candidate.clone(), wanted });
+        }
+        self.memory.fleet = Some((asked, fleet.clone()));
+        if !self.memory.committed {
+            self.examine_drift(Role::Stable, &fleet.stable.task_definition, out);
+        }
+        if self.memory.wanted == 0 {
+            return;
+        }
+        self.examine_drift(Role::Candidate, &candidate.task_definition, out);
+        if self.memory.candidate_drifts == 0 {
+            self.memory.all_started |= candidate.healthy >= self.memory.wanted;
+            self.examine_tasks(candidate, out);
+        }
+        self.examine_capacity(fleet, out);
+    }
+
+    fn examine_tasks(&mut self, candidate: &Capacity, out: &mut Reaction) {
+        for index in 0..self.plan.gates.len() {
+            if matches!(self.plan.gates[index].check, Check::Tasks(_)) && self.is_forward() {
+                let reading = self.tasks_reading(candidate.clone());
+                self.examine_reading(index, &reading, out);
+            }
+        }
+    }
+
+    fn tasks_reading(&self, capacity: Capacity) -> Reading {
+        let (wanted, asked) = (self.memory.wanted, self.memory.asked);
+        Reading::Tasks(TasksReading { capacity, wanted, asked, started: self.memory.all_started })
+    }
+
+    /// A service that runs something else than it should: an old read, or somebody else's deployment. How many
+    /// tasks the stable slot wants is nobody's foreign write: autoscaling may change that.
+    fn examine_drift(&mut self, role: Role, runs: &str, out: &mut Reaction) {
+        let as_it_should = match role {
+            Role::Stable => self.runs_before(runs),
+            Role::Candidate => self.runs_release(runs),
+        };
+        let memory = &mut self.memory;
+        let drifts = match role {
+            Role::Stable => &mut memory.stable_drifts,
+            Role::Candidate => &mut memory.candidate_drifts,
+        };
+        *drifts = if as_it_should { 0 } else { *drifts + 1 };
+        let again = *drifts >= DRIFTS;
+        // Reads of the candidate may be older than our own write of it; before it has traffic, the write is
+        // repeated instead. The stable slot's service is not ours to write.
+        let theirs = match role {
+            Role::Stable => true,
+            Role::Candidate => memory.accepted > Share::NONE && memory.now.since(memory.asked) > STALE_WITHIN,
+        };
+        if again && theirs && self.is_forward() {
+            let service = &self.plan.target.place(role).service;
+            let found = format!("the {role} slot's service {service} runs {}", tail(runs));
+            self.foreign(Foreign::Service(role), found, out);
+        }
+    }
+
+    /// Each slot must have the healthy targets that its share needs. Where the candidate lacks them, the traffic
+    /// goes back; where the stable slot lacks them too, nobody but a person knows which is worse, as long as the
+    /// candidate serves at all. Where only the stable slot lacks them, no more weight is given.
+    fn examine_capacity(&mut self, fleet: &Fleet, out: &mut Reaction) {
+        let candidate = &fleet.candidate;
+        let need = self.memory.accepted.need(self.memory.wanted);
+        if candidate.healthy >= need {
+            self.memory.short_since = None;
+            return;
+        }
+        let since = *self.memory.short_since.get_or_insert(self.memory.now);
+        let long = self.memory.now.since(since) >= SHORT_WITHIN;
+        if !(long || candidate.healthy == 0) || !self.is_forward() {
+            return;
+        }
+        let share = self.memory.accepted;
+        let seen = format!("{} healthy candidate tasks, {need} needed for {share}", candidate.healthy);
+        match self.stable_lacks(&fleet.stable).filter(|_| candidate.healthy > 0) {
+            Some(lacks) => self.both_short(format!("both slots are short of tasks: {seen}; {lacks}"), out),
+            None => self.breach(Reason::Capacity { seen }, out),
+        }
+    }
+
+    fn both_short(&mut self, why: String, out: &mut Reaction) {
+        if self.memory.committed || self.is_paused_for(&[Cause::Capacity, Cause::Breach, Cause::ForeignWrite]) {
+            return;
+        }
+        self.pause(why, Cause::Capacity, out);
+        self.keep_looking();
+    }
+
+    /// What keeps the candidate from more weight: where the traffic goes when the rollout goes back must be as it
+    /// was, and able to take it.
+    pub(in crate::machine) fn stable_objects(&self, stable: &Capacity) -> Option<String> {
+        let runs = &stable.task_definition;
+        let drifted = || format!("a second look at the stable slot, whose service runs {}", tail(runs));
+        if self.runs_before(runs) { self.stable_lacks(stable) } else { Some(drifted()) }
+    }
+
+    /// What the stable slot lacks for the share it has, of the tasks it had before the rollout.
+    fn stable_lacks(&self, stable: &Capacity) -> Option<String> {
+        let share = self.memory.accepted.rest();
+        let need = share.need(self.plan.before.stable_desired);
+        (stable.healthy < need).then(|| format!("{need} healthy stable tasks for {share}, {} seen", stable.healthy))
+    }
+
+    /// Whether the tasks are worth a look before their time.
+    pub(in crate::machine) fn is_in_doubt(&self) -> bool {
+        let memory = &self.memory;
+        memory.short_since.is_some() || memory.stable_drifts > 0 || memory.candidate_drifts > 0
+    }
+
+    /// Whether `task_definition` is the release, by ARN or by `family:revision`.
+    pub(in crate::machine) fn runs_release(&self, task_definition: &str) -> bool {
+        self.release().is_some_and(|release| tail(&release) == tail(task_definition))
+    }
+
+    /// Whether `task_definition` is the one the stable slot was recorded with. Where none was, or none is read,
+    /// there is nothing to tell apart.
+    fn runs_before(&self, task_definition: &str) -> bool {
+        let before = &self.plan.before.stable_task_definition;
+        before.is_empty() || task_definition.is_empty() || tail(before) == tail(task_definition)
+    }
+}
+
+/// The `family:revision` of an ARN.
+fn tail(text: &str) -> &str {
+    text.rsplit('/').next().unwrap_or(text)
+}
