@@ -104,3 +104,20 @@ fn tests_and_examples_that_are_named_exist() {
         }
     }
 }
+
+#[test]
+fn paths_that_are_named_exist() {
+    let roots = ["src/", "tests/", "examples/", "findings/", "rollout-specs/", ".ci/", ".github/"];
+    let mut seen = 0;
+    for path in texts() {
+        let text = read(&path);
+        let named = text.split('`').skip(1).step_by(2).filter(|word| !word.contains(char::is_whitespace));
+        // NAME stands for whatever is new.
+        let named = named.filter(|word| roots.iter().any(|root| word.starts_with(root)) && !word.contains("NAME"));
+        for name in named {
+            assert!(root().join(name).exists(), "{} names {name}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen} paths were found");
+}
