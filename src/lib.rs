@@ -39,7 +39,7 @@
 //! | `simulate` | `machine plan spec gate lab domain` |
 //! | `report` | `machine plan spec gate domain` |
 //! | `engine` | `machine plan spec gate lease cloud store journal report domain` |
-//! | `lab` | nothing of ours |
+//! | `lab` | nothing of ours: a crate of its own, `tidegate_lab` |
 //! | `cli` | everything |
 //!
 //! `domain` is the vocabulary. `tests/tidy.rs` reads this table and keeps it.
@@ -50,7 +50,7 @@
 //!   prints, or rolls dice. Time arrives inside events.
 //! * `machine` does not know `cloud`, and `cloud` does not know `machine`: `engine/perform.rs` is one match
 //!   between the two, and decides nothing.
-//! * `lab` imports nothing of ours. It knows AWS, not us, so it cannot share our misunderstandings.
+//! * `lab` is a crate of its own and imports nothing of ours. It knows AWS, not us.
 //! * There is never more than one effect outstanding, so that recovery has one thing to ask about and no set
 //!   to reconcile.
 //! * No write in flight is dropped. The way back waits for its answer, which the call's own time-out bounds,
@@ -128,7 +128,6 @@ pub mod domain;
 pub mod engine;
 pub mod gate;
 pub mod journal;
-pub mod lab;
 pub mod lease;
 pub mod machine;
 pub mod plan;
