@@ -157,7 +157,7 @@ impl World {
         Observation {
             calendar: None,
             rule: Some(self.rule(plan)),
-            stable: look.glance.map(|_| stable.healthy),
+            stable: look.first_read.map(|_| stable.healthy),
             deployment: None,
             fleet: look.fleet.then_some(Fleet { stable, candidate }),
             readings: look.gates.iter().map(|gate| (*gate, self.counted(look.since, now))).collect(),

@@ -91,7 +91,7 @@ enum Command {
     Report(report::Args),
     /// Follow a rollout until it is over, from any machine; ends with the rollout's own exit code.
     Watch(watch::Args),
-    /// List the rollouts, or tell one again from its tape.
+    /// List the rollouts, or tell one again from its journal.
     History(history::Args),
     /// Take the traffic back to the stable slot at once, whoever drives the rollout.
     #[command(

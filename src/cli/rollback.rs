@@ -1,7 +1,7 @@
 //! `tidegate rollback` and `abort`: take the traffic back from wherever one is, whoever drives the rollout.
 //!
 //! It does not ask the runner, which may be hung: it takes the lease, writes the stable-only weights at once, and
-//! then goes on with the tape as its runner. The one before notices that somebody else decides, and stops.
+//! then goes on with the journal as its runner. The one before notices that somebody else decides, and stops.
 //!
 //! A store that is silent is not waited for once the rule is known: the traffic goes back without the lease, which
 //! is taken when the store answers.
@@ -290,8 +290,8 @@ async fn named(stores: &Stores, name: Option<&str>, patience: &Patience<'_>) -> 
 
 /// What a rollback of a rollout that is over comes to.
 async fn settled(context: &Context, found: &Found) -> Result<Option<Exit>, Failure> {
-    let tape = journal::read(&found.store, &found.id).await?;
-    let (machine, summary) = fold(&tape);
+    let recorded = journal::read(&found.store, &found.id).await?;
+    let (machine, summary) = fold(&recorded);
     let id = &found.id;
     match machine.outcome() {
         Some(Outcome::RolledBack(reason)) => {
@@ -330,7 +330,7 @@ async fn confirm(
     }
     let target = &plan.target;
     let machine = match patience.soon(journal::read(&found.store, &found.id)).await {
-        Some(Ok(tape)) => journal::replay(plan.clone(), &tape.records),
+        Some(Ok(recorded)) => journal::replay(plan.clone(), &recorded.records),
         Some(Err(_)) | None => Machine::new(plan.clone()),
     };
     let now = machine.progress().configured.map_or("unknown".to_owned(), |share| share.to_string());
@@ -383,7 +383,7 @@ pub(super) fn fence(lease: &Lease, clock: &Clock) -> Fence {
     fence
 }
 
-/// Traffic first: the stable-only weights are written before anything is read from the tape, if the stable slot
+/// Traffic first: the stable-only weights are written before anything is read from the journal, if the stable slot
 /// can take them. Nothing depends on it: the way back that follows asks for the same again. Says how long it took
 /// since the command was given.
 pub(super) async fn first_write(

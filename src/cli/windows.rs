@@ -23,7 +23,7 @@ pub(super) async fn refuse_closed(
     if break_glass.is_some() {
         return Ok(());
     }
-    let overrule = "`--break-glass REASON` starts it all the same, and says so on the tape";
+    let overrule = "`--break-glass REASON` starts it all the same, and says so in the journal";
     if let Some(closed) = windows.closed(at) {
         return Err(not_now(&closed.text()).hint(overrule));
     }

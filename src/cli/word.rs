@@ -39,8 +39,8 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
     let driver = found.driver(&plan).await;
     if driver.is_none() {
         let id = &found.id;
-        let tape = journal::read(&found.store, id).await?;
-        if let Some(outcome) = journal::replay(plan, &tape.records).outcome() {
+        let recorded = journal::read(&found.store, id).await?;
+        if let Some(outcome) = journal::replay(plan, &recorded.records).outcome() {
             let failure = Failure::new(Exit::Refused, format!("rollout {id} is over: {}", ended(outcome)));
             return Err(failure.hint(format!("`tidegate status {id}` says how it ended")));
         }
@@ -49,8 +49,8 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
         return Err(failure.hint(format!("`tidegate resume {id}` goes on with it")));
     }
     if let (Word::Promote, Some(owner)) = (word, &driver) {
-        let tape = journal::read(&found.store, &found.id).await?;
-        let machine = journal::replay(plan, &tape.records);
+        let recorded = journal::read(&found.store, &found.id).await?;
+        let machine = journal::replay(plan, &recorded.records);
         promote::confirm(context, (&found, &machine), (&owner.by, args.reason.as_deref(), args.yes))?;
     }
     tell_runner(context, &found, word, args.reason).await
@@ -73,8 +73,8 @@ pub(super) async fn go_on(context: &Context, args: Continue) -> Result<Exit, Fai
     run(context, Word::BreakGlass, Args { rollout, reason: Some(reason), yes }).await?;
     let stores = context.stores(None).await?;
     let found = stores.find(args.rollout.as_deref()).await?;
-    let tape = journal::read(&found.store, &found.id).await?;
-    let paused = journal::replay(tape.header.plan, &tape.records).progress().paused;
+    let recorded = journal::read(&found.store, &found.id).await?;
+    let paused = journal::replay(recorded.header.plan, &recorded.records).progress().paused;
     if paused.is_some() { run(context, Word::Continue, args).await } else { Ok(Exit::Done) }
 }
 

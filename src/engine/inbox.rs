@@ -8,23 +8,23 @@ use crate::journal::Record;
 use crate::machine::{Event, Word};
 use crate::store::{Store, StoreError, Told, WaitingWord};
 
-/// An event from outside, and who wants to know when it is on the tape.
+/// An event from outside, and who wants to know when it is in the journal.
 #[derive(Debug)]
 pub struct Inbound {
     /// What happened.
     pub event: Event,
-    /// Told once the event is on the tape; dropped when it never will be.
-    pub taped: Option<oneshot::Sender<()>>,
+    /// Told once the event is in the journal; dropped when it never will be.
+    pub journaled: Option<oneshot::Sender<()>>,
 }
 
 impl From<Event> for Inbound {
     fn from(event: Event) -> Self {
-        Self { event, taped: None }
+        Self { event, journaled: None }
     }
 }
 
-/// Carries words from the store to the engine, each put away once it is on the tape. Ends when the engine
-/// does. `records` is the tape as it was when the runner came up: a word that is on it and was not put
+/// Carries words from the store to the engine, each put away once it is in the journal. Ends when the engine
+/// does. `records` is the journal as it was when the runner came up: a word that is on it and was not put
 /// away, because the runner before died in between, is not said twice. `odd` hears of files that are no
 /// words, and, once in a row, of a store that fails: it is asked again.
 pub async fn carry_words(
@@ -34,7 +34,7 @@ pub async fn carry_words(
     inbox: mpsc::Sender<Inbound>,
     mut odd: impl FnMut(&str),
 ) {
-    // Words that are on the tape, or none, and could not be put away yet: they are not said twice either.
+    // Words that are in the journal, or none, and could not be put away yet: they are not said twice either.
     let mut done: Vec<WaitingWord> = Vec::new();
     let mut fails = false;
     while !inbox.is_closed() {
@@ -50,9 +50,11 @@ pub async fn carry_words(
                         done.push(waiting);
                         continue;
                     };
-                    if !is_taped(records, &waiting.told) {
-                        let (taped, on_tape) = oneshot::channel();
-                        if inbox.send(Inbound { event, taped: Some(taped) }).await.is_err() || on_tape.await.is_err() {
+                    if !is_journaled(records, &waiting.told) {
+                        let (journaled, on_journal) = oneshot::channel();
+                        if inbox.send(Inbound { event, journaled: Some(journaled) }).await.is_err()
+                            || on_journal.await.is_err()
+                        {
                             return;
                         }
                     }
@@ -84,8 +86,8 @@ fn event(told: &Told) -> Option<Event> {
     Some(Event::Told { word, by: told.by.clone(), reason: told.reason.clone() })
 }
 
-/// Whether a word that was left is on the tape already.
-pub fn is_taped(records: &[Record], told: &Told) -> bool {
+/// Whether a word that was left is in the journal already.
+pub fn is_journaled(records: &[Record], told: &Told) -> bool {
     let Some(event) = event(told) else { return false };
     records.iter().any(|record| record.at >= told.at && record.event == event)
 }

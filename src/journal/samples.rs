@@ -1,4 +1,4 @@
-//! A header and events in which every variant of everything on a tape occurs.
+//! A header and events in which every variant of everything on a journal occurs.
 
 use std::time::Duration;
 
@@ -227,7 +227,7 @@ pub(super) fn events() -> Vec<Event> {
         told(Word::Approve, None),
     ];
     events.extend((1..).zip(answers()).map(|(id, answer)| Event::Answered { id, answer }));
-    // What was added since format 2 comes last, so that what the tapes of earlier formats hold is a beginning.
+    // What was added since format 2 comes last, so that what the journals of earlier formats hold is a beginning.
     events.push(told(Word::Promote, Some("the dashboards are right")));
     events.push(told(Word::BreakGlass, Some("a security fix")));
     let calendar = Some(CalendarSeen { open: false, next: Some(at(3600)) });

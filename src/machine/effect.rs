@@ -138,7 +138,7 @@ pub struct Look {
     pub quiet: Option<Role>,
     /// The way back is in a hurry: the rule and the stable slot's healthy targets are read at once, within this
     /// span of wall time. What is not read by then is among the faults.
-    pub glance: Option<Duration>,
+    pub first_read: Option<Duration>,
 }
 
 /// What the world said.
@@ -190,7 +190,7 @@ pub struct Observation {
     pub rule: Option<RuleSeen>,
     /// Tasks and targets.
     pub fleet: Option<Fleet>,
-    /// The stable slot's healthy targets, where a glance asked for them alone.
+    /// The stable slot's healthy targets, where a first read asked for them alone.
     pub stable: Option<u32>,
     /// AWS's own deployment, where there is one.
     pub deployment: Option<Deployment>,

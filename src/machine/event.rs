@@ -2,7 +2,7 @@
 
 use super::effect::{Answer, EffectId};
 
-/// One thing that happened. Events are what the tape holds.
+/// One thing that happened. Events are what the journal holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The rollout begins.
@@ -33,7 +33,7 @@ pub enum Event {
         /// By what: `SIGINT`.
         signal: String,
     },
-    /// A runner took the tape over after another ended without finishing.
+    /// A runner took the journal over after another ended without finishing.
     Recovered {
         /// Who, as `user@host`.
         by: String,

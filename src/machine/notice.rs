@@ -1,5 +1,5 @@
 //! All that a rollout tells people. Reports see notices and progress, and nothing else, whether the
-//! rollout is live or replayed from its tape.
+//! rollout is live or replayed from its journal.
 
 use std::time::Duration;
 

@@ -96,7 +96,7 @@ impl Machine {
     fn goes_back(&self) -> Option<Timestamp> {
         let memory = &self.memory;
         let forward = self.is_forward() && !memory.committed;
-        let held = memory.paused.as_ref().map(|paused| paused.since).or(memory.locked_since);
+        let held = memory.paused.as_ref().map(|paused| paused.since).or(memory.expired_since);
         forward.then(|| held.map_or_else(|| self.deadline(), |since| since + self.plan.limits.pause))
     }
 

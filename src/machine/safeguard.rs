@@ -120,7 +120,7 @@ impl Safeguard {
             switch.quiet_from = switch.quiet_from.max(now + SWITCH_LANDS_WITHIN);
         }
         if now == before {
-            // A clock that is behind the tape's cannot tell how far: the switch's time may have come.
+            // A clock that is behind the journal's cannot tell how far: the switch's time may have come.
             switch.fires = switch.fires.map(|at| at.min(now));
         }
         (switch.pushed, switch.inherited, self.touched) = (Timestamp::default(), true, self.touched || scales);
@@ -133,7 +133,7 @@ impl Safeguard {
     }
 
     /// Nobody knows at `now` what a write did. It may have been sent long after it was asked for, because it waits for
-    /// the tape.
+    /// the journal.
     pub(super) fn unsettle(&mut self, issued: &Issued, now: Timestamp) {
         let sets_up = match issued.effect {
             Effect::Mark(beacon) => beacon != Beacon::Absent,

@@ -82,7 +82,7 @@ impl Stream {
         self.out.closed.clone()
     }
 
-    /// Writes one notice of a rollout that follows `plan`, live or from its tape.
+    /// Writes one notice of a rollout that follows `plan`, live or from its journal.
     pub fn write(&mut self, at: Timestamp, notice: &Notice, plan: &Plan) {
         if let Notice::Counted(served) = notice {
             self.served = Some(*served);

@@ -120,7 +120,7 @@ impl<'a> Account<'a> {
             rule: Some(self.rule()),
             readings,
             fleet: look.fleet.then(|| self.fleet(now)),
-            stable: look.glance.map(|_| TASKS),
+            stable: look.first_read.map(|_| TASKS),
             requests: look.quiet.map(|_| 0),
             observed: None,
             faults: Vec::new(),

@@ -1,5 +1,5 @@
 //! What one process tells a runner in another: one file a word, taken in the order they were left, and
-//! removed only once the runner has it on its tape. A word waits for a runner that is not there yet.
+//! removed only once the runner has it on its journal. A word waits for a runner that is not there yet.
 
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,7 @@ impl Store {
         let file = WordFile { word, by, reason, at: at.as_millis() };
         let body = serde_json::to_vec(&file).unwrap_or_default();
         let name = format!("{:015}-{:016x}.json", told.at.as_millis(), fastrand::u64(..));
-        self.home.put(&format!("{}/{FOLDER}/{name}", rollout_key(id)), body).await
+        self.backend.put(&format!("{}/{FOLDER}/{name}", rollout_key(id)), body).await
     }
 
     /// The words that wait for the runner of a rollout.
@@ -76,27 +76,27 @@ impl Store {
     pub async fn take_words(&self, id: &RolloutId) -> Result<Words, StoreError> {
         let folder = format!("{}/{FOLDER}", rollout_key(id));
         let mut words = Words::default();
-        for name in self.home.list(&folder).await?.into_iter().take(AT_ONCE) {
+        for name in self.backend.list(&folder).await?.into_iter().take(AT_ONCE) {
             let key = format!("{folder}/{name}");
-            let Some(text) = self.home.get(&key).await? else { continue };
+            let Some(text) = self.backend.get(&key).await? else { continue };
             match parse(&text) {
                 Ok(told) => words.waiting.push(WaitingWord { told, key }),
                 Err(why) => {
                     words.set_aside.push(format!("{}: {why}", name.escape_debug()));
-                    self.home.put(&format!("{}/{ASIDE}/{name}", rollout_key(id)), text).await?;
-                    self.home.remove(&key).await?;
+                    self.backend.put(&format!("{}/{ASIDE}/{name}", rollout_key(id)), text).await?;
+                    self.backend.remove(&key).await?;
                 }
             }
         }
         Ok(words)
     }
 
-    /// Puts a word away: it is on the tape.
+    /// Puts a word away: it is in the journal.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub async fn word_is_done(&self, word: &WaitingWord) -> Result<(), StoreError> {
-        self.home.remove(&word.key).await
+        self.backend.remove(&word.key).await
     }
 }
 

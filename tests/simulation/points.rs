@@ -91,8 +91,8 @@ points! {
         RenewalFailed,
         RenewalRetaken,
         AppendFailed,
-        TapeLost,
-        TapeNowhere,
+        JournalLost,
+        JournalNowhere,
         // What happens to a process.
         Frozen,
         FrozenForLong,
@@ -100,7 +100,7 @@ points! {
         ClockAhead,
         ClockBehind,
         ClockSetForward,
-        GlanceTooSlow,
+        FirstReadTooSlow,
         LeftAtOnce,
         // Who takes what.
         TwoDrive,
@@ -117,7 +117,7 @@ points! {
         BlindRefused,
         // What a fence stops.
         FencedByDocument,
-        FencedByTape,
+        FencedByJournal,
         NotSentLate,
         NotSentUnrenewed,
         NotSentUnsure,
@@ -126,7 +126,7 @@ points! {
         SentWithoutStore,
         OldWriteInQuarantine,
         // The order of things.
-        AheadOfTheTape,
+        AheadOfTheJournal,
         WordOvertakes,
         NotReleased,
     ;

@@ -154,7 +154,7 @@ impl Machine {
         if !self.examine(seen, asked, out) {
             return;
         }
-        if self.is_locked_out() {
+        if self.is_expired() {
             return self.look_again(POLL);
         }
         let State::Forward { step, stage, .. } = self.state else { return };
@@ -290,7 +290,7 @@ impl Machine {
         if matches!(stage, Stage::Counting(_)) {
             return true;
         }
-        let holds = self.is_paused() || self.is_locked_out();
+        let holds = self.is_paused() || self.is_expired();
         if self.memory.now < self.deadline() || holds || self.memory.committed {
             return false;
         }

@@ -3,7 +3,7 @@
 //! What is skipped is what waits for time, evidence or people: holds, approvals, ramps, and shares below everything.
 //! What acts is not: tasks are prepared, probes asked, the last share is given on a fresh read of enough healthy
 //! targets like any other, and the commit still clears away what could give the traffic back. Gates stay on until
-//! the commit. A step that is skipped has the person's word on the tape in place of a verdict.
+//! the commit. A step that is skipped has the person's word in the journal in place of a verdict.
 
 use crate::domain::traffic::Share;
 use crate::gate::Outcome as GateOutcome;

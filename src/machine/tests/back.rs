@@ -302,7 +302,7 @@ fn weight_that_somebody_else_gives_begins_the_wait_for_quiet_anew() {
     run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
     run.pass(MINUTE * 4);
     run.share = tenth();
-    run.until_asked(|effect| matches!(effect, Effect::Look(look) if look.glance.is_some()));
+    run.until_asked(|effect| matches!(effect, Effect::Look(look) if look.first_read.is_some()));
     run.answer(Answer::Failed(fault(FaultKind::Transient)));
     run.until(|run| run.share == Share::NONE);
     let back = run.now;

@@ -2,9 +2,9 @@
 
 mod back;
 mod deployment;
+mod expired;
+mod first_read;
 mod forward;
-mod glance;
-mod locked;
 mod outer;
 mod people;
 mod ramp;
@@ -396,7 +396,7 @@ impl Run {
         Observation {
             rule: self.rule_fault.is_none().then(|| self.rule()),
             fleet: look.fleet.then(|| Fleet { stable: self.stable.clone(), candidate: self.candidate.clone() }),
-            stable: look.glance.map(|_| self.stable.healthy),
+            stable: look.first_read.map(|_| self.stable.healthy),
 
             deployment: self.deployment.clone().filter(|_| look.deployment).map(|state| Deployment {
                 id: "arn:deployment".into(),

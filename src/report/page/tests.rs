@@ -83,12 +83,12 @@ fn a_page_of_a_running_rollout_says_what_comes_next() {
 }
 
 #[test]
-fn a_page_says_where_its_tape_ends_and_what_it_lacks() {
-    let flaws = ["line 7 of the tape is damaged: its checksum is wrong".to_owned()];
+fn a_page_says_where_its_journal_ends_and_what_it_lacks() {
+    let flaws = ["line 7 of the journal is damaged: its checksum is wrong".to_owned()];
     for text in
         [drawn(7, &progress(), &flaws, |page| page.html()), drawn(7, &progress(), &flaws, |page| page.markdown())]
     {
-        assert!(text.contains("as far as the tape can be read: line 7"), "{text}");
+        assert!(text.contains("as far as the journal can be read: line 7"), "{text}");
         assert!(text.contains("no counts of what the slots answered"), "{text}");
     }
 }
