@@ -369,11 +369,7 @@ fn only_the_cloud_and_the_cli_know_which_cloud_it_is() {
         breaches.extend(
             source.says(&["cloud::aws", "cloud::alb"]).into_iter().map(|(place, word)| format!("{place}: {word}")),
         );
-        if source.path == "src/store/bucket.rs" {
-            // The one home of a store that is in AWS: it is handed its client.
-            continue;
-        }
-        let crates = ["aws_config", "aws_credential", "aws_sdk_", "aws_sigv4", "aws_smithy_"];
+        let crates = ["aws_config", "aws_credential", "aws_runtime", "aws_sdk_", "aws_sigv4", "aws_smithy_", "aws_types"];
         let sdk = crates.iter().flat_map(|name| source.shipped.match_indices(name)).map(|(at, _)| source.place(at));
         breaches.extend(sdk.map(|place| format!("{place}: an AWS crate")));
     }

@@ -9,11 +9,14 @@ pub(super) mod cloudwatch;
 pub(super) mod codedeploy;
 pub(super) mod ecs;
 pub(super) mod elbv2;
+mod endpoint;
 pub(super) mod fault;
 pub mod iam;
 mod oidc;
 mod probe;
+mod s3;
 pub(super) mod scheduler;
+pub(super) mod service;
 pub(super) mod service_deployments;
 mod signed;
 pub(super) mod sns;
@@ -44,8 +47,11 @@ use aws_smithy_types::config_bag::ConfigBag;
 use super::Fence;
 use crate::domain::clock::Timestamp;
 
+use endpoint::Endpoint;
 pub use oidc::Oidc;
 pub(super) use probe::Prober;
+pub use s3::{Asked, Failed, Listing, Object, Objects};
+use service::{Api, Limits, Service};
 pub use ssm::calendars;
 pub use tenure::Tenure;
 
@@ -95,9 +101,9 @@ pub(super) struct Clients {
     pub ecs: aws_sdk_ecs::Client,
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
     pub cloudwatch: aws_sdk_cloudwatch::Client,
-    pub autoscaling: aws_sdk_applicationautoscaling::Client,
+    pub autoscaling: Service,
     pub deploy: aws_sdk_codedeploy::Client,
-    pub scheduler: aws_sdk_scheduler::Client,
+    pub scheduler: Service,
     pub sts: aws_sdk_sts::Client,
 }
 
@@ -150,16 +156,9 @@ impl Aws {
         Aws { writing: Clients::new(&self.config, "writing", 1, Some(fence)), ..self.clone() }
     }
 
-    /// A client for a store's bucket: one attempt a call, because the store itself knows what may be repeated.
-    pub fn s3(&self, bucket: &str) -> aws_sdk_s3::Client {
-        let custom = self.config.endpoint_url().is_some() || bucket.contains('.');
-        let timeouts = timeouts().to_builder().operation_attempt_timeout(STORE_WITHIN).operation_timeout(STORE_WITHIN);
-        let config = aws_sdk_s3::config::Builder::from(&self.config)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts.build())
-            .force_path_style(custom)
-            .build();
-        aws_sdk_s3::Client::from_conf(config)
+    /// The objects of a store's bucket.
+    pub fn objects(&self, bucket: &str) -> Objects {
+        Objects::new(&self.config, bucket)
     }
 
     /// The region that calls go to, when one is known.
@@ -211,12 +210,20 @@ impl Clients {
             ecs: client!(aws_sdk_ecs, config, purpose, attempts, fence),
             elb: client!(aws_sdk_elasticloadbalancingv2, config, purpose, attempts, fence),
             cloudwatch: client!(aws_sdk_cloudwatch, config, purpose, attempts, fence),
-            autoscaling: client!(aws_sdk_applicationautoscaling, config, purpose, attempts, fence),
+            autoscaling: service(&autoscaling::API, config, purpose, attempts, fence),
             deploy: client!(aws_sdk_codedeploy, config, purpose, attempts, fence),
-            scheduler: client!(aws_sdk_scheduler, config, purpose, attempts, fence),
+            scheduler: service(&scheduler::API, config, purpose, attempts, fence),
             sts: client!(aws_sdk_sts, config, purpose, attempts, fence),
         }
     }
+}
+
+/// Configures a client of ours in the same way.
+fn service(api: &'static Api, config: &SdkConfig, purpose: &str, attempts: u32, fence: Option<&Fence>) -> Service {
+    let partition = RetryPartition::custom(format!("tidegate-{}-{purpose}", api.signing));
+    let partition = partition.token_bucket(TokenBucket::default()).build();
+    let limits = Limits { retries: retries(attempts), timeouts: timeouts(), partition };
+    Service::new(api, config, Endpoint::named(config, api.id, api.signing), limits, fence)
 }
 
 fn retries(attempts: u32) -> RetryConfig {
