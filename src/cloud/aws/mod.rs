@@ -38,7 +38,12 @@ use aws_sdk_ecs::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_ecs::primitives::DateTime;
 
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -111,7 +116,7 @@ impl Aws {
     /// Connects as the AWS command line would: environment, shared files, SSO, web identity,
     /// credential process, container and instance roles. Nothing is sent yet, so nothing can fail yet.
     pub async fn connect(settings: &Settings) -> Aws {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https());
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }
@@ -137,7 +142,7 @@ impl Aws {
             .region(Region::new(region.to_owned()))
             .credentials_provider(SharedCredentialsProvider::new(keys))
             .endpoint_url(endpoint)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(Builder::new().build_http())
             .build();
         Self::from_config(&config)
     }
@@ -165,6 +170,20 @@ impl Aws {
     pub fn region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
     }
+}
+
+/// The HTTP client of all AWS clients and of whoever gives credentials. It goes through the proxies that the environment
+/// names.
+fn https() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 /// Asks the fence between signing and sending.

@@ -276,3 +276,6 @@ fn inner(element: &mut ScopedDecoder<'_, '_>, wanted: &str) -> Result<Option<Str
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

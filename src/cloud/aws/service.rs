@@ -288,3 +288,6 @@ pub(super) fn json_refusal(response: &HttpResponse) -> ErrorMetadata {
     }
     meta.build()
 }
+
+#[cfg(test)]
+mod tests;
