@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use tidegate::lab::{Lab, LabClock, LabConfig};
+use tidegate_lab::{Lab, LabClock, LabConfig};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -129,7 +129,7 @@ impl World {
             Effect::FreeScaling => Answer::ScalingFreed,
             Effect::Arm { .. } => Answer::Armed,
             Effect::Disarm => Answer::Disarmed,
-            Effect::Pledge => Answer::Pledged,
+            Effect::IntendCommit => Answer::CommitIntended,
             Effect::Conclude => Answer::Concluded,
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, plan, now))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "status 200".to_owned() }),
@@ -157,7 +157,7 @@ impl World {
         Observation {
             calendar: None,
             rule: Some(self.rule(plan)),
-            stable: look.glance.map(|_| stable.healthy),
+            stable: look.first_read.map(|_| stable.healthy),
             deployment: None,
             fleet: look.fleet.then_some(Fleet { stable, candidate }),
             readings: look.gates.iter().map(|gate| (*gate, self.counted(look.since, now))).collect(),

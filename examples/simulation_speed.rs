@@ -37,7 +37,7 @@ fn main() {
         let mut die = Die::new(seed);
         let plan = plans::throw(&mut die);
         let mishaps = Mishaps::throw(&mut die);
-        events += rollout::run(&plan, mishaps, &mut die).tape.len();
+        events += rollout::run(&plan, mishaps, &mut die).recorded.len();
     }
     let took = tidegate::domain::clock::wall_now().since(clock).as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]

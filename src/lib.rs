@@ -2,7 +2,7 @@
 //!
 //! # The one idea
 //!
-//! The journal is the tape of everything that happened. The machine is a pure function of the tape. The
+//! The journal is the journal of everything that happened. The machine is a pure function of the journal. The
 //! engine only carries events in and effects out.
 //!
 //! ```text
@@ -19,7 +19,7 @@
 //!   clock. After a crash the same events give the same machine.
 //! * Strategy ends at [`plan::compile`]: the machine knows absolute steps, not "canary" or "blue-green".
 //! * The world is described by targets ("90/10"), never by differences ("+10").
-//! * `status`, `resume`, `history`, a report and a regression test are each a fold over a tape.
+//! * `status`, `resume`, `history`, a report and a regression test are each a fold over a journal.
 //! * The way back is monotone and idempotent, and open without lease, journal or store. The way forward
 //!   never is.
 //!
@@ -39,7 +39,7 @@
 //! | `simulate` | `machine plan spec gate lab domain` |
 //! | `report` | `machine plan spec gate domain` |
 //! | `engine` | `machine plan spec gate lease cloud store journal report domain` |
-//! | `lab` | nothing of ours |
+//! | `lab` | nothing of ours: a crate of its own, `tidegate_lab` |
 //! | `cli` | everything |
 //!
 //! `domain` is the vocabulary. `tests/tidy.rs` reads this table and keeps it.
@@ -50,18 +50,18 @@
 //!   prints, or rolls dice. Time arrives inside events.
 //! * `machine` does not know `cloud`, and `cloud` does not know `machine`: `engine/perform.rs` is one match
 //!   between the two, and decides nothing.
-//! * `lab` imports nothing of ours. It knows AWS, not us, so it cannot share our misunderstandings.
+//! * `lab` is a crate of its own and imports nothing of ours. It knows AWS, not us.
 //! * There is never more than one effect outstanding, so that recovery has one thing to ask about and no set
 //!   to reconcile.
 //! * No write in flight is dropped. The way back waits for its answer, which the call's own time-out bounds,
 //!   and then writes. It is told to make way, so that it waits for nothing else.
-//! * Nothing goes forward that is not on the tape, and nothing on the tape is edited. The way back waits for no
-//!   tape until the traffic is back.
+//! * Nothing goes forward that is not in the journal, and nothing in the journal is edited. The way back waits for no
+//!   journal until the traffic is back.
 //! * No two clocks are compared: a lease is measured by whoever looks, from when it first saw the body.
 //! * No weight is given on an old read, no step passed without data from after it, no capacity taken from a
 //!   slot that could still get a request. No data is never a pass.
 //! * Only `journal/record` derives serde for the run; the other types stay free to change. The written form
-//!   has a version, and `tests/tapes` has a tape of every one.
+//!   has a version, and `tests/journals` has a journal of every one.
 //! * Only `cli` and `report` write to a terminal. Only `cli` and `store` touch files.
 //! * There is no loop, queue, wait or retry without a named bound.
 //!
@@ -103,8 +103,8 @@
 //! | says who may decide, and until when | `lease` |
 //! | makes a trace of a rollout, whoever drives it | `report/trace` |
 //! | brings spans and figures to a collector, and delays nothing | `cloud/otlp` |
-//! | brings a person's word to a rollout | `store/words.rs`, `engine/inbox.rs` |
-//! | reads yesterday's tape | `journal/record` |
+//! | brings a person's word to a rollout | `store/requests.rs`, `engine/inbox.rs` |
+//! | reads yesterday's journal | `journal/record` |
 //! | says what a problem's code means | `domain/code.rs` |
 //! | says what changed under a reviewed plan | `plan/stale.rs`; its file is `journal/record/saved.rs` |
 //! | prints a sentence | `report` |
@@ -128,7 +128,6 @@ pub mod domain;
 pub mod engine;
 pub mod gate;
 pub mod journal;
-pub mod lab;
 pub mod lease;
 pub mod machine;
 pub mod plan;

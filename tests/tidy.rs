@@ -13,8 +13,9 @@ const SOURCE_LINES: usize = 500;
 /// The most lines a file of tests may have.
 const TEST_LINES: usize = 700;
 /// The most packages the lock file may hold. Raising it is a choice: every one is built and audited.
-/// Fifteen of them are OpenTelemetry's messages and what those bring, five of which are named and never built.
-const PACKAGES: usize = 332;
+/// Fifteen of them are OpenTelemetry's messages and what those bring, five of which are named and never built; two
+/// are our own.
+const PACKAGES: usize = 333;
 /// Modules in which nothing waits, opens a file, reads a clock or the environment, prints, or rolls dice.
 const PURE: &[&str] = &["spec", "plan", "gate", "machine", "lease"];
 /// What nothing pure says.
@@ -303,12 +304,16 @@ fn import_table() -> BTreeMap<String, Option<Vec<String>>> {
     table
 }
 
-/// What a file names of the crate: the offset and the module, by `crate::…` or by `super::…` out of its own.
+/// What a file names of the crate: the offset and the module, by `crate::…` or by `super::…` out of its own. The lab
+/// is a crate of its own, which cannot name ours.
 fn imports(source: &Source) -> Vec<(usize, String)> {
     let code = &source.code;
+    if source.module() == Some("lab") {
+        return Vec::new();
+    }
     let depth = home(&source.path).split('/').count() - 1;
     let out = "super::".repeat(depth.max(1));
-    let mut found = Vec::new();
+    let mut found: Vec<_> = find(code, "tidegate_lab").map(|at| (at, "lab".to_owned())).collect();
     for (prefix, length) in [("crate::", 7), (out.as_str(), out.len())] {
         for at in find(code, prefix) {
             let mut rest = &code[at + length..];
@@ -540,7 +545,8 @@ fn no_file_is_forgotten_by_its_module() {
     for source in sources {
         let (folder, name) = source.path.rsplit_once('/').expect("sources lie in folders");
         let is_root = ["src", "tests", "examples"].contains(&folder)
-            && (folder != "src" || name == "lib.rs" || name == "main.rs");
+            && (folder != "src" || name == "lib.rs" || name == "main.rs")
+            || source.path == "src/lab/lib.rs";
         let is_target = name == "main.rs" && (folder.starts_with("tests/") || folder.starts_with("examples/"));
         if is_root || is_target {
             continue;

@@ -249,7 +249,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The present moment in the rollout's own time; a lab's is known from its tape only.
+    /// The present moment in the rollout's own time; a lab's is known from its journal only.
     pub(super) fn now(&self, context: &Context, machine: &Machine) -> Timestamp {
         if self.is_lab { machine.now() } else { context.clock().now().max(machine.now()) }
     }
@@ -342,9 +342,9 @@ async fn is_unfinished(found: &Found) -> bool {
     let Ok(header) = journal::header(&found.store, &found.id).await else { return false };
     match found.store.standing(&header.plan.target.rule).await {
         Ok(Some(standing)) => standing.control.rollout == found.id && standing.control.phase != Phase::Over,
-        // A tape without a document tells it itself.
+        // A journal without a document tells it itself.
         Ok(None) => match journal::read(&found.store, &found.id).await {
-            Ok(tape) => journal::replay(tape.header.plan, &tape.records).outcome().is_none(),
+            Ok(recorded) => journal::replay(recorded.header.plan, &recorded.records).outcome().is_none(),
             Err(_) => false,
         },
         Err(_) => false,

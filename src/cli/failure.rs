@@ -136,7 +136,7 @@ impl From<StoreError> for Failure {
                     .code(if exit == Exit::Denied { Code::Denied } else { Code::Store })
                     .hint("the way back needs no store: `tidegate rollback --rule ARN`, or `--cluster C --service S`")
             }
-            StoreError::Strange { .. } => Failure::new(Exit::Refused, text).code(Code::Tape),
+            StoreError::Strange { .. } => Failure::new(Exit::Refused, text).code(Code::Recorded),
         }
     }
 }
@@ -176,7 +176,7 @@ impl From<JournalError> for Failure {
             _ => Exit::Unexpected,
         };
         let failure = Failure::new(exit, error.to_string());
-        if exit == Exit::Refused { failure.code(Code::Tape) } else { failure }
+        if exit == Exit::Refused { failure.code(Code::Recorded) } else { failure }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Following a tape that another process writes, until it says what is waited for.
+//! Following a journal that another process writes, until it says what is waited for.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::lease::{Life, Owner, Watch};
 use crate::machine::{Machine, Notice};
 use crate::store::LeaseError;
 
-/// A tape read as far as it goes.
+/// A journal read as far as it goes.
 pub(super) struct Follower<'a> {
     found: &'a Found,
     machine: Machine,
@@ -18,14 +18,14 @@ pub(super) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    /// Starts behind what is on the tape already.
+    /// Starts behind what is in the journal already.
     pub(super) async fn at_end(found: &'a Found) -> Result<Self, Failure> {
-        let (tail, tape) = Tail::open(&found.store, &found.id).await?;
-        let machine = journal::replay(tape.header.plan, &tape.records);
+        let (tail, recorded) = Tail::open(&found.store, &found.id).await?;
+        let machine = journal::replay(recorded.header.plan, &recorded.records);
         Ok(Self { found, machine, tail })
     }
 
-    /// The rollout as far as the tape goes.
+    /// The rollout as far as the journal goes.
     pub(super) fn machine(&self) -> &Machine {
         &self.machine
     }
@@ -52,7 +52,7 @@ impl<'a> Follower<'a> {
         let deadline = wall.now() + within;
         let mut watch = Watch::default();
         loop {
-            // Whether it is driven is asked before the tape is read: a runner's last words are then seen.
+            // Whether it is driven is asked before the journal is read: a runner's last words are then seen.
             let driven = self.is_driven(&mut watch, clock).await;
             // All that was read is told: the machine has taken it in, so nobody would hear of the rest.
             let mut is_done = false;
@@ -101,7 +101,7 @@ pub(super) async fn owner(
 pub(super) enum Followed {
     /// What was waited for is there.
     Done,
-    /// Nobody writes the tape any more.
+    /// Nobody writes the journal any more.
     RunnerGone,
     /// It took too long.
     TimedOut,

@@ -15,7 +15,7 @@ use crate::domain::clock::Clock;
 use crate::domain::text::escape;
 use crate::journal;
 use crate::lease::{Control, Life, Phase, Watch};
-use crate::machine::Word;
+use crate::machine::OperatorRequest;
 use crate::store::{Store, this_owner};
 
 /// Between two looks at all leases, in the clock's time: a lease is found silent at most this much later.
@@ -156,7 +156,7 @@ impl Guard<'_> {
                 first_write(&context, (&plan, &id, epoch), &clock, (&wall, asked), fence(&lease, &clock)).await;
             }
             let reason = format!("its runner ({lost}) fell silent");
-            match go_on(&context, &found, (plan, clock), lease, Some((Word::Rollback, Some(reason)))).await {
+            match go_on(&context, &found, (plan, clock), lease, Some((OperatorRequest::Rollback, Some(reason)))).await {
                 Ok(_) => format!("rollout {id} is off this guard's hands"),
                 Err(failure) => format!("rollout {id}: {}", escape(&failure.wrong)),
             }

@@ -1,4 +1,4 @@
-//! `tidegate history`: the rollouts of the store, one told again from its tape, or what they add up to.
+//! `tidegate history`: the rollouts of the store, one told again from its journal, or what they add up to.
 
 mod figures;
 mod list;
@@ -13,7 +13,7 @@ use crate::journal;
 use crate::machine::Machine;
 use crate::report::{Lines, Stream};
 
-/// List the rollouts, or tell one again from its tape.
+/// List the rollouts, or tell one again from its journal.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The figures are DORA's, as far as a rollout sees them: promoted rollouts in a week; the part of those with traffic
@@ -62,12 +62,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
 }
 
 async fn tell(context: &Context, found: &Found) -> Result<Exit, Failure> {
-    let tape = journal::read(&found.store, &found.id).await?;
-    let mut machine = Machine::new(tape.header.plan.clone());
+    let recorded = journal::read(&found.store, &found.id).await?;
+    let mut machine = Machine::new(recorded.header.plan.clone());
     let out = || Box::new(std::io::stdout());
     let mut lines = Lines::new(out(), terminal::stdout_style(context), None);
     let mut stream = context.json().then(|| Stream::new(out()));
-    for record in &tape.records {
+    for record in &recorded.records {
         let reaction = machine.apply(record.at, record.event.clone());
         for notice in &reaction.notices {
             match &mut stream {
@@ -76,11 +76,11 @@ async fn tell(context: &Context, found: &Found) -> Result<Exit, Failure> {
             }
         }
     }
-    if let Some(flaw) = flaw(&tape.end) {
+    if let Some(flaw) = flaw(&recorded.end) {
         terminal::say(&escape(&flaw));
     }
     if !context.json() {
-        let (_, summary) = fold(&tape);
+        let (_, summary) = fold(&recorded);
         let account = summary.text(found.id.as_str(), machine.plan(), terminal::page_style(context));
         terminal::print(&format!("\n{account}"))?;
     }

@@ -14,11 +14,11 @@ use crate::domain::name::Arn;
 use crate::domain::notify::Channel;
 use crate::domain::text::{count, escape, hang, pad};
 use crate::gate::Check;
-use crate::lab::{
+use crate::spec::{DriverSpec, Release, RuleSpec, SlotSpec, Spec};
+use tidegate_lab::{
     ApiFault, Behaviour, Lab, LabClock, LabConfig, Outage, ServiceSeed, ShiftPauses, SlotSeed, TrafficReport,
     WorldSeed, parse_duration, parse_share,
 };
-use crate::spec::{DriverSpec, Release, RuleSpec, SlotSpec, Spec};
 
 /// The region of a lab whose spec names none.
 const REGION: &str = "eu-west-1";

@@ -28,6 +28,7 @@ mod record;
 mod recording;
 mod release;
 mod report;
+mod request;
 mod resume;
 mod rollback;
 mod run;
@@ -42,7 +43,6 @@ mod validate;
 mod watch;
 mod why;
 mod windows;
-mod word;
 #[cfg(test)]
 mod workflows;
 
@@ -91,7 +91,7 @@ enum Command {
     Report(report::Args),
     /// Follow a rollout until it is over, from any machine; ends with the rollout's own exit code.
     Watch(watch::Args),
-    /// List the rollouts, or tell one again from its tape.
+    /// List the rollouts, or tell one again from its journal.
     History(history::Args),
     /// Take the traffic back to the stable slot at once, whoever drives the rollout.
     #[command(
@@ -109,22 +109,22 @@ enum Command {
     #[command(
         after_help = "Examples:\n  tidegate pause\n  tidegate pause web --reason \"looking at the dashboards\"\n  tidegate pause web --store s3://releases/tidegate"
     )]
-    Pause(word::Args),
+    Pause(request::Args),
     /// Go on after a pause or a hold.
     #[command(
         after_help = "Examples:\n  tidegate continue\n  tidegate continue web\n  tidegate continue web --break-glass \"security fix\""
     )]
-    Continue(word::Continue),
+    Continue(request::Continue),
     /// Pass the approval that a rollout waits for.
     #[command(
         after_help = "Examples:\n  tidegate approve\n  tidegate approve web --reason \"dashboards look right\"\n  tidegate approve web --store s3://releases/tidegate"
     )]
-    Approve(word::Args),
+    Approve(request::Args),
     /// Wait for nothing more: give everything to the candidate and commit.
     #[command(
         after_help = "Examples:\n  tidegate promote\n  tidegate promote web\n  tidegate promote web --yes --reason \"security fix, seen on staging\""
     )]
-    Promote(word::Args),
+    Promote(request::Args),
     /// Say what a spec would do: how likely it finds a bad release and how many requests that costs.
     Simulate(simulate::Args),
     /// Judge recorded metrics as the spec's compare and split gates would have.
@@ -168,7 +168,7 @@ pub fn main() -> ExitCode {
             let usage = error.use_stderr();
             let _ = error.print();
             // The word decides what 2 means, wherever the line is wrong.
-            let detailed = std::env::args_os().any(|word| word == "--detailed-exitcode");
+            let detailed = std::env::args_os().any(|request| request == "--detailed-exitcode");
             return if usage { Exit::Usage.detailed(detailed) } else { Exit::Done }.into();
         }
     };
@@ -191,7 +191,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
-    use crate::machine::Word;
+    use crate::machine::OperatorRequest;
     match command {
         Command::Init(args) => init::run(context, args).await,
         Command::Validate(args) => validate::run(context, &args),
@@ -204,13 +204,13 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Report(args) => report::run(context, &args).await,
         Command::Watch(args) => watch::run(context, &args).await,
         Command::History(args) => history::run(context, &args).await,
-        Command::Rollback(args) => rollback::run(context, Word::Rollback, args).await,
-        Command::Abort(args) => rollback::run(context, Word::Abort, args).await,
+        Command::Rollback(args) => rollback::run(context, OperatorRequest::Rollback, args).await,
+        Command::Abort(args) => rollback::run(context, OperatorRequest::Abort, args).await,
         Command::Guard(args) => guard::run(context, &args).await,
-        Command::Pause(args) => word::run(context, Word::Pause, args).await,
-        Command::Continue(args) => word::go_on(context, args).await,
-        Command::Approve(args) => word::run(context, Word::Approve, args).await,
-        Command::Promote(args) => word::run(context, Word::Promote, args).await,
+        Command::Pause(args) => request::run(context, OperatorRequest::Pause, args).await,
+        Command::Continue(args) => request::go_on(context, args).await,
+        Command::Approve(args) => request::run(context, OperatorRequest::Approve, args).await,
+        Command::Promote(args) => request::run(context, OperatorRequest::Promote, args).await,
         Command::Simulate(args) => simulate::run(context, args),
         Command::Backtest(args) => backtest::run(context, &args),
         Command::Record(args) => record::run(context, args).await,

@@ -7,9 +7,9 @@ use serde_json::json;
 use super::context::Context;
 use super::target;
 use super::{Exit, Failure, terminal};
-use crate::cloud::Courier;
+use crate::cloud::Delivery;
 use crate::cloud::aws::Aws;
-use crate::domain::notify::{Letter, Occasion, Recipient};
+use crate::domain::notify::{Message, Occasion, Recipient};
 use crate::domain::text::escape;
 use crate::report::news;
 use crate::spec::Spec;
@@ -55,12 +55,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         let failure = Failure::new(Exit::Usage, "the spec tells nobody");
         return Err(failure.hint("such as `notify: [{ slack: { url: \"${SLACK_URL}\" } }]`"));
     }
-    let letter = news::sample(&spec, test.on, context.clock().now());
+    let message = news::sample(&spec, test.on, context.clock().now());
     if test.dry_run {
-        return dry_run(context, &spec, &letter);
+        return dry_run(context, &spec, &message);
     }
     let aws = Aws::connect(&context.settings(spec.target.region.as_deref())).await;
-    let tried = Courier::try_each(&spec.notify, context.variables(), &aws, &letter).await;
+    let tried = Delivery::try_each(&spec.notify, context.variables(), &aws, &message).await;
     let mut exit = Exit::Done;
     for one in &tried {
         let (told, said) = match &one.said {
@@ -71,7 +71,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             exit = Exit::Unexpected;
         }
         if context.json() {
-            terminal::print_json(&json!({"to": one.to, "told": told, "said": said, "id": letter.id}))?;
+            terminal::print_json(&json!({"to": one.to, "told": told, "said": said, "id": message.id}))?;
         } else {
             let word = if told { "told" } else { "not told" };
             terminal::print(&format!("{}: {word}: {}\n", one.to, escape(said)))?;
@@ -81,13 +81,13 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
 }
 
 /// What each would be sent. No variable is filled in.
-fn dry_run(context: &Context, spec: &Spec, letter: &Letter) -> Result<Exit, Failure> {
+fn dry_run(context: &Context, spec: &Spec, message: &Message) -> Result<Exit, Failure> {
     for Recipient { channel, on } in &spec.notify {
         let word = channel.word();
         let on: Vec<&str> = on.iter().map(|occasion| occasion.as_str()).collect();
         let body = match word {
-            "slack" => &letter.slack,
-            _ => &letter.json,
+            "slack" => &message.slack,
+            _ => &message.json,
         };
         if context.json() {
             terminal::print_json(&json!({"to": word, "on": on, "body": body}))?;
@@ -96,7 +96,7 @@ fn dry_run(context: &Context, spec: &Spec, letter: &Letter) -> Result<Exit, Fail
         }
     }
     if !context.json() {
-        terminal::print(&format!("which reads:\n{}\n", letter.text))?;
+        terminal::print(&format!("which reads:\n{}\n", message.text))?;
     }
     Ok(Exit::Done)
 }

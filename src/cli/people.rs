@@ -1,4 +1,4 @@
-//! Who is at work, for tapes and claims.
+//! Who is at work, for journals and claims.
 
 use super::context::Context;
 

@@ -1,10 +1,10 @@
-//! A rollout as it stands: found in a store, its tape read and folded. What it is told from.
+//! A rollout as it stands: found in a store, its journal read and folded. What it is told from.
 
 use super::Failure;
 use super::context::{Context, Found};
 use crate::domain::clock::Timestamp;
 use crate::domain::text::many;
-use crate::journal::{self, Tape, TapeEnd};
+use crate::journal::{self, JournalEnd, Recorded};
 use crate::lease::Owner;
 use crate::machine::{Machine, Progress};
 use crate::report::{Status, Summary};
@@ -12,7 +12,7 @@ use crate::report::{Status, Summary};
 /// A rollout with all that is known of it at one moment.
 pub(super) struct Present {
     pub(super) found: Found,
-    pub(super) tape: Tape,
+    pub(super) recorded: Recorded,
     pub(super) machine: Machine,
     pub(super) summary: Summary,
     /// The moment, in the rollout's own time.
@@ -31,11 +31,11 @@ impl Present {
 
     /// A rollout that was found.
     pub(super) async fn read(context: &Context, found: Found) -> Result<Self, Failure> {
-        let tape = journal::read(&found.store, &found.id).await?;
-        let (machine, summary) = fold(&tape);
+        let recorded = journal::read(&found.store, &found.id).await?;
+        let (machine, summary) = fold(&recorded);
         let (at, owner) = (found.now(context, &machine), found.driver(machine.plan()).await);
         let progress = machine.progress();
-        Ok(Self { found, tape, machine, summary, at, owner, progress })
+        Ok(Self { found, recorded, machine, summary, at, owner, progress })
     }
 
     /// Where it stands.
@@ -50,11 +50,11 @@ impl Present {
     }
 }
 
-/// A tape folded into where the rollout stands and what has happened.
-pub(super) fn fold(tape: &Tape) -> (Machine, Summary) {
-    let mut machine = Machine::new(tape.header.plan.clone());
+/// A journal folded into where the rollout stands and what has happened.
+pub(super) fn fold(recorded: &Recorded) -> (Machine, Summary) {
+    let mut machine = Machine::new(recorded.header.plan.clone());
     let mut summary = Summary::new();
-    for record in &tape.records {
+    for record in &recorded.records {
         let reaction = machine.apply(record.at, record.event.clone());
         for notice in &reaction.notices {
             summary.take(record.at, notice);
@@ -63,11 +63,13 @@ pub(super) fn fold(tape: &Tape) -> (Machine, Summary) {
     (machine, summary)
 }
 
-/// What is wrong with a tape's end, if anything is. It holds foreign text as it came.
-pub(super) fn flaw(end: &TapeEnd) -> Option<String> {
+/// What is wrong with a journal's end, if anything is. It holds foreign text as it came.
+pub(super) fn flaw(end: &JournalEnd) -> Option<String> {
     match end {
-        TapeEnd::Clean => None,
-        TapeEnd::Torn { bytes, .. } => Some(format!("the last {} of the tape are no whole line", many(*bytes, "byte"))),
-        TapeEnd::Damaged { line, why } => Some(format!("line {line} of the tape is damaged: {why}")),
+        JournalEnd::Clean => None,
+        JournalEnd::Torn { bytes, .. } => {
+            Some(format!("the last {} of the journal are no whole line", many(*bytes, "byte")))
+        }
+        JournalEnd::Damaged { line, why } => Some(format!("line {line} of the journal is damaged: {why}")),
     }
 }

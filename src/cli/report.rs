@@ -1,4 +1,4 @@
-//! `tidegate report`: a rollout on one page, from its tape.
+//! `tidegate report`: a rollout on one page, from its journal.
 
 use std::path::PathBuf;
 
@@ -59,14 +59,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
 
 /// The page that people read.
 fn page(present: &Present, format: Format) -> String {
-    let header = &present.tape.header;
+    let header = &present.recorded.header;
     let mut machine = Machine::new(header.plan.clone());
     let mut story = Story::default();
-    for record in &present.tape.records {
+    for record in &present.recorded.records {
         let reaction = machine.apply(record.at, record.event.clone());
         story.take(record.at, &record.event, &reaction.notices, &machine);
     }
-    let flaws: Vec<String> = flaw(&present.tape.end).into_iter().collect();
+    let flaws: Vec<String> = flaw(&present.recorded.end).into_iter().collect();
     let page = Page {
         why: Why { status: present.status(), driver: present.driver(), last: present.machine.now() },
         origin: Origin {

@@ -13,14 +13,14 @@ use crate::cloud::{Cloud, Fence, RouteOrder};
 use crate::domain::clock::{Clock, Timestamp, span};
 use crate::domain::trace::TraceParent;
 use crate::domain::traffic::Share;
-use crate::engine::{Ending, First, Keeper, TapeWriter};
-use crate::journal::{self, Journal, JournalError, Tape, TapeEnd};
+use crate::engine::{Ending, First, JournalSink, LeaseKeeper};
+use crate::journal::{self, Journal, JournalEnd, JournalError, Recorded};
 use crate::lease::Life;
-use crate::machine::{Event, Machine, Outcome, Word};
+use crate::machine::{Event, Machine, OperatorRequest, Outcome};
 use crate::plan::{Action, Plan, ReleasePlan};
 use crate::store::{Lease, LeaseError, this_owner};
 
-/// How often a tape is opened anew because the runner before wrote another line meanwhile. One that was
+/// How often a journal is opened anew because the runner before wrote another line meanwhile. One that was
 /// preempted writes a few more at most before it notices.
 const TRIES: u32 = 20;
 
@@ -50,10 +50,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let clock = context.clock();
     let lease = silent(context, &found, &plan, &clock).await?;
     let reason = || "the runner before was taking it back".to_owned();
-    let back = lease.held().control().goes_back().then(|| (Word::Rollback, Some(reason())));
-    let word = back.or_else(|| args.break_glass.clone().map(|reason| (Word::BreakGlass, Some(reason))));
+    let back = lease.held().control().goes_back().then(|| (OperatorRequest::Rollback, Some(reason())));
+    let request = back.or_else(|| args.break_glass.clone().map(|reason| (OperatorRequest::BreakGlass, Some(reason))));
     github::remember(context, &found.id, &plan, context.store_url(None));
-    let ending = go_on(context, &found, (plan, clock), lease, word).await?;
+    let ending = go_on(context, &found, (plan, clock), lease, request).await?;
     let exit = Exit::of_ending(&ending);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)
@@ -61,8 +61,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
 
 /// How a rollout that is over ended, told once more: there is nothing to go on with.
 async fn already_over(context: &Context, found: &Found) -> Result<Option<Exit>, Failure> {
-    let tape = journal::read(&found.store, &found.id).await?;
-    let (machine, summary) = fold(&tape);
+    let recorded = journal::read(&found.store, &found.id).await?;
+    let (machine, summary) = fold(&recorded);
     let Some(outcome) = machine.outcome() else { return Ok(None) };
     let id = found.id.as_str();
     if context.json() {
@@ -97,15 +97,15 @@ pub(super) async fn go_on(
     found: &Found,
     (plan, clock): (Plan, Clock),
     lease: Lease,
-    word: Option<(Word, Option<String>)>,
+    request: Option<(OperatorRequest, Option<String>)>,
 ) -> Result<Ending, Failure> {
     // Windows are overruled on the way forward, as soon as it has begun.
-    let (word, glass) = match word {
-        Some((Word::BreakGlass, reason)) => (None, windows::word(context, reason)),
-        word => (word, None),
+    let (request, glass) = match request {
+        Some((OperatorRequest::BreakGlass, reason)) => (None, windows::request(context, reason)),
+        request => (request, None),
     };
-    let keeper = Keeper::new(lease, Fence::new(clock.clone()), clock.clone());
-    let kept = go_on_kept(context, found, (plan, clock), &keeper, word).await;
+    let keeper = LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone());
+    let kept = go_on_kept(context, found, (plan, clock), &keeper, request).await;
     match kept {
         Ok(Going::Over(outcome)) => {
             let _ = keeper.release(true).await;
@@ -114,10 +114,23 @@ pub(super) async fn go_on(
         Ok(Going::Ready(ready)) => {
             let Ready { trace, machine, first, records, writer, cloud, clock } = *ready;
             let (store, id) = (&found.store, &found.id);
-            let (tape, is_lab) = (writer, found.is_lab);
+            let (recorded, is_lab) = (writer, found.is_lab);
             drive(
                 context,
-                Drive { store, id, trace, machine, first, records, tape, cloud, clock, keeper, is_lab, word: glass },
+                Drive {
+                    store,
+                    id,
+                    trace,
+                    machine,
+                    first,
+                    records,
+                    recorded,
+                    cloud,
+                    clock,
+                    keeper,
+                    is_lab,
+                    request: glass,
+                },
             )
             .await
         }
@@ -129,7 +142,7 @@ pub(super) async fn go_on(
     }
 }
 
-/// What stands after a tape was taken over.
+/// What stands after a journal was taken over.
 enum Going {
     Over(Outcome),
     Ready(Box<Ready>),
@@ -149,16 +162,16 @@ async fn go_on_kept(
     context: &Context,
     found: &Found,
     (plan, clock): (Plan, Clock),
-    keeper: &Keeper,
-    word: Option<(Word, Option<String>)>,
+    keeper: &LeaseKeeper,
+    request: Option<(OperatorRequest, Option<String>)>,
 ) -> Result<Going, Failure> {
     let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
     let (by, epoch) = (whoami(context), keeper.epoch());
     for _ in 0..TRIES {
-        let Opened { tape, mut writer } = open(found, word.is_some()).await?;
-        let machine = journal::replay(plan.clone(), &tape.records);
-        if let Some(outcome) = over(&machine, word.is_some()) {
-            if word.is_some() && matches!(outcome, Outcome::RolledBack(_)) {
+        let Opened { recorded, mut writer } = open(found, request.is_some()).await?;
+        let machine = journal::replay(plan.clone(), &recorded.records);
+        if let Some(outcome) = over(&machine, request.is_some()) {
+            if request.is_some() && matches!(outcome, Outcome::RolledBack(_)) {
                 let fence = keeper.fence().clone();
                 let rollout = (&plan, &found.id, epoch);
                 let cloud = target::driver(context, (&aws, &clock), rollout, (None, fence), context.connect_to());
@@ -166,18 +179,18 @@ async fn go_on_kept(
             }
             return Ok(Going::Over(outcome));
         }
-        // The runner before may have had a clock that was ahead of ours: time on the tape never goes back.
+        // The runner before may have had a clock that was ahead of ours: time in the journal never goes back.
         let clock = clock.not_before(machine.now());
-        let document = if word.is_some() { None } else { document(context, &aws, (&tape, &machine)).await? };
+        let document = if request.is_some() { None } else { document(context, &aws, (&recorded, &machine)).await? };
         let mut events = Vec::new();
-        for event in first((&by, epoch), &machine, &tape, word.clone()) {
+        for event in first((&by, epoch), &machine, &recorded, request.clone()) {
             events.push((clock.now(), event));
         }
         match write(&mut writer, &events).await {
             Ok(()) => {}
             Err(JournalError::Taken(_)) => continue,
-            // Past the commit the word changes nothing, and nothing goes forward without a tape.
-            Err(error) if word.is_some() && !machine.is_committed() => {
+            // Past the commit the word changes nothing, and nothing goes forward without a journal.
+            Err(error) if request.is_some() && !machine.is_committed() => {
                 terminal::say(&format!("{error}; going back without writing it down"));
                 writer = Writer::Nowhere;
             }
@@ -186,13 +199,13 @@ async fn go_on_kept(
         let fence = keeper.fence().clone();
         let cloud =
             target::driver(context, (&aws, &clock), (&plan, &found.id, epoch), (document, fence), context.connect_to());
-        let (first, records, trace) = (First::Taped(events), tape.records, tape.header.trace);
+        let (first, records, trace) = (First::Journaled(events), recorded.records, recorded.header.trace);
         return Ok(Going::Ready(Box::new(Ready { trace, machine, first, records, writer, cloud, clock })));
     }
-    Err(Failure::new(Exit::Held, format!("the runner of {} keeps writing its tape", found.id)))
+    Err(Failure::new(Exit::Held, format!("the runner of {} keeps writing its journal", found.id)))
 }
 
-/// The first write of a rollback turned stickiness off, before the tape said that the rollout had gone back already.
+/// The first write of a rollback turned stickiness off, before the journal said that the rollout had gone back already.
 async fn mend(cloud: &impl Cloud, plan: &Plan) {
     if plan.before.stickiness.is_none() {
         return;
@@ -222,14 +235,19 @@ fn over(machine: &Machine, goes_back: bool) -> Option<Outcome> {
     (!again).then(|| outcome.clone())
 }
 
-/// With what a tape is taken over. What comes of the first of two is not performed before the second.
-fn first((by, epoch): (&str, u64), machine: &Machine, tape: &Tape, word: Option<(Word, Option<String>)>) -> Vec<Event> {
+/// With what a journal is taken over. What comes of the first of two is not performed before the second.
+fn first(
+    (by, epoch): (&str, u64),
+    machine: &Machine,
+    recorded: &Recorded,
+    request: Option<(OperatorRequest, Option<String>)>,
+) -> Vec<Event> {
     let recovered = Event::Recovered { by: by.to_owned(), epoch };
-    let told = word.map(|(word, reason)| Event::Told { word, by: by.to_owned(), reason });
+    let told = request.map(|(request, reason)| Event::Requested { request, by: by.to_owned(), reason });
     match told {
         // A stranded rollout is over: only the word itself moves it. One that never began must not begin
         // only to go back.
-        Some(told) if machine.outcome().is_some() || tape.records.is_empty() => vec![told],
+        Some(told) if machine.outcome().is_some() || recorded.records.is_empty() => vec![told],
         told => std::iter::once(recovered).chain(told).collect(),
     }
 }
@@ -242,21 +260,21 @@ async fn write(writer: &mut Writer, events: &[(Timestamp, Event)]) -> Result<(),
 }
 
 struct Opened {
-    tape: Tape,
+    recorded: Recorded,
     writer: Writer,
 }
 
-/// Where the events of a taken-over rollout go: nowhere when a damaged tape cannot be salvaged, because a way
-/// back needs no tape.
+/// Where the events of a taken-over rollout go: nowhere when a damaged journal cannot be salvaged, because a way
+/// back needs no journal.
 enum Writer {
-    Tape(Journal),
+    Recorded(Journal),
     Nowhere,
 }
 
-impl TapeWriter for Writer {
+impl JournalSink for Writer {
     async fn append(&mut self, at: Timestamp, event: &Event) -> Result<(), JournalError> {
         match self {
-            Writer::Tape(journal) => journal.append(at, event).await,
+            Writer::Recorded(journal) => journal.append(at, event).await,
             Writer::Nowhere => Ok(()),
         }
     }
@@ -264,12 +282,12 @@ impl TapeWriter for Writer {
 
 async fn open(found: &Found, goes_back: bool) -> Result<Opened, Failure> {
     match Journal::open(&found.store, &found.id).await {
-        Ok((journal, tape)) => {
-            if let TapeEnd::Torn { at, bytes } = &tape.end {
-                terminal::say(&format!("the last line of the tape was not whole: {bytes} bytes cut at {at}"));
+        Ok((journal, recorded)) => {
+            if let JournalEnd::Torn { at, bytes } = &recorded.end {
+                terminal::say(&format!("the last line of the journal was not whole: {bytes} bytes cut at {at}"));
             }
-            let opened = Opened { tape, writer: Writer::Tape(journal) };
-            refuse_forward_from_damage(found, &opened.tape, goes_back).await?;
+            let opened = Opened { recorded, writer: Writer::Recorded(journal) };
+            refuse_forward_from_damage(found, &opened.recorded, goes_back).await?;
             Ok(opened)
         }
         Err(error @ JournalError::Damaged { .. }) if goes_back => {
@@ -283,24 +301,24 @@ async fn open(found: &Found, goes_back: bool) -> Result<Opened, Failure> {
 
 async fn salvage(found: &Found) -> Result<Opened, JournalError> {
     match Journal::salvage(&found.store, &found.id).await {
-        Ok((journal, tape)) => Ok(Opened { tape, writer: Writer::Tape(journal) }),
+        Ok((journal, recorded)) => Ok(Opened { recorded, writer: Writer::Recorded(journal) }),
         Err(error) => {
             terminal::say(&format!("{error}; going back without writing it down"));
-            Ok(Opened { tape: journal::read(&found.store, &found.id).await?, writer: Writer::Nowhere })
+            Ok(Opened { recorded: journal::read(&found.store, &found.id).await?, writer: Writer::Nowhere })
         }
     }
 }
 
-/// What is left of a damaged tape leads back only, whoever comes after the one who began the way back.
-async fn refuse_forward_from_damage(found: &Found, tape: &Tape, goes_back: bool) -> Result<(), Failure> {
+/// What is left of a damaged journal leads back only, whoever comes after the one who began the way back.
+async fn refuse_forward_from_damage(found: &Found, recorded: &Recorded, goes_back: bool) -> Result<(), Failure> {
     if goes_back || !found.store.is_cut(&found.id).await? {
         return Ok(());
     }
-    let machine = journal::replay(tape.header.plan.clone(), &tape.records);
+    let machine = journal::replay(recorded.header.plan.clone(), &recorded.records);
     if machine.is_retreating() || machine.outcome().is_some() {
         return Ok(());
     }
-    let wrong = Failure::new(Exit::Refused, format!("the tape of rollout {} was damaged", found.id));
+    let wrong = Failure::new(Exit::Refused, format!("the journal of rollout {} was damaged", found.id));
     Err(forward_is_closed(found, wrong))
 }
 
@@ -312,17 +330,17 @@ fn forward_is_closed(found: &Found, wrong: Failure) -> Failure {
 async fn document(
     context: &Context,
     aws: &Aws,
-    (tape, machine): (&Tape, &Machine),
+    (recorded, machine): (&Recorded, &Machine),
 ) -> Result<Option<ReleaseDocument>, Failure> {
-    let plan = &tape.header.plan;
+    let plan = &recorded.header.plan;
     let ReleasePlan::Register { digest, source } = &plan.release else { return Ok(None) };
     let step = plan.steps.get(machine.progress().step);
     if step.is_none_or(|step| step.action != Action::Register) {
         return Ok(None);
     }
-    let path = Path::new(&tape.header.spec);
+    let path = Path::new(&recorded.header.spec);
     let spec = target::spec(context, path).map_err(|failure| {
-        let id = &tape.header.id;
+        let id = &recorded.header.id;
         failure.hint(format!(
             "the release is still to be registered, so its spec is needed; `tidegate rollback {id}` needs none"
         ))

@@ -1,7 +1,7 @@
 //! `tidegate rollback` and `abort`: take the traffic back from wherever one is, whoever drives the rollout.
 //!
 //! It does not ask the runner, which may be hung: it takes the lease, writes the stable-only weights at once, and
-//! then goes on with the tape as its runner. The one before notices that somebody else decides, and stops.
+//! then goes on with the journal as its runner. The one before notices that somebody else decides, and stops.
 //!
 //! A store that is silent is not waited for once the rule is known: the traffic goes back without the lease, which
 //! is taken when the store answers.
@@ -15,8 +15,8 @@ use std::time::Duration;
 use super::context::{Context, Found, Stores};
 use super::people::whoami;
 use super::present::fold;
+use super::request::{ended, tell_runner};
 use super::resume::{go_on, refuse_gone_lab};
-use super::word::{ended, tell_runner};
 use super::{Exit, Failure, pipeline, target, terminal};
 use crate::cloud::alb::beacon;
 use crate::cloud::aws::Aws;
@@ -29,7 +29,7 @@ use crate::domain::traffic::Share;
 use crate::engine::Ending;
 use crate::journal;
 use crate::lease::{Life, Owner, Phase, Refusal};
-use crate::machine::{Machine, Outcome, Word};
+use crate::machine::{Machine, OperatorRequest, Outcome};
 use crate::plan::Plan;
 use crate::store::{Lease, LeaseError, this_owner};
 use blind::{blind, only_rule, service_of};
@@ -76,7 +76,7 @@ pub(super) struct Args {
     accept_unhealthy_stable: bool,
 }
 
-pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args) -> Result<Exit, Failure> {
     let wall = Clock::wall();
     let asked = wall.now();
     let patience = Patience::new(&wall);
@@ -112,7 +112,7 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
     let scales = confirm(context, &args, (&found, &plan), &patience).await?;
     if found.is_lab && found.driver(&plan).await.is_some() {
         // Only the runner itself can reach a lab inside its own process.
-        return tell_runner(context, &found, word, args.reason).await;
+        return tell_runner(context, &found, request, args.reason).await;
     }
     refuse_gone_lab(&found)?;
     let clock = context.clock();
@@ -125,7 +125,7 @@ pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exi
         }
         first_write(context, (&plan, &found.id, epoch), &clock, (&wall, asked), fence(&lease, &clock)).await;
     }
-    let ending = go_on(context, &found, (plan, clock), lease, Some((word, args.reason))).await?;
+    let ending = go_on(context, &found, (plan, clock), lease, Some((request, args.reason))).await?;
     let exit = exit_of(&ending);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)
@@ -290,8 +290,8 @@ async fn named(stores: &Stores, name: Option<&str>, patience: &Patience<'_>) -> 
 
 /// What a rollback of a rollout that is over comes to.
 async fn settled(context: &Context, found: &Found) -> Result<Option<Exit>, Failure> {
-    let tape = journal::read(&found.store, &found.id).await?;
-    let (machine, summary) = fold(&tape);
+    let recorded = journal::read(&found.store, &found.id).await?;
+    let (machine, summary) = fold(&recorded);
     let id = &found.id;
     match machine.outcome() {
         Some(Outcome::RolledBack(reason)) => {
@@ -330,7 +330,7 @@ async fn confirm(
     }
     let target = &plan.target;
     let machine = match patience.soon(journal::read(&found.store, &found.id)).await {
-        Some(Ok(tape)) => journal::replay(plan.clone(), &tape.records),
+        Some(Ok(recorded)) => journal::replay(plan.clone(), &recorded.records),
         Some(Err(_)) | None => Machine::new(plan.clone()),
     };
     let now = machine.progress().configured.map_or("unknown".to_owned(), |share| share.to_string());
@@ -383,7 +383,7 @@ pub(super) fn fence(lease: &Lease, clock: &Clock) -> Fence {
     fence
 }
 
-/// Traffic first: the stable-only weights are written before anything is read from the tape, if the stable slot
+/// Traffic first: the stable-only weights are written before anything is read from the journal, if the stable slot
 /// can take them. Nothing depends on it: the way back that follows asks for the same again. Says how long it took
 /// since the command was given.
 pub(super) async fn first_write(

@@ -26,7 +26,7 @@ const AHEAD: Duration = Duration::from_secs(600);
 
 /// How long a plan is to be valid.
 pub(super) fn valid_for(text: &str) -> Result<Duration, String> {
-    let span = crate::lab::parse_duration(text).filter(|span| (VALID_LEAST..=VALID_MOST).contains(span));
+    let span = tidegate_lab::parse_duration(text).filter(|span| (VALID_LEAST..=VALID_MOST).contains(span));
     span.ok_or_else(|| "a plan is valid for 1m to 168h".to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! `tidegate status`: where a rollout stands, from its tape.
+//! `tidegate status`: where a rollout stands, from its journal.
 
 use super::context::Context;
 use super::present::Present;

@@ -1,4 +1,4 @@
-//! `tidegate watch`: a rollout followed from any machine by its tape alone, until it is over.
+//! `tidegate watch`: a rollout followed from any machine by its journal alone, until it is over.
 
 mod choose;
 mod course;

@@ -1,4 +1,4 @@
-//! `tidegate why`: why a rollout stands where it stands, from its tape.
+//! `tidegate why`: why a rollout stands where it stands, from its journal.
 
 use super::context::Context;
 use super::present::Present;

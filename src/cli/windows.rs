@@ -7,7 +7,7 @@ use crate::cloud::{aws::Aws, calendars};
 use crate::domain::clock::Timestamp;
 use crate::domain::code::Code;
 use crate::domain::window::Interval;
-use crate::machine::{Event, Word};
+use crate::machine::{Event, OperatorRequest};
 use crate::plan::Plan;
 
 /// Refuses to start a rollout whose windows are closed, or whose calendars are, or cannot be read.
@@ -23,7 +23,7 @@ pub(super) async fn refuse_closed(
     if break_glass.is_some() {
         return Ok(());
     }
-    let overrule = "`--break-glass REASON` starts it all the same, and says so on the tape";
+    let overrule = "`--break-glass REASON` starts it all the same, and says so in the journal";
     if let Some(closed) = windows.closed(at) {
         return Err(not_now(&closed.text()).hint(overrule));
     }
@@ -54,7 +54,7 @@ pub(super) fn rehearsed(plan: &mut Plan, at: Timestamp) {
 }
 
 /// The word that overrules windows, as an event.
-pub(super) fn word(context: &Context, reason: Option<String>) -> Option<Event> {
+pub(super) fn request(context: &Context, reason: Option<String>) -> Option<Event> {
     let by = whoami(context);
-    reason.map(|reason| Event::Told { word: Word::BreakGlass, by, reason: Some(reason) })
+    reason.map(|reason| Event::Requested { request: OperatorRequest::BreakGlass, by, reason: Some(reason) })
 }

@@ -123,7 +123,7 @@ impl Fence {
         self.0.closed.store(true, Ordering::SeqCst);
     }
 
-    /// What is asked for next was decided so long ago: the tape was waited for.
+    /// What is asked for next was decided so long ago: the journal was waited for.
     pub fn waited(&self, span: Duration) {
         let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         self.0.waited.store(millis, Ordering::SeqCst);

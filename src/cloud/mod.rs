@@ -15,9 +15,9 @@ use std::future::Future;
 
 pub use aws::{Asked, Failed, Listing, Object, Objects, calendars};
 pub use fence::{Fence, NotSent, Pass};
-pub use notify::{Courier, Outbox, Tried};
+pub use notify::{Delivery, MessageQueue, Tried};
 #[cfg(feature = "otel")]
-pub use otlp::{Collector, Intake, Settings as CollectorSettings, traces_json};
+pub use otlp::{Intake, OtlpExporter, Settings as OtlpSettings, traces_json};
 pub use outside::{About, Errands};
 
 use crate::domain::clock::Timestamp;

@@ -63,8 +63,8 @@ pub enum Code {
     Transient,
     /// The store does not work.
     Store,
-    /// A tape or a document of another kind than this version reads.
-    Tape,
+    /// A journal or a document of another kind than this version reads.
+    Recorded,
     /// Refused for a reason of its own.
     Refused,
     /// What the spec names is not there.
@@ -254,7 +254,7 @@ const TABLE: [Entry; 41] = [
         Code::Unexpected,
         204,
         "something unexpected",
-        "A bug, a machine that cannot do its part, or an answer that means nothing. What was begun is on the tape: `tidegate status` says where it stands, `tidegate rollback` goes back.",
+        "A bug, a machine that cannot do its part, or an answer that means nothing. What was begun is in the journal: `tidegate status` says where it stands, `tidegate rollback` goes back.",
     ),
     (
         Code::Transient,
@@ -269,9 +269,9 @@ const TABLE: [Entry; 41] = [
         "The folder or bucket in which rollouts are kept cannot be read or written. The way back needs no store: `tidegate rollback --rule ARN`, or `--cluster C --service S`.",
     ),
     (
-        Code::Tape,
+        Code::Recorded,
         207,
-        "a tape or document that cannot be followed",
+        "a journal or document that cannot be followed",
         "It is damaged, or another version wrote it. Damage is never repaired: `tidegate rollback` goes back from what is whole.",
     ),
     (Code::Refused, 208, "refused", "It would not have been safe, or somebody said no. The notes say why."),
@@ -333,7 +333,7 @@ const TABLE: [Entry; 41] = [
         Code::Closed,
         218,
         "not now: a window or a change calendar is closed",
-        "The spec's `windows` say when a rollout may begin, and the message when that is next. `--break-glass REASON` begins all the same, and is on the tape.",
+        "The spec's `windows` say when a rollout may begin, and the message when that is next. `--break-glass REASON` begins all the same, and is in the journal.",
     ),
 ];
 

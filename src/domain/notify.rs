@@ -108,7 +108,7 @@ impl Channel {
 
 /// One thing to tell, in every form that a channel takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct Message {
     /// The same however often it is sent, and for no other: the rollout's id, the occasion, and its moment.
     pub id: String,
     /// What it is about.

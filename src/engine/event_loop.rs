@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::in_flight::{Flight, answer};
+use super::in_flight::{InFlight, answer};
 use super::inbox::Inbound;
-use super::journal_writer::Scribe;
-use super::lease_keeper::Keeper;
-use super::{Ending, EngineError, TapeWriter};
+use super::journal_writer::JournalWriter;
+use super::lease_keeper::LeaseKeeper;
+use super::{Ending, EngineError, JournalSink};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::traffic::Share;
 use crate::journal::JournalError;
-use crate::machine::{Answer, Event, Issued, Machine, Notice, Reaction, Word};
+use crate::machine::{Answer, Event, Issued, Machine, Notice, OperatorRequest, Reaction};
 use crate::report::{Report, TOOK_OVER};
 
 /// The wall time between two ticks of the report.
@@ -35,39 +35,39 @@ pub(super) enum Next {
     /// An effect that was withheld is due.
     Perform(Issued),
     Fenced(String),
-    /// The tape could not be written in the background.
+    /// The journal could not be written in the background.
     Lost(JournalError),
 }
 
 /// Everything of the loop but the effects in flight.
-pub(super) struct Desk<T, R> {
+pub(super) struct EventLoop<T, R> {
     pub(super) machine: Machine,
     pub(super) clock: Clock,
-    pub(super) scribe: Scribe<T>,
+    pub(super) journal_writer: JournalWriter<T>,
     pub(super) report: R,
     pub(super) inbox: mpsc::Receiver<Inbound>,
-    pub(super) keeper: Option<Arc<Keeper>>,
-    /// What came while the tape was waited for.
+    pub(super) keeper: Option<Arc<LeaseKeeper>>,
+    /// What came while the journal was waited for.
     pub(super) early: VecDeque<Inbound>,
     /// What was decided and not performed, because a word overtook it.
     pub(super) withheld: Option<Issued>,
-    /// Why the tape ends here, once it cannot be written.
+    /// Why the journal ends here, once it cannot be written.
     pub(super) lost: Option<String>,
-    /// When the latest event happened: time on the tape never goes back.
+    /// When the latest event happened: time in the journal never goes back.
     pub(super) at: Timestamp,
     pub(super) tick_at: Timestamp,
 }
 
-impl<T: TapeWriter, R: Report> Desk<T, R> {
+impl<T: JournalSink, R: Report> EventLoop<T, R> {
     /// One turn: write down, apply, tell.
     pub(super) async fn turn(&mut self, inbound: Inbound) -> Result<Turn, EngineError> {
-        let Inbound { event, taped } = inbound;
+        let Inbound { event, journaled } = inbound;
         self.at = self.at.max(self.clock.now());
         if self.lost.is_some() {
             return Ok(Turn::Took(self.apply(event)));
         }
         let ahead = self.machine.is_urgent() || self.leads_back(&event);
-        self.scribe.write(self.at, event.clone(), taped);
+        self.journal_writer.write(self.at, event.clone(), journaled);
         if ahead {
             return Ok(Turn::Took(self.apply(event)));
         }
@@ -79,12 +79,12 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
                 Ok(Turn::Took(reaction))
             }
             Err(JournalError::Taken(id)) => Ok(Turn::Fenced(self.successor(&id.to_string()).await)),
-            Err(error) if matches!(event, Event::Started { .. }) => Err(EngineError::Tape(error)),
+            Err(error) if matches!(event, Event::Started { .. }) => Err(EngineError::Recorded(error)),
             Err(error) => Ok(Turn::Took(self.lose(&error, Some(event)))),
         }
     }
 
-    /// Takes in events that are on the tape already, and performs what is asked after the last of them.
+    /// Takes in events that are in the journal already, and performs what is asked after the last of them.
     pub(super) fn taken(&mut self, events: Vec<(Timestamp, Event)>) -> Reaction {
         let mut all = Reaction::default();
         for (at, event) in events {
@@ -95,12 +95,12 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
         all
     }
 
-    /// Waits until everything is on the tape, or until a word to go back comes, which waits for no tape.
+    /// Waits until everything is in the journal, or until a word to go back comes, which waits for no journal.
     async fn settle(&mut self) -> Result<Settled, JournalError> {
-        while !self.scribe.is_idle() {
+        while !self.journal_writer.is_idle() {
             tokio::select! {
                 biased;
-                written = self.scribe.next() => written?,
+                written = self.journal_writer.next() => written?,
                 Some(inbound) = self.inbox.recv() => {
                     let urgent = self.leads_back(&inbound.event);
                     self.early.push_back(inbound);
@@ -116,7 +116,9 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
     /// Whether the machine will go back at once because of this.
     fn leads_back(&self, event: &Event) -> bool {
         match event {
-            Event::Told { word: Word::Rollback | Word::Abort, .. } => !self.machine.is_committed(),
+            Event::Requested { request: OperatorRequest::Rollback | OperatorRequest::Abort, .. } => {
+                !self.machine.is_committed()
+            }
             Event::Interrupted { .. } => self.machine.goes_back_when_interrupted(),
             _ => false,
         }
@@ -134,19 +136,21 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
         reaction
     }
 
-    /// The tape cannot be written: from here on the only way is back. The word for it comes before the
-    /// event that is not on the tape, so that nothing forward follows from that event.
+    /// The journal cannot be written: from here on the only way is back. The word for it comes before the
+    /// event that is not in the journal, so that nothing forward follows from that event.
     pub(super) fn lose(&mut self, error: &JournalError, event: Option<Event>) -> Reaction {
-        let why = format!("the tape cannot be written: {error}");
-        let fault = Fault::new(FaultKind::Permanent, "append to the tape", error.to_string());
+        let why = format!("the journal cannot be written: {error}");
+        let fault = Fault::new(FaultKind::Permanent, "append to the journal", error.to_string());
         self.report.tell(self.at, &Notice::Trouble(fault), &self.machine);
         self.lost = Some(why.clone());
-        let goes_back = matches!(event, Some(Event::Told { word: Word::Rollback | Word::Abort, .. }));
+        let goes_back =
+            matches!(event, Some(Event::Requested { request: OperatorRequest::Rollback | OperatorRequest::Abort, .. }));
         if self.machine.is_retreating() || goes_back {
             return event.map_or_else(Reaction::default, |event| self.apply(event));
         }
-        let word = Event::Told { word: Word::Rollback, by: "tidegate".to_owned(), reason: Some(why) };
-        let mut back = self.apply(word);
+        let request =
+            Event::Requested { request: OperatorRequest::Rollback, by: "tidegate".to_owned(), reason: Some(why) };
+        let mut back = self.apply(request);
         let Some(event) = event else { return back };
         let mut then = self.apply(event);
         back.notices.append(&mut then.notices);
@@ -165,7 +169,7 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
         }
     }
 
-    /// Who writes the tape instead of us.
+    /// Who writes the journal instead of us.
     async fn successor(&self, rollout: &str) -> String {
         match &self.keeper {
             Some(keeper) => keeper.successor().await.unwrap_or_else(|| format!("another runner of {rollout}")),
@@ -183,15 +187,15 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
     /// Writes down what is still to be written; a fenced runner's last words are not.
     pub(super) async fn close(&mut self, ending: Ending) -> Ending {
         let mut is_untold = self.lost.is_some();
-        while self.lost.is_none() && !self.scribe.is_idle() {
-            match self.scribe.next().await {
+        while self.lost.is_none() && !self.journal_writer.is_idle() {
+            match self.journal_writer.next().await {
                 Ok(()) => {}
                 Err(JournalError::Taken(id)) => {
                     let by = self.successor(&id.to_string()).await;
                     return self.fenced(by);
                 }
                 Err(error) => {
-                    let fault = Fault::new(FaultKind::Permanent, "append to the tape", error.to_string());
+                    let fault = Fault::new(FaultKind::Permanent, "append to the journal", error.to_string());
                     self.report.tell(self.at, &Notice::Trouble(fault), &self.machine);
                     is_untold = true;
                     break;
@@ -214,7 +218,7 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
         if handed_over.is_some() {
             return left(None, handed_over);
         }
-        // Past the commit there is no way back, and without a tape nothing forward is written.
+        // Past the commit there is no way back, and without a journal nothing forward is written.
         let writes = reaction.effect.as_ref().is_some_and(|issued| issued.effect.is_write());
         let why = self.lost.clone().filter(|_| writes && !self.machine.is_retreating())?;
         self.report.tell(self.at, &Notice::HandedOver { why: why.clone() }, &self.machine);
@@ -223,9 +227,9 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
 
     /// What becomes of an effect that was withheld: one that nobody waits for any more is forgotten, a write whose
     /// answer is all that keeps the rollout from going back was not sent, and anything else is performed once what
-    /// led to it is on the tape.
+    /// led to it is in the journal.
     fn release(&mut self) -> Option<Next> {
-        let may = self.machine.is_retreating() || self.lost.is_some() || self.scribe.is_idle();
+        let may = self.machine.is_retreating() || self.lost.is_some() || self.journal_writer.is_idle();
         if !may {
             return None;
         }
@@ -239,7 +243,7 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
     }
 
     /// Waits for what happens next.
-    pub(super) async fn next(&mut self, flight: &mut Option<Flight<'_>>) -> Result<Next, EngineError> {
+    pub(super) async fn next(&mut self, in_flight: &mut Option<InFlight<'_>>) -> Result<Next, EngineError> {
         loop {
             if let Some(inbound) = self.early.pop_front() {
                 return Ok(Next::Event(inbound));
@@ -248,19 +252,19 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
                 return Ok(next);
             }
             let wake_at = self.machine.wake_at();
-            if flight.is_none() && wake_at.is_none() && self.inbox.is_closed() && self.inbox.is_empty() {
+            if in_flight.is_none() && wake_at.is_none() && self.inbox.is_closed() && self.inbox.is_empty() {
                 return Err(EngineError::Stuck);
             }
             tokio::select! {
                 biased;
                 by = fenced(self.keeper.as_deref()) => return Ok(Next::Fenced(by)),
-                written = self.scribe.next(), if self.lost.is_none() && !self.scribe.is_idle() => match written {
+                written = self.journal_writer.next(), if self.lost.is_none() && !self.journal_writer.is_idle() => match written {
                     Ok(()) => {}
                     Err(JournalError::Taken(id)) => return Ok(Next::Fenced(self.successor(&id.to_string()).await)),
                     Err(error) => return Ok(Next::Lost(error)),
                 },
                 Some(inbound) = self.inbox.recv() => return Ok(Next::Event(inbound)),
-                (id, answer) = answer(flight) => {
+                (id, answer) = answer(in_flight) => {
                     let by = self.overruled(&answer).await;
                     return Ok(by.map_or_else(|| Next::Event(Event::Answered { id, answer }.into()), Next::Fenced));
                 }
@@ -278,7 +282,7 @@ impl<T: TapeWriter, R: Report> Desk<T, R> {
     }
 }
 
-/// How waiting for the tape ended.
+/// How waiting for the journal ended.
 enum Settled {
     /// Everything is on it.
     Durable,
@@ -287,7 +291,7 @@ enum Settled {
 }
 
 /// Who took over, once somebody has; never, where nobody can.
-async fn fenced(keeper: Option<&Keeper>) -> String {
+async fn fenced(keeper: Option<&LeaseKeeper>) -> String {
     match keeper {
         Some(keeper) => keeper.fenced().await,
         None => std::future::pending().await,

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::lease_keeper::Keeper;
+use super::lease_keeper::LeaseKeeper;
 use super::perform;
 use crate::cloud::Cloud;
 use crate::domain::clock::Clock;
@@ -11,7 +11,7 @@ use crate::machine::{Answer, EffectId, Issued};
 use crate::plan::Plan;
 
 /// An effect that is being performed.
-pub(super) struct Flight<'a> {
+pub(super) struct InFlight<'a> {
     id: EffectId,
     is_write: bool,
     answer: Pin<Box<dyn Future<Output = Answer> + Send + 'a>>,
@@ -20,31 +20,31 @@ pub(super) struct Flight<'a> {
 pub(super) fn launch<'a, C: Cloud>(
     cloud: &'a C,
     clock: &'a Clock,
-    (plan, keeper): (&'a Plan, Option<&'a Keeper>),
+    (plan, keeper): (&'a Plan, Option<&'a LeaseKeeper>),
     issued: Issued,
-) -> Flight<'a> {
+) -> InFlight<'a> {
     let Issued { id, at, effect } = issued;
     if let Some(keeper) = keeper {
-        // The tape may have been waited for, or the process have been frozen, since this was decided.
+        // The journal may have been waited for, or the process have been frozen, since this was decided.
         keeper.fence().waited(clock.now().since(at));
     }
     let is_write = effect.is_write();
-    Flight { id, is_write, answer: Box::pin(perform::perform(cloud, clock, (plan, keeper), effect)) }
+    InFlight { id, is_write, answer: Box::pin(perform::perform(cloud, clock, (plan, keeper), effect)) }
 }
 
 /// Lets go of the effect in flight. A read may be dropped at any time; a write never is, so it is waited
 /// for even if nobody asks for its answer any more.
-pub(super) async fn land(flight: &mut Option<Flight<'_>>) {
-    if let Some(write) = flight.take().filter(|flight| flight.is_write) {
+pub(super) async fn land(in_flight: &mut Option<InFlight<'_>>) {
+    if let Some(write) = in_flight.take().filter(|in_flight| in_flight.is_write) {
         let _ = write.answer.await;
     }
 }
 
 /// The answer of the effect in flight, which lands with it; never, when there is none.
-pub(super) async fn answer(flight: &mut Option<Flight<'_>>) -> (EffectId, Answer) {
-    let Some(flying) = flight else { return std::future::pending().await };
+pub(super) async fn answer(in_flight: &mut Option<InFlight<'_>>) -> (EffectId, Answer) {
+    let Some(flying) = in_flight else { return std::future::pending().await };
     let answer = flying.answer.as_mut().await;
     let id = flying.id;
-    *flight = None;
+    *in_flight = None;
     (id, answer)
 }

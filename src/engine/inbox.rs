@@ -1,32 +1,32 @@
-//! What reaches a running rollout from outside: signals, and words left in the store by other processes.
+//! What reaches a running rollout from outside: signals, and requests left in the store by other processes.
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
 use crate::journal::Record;
-use crate::machine::{Event, Word};
-use crate::store::{Store, StoreError, Told, WaitingWord};
+use crate::machine::{Event, OperatorRequest};
+use crate::store::{LeftRequest, Store, StoreError, WaitingRequest};
 
-/// An event from outside, and who wants to know when it is on the tape.
+/// An event from outside, and who wants to know when it is in the journal.
 #[derive(Debug)]
 pub struct Inbound {
     /// What happened.
     pub event: Event,
-    /// Told once the event is on the tape; dropped when it never will be.
-    pub taped: Option<oneshot::Sender<()>>,
+    /// LeftRequest once the event is in the journal; dropped when it never will be.
+    pub journaled: Option<oneshot::Sender<()>>,
 }
 
 impl From<Event> for Inbound {
     fn from(event: Event) -> Self {
-        Self { event, taped: None }
+        Self { event, journaled: None }
     }
 }
 
-/// Carries words from the store to the engine, each put away once it is on the tape. Ends when the engine
-/// does. `records` is the tape as it was when the runner came up: a word that is on it and was not put
+/// Carries requests from the store to the engine, each put away once it is in the journal. Ends when the engine
+/// does. `records` is the journal as it was when the runner came up: a request that is on it and was not put
 /// away, because the runner before died in between, is not said twice. `odd` hears of files that are no
-/// words, and, once in a row, of a store that fails: it is asked again.
+/// requests, and, once in a row, of a store that fails: it is asked again.
 pub async fn carry_words(
     (store, id): (&Store, &RolloutId),
     records: &[Record],
@@ -34,8 +34,8 @@ pub async fn carry_words(
     inbox: mpsc::Sender<Inbound>,
     mut odd: impl FnMut(&str),
 ) {
-    // Words that are on the tape, or none, and could not be put away yet: they are not said twice either.
-    let mut done: Vec<WaitingWord> = Vec::new();
+    // Requests that are in the journal, or none, and could not be put away yet: they are not said twice either.
+    let mut done: Vec<WaitingRequest> = Vec::new();
     let mut fails = false;
     while !inbox.is_closed() {
         let failed = match store.take_words(id).await {
@@ -46,13 +46,15 @@ pub async fn carry_words(
                         continue;
                     }
                     let Some(event) = event(&waiting.told) else {
-                        odd(&format!("set aside: `{}` is no word", waiting.told.word.escape_debug()));
+                        odd(&format!("set aside: `{}` is no word", waiting.told.request.escape_debug()));
                         done.push(waiting);
                         continue;
                     };
-                    if !is_taped(records, &waiting.told) {
-                        let (taped, on_tape) = oneshot::channel();
-                        if inbox.send(Inbound { event, taped: Some(taped) }).await.is_err() || on_tape.await.is_err() {
+                    if !is_journaled(records, &waiting.told) {
+                        let (journaled, on_journal) = oneshot::channel();
+                        if inbox.send(Inbound { event, journaled: Some(journaled) }).await.is_err()
+                            || on_journal.await.is_err()
+                        {
                             return;
                         }
                     }
@@ -70,22 +72,22 @@ pub async fn carry_words(
     }
 }
 
-/// Puts words away until none is left, or one cannot be.
-async fn put_away(store: &Store, done: &mut Vec<WaitingWord>) -> Result<(), StoreError> {
+/// Puts requests away until none is left, or one cannot be.
+async fn put_away(store: &Store, done: &mut Vec<WaitingRequest>) -> Result<(), StoreError> {
     while let Some(waiting) = done.first() {
-        store.word_is_done(waiting).await?;
+        store.request_is_done(waiting).await?;
         done.remove(0);
     }
     Ok(())
 }
 
-fn event(told: &Told) -> Option<Event> {
-    let word = Word::parse(&told.word)?;
-    Some(Event::Told { word, by: told.by.clone(), reason: told.reason.clone() })
+fn event(told: &LeftRequest) -> Option<Event> {
+    let request = OperatorRequest::parse(&told.request)?;
+    Some(Event::Requested { request, by: told.by.clone(), reason: told.reason.clone() })
 }
 
-/// Whether a word that was left is on the tape already.
-pub fn is_taped(records: &[Record], told: &Told) -> bool {
+/// Whether a request that was left is in the journal already.
+pub fn is_journaled(records: &[Record], told: &LeftRequest) -> bool {
     let Some(event) = event(told) else { return false };
     records.iter().any(|record| record.at >= told.at && record.event == event)
 }

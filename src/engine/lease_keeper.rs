@@ -18,9 +18,9 @@ const RETRY: Duration = Duration::from_secs(2);
 /// How long a renewal is waited for that was asked for out of turn: what waits for it is a way back.
 const ASKED_WITHIN: Duration = Duration::from_secs(2);
 
-/// The keeper of one rollout's lease.
+/// The lease keeper of one rollout's lease.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct LeaseKeeper {
     lease: tokio::sync::Mutex<Lease>,
     fence: Fence,
     epoch: u64,
@@ -34,8 +34,8 @@ pub struct Keeper {
     renewals: watch::Sender<u64>,
 }
 
-impl Keeper {
-    /// The keeper of a lease that was just taken; what may be sent because of it is told to `fence`.
+impl LeaseKeeper {
+    /// The lease keeper of a lease that was just taken; what may be sent because of it is told to `fence`.
     pub fn new(lease: Lease, fence: Fence, clock: Clock) -> Self {
         let (phase, epoch) = (lease.held().control().phase, lease.held().control().epoch);
         let (fenced, _) = watch::channel(None);
@@ -172,7 +172,7 @@ impl Keeper {
         }
     }
 
-    /// Somebody else writes the tape: nothing is sent any more. Who decides instead of us, if the store tells it
+    /// Somebody else writes the journal: nothing is sent any more. Who decides instead of us, if the store tells it
     /// within a lease's time.
     pub async fn successor(&self) -> Option<String> {
         self.fence.close();
@@ -212,7 +212,7 @@ mod tests {
         let store = Store::in_folder(folder.path().join("tidegate")).unwrap();
         let (clock, web) = (Clock::starting_at(START, 1.0), RolloutId::parse("web-1").unwrap());
         let lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
-        let keeper = Keeper::new(lease, Fence::new(clock.clone()), clock.clone());
+        let keeper = LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone());
         let asked = async {
             assert_eq!(keeper.overruled().await, None, "nobody has taken over");
             store.preempt(RULE, (&web, &owner("ben")), Life::Possible, &clock).await.unwrap();

@@ -1,6 +1,6 @@
 //! The one loop: take an event, write it down, apply it, tell what came of it, perform what it asks.
 //!
-//! Nothing is performed before its event is on the tape, with one exception: the way back. Until the traffic is
+//! Nothing is performed before its event is in the journal, with one exception: the way back. Until the traffic is
 //! back, its events are written down while it goes on, and it goes on when they cannot be. Which event comes
 //! first when several are there: that somebody else decides now, then a person's word, then the answer to the
 //! effect in flight, then the alarm.
@@ -21,24 +21,24 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-pub use inbox::{Inbound, carry_words, is_taped};
-pub use lease_keeper::Keeper;
-pub use notifier::Teller;
+pub use inbox::{Inbound, carry_words, is_journaled};
+pub use lease_keeper::LeaseKeeper;
+pub use notifier::Notifier;
 
 use crate::cloud::Cloud;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Event, Machine, Outcome, Reaction};
 use crate::report::Report;
-use event_loop::{Desk, Next, Turn};
-use in_flight::{Flight, land, launch};
-use journal_writer::Scribe;
+use event_loop::{EventLoop, Next, Turn};
+use in_flight::{InFlight, land, launch};
+use journal_writer::JournalWriter;
 
 /// How many events one run may take in: at a look every five seconds, more than a year of them.
 const TURN_LIMIT: u32 = 10_000_000;
 
 /// Where events are written before they count: the journal, or a list in a test.
-pub trait TapeWriter: Send + 'static {
+pub trait JournalSink: Send + 'static {
     /// Writes an event down, durably.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ pub trait TapeWriter: Send + 'static {
     fn append(&mut self, at: Timestamp, event: &Event) -> impl Future<Output = Result<(), JournalError>> + Send;
 }
 
-impl TapeWriter for Journal {
+impl JournalSink for Journal {
     async fn append(&mut self, at: Timestamp, event: &Event) -> Result<(), JournalError> {
         Journal::append(self, at, event).await
     }
@@ -54,7 +54,7 @@ impl TapeWriter for Journal {
 
 /// Drives one rollout from where its machine stands to its end.
 pub struct Engine<C, T, R> {
-    /// The rollout: new, or replayed from its tape.
+    /// The rollout: new, or replayed from its journal.
     pub machine: Machine,
     /// What happens first: `Started`, or `Recovered` after a replay.
     pub first: First,
@@ -63,13 +63,13 @@ pub struct Engine<C, T, R> {
     /// What time it is.
     pub clock: Clock,
     /// Where events are written down.
-    pub tape: T,
+    pub recorded: T,
     /// Who is told.
     pub report: R,
     /// Words of people, and signals.
     pub inbox: mpsc::Receiver<Inbound>,
     /// Who keeps the lease; none where nobody else can come.
-    pub keeper: Option<Arc<Keeper>>,
+    pub keeper: Option<Arc<LeaseKeeper>>,
 }
 
 /// The first event of a run.
@@ -77,8 +77,8 @@ pub struct Engine<C, T, R> {
 pub enum First {
     /// Still to be written down.
     New(Event),
-    /// On the tape already: with these the tape was taken over. Only what the last of them leads to is performed.
-    Taped(Vec<(Timestamp, Event)>),
+    /// In the journal already: with these the journal was taken over. Only what the last of them leads to is performed.
+    Journaled(Vec<(Timestamp, Event)>),
 }
 
 /// How a run ended.
@@ -90,7 +90,7 @@ pub struct Ending {
     pub handed_over: Option<String>,
     /// Who decides instead of this runner, when somebody took over.
     pub fenced: Option<String>,
-    /// Whether the tape ends before this.
+    /// Whether the journal ends before this.
     pub is_untold: bool,
 }
 
@@ -99,7 +99,7 @@ pub struct Ending {
 pub enum EngineError {
     /// The rollout could not begin: nothing has been done.
     #[error("cannot begin: {0}")]
-    Tape(#[from] JournalError),
+    Recorded(#[from] JournalError),
     /// The machine waits for nothing that could happen; a bug.
     #[error("the rollout waits for nothing")]
     Stuck,
@@ -108,22 +108,22 @@ pub enum EngineError {
     Endless,
 }
 
-impl<C: Cloud, T: TapeWriter, R: Report> Engine<C, T, R> {
+impl<C: Cloud, T: JournalSink, R: Report> Engine<C, T, R> {
     /// Runs until the rollout ends, is handed over, or somebody else takes it over.
     ///
     /// # Errors
     /// When the first event cannot be written down, or on a bug of the machine.
     pub async fn run(self) -> Result<Ending, EngineError> {
-        let Engine { machine, first, cloud, clock, tape, report, inbox, keeper } = self;
+        let Engine { machine, first, cloud, clock, recorded, report, inbox, keeper } = self;
         let plan = machine.plan().clone();
-        let scribe = Scribe::new(tape);
+        let journal_writer = JournalWriter::new(recorded);
         let clock_here = clock.clone();
-        // What is on the tape already happened when the tape says, however long ago: a replay must lead here too.
+        // What is in the journal already happened when the journal says, however long ago: a replay must lead here too.
         let at = machine.now();
-        let mut desk = Desk {
+        let mut event_loop = EventLoop {
             machine,
             clock: clock_here,
-            scribe,
+            journal_writer,
             report,
             inbox,
             keeper: keeper.clone(),
@@ -133,35 +133,35 @@ impl<C: Cloud, T: TapeWriter, R: Report> Engine<C, T, R> {
             at,
             tick_at: clock.now(),
         };
-        let mut flight: Option<Flight<'_>> = None;
+        let mut in_flight: Option<InFlight<'_>> = None;
         let mut turn = match first {
-            First::New(event) => desk.turn(event.into()).await?,
-            First::Taped(events) => Turn::Took(desk.taken(events)),
+            First::New(event) => event_loop.turn(event.into()).await?,
+            First::Journaled(events) => Turn::Took(event_loop.taken(events)),
         };
         for _ in 0..TURN_LIMIT {
             let reaction = match turn {
                 Turn::Took(reaction) => reaction,
                 Turn::Fenced(by) => {
-                    land(&mut flight).await;
-                    return Ok(desk.fenced(by));
+                    land(&mut in_flight).await;
+                    return Ok(event_loop.fenced(by));
                 }
             };
-            if desk.machine.is_draining() {
+            if event_loop.machine.is_draining() {
                 cloud.make_way();
             }
-            if let Some(ending) = desk.ending(&reaction) {
-                land(&mut flight).await;
-                return Ok(desk.close(ending).await);
+            if let Some(ending) = event_loop.ending(&reaction) {
+                land(&mut in_flight).await;
+                return Ok(event_loop.close(ending).await);
             }
             if let Some(issued) = reaction.effect {
-                land(&mut flight).await;
-                flight = Some(launch(&cloud, &clock, (&plan, keeper.as_deref()), issued));
+                land(&mut in_flight).await;
+                in_flight = Some(launch(&cloud, &clock, (&plan, keeper.as_deref()), issued));
             }
-            turn = match desk.next(&mut flight).await? {
-                Next::Event(inbound) => desk.turn(inbound).await?,
+            turn = match event_loop.next(&mut in_flight).await? {
+                Next::Event(inbound) => event_loop.turn(inbound).await?,
                 Next::Perform(issued) => Turn::Took(Reaction { effect: Some(issued), notices: Vec::new() }),
                 Next::Fenced(by) => Turn::Fenced(by),
-                Next::Lost(error) => Turn::Took(desk.lose(&error, None)),
+                Next::Lost(error) => Turn::Took(event_loop.lose(&error, None)),
             };
         }
         Err(EngineError::Endless)

@@ -1,31 +1,31 @@
-//! Tells others: a report that writes letters about its notices and puts them out.
+//! Tells others: a report that writes messages about its notices and puts them out.
 
-use crate::cloud::Outbox;
+use crate::cloud::MessageQueue;
 use crate::domain::clock::Timestamp;
 use crate::machine::{Machine, Notice};
 use crate::report::Report;
-use crate::report::news::{About, letter};
+use crate::report::news::{About, message};
 
-/// Puts out a letter about every notice that is news for others.
-pub struct Teller {
+/// Puts out a message about every notice that is news for others.
+pub struct Notifier {
     about: About,
-    outbox: Outbox,
+    queue: MessageQueue,
 }
 
-impl Teller {
+impl Notifier {
     /// Tells of one rollout.
-    pub fn new(about: About, outbox: Outbox) -> Self {
-        Self { about, outbox }
+    pub fn new(about: About, queue: MessageQueue) -> Self {
+        Self { about, queue }
     }
 }
 
-impl Report for Teller {
+impl Report for Notifier {
     fn tell(&mut self, at: Timestamp, notice: &Notice, machine: &Machine) {
-        if self.outbox.is_empty() {
+        if self.queue.is_empty() {
             return;
         }
-        if let Some(letter) = letter(&self.about, at, notice, machine) {
-            self.outbox.put(letter);
+        if let Some(message) = message(&self.about, at, notice, machine) {
+            self.queue.put(message);
         }
     }
 }

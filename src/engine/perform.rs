@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Keeper;
+use super::LeaseKeeper;
 use crate::cloud::{Arming, Cloud, RouteOrder, Routed};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::fault::{Fault, FaultKind};
@@ -20,7 +20,7 @@ const GUARD: Duration = Duration::from_secs(60);
 pub(super) async fn perform<C: Cloud>(
     cloud: &C,
     clock: &Clock,
-    (plan, keeper): (&Plan, Option<&Keeper>),
+    (plan, keeper): (&Plan, Option<&LeaseKeeper>),
     effect: Effect,
 ) -> Answer {
     let late = late(&effect);
@@ -43,7 +43,7 @@ fn late(effect: &Effect) -> Fault {
         Effect::HoldScaling | Effect::FreeScaling => "RegisterScalableTarget",
         Effect::Arm { .. } => "UpdateSchedule",
         Effect::Disarm => "DeleteSchedule",
-        Effect::Pledge => "renew the lease",
+        Effect::IntendCommit => "renew the lease",
         Effect::Conclude => "end the deployment",
         Effect::Look(_) => "look",
         Effect::Probe(_) => "probe",
@@ -52,7 +52,12 @@ fn late(effect: &Effect) -> Fault {
     Fault::new(kind, operation, format!("no answer within {}", crate::domain::clock::span(GUARD)))
 }
 
-async fn ask<C: Cloud>(cloud: &C, clock: &Clock, (plan, keeper): (&Plan, Option<&Keeper>), effect: Effect) -> Answer {
+async fn ask<C: Cloud>(
+    cloud: &C,
+    clock: &Clock,
+    (plan, keeper): (&Plan, Option<&LeaseKeeper>),
+    effect: Effect,
+) -> Answer {
     let answer = match effect {
         Effect::Register { digest } => cloud.register(&digest).await.map(Answer::Registered),
         Effect::Scale { role, count, task_definition } => {
@@ -81,9 +86,9 @@ async fn ask<C: Cloud>(cloud: &C, clock: &Clock, (plan, keeper): (&Plan, Option<
             Some(switch) => cloud.disarm(switch).await.map(|()| Answer::Disarmed),
             None => Err(no_switch()),
         },
-        Effect::Pledge => match keeper {
-            Some(keeper) => keeper.commits().await.map(|()| Answer::Pledged),
-            None => Ok(Answer::Pledged),
+        Effect::IntendCommit => match keeper {
+            Some(keeper) => keeper.commits().await.map(|()| Answer::CommitIntended),
+            None => Ok(Answer::CommitIntended),
         },
         Effect::Conclude => cloud.conclude().await.map(|()| Answer::Concluded),
         Effect::Look(look) => Ok(Answer::Seen(Box::new(observe(cloud, clock, plan, look).await))),
@@ -114,8 +119,8 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
     let (outside, asked): (Vec<_>, Vec<_>) =
         gates(plan, &look.gates).into_iter().partition(|(_, gate)| gate.is_outside());
     let questions: Vec<&Gate> = asked.iter().map(|(_, gate)| *gate).collect();
-    if let Some(within) = look.glance {
-        return glance(cloud, clock, within).await;
+    if let Some(within) = look.first_read {
+        return first_read(cloud, clock, within).await;
     }
     let rule = async { if look.rule { Some(cloud.rule().await) } else { None } };
     let deployment = async { if look.deployment { Some(cloud.deployment().await) } else { None } };
@@ -158,7 +163,7 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
 }
 
 /// Reads only what the way back begins with, at once, and waits no longer than `within`.
-async fn glance<C: Cloud>(cloud: &C, clock: &Clock, within: Duration) -> Observation {
+async fn first_read<C: Cloud>(cloud: &C, clock: &Clock, within: Duration) -> Observation {
     let until = clock.now() + within.mul_f64(clock.speed());
     let rule = in_time(clock, until, ("DescribeRules", within), cloud.rule_at_once());
     let stable = in_time(clock, until, ("DescribeTargetHealth", within), cloud.healthy_at_once(Role::Stable));

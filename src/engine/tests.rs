@@ -14,7 +14,7 @@ use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
 use crate::domain::traffic::Share;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::journal::{Record, replay};
-use crate::machine::{Answer, Notice, Reason, Word};
+use crate::machine::{Answer, Notice, OperatorRequest, Reason};
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use crate::spec::{Limits, Policies};
 
@@ -90,7 +90,7 @@ struct World {
     losses: u32,
     ticks: u32,
     /// The number of the event from which on nothing can be written.
-    tape_full_at: Option<usize>,
+    journal_full_at: Option<usize>,
     /// How long calls take, by the beginning of their diary entry, once each.
     slow: BTreeMap<&'static str, Duration>,
 }
@@ -112,12 +112,15 @@ impl Fake {
         self.world.lock().unwrap()
     }
 
-    /// A call begins. What is performed must be what the tape alone leads to, unless the tape is lost.
+    /// A call begins. What is performed must be what the journal alone leads to, unless the journal is lost.
     async fn call(&self, what: String, is_write: bool) {
         let delay = {
             let mut world = self.world();
             let pending = replay(plan(), &world.records).pending().map(|issued| issued.effect.is_write());
-            assert!(world.losses > 0 || pending == Some(is_write), "{what} is not asked for by the tape: {pending:?}");
+            assert!(
+                world.losses > 0 || pending == Some(is_write),
+                "{what} is not asked for by the journal: {pending:?}"
+            );
             world.diary.push((self.clock.now(), what.clone()));
             let slow = world.slow.keys().find(|slow| what.starts_with(**slow)).copied();
             slow.and_then(|slow| world.slow.remove(slow)).unwrap_or_default()
@@ -214,16 +217,16 @@ impl Cloud for Fake {
     }
 }
 
-impl TapeWriter for Fake {
+impl JournalSink for Fake {
     async fn append(&mut self, at: Timestamp, event: &Event) -> Result<(), JournalError> {
         let mut world = self.world();
-        assert_eq!(world.losses, 0, "a tape that failed once is not written again");
-        if world.tape_full_at == Some(world.records.len()) {
-            world.diary.push((at, "the tape is full".to_owned()));
+        assert_eq!(world.losses, 0, "a journal that failed once is not written again");
+        if world.journal_full_at == Some(world.records.len()) {
+            world.diary.push((at, "the journal is full".to_owned()));
             return Err(JournalError::Broken(RolloutId::parse("web-1").unwrap()));
         }
         let seq = world.records.len() as u64 + 1;
-        world.diary.push((at, format!("tape: {event:?}")));
+        world.diary.push((at, format!("journal: {event:?}")));
         world.records.push(Record { seq, at, event: event.clone() });
         Ok(())
     }
@@ -234,7 +237,7 @@ impl Report for Fake {
         if matches!(notice, Notice::Recovered { .. }) {
             self.world().diary.push((at, "recovered".to_owned()));
         }
-        let lost = |fault: &Fault| fault.operation == "append to the tape";
+        let lost = |fault: &Fault| fault.operation == "append to the journal";
         self.world().losses += u32::from(matches!(notice, Notice::Trouble(fault) if lost(fault)));
     }
 
@@ -246,12 +249,12 @@ impl Report for Fake {
 fn engine(fake: &Fake) -> (Engine<Fake, Fake, Fake>, mpsc::Sender<Inbound>) {
     let (sender, inbox) = mpsc::channel(8);
     let first = First::New(Event::Started { by: "ana@laptop".into() });
-    let (cloud, clock, tape, report) = (fake.clone(), fake.clock.clone(), fake.clone(), fake.clone());
-    (Engine { machine: Machine::new(plan()), first, cloud, clock, tape, report, inbox, keeper: None }, sender)
+    let (cloud, clock, recorded, report) = (fake.clone(), fake.clock.clone(), fake.clone(), fake.clone());
+    (Engine { machine: Machine::new(plan()), first, cloud, clock, recorded, report, inbox, keeper: None }, sender)
 }
 
-fn told(word: Word) -> Inbound {
-    Event::Told { word, by: "ana@laptop".into(), reason: None }.into()
+fn told(request: OperatorRequest) -> Inbound {
+    Event::Requested { request, by: "ana@laptop".into(), reason: None }.into()
 }
 
 /// Runs to the end; a rollback is said as soon as `when` begins and `after` has passed.
@@ -263,13 +266,13 @@ async fn run_with_rollback(fake: &Fake, when: &str, after: Duration) -> Ending {
             fake.clock.sleep_until(fake.clock.now() + SECOND / 10).await;
         }
         fake.clock.sleep_until(fake.clock.now() + after).await;
-        sender.send(told(Word::Rollback)).await.unwrap();
+        sender.send(told(OperatorRequest::Rollback)).await.unwrap();
     };
     tokio::join!(engine.run(), say).0.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollout_ends_and_nothing_is_done_before_the_tape_asks_for_it() {
+async fn a_rollout_ends_and_nothing_is_done_before_the_journal_asks_for_it() {
     let fake = Fake::new();
     let (engine, _sender) = engine(&fake);
     let ending = engine.run().await.unwrap();
@@ -300,8 +303,8 @@ async fn a_word_during_a_write_waits_for_its_answer() {
     fake.world().slow.insert("route 50%", SECOND * 10);
     let ending = run_with_rollback(&fake, "route 50%", SECOND * 3).await;
     assert!(matches!(ending.outcome, Some(Outcome::RolledBack(Reason::Operator { .. }))), "{ending:?}");
-    assert!(fake.when("tape: Told") < fake.when("route 50% is done"));
-    assert_eq!(fake.when("make way"), fake.when("tape: Told"));
+    assert!(fake.when("journal: Requested") < fake.when("route 50% is done"));
+    assert_eq!(fake.when("make way"), fake.when("journal: Requested"));
     assert!(fake.when("route 50% is done") <= fake.when("route 0%"));
     assert_eq!(fake.world().share, Share::NONE);
 }
@@ -317,15 +320,15 @@ async fn a_word_during_a_read_acts_at_once() {
         while fake.world().diary.iter().filter(|(_, entry)| entry == "look").count() == looks {
             fake.clock.sleep_until(fake.clock.now() + SECOND / 10).await;
         }
-        sender.send(told(Word::Rollback)).await.unwrap();
+        sender.send(told(OperatorRequest::Rollback)).await.unwrap();
     };
     let (ending, ()) = tokio::join!(engine.run(), say);
     assert!(matches!(ending.unwrap().outcome, Some(Outcome::RolledBack(_))));
-    assert!(fake.when("route 0%").since(fake.when("tape: Told")) < SECOND);
+    assert!(fake.when("route 0%").since(fake.when("journal: Requested")) < SECOND);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_glance_that_is_not_answered_does_not_hold_up_the_write() {
+async fn a_first_read_that_is_not_answered_does_not_hold_up_the_write() {
     let fake = Fake::new();
     let slow = async {
         // A while into the hold, when the tasks were not read lately.
@@ -334,25 +337,25 @@ async fn a_glance_that_is_not_answered_does_not_hold_up_the_write() {
     };
     let (ending, ()) = tokio::join!(run_with_rollback(&fake, "route 50% is done", SECOND * 56), slow);
     assert!(matches!(ending.outcome, Some(Outcome::RolledBack(_))));
-    let took = fake.when("route 0%").since(fake.when("tape: Told"));
-    assert!(took >= SECOND && took <= crate::machine::GLANCE_WITHIN + SECOND / 10, "{took:?}");
+    let took = fake.when("route 0%").since(fake.when("journal: Requested"));
+    assert!(took >= SECOND && took <= crate::machine::FIRST_READ_WITHIN + SECOND / 10, "{took:?}");
     assert!(!fake.world().diary.iter().any(|(_, entry)| entry == "make way"), "no write was in flight");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_tape_closes_the_way_forward_wherever_it_happens() {
+async fn a_full_journal_closes_the_way_forward_wherever_it_happens() {
     let whole = Fake::new();
     engine(&whole).0.run().await.unwrap();
     let events = whole.world().records.len();
     let (mut back, mut over, mut done) = (0, 0, 0);
     for full_at in 1..events {
         let fake = Fake::new();
-        fake.world().tape_full_at = Some(full_at);
+        fake.world().journal_full_at = Some(full_at);
         let (engine, _sender) = engine(&fake);
         let ending = engine.run().await.unwrap();
         let world = fake.world();
         assert_eq!((world.losses, ending.is_untold), (1, true), "full at {full_at}");
-        let full = world.diary.iter().position(|(_, entry)| entry == "the tape is full").unwrap();
+        let full = world.diary.iter().position(|(_, entry)| entry == "the journal is full").unwrap();
         let forward =
             |entry: &str| ["route 50%", "route 100%", "scale stable", "scale candidate to 4"].contains(&entry);
         let after: Vec<&String> = world.diary[full..].iter().map(|(_, entry)| entry).filter(|e| forward(e)).collect();
@@ -363,7 +366,7 @@ async fn a_full_tape_closes_the_way_forward_wherever_it_happens() {
                 back += 1;
             }
             Ending { outcome: None, handed_over: Some(why), .. } => {
-                assert!(why.starts_with("the tape cannot be written: "), "{why}");
+                assert!(why.starts_with("the journal cannot be written: "), "{why}");
                 assert_eq!((world.share, world.tasks["stable"].0), (Share::ALL, 4));
                 over += 1;
             }
@@ -375,7 +378,7 @@ async fn a_full_tape_closes_the_way_forward_wherever_it_happens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tape_that_fills_up_on_the_way_back_does_not_stop_it() {
+async fn a_journal_that_fills_up_on_the_way_back_does_not_stop_it() {
     let fake = Fake::new();
     fake.world().slow.insert("route 0%", SECOND);
     let fill = async {
@@ -383,7 +386,7 @@ async fn a_tape_that_fills_up_on_the_way_back_does_not_stop_it() {
             fake.clock.sleep_until(fake.clock.now() + SECOND / 10).await;
         }
         let written = fake.world().records.len();
-        fake.world().tape_full_at = Some(written);
+        fake.world().journal_full_at = Some(written);
     };
     let (ending, ()) = tokio::join!(run_with_rollback(&fake, "route 50%", SECOND * 5), fill);
     let Some(Outcome::RolledBack(Reason::Operator { by, .. })) = &ending.outcome else { panic!("{ending:?}") };
@@ -393,10 +396,10 @@ async fn a_tape_that_fills_up_on_the_way_back_does_not_stop_it() {
 #[tokio::test(start_paused = true)]
 async fn a_rollout_that_cannot_be_written_down_does_not_begin() {
     let fake = Fake::new();
-    fake.world().tape_full_at = Some(0);
+    fake.world().journal_full_at = Some(0);
     let (engine, _sender) = engine(&fake);
-    assert!(matches!(engine.run().await, Err(EngineError::Tape(_))));
-    assert!(fake.world().diary.iter().all(|(_, entry)| entry == "the tape is full"));
+    assert!(matches!(engine.run().await, Err(EngineError::Recorded(_))));
+    assert!(fake.world().diary.iter().all(|(_, entry)| entry == "the journal is full"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -426,25 +429,25 @@ async fn the_report_ticks_about_every_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_tape() {
+async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let store = crate::store::Store::in_folder(folder.path().to_owned()).unwrap();
     let id = crate::domain::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
-    for (word, at) in [("pause", START), ("sing", START + SECOND), ("rollback", START + SECOND * 2)] {
-        let told = crate::store::Told { word: word.into(), by: "ana@laptop".into(), reason: None, at };
+    for (request, at) in [("pause", START), ("sing", START + SECOND), ("rollback", START + SECOND * 2)] {
+        let told = crate::store::LeftRequest { request: request.into(), by: "ana@laptop".into(), reason: None, at };
         store.leave_word(&id, &told).await.unwrap();
     }
-    let pause = Event::Told { word: Word::Pause, by: "ana@laptop".into(), reason: None };
-    let on_tape = [Record { seq: 1, at: START, event: pause }];
+    let pause = Event::Requested { request: OperatorRequest::Pause, by: "ana@laptop".into(), reason: None };
+    let on_journal = [Record { seq: 1, at: START, event: pause }];
     let fake = Fake::new();
     let (engine, sender) = engine(&fake);
     let mut odd = Vec::new();
-    let carry = carry_words((&store, &id), &on_tape, &fake.clock, sender, |text| odd.push(text.to_owned()));
+    let carry = carry_words((&store, &id), &on_journal, &fake.clock, sender, |text| odd.push(text.to_owned()));
     let (ending, ()) = tokio::join!(engine.run(), carry);
     assert!(matches!(ending.unwrap().outcome, Some(Outcome::RolledBack(_))));
     assert!(store.take_words(&id).await.unwrap().waiting.is_empty());
     assert_eq!(odd, ["set aside: `sing` is no word"]);
-    let told = fake.world().records.iter().filter(|record| matches!(record.event, Event::Told { .. })).count();
+    let told = fake.world().records.iter().filter(|record| matches!(record.event, Event::Requested { .. })).count();
     assert_eq!(told, 1);
 }
 
@@ -454,8 +457,12 @@ async fn words_are_heard_again_once_a_store_that_failed_answers() {
     let (here, away) = (folder.path().join("here"), folder.path().join("away"));
     let store = crate::store::Store::in_folder(here.clone()).unwrap();
     let id = crate::domain::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
-    let told =
-        crate::store::Told { word: "rollback".into(), by: "ana@laptop".into(), reason: None, at: START + SECOND };
+    let told = crate::store::LeftRequest {
+        request: "rollback".into(),
+        by: "ana@laptop".into(),
+        reason: None,
+        at: START + SECOND,
+    };
     store.leave_word(&id, &told).await.unwrap();
     std::fs::rename(&here, &away).unwrap();
     std::fs::write(&here, "no folder").unwrap();
@@ -474,19 +481,20 @@ async fn words_are_heard_again_once_a_store_that_failed_answers() {
     assert!(odd[0].contains("until the store answers"), "{odd:?}");
 }
 
-/// An engine that takes over, with two events on the tape, a way back which has begun.
+/// An engine that takes over, with two events in the journal, a way back which has begun.
 fn taken_over(fake: &Fake) -> (Engine<Fake, Fake, Fake>, mpsc::Sender<Inbound>) {
     let (mut engine, sender) = engine(fake);
-    let word = || Event::Told { word: Word::Rollback, by: "ana@laptop".into(), reason: None };
+    let request = || Event::Requested { request: OperatorRequest::Rollback, by: "ana@laptop".into(), reason: None };
     let recovered = Event::Recovered { by: "ben@ci".into(), epoch: 2 };
-    let events = [Event::Started { by: "ana@laptop".into() }, word(), recovered, word()].map(|event| (START, event));
+    let events =
+        [Event::Started { by: "ana@laptop".into() }, request(), recovered, request()].map(|event| (START, event));
     for (seq, (at, event)) in (1..).zip(events.clone()) {
         fake.world().records.push(Record { seq, at, event });
     }
     for (at, event) in events[..2].iter().cloned() {
         let _ = engine.machine.apply(at, event);
     }
-    engine.first = First::Taped(events[2..].to_vec());
+    engine.first = First::Journaled(events[2..].to_vec());
     (engine, sender)
 }
 

@@ -1,9 +1,9 @@
-//! The tape: everything that happened to one rollout, one line each, durable before it counts.
+//! The journal: everything that happened to one rollout, one line each, durable before it counts.
 //!
-//! A tape is JSON Lines. The first line is the [`Header`], every other a [`Record`]; each carries a hash over
+//! A journal is JSON Lines. The first line is the [`Header`], every other a [`Record`]; each carries a hash over
 //! itself and the line before. A line is written whole or not at all; a torn one at the end, which a file can
 //! have that an earlier version wrote, is cut off and counts as never written: nothing was done because of it.
-//! Damage is never repaired: a tape that is needed for the way back goes on from what was written before it, and
+//! Damage is never repaired: a journal that is needed for the way back goes on from what was written before it, and
 //! is kept as it was beside that.
 
 mod chain;
@@ -14,7 +14,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use read::{Tape, TapeEnd};
+pub use read::{JournalEnd, Recorded};
 pub use record::{FORMAT, Header, Record, Recovery, Saved, Unsealed};
 
 use crate::domain::clock::Timestamp;
@@ -25,26 +25,26 @@ use crate::store::backend::{Appended, Place};
 use crate::store::{Store, StoreError};
 use chain::Chain;
 
-/// Why a tape cannot be read or written.
+/// Why a journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The store refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Another process wrote on, so this one drives the rollout no more.
-    #[error("another process writes the tape of {0} now")]
+    #[error("another process writes the journal of {0} now")]
     Taken(RolloutId),
     /// An earlier line could not be written, so no later one may be.
-    #[error("the tape of {0} ends early, because an earlier line could not be written")]
+    #[error("the journal of {0} ends early, because an earlier line could not be written")]
     Broken(RolloutId),
     /// A value has no written form.
     #[error("cannot put the event into words: {0}")]
     Unwritable(serde_json::Error),
     /// The program ended before the first line was whole: nothing was done.
-    #[error("the tape holds no whole line, so nothing was done")]
+    #[error("the journal holds no whole line, so nothing was done")]
     NoHeader,
     /// A line that is not the last is not what was written.
-    #[error("line {line} of the tape is damaged: {why}")]
+    #[error("line {line} of the journal is damaged: {why}")]
     Damaged {
         /// The line, counted from 1.
         line: usize,
@@ -52,17 +52,17 @@ pub enum JournalError {
         why: String,
     },
     /// A line is what was written, and means nothing to this version.
-    #[error("line {line} of the tape means nothing to this version: {why}")]
+    #[error("line {line} of the journal means nothing to this version: {why}")]
     Strange {
         /// The line, counted from 1.
         line: usize,
         /// What is not understood.
         why: String,
     },
-    /// A later version of the program wrote the tape.
-    #[error("the tape has format {format}, written by tidegate {program}; this version knows format {FORMAT}")]
+    /// A later version of the program wrote the journal.
+    #[error("the journal has format {format}, written by tidegate {program}; this version knows format {FORMAT}")]
     TooNew {
-        /// The tape's format.
+        /// The journal's format.
         format: u32,
         /// The program that wrote it.
         program: String,
@@ -71,8 +71,8 @@ pub enum JournalError {
     },
 }
 
-/// A tape that is being written. Each line is written where there was none, so of two processes that write one
-/// tape the slower finds its place taken, and stops.
+/// A journal that is being written. Each line is written where there was none, so of two processes that write one
+/// journal the slower finds its place taken, and stops.
 #[derive(Debug)]
 pub struct Journal {
     store: Store,
@@ -83,7 +83,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Begins the tape of a rollout that has none.
+    /// Begins the journal of a rollout that has none.
     ///
     /// # Errors
     /// When there is one, or the store refuses.
@@ -94,31 +94,31 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens a damaged tape for the way back: all of it is kept beside, and it goes on from what is whole.
+    /// Opens a damaged journal for the way back: all of it is kept beside, and it goes on from what is whole.
     ///
     /// # Errors
     /// When not even the header can be read, or the store refuses; nothing is changed then.
-    pub async fn salvage(store: &Store, id: &RolloutId) -> Result<(Self, Tape), JournalError> {
+    pub async fn salvage(store: &Store, id: &RolloutId) -> Result<(Self, Recorded), JournalError> {
         let scan = read::scan(&store.lines(id, Place::default()).await?)?;
         store.cut(id, scan.place()).await?;
         Self::open(store, id).await
     }
 
-    /// Opens a tape to write on. A torn tail is cut off by the next line, and [`Tape::end`] says so.
+    /// Opens a journal to write on. A torn tail is cut off by the next line, and [`Recorded::end`] says so.
     ///
     /// # Errors
-    /// When the tape is damaged, too new, or the store refuses; nothing is changed then.
-    pub async fn open(store: &Store, id: &RolloutId) -> Result<(Self, Tape), JournalError> {
+    /// When the journal is damaged, too new, or the store refuses; nothing is changed then.
+    pub async fn open(store: &Store, id: &RolloutId) -> Result<(Self, Recorded), JournalError> {
         let scan = read::scan(&store.lines(id, Place::default()).await?)?;
-        if let TapeEnd::Damaged { line, why } = scan.tape.end {
+        if let JournalEnd::Damaged { line, why } = scan.recorded.end {
             return Err(JournalError::Damaged { line, why });
         }
         let place = scan.place();
         let (store, id) = (store.clone(), id.clone());
-        Ok((Self { store, id, chain: scan.chain, place, broken: false }, scan.tape))
+        Ok((Self { store, id, chain: scan.chain, place, broken: false }, scan.recorded))
     }
 
-    /// Writes an event down; it is durable when this returns. After one failure every later call fails: a tape
+    /// Writes an event down; it is durable when this returns. After one failure every later call fails: a journal
     /// with a hole in it would tell another story than what happened.
     ///
     /// # Errors
@@ -147,46 +147,46 @@ impl Journal {
     }
 }
 
-/// Reads a tape and changes nothing: as far as it is whole, and [`Tape::end`] says what comes after.
+/// Reads a journal and changes nothing: as far as it is whole, and [`Recorded::end`] says what comes after.
 ///
 /// # Errors
 /// When not even the header can be read.
-pub async fn read(store: &Store, id: &RolloutId) -> Result<Tape, JournalError> {
+pub async fn read(store: &Store, id: &RolloutId) -> Result<Recorded, JournalError> {
     parse(&store.lines(id, Place::default()).await?)
 }
 
-/// Reads only the header of a tape.
+/// Reads only the header of a journal.
 ///
 /// # Errors
 /// When it cannot be read.
 pub async fn header(store: &Store, id: &RolloutId) -> Result<Header, JournalError> {
-    parse(&store.first_line(id).await?.unwrap_or_default()).map(|tape| tape.header)
+    parse(&store.first_line(id).await?.unwrap_or_default()).map(|recorded| recorded.header)
 }
 
-/// Reads a tape from its text.
+/// Reads a journal from its text.
 ///
 /// # Errors
 /// When not even the header can be read.
-pub fn parse(text: &[u8]) -> Result<Tape, JournalError> {
-    Ok(read::scan(text)?.tape)
+pub fn parse(text: &[u8]) -> Result<Recorded, JournalError> {
+    Ok(read::scan(text)?.recorded)
 }
 
-/// A tape that grows: what comes after what was read already.
+/// A journal that grows: what comes after what was read already.
 #[derive(Debug)]
 pub struct Tail {
     chain: Chain,
     place: Place,
-    end: TapeEnd,
+    end: JournalEnd,
 }
 
 impl Tail {
-    /// Reads a tape to its end, and stays there.
+    /// Reads a journal to its end, and stays there.
     ///
     /// # Errors
     /// When not even the header can be read.
-    pub async fn open(store: &Store, id: &RolloutId) -> Result<(Self, Tape), JournalError> {
+    pub async fn open(store: &Store, id: &RolloutId) -> Result<(Self, Recorded), JournalError> {
         let scan = read::scan(&store.lines(id, Place::default()).await?)?;
-        Ok((Self { place: scan.place(), chain: scan.chain, end: scan.tape.end.clone() }, scan.tape))
+        Ok((Self { place: scan.place(), chain: scan.chain, end: scan.recorded.end.clone() }, scan.recorded))
     }
 
     /// What was written since.
@@ -200,13 +200,13 @@ impl Tail {
         Ok(records)
     }
 
-    /// How the tape ended when it was last read.
-    pub fn end(&self) -> &TapeEnd {
+    /// How the journal ended when it was last read.
+    pub fn end(&self) -> &JournalEnd {
         &self.end
     }
 }
 
-/// The machine that a tape leads to.
+/// The machine that a journal leads to.
 pub fn replay(plan: Plan, records: &[Record]) -> Machine {
     let mut machine = Machine::new(plan);
     for record in records {

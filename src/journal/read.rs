@@ -1,4 +1,4 @@
-//! Reading a tape back: what is whole, where it ends, and why it ends there.
+//! Reading a journal back: what is whole, where it ends, and why it ends there.
 
 use super::JournalError;
 use super::chain::Chain;
@@ -8,20 +8,20 @@ use crate::store::backend::Place;
 /// What is wrong with a line that is not what was sealed.
 const WRONG: &str = "its checksum is wrong";
 
-/// A tape as it was read.
+/// A journal as it was read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tape {
+pub struct Recorded {
     /// Its first line.
     pub header: Header,
     /// Everything after it that is whole and in order.
     pub records: Vec<Record>,
     /// How it ends.
-    pub end: TapeEnd,
+    pub end: JournalEnd,
 }
 
-/// How a tape ends.
+/// How a journal ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TapeEnd {
+pub enum JournalEnd {
     /// With a whole line.
     Clean,
     /// Its writer was cut off within the last line, which counts as never written.
@@ -41,9 +41,9 @@ pub enum TapeEnd {
     },
 }
 
-/// A tape with what is needed to write on.
+/// A journal with what is needed to write on.
 pub(super) struct Scan {
-    pub(super) tape: Tape,
+    pub(super) recorded: Recorded,
     pub(super) chain: Chain,
     place: Place,
 }
@@ -55,7 +55,7 @@ impl Scan {
     }
 }
 
-/// Reads a tape from its bytes; fails only when not even the header can be read.
+/// Reads a journal from its bytes; fails only when not even the header can be read.
 pub(super) fn scan(bytes: &[u8]) -> Result<Scan, JournalError> {
     let first = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     let (body, mut chain) = match whole(first, &Chain::default()) {
@@ -67,21 +67,26 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scan, JournalError> {
     let mut records = Vec::new();
     let mut place = Place { lines: 1, bytes: first.len() as u64 };
     let end = scan_records(&bytes[first.len()..], &mut chain, &mut place, &mut records);
-    Ok(Scan { tape: Tape { header, records, end }, chain, place })
+    Ok(Scan { recorded: Recorded { header, records, end }, chain, place })
 }
 
 /// Reads records from the bytes at a place, as far as they are whole, and moves on to where they end.
-pub(super) fn scan_records(bytes: &[u8], chain: &mut Chain, place: &mut Place, records: &mut Vec<Record>) -> TapeEnd {
+pub(super) fn scan_records(
+    bytes: &[u8],
+    chain: &mut Chain,
+    place: &mut Place,
+    records: &mut Vec<Record>,
+) -> JournalEnd {
     let mut rest = bytes;
     while !rest.is_empty() {
         let length = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
         let (line, after) = rest.split_at(length);
         let number = usize::try_from(place.lines).unwrap_or(usize::MAX).saturating_add(1);
-        let damaged = |why: String| TapeEnd::Damaged { line: number, why };
+        let damaged = |why: String| JournalEnd::Damaged { line: number, why };
         let Some((body, next)) = whole(line, chain) else {
             let torn = !line.ends_with(b"\n");
             let bytes = line.len() as u64;
-            return if torn { TapeEnd::Torn { at: place.bytes, bytes } } else { damaged(WRONG.to_owned()) };
+            return if torn { JournalEnd::Torn { at: place.bytes, bytes } } else { damaged(WRONG.to_owned()) };
         };
         match record::decode_record(body) {
             Ok(record) if record.seq == place.lines => records.push(record),
@@ -92,7 +97,7 @@ pub(super) fn scan_records(bytes: &[u8], chain: &mut Chain, place: &mut Place, r
         *place = Place { lines: place.lines + 1, bytes: place.bytes + length as u64 };
         rest = after;
     }
-    TapeEnd::Clean
+    JournalEnd::Clean
 }
 
 /// A line with its newline whose hash is right, without the newline.

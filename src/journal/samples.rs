@@ -1,4 +1,4 @@
-//! A header and events in which every variant of everything on a tape occurs.
+//! A header and events in which every variant of everything on a journal occurs.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::gate::{
     Input, Insufficient, MetricReading, MetricRule, MetricSource, MissingData, Of, Outcome, Point, ProbeReading,
     ProbeRule, PrometheusMetric, Reading, SaidReading, TasksReading, TasksRule, WebhookRule,
 };
-use crate::machine::{Answer, Event, Observation, Word};
+use crate::machine::{Answer, Event, Observation, OperatorRequest};
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use crate::spec::{Limits, OnTrouble, Policies};
 
@@ -214,22 +214,26 @@ fn outer_readings() -> Vec<(usize, Reading)> {
 
 /// The short ones come first.
 pub(super) fn events() -> Vec<Event> {
-    let told = |word, reason: Option<&str>| Event::Told { word, by: "ana@ci".into(), reason: reason.map(Into::into) };
+    let told = |request, reason: Option<&str>| Event::Requested {
+        request,
+        by: "ana@ci".into(),
+        reason: reason.map(Into::into),
+    };
     let mut events = vec![
         Event::Started { by: "ana@laptop".into() },
         Event::Woken,
-        told(Word::Rollback, Some("checkout is slow")),
+        told(OperatorRequest::Rollback, Some("checkout is slow")),
         Event::Interrupted { signal: "SIGTERM".into() },
         Event::Recovered { by: "ben@ci".into(), epoch: 2 },
-        told(Word::Abort, None),
-        told(Word::Pause, None),
-        told(Word::Continue, None),
-        told(Word::Approve, None),
+        told(OperatorRequest::Abort, None),
+        told(OperatorRequest::Pause, None),
+        told(OperatorRequest::Continue, None),
+        told(OperatorRequest::Approve, None),
     ];
     events.extend((1..).zip(answers()).map(|(id, answer)| Event::Answered { id, answer }));
-    // What was added since format 2 comes last, so that what the tapes of earlier formats hold is a beginning.
-    events.push(told(Word::Promote, Some("the dashboards are right")));
-    events.push(told(Word::BreakGlass, Some("a security fix")));
+    // What was added since format 2 comes last, so that what the journals of earlier formats hold is a beginning.
+    events.push(told(OperatorRequest::Promote, Some("the dashboards are right")));
+    events.push(told(OperatorRequest::BreakGlass, Some("a security fix")));
     let calendar = Some(CalendarSeen { open: false, next: Some(at(3600)) });
     let seen = Observation { calendar, ..Observation::default() };
     events.push(Event::Answered { id: 99, answer: Answer::Seen(Box::new(seen)) });
@@ -251,7 +255,7 @@ fn answers() -> Vec<Answer> {
     ];
     answers.extend(kinds.map(|kind| Answer::Failed(fault(kind))));
     answers.extend([Answer::Marked, Answer::ScalingHeld, Answer::ScalingFreed]);
-    answers.extend([Answer::Armed, Answer::Gone, Answer::Disarmed, Answer::Pledged, Answer::Concluded]);
+    answers.extend([Answer::Armed, Answer::Gone, Answer::Disarmed, Answer::CommitIntended, Answer::Concluded]);
     answers.push(Answer::Moving(rule(Some(Share::NONE))));
     answers
 }

@@ -1,4 +1,4 @@
-//! The tape: every value survives, every damage is noticed, every version is read.
+//! The journal: every value survives, every damage is noticed, every version is read.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ struct Kept {
     path: PathBuf,
 }
 
-async fn tape(count: usize) -> Kept {
+async fn recorded(count: usize) -> Kept {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::in_folder(folder.path().to_owned()).unwrap();
     let mut journal = Journal::create(&store, &header()).await.unwrap();
@@ -31,11 +31,11 @@ async fn tape(count: usize) -> Kept {
 }
 
 impl Kept {
-    async fn read(&self) -> Result<Tape, JournalError> {
+    async fn read(&self) -> Result<Recorded, JournalError> {
         read(&self.store, &self.id).await
     }
 
-    async fn open(&self) -> Result<(Journal, Tape), JournalError> {
+    async fn open(&self) -> Result<(Journal, Recorded), JournalError> {
         Journal::open(&self.store, &self.id).await
     }
 
@@ -43,7 +43,7 @@ impl Kept {
         self.store.lines(&self.id, Place::default()).await.unwrap()
     }
 
-    /// Puts another tape in its place, in one file, as earlier versions did.
+    /// Puts another journal in its place, in one file, as earlier versions did.
     fn rewrite(&self, text: impl AsRef<[u8]>) {
         let _ = std::fs::remove_dir_all(self.path.join("journal"));
         std::fs::write(self.path.join("tape.jsonl"), text).unwrap();
@@ -56,21 +56,21 @@ fn looks<T: std::fmt::Debug>(value: &T) -> String {
 }
 
 #[tokio::test]
-async fn every_value_survives_the_tape() {
-    let kept = tape(usize::MAX).await;
-    let tape = kept.read().await.unwrap();
-    assert_eq!(looks(&tape.header), looks(&header()));
-    let read: Vec<Event> = tape.records.iter().map(|record| record.event.clone()).collect();
+async fn every_value_survives_the_journal() {
+    let kept = recorded(usize::MAX).await;
+    let recorded = kept.read().await.unwrap();
+    assert_eq!(looks(&recorded.header), looks(&header()));
+    let read: Vec<Event> = recorded.records.iter().map(|record| record.event.clone()).collect();
     assert_eq!(looks(&read), looks(&events()));
-    assert_eq!(tape.end, TapeEnd::Clean);
-    assert!((1..).zip(&tape.records).all(|(seq, record)| record.seq == seq && record.at.as_millis() == seq - 1));
+    assert_eq!(recorded.end, JournalEnd::Clean);
+    assert!((1..).zip(&recorded.records).all(|(seq, record)| record.seq == seq && record.at.as_millis() == seq - 1));
 }
 
 #[tokio::test]
 async fn fractions_survive_to_the_last_bit() {
     use crate::gate::{MetricReading, Point, Reading};
     use crate::machine::{Answer, Observation};
-    let kept = tape(0).await;
+    let kept = recorded(0).await;
     let values = [0.1 + 0.2, 1.0 / 3.0, f64::MIN_POSITIVE, f64::MAX, -0.0, 5e-324, f64::NEG_INFINITY];
     let points = values.map(|value| Point { at: Timestamp::default(), value });
     let reading = Reading::Metric(MetricReading { values: points.to_vec(), samples: Vec::new() });
@@ -81,46 +81,46 @@ async fn fractions_survive_to_the_last_bit() {
 }
 
 #[tokio::test]
-async fn nobody_else_can_read_a_tape() {
-    let kept = tape(1).await;
+async fn nobody_else_can_read_a_journal() {
+    let kept = recorded(1).await;
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let folder = kept.path.join("journal");
     assert_eq!((mode(&folder.join("00000001.json")), mode(&folder), mode(&kept.path)), (0o600, 0o700, 0o700));
 }
 
 #[tokio::test]
-async fn a_tape_is_never_begun_twice() {
-    let kept = tape(1).await;
+async fn a_journal_is_never_begun_twice() {
+    let kept = recorded(1).await;
     assert!(matches!(Journal::create(&kept.store, &header()).await, Err(JournalError::Taken(_))));
     assert_eq!(kept.read().await.unwrap().records.len(), 1);
 }
 
 #[tokio::test]
-async fn a_tape_goes_on_where_it_was_cut() {
-    let kept = tape(2).await;
+async fn a_journal_goes_on_where_it_was_cut() {
+    let kept = recorded(2).await;
     let whole = kept.text().await;
     kept.rewrite(&whole[..whole.len() - 3]);
-    let (mut journal, tape) = kept.open().await.unwrap();
-    assert_eq!(tape.records.len(), 1);
-    let TapeEnd::Torn { at, bytes } = tape.end else { panic!("{:?}", tape.end) };
+    let (mut journal, recorded) = kept.open().await.unwrap();
+    assert_eq!(recorded.records.len(), 1);
+    let JournalEnd::Torn { at, bytes } = recorded.end else { panic!("{:?}", recorded.end) };
     assert_eq!(at + bytes, whole.len() as u64 - 3);
     journal.append(Timestamp::from_millis(7), &Event::Woken).await.unwrap();
-    let tape = kept.read().await.unwrap();
-    assert_eq!((tape.records.len(), tape.end), (2, TapeEnd::Clean));
-    assert_eq!(tape.records[1], Record { seq: 2, at: Timestamp::from_millis(7), event: Event::Woken });
+    let recorded = kept.read().await.unwrap();
+    assert_eq!((recorded.records.len(), recorded.end), (2, JournalEnd::Clean));
+    assert_eq!(recorded.records[1], Record { seq: 2, at: Timestamp::from_millis(7), event: Event::Woken });
 }
 
 #[tokio::test]
-async fn a_tape_cut_anywhere_is_a_prefix() {
-    let kept = tape(4).await;
+async fn a_journal_cut_anywhere_is_a_prefix() {
+    let kept = recorded(4).await;
     let bytes = kept.text().await;
-    let whole = read::scan(&bytes).unwrap().tape;
+    let whole = read::scan(&bytes).unwrap().recorded;
     let header_ends = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     for length in 0..bytes.len() {
         match read::scan(&bytes[..length]) {
             Ok(scan) => {
                 let bytes = scan.place().bytes;
-                let records = scan.tape.records;
+                let records = scan.recorded.records;
                 assert!(length >= header_ends && records.len() < whole.records.len() && bytes <= length as u64);
                 assert_eq!(records, whole.records[..records.len()]);
             }
@@ -131,70 +131,73 @@ async fn a_tape_cut_anywhere_is_a_prefix() {
 
 #[tokio::test]
 async fn every_flipped_bit_is_noticed() {
-    let kept = tape(4).await;
+    let kept = recorded(4).await;
     let bytes = kept.text().await;
-    let whole = read::scan(&bytes).unwrap().tape;
+    let whole = read::scan(&bytes).unwrap().recorded;
     for at in 0..bytes.len() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);
         if let Ok(scan) = read::scan(&flipped) {
-            assert_ne!(scan.tape.end, TapeEnd::Clean, "byte {at}");
-            assert_eq!(scan.tape.records, whole.records[..scan.tape.records.len()], "byte {at}");
-            assert!(scan.tape.records.len() < whole.records.len(), "byte {at}");
+            assert_ne!(scan.recorded.end, JournalEnd::Clean, "byte {at}");
+            assert_eq!(scan.recorded.records, whole.records[..scan.recorded.records.len()], "byte {at}");
+            assert!(scan.recorded.records.len() < whole.records.len(), "byte {at}");
         }
     }
 }
 
 #[tokio::test]
 async fn lines_that_are_lost_doubled_or_swapped_are_damage() {
-    let kept = tape(4).await;
+    let kept = recorded(4).await;
     let text = String::from_utf8(kept.text().await).unwrap();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let damages: [(&[usize], usize); 3] = [(&[0, 2, 3, 4], 2), (&[0, 1, 1, 2, 3], 3), (&[0, 1, 3, 2, 4], 3)];
     for (order, line) in damages {
         let text: String = order.iter().map(|at| lines[*at]).collect();
         kept.rewrite(&text);
-        let tape = kept.read().await.unwrap();
-        assert!(matches!(&tape.end, TapeEnd::Damaged { line: found, .. } if *found == line), "{order:?}: {tape:?}");
-        assert_eq!(tape.records.len(), line - 2);
+        let recorded = kept.read().await.unwrap();
+        assert!(
+            matches!(&recorded.end, JournalEnd::Damaged { line: found, .. } if *found == line),
+            "{order:?}: {recorded:?}"
+        );
+        assert_eq!(recorded.records.len(), line - 2);
         assert!(matches!(kept.open().await, Err(JournalError::Damaged { .. })));
         assert_eq!(String::from_utf8(kept.text().await).unwrap(), text);
     }
 }
 
 #[tokio::test]
-async fn a_damaged_tape_goes_on_from_what_is_whole_and_is_kept_beside() {
-    let kept = tape(4).await;
+async fn a_damaged_journal_goes_on_from_what_is_whole_and_is_kept_beside() {
+    let kept = recorded(4).await;
     let mut bytes = kept.text().await;
     let third = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(2).unwrap().0;
     bytes[third + 5] ^= 1;
     kept.rewrite(&bytes);
-    let (mut journal, tape) = Journal::salvage(&kept.store, &kept.id).await.unwrap();
-    assert_eq!(tape.records.len(), 2);
+    let (mut journal, recorded) = Journal::salvage(&kept.store, &kept.id).await.unwrap();
+    assert_eq!(recorded.records.len(), 2);
     journal.append(Timestamp::from_millis(9), &Event::Woken).await.unwrap();
     let again = kept.read().await.unwrap();
-    assert_eq!((again.records.len(), again.end), (3, TapeEnd::Clean));
+    assert_eq!((again.records.len(), again.end), (3, JournalEnd::Clean));
     assert_eq!(std::fs::read(kept.path.join("tape.damaged.jsonl")).unwrap(), bytes);
 }
 
 #[tokio::test]
 async fn a_line_that_lost_its_end_is_damage_and_not_a_torn_tail() {
-    let kept = tape(4).await;
+    let kept = recorded(4).await;
     for rest in [20, 0] {
         let last = std::fs::OpenOptions::new().write(true).open(kept.path.join("journal/00000004.json")).unwrap();
         last.set_len(rest).unwrap();
         assert!(matches!(kept.open().await, Err(JournalError::Damaged { line: 5, .. })));
-        let (mut journal, tape) = Journal::salvage(&kept.store, &kept.id).await.unwrap();
-        assert_eq!(tape.records.len(), 3);
+        let (mut journal, recorded) = Journal::salvage(&kept.store, &kept.id).await.unwrap();
+        assert_eq!(recorded.records.len(), 3);
         journal.append(Timestamp::from_millis(9), &Event::Woken).await.unwrap();
         let again = kept.read().await.unwrap();
-        assert_eq!((again.records.len(), again.end), (4, TapeEnd::Clean));
+        assert_eq!((again.records.len(), again.end), (4, JournalEnd::Clean));
     }
 }
 
 #[tokio::test]
 async fn a_later_format_is_refused_with_what_the_way_back_needs() {
-    let kept = tape(0).await;
+    let kept = recorded(0).await;
     let (now, later) = (format!("\"format\":{FORMAT}"), format!("\"format\":{}", FORMAT + 1));
     let written = record::encode_header(&header()).unwrap().replacen(&now, &later, 1);
     let (line, _) = Chain::default().seal(&written);
@@ -207,21 +210,21 @@ async fn a_later_format_is_refused_with_what_the_way_back_needs() {
 
 #[tokio::test]
 async fn a_field_from_a_later_minor_version_is_ignored_and_an_event_is_not() {
-    let kept = tape(0).await;
+    let kept = recorded(0).await;
     let text = String::from_utf8(kept.text().await).unwrap();
     let chain = Chain::default().verify(text.trim_end().as_bytes()).unwrap();
     let (known, chain) = chain.seal(r#"{"seq":1,"at":5,"mood":"calm","event":{"started":{"by":"a@b","from":"ci"}}}"#);
     let (unknown, chain) = chain.seal(r#"{"seq":2,"at":6,"event":{"prayed":{}}}"#);
     let (last, _) = chain.seal(r#"{"seq":3,"at":7,"event":"woken"}"#);
     kept.rewrite(text + &known + &unknown + &last);
-    let tape = kept.read().await.unwrap();
-    assert_eq!(tape.records.len(), 1);
-    assert!(matches!(tape.end, TapeEnd::Damaged { line: 3, .. }));
+    let recorded = kept.read().await.unwrap();
+    assert_eq!(recorded.records.len(), 1);
+    assert!(matches!(recorded.end, JournalEnd::Damaged { line: 3, .. }));
 }
 
 #[tokio::test]
-async fn of_two_writers_of_one_tape_the_slower_stops() {
-    let kept = tape(1).await;
+async fn of_two_writers_of_one_journal_the_slower_stops() {
+    let kept = recorded(1).await;
     let (mut one, _) = kept.open().await.unwrap();
     let (mut other, _) = kept.open().await.unwrap();
     one.append(Timestamp::from_millis(5), &Event::Woken).await.unwrap();
@@ -229,15 +232,15 @@ async fn of_two_writers_of_one_tape_the_slower_stops() {
     assert!(matches!(late().await, Err(JournalError::Taken(_))));
     assert!(matches!(late().await, Err(JournalError::Broken(_))));
     one.append(Timestamp::from_millis(7), &Event::Woken).await.unwrap();
-    let tape = kept.read().await.unwrap();
-    assert_eq!((tape.records.len(), tape.end), (3, TapeEnd::Clean));
+    let recorded = kept.read().await.unwrap();
+    assert_eq!((recorded.records.len(), recorded.end), (3, JournalEnd::Clean));
 }
 
 #[tokio::test]
 async fn a_tail_hears_what_is_written_after_it_and_waits_for_the_rest_of_a_line() {
-    let kept = tape(2).await;
-    let (mut tail, tape) = Tail::open(&kept.store, &kept.id).await.unwrap();
-    assert_eq!(tape.records.len(), 2);
+    let kept = recorded(2).await;
+    let (mut tail, recorded) = Tail::open(&kept.store, &kept.id).await.unwrap();
+    assert_eq!(recorded.records.len(), 2);
     assert!(tail.news(&kept.store, &kept.id).await.unwrap().is_empty());
     let (mut journal, _) = kept.open().await.unwrap();
     journal.append(Timestamp::from_millis(7), &Event::Woken).await.unwrap();
@@ -249,21 +252,21 @@ async fn a_tail_hears_what_is_written_after_it_and_waits_for_the_rest_of_a_line(
     assert_eq!(news, [Record { seq: 3, at: Timestamp::from_millis(7), event: Event::Woken }]);
 }
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tapes/format-4.jsonl");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/journals/format-4.jsonl");
 
-fn golden(name: &str) -> Tape {
+fn golden(name: &str) -> Recorded {
     parse(&std::fs::read(Path::new(GOLDEN).with_file_name(name)).unwrap()).unwrap()
 }
 
-fn events_of(tape: Tape) -> Vec<Event> {
-    tape.records.into_iter().map(|record| record.event).collect()
+fn events_of(recorded: Recorded) -> Vec<Event> {
+    recorded.records.into_iter().map(|record| record.event).collect()
 }
 
 #[test]
-fn the_tape_of_format_4_is_still_read() {
-    let tape = golden("format-4.jsonl");
-    assert_eq!(looks(&tape.header), looks(&header()));
-    assert_eq!(looks(&events_of(tape)), looks(&events()));
+fn the_journal_of_format_4_is_still_read() {
+    let recorded = golden("format-4.jsonl");
+    assert_eq!(looks(&recorded.header), looks(&header()));
+    assert_eq!(looks(&events_of(recorded)), looks(&events()));
 }
 
 /// The header as it was before there were windows, and anybody who is told.
@@ -274,11 +277,11 @@ fn header_without_windows() -> Header {
 }
 
 #[test]
-fn the_tape_of_format_3_is_still_read() {
-    let tape = golden("format-3.jsonl");
-    assert_eq!(looks(&tape.header), looks(&header_without_windows()));
-    let count = tape.records.len();
-    assert_eq!((looks(&events_of(tape)), count), (looks(&&events()[..count]), events().len() - 2));
+fn the_journal_of_format_3_is_still_read() {
+    let recorded = golden("format-3.jsonl");
+    assert_eq!(looks(&recorded.header), looks(&header_without_windows()));
+    let count = recorded.records.len();
+    assert_eq!((looks(&events_of(recorded)), count), (looks(&&events()[..count]), events().len() - 2));
 }
 
 /// The first events, as they were before AWS's own deployments were looked at.
@@ -294,14 +297,14 @@ fn events_without_deployments(count: usize) -> Vec<Event> {
 }
 
 #[test]
-fn the_tape_of_format_2_is_still_read() {
-    let tape = golden("format-2.jsonl");
+fn the_journal_of_format_2_is_still_read() {
+    let recorded = golden("format-2.jsonl");
     let mut known = header_without_windows();
     known.plan.driver = Driver::Pair;
     known.plan.steps.retain(|step| step.action != Action::Conclude);
-    assert_eq!(looks(&tape.header), looks(&known));
-    let events = events_without_deployments(tape.records.len());
-    assert_eq!((looks(&events_of(tape)), events.len()), (looks(&events), 29));
+    assert_eq!(looks(&recorded.header), looks(&known));
+    let events = events_without_deployments(recorded.records.len());
+    assert_eq!((looks(&events_of(recorded)), events.len()), (looks(&events), 29));
 }
 
 #[test]
@@ -318,15 +321,15 @@ fn what_was_added_within_a_format_is_read_back() {
 }
 
 #[test]
-fn the_tape_of_format_1_is_still_read() {
-    let tape = golden("format-1.jsonl");
+fn the_journal_of_format_1_is_still_read() {
+    let recorded = golden("format-1.jsonl");
     let mut known = header_without_windows();
     (known.plan.dead_man, known.plan.before.scaling) = (None, Vec::new());
     known.plan.driver = Driver::Pair;
     known.plan.steps.retain(|step| !matches!(step.action, Action::Secure | Action::Settle | Action::Conclude));
-    assert_eq!(looks(&tape.header), looks(&known));
-    let events = events_without_deployments(tape.records.len());
-    assert_eq!((looks(&events_of(tape)), events.len()), (looks(&events), 22));
+    assert_eq!(looks(&recorded.header), looks(&known));
+    let events = events_without_deployments(recorded.records.len());
+    assert_eq!((looks(&events_of(recorded)), events.len()), (looks(&events), 22));
 }
 
 #[test]
@@ -340,28 +343,28 @@ fn a_plan_of_format_1_sets_nothing_up_and_takes_nothing_down() {
 }
 
 #[test]
-fn a_tape_from_before_gates_could_watch_is_still_read() {
-    let tape = golden("format-1-before-watch.jsonl");
-    assert_eq!((tape.end, tape.records.len()), (TapeEnd::Clean, 22));
-    assert!(tape.header.plan.gates.iter().all(|gate| !gate.watch));
+fn a_journal_from_before_gates_could_watch_is_still_read() {
+    let recorded = golden("format-1-before-watch.jsonl");
+    assert_eq!((recorded.end, recorded.records.len()), (JournalEnd::Clean, 22));
+    assert!(recorded.header.plan.gates.iter().all(|gate| !gate.watch));
 }
 
 #[tokio::test]
-#[ignore = "writes the golden tape of a new format"]
-async fn write_the_golden_tape() {
-    let kept = tape(usize::MAX).await;
+#[ignore = "writes the golden journal of a new format"]
+async fn write_the_golden_journal() {
+    let kept = recorded(usize::MAX).await;
     std::fs::write(GOLDEN, kept.text().await).unwrap();
 }
 
 #[tokio::test]
-async fn a_replayed_tape_leads_to_the_same_machine() {
-    let kept = tape(3).await;
-    let tape = kept.read().await.unwrap();
+async fn a_replayed_journal_leads_to_the_same_machine() {
+    let kept = recorded(3).await;
+    let recorded = kept.read().await.unwrap();
     let mut machine = Machine::new(header().plan);
-    for record in &tape.records {
+    for record in &recorded.records {
         let _ = machine.apply(record.at, record.event.clone());
     }
-    assert_eq!(replay(tape.header.plan, &tape.records), machine);
+    assert_eq!(replay(recorded.header.plan, &recorded.records), machine);
     assert_eq!(machine.now(), Timestamp::from_millis(2));
 }
 
@@ -373,7 +376,7 @@ fn spans_and_moments_are_whole_milliseconds() {
 }
 
 #[tokio::test]
-async fn a_tape_keeps_the_span_under_which_its_rollout_was_started() {
+async fn a_journal_keeps_the_span_under_which_its_rollout_was_started() {
     let trace = crate::domain::trace::TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let folder = tempfile::tempdir().unwrap();
     let store = Store::in_folder(folder.path().to_owned()).unwrap();

@@ -76,7 +76,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// Whether whoever owns the document must take the rollout back, whatever its tape says: the store may have
+    /// Whether whoever owns the document must take the rollout back, whatever its journal says: the store may have
     /// failed the runner before in writing that down.
     pub fn goes_back(&self) -> bool {
         self.phase == Phase::Aborting

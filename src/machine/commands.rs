@@ -1,6 +1,6 @@
 //! What people and signals say: to go back, to wait, to go on.
 
-use super::event::Word;
+use super::event::OperatorRequest;
 use super::notice::{Notice, Outcome, Reason};
 use super::state::{Cause, Paused, State};
 use super::{Machine, Reaction};
@@ -8,21 +8,27 @@ use crate::gate::Standing;
 use crate::spec::OnTrouble;
 
 impl Machine {
-    pub(super) fn told(&mut self, word: Word, by: String, reason: Option<String>, out: &mut Reaction) {
-        let refusal = match word {
-            Word::Rollback | Word::Abort => self.told_to_go_back(word, &by, reason, out),
-            Word::Pause => self.told_to_pause(&by, reason, out),
-            Word::Continue => self.told_to_continue(&by, out),
-            Word::Approve => self.told_to_pass(&by, out),
-            Word::Promote => self.told_to_promote(&by, reason, out),
-            Word::BreakGlass => self.told_to_break_glass(&by, reason, out),
+    pub(super) fn told(&mut self, request: OperatorRequest, by: String, reason: Option<String>, out: &mut Reaction) {
+        let refusal = match request {
+            OperatorRequest::Rollback | OperatorRequest::Abort => self.told_to_go_back(request, &by, reason, out),
+            OperatorRequest::Pause => self.told_to_pause(&by, reason, out),
+            OperatorRequest::Continue => self.told_to_continue(&by, out),
+            OperatorRequest::Approve => self.told_to_pass(&by, out),
+            OperatorRequest::Promote => self.told_to_promote(&by, reason, out),
+            OperatorRequest::BreakGlass => self.told_to_break_glass(&by, reason, out),
         };
         if let Some(why) = refusal {
-            out.notices.push(Notice::Refused { word, by, why });
+            out.notices.push(Notice::Refused { request, by, why });
         }
     }
 
-    fn told_to_go_back(&mut self, word: Word, by: &str, reason: Option<String>, out: &mut Reaction) -> Option<String> {
+    fn told_to_go_back(
+        &mut self,
+        request: OperatorRequest,
+        by: &str,
+        reason: Option<String>,
+        out: &mut Reaction,
+    ) -> Option<String> {
         let stranded = matches!(self.state, State::Finished(Outcome::Stranded { .. }));
         match &self.state {
             _ if self.memory.committed => Some("it is committed: going back is a new rollout".to_owned()),
@@ -40,7 +46,7 @@ impl Machine {
                     // Only one who takes it over says this of a rollout that has not begun, or is over.
                     self.take_over();
                 }
-                self.retreat(Reason::Operator { word, by: by.to_owned(), reason }, out);
+                self.retreat(Reason::Operator { request, by: by.to_owned(), reason }, out);
                 None
             }
         }
@@ -76,7 +82,7 @@ impl Machine {
         }
     }
 
-    /// What was breached before a person's word to go on is overruled: gates begin anew. Where nothing was
+    /// What was breached before a person's request to go on is overruled: gates begin anew. Where nothing was
     /// breached, what they have learned stays.
     pub(super) fn unpause(&mut self, cause: Cause) {
         let now = self.memory.now;

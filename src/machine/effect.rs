@@ -60,7 +60,7 @@ pub enum Effect {
     /// Remove the dead-man's switch, and see that it is gone.
     Disarm,
     /// Say in the lease that the rollout is about to commit: from then on nobody takes it over to go back.
-    Pledge,
+    IntendCommit,
     /// Let AWS's own deployment end: it takes the stable slot's tasks. Absolute: one that is ending ends.
     Conclude,
     /// Read the world.
@@ -138,7 +138,7 @@ pub struct Look {
     pub quiet: Option<Role>,
     /// The way back is in a hurry: the rule and the stable slot's healthy targets are read at once, within this
     /// span of wall time. What is not read by then is among the faults.
-    pub glance: Option<Duration>,
+    pub first_read: Option<Duration>,
 }
 
 /// What the world said.
@@ -169,8 +169,8 @@ pub enum Answer {
     Gone,
     /// To `Disarm`: it is gone.
     Disarmed,
-    /// To `Pledge`: it is said.
-    Pledged,
+    /// To `IntendCommit`: it is said.
+    CommitIntended,
     /// To `Conclude`: it ends now, or has ended.
     Concluded,
     /// To `Look`.
@@ -190,7 +190,7 @@ pub struct Observation {
     pub rule: Option<RuleSeen>,
     /// Tasks and targets.
     pub fleet: Option<Fleet>,
-    /// The stable slot's healthy targets, where a glance asked for them alone.
+    /// The stable slot's healthy targets, where a first read asked for them alone.
     pub stable: Option<u32>,
     /// AWS's own deployment, where there is one.
     pub deployment: Option<Deployment>,

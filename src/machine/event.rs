@@ -2,7 +2,7 @@
 
 use super::effect::{Answer, EffectId};
 
-/// One thing that happened. Events are what the tape holds.
+/// One thing that happened. Events are what the journal holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The rollout begins.
@@ -19,10 +19,10 @@ pub enum Event {
     },
     /// The moment of [`super::Machine::wake_at`] has come.
     Woken,
-    /// A person gave a word.
-    Told {
+    /// A person gave a request.
+    Requested {
         /// What to do.
-        word: Word,
+        request: OperatorRequest,
         /// Who, as `user@host`.
         by: String,
         /// Why, if they said.
@@ -33,7 +33,7 @@ pub enum Event {
         /// By what: `SIGINT`.
         signal: String,
     },
-    /// A runner took the tape over after another ended without finishing.
+    /// A runner took the journal over after another ended without finishing.
     Recovered {
         /// Who, as `user@host`.
         by: String,
@@ -44,7 +44,7 @@ pub enum Event {
 
 /// What a person can say to a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum OperatorRequest {
     /// Take the traffic back to the stable slot.
     Rollback,
     /// End the rollout; the traffic goes back too.
@@ -61,23 +61,32 @@ pub enum Word {
     BreakGlass,
 }
 
-impl Word {
-    /// The word as it is typed.
+impl OperatorRequest {
+    /// The request as it is typed.
     pub fn as_str(self) -> &'static str {
         match self {
-            Word::Rollback => "rollback",
-            Word::Abort => "abort",
-            Word::Pause => "pause",
-            Word::Continue => "continue",
-            Word::Approve => "approve",
-            Word::Promote => "promote",
-            Word::BreakGlass => "break-glass",
+            OperatorRequest::Rollback => "rollback",
+            OperatorRequest::Abort => "abort",
+            OperatorRequest::Pause => "pause",
+            OperatorRequest::Continue => "continue",
+            OperatorRequest::Approve => "approve",
+            OperatorRequest::Promote => "promote",
+            OperatorRequest::BreakGlass => "break-glass",
         }
     }
 
-    /// The word that is typed as `text`.
+    /// The request that is typed as `text`.
     pub fn parse(text: &str) -> Option<Self> {
-        let on = [Word::Pause, Word::Continue, Word::Approve, Word::Promote, Word::BreakGlass];
-        [Word::Rollback, Word::Abort].into_iter().chain(on).find(|word| word.as_str() == text)
+        let on = [
+            OperatorRequest::Pause,
+            OperatorRequest::Continue,
+            OperatorRequest::Approve,
+            OperatorRequest::Promote,
+            OperatorRequest::BreakGlass,
+        ];
+        [OperatorRequest::Rollback, OperatorRequest::Abort]
+            .into_iter()
+            .chain(on)
+            .find(|request| request.as_str() == text)
     }
 }

@@ -1,4 +1,4 @@
-//! One event in, one reaction out: the machine is a pure function of the tape.
+//! One event in, one reaction out: the machine is a pure function of the journal.
 //!
 //! Nothing in here waits, reads a clock or fails. Time arrives with each event; an event that makes
 //! no sense now changes nothing. `forward` is the way forward, with a file for each kind of step; `observe` is what is
@@ -20,11 +20,11 @@ mod state;
 mod tests;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
-pub use event::{Event, Word};
+pub use event::{Event, OperatorRequest};
 pub use notice::{Foreign, Glass, Notice, Outcome, Progress, Reason};
 pub use notify_on::occasion;
 pub use safeguard::PUSH_EVERY;
-pub use state::{ATTEMPTS, FAST_POLL, FRESH, GLANCE_WITHIN, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
+pub use state::{ATTEMPTS, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Machine {
             Event::Started { by } => self.start(by, &mut reaction),
             Event::Answered { id, answer } => self.answered(id, answer, &mut reaction),
             Event::Woken => self.woken(&mut reaction),
-            Event::Told { word, by, reason } => self.told(word, by, reason, &mut reaction),
+            Event::Requested { request, by, reason } => self.told(request, by, reason, &mut reaction),
             Event::Interrupted { signal } => self.interrupted(signal, &mut reaction),
             Event::Recovered { by, epoch } => self.recovered((by, epoch), before, &mut reaction),
         }

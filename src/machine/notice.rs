@@ -1,9 +1,9 @@
 //! All that a rollout tells people. Reports see notices and progress, and nothing else, whether the
-//! rollout is live or replayed from its tape.
+//! rollout is live or replayed from its journal.
 
 use std::time::Duration;
 
-use super::event::Word;
+use super::event::OperatorRequest;
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Capacity, Role, Served};
@@ -121,7 +121,7 @@ pub enum Notice {
     /// A word came that means nothing now.
     Refused {
         /// The word.
-        word: Word,
+        request: OperatorRequest,
         /// Who gave it.
         by: String,
         /// Why it means nothing.
@@ -253,7 +253,7 @@ pub enum Reason {
     /// A person said so.
     Operator {
         /// Which word.
-        word: Word,
+        request: OperatorRequest,
         /// Who.
         by: String,
         /// Why, if they said.

@@ -96,7 +96,7 @@ impl Machine {
     fn goes_back(&self) -> Option<Timestamp> {
         let memory = &self.memory;
         let forward = self.is_forward() && !memory.committed;
-        let held = memory.paused.as_ref().map(|paused| paused.since).or(memory.locked_since);
+        let held = memory.paused.as_ref().map(|paused| paused.since).or(memory.expired_since);
         forward.then(|| held.map_or_else(|| self.deadline(), |since| since + self.plan.limits.pause))
     }
 
@@ -161,8 +161,8 @@ impl fmt::Display for Reason {
             Reason::Breach { gate, evidence, .. } => write!(f, "gate {gate} failed ({evidence})"),
             Reason::Capacity { seen } => write!(f, "the candidate lost capacity: {seen}"),
             Reason::TimeLimit { what } => write!(f, "time limit: {what}"),
-            Reason::Operator { word, by, reason } => {
-                write!(f, "{} by {by}", word.as_str())?;
+            Reason::Operator { request, by, reason } => {
+                write!(f, "{} by {by}", request.as_str())?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
             Reason::Signal(signal) => write!(f, "the runner was stopped by {signal}"),

@@ -36,7 +36,7 @@ pub(super) struct Safeguard {
     /// From then on no call can take effect that sets one of these up and whose outcome nobody knows.
     settled: Timestamp,
     /// Whether the lease says that the rollout is about to commit, by this runner's own word.
-    pledged: bool,
+    commit_intended: bool,
     abandoned: Abandoned,
     /// How often the present write failed.
     tries: u32,
@@ -103,7 +103,7 @@ impl Safeguard {
     /// Another way, or another runner: what was given up is tried again.
     pub(super) fn begin_anew(&mut self) {
         self.abandoned = Abandoned::default();
-        self.pledged = false;
+        self.commit_intended = false;
         self.tries = 0;
         self.after_push = None;
     }
@@ -120,7 +120,7 @@ impl Safeguard {
             switch.quiet_from = switch.quiet_from.max(now + SWITCH_LANDS_WITHIN);
         }
         if now == before {
-            // A clock that is behind the tape's cannot tell how far: the switch's time may have come.
+            // A clock that is behind the journal's cannot tell how far: the switch's time may have come.
             switch.fires = switch.fires.map(|at| at.min(now));
         }
         (switch.pushed, switch.inherited, self.touched) = (Timestamp::default(), true, self.touched || scales);
@@ -133,7 +133,7 @@ impl Safeguard {
     }
 
     /// Nobody knows at `now` what a write did. It may have been sent long after it was asked for, because it waits for
-    /// the tape.
+    /// the journal.
     pub(super) fn unsettle(&mut self, issued: &Issued, now: Timestamp) {
         let sets_up = match issued.effect {
             Effect::Mark(beacon) => beacon != Beacon::Absent,
@@ -196,7 +196,9 @@ impl Machine {
             }
             // A beacon that was given up may be there all the same: from here on it must not say that there is a
             // way back.
-            (Effect::Pledge, Answer::Pledged) => (safeguard.pledged, safeguard.abandoned.beacon) = (true, false),
+            (Effect::IntendCommit, Answer::CommitIntended) => {
+                (safeguard.commit_intended, safeguard.abandoned.beacon) = (true, false)
+            }
             (Effect::Arm { .. }, Answer::Gone) => fired = safeguard.switch.is_gone(true, now),
             (Effect::Disarm, Answer::Disarmed) => {
                 if safeguard.switch.there {
@@ -368,7 +370,7 @@ impl Machine {
         } else {
             let says = safeguard.said == Some(Beacon::Committed) || safeguard.abandoned.beacon;
             let mark = (safeguard.marked && !says).then_some(Effect::Mark(Beacon::Committed));
-            if safeguard.pledged { mark } else { Some(Effect::Pledge) }
+            if safeguard.commit_intended { mark } else { Some(Effect::IntendCommit) }
         };
         // What AWS does of its own is ended last: nothing can be taken back from then on.
         let conclude = self.plan.driver.is_aws().then_some(Effect::Conclude);

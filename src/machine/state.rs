@@ -1,4 +1,4 @@
-//! Where a rollout stands, and all it remembers: the fold over its tape.
+//! Where a rollout stands, and all it remembers: the fold over its journal.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) const PROMPT_RETRIES: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
 /// How long the first read of the way back may take, in wall time: a call of a second, and the same call once
 /// more beside it. What is not read by then does not stop the write.
-pub const GLANCE_WITHIN: Duration = Duration::from_millis(1500);
+pub const FIRST_READ_WITHIN: Duration = Duration::from_millis(1500);
 /// How long after it was asked for a write with an unknown outcome can still take effect: the call's
 /// own time-out of 15 s, and as much again for what AWS does after it accepted a call.
 pub const WRITE_LANDS_WITHIN: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ pub const LAST_CALL: Duration = Duration::from_secs(60);
 pub(super) const LOOK_BACK: Duration = Duration::from_secs(30 * 60);
 /// How far before the last counts the next are read, for late and revised ones: the five minutes in which
 /// CloudWatch revises, and as much for a bin, its delay, and a few reads that failed. A look writes at most
-/// 12 bins to the tape, of about 400 bytes with both slots and five marks: 19 KB a minute, a megabyte an hour.
+/// 12 bins to the journal, of about 400 bytes with both slots and five marks: 19 KB a minute, a megabyte an hour.
 pub(super) const COUNT_BACK: Duration = Duration::from_secs(10 * 60);
 /// The same for bins shorter than [`POLL`], which are published sooner: at most 32 bins of 10 s, 77 KB a minute.
 pub(super) const FAST_COUNT_BACK: Duration = Duration::from_secs(5 * 60);
@@ -282,7 +282,7 @@ pub(super) struct Memory {
     pub(super) calendar: Option<(Timestamp, CalendarSeen)>,
     pub(super) blind_since: Option<Timestamp>,
     /// Since when the credentials are at an end, on the way forward.
-    pub(super) locked_since: Option<Timestamp>,
+    pub(super) expired_since: Option<Timestamp>,
     pub(super) short_since: Option<Timestamp>,
     /// In how many looks in a row each slot's service ran something else than it should.
     pub(super) stable_drifts: u32,
@@ -345,7 +345,7 @@ impl Memory {
             glass: None,
             calendar: None,
             blind_since: None,
-            locked_since: None,
+            expired_since: None,
             short_since: None,
             stable_drifts: 0,
             candidate_drifts: 0,

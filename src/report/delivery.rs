@@ -1,4 +1,4 @@
-//! How releases are delivered, from the tapes of many rollouts: how often, how many fail, how soon a failed one is
+//! How releases are delivered, from the journals of many rollouts: how often, how many fail, how soon a failed one is
 //! back, and how long a good one takes. These are the four that DORA measures, as far as a rollout sees them.
 
 use std::collections::BTreeSet;

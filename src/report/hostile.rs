@@ -8,7 +8,7 @@ use super::sample::{self, ASCII, FINE, NARROW, all_of, at};
 use super::{Lines, Status, Stream, Style, Summary, View, Why};
 use crate::domain::text::escape_json;
 use crate::gate::{MetricReading, Point, Reading};
-use crate::machine::{Answer, Event, Machine, Observation, Outcome, Progress, Word};
+use crate::machine::{Answer, Event, Machine, Observation, OperatorRequest, Outcome, Progress};
 use crate::plan::Plan;
 
 /// What would steer a terminal, run as HTML, be markup or a mention, or a command to a pipeline's runner.
@@ -50,12 +50,13 @@ fn told(text: &str, over: bool) -> Told {
     let mut summary = Summary::new();
     let mut story = Story::default();
     let machine = Machine::new(plan.clone());
-    let word = Event::Told { word: Word::Pause, by: text.to_owned(), reason: Some(text.to_owned()) };
+    let request =
+        Event::Requested { request: OperatorRequest::Pause, by: text.to_owned(), reason: Some(text.to_owned()) };
     let values = vec![Point { at: at(60), value: 0.5 }, Point { at: at(120), value: 1.5 }];
     let reading = Reading::Metric(MetricReading { values, samples: Vec::new() });
     let seen = Observation { readings: vec![(1, reading)], ..Observation::default() };
     let looked = Event::Answered { id: 1, answer: Answer::Seen(Box::new(seen)) };
-    for event in [word, looked] {
+    for event in [request, looked] {
         story.take(at(0), &event, &[], &machine);
     }
     for (at, notice) in &notices {
@@ -161,8 +162,9 @@ fn tags(html: &str) -> (Vec<String>, Vec<String>) {
         let (element, rest) = first.split_once([' ', '\n']).unwrap_or((first, ""));
         elements.push(element.to_owned());
         for words in std::iter::once(rest).chain(outside) {
-            attributes
-                .extend(words.split([' ', '\n', '=']).filter(|word| !matches!(*word, "" | "/")).map(str::to_owned));
+            attributes.extend(
+                words.split([' ', '\n', '=']).filter(|request| !matches!(*request, "" | "/")).map(str::to_owned),
+            );
         }
     }
     (elements, attributes)
@@ -176,7 +178,7 @@ fn a_browser_runs_and_fetches_nothing() {
         assert!(is_plain(&page), "{n}");
         assert_eq!(commands(&page), None, "{n}");
         let (elements, attributes) = tags(page.strip_prefix("<!DOCTYPE html>").expect("it says what it is"));
-        let known = |all: &'static str| move |word: &&String| !all.split(' ').any(|known| known == word.as_str());
+        let known = |all: &'static str| move |request: &&String| !all.split(' ').any(|known| known == request.as_str());
         assert_eq!(elements.iter().find(known(ELEMENTS)), None, "{n}");
         assert_eq!(attributes.iter().find(known(ATTRIBUTES)), None, "{n}");
         assert!(page.contains("default-src 'none'"), "{n}");

@@ -82,7 +82,7 @@ impl Stream {
         self.out.closed.clone()
     }
 
-    /// Writes one notice of a rollout that follows `plan`, live or from its tape.
+    /// Writes one notice of a rollout that follows `plan`, live or from its journal.
     pub fn write(&mut self, at: Timestamp, notice: &Notice, plan: &Plan) {
         if let Notice::Counted(served) = notice {
             self.served = Some(*served);
@@ -155,7 +155,7 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         Notice::Paused { why, until } => ("paused", json!({"why": why, "until": moment(*until)})),
         Notice::Continued { by } => ("continued", json!({"by": by})),
         Notice::BrokeGlass(Glass { by, reason }) => ("broke_glass", json!({"by": by, "said": reason})),
-        Notice::Refused { word, by, why } => ("refused", json!({"word": word.as_str(), "by": by, "why": why})),
+        Notice::Refused { request, by, why } => ("refused", json!({"word": request.as_str(), "by": by, "why": why})),
         Notice::ForeignWrite { to, found, expected } => {
             let to = match to {
                 Foreign::Rule => "rule",
@@ -272,7 +272,7 @@ pub(super) fn reason_fields(reason: &Reason) -> Value {
         Reason::Capacity { seen } | Reason::DeadMan { seen } => json!({"seen": seen}),
         Reason::Deployment { why } => json!({"why": why}),
         Reason::TimeLimit { what } => json!({"what": what}),
-        Reason::Operator { word, by, reason } => json!({"word": word.as_str(), "by": by, "said": reason}),
+        Reason::Operator { request, by, reason } => json!({"word": request.as_str(), "by": by, "said": reason}),
         Reason::Signal(signal) => json!({"signal": signal}),
         Reason::ForeignWrite { found } => json!({"found": found}),
         Reason::Refused(fault) | Reason::Blind(fault) => json!({"fault": fault_fields(fault)}),

@@ -54,7 +54,7 @@ impl Lines {
 }
 
 impl Lines {
-    /// Writes one notice of a rollout that follows `plan`, live or from its tape.
+    /// Writes one notice of a rollout that follows `plan`, live or from its journal.
     pub fn write(&mut self, at: Timestamp, notice: &Notice, plan: &Plan) {
         let text = self.feed.line(at, notice, plan);
         let text = self.fold.around(at, notice, &text);

@@ -1,7 +1,7 @@
 //! What people and programs read of a rollout: lines, a live footer, an event stream, the closing account.
 //!
 //! A report sees notices and the machine's own account of itself, and nothing else, so it tells the same story
-//! of a rollout that is running and of one that is replayed from its tape; only a [`page`] and a trace also show what
+//! of a rollout that is running and of one that is replayed from its journal; only a [`page`] and a trace also show what
 //! events carried. It writes to what `cli` gives it and reads neither clock nor environment. Someone who stops reading ends
 //! the report, never the rollout.
 

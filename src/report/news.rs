@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{command, json, sentence};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::RolloutId;
-use crate::domain::notify::{Letter, Occasion};
+use crate::domain::notify::{Message, Occasion};
 use crate::domain::text::{escape, escape_json, fit};
 use crate::machine::{Machine, Notice, occasion};
 use crate::spec::Spec;
@@ -26,8 +26,8 @@ pub struct About {
     pub rehearsal: bool,
 }
 
-/// The letter about one notice; `None` where it is no news for others. `machine` is as it stands after it.
-pub fn letter(about: &About, at: Timestamp, notice: &Notice, machine: &Machine) -> Option<Letter> {
+/// The message about one notice; `None` where it is no news for others. `machine` is as it stands after it.
+pub fn message(about: &About, at: Timestamp, notice: &Notice, machine: &Machine) -> Option<Message> {
     let on = occasion(notice)?;
     let plan = machine.plan();
     let id = about.id.as_str();
@@ -49,10 +49,10 @@ pub fn letter(about: &About, at: Timestamp, notice: &Notice, machine: &Machine) 
         Notice::StepPassed { step, .. } => format!("-{}", step + 1),
         _ => String::new(),
     };
-    let letter_id = format!("{id}:{}{number}:{}", on.as_str(), at.as_millis());
+    let message_id = format!("{id}:{}{number}:{}", on.as_str(), at.as_millis());
     let json = json!({
         "version": FORMAT,
-        "id": letter_id,
+        "id": message_id,
         "on": on.as_str(),
         "at": json::moment(at),
         "text": text,
@@ -73,18 +73,18 @@ pub fn letter(about: &About, at: Timestamp, notice: &Notice, machine: &Machine) 
         },
     });
     let subject = subject(&format!("{rehearsal}{name}: {}", on.as_str().replace('_', " ")));
-    Some(Letter { id: letter_id, on, name: name.to_owned(), subject, slack: slack(&text), text, json: line(&json) })
+    Some(Message { id: message_id, on, name: name.to_owned(), subject, slack: slack(&text), text, json: line(&json) })
 }
 
-/// A letter about a rollout of a spec that never was.
-pub fn sample(spec: &Spec, on: Occasion, at: Timestamp) -> Letter {
+/// A message about a rollout of a spec that never was.
+pub fn sample(spec: &Spec, on: Occasion, at: Timestamp) -> Message {
     let name = spec.name.as_str();
     let id = format!("{name}-test");
     let text = format!("test: {name}: {}\nno rollout is meant by this: `tidegate notify test` sent it", on.as_str());
-    let letter_id = format!("{id}:{}:{}", on.as_str(), at.as_millis());
+    let message_id = format!("{id}:{}:{}", on.as_str(), at.as_millis());
     let json = json!({
         "version": FORMAT,
-        "id": letter_id,
+        "id": message_id,
         "on": on.as_str(),
         "at": json::moment(at),
         "text": text,
@@ -93,7 +93,7 @@ pub fn sample(spec: &Spec, on: Occasion, at: Timestamp) -> Letter {
         "rollout": {"id": id, "name": name, "cluster": spec.target.cluster},
     });
     let subject = subject(&format!("test: {name}: {}", on.as_str().replace('_', " ")));
-    Letter { id: letter_id, on, name: name.to_owned(), subject, slack: slack(&text), text, json: line(&json) }
+    Message { id: message_id, on, name: name.to_owned(), subject, slack: slack(&text), text, json: line(&json) }
 }
 
 /// What a person types next.
@@ -114,7 +114,7 @@ fn slack(text: &str) -> String {
     line(&json!({"text": escaped, "mrkdwn": false, "unfurl_links": false, "unfurl_media": false}))
 }
 
-/// Printable ASCII that starts with a letter, as SNS wants it.
+/// Printable ASCII that starts with a message, as SNS wants it.
 fn subject(text: &str) -> String {
     text.chars().filter(|c| *c == ' ' || c.is_ascii_graphic()).take(LONGEST_SUBJECT).collect()
 }
@@ -153,23 +153,23 @@ mod tests {
         let foul = "<!channel> <https://evil|ok> & \u{1b}[31m\n\u{202e}\"}, *bold*".to_owned();
         let machine = machine();
         let notice = Notice::AwaitingApproval { message: foul, until: sample::at(60) };
-        let letter = letter(&about(), sample::at(1), &notice, &machine).unwrap();
-        let slack: Value = serde_json::from_str(&letter.slack).unwrap();
+        let message = message(&about(), sample::at(1), &notice, &machine).unwrap();
+        let slack: Value = serde_json::from_str(&message.slack).unwrap();
         let text = slack["text"].as_str().unwrap();
         assert!(!text.contains(['<', '>']) && text.contains("&lt;!channel&gt;"), "{text}");
         assert_eq!(slack["mrkdwn"], false);
-        let json: Value = serde_json::from_str(&letter.json).unwrap();
+        let json: Value = serde_json::from_str(&message.json).unwrap();
         assert_eq!((json["version"].as_u64(), json["on"].as_str()), (Some(1), Some("waiting")));
-        for sent in [&letter.slack, &letter.json, &letter.text.replace('\n', "")] {
+        for sent in [&message.slack, &message.json, &message.text.replace('\n', "")] {
             assert!(!sent.contains(crate::domain::text::is_hidden), "{sent}");
         }
-        assert!(letter.subject.is_ascii() && letter.subject.len() <= LONGEST_SUBJECT);
+        assert!(message.subject.is_ascii() && message.subject.len() <= LONGEST_SUBJECT);
     }
 
     #[test]
     fn an_id_names_rollout_occasion_and_moment() {
         let machine = machine();
-        let id = |notice: &Notice| letter(&about(), sample::at(1), notice, &machine).unwrap().id;
+        let id = |notice: &Notice| message(&about(), sample::at(1), notice, &machine).unwrap().id;
         let step = |step| Notice::StepPassed { step, took: std::time::Duration::ZERO };
         assert_ne!(id(&step(1)), id(&step(2)));
         assert_eq!(id(&step(1)), id(&step(1)));

@@ -10,7 +10,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Role, Served, Stopped};
 use crate::domain::traffic::Share;
 use crate::gate::{Outcome as GateOutcome, Verdict};
-use crate::machine::{Foreign, Glass, Notice, Outcome, Progress, Reason, Word};
+use crate::machine::{Foreign, Glass, Notice, OperatorRequest, Outcome, Progress, Reason};
 pub(super) use crate::plan::diagram::sample::{START, plan, share};
 
 pub(super) const ID: &str = "web-20261123-140509-0a1b";
@@ -74,7 +74,7 @@ pub(super) fn reasons_of(text: &str) -> Vec<Reason> {
         Reason::Breach { gate: foul(), evidence: foul(), outcome: GateOutcome::Inconclusive },
         Reason::Capacity { seen: foul() },
         Reason::TimeLimit { what: foul() },
-        Reason::Operator { word: Word::Rollback, by: foul(), reason: Some(foul()) },
+        Reason::Operator { request: OperatorRequest::Rollback, by: foul(), reason: Some(foul()) },
         Reason::Signal(foul()),
         Reason::ForeignWrite { found: foul() },
         Reason::DeadMan { seen: foul() },
@@ -117,7 +117,7 @@ pub(super) fn all_of(text: &str) -> Vec<Notice> {
         Notice::Skipped { step: 4, by: foul() },
         Notice::Paused { why: foul(), until: at(600) },
         Notice::Continued { by: foul() },
-        Notice::Refused { word: Word::Approve, by: foul(), why: foul() },
+        Notice::Refused { request: OperatorRequest::Approve, by: foul(), why: foul() },
         Notice::ForeignWrite { to: Foreign::Rule, found: foul(), expected: share(25) },
         Notice::ForeignWrite { to: Foreign::Service(Role::Stable), found: foul(), expected: share(25) },
         fault(FaultKind::Transient),

@@ -147,7 +147,7 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         }
         Notice::Continued { by } => format!("continued by {by}"),
         Notice::BrokeGlass(glass) => format!("{}: windows count no more", broke_glass(glass)),
-        Notice::Refused { word, by, why } => format!("`{}` from {by} changes nothing: {why}", word.as_str()),
+        Notice::Refused { request, by, why } => format!("`{}` from {by} changes nothing: {why}", request.as_str()),
         Notice::ForeignWrite { to: Foreign::Rule, found, expected } => {
             format!("somebody else wrote the rule: found {found}, expected {expected} on the candidate")
         }

@@ -238,20 +238,20 @@ impl Status<'_> {
     /// The words that make sense now, each with what it would do.
     pub(super) fn words(&self) -> Vec<(&'static str, &'static str)> {
         let back = ("rollback", "all traffic back to stable");
-        let tape = ("history", "everything that happened");
+        let recorded = ("history", "everything that happened");
         if self.is_stranded() && !self.progress.committed {
-            return vec![("rollback", "try the way back once more"), tape];
+            return vec![("rollback", "try the way back once more"), recorded];
         }
         if self.summary.finished.is_some() {
-            return vec![tape];
+            return vec![recorded];
         }
         if self.summary.handed_over.is_some() {
             let resume = ("resume", "go on from here");
             let undecided = self.progress.reason.is_none() && !self.progress.committed;
-            return if undecided { vec![resume, back] } else { vec![resume, tape] };
+            return if undecided { vec![resume, back] } else { vec![resume, recorded] };
         }
         if self.progress.reason.is_some() || self.progress.committed {
-            return vec![tape];
+            return vec![recorded];
         }
         if self.progress.paused.is_some() {
             return vec![("continue", "go on"), back];

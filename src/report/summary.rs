@@ -1,6 +1,6 @@
 //! The closing account: what happened, why, what it cost, and what is left for a person to do.
 //!
-//! It is a fold over notices, so a rollout that ran last week is told from its tape as it was told live.
+//! It is a fold over notices, so a rollout that ran last week is told from its journal as it was told live.
 
 use std::fmt::Write as _;
 use std::io::Write;

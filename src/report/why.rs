@@ -18,7 +18,7 @@ pub struct Why<'a> {
     pub status: Status<'a>,
     /// Who drives it and since when, as the store says.
     pub driver: Option<(&'a str, Timestamp)>,
-    /// The moment of the last event on its tape.
+    /// The moment of the last event on its journal.
     pub last: Timestamp,
 }
 
@@ -282,8 +282,8 @@ impl Why<'_> {
         }
         let last = span(at.since(self.last));
         match self.driver {
-            Some((by, since)) => format!("{by}, since {since}; the tape last grew {last} ago"),
-            None => format!("nobody drives it; started by {started}, and the tape last grew {last} ago"),
+            Some((by, since)) => format!("{by}, since {since}; the journal last grew {last} ago"),
+            None => format!("nobody drives it; started by {started}, and the journal last grew {last} ago"),
         }
     }
 }

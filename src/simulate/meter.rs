@@ -13,7 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts};
 use crate::domain::fleet::Role;
 use crate::gate::{Bound, CloudWatchMetric, Input, MetricReading, MetricRule, MetricSource, Of, Point};
-use crate::lab::Formula;
+use tidegate_lab::Formula;
 
 /// What an input counts.
 #[derive(Clone, Copy, Debug, PartialEq)]

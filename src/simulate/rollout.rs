@@ -13,7 +13,7 @@ use crate::domain::driver::Waits;
 use crate::domain::traffic::Share;
 use crate::gate::compare::{CompareRule, Feed};
 use crate::gate::{Check, Gate, Outcome as GateOutcome};
-use crate::machine::{Event, Machine, Notice, Outcome, Reason, Word};
+use crate::machine::{Event, Machine, Notice, OperatorRequest, Outcome, Reason};
 use crate::plan::{Adopt, Plan, Refused, ReleasePlan, compile};
 use crate::spec::{DriverSpec, Spec};
 
@@ -236,7 +236,11 @@ impl Run<'_> {
                     let answer = self.account.answer(&issued.effect, self.now);
                     Some(Event::Answered { id: issued.id, answer })
                 }
-                _ if asks => Some(Event::Told { word: Word::Approve, by: "simulate".to_owned(), reason: None }),
+                _ if asks => Some(Event::Requested {
+                    request: OperatorRequest::Approve,
+                    by: "simulate".to_owned(),
+                    reason: None,
+                }),
                 (None, Some(moment)) => {
                     self.now = self.now.max(moment);
                     Some(Event::Woken)

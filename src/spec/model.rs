@@ -35,7 +35,7 @@ pub struct Spec {
     pub limits: Limits,
     /// Who gives the traffic back when no runner lives, if anybody does.
     pub dead_man: Option<DeadMan>,
-    /// Where tapes and leases live when not on this machine: `s3://bucket` or `s3://bucket/prefix`.
+    /// Where journals and leases live when not on this machine: `s3://bucket` or `s3://bucket/prefix`.
     pub store: Option<String>,
     /// What the variables were that are filled in, by name; `None` for one that was not set and has a default. With
     /// these the same text is the same spec again. What may be a secret is filled in later, and is not among them.

@@ -1,4 +1,4 @@
-//! What a home of the store can do: documents with compare-and-swap, files that are written once, and tapes.
+//! What a backend of the store can do: documents with compare-and-swap, files that are written once, and journals.
 
 use std::fmt;
 use std::future::Future;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::StoreError;
 
-/// An answer that a home is still working on.
+/// An answer that a backend is still working on.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Which body of a document was read. Opaque: only the home that made it knows what it means.
+/// Which body of a document was read. Opaque: only the backend that made it knows what it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(pub(super) String);
 
@@ -32,16 +32,16 @@ pub enum Swapped {
     Taken,
 }
 
-/// What became of a line for a tape.
+/// What became of a line for a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// It is on the tape, durably.
+    /// It is in the journal, durably.
     Done,
     /// Another line is in its place.
     Taken,
 }
 
-/// A place on a tape: between two lines.
+/// A place on a journal: between two lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// How many lines come before.
@@ -52,7 +52,7 @@ pub struct Place {
 
 /// Where a store lives. Keys are paths of name characters, dots and slashes. Every write is durable when it is
 /// answered, and every call ends within a bound of its own.
-pub trait Home: Send + Sync + fmt::Debug {
+pub trait Backend: Send + Sync + fmt::Debug {
     /// Reads a document.
     fn document<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Document>>;
 
@@ -72,20 +72,20 @@ pub trait Home: Send + Sync + fmt::Debug {
     /// The names of what is directly in a folder, sorted.
     fn list<'a>(&'a self, folder: &'a str) -> Pending<'a, Vec<String>>;
 
-    /// Writes a line, its newline included, at a place of a tape, where there must be none.
-    fn append<'a>(&'a self, tape: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended>;
+    /// Writes a line, its newline included, at a place of a journal, where there must be none.
+    fn append<'a>(&'a self, recorded: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended>;
 
-    /// Reads a tape's first line.
-    fn first_line<'a>(&'a self, tape: &'a str) -> Pending<'a, Option<Vec<u8>>>;
+    /// Reads a journal's first line.
+    fn first_line<'a>(&'a self, recorded: &'a str) -> Pending<'a, Option<Vec<u8>>>;
 
-    /// Reads a tape from a place to its end, as one text.
-    fn lines<'a>(&'a self, tape: &'a str, from: Place) -> Pending<'a, Vec<u8>>;
+    /// Reads a journal from a place to its end, as one text.
+    fn lines<'a>(&'a self, recorded: &'a str, from: Place) -> Pending<'a, Vec<u8>>;
 
-    /// Cuts a damaged tape at a place. All of it is kept beside.
-    fn cut<'a>(&'a self, tape: &'a str, at: Place) -> Pending<'a, ()>;
+    /// Cuts a damaged journal at a place. All of it is kept beside.
+    fn cut<'a>(&'a self, recorded: &'a str, at: Place) -> Pending<'a, ()>;
 
-    /// Whether a tape was ever cut.
-    fn is_cut<'a>(&'a self, tape: &'a str) -> Pending<'a, bool>;
+    /// Whether a journal was ever cut.
+    fn is_cut<'a>(&'a self, recorded: &'a str) -> Pending<'a, bool>;
 
     /// The wall time that should pass between two looks for news.
     fn between_looks(&self) -> Duration;

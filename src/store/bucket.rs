@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <prefix>/v1/control/<hash>.json                      a document
-//! <prefix>/v1/rollouts/<id>/journal/00000042.json      a line of a tape; 0 is its header
+//! <prefix>/v1/rollouts/<id>/journal/00000042.json      a line of a journal; 0 is its header
 //! <prefix>/v1/rollouts/<id>/words/<name>.json          what others left for the runner
 //! ```
 //! Documents are swapped with `If-Match`, and created, like lines, with `If-None-Match: *`. S3 is strongly
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::StoreError;
-use super::backend::{Appended, Document, Home, Pending, Place, Swapped, Version};
+use super::backend::{Appended, Backend, Document, Pending, Place, Swapped, Version};
 use crate::cloud::{Asked, Failed, Listing, Objects};
 use crate::domain::clock::Clock;
 use crate::domain::fault::{Fault, FaultKind};
@@ -62,8 +62,8 @@ impl Bucket {
         format!("{}/{key}", self.prefix)
     }
 
-    fn line_key(&self, tape: &str, number: u64) -> String {
-        format!("{}/{tape}/journal/{number:08}.json", self.prefix)
+    fn line_key(&self, recorded: &str, number: u64) -> String {
+        format!("{}/{recorded}/journal/{number:08}.json", self.prefix)
     }
 
     async fn read(&self, key: &str) -> Result<Option<Document>, StoreError> {
@@ -142,18 +142,18 @@ impl Bucket {
         Err(self.gave_up("ListObjectsV2", fault))
     }
 
-    /// The lines of a tape from a place on, read many at once, in order, up to the first that is missing.
-    async fn read_lines(&self, tape: &str, from: Place) -> Result<Vec<u8>, StoreError> {
-        let folder = format!("{}/", self.key(&format!("{tape}/journal")));
-        let after = from.lines.checked_sub(1).map(|last| self.line_key(tape, last));
+    /// The lines of a journal from a place on, read many at once, in order, up to the first that is missing.
+    async fn read_lines(&self, recorded: &str, from: Place) -> Result<Vec<u8>, StoreError> {
+        let folder = format!("{}/", self.key(&format!("{recorded}/journal")));
+        let after = from.lines.checked_sub(1).map(|last| self.line_key(recorded, last));
         let (keys, _) = self.pages(&folder, after.as_deref(), false).await?;
-        let whole = (from.lines..).zip(&keys).take_while(|(number, key)| **key == self.line_key(tape, *number));
+        let whole = (from.lines..).zip(&keys).take_while(|(number, key)| **key == self.line_key(recorded, *number));
         let numbers: Vec<u64> = whole.map(|(number, _)| number).collect();
         let mut text = Vec::new();
         for part in numbers.chunks(ABREAST) {
             let mut reads = JoinSet::new();
             for number in part {
-                let (bucket, key, number) = (self.clone(), self.line_key(tape, *number), *number);
+                let (bucket, key, number) = (self.clone(), self.line_key(recorded, *number), *number);
                 reads.spawn(async move { (number, bucket.read(&key).await) });
             }
             let mut lines = reads.join_all().await;
@@ -197,7 +197,7 @@ async fn rest(span: Duration) {
     }
 }
 
-impl Home for Bucket {
+impl Backend for Bucket {
     fn document<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Document>> {
         Box::pin(async move { self.read(&format!("{}.json", self.key(key))).await })
     }
@@ -239,31 +239,31 @@ impl Home for Bucket {
         Box::pin(self.names(folder))
     }
 
-    fn append<'a>(&'a self, tape: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended> {
+    fn append<'a>(&'a self, recorded: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended> {
         Box::pin(async move {
-            Ok(match self.write(&self.line_key(tape, at.lines), &line, None).await? {
+            Ok(match self.write(&self.line_key(recorded, at.lines), &line, None).await? {
                 Written::Done(_) => Appended::Done,
                 Written::Refused => Appended::Taken,
             })
         })
     }
 
-    fn first_line<'a>(&'a self, tape: &'a str) -> Pending<'a, Option<Vec<u8>>> {
-        Box::pin(async move { Ok(self.read(&self.line_key(tape, 0)).await?.map(|line| line.body)) })
+    fn first_line<'a>(&'a self, recorded: &'a str) -> Pending<'a, Option<Vec<u8>>> {
+        Box::pin(async move { Ok(self.read(&self.line_key(recorded, 0)).await?.map(|line| line.body)) })
     }
 
-    fn lines<'a>(&'a self, tape: &'a str, from: Place) -> Pending<'a, Vec<u8>> {
-        Box::pin(self.read_lines(tape, from))
+    fn lines<'a>(&'a self, recorded: &'a str, from: Place) -> Pending<'a, Vec<u8>> {
+        Box::pin(self.read_lines(recorded, from))
     }
 
-    fn cut<'a>(&'a self, tape: &'a str, _at: Place) -> Pending<'a, ()> {
+    fn cut<'a>(&'a self, recorded: &'a str, _at: Place) -> Pending<'a, ()> {
         Box::pin(async move {
-            let words = format!("lines of {tape} are written once, and a damaged one stays");
+            let words = format!("lines of {recorded} are written once, and a damaged one stays");
             Err(self.refused(Fault::new(FaultKind::Permanent, "PutObject", words)))
         })
     }
 
-    fn is_cut<'a>(&'a self, _tape: &'a str) -> Pending<'a, bool> {
+    fn is_cut<'a>(&'a self, _journal: &'a str) -> Pending<'a, bool> {
         Box::pin(async { Ok(false) })
     }
 

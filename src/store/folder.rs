@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! control/<hash>/00000042.json           a document: its highest number is what it says
-//! rollouts/<id>/journal/00000042.json    a line of a tape; 0 is its header
+//! rollouts/<id>/journal/00000042.json    a line of a journal; 0 is its header
 //! rollouts/<id>/words/                   what other processes left for the runner
 //! ```
 //! A document is swapped by creating the next number, and a line is written by creating its own, which one
 //! process alone can do. There is no lock in that, so a process that is frozen in the middle keeps nobody out.
-//! Earlier versions kept a tape in one file, `tape.jsonl`; it is still read, and goes on in numbered lines.
+//! Earlier versions kept a journal in one file, `tape.jsonl`; it is still read, and goes on in numbered lines.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -16,13 +16,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::StoreError;
-use super::backend::{Appended, Document, Home, Pending, Place, Swapped, Version};
+use super::backend::{Appended, Backend, Document, Pending, Place, Swapped, Version};
 
 /// How many bodies of a document are kept, so that one who read an old one cannot write the next again.
 const KEPT: u64 = 16;
 /// How often a document is read again that was replaced meanwhile.
 const READS: u32 = 10;
-/// How many lines of a tape are read at most; no rollout writes as many.
+/// How many lines of a journal are read at most; no rollout writes as many.
 const LINES: u64 = 10_000_000;
 /// The wall time between two looks for news.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
@@ -44,18 +44,18 @@ impl Folder {
         self.root.join(key)
     }
 
-    fn journal(&self, tape: &str) -> PathBuf {
-        self.root.join(tape).join("journal")
+    fn journal(&self, recorded: &str) -> PathBuf {
+        self.root.join(recorded).join("journal")
     }
 
-    /// A tape as earlier versions kept it, in one file.
-    fn single(&self, tape: &str) -> PathBuf {
-        self.root.join(tape).join("tape.jsonl")
+    /// A journal as earlier versions kept it, in one file.
+    fn single(&self, recorded: &str) -> PathBuf {
+        self.root.join(recorded).join("tape.jsonl")
     }
 
-    /// Where a damaged tape is kept as it was.
-    fn damaged(&self, tape: &str) -> PathBuf {
-        self.root.join(tape).join("tape.damaged.jsonl")
+    /// Where a damaged journal is kept as it was.
+    fn damaged(&self, recorded: &str) -> PathBuf {
+        self.root.join(recorded).join("tape.damaged.jsonl")
     }
 
     fn read_document(&self, key: &str) -> Result<Option<Document>, StoreError> {
@@ -92,10 +92,10 @@ impl Folder {
         Ok(Swapped::Done(Version(number.to_string())))
     }
 
-    fn append_line(&self, tape: &str, at: Place, line: &[u8]) -> Result<Appended, StoreError> {
-        let folder = self.journal(tape);
+    fn append_line(&self, recorded: &str, at: Place, line: &[u8]) -> Result<Appended, StoreError> {
+        let folder = self.journal(recorded);
         let is_new = !folder.exists();
-        if at.lines == 0 && self.single(tape).exists() {
+        if at.lines == 0 && self.single(recorded).exists() {
             return Ok(Appended::Taken);
         }
         make_folder(&folder)?;
@@ -110,10 +110,10 @@ impl Folder {
         Ok(Appended::Done)
     }
 
-    fn read_lines(&self, tape: &str, from: Place) -> Result<Vec<u8>, StoreError> {
-        let folder = self.journal(tape);
+    fn read_lines(&self, recorded: &str, from: Place) -> Result<Vec<u8>, StoreError> {
+        let folder = self.journal(recorded);
         let (mut text, mut next) = (Vec::new(), from.lines);
-        if let Some(single) = read(&self.single(tape))? {
+        if let Some(single) = read(&self.single(recorded))? {
             let goes_on = numbers(&folder)?.into_iter().min();
             let kept = goes_on.map_or(&*single, |number| first_lines(&single, number));
             text.extend(usize::try_from(from.bytes).ok().and_then(|from| kept.get(from..)).unwrap_or_default());
@@ -131,15 +131,15 @@ impl Folder {
         Ok(text)
     }
 
-    fn cut_tape(&self, tape: &str, at: Place) -> Result<(), StoreError> {
-        let (folder, single, path) = (self.journal(tape), self.single(tape), self.damaged(tape));
+    fn cut_journal(&self, recorded: &str, at: Place) -> Result<(), StoreError> {
+        let (folder, single, path) = (self.journal(recorded), self.single(recorded), self.damaged(recorded));
         let refused = || StoreError::io("salvage", &path);
-        let text = self.read_lines(tape, Place::default())?;
-        let mut copy = tempfile::NamedTempFile::new_in(self.path(tape)).map_err(refused())?;
+        let text = self.read_lines(recorded, Place::default())?;
+        let mut copy = tempfile::NamedTempFile::new_in(self.path(recorded)).map_err(refused())?;
         copy.write_all(&text).and_then(|()| copy.as_file().sync_all()).map_err(refused())?;
         copy.persist(&path).map_err(|error| refused()(error.error))?;
-        sync(&self.path(tape)).map_err(refused())?;
-        // The last line goes first, so that a tape which is half cut is still as damaged as it was.
+        sync(&self.path(recorded)).map_err(refused())?;
+        // The last line goes first, so that a journal which is half cut is still as damaged as it was.
         let mut late: Vec<u64> = numbers(&folder)?.into_iter().filter(|number| *number >= at.lines).collect();
         late.sort_unstable();
         for number in late.into_iter().rev() {
@@ -172,7 +172,7 @@ impl Folder {
     }
 }
 
-impl Home for Folder {
+impl Backend for Folder {
     fn document<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Document>> {
         Box::pin(async move { self.read_document(key) })
     }
@@ -208,29 +208,29 @@ impl Home for Folder {
         Box::pin(async move { self.names(folder) })
     }
 
-    fn append<'a>(&'a self, tape: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended> {
-        Box::pin(async move { self.append_line(tape, at, &line) })
+    fn append<'a>(&'a self, recorded: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended> {
+        Box::pin(async move { self.append_line(recorded, at, &line) })
     }
 
-    fn first_line<'a>(&'a self, tape: &'a str) -> Pending<'a, Option<Vec<u8>>> {
+    fn first_line<'a>(&'a self, recorded: &'a str) -> Pending<'a, Option<Vec<u8>>> {
         Box::pin(async move {
-            if let Some(line) = read(&numbered(&self.journal(tape), 0))? {
+            if let Some(line) = read(&numbered(&self.journal(recorded), 0))? {
                 return Ok(Some(line));
             }
-            Ok(read(&self.single(tape))?.map(|text| first_lines(&text, 1).to_vec()))
+            Ok(read(&self.single(recorded))?.map(|text| first_lines(&text, 1).to_vec()))
         })
     }
 
-    fn lines<'a>(&'a self, tape: &'a str, from: Place) -> Pending<'a, Vec<u8>> {
-        Box::pin(async move { self.read_lines(tape, from) })
+    fn lines<'a>(&'a self, recorded: &'a str, from: Place) -> Pending<'a, Vec<u8>> {
+        Box::pin(async move { self.read_lines(recorded, from) })
     }
 
-    fn cut<'a>(&'a self, tape: &'a str, at: Place) -> Pending<'a, ()> {
-        Box::pin(async move { self.cut_tape(tape, at) })
+    fn cut<'a>(&'a self, recorded: &'a str, at: Place) -> Pending<'a, ()> {
+        Box::pin(async move { self.cut_journal(recorded, at) })
     }
 
-    fn is_cut<'a>(&'a self, tape: &'a str) -> Pending<'a, bool> {
-        Box::pin(async move { Ok(self.damaged(tape).exists()) })
+    fn is_cut<'a>(&'a self, recorded: &'a str) -> Pending<'a, bool> {
+        Box::pin(async move { Ok(self.damaged(recorded).exists()) })
     }
 
     fn between_looks(&self) -> Duration {

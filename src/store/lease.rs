@@ -109,7 +109,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read, or the document means nothing.
     pub async fn standing(&self, rule: &str) -> Result<Option<Standing>, LeaseError> {
-        let Some(Document { body, version }) = self.home.document(&key(rule)).await? else { return Ok(None) };
+        let Some(Document { body, version }) = self.backend.document(&key(rule)).await? else { return Ok(None) };
         let control = decode(&body).map_err(|why| StoreError::Strange { what: format!("the lease of {rule}"), why })?;
         Ok(Some(Standing { control, version }))
     }
@@ -119,7 +119,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read, or the document means nothing.
     pub async fn rollout_on(&self, service: &str) -> Result<Option<(String, RolloutId)>, StoreError> {
-        let Some(Document { body, .. }) = self.home.document(&key(service)).await? else { return Ok(None) };
+        let Some(Document { body, .. }) = self.backend.document(&key(service)).await? else { return Ok(None) };
         let strange = |why: String| StoreError::Strange { what: format!("the lease of {service}"), why };
         decode_follower(&body).map(Some).map_err(strange)
     }
@@ -162,7 +162,7 @@ impl Store {
     ) -> Result<Lease, LeaseError> {
         self.take(rule, clock, |found| match found {
             Some(found) => lease::take_over(found, rollout, life_of(found, life), owner.clone(), nonce()),
-            // A tape whose document is gone, or was never written: nobody owns it.
+            // A journal whose document is gone, or was never written: nobody owns it.
             None => lease::begin(None, rollout, owner.clone(), nonce()),
         })
         .await
@@ -215,9 +215,9 @@ impl Store {
     /// When the store cannot be read. A document that means nothing is left out.
     pub async fn standings(&self) -> Result<Vec<(String, Control)>, StoreError> {
         let mut standings = Vec::new();
-        for name in self.home.list(CONTROL).await? {
+        for name in self.backend.list(CONTROL).await? {
             let key = format!("{CONTROL}/{}", name.trim_end_matches(".json"));
-            let Some(Document { body, .. }) = self.home.document(&key).await? else { continue };
+            let Some(Document { body, .. }) = self.backend.document(&key).await? else { continue };
             standings.extend(of_rule(&body));
         }
         Ok(standings)
@@ -232,7 +232,7 @@ impl Store {
         let key = key(rule);
         for _ in 0..TRIES {
             let asked = clock.now();
-            let found = self.home.document(&key).await?;
+            let found = self.backend.document(&key).await?;
             let standing = match &found {
                 Some(found) => {
                     schema(rule, &found.body)?;
@@ -243,7 +243,7 @@ impl Store {
             };
             let control = decide(standing.as_ref()).map_err(|refusal| LeaseError::refused(rule, refusal))?;
             let body = encode(rule, &control);
-            if let Swapped::Done(version) = self.home.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
+            if let Swapped::Done(version) = self.backend.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
                 let held = Held::new(control, asked);
                 return Ok(Lease { store: self.clone(), rule: rule.to_owned(), version, held, clock: clock.clone() });
             }
@@ -255,7 +255,7 @@ impl Store {
     async fn follow(&self, service: &str, rule: &str, rollout: &RolloutId) -> Result<(), LeaseError> {
         let key = key(service);
         for _ in 0..TRIES {
-            let found = self.home.document(&key).await?;
+            let found = self.backend.document(&key).await?;
             if found.is_some()
                 && let Some((leader, other)) = self.rollout_on(service).await?
                 && leader != rule
@@ -266,7 +266,7 @@ impl Store {
                 return Err(LeaseError::refused(service, Refusal::UnderWay(standing.control)));
             }
             let body = encode_follower(service, (rule, rollout), nonce());
-            if let Swapped::Done(_) = self.home.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
+            if let Swapped::Done(_) = self.backend.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
                 return Ok(());
             }
         }
@@ -351,7 +351,7 @@ impl Lease {
         for _ in 0..TRIES {
             let asked = self.clock.now();
             let body = encode(&self.rule, &next);
-            if let Swapped::Done(version) = self.store.home.swap(&key, body, Some(&self.version)).await? {
+            if let Swapped::Done(version) = self.store.backend.swap(&key, body, Some(&self.version)).await? {
                 self.version = version;
                 self.held.renewed(next, asked);
                 return Ok(());

@@ -1,7 +1,7 @@
-//! Where tapes, leases and words live: a folder that every process of one person shares, or an S3 bucket that
+//! Where journals, leases and words live: a folder that every process of one person shares, or an S3 bucket that
 //! everybody with credentials does.
 //!
-//! [`home`] is the little that either can do; `folder` and [`bucket`] say where everything is. What a tape
+//! [`backend`] is the little that either can do; `folder` and [`bucket`] say where everything is. What a journal
 //! says is the journal's business: nothing here knows an event.
 
 pub mod backend;
@@ -11,9 +11,9 @@ mod folder;
 mod lease;
 mod process;
 mod prove;
+mod requests;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,11 +21,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use lease::{Lease, LeaseError, Standing, this_owner};
-pub use words::{Told, WaitingWord, Words};
+pub use requests::{LeftRequest, Requests, WaitingRequest};
 
 use crate::domain::fault::Fault;
 use crate::domain::name::RolloutId;
-use backend::{Appended, Home, Place};
+use backend::{Appended, Backend, Place};
 use folder::Folder;
 
 /// Where rollouts are.
@@ -91,7 +91,7 @@ fn rollout_key(id: &RolloutId) -> String {
 /// A store, wherever it lives.
 #[derive(Clone, Debug)]
 pub struct Store {
-    home: Arc<dyn Home>,
+    backend: Arc<dyn Backend>,
 }
 
 impl Store {
@@ -100,17 +100,17 @@ impl Store {
     /// # Errors
     /// When the file system refuses.
     pub fn in_folder(root: PathBuf) -> Result<Self, StoreError> {
-        Ok(Self { home: Arc::new(Folder::open(root)?) })
+        Ok(Self { backend: Arc::new(Folder::open(root)?) })
     }
 
-    /// The store in another home.
-    pub fn at(home: Arc<dyn Home>) -> Self {
-        Self { home }
+    /// The store in another backend.
+    pub fn at(backend: Arc<dyn Backend>) -> Self {
+        Self { backend }
     }
 
     /// The wall time that should pass between two looks for news.
     pub fn between_looks(&self) -> Duration {
-        self.home.between_looks()
+        self.backend.between_looks()
     }
 
     /// All rollouts, newest first.
@@ -118,7 +118,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn list(&self) -> Result<Vec<RolloutId>, StoreError> {
-        let names = self.home.list(ROLLOUTS).await?;
+        let names = self.backend.list(ROLLOUTS).await?;
         let mut ids: Vec<RolloutId> = names.iter().filter_map(|name| RolloutId::parse(name).ok()).collect();
         ids.sort_by(|a, b| (b.started(), b).cmp(&(a.started(), a)));
         Ok(ids)
@@ -147,43 +147,43 @@ impl Store {
         }
     }
 
-    /// Writes a line at a place of a rollout's tape, where there must be none.
+    /// Writes a line at a place of a rollout's journal, where there must be none.
     ///
     /// # Errors
     /// When the store cannot be written; the line may be there all the same.
     pub async fn append(&self, id: &RolloutId, at: Place, line: Vec<u8>) -> Result<Appended, StoreError> {
-        self.home.append(&rollout_key(id), at, line).await
+        self.backend.append(&rollout_key(id), at, line).await
     }
 
-    /// Reads the first line of a rollout's tape; `None` when there is none.
+    /// Reads the first line of a rollout's journal; `None` when there is none.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn first_line(&self, id: &RolloutId) -> Result<Option<Vec<u8>>, StoreError> {
-        self.home.first_line(&rollout_key(id)).await
+        self.backend.first_line(&rollout_key(id)).await
     }
 
-    /// Reads a rollout's tape from a place on; empty when there is none.
+    /// Reads a rollout's journal from a place on; empty when there is none.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn lines(&self, id: &RolloutId, from: Place) -> Result<Vec<u8>, StoreError> {
-        self.home.lines(&rollout_key(id), from).await
+        self.backend.lines(&rollout_key(id), from).await
     }
 
-    /// Cuts a damaged tape; all of it is kept beside.
+    /// Cuts a damaged journal; all of it is kept beside.
     ///
     /// # Errors
     /// When the store cannot do that; nothing is changed then.
     pub async fn cut(&self, id: &RolloutId, at: Place) -> Result<(), StoreError> {
-        self.home.cut(&rollout_key(id), at).await
+        self.backend.cut(&rollout_key(id), at).await
     }
 
-    /// Whether a rollout's tape was ever cut.
+    /// Whether a rollout's journal was ever cut.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn is_cut(&self, id: &RolloutId) -> Result<bool, StoreError> {
-        self.home.is_cut(&rollout_key(id)).await
+        self.backend.is_cut(&rollout_key(id)).await
     }
 }

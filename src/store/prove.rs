@@ -15,12 +15,12 @@ impl Store {
     /// When the store cannot be read or written, or when it lets the second write through.
     pub async fn prove(&self) -> Result<(), StoreError> {
         for _ in 0..TRIES {
-            let before = self.home.document(KEY).await?.map(|Document { version, .. }| version);
-            if self.home.swap(KEY, body(), before.as_ref()).await? == Swapped::Taken {
+            let before = self.backend.document(KEY).await?.map(|Document { version, .. }| version);
+            if self.backend.swap(KEY, body(), before.as_ref()).await? == Swapped::Taken {
                 continue;
             }
             for stale in [before.as_ref(), None] {
-                if let Swapped::Done(_) = self.home.swap(KEY, body(), stale).await? {
+                if let Swapped::Done(_) = self.backend.swap(KEY, body(), stale).await? {
                     let why = "it lets a write through that came too late, so it cannot keep a lease";
                     return Err(StoreError::Strange { what: "the store".to_owned(), why: why.to_owned() });
                 }

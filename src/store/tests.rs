@@ -24,14 +24,19 @@ fn owner(by: &str) -> Owner {
     Owner { by: by.into(), process: String::new(), since: START }
 }
 
-fn told(word: &str, at: u64) -> Told {
-    Told { word: word.into(), by: "ana@laptop".into(), reason: Some("why not".into()), at: Timestamp::from_millis(at) }
+fn told(request: &str, at: u64) -> LeftRequest {
+    LeftRequest {
+        request: request.into(),
+        by: "ana@laptop".into(),
+        reason: Some("why not".into()),
+        at: Timestamp::from_millis(at),
+    }
 }
 
 async fn words(store: &Store, rollout: &RolloutId) -> Vec<String> {
     let mut words = Vec::new();
     for waiting in store.take_words(rollout).await.unwrap().waiting {
-        words.push(waiting.told.word);
+        words.push(waiting.told.request);
     }
     words
 }
@@ -150,7 +155,7 @@ async fn a_document_is_written_by_one_of_many() {
         let mut won = None;
         for writer in 0..3 {
             let body = format!("{round}-{writer}").into_bytes();
-            if let Swapped::Done(version) = store.home.swap("control/x", body, over.as_ref()).await.unwrap() {
+            if let Swapped::Done(version) = store.backend.swap("control/x", body, over.as_ref()).await.unwrap() {
                 assert_eq!(won.replace(version), None, "two writers won round {round}");
             }
         }
@@ -158,12 +163,12 @@ async fn a_document_is_written_by_one_of_many() {
         versions.push(over.clone());
     }
     // One who read long ago writes behind the others, and learns that.
-    let late = store.home.swap("control/x", b"late".to_vec(), versions[2].as_ref()).await.unwrap();
+    let late = store.backend.swap("control/x", b"late".to_vec(), versions[2].as_ref()).await.unwrap();
     assert_eq!(late, Swapped::Taken);
-    assert_eq!(store.home.document("control/x").await.unwrap().unwrap().body, b"39-0");
+    assert_eq!(store.backend.document("control/x").await.unwrap().unwrap().body, b"39-0");
 }
 
-/// The place on a tape after these lines.
+/// The place on a journal after these lines.
 fn after(lines: &[&str]) -> Place {
     Place { lines: lines.len() as u64, bytes: lines.iter().map(|line| line.len() as u64).sum() }
 }
@@ -172,7 +177,7 @@ async fn append(store: &Store, lines: &[&str], line: &str) -> Appended {
     store.append(&id("web-1"), after(lines), line.as_bytes().to_vec()).await.unwrap()
 }
 
-async fn tape(store: &Store) -> String {
+async fn recorded(store: &Store) -> String {
     String::from_utf8(store.lines(&id("web-1"), Place::default()).await.unwrap()).unwrap()
 }
 
@@ -194,7 +199,7 @@ async fn a_line_is_written_by_one_of_many() {
         });
         assert_eq!(written.iter().filter(|written| **written == Appended::Done).count(), 1, "line {number}");
     }
-    assert_eq!(tape(&store).await.lines().count(), 40);
+    assert_eq!(recorded(&store).await.lines().count(), 40);
 }
 
 #[tokio::test]
@@ -211,22 +216,22 @@ async fn a_process_that_is_frozen_within_a_line_keeps_nobody_out() {
     assert_eq!(append(&store, &["0\n", "1\n"], "2\n").await, Appended::Done);
     // It thaws, and is too late.
     assert_eq!(append(&store, &["0\n", "1\n"], "two\n").await, Appended::Taken);
-    assert_eq!(tape(&store).await, "0\n1\n2\n");
+    assert_eq!(recorded(&store).await, "0\n1\n2\n");
 }
 
 #[tokio::test]
-async fn a_tape_of_an_earlier_version_goes_on_in_numbered_lines() {
+async fn a_journal_of_an_earlier_version_goes_on_in_numbered_lines() {
     let (folder, store) = store();
     let rollout = folder.path().join("tidegate/rollouts/web-1");
     std::fs::create_dir_all(&rollout).unwrap();
     std::fs::write(rollout.join("tape.jsonl"), "0\n1\nhal").unwrap();
-    assert_eq!(tape(&store).await, "0\n1\nhal");
+    assert_eq!(recorded(&store).await, "0\n1\nhal");
     assert_eq!(append(&store, &[], "zero\n").await, Appended::Taken);
     assert_eq!(append(&store, &["0\n", "1\n"], "two\n").await, Appended::Done);
     // Its runner wrote on there, and nobody follows it.
     std::fs::write(rollout.join("tape.jsonl"), "0\n1\n2\n3\n").unwrap();
     assert_eq!(append(&store, &["0\n", "1\n", "two\n"], "three\n").await, Appended::Done);
-    assert_eq!(tape(&store).await, "0\n1\ntwo\nthree\n");
+    assert_eq!(recorded(&store).await, "0\n1\ntwo\nthree\n");
     let web = id("web-1");
     assert_eq!(store.first_line(&web).await.unwrap().unwrap(), b"0\n");
     for (lines, rest) in [(1, "1\ntwo\nthree\n"), (2, "two\nthree\n"), (3, "three\n"), (4, "")] {
@@ -234,10 +239,10 @@ async fn a_tape_of_an_earlier_version_goes_on_in_numbered_lines() {
         assert_eq!(store.lines(&web, from).await.unwrap(), rest.as_bytes());
     }
     store.cut(&web, after(&["0\n"])).await.unwrap();
-    assert_eq!(tape(&store).await, "0\n");
+    assert_eq!(recorded(&store).await, "0\n");
     assert_eq!(std::fs::read_to_string(rollout.join("tape.damaged.jsonl")).unwrap(), "0\n1\ntwo\nthree\n");
     assert_eq!(append(&store, &["0\n"], "one\n").await, Appended::Done);
-    assert_eq!(tape(&store).await, "0\none\n");
+    assert_eq!(recorded(&store).await, "0\none\n");
 }
 
 #[tokio::test]
@@ -246,9 +251,9 @@ async fn a_control_document_of_a_later_version_is_not_taken() {
     let clock = Clock::starting_at(START, 1.0);
     let web = id("web-1");
     let lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
-    let found = store.home.document(&control::key(RULE)).await.unwrap().unwrap();
+    let found = store.backend.document(&control::key(RULE)).await.unwrap().unwrap();
     let body = String::from_utf8(found.body).unwrap().replacen("\"schema\":1", "\"schema\":2", 1);
-    store.home.swap(&control::key(RULE), body.into_bytes(), Some(&found.version)).await.unwrap();
+    store.backend.swap(&control::key(RULE), body.into_bytes(), Some(&found.version)).await.unwrap();
     let taken = store.take_over(RULE, (&web, &owner("ben")), Life::Gone, &clock).await;
     assert!(matches!(taken, Err(LeaseError::TooNew { schema: 2, .. })));
     drop(lease);
@@ -262,7 +267,7 @@ async fn words_are_taken_in_order_and_once() {
     store.leave_word(&web, &told("pause", 1)).await.unwrap();
     assert_eq!(words(&store, &web).await, ["pause", "continue"]);
     for waiting in store.take_words(&web).await.unwrap().waiting {
-        store.word_is_done(&waiting).await.unwrap();
+        store.request_is_done(&waiting).await.unwrap();
     }
     assert!(words(&store, &web).await.is_empty());
 }

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { PassThrough } from "node:stream";
+import { fileURLToPath } from "node:url";
 
 import { download, expected, fetch, target } from "../../.github/action/fetch.mjs";
 import { commandLine, places, split } from "../../.github/action/words.mjs";
@@ -30,8 +31,10 @@ function net(pages, asked = []) {
 
 const home = mkdtempSync(join(tmpdir(), "tidegate-test-"));
 const archive = `tidegate-v1.2.3-${target()}.tar.gz`;
-writeFileSync(join(home, "tidegate"), "#!/bin/sh\necho fetched\n", { mode: 0o755 });
-execFileSync("tar", ["-czf", archive, "tidegate"], { cwd: home });
+const repository = fileURLToPath(new URL("../..", import.meta.url));
+writeFileSync(join(home, "built"), "#!/bin/sh\necho fetched\n", { mode: 0o755 });
+// The release workflow packs with the same script.
+execFileSync(join(repository, ".ci/pack"), [join(home, "built"), "1.2.3", target(), home]);
 const bytes = readFileSync(join(home, archive));
 const sum = createHash("sha256").update(bytes).digest("hex");
 writeFileSync(join(home, "1.2.3.txt"), `${sum}  ${archive}\n`);
@@ -79,6 +82,14 @@ test("machines without a release are told", () => {
   assert.equal(target("linux", "x64"), "x86_64-unknown-linux-musl");
   assert.equal(target("darwin", "arm64"), "aarch64-apple-darwin");
   assert.throws(() => target("win32", "x64"), /no release for win32/);
+});
+
+test("a release builds for every machine that the action fetches for, and for no other", () => {
+  const workflow = readFileSync(join(repository, ".github/workflows/release.yml"), "utf8");
+  const built = [...workflow.matchAll(/\{ target: (\S+),/g)].map(([, name]) => name);
+  const fetched = ["linux", "darwin"].flatMap((platform) => ["x64", "arm64"].map((arch) => target(platform, arch)));
+  assert.deepEqual(built.sort(), fetched.sort());
+  assert.ok(workflow.includes("run: .ci/pack "), "the release packs in another way than this test");
 });
 
 test("arguments are taken apart as a shell does, and nothing is expanded", () => {

@@ -73,7 +73,7 @@ fn the_list_has_a_line_for_each() {
 }
 
 #[test]
-fn a_rollout_is_told_again_from_its_tape() {
+fn a_rollout_is_told_again_from_its_journal() {
     let sandbox = Sandbox::new();
     sandbox.rollout(OVER, WHOLE);
     let told = sandbox.run(&["history", "web"]).is(0).harmless();
@@ -87,7 +87,7 @@ fn a_rollout_is_told_again_from_its_tape() {
 }
 
 #[test]
-fn a_torn_or_damaged_tape_is_told_as_far_as_it_goes() {
+fn a_torn_or_damaged_journal_is_told_as_far_as_it_goes() {
     let sandbox = Sandbox::new();
     sandbox.rollout(OVER, WHOLE);
     let path = sandbox.state().join("rollouts").join(OVER).join("tape.jsonl");

@@ -10,6 +10,7 @@ mod history;
 mod iam_policy;
 mod lab;
 mod notify;
+mod pages;
 mod pipes;
 mod plan;
 mod record;

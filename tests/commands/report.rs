@@ -1,4 +1,4 @@
-//! `report`, `watch` and the list of `history`: what is read of tapes, old, torn, damaged and running.
+//! `report`, `watch` and the list of `history`: what is read of journals, old, torn, damaged and running.
 
 use std::path::Path;
 
@@ -7,21 +7,21 @@ use super::support::{Sandbox, end};
 const OVER: &str = "web-20261123-140509-beef";
 const OTHER: &str = "web-20261124-090000-0a1b";
 
-/// Puts a tape of the repository in place of a rollout.
-fn tape(sandbox: &Sandbox, name: &str, change: impl Fn(String) -> String) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tapes").join(name);
+/// Puts a journal of the repository in place of a rollout.
+fn recorded(sandbox: &Sandbox, name: &str, change: impl Fn(String) -> String) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals").join(name);
     let folder = sandbox.state().join("rollouts").join(OVER);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("tape.jsonl"), change(std::fs::read_to_string(file).unwrap())).unwrap();
 }
 
 #[test]
-fn every_old_tape_has_a_page() {
-    let tapes = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tapes")).unwrap();
+fn every_old_journal_has_a_page() {
+    let journals = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals")).unwrap();
     let mut seen = 0;
-    for name in tapes.map(|tape| tape.unwrap().file_name().into_string().unwrap()) {
+    for name in journals.map(|recorded| recorded.unwrap().file_name().into_string().unwrap()) {
         let sandbox = Sandbox::new();
-        tape(&sandbox, &name, |text| text);
+        recorded(&sandbox, &name, |text| text);
         let page = sandbox.run(&["report"]).is(0).harmless();
         // Later formats end before the traffic is read back.
         let over = name.starts_with("format-1");
@@ -39,16 +39,16 @@ fn every_old_tape_has_a_page() {
 }
 
 #[test]
-fn a_damaged_tape_has_a_page_as_far_as_it_goes() {
+fn a_damaged_journal_has_a_page_as_far_as_it_goes() {
     let sandbox = Sandbox::new();
-    tape(&sandbox, "format-3.jsonl", |text| text.replacen("SIGTERM", "SIGHUPS", 1));
+    recorded(&sandbox, "format-3.jsonl", |text| text.replacen("SIGTERM", "SIGHUPS", 1));
     for format in ["html", "markdown"] {
         let page = sandbox.run(&["report", "--format", format]).is(0).harmless();
-        page.says(&["as far as the tape can be read", "is damaged"]);
+        page.says(&["as far as the journal can be read", "is damaged"]);
     }
-    tape(&sandbox, "format-3.jsonl", |text| text[..text.len() - 20].to_owned());
+    recorded(&sandbox, "format-3.jsonl", |text| text[..text.len() - 20].to_owned());
     sandbox.run(&["report"]).is(0).says(&["are no whole line"]);
-    tape(&sandbox, "format-3.jsonl", |text| text.replacen("\"format\":3", "\"format\":9", 1));
+    recorded(&sandbox, "format-3.jsonl", |text| text.replacen("\"format\":3", "\"format\":9", 1));
     sandbox.run(&["report"]).is(15);
 }
 
@@ -142,7 +142,7 @@ fn figures_are_told_to_people_programs_and_prometheus() {
 #[test]
 fn hostile_words_in_a_reason_reach_no_reader() {
     let sandbox = Sandbox::new();
-    // What stands in an argument is as foreign as what stands on a tape.
+    // What stands in an argument is as foreign as what stands on a journal.
     let foul = "x\u{1b}[31m<script>::error::y";
     let mut command = sandbox.command(&["watch", foul]);
     command.env("TERM", "xterm");

@@ -84,13 +84,13 @@ gates:
         self.file("quick.yaml", format!("{text}{extra}"))
     }
 
-    /// A rollout on this machine, as its runner left it after so many lines: a tape of the first format, which
+    /// A rollout on this machine, as its runner left it after so many lines: a journal of the first format, which
     /// ends rolled back with line 23.
     pub fn rollout(&self, id: &str, lines: usize) {
-        let tape = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tapes/format-1.jsonl");
+        let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/format-1.jsonl");
         let folder = self.state().join("rollouts").join(id);
         std::fs::create_dir_all(&folder).unwrap();
-        let text = std::fs::read_to_string(tape).unwrap();
+        let text = std::fs::read_to_string(recorded).unwrap();
         let text: String = text.lines().take(lines).map(|line| line.to_owned() + "\n").collect();
         std::fs::write(folder.join("tape.jsonl"), text).unwrap();
     }

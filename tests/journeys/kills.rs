@@ -133,7 +133,7 @@ impl Case {
         }
     }
 
-    /// Whether the rollout is over, told without trouble; nothing without a tape.
+    /// Whether the rollout is over, told without trouble; nothing without a journal.
     fn is_over(&self) -> Option<bool> {
         self.lab.dial("none");
         let asked = self.lab.run(&self.here, ["status", "--json"]);
@@ -141,7 +141,7 @@ impl Case {
         (asked.code == Some(0)).then(|| !asked.events()[0]["outcome"].is_null())
     }
 
-    /// Without a tape nothing has happened yet, and there is nothing to go on with.
+    /// Without a journal nothing has happened yet, and there is nothing to go on with.
     fn next(&mut self) -> Next {
         if self.is_over().is_none() {
             self.frozen.clear();

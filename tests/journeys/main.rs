@@ -13,6 +13,7 @@ mod drivers;
 mod ecs;
 mod faults;
 mod following;
+mod journals;
 mod kills;
 mod notify;
 mod operators;
@@ -25,7 +26,6 @@ mod signals;
 mod strangers;
 mod support;
 mod takeovers;
-mod tapes;
 mod task_sets;
 #[cfg(feature = "otel")]
 mod telemetry;

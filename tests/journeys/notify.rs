@@ -1,4 +1,4 @@
-//! Who else is told: signed letters to a server of one's own, and servers that hang or fail and delay nothing.
+//! Who else is told: signed messages to a server of one's own, and servers that hang or fail and delay nothing.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,33 +15,33 @@ const SECRET: &str = "a-secret-of-some-length";
 const TOKEN: &str = "token-in-the-path";
 
 /// One request: its head in lower case, and its body.
-type Letter = (String, String);
+type Message = (String, String);
 
 /// A server that answers with this status, or never, and keeps what it was sent.
 struct Hook {
     port: u16,
-    letters: Arc<Mutex<Vec<Letter>>>,
+    messages: Arc<Mutex<Vec<Message>>>,
 }
 
 impl Hook {
     fn answering(status: Option<u16>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a port");
         let port = listener.local_addr().expect("it is bound").port();
-        let letters = Arc::new(Mutex::new(Vec::new()));
-        let kept = letters.clone();
+        let messages = Arc::new(Mutex::new(Vec::new()));
+        let kept = messages.clone();
         thread::spawn(move || {
             // Those that are not answered stay open.
             let mut open = Vec::new();
             for stream in listener.incoming().map_while(Result::ok) {
-                let Some(letter) = read(&stream) else { continue };
-                kept.lock().expect("nobody panicked").push(letter);
+                let Some(message) = read(&stream) else { continue };
+                kept.lock().expect("nobody panicked").push(message);
                 match status {
                     Some(status) => answer(stream, status),
                     None => open.push(stream),
                 }
             }
         });
-        Self { port, letters }
+        Self { port, messages }
     }
 
     /// Its line in a spec.
@@ -50,12 +50,12 @@ impl Hook {
         format!("  - webhook: {{ url: \"{url}\", secret: \"${{SECRET}}\", allow_private: true }}\n")
     }
 
-    fn letters(&self) -> Vec<Letter> {
-        self.letters.lock().expect("nobody panicked").clone()
+    fn messages(&self) -> Vec<Message> {
+        self.messages.lock().expect("nobody panicked").clone()
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Letter> {
+fn read(stream: &TcpStream) -> Option<Message> {
     let mut reader = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -83,7 +83,7 @@ fn header<'a>(head: &'a str, name: &str) -> &'a str {
     line.unwrap_or_else(|| panic!("no {name} in {head}"))
 }
 
-fn is_signed((head, body): &Letter) {
+fn is_signed((head, body): &Message) {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any key will do");
     mac.update(format!("{}.{body}", header(head, "x-tidegate-timestamp")).as_bytes());
     let said = header(head, "x-tidegate-signature").strip_prefix("sha256=").expect("it says how");
@@ -113,23 +113,23 @@ fn others_are_told_signed_and_whoever_hangs_or_fails_delays_nothing() {
     // A sending that is waited for takes 5 s of the wall, which are 200 s in this lab.
     let took = ended.last("traffic_back")["took_seconds"].as_f64().expect("it is a number");
     assert!(took < 60.0, "{ended}");
-    let letters = good.letters();
-    letters.iter().for_each(is_signed);
-    let told: Vec<Value> = letters.iter().map(|(_, body)| serde_json::from_str(body).expect("it is JSON")).collect();
-    let on: Vec<&str> = told.iter().filter_map(|letter| letter["on"].as_str()).collect();
+    let messages = good.messages();
+    messages.iter().for_each(is_signed);
+    let told: Vec<Value> = messages.iter().map(|(_, body)| serde_json::from_str(body).expect("it is JSON")).collect();
+    let on: Vec<&str> = told.iter().filter_map(|message| message["on"].as_str()).collect();
     assert_eq!(on, ["started", "breach", "rolled_back"]);
     assert_eq!(told[1]["notice"]["reason"]["gate"], "candidate errors", "{}", told[1]);
     let id = told[0]["rollout"]["id"].as_str().expect("it has one");
-    assert!(told.iter().zip(&letters).all(|(letter, (head, _))| letter["id"] == header(head, "x-tidegate-id")));
-    assert!(told.iter().all(|letter| letter["id"].as_str().is_some_and(|of| of.starts_with(id))));
-    let failed: Vec<Letter> = failing.letters().into_iter().filter(|(_, body)| body.contains(":started:")).collect();
+    assert!(told.iter().zip(&messages).all(|(message, (head, _))| message["id"] == header(head, "x-tidegate-id")));
+    assert!(told.iter().all(|message| message["id"].as_str().is_some_and(|of| of.starts_with(id))));
+    let failed: Vec<Message> = failing.messages().into_iter().filter(|(_, body)| body.contains(":started:")).collect();
     assert_eq!(failed.len(), 3, "it is tried again");
-    assert!(!hanging.letters().is_empty());
+    assert!(!hanging.messages().is_empty());
     for secret in [SECRET, TOKEN] {
         assert!(!ended.text().contains(secret), "{ended}");
         let files: Vec<u8> = walk(&place.state());
-        assert!(!String::from_utf8_lossy(&files).contains(secret), "{secret} is on the tape");
-        assert!(letters.iter().all(|(_, body)| !body.contains(secret)), "{secret} is in a letter");
+        assert!(!String::from_utf8_lossy(&files).contains(secret), "{secret} is in the journal");
+        assert!(messages.iter().all(|(_, body)| !body.contains(secret)), "{secret} is in a message");
     }
 }
 

@@ -180,14 +180,14 @@ impl Place {
 
     /// The files with its lines, in order.
     pub fn lines(&self) -> Vec<PathBuf> {
-        let lines = std::fs::read_dir(self.rollout().join("journal")).expect("there is a tape");
+        let lines = std::fs::read_dir(self.rollout().join("journal")).expect("there is a journal");
         let mut lines: Vec<PathBuf> = lines.map(|entry| entry.expect("it can be read").path()).collect();
         lines.sort();
         lines
     }
 
-    /// Its tape as one text.
-    pub fn tape(&self) -> Vec<u8> {
+    /// Its journal as one text.
+    pub fn recorded(&self) -> Vec<u8> {
         self.lines().iter().flat_map(|line| std::fs::read(line).expect("it can be read")).collect()
     }
 }
@@ -506,7 +506,7 @@ impl Lab {
     /// How often each operation changed something.
     pub fn writes(&self) -> Value {
         let mut writes = self.state()["writes"].clone();
-        // Heartbeats and tapes of whoever is at work.
+        // Heartbeats and journals of whoever is at work.
         writes.as_object_mut().expect("it is an object").remove("PutObject");
         writes
     }

@@ -149,7 +149,7 @@ fn a_pipeline_sees_the_rollout_in_its_own_trace_and_a_collector_that_hangs_delay
     assert_eq!(
         written["resourceSpans"][0]["scopeSpans"][0]["spans"],
         Value::Array(spans.clone()),
-        "a tape says the same"
+        "a journal says the same"
     );
 }
 

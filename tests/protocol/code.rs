@@ -64,10 +64,10 @@ fn scene(world: &World) -> u128 {
     let mut code = Code::default();
     code.put(world.document.epoch, 3);
     code.put(place(world.document.phase), 2);
-    code.put(world.tape.writer as u8, 2);
-    code.put(world.tape.epoch, 3);
-    code.put(world.tape.level as u8, 2);
-    code.put(world.tape.end.map_or(0, |end| if end == End::Committed { 1 } else { 2 }), 2);
+    code.put(world.recorded.writer as u8, 2);
+    code.put(world.recorded.epoch, 3);
+    code.put(world.recorded.level as u8, 2);
+    code.put(world.recorded.end.map_or(0, |end| if end == End::Committed { 1 } else { 2 }), 2);
     code.put(world.route.share as u8, 2);
     for shown in world.route.shown {
         code.put(shown, 3);
@@ -93,7 +93,7 @@ fn scene(world: &World) -> u128 {
     code.put(blind, 3);
     code.put(world.strangers, 2);
     code.put(world.crashes, 2);
-    code.put_all(&[world.document.owned, world.tape.back, world.route.foreign]);
+    code.put_all(&[world.document.owned, world.recorded.back, world.route.foreign]);
     code.put_all(&[world.stable_up, world.candidate_up, world.trespass, world.two_ends]);
     code.0
 }

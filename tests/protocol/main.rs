@@ -1,5 +1,5 @@
 //! The lease protocol in every state that it can reach: the real `tidegate::lease` decides, in a small world of
-//! a listener rule, a tape, a switch, and processes that crash, freeze and come late.
+//! a listener rule, a journal, a switch, and processes that crash, freeze and come late.
 //!
 //! Each rule of the protocol is also taken away, and the test is that this is found out: the shortest story that
 //! ends badly is told with `--nocapture`. An ordinary run checks more than a million states;
@@ -27,8 +27,8 @@ use std::time::Duration;
 
 use graph::Graph;
 use properties::{
-    BACK_STAYS_BACK, CAPACITY_UNDER_WEIGHT, CAPACITY_UNDER_WRITES, ONE_END, ONE_FORWARD, PROMOTED_STAYS,
-    SWITCH_UNDER_WEIGHT, TAPE_DECIDES,
+    BACK_STAYS_BACK, CAPACITY_UNDER_WEIGHT, CAPACITY_UNDER_WRITES, JOURNAL_DECIDES, ONE_END, ONE_FORWARD,
+    PROMOTED_STAYS, SWITCH_UNDER_WEIGHT,
 };
 use protocol::{Bounds, Protocol, Step};
 use rules::Rule;
@@ -127,7 +127,7 @@ fn ablations() -> Vec<(Rule, Bounds, &'static str)> {
         (Rule::LeaseBeforeSending, operator, BACK_STAYS_BACK),
         (Rule::AgeBeforeSending, blind, PROMOTED_STAYS),
         (Rule::Quarantine, operator, BACK_STAYS_BACK),
-        (Rule::TapeFence, operator, TAPE_DECIDES),
+        (Rule::JournalFence, operator, JOURNAL_DECIDES),
         (Rule::EpochAtRenewal, resumer, ONE_FORWARD),
         (Rule::LeaseRunsOut, resumer, ONE_FORWARD),
         (Rule::TakesWhatItWatched, resumer, ONE_FORWARD),
@@ -142,7 +142,7 @@ fn ablations() -> Vec<(Rule, Bounds, &'static str)> {
         (Rule::YoungLeaseToGoBack, resumer, PROMOTED_STAYS),
         (Rule::SwitchFarOff, ALONE, SWITCH_UNDER_WEIGHT),
         (Rule::SwitchUntilCommitting, ALONE, SWITCH_UNDER_WEIGHT),
-        (Rule::BackForGood, with(&[Who::Operator, Who::Resumer]), TAPE_DECIDES),
+        (Rule::BackForGood, with(&[Who::Operator, Who::Resumer]), JOURNAL_DECIDES),
         (Rule::ClocksWithinMargin, operator, BACK_STAYS_BACK),
     ]
 }
@@ -162,7 +162,7 @@ fn story(rule: Rule, bounds: Bounds, broken: &'static str) -> Option<Vec<Step>> 
 #[test]
 fn without_any_one_rule_something_breaks() {
     let mut idle = Vec::new();
-    let more = (Rule::TapeFence, Bounds { strangers: 1, ..with(&[Who::Resumer]) }, ONE_END);
+    let more = (Rule::JournalFence, Bounds { strangers: 1, ..with(&[Who::Resumer]) }, ONE_END);
     for (rule, bounds, broken) in ablations().into_iter().chain(is_full().then_some(more)) {
         match story(rule, bounds, broken) {
             Some(steps) => println!("without {rule:?}: {} steps to break \"{broken}\": {steps:?}", steps.len()),

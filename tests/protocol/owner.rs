@@ -18,7 +18,7 @@ pub enum Deed {
     Leave,
     /// Dies.
     Crash,
-    /// Decides an effect, which stands on the tape from here on if it goes forward.
+    /// Decides an effect, which stands in the journal from here on if it goes forward.
     Decide(Effect),
     /// Sends what it decided, or is refused.
     Send,
@@ -89,7 +89,7 @@ impl Protocol {
 
     /// Whether an append would succeed: nobody else has appended since this one did.
     fn appends(&self, world: &World, who: Who) -> bool {
-        world.actor(who).joined && (world.tape.writer == who || !self.keeps(Rule::TapeFence))
+        world.actor(who).joined && (world.recorded.writer == who || !self.keeps(Rule::JournalFence))
     }
 
     /// Whether it is on its way forward.
@@ -101,7 +101,7 @@ impl Protocol {
     fn renew(&self, world: &World, who: Who) -> Option<World> {
         let actor = world.actor(who);
         let is_down = !world.stable_up || !world.candidate_up;
-        let finished = world.tape.end.is_some() && is_down && self.appends(world, who);
+        let finished = world.recorded.end.is_some() && is_down && self.appends(world, who);
         let turned = actor.back && actor.phase != Phase::Aborting;
         let outdated = actor.renewed > 0 || actor.epoch != world.document.epoch;
         if !(finished || turned || outdated || actor.hand == Hand::Refused || world.is_watched()) {
@@ -172,8 +172,8 @@ impl Protocol {
         }
         let mut next = *world;
         if let Effect::Give(share) = effect {
-            next.trespass |= world.tape.writer != who || world.tape.back;
-            next.tape.level = share;
+            next.trespass |= world.recorded.writer != who || world.recorded.back;
+            next.recorded.level = share;
             let needed = if share == Share::Half { Share::Nothing } else { Share::Half };
             next.actor_mut(who).misled = world.route.share != needed;
         }
@@ -182,19 +182,19 @@ impl Protocol {
     }
 
     fn may_arm(&self, world: &World, who: Who) -> bool {
-        self.goes_forward(world, who) && world.tape.level == Share::Nothing && world.switch == Switch::Absent
+        self.goes_forward(world, who) && world.recorded.level == Share::Nothing && world.switch == Switch::Absent
     }
 
     fn may_give(&self, world: &World, who: Who, share: Share) -> bool {
         let before = if share == Share::Half { Share::Nothing } else { Share::Half };
         let far = matches!(world.switch, Switch::Armed(left) if left > self.law.window);
         self.goes_forward(world, who)
-            && world.tape.level == before
+            && world.recorded.level == before
             && world.route.may_show(before)
             && (far || !self.keeps(Rule::SwitchFarOff))
     }
 
-    /// The way back asks neither tape nor document, once either says it; before, its lease must not be old.
+    /// The way back asks neither journal nor document, once either says it; before, its lease must not be old.
     fn may_give_back(&self, world: &World, who: Who) -> bool {
         let actor = world.actor(who);
         let told = actor.phase == Phase::Aborting;
@@ -205,7 +205,7 @@ impl Protocol {
 
     fn may_take_stable(&self, world: &World, who: Who) -> bool {
         let actor = world.actor(who);
-        let committed = world.tape.end == Some(End::Committed) || !self.keeps(Rule::QuietBeforeStableDown);
+        let committed = world.recorded.end == Some(End::Committed) || !self.keeps(Rule::QuietBeforeStableDown);
         self.appends(world, who)
             && actor.phase == Phase::Committing
             && !actor.back
@@ -215,7 +215,7 @@ impl Protocol {
     }
 
     fn may_take_candidate(&self, world: &World, who: Who) -> bool {
-        let ended = world.tape.end == Some(End::RolledBack) || !self.keeps(Rule::QuietBeforeCandidateDown);
+        let ended = world.recorded.end == Some(End::RolledBack) || !self.keeps(Rule::QuietBeforeCandidateDown);
         self.appends(world, who)
             && world.actor(who).phase == Phase::Aborting
             && world.candidate_up
@@ -241,7 +241,7 @@ impl Protocol {
         if !self.goes_forward(world, who) {
             return None;
         }
-        let early = !self.keeps(Rule::SwitchUntilCommitting) && world.tape.level == Share::All;
+        let early = !self.keeps(Rule::SwitchUntilCommitting) && world.recorded.level == Share::All;
         let switch = match deed {
             Deed::Push if left < self.law.armed => Switch::Armed(self.law.armed),
             Deed::DisarmEarly if early && world.route.may_show(Share::All) => Switch::Absent,
@@ -252,7 +252,7 @@ impl Protocol {
 
     fn begin_commit(&self, world: &World, who: Who) -> Option<World> {
         let actor = world.actor(who);
-        let ready = world.tape.level == Share::All && world.route.may_show(Share::All);
+        let ready = world.recorded.level == Share::All && world.route.may_show(Share::All);
         if !ready || actor.hand != Hand::Empty || !self.goes_forward(world, who) {
             return None;
         }
@@ -274,7 +274,7 @@ impl Protocol {
 
     fn bar(&self, world: &World, who: Who) -> Option<World> {
         let actor = world.actor(who);
-        let committing = actor.phase == Phase::Committing && !actor.back && world.tape.end.is_none();
+        let committing = actor.phase == Phase::Committing && !actor.back && world.recorded.end.is_none();
         if !committing || actor.barred || !self.appends(world, who) {
             return None;
         }
@@ -295,7 +295,7 @@ impl Protocol {
     /// once it began, only the rule.
     fn turn(world: &World, who: Who) -> Option<World> {
         let actor = world.actor(who);
-        let ended = world.tape.end.is_some() && world.tape.writer == who;
+        let ended = world.recorded.end.is_some() && world.recorded.writer == who;
         let reason = match actor.phase {
             Phase::Active => true,
             Phase::Committing => actor.barred && !actor.verified && world.route.may_show_other(Share::All),
@@ -312,18 +312,18 @@ impl Protocol {
     }
 
     fn tell_back(&self, world: &World, who: Who) -> Option<World> {
-        if !world.actor(who).back || world.tape.back || world.tape.end.is_some() || !self.appends(world, who) {
+        if !world.actor(who).back || world.recorded.back || world.recorded.end.is_some() || !self.appends(world, who) {
             return None;
         }
         let mut next = *world;
-        next.tape.back = true;
+        next.recorded.back = true;
         next.tag = Tag::Open;
         Some(next)
     }
 
     fn verify(&self, world: &World, who: Who) -> Option<World> {
         let actor = world.actor(who);
-        if actor.verified || actor.hand != Hand::Empty || world.tape.end.is_some() || !self.appends(world, who) {
+        if actor.verified || actor.hand != Hand::Empty || world.recorded.end.is_some() || !self.appends(world, who) {
             return None;
         }
         let (share, waited, look) = match actor.phase {
@@ -332,7 +332,7 @@ impl Protocol {
                 let wait = if actor.fired { self.law.quiet } else { drain };
                 (Share::All, wait, self.keeps(Rule::LookBeforeCommit))
             }
-            Phase::Aborting if world.tape.back => {
+            Phase::Aborting if world.recorded.back => {
                 let gained = if self.keeps(Rule::ClocksWithinMargin) { 0 } else { self.law.margin };
                 let wait = if self.keeps(Rule::Quarantine) { self.law.quarantine - gained } else { 0 };
                 (Share::Nothing, wait, self.keeps(Rule::LookBeforeBackEnds))
@@ -354,12 +354,12 @@ impl Protocol {
             return None;
         }
         let end = if actor.phase == Phase::Committing { End::Committed } else { End::RolledBack };
-        if world.tape.end == Some(end) {
+        if world.recorded.end == Some(end) {
             return None;
         }
         let mut next = *world;
-        next.two_ends |= world.tape.end.is_some();
-        next.tape.end = Some(end);
+        next.two_ends |= world.recorded.end.is_some();
+        next.recorded.end = Some(end);
         if let (End::RolledBack, Switch::Armed(_)) = (end, world.switch) {
             next.switch = Switch::Absent;
         }

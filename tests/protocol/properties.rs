@@ -17,15 +17,15 @@ pub const CAPACITY_UNDER_WEIGHT: &str = "a slot with weight keeps its capacity";
 pub const CAPACITY_UNDER_WRITES: &str = "a slot that could still get weight keeps its capacity";
 /// One owner may send forward.
 pub const ONE_FORWARD: &str = "no two may send forward";
-/// Nobody decides forward once the tape is another's, or the way back is on it.
-pub const TAPE_DECIDES: &str = "only the tape's last writer decides forward, and not after the way back";
+/// Nobody decides forward once the journal is another's, or the way back is on it.
+pub const JOURNAL_DECIDES: &str = "only the journal's last writer decides forward, and not after the way back";
 /// One end is written.
 pub const ONE_END: &str = "a rollout ends once";
 /// The switch is armed while the candidate has weight.
 pub const SWITCH_UNDER_WEIGHT: &str = "the switch is armed under every weight before the commit";
 
 fn stays(world: &World, end: End, share: Share) -> bool {
-    world.tape.end != Some(end) || world.route.share == share || world.route.foreign
+    world.recorded.end != Some(end) || world.route.share == share || world.route.foreign
 }
 
 fn capacity_under_weight(world: &World) -> bool {
@@ -51,12 +51,12 @@ fn switch_under_weight(world: &World) -> bool {
 }
 
 fn rolled_back_by(world: &World, who: Who) -> bool {
-    world.tape.end == Some(End::RolledBack) && world.tape.writer == who && world.document.phase == Phase::Over
+    world.recorded.end == Some(End::RolledBack) && world.recorded.writer == who && world.document.phase == Phase::Over
 }
 
 fn promoted_by(world: &World, who: Who) -> bool {
-    world.tape.end == Some(End::Committed)
-        && world.tape.writer == who
+    world.recorded.end == Some(End::Committed)
+        && world.recorded.writer == who
         && world.document.phase == Phase::Over
         && !world.stable_up
 }
@@ -80,7 +80,7 @@ fn safety() -> Vec<Property<Protocol>> {
         Property::always(CAPACITY_UNDER_WEIGHT, |_, world: &World| capacity_under_weight(world)),
         Property::always(CAPACITY_UNDER_WRITES, |_, world: &World| capacity_under_writes(world)),
         Property::always(ONE_FORWARD, one_forward),
-        Property::always(TAPE_DECIDES, |_, world: &World| !world.trespass),
+        Property::always(JOURNAL_DECIDES, |_, world: &World| !world.trespass),
         Property::always(ONE_END, |_, world: &World| !world.two_ends),
         Property::always(SWITCH_UNDER_WEIGHT, |_, world: &World| switch_under_weight(world)),
     ]
@@ -107,10 +107,10 @@ pub fn reached() -> Vec<Property<Protocol>> {
         Property::sometimes("a write is refused", |_, world: &World| some(world, |actor| actor.hand == Hand::Refused)),
         Property::sometimes("a look misleads", |_, world: &World| some(world, |actor| actor.misled)),
         Property::sometimes("a stranger's write is rolled back", |model, world: &World| {
-            world.strangers < model.bounds.strangers && world.tape.end == Some(End::RolledBack)
+            world.strangers < model.bounds.strangers && world.recorded.end == Some(End::RolledBack)
         }),
         Property::sometimes("a commit turns back", |_, world: &World| {
-            world.document.phase == Phase::Committing && world.tape.back
+            world.document.phase == Phase::Committing && world.recorded.back
         }),
     ]
 }

@@ -56,7 +56,7 @@ pub enum Step {
     Look(Who),
     /// Somebody takes the document.
     Take(Who),
-    /// Who took the document reads the tape and appends to it.
+    /// Who took the document reads the journal and appends to it.
     Join(Who),
     /// An owner's deed.
     By(Who, Deed),
@@ -108,18 +108,18 @@ impl Protocol {
         if actor.joined {
             return None;
         }
-        if world.tape.epoch > actor.epoch {
+        if world.recorded.epoch > actor.epoch {
             *next.actor_mut(who) = Actor::retired(Stage::Fenced);
             return Some(next);
         }
-        let back = actor.back || (world.tape.back && self.keeps(Rule::BackForGood));
+        let back = actor.back || (world.recorded.back && self.keeps(Rule::BackForGood));
         *next.actor_mut(who) = Actor { joined: true, back, ..*actor };
-        next.tape.writer = who;
-        if self.keeps(Rule::TapeFence) {
+        next.recorded.writer = who;
+        if self.keeps(Rule::JournalFence) {
             next.forget_looks(who);
         }
-        next.tape.epoch = actor.epoch;
-        next.tape.back |= actor.phase == Phase::Aborting;
+        next.recorded.epoch = actor.epoch;
+        next.recorded.back |= actor.phase == Phase::Aborting;
         Some(next)
     }
 

@@ -9,8 +9,8 @@ pub enum Rule {
     AgeBeforeSending,
     /// The way back ends only `QUARANTINE` after it was written into the document.
     Quarantine,
-    /// Who cannot append to the tape, because somebody else did, decides nothing.
-    TapeFence,
+    /// Who cannot append to the journal, because somebody else did, decides nothing.
+    JournalFence,
     /// A renewal that finds another epoch is no renewal.
     EpochAtRenewal,
     /// An owner's document is taken over only after it stood still for a lease.

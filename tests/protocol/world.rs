@@ -67,16 +67,16 @@ pub struct Document {
     pub owned: bool,
 }
 
-/// How a rollout ended, as its tape has it.
+/// How a rollout ended, as its journal has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Committed,
     RolledBack,
 }
 
-/// What stands on the tape, as far as others act upon it.
+/// What stands in the journal, as far as others act upon it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tape {
+pub struct Recorded {
     /// Who appended last: nobody else knows its end.
     pub writer: Who,
     pub epoch: u8,
@@ -146,7 +146,7 @@ pub struct Actor {
     pub phase: Phase,
     /// Ticks since it began that write.
     pub renewed: u8,
-    /// Whether it has read the tape and appended to it.
+    /// Whether it has read the journal and appended to it.
     pub joined: bool,
     /// Whether it decided to go back.
     pub back: bool,
@@ -193,7 +193,7 @@ impl Actor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct World {
     pub document: Document,
-    pub tape: Tape,
+    pub recorded: Recorded,
     pub route: Route,
     pub flights: [Option<Flight>; FLIGHTS],
     pub switch: Switch,
@@ -206,7 +206,7 @@ pub struct World {
     pub strangers: u8,
     /// Crashes to come.
     pub crashes: u8,
-    /// Whether somebody decided forward after a successor stood on the tape, or after the way back did.
+    /// Whether somebody decided forward after a successor stood in the journal, or after the way back did.
     pub trespass: bool,
     /// Whether a second end was written.
     pub two_ends: bool,
@@ -215,12 +215,13 @@ pub struct World {
 impl World {
     /// The moment after the runner began: the candidate is up and has no traffic.
     pub fn begun(document: Document, blind: Blind, strangers: u8, crashes: u8) -> Self {
-        let tape = Tape { writer: Who::Runner, epoch: document.epoch, level: Share::Nothing, back: false, end: None };
+        let recorded =
+            Recorded { writer: Who::Runner, epoch: document.epoch, level: Share::Nothing, back: false, end: None };
         let mut actors = [Actor::OUT; 4];
         actors[0] = Actor { stage: Stage::In, epoch: document.epoch, joined: true, ..Actor::OUT };
         Self {
             document,
-            tape,
+            recorded,
             route: Route::now(Share::Nothing),
             flights: [None; FLIGHTS],
             switch: Switch::Absent,
@@ -258,8 +259,8 @@ impl World {
     pub fn is_ending(&self) -> bool {
         let takes = |effect| matches!(effect, Effect::StableDown | Effect::CandidateDown);
         let holds = |actor: &Actor| matches!(actor.hand, Hand::Holds(effect, _) if takes(effect));
-        let verified = self.actor(self.tape.writer).verified;
-        self.tape.end.is_some() || verified || self.in_flight(takes) || self.actors.iter().any(holds)
+        let verified = self.actor(self.recorded.writer).verified;
+        self.recorded.end.is_some() || verified || self.in_flight(takes) || self.actors.iter().any(holds)
     }
 
     /// Sends a call, if another can be under way.
@@ -353,8 +354,8 @@ impl World {
             if actor.phase != Phase::Aborting {
                 older(&mut actor.renewed, most.lease);
             }
-            let waits = self.tape.writer == who || !actor.joined;
-            if actor.barred || (waits && actor.phase == Phase::Aborting && self.tape.end.is_none()) {
+            let waits = self.recorded.writer == who || !actor.joined;
+            if actor.barred || (waits && actor.phase == Phase::Aborting && self.recorded.end.is_none()) {
                 older(&mut actor.waited, most.waited);
             }
             if let Hand::Holds(_, age) = &mut actor.hand {

@@ -32,7 +32,7 @@ pub struct Checks {
     holds: Vec<bool>,
     step_began: Timestamp,
     /// Whether the last look found that the credentials had ended.
-    locked_out: bool,
+    expired: bool,
     /// Whether the dead-man's switch was ever known to be armed.
     armed: bool,
 }
@@ -54,7 +54,7 @@ impl Checks {
             newest_point: None,
             holds,
             step_began: Timestamp::default(),
-            locked_out: false,
+            expired: false,
             armed: false,
         }
     }
@@ -66,8 +66,8 @@ impl Checks {
         if seen.faults.iter().any(|fault| fault.kind == FaultKind::Expired) {
             // What was seen before says nothing of what comes after.
             self.newest_point = None;
-            self.locked_out = true;
-        } else if std::mem::take(&mut self.locked_out) {
+            self.expired = true;
+        } else if std::mem::take(&mut self.expired) {
             self.step_began = issued.at;
         }
         if let Some(fleet) = &seen.fleet {
@@ -239,18 +239,18 @@ impl Checks {
             }
             Outcome::Stranded { why, .. } => {
                 let long = |(ends, renewed): (Duration, Duration)| renewed > ends + Duration::from_secs(20 * 60);
-                let locked_out = world.mishaps.locked_out.is_some_and(long);
-                let hopeless = world.foreign || world.healthy(Role::Stable) == 0 || locked_out;
+                let expired = world.mishaps.expired.is_some_and(long);
+                let hopeless = world.foreign || world.healthy(Role::Stable) == 0 || expired;
                 assert!(hopeless, "stranded without need: {why}");
             }
         }
         assert_eq!(world.requests_to_nobody, 0, "traffic went to a slot without tasks");
     }
 
-    /// Replaying the tape gives the machine that is there.
-    pub fn tape_replays(tape: &[(Timestamp, Event)], live: &Machine) {
+    /// Replaying the journal gives the machine that is there.
+    pub fn journal_replays(recorded: &[(Timestamp, Event)], live: &Machine) {
         let mut replayed = Machine::new(live.plan().clone());
-        for (at, event) in tape {
+        for (at, event) in recorded {
             let _ = replayed.apply(*at, event.clone());
         }
         assert_eq!(replayed, *live);

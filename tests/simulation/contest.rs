@@ -101,7 +101,7 @@ fn contested(seed: u64, tells: bool) -> Told {
     let mut mishaps = Mishaps::throw(&mut die);
     if die.chance(0.6) {
         // Rivals matter most to a rollout that gets far.
-        mishaps = Mishaps { candidate: Candidate::Healthy, locked_out: None, silence: 0.0, word: 0.0, ..mishaps };
+        mishaps = Mishaps { candidate: Candidate::Healthy, expired: None, silence: 0.0, word: 0.0, ..mishaps };
     }
     let options = Options::throw(&mut die, &mishaps);
     if tells {
@@ -117,7 +117,7 @@ fn contested(seed: u64, tells: bool) -> Told {
         std::panic::resume_unwind(panic);
     }
     contest.hits.add(&contest.world.hits);
-    Told { outcome: contest.oaths.outcome.take().map(|(_, outcome)| outcome), hits: contest.hits, history }
+    Told { outcome: contest.invariants.outcome.take().map(|(_, outcome)| outcome), hits: contest.hits, history }
 }
 
 /// What the seeds came to.

@@ -1,4 +1,4 @@
-//! Several processes that would each decide one rollout, in one world, over one tape and one control document, in
+//! Several processes that would each decide one rollout, in one world, over one journal and one control document, in
 //! virtual time: what happens when, to whom.
 
 use std::cmp::Reverse;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use tidegate::domain::clock::Timestamp;
 use tidegate::domain::traffic::Share;
 use tidegate::lease::{Phase, Watch};
-use tidegate::machine::{Answer, Event, Issued, Word};
+use tidegate::machine::{Answer, Event, Issued, OperatorRequest};
 use tidegate::plan::Plan;
 
 use super::contest::Options;
 use super::die::Die;
+use super::invariants::Invariants;
 use super::mishaps::Mishaps;
-use super::oaths::Oaths;
 use super::points::{Hits, Point};
 use super::process::{Doing, How, Kind, Process};
 use super::store::{Call, Reply, Store};
@@ -34,11 +34,11 @@ const WATCH_POLL: Duration = Duration::from_secs(3);
 /// Which of a process's calls an answer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
-    /// Of those that take lease and tape.
+    /// Of those that take lease and journal.
     Taker,
-    /// The keeper's, by its turn.
-    Keeper(u64),
-    Scribe,
+    /// The lease keeper's, by its turn.
+    LeaseKeeper(u64),
+    JournalWriter,
 }
 
 /// What happens next.
@@ -127,7 +127,7 @@ impl What {
     /// What comes first of what is due at one moment, as the engine's loop has it.
     fn rank(&self) -> u8 {
         match self {
-            What::Heard { channel: Channel::Keeper(_), .. } => 0,
+            What::Heard { channel: Channel::LeaseKeeper(_), .. } => 0,
             What::Heard { .. } => 1,
             What::Said { .. } => 2,
             What::Alarm { .. } => 4,
@@ -168,7 +168,7 @@ pub struct Contest<'a> {
     pub world: World,
     pub store: Store,
     pub processes: Vec<Process>,
-    pub oaths: Oaths,
+    pub invariants: Invariants,
     pub hits: Hits,
     pub die: &'a mut Die,
     pub history: Option<Vec<String>>,
@@ -189,7 +189,7 @@ impl<'a> Contest<'a> {
             world,
             store,
             processes: Vec::new(),
-            oaths: Oaths::default(),
+            invariants: Invariants::default(),
             hits: Hits::default(),
             die,
             history: tells.then(Vec::new),
@@ -284,8 +284,8 @@ impl<'a> Contest<'a> {
             What::Arrives { who, channel, call, back, lost } => self.arrives(who, channel, call, (back, lost)),
             What::Heard { who, channel, reply } => match channel {
                 Channel::Taker => self.taker_heard(who, reply),
-                Channel::Keeper(turn) => self.keeper_heard(who, turn, &reply),
-                Channel::Scribe => self.scribe_heard(who, &reply),
+                Channel::LeaseKeeper(turn) => self.keeper_heard(who, turn, &reply),
+                Channel::JournalWriter => self.scribe_heard(who, &reply),
             },
             What::Beat { who } => self.beats(who),
             What::Look { who } => self.looks(who),
@@ -296,7 +296,7 @@ impl<'a> Contest<'a> {
             What::First { who, step } => self.first_write(who, step),
             What::Moves(one) => self.moves(one),
         }
-        Oaths::hold(&self.world, &self.processes);
+        Invariants::hold(&self.world, &self.processes);
     }
 
     fn arrives(&mut self, who: usize, channel: Channel, call: Call, (back, lost): (Duration, bool)) {
@@ -304,11 +304,12 @@ impl<'a> Contest<'a> {
         let reply = self.store.serve(call, who);
         if let (true, Some(control)) = (is_swap && matches!(reply, Reply::Swapped(_)), self.store.document.clone()) {
             let text = format!("{who} writes the document: epoch {}, {:?}", control.epoch, control.phase);
-            let ended = self.processes[who].desk.as_ref().and_then(|desk| desk.machine.outcome().cloned());
+            let ended =
+                self.processes[who].event_loop.as_ref().and_then(|event_loop| event_loop.machine.outcome().cloned());
             if let Some(outcome) = ended.filter(|_| control.phase == Phase::Over) {
-                self.oaths.outcome = Some((who, outcome));
+                self.invariants.outcome = Some((who, outcome));
             }
-            if self.oaths.document(self.world.now, &control) {
+            if self.invariants.document(self.world.now, &control) {
                 self.note(|| text);
             }
         }
@@ -334,9 +335,17 @@ impl<'a> Contest<'a> {
             return false;
         }
         if self.die.chance(self.world.mishaps.word) {
-            let word = self.die.one_of(&[Word::Pause, Word::Continue, Word::Continue, Word::Rollback]);
-            self.hits.told(word);
-            self.after(Duration::ZERO, What::Said { who, event: Event::Told { word, by: "ann".into(), reason: None } });
+            let request = self.die.one_of(&[
+                OperatorRequest::Pause,
+                OperatorRequest::Continue,
+                OperatorRequest::Continue,
+                OperatorRequest::Rollback,
+            ]);
+            self.hits.told(request);
+            self.after(
+                Duration::ZERO,
+                What::Said { who, event: Event::Requested { request, by: "ann".into(), reason: None } },
+            );
         }
         if self.die.chance(self.world.mishaps.signal) {
             self.after(Duration::ZERO, What::Said { who, event: Event::Interrupted { signal: "SIGTERM".into() } });
@@ -417,7 +426,7 @@ impl<'a> Contest<'a> {
         let mishaps = &self.world.mishaps;
         self.world.mishaps = Mishaps {
             denied: mishaps.denied,
-            locked_out: mishaps.locked_out.map(|(ends, renewed)| (ends, renewed.min(lasted).max(ends))),
+            expired: mishaps.expired.map(|(ends, renewed)| (ends, renewed.min(lasted).max(ends))),
             latency: Duration::from_secs(1),
             ..Mishaps::none(mishaps.candidate)
         };
@@ -455,11 +464,10 @@ impl<'a> Contest<'a> {
         let Some(healed) = self.healed else { return false };
         let busy = self.processes.iter().any(Process::is_busy);
         let stranded = self.world.now.since(healed) > RESCUED_WITHIN;
-        let over = self
-            .store
-            .document
-            .as_ref()
-            .is_none_or(|control| control.phase == Phase::Over || (stranded && self.oaths.is_stranded(control)));
+        let over =
+            self.store.document.as_ref().is_none_or(|control| {
+                control.phase == Phase::Over || (stranded && self.invariants.is_stranded(control))
+            });
         (over && !busy) || self.world.now.since(healed) > Options::bound(&self.plan)
     }
 }

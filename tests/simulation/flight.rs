@@ -1,5 +1,5 @@
 //! What a contested process asks of the world: sent once the fence lets it, in the world's time, and answered in the
-//! process's own; and how a tape is taken over, as `cli/resume.rs` and `cli/rollback.rs` do it.
+//! process's own; and how a journal is taken over, as `cli/resume.rs` and `cli/rollback.rs` do it.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use tidegate::domain::traffic::Share;
 use tidegate::gate::Reading;
 use tidegate::lease::{HEARTBEAT, WRITE_WINDOW};
 use tidegate::machine::{
-    Answer, Effect, Event, GLANCE_WITHIN, Issued, Machine, Notice, Observation, Outcome, Reaction, Route, Stickiness,
-    Word,
+    Answer, Effect, Event, FIRST_READ_WITHIN, Issued, Machine, Notice, Observation, OperatorRequest, Outcome, Reaction,
+    Route, Stickiness,
 };
 
 use super::deciders::{Channel, Contest, First, Move, What};
-use super::oaths::{Oaths, is_forward, moves_traffic};
+use super::invariants::{Invariants, is_forward, moves_traffic};
 use super::points::Point;
-use super::process::{Doing, Flight, Job, Kind, Process};
+use super::process::{Doing, InFlight, Job, Kind, Process};
 use super::store::{Call, Reply};
 
-/// How often a tape is opened anew because the runner before wrote another line, as in `cli/resume.rs`.
+/// How often a journal is opened anew because the runner before wrote another line, as in `cli/resume.rs`.
 const TRIES: u32 = 20;
-/// How soon a write that waits for the tape looks again whether it is written.
+/// How soon a write that waits for the journal looks again whether it is written.
 const STALLED: Duration = Duration::from_millis(300);
 /// How long is read before a write is sent, at most.
 const PREPARED_WITHIN: Duration = Duration::from_secs(2);
@@ -37,30 +37,30 @@ impl Contest<'_> {
         let now = self.processes[who].clock(self.now());
         let time = self.processes[who].time(self.now());
         let process = &mut self.processes[who];
-        let desk = process.desk.as_mut().expect("it drives");
-        let before = desk.flight.take().map(|flight| flight.issued);
+        let event_loop = process.event_loop.as_mut().expect("it drives");
+        let before = event_loop.in_flight.take().map(|in_flight| in_flight.issued);
         // What one decides who is not the latest owner any more, and does not know it, the fence has to stop.
         let epoch = process.keeper.as_ref().map(|keeper| keeper.held.control().epoch);
         if epoch == self.store.document.as_ref().map(|control| control.epoch) {
-            desk.checks.asked(&issued, before.as_ref(), &desk.machine);
+            event_loop.checks.asked(&issued, before.as_ref(), &event_loop.machine);
         }
         let forward = is_forward(&issued.effect);
-        let written = desk.place.is_some() && !desk.is_lost && desk.scribe.is_empty();
-        let back = desk.machine.is_retreating();
-        assert!(!forward || back || written, "forward before its reason is on the tape: {issued:?}");
-        desk.flight = Some(Flight { issued: issued.clone(), is_sent: false });
+        let written = event_loop.place.is_some() && !event_loop.is_lost && event_loop.journal_writer.is_empty();
+        let back = event_loop.machine.is_retreating();
+        assert!(!forward || back || written, "forward before its reason is in the journal: {issued:?}");
+        event_loop.in_flight = Some(InFlight { issued: issued.clone(), is_sent: false });
         if matches!(issued.effect, Effect::Look(_) | Effect::Route(_)) {
-            self.oaths.rule_read = self.world.now;
+            self.invariants.rule_read = self.world.now;
         }
-        if before.is_some_and(|before| before.effect == Effect::Pledge) {
-            self.gives_up_pledge(who);
+        if before.is_some_and(|before| before.effect == Effect::IntendCommit) {
+            self.gives_up_commit_intent(who);
         }
         self.is_chased(who, &issued.effect);
         if self.processes.iter().filter(|process| process.is_driving()).count() > 1 {
             self.hits.hit(Point::TwoDrive);
         }
         match &issued.effect {
-            Effect::Pledge => self.renews(who, Job::Pledge(issued)),
+            Effect::IntendCommit => self.renews(who, Job::IntendCommit(issued)),
             effect if effect.is_write() => {
                 let pass = &mut self.processes[who].pass;
                 let waited = if forward { time.since(issued.at) } else { Duration::ZERO };
@@ -78,7 +78,7 @@ impl Contest<'_> {
 
     /// Somebody comes just when it matters most.
     fn is_chased(&mut self, who: usize, effect: &Effect) {
-        let matters = moves_traffic(effect) || *effect == Effect::Pledge;
+        let matters = moves_traffic(effect) || *effect == Effect::IntendCommit;
         if !matters || self.healed.is_some() || !self.die.chance(self.options.chased) {
             return;
         }
@@ -98,32 +98,34 @@ impl Contest<'_> {
     fn reads(&mut self, who: usize, issued: Issued) {
         let process = &self.processes[who];
         let mut effect = issued.effect.clone();
-        let mut glances = false;
+        let mut first_reads = false;
         if let Effect::Look(look) = &mut effect {
             look.since = process.world_time(look.since);
             look.counted = process.world_time(look.counted);
-            glances = look.glance.is_some();
+            first_reads = look.first_read.is_some();
         }
         let (latency, answer) = self.world.answer(&effect, self.die);
-        let late = glances && latency > GLANCE_WITHIN;
+        let late = first_reads && latency > FIRST_READ_WITHIN;
         if late {
-            self.hits.hit(Point::GlanceTooSlow);
+            self.hits.hit(Point::FirstReadTooSlow);
         }
         let answer = if late { unread() } else { in_its_time(&self.processes[who], answer) };
-        self.after(if late { GLANCE_WITHIN } else { latency }, What::Answered { who, issued, answer });
+        self.after(if late { FIRST_READ_WITHIN } else { latency }, What::Answered { who, issued, answer });
     }
 
     /// A write is about to leave the machine: the fence is asked.
     pub fn sends(&mut self, who: usize, issued: Issued) {
         let now = self.now();
         let process = &mut self.processes[who];
-        let Some(desk) = &mut process.desk else { return };
-        let Some(flight) = desk.flight.as_mut().filter(|flight| flight.issued.id == issued.id) else { return };
-        if desk.settling.is_some() && matches!(process.doing, Doing::Driving) {
+        let Some(event_loop) = &mut process.event_loop else { return };
+        let Some(in_flight) = event_loop.in_flight.as_mut().filter(|in_flight| in_flight.issued.id == issued.id) else {
+            return;
+        };
+        if event_loop.settling.is_some() && matches!(process.doing, Doing::Driving) {
             return self.after(STALLED, What::Send { who, issued });
         }
-        flight.is_sent = true;
-        let drains = desk.machine.is_draining();
+        in_flight.is_sent = true;
+        let drains = event_loop.machine.is_draining();
         let clock = process.clock(now);
         if drains && process.pass.forward {
             self.hits.hit(Point::MadeWay);
@@ -157,21 +159,23 @@ impl Contest<'_> {
             *at = self.processes[who].world_time(*at);
         }
         let process = &self.processes[who];
-        let desk = process.desk.as_ref().expect("it drives");
+        let event_loop = process.event_loop.as_ref().expect("it drives");
         if self.store.document.as_ref().is_some_and(|control| control.epoch == epoch) {
-            desk.checks.sent(&effect, &self.plan, &self.world);
+            event_loop.checks.sent(&effect, &self.plan, &self.world);
         }
         match &effect {
-            Effect::Route(route) if route.share > Share::NONE => desk.checks.sent_in_time(process.time(self.now())),
+            Effect::Route(route) if route.share > Share::NONE => {
+                event_loop.checks.sent_in_time(process.time(self.now()))
+            }
             Effect::Scale { role, count, .. } if *count < self.world.tasks(*role).desired => {
-                Oaths::takes_capacity(self.now(), *role, &self.processes, who);
+                Invariants::takes_capacity(self.now(), *role, &self.processes, who);
             }
             _ => {}
         }
         self.note(|| format!("{who} sends {effect:?}"));
         let (latency, answer) = self.world.answer(&effect, self.die);
         let lands = self.world.lands.unwrap_or(self.world.now);
-        if self.oaths.sent(&self.world, (epoch, &effect), lands) {
+        if self.invariants.sent(&self.world, (epoch, &effect), lands) {
             self.hits.hit(Point::OldWriteInQuarantine);
         }
         self.after(latency, What::Answered { who, issued, answer });
@@ -187,7 +191,7 @@ impl Contest<'_> {
             }
             First::Read if self.world.safeguard.beacon() == Beacon::Absent => self.leaves(who),
             First::Read => {
-                self.oaths.blind_read(self.now());
+                self.invariants.blind_read(self.now());
                 let after = self.die.span(Duration::from_millis(200), Duration::from_secs(3));
                 self.after(after, What::First { who, step: First::Write });
             }
@@ -210,10 +214,10 @@ impl Contest<'_> {
         let stickiness = if sticky { Stickiness::Suspend } else { Stickiness::Keep };
         let effect = Effect::Route(Route { share: Share::NONE, expected: None, stickiness });
         if !self.world.is_ended_by_aws() {
-            self.oaths.sent_back(self.now(), has_lease);
+            self.invariants.sent_back(self.now(), has_lease);
         }
         if !has_lease {
-            self.oaths.blind_wrote = Some(self.now());
+            self.invariants.blind_wrote = Some(self.now());
         }
         if !has_lease {
             self.world.foreign = true;
@@ -223,13 +227,13 @@ impl Contest<'_> {
         self.world.answer(&effect, self.die).0
     }
 
-    /// Opens the tape of a rollout whose lease was just taken.
+    /// Opens the journal of a rollout whose lease was just taken.
     pub fn opens(&mut self, who: usize, tries: u32) {
         if tries > TRIES {
             return self.hands_back(who);
         }
         self.processes[who].doing = Doing::Opening { tries };
-        self.call(who, Channel::Taker, Call::ReadTape);
+        self.call(who, Channel::Taker, Call::ReadJournal);
     }
 
     fn hands_back(&mut self, who: usize) {
@@ -240,14 +244,14 @@ impl Contest<'_> {
     pub fn opened(&mut self, who: usize, length: usize) {
         let Doing::Opening { tries } = self.processes[who].doing else { return };
         let mut machine = Machine::new(self.plan.clone());
-        for (at, event, _) in &self.store.tape[..length] {
+        for (at, event, _) in &self.store.recorded[..length] {
             let _ = machine.apply(*at, event.clone());
         }
-        let word = self.leads_back(who);
-        let again = |outcome: &Outcome| word && matches!(outcome, Outcome::Stranded { .. });
+        let request = self.leads_back(who);
+        let again = |outcome: &Outcome| request && matches!(outcome, Outcome::Stranded { .. });
         if let Some(outcome) = machine.outcome().filter(|outcome| !again(outcome)) {
-            self.oaths.outcome.get_or_insert((who, outcome.clone()));
-            if word && matches!(machine.outcome(), Some(Outcome::RolledBack(_))) {
+            self.invariants.outcome.get_or_insert((who, outcome.clone()));
+            if request && matches!(machine.outcome(), Some(Outcome::RolledBack(_))) {
                 self.mends();
             }
             self.processes[who].doing = Doing::Releasing;
@@ -261,28 +265,28 @@ impl Contest<'_> {
         let at = self.processes[who].time(self.now());
         let (by, epoch) = (format!("{who}"), self.processes[who].epoch());
         let recovered = Event::Recovered { by: by.clone(), epoch };
-        let told = Event::Told { word: Word::Rollback, by, reason: None };
+        let told = Event::Requested { request: OperatorRequest::Rollback, by, reason: None };
         let alone = machine.outcome().is_some() || length == 0;
         let committed = machine.is_committed();
-        let events = match (word, alone) {
+        let events = match (request, alone) {
             (false, _) => vec![(at, recovered)],
             (true, true) => vec![(at, told)],
             (true, false) => vec![(at, recovered), (at, told)],
         };
-        self.processes[who].doing = Doing::TakingTape { tries, length, events, next: 0, committed };
+        self.processes[who].doing = Doing::TakingJournal { tries, length, events, next: 0, committed };
         self.writes_next(who);
     }
 
-    /// Whether it goes on with the tape only to take the rollout back.
+    /// Whether it goes on with the journal only to take the rollout back.
     fn leads_back(&self, who: usize) -> bool {
         let Process { kind, keeper, .. } = &self.processes[who];
         let back = keeper.as_ref().is_some_and(|keeper| keeper.held.control().goes_back());
         matches!(kind, Kind::Operator | Kind::Guard) || back
     }
 
-    /// Whether the tape that it takes over leads past the commit.
+    /// Whether the journal that it takes over leads past the commit.
     fn is_committed(&self, who: usize) -> bool {
-        let Doing::TakingTape { committed, .. } = &self.processes[who].doing else { return false };
+        let Doing::TakingJournal { committed, .. } = &self.processes[who].doing else { return false };
         *committed
     }
 
@@ -295,21 +299,21 @@ impl Contest<'_> {
         let (_, answer) = self.world.answer(&Effect::Route(route), self.die);
         if matches!(answer, Answer::Failed(_)) {
             let what = "stickiness of the rule may stay off".to_owned();
-            self.oaths.notices.push(Notice::LeftUndone { what });
+            self.invariants.notices.push(Notice::LeftUndone { what });
         }
     }
 
     fn writes_next(&mut self, who: usize) {
-        let Doing::TakingTape { length, events, next, .. } = &self.processes[who].doing else { return };
+        let Doing::TakingJournal { length, events, next, .. } = &self.processes[who].doing else { return };
         let (at, event) = events[*next].clone();
         let place = length + next;
         self.call(who, Channel::Taker, Call::Append { place, at, event });
     }
 
-    pub fn tape_heard(&mut self, who: usize, reply: &Reply) {
+    pub fn journal_heard(&mut self, who: usize, reply: &Reply) {
         let (back, committed) = (self.leads_back(who), self.is_committed(who));
         let Process { doing, .. } = &mut self.processes[who];
-        let Doing::TakingTape { tries, length, events, next, .. } = doing else { return };
+        let Doing::TakingJournal { tries, length, events, next, .. } = doing else { return };
         let (tries, length) = (*tries, *length);
         match reply {
             Reply::Appended => {
@@ -322,7 +326,7 @@ impl Contest<'_> {
             }
             Reply::Taken => self.opens(who, tries + 1),
             _ if back && !committed => {
-                self.hits.hit(Point::TapeNowhere);
+                self.hits.hit(Point::JournalNowhere);
                 let events = std::mem::take(events);
                 self.drives(who, length, events, false);
             }
@@ -330,23 +334,23 @@ impl Contest<'_> {
         }
     }
 
-    /// Goes on with a tape that was taken over.
-    fn drives(&mut self, who: usize, length: usize, events: Vec<(Timestamp, Event)>, on_tape: bool) {
+    /// Goes on with a journal that was taken over.
+    fn drives(&mut self, who: usize, length: usize, events: Vec<(Timestamp, Event)>, on_journal: bool) {
         self.sits_down(who, length);
-        self.desk(who).place = on_tape.then_some(length + events.len());
+        self.event_loop(who).place = on_journal.then_some(length + events.len());
         self.after(HEARTBEAT, What::Beat { who });
         let mut all = Reaction::default();
         for (at, event) in events {
-            let desk = self.desk(who);
-            desk.at = desk.at.max(at);
+            let event_loop = self.event_loop(who);
+            event_loop.at = event_loop.at.max(at);
             all.notices.append(&mut self.apply(who, event).notices);
         }
-        self.desk(who).withheld = self.desk(who).machine.pending().cloned();
+        self.event_loop(who).withheld = self.event_loop(who).machine.pending().cloned();
         self.reacts(who, all);
     }
 }
 
-/// A glance that saw nothing in time.
+/// A first read that saw nothing in time.
 fn unread() -> Answer {
     let fault = Fault::new(FaultKind::Transient, "DescribeRules", "no answer within 1.5s");
     Answer::Seen(Box::new(Observation { faults: vec![fault], ..Observation::default() }))

@@ -12,7 +12,7 @@ use tidegate::machine::{Answer, Event, Issued};
 
 use super::deciders::{Channel, Contest, First, What};
 use super::points::Point;
-use super::process::{Doing, How, Job, Keeper, Kind, Renewal};
+use super::process::{Doing, How, Job, Kind, LeaseKeeper, Renewal};
 use super::store::{Call, Reply};
 
 /// How often a document that changes while it is written is tried for, as in `store/lease.rs`.
@@ -39,15 +39,15 @@ impl Contest<'_> {
         self.call(who, Channel::Taker, Call::Read);
     }
 
-    /// An answer to one that takes lease or tape.
+    /// An answer to one that takes lease or journal.
     pub fn taker_heard(&mut self, who: usize, reply: Reply) {
         match (&self.processes[who].doing, reply) {
             (Doing::Taking { .. }, reply) => self.taking_heard(who, reply),
             (Doing::Watching { .. }, Reply::Document(found)) => self.watched(who, found.map(|found| found.0)),
             (Doing::Guarding { .. }, Reply::Document(found)) => self.guarded(who, found.map(|found| found.0)),
             (Doing::Guarding { .. }, _) => self.guard_looks_later(who),
-            (Doing::Opening { .. }, Reply::Tape(length)) => self.opened(who, length),
-            (Doing::TakingTape { .. }, reply) => self.tape_heard(who, &reply),
+            (Doing::Opening { .. }, Reply::Recorded(length)) => self.opened(who, length),
+            (Doing::TakingJournal { .. }, reply) => self.journal_heard(who, &reply),
             (Doing::Watching { .. } | Doing::Opening { .. }, _) => self.leaves(who),
             _ => {}
         }
@@ -88,7 +88,7 @@ impl Contest<'_> {
         let owner = Owner { by: format!("{who}"), process: String::new(), since };
         let (id, life) = (rollout(), if gone { Life::Gone } else { Life::Possible });
         let Some(found) = found else {
-            // Without a rollout's own document there is no tape, and nothing to take.
+            // Without a rollout's own document there is no journal, and nothing to take.
             let nobody = Control { nonce, rollout: id.clone(), epoch: 0, owner: None, phase: Phase::Over };
             return if how == How::Begin { lease::begin(None, &id, owner, nonce) } else { Err(Refusal::Over(nobody)) };
         };
@@ -144,7 +144,7 @@ impl Contest<'_> {
     fn takes_hold(&mut self, who: usize, how: How, held: Held, version: u64) {
         let phase = held.control().phase;
         let (waiting, back) = (VecDeque::new(), phase == Phase::Aborting);
-        let keeper = Keeper { held, version, phase, back, renewal: None, waiting, turn: 0 };
+        let keeper = LeaseKeeper { held, version, phase, back, renewal: None, waiting, turn: 0 };
         self.processes[who].keeper = Some(keeper);
         self.processes[who].fenced = false;
         self.processes[who].pass = tidegate::cloud::Pass::default();
@@ -157,7 +157,7 @@ impl Contest<'_> {
             How::Preempt => self.hits.hit(Point::Preempted),
             How::Rescue(_) => self.hits.hit(Point::Rescued),
         }
-        // A rollout that its owner was about to commit may be committed: its tape says so.
+        // A rollout that its owner was about to commit may be committed: its journal says so.
         if how != How::TakeOver && back {
             self.processes[who].doing = Doing::FirstWrite { has_lease: true };
             return self.after(Duration::from_millis(800), What::First { who, step: First::Write });
@@ -238,7 +238,7 @@ impl Contest<'_> {
         }
     }
 
-    /// The keeper's time has come.
+    /// The lease keeper's time has come.
     pub fn beats(&mut self, who: usize) {
         if self.processes[who].is_driving() {
             self.renews(who, Job::Beat);
@@ -253,7 +253,7 @@ impl Contest<'_> {
         }
         let wanted = match job {
             Job::Beat => None,
-            Job::Pledge(_) => Some(Phase::Committing),
+            Job::IntendCommit(_) => Some(Phase::Committing),
             Job::Release { over } => over.then_some(Phase::Over),
         };
         if keeper.back {
@@ -278,7 +278,7 @@ impl Contest<'_> {
         renewal.asked = now;
         let call = Call::Swap { body: renewal.body.clone(), over: Some(keeper.version) };
         let turn = keeper.turn;
-        self.call(who, Channel::Keeper(turn), call);
+        self.call(who, Channel::LeaseKeeper(turn), call);
     }
 
     pub fn keeper_heard(&mut self, who: usize, turn: u64, reply: &Reply) {
@@ -294,7 +294,7 @@ impl Contest<'_> {
             }
             Reply::Taken if renewal.tries < TRIES => {
                 renewal.tries += 1;
-                self.call(who, Channel::Keeper(turn), Call::Read);
+                self.call(who, Channel::LeaseKeeper(turn), Call::Read);
             }
             Reply::Document(found) => match found {
                 Some((found, version)) if !keeper.held.is_fenced_by(found) => {
@@ -325,11 +325,14 @@ impl Contest<'_> {
     fn renewed(&mut self, who: usize, job: Job, done: bool) {
         match job {
             Job::Beat => self.after(if done { HEARTBEAT } else { RETRY }, What::Beat { who }),
-            Job::Pledge(issued) => self.pledged(who, issued, done),
+            Job::IntendCommit(issued) => self.commit_intended(who, issued, done),
             Job::Release { .. } => {
-                let outcome = self.processes[who].desk.as_ref().and_then(|desk| desk.machine.outcome().cloned());
+                let outcome = self.processes[who]
+                    .event_loop
+                    .as_ref()
+                    .and_then(|event_loop| event_loop.machine.outcome().cloned());
                 if let Some(outcome) = outcome {
-                    self.oaths.outcome = Some((who, outcome));
+                    self.invariants.outcome = Some((who, outcome));
                 }
                 if !done {
                     self.hits.hit(Point::NotReleased);
@@ -343,9 +346,9 @@ impl Contest<'_> {
         }
     }
 
-    fn pledged(&mut self, who: usize, issued: Issued, done: bool) {
+    fn commit_intended(&mut self, who: usize, issued: Issued, done: bool) {
         let answer = if done {
-            Answer::Pledged
+            Answer::CommitIntended
         } else {
             if let Some(keeper) = &mut self.processes[who].keeper {
                 keeper.phase = Phase::Active;
@@ -355,11 +358,11 @@ impl Contest<'_> {
         self.after(Duration::ZERO, What::Answered { who, issued, answer });
     }
 
-    /// What was asked of the keeper is not waited for any more; it may come about all the same.
-    pub fn gives_up_pledge(&mut self, who: usize) {
+    /// What was asked of the lease keeper is not waited for any more; it may come about all the same.
+    pub fn gives_up_commit_intent(&mut self, who: usize) {
         let Some(keeper) = &mut self.processes[who].keeper else { return };
-        keeper.waiting.retain(|job| !matches!(job, Job::Pledge(_)));
-        if keeper.renewal.as_ref().is_some_and(|renewal| matches!(renewal.job, Job::Pledge(_))) {
+        keeper.waiting.retain(|job| !matches!(job, Job::IntendCommit(_)));
+        if keeper.renewal.as_ref().is_some_and(|renewal| matches!(renewal.job, Job::IntendCommit(_))) {
             keeper.renewal = None;
             keeper.turn += 1;
             if let Some(job) = keeper.waiting.pop_front() {

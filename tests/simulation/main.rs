@@ -14,9 +14,10 @@ mod deployment;
 mod desk;
 mod die;
 mod flight;
+mod invariants;
+mod journals;
 mod lease;
 mod mishaps;
-mod oaths;
 mod plans;
 mod points;
 mod process;
@@ -27,7 +28,6 @@ mod scenarios;
 mod seeds;
 mod sight;
 mod store;
-mod tapes;
 mod traffic;
 mod world;
 
@@ -111,6 +111,6 @@ fn one_seed() {
 #[test]
 fn a_seed_gives_the_same_rollout_every_time() {
     for seed in 0..50 {
-        assert_eq!(rollout_of(seed).tape, rollout_of(seed).tape, "seed {seed}");
+        assert_eq!(rollout_of(seed).recorded, rollout_of(seed).recorded, "seed {seed}");
     }
 }

@@ -52,7 +52,7 @@ pub struct Mishaps {
     /// Probability that a minute's metrics are missing.
     pub silence: f64,
     /// Since when after the start, and until when, AWS takes no credentials.
-    pub locked_out: Option<(Duration, Duration)>,
+    pub expired: Option<(Duration, Duration)>,
     /// Probability that a write of the way back is sent more than once, and once more arrives later.
     pub write_again: f64,
     /// How many times somebody else deploys to the stable slot.
@@ -77,8 +77,8 @@ impl Mishaps {
         let (word, signal) = (maybe(0.3, 0.01), maybe(0.1, 0.01));
         let minutes = |n: u64| Duration::from_secs(60 * n);
         let ends = minutes(die.between(0, 20));
-        let locked_out = (ends, ends + minutes(die.one_of(&[1, 8, 50])));
-        let locked_out = die.chance(0.1).then_some(locked_out);
+        let expired = (ends, ends + minutes(die.one_of(&[1, 8, 50])));
+        let expired = die.chance(0.1).then_some(expired);
         let kinds =
             [Candidate::Healthy, Candidate::Failing, Candidate::NeverHealthy, Candidate::Crashing, Candidate::Sick];
         let mishaps = Self {
@@ -96,7 +96,7 @@ impl Mishaps {
             signal,
             foreign_writes: u32::from(die.chance(0.1)),
             silence,
-            locked_out,
+            expired,
             denied: Denied::throw(die),
             fires_after: Duration::from_secs(die.one_of(&[0, 30, 59, 170])),
             ..Self::none(Candidate::Healthy)
@@ -124,7 +124,7 @@ impl Mishaps {
             signal: 0.0,
             foreign_writes: 0,
             silence: 0.0,
-            locked_out: None,
+            expired: None,
             write_again: 0.0,
             deployments: 0,
             stable_ails: 0.0,

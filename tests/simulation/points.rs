@@ -1,7 +1,7 @@
 //! The moves and faults of simulated rollouts, each with a name and a count: one that no seed ever takes is a hole
 //! in the simulation.
 
-use tidegate::machine::Word;
+use tidegate::machine::OperatorRequest;
 
 macro_rules! points {
     ($($(#[$doc:meta])* $group:ident: $($point:ident,)*;)*) => {
@@ -91,8 +91,8 @@ points! {
         RenewalFailed,
         RenewalRetaken,
         AppendFailed,
-        TapeLost,
-        TapeNowhere,
+        JournalLost,
+        JournalNowhere,
         // What happens to a process.
         Frozen,
         FrozenForLong,
@@ -100,7 +100,7 @@ points! {
         ClockAhead,
         ClockBehind,
         ClockSetForward,
-        GlanceTooSlow,
+        FirstReadTooSlow,
         LeftAtOnce,
         // Who takes what.
         TwoDrive,
@@ -117,7 +117,7 @@ points! {
         BlindRefused,
         // What a fence stops.
         FencedByDocument,
-        FencedByTape,
+        FencedByJournal,
         NotSentLate,
         NotSentUnrenewed,
         NotSentUnsure,
@@ -126,7 +126,7 @@ points! {
         SentWithoutStore,
         OldWriteInQuarantine,
         // The order of things.
-        AheadOfTheTape,
+        AheadOfTheJournal,
         WordOvertakes,
         NotReleased,
     ;
@@ -156,12 +156,14 @@ impl Hits {
     }
 
     /// A person said this.
-    pub fn told(&mut self, word: Word) {
-        match word {
-            Word::Rollback | Word::Abort => self.hit(Point::ToldToGoBack),
-            Word::Pause => self.hit(Point::ToldToPause),
-            Word::Continue | Word::Approve | Word::BreakGlass => self.hit(Point::ToldToContinue),
-            Word::Promote => self.hit(Point::ToldToPromote),
+    pub fn told(&mut self, request: OperatorRequest) {
+        match request {
+            OperatorRequest::Rollback | OperatorRequest::Abort => self.hit(Point::ToldToGoBack),
+            OperatorRequest::Pause => self.hit(Point::ToldToPause),
+            OperatorRequest::Continue | OperatorRequest::Approve | OperatorRequest::BreakGlass => {
+                self.hit(Point::ToldToContinue)
+            }
+            OperatorRequest::Promote => self.hit(Point::ToldToPromote),
         }
     }
 

@@ -60,8 +60,8 @@ pub enum Doing {
     Opening {
         tries: u32,
     },
-    /// Writing the events with which the tape is taken over.
-    TakingTape {
+    /// Writing the events with which the journal is taken over.
+    TakingJournal {
         tries: u32,
         length: usize,
         events: Vec<(Timestamp, Event)>,
@@ -92,13 +92,13 @@ pub struct Renewal {
 #[derive(Clone, Debug)]
 pub enum Job {
     Beat,
-    Pledge(Issued),
+    IntendCommit(Issued),
     Release { over: bool },
 }
 
-/// The keeper of its lease.
+/// The lease keeper of its lease.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct LeaseKeeper {
     pub held: Held,
     pub version: u64,
     pub phase: Phase,
@@ -111,27 +111,27 @@ pub struct Keeper {
 
 /// The effect in flight.
 #[derive(Debug)]
-pub struct Flight {
+pub struct InFlight {
     pub issued: Issued,
     pub is_sent: bool,
 }
 
 /// The engine's loop.
-pub struct Desk {
+pub struct EventLoop {
     pub machine: Machine,
     pub checks: Checks,
-    pub scribe: VecDeque<(Timestamp, Event)>,
+    pub journal_writer: VecDeque<(Timestamp, Event)>,
     pub is_writing: bool,
-    /// Where on the tape the next line goes; nowhere, for a way back without a tape.
+    /// Where in the journal the next line goes; nowhere, for a way back without a journal.
     pub place: Option<usize>,
-    /// The event that waits until it is on the tape.
+    /// The event that waits until it is in the journal.
     pub settling: Option<Event>,
     pub early: VecDeque<Event>,
     /// What was decided and not performed, because a word overtook it.
     pub withheld: Option<Issued>,
     pub is_lost: bool,
     pub at: Timestamp,
-    pub flight: Option<Flight>,
+    pub in_flight: Option<InFlight>,
     pub alarm: u64,
     /// Since when it goes back, can call, and the traffic is not back.
     pub calm_since: Option<Timestamp>,
@@ -147,9 +147,9 @@ pub struct Process {
     pub alive: bool,
     pub frozen_until: Timestamp,
     pub doing: Doing,
-    pub keeper: Option<Keeper>,
+    pub keeper: Option<LeaseKeeper>,
     pub pass: Pass,
-    pub desk: Option<Desk>,
+    pub event_loop: Option<EventLoop>,
     /// Since when it knows that somebody else decides.
     pub fenced: bool,
     pub was_interrupted: bool,
@@ -167,7 +167,7 @@ impl Process {
             doing,
             keeper: None,
             pass: Pass::default(),
-            desk: None,
+            event_loop: None,
             fenced: false,
             was_interrupted: false,
         }

@@ -94,15 +94,15 @@ fn a_ramp_without_trouble_ends_within_its_plans_bound() {
     for (rate, candidate) in [(0.5, Candidate::Healthy), (20.0, Candidate::Sick), (2000.0, Candidate::Healthy)] {
         let plan = ramp(rate);
         let ended = ended(&plan, candidate);
-        let (first, last) = (ended.tape.first().expect("it began").0, ended.tape.last().expect("it ended").0);
+        let (first, last) = (ended.recorded.first().expect("it began").0, ended.recorded.last().expect("it ended").0);
         assert!(last.since(first) <= plan.duration().1 + plan.limits.retreat, "{rate}");
     }
 }
 
 #[test]
-fn a_ramps_tape_stays_small() {
+fn a_ramps_journal_stays_small() {
     let ended = ended(&ramp(20.0), Candidate::Healthy);
-    let bins = ended.tape.iter().map(|(_, event)| format!("{event:?}").matches("Bin {").count());
+    let bins = ended.recorded.iter().map(|(_, event)| format!("{event:?}").matches("Bin {").count());
     let most = bins.max().expect("there are events");
     assert!(most <= 12, "{most} bins in one look");
 }

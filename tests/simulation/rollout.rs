@@ -1,4 +1,4 @@
-//! One rollout in virtual time: machine, tape and world, a runner that may die, people who may speak.
+//! One rollout in virtual time: machine, journal and world, a runner that may die, people who may speak.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tidegate::gate::{
     Bound, Check, CloudWatchMetric, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
 };
 use tidegate::lease::LEASE;
-use tidegate::machine::{Answer, Event, Issued, Machine, Notice, Outcome, Reaction, Word};
+use tidegate::machine::{Answer, Event, Issued, Machine, Notice, OperatorRequest, Outcome, Reaction};
 use tidegate::plan::Plan;
 
 use super::checks::Checks;
@@ -25,15 +25,15 @@ const EVENTS: usize = 40_000;
 pub struct Ended {
     pub outcome: Outcome,
     pub world: World,
-    pub tape: Vec<(Timestamp, Event)>,
+    pub recorded: Vec<(Timestamp, Event)>,
     pub notices: Vec<Notice>,
 }
 
 struct Runner<'a> {
     machine: Machine,
-    /// What the tape gives up to the last takeover, and how long it was then.
+    /// What the journal gives up to the last takeover, and how long it was then.
     replayed: (Machine, usize),
-    tape: Vec<(Timestamp, Event)>,
+    recorded: Vec<(Timestamp, Event)>,
     notices: Vec<Notice>,
     in_flight: Option<(Timestamp, Issued, Answer)>,
     world: World,
@@ -48,7 +48,7 @@ pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
     let mut runner = Runner {
         machine: Machine::new(plan.clone()),
         replayed: (Machine::new(plan.clone()), 0),
-        tape: Vec::new(),
+        recorded: Vec::new(),
         notices: Vec::new(),
         in_flight: None,
         world: World::new(start, mishaps, plan),
@@ -60,9 +60,9 @@ pub fn run(plan: &Plan, mishaps: Mishaps, die: &mut Die) -> Ended {
     for _ in 0..EVENTS {
         if let Some(outcome) = runner.machine.outcome().cloned() {
             Checks::end(&outcome, &mut runner.world);
-            Checks::tape_replays(&runner.tape, &runner.machine);
+            Checks::journal_replays(&runner.recorded, &runner.machine);
             runner.world.safeguard.is_taken_down(&outcome, &runner.notices);
-            return Ended { outcome, world: runner.world, tape: runner.tape, notices: runner.notices };
+            return Ended { outcome, world: runner.world, recorded: runner.recorded, notices: runner.notices };
         }
         runner.turn();
     }
@@ -73,8 +73,8 @@ impl Runner<'_> {
     fn turn(&mut self) {
         if self.die.chance(self.world.mishaps.crash) {
             // The answer in flight, if there is one, is never written down.
-            let flight = self.in_flight.as_ref();
-            if flight.is_some_and(|(_, issued, _)| issued.effect.is_write()) {
+            let in_flight = self.in_flight.as_ref();
+            if in_flight.is_some_and(|(_, issued, _)| issued.effect.is_write()) {
                 self.world.hits.hit(Point::KilledWithWriteInFlight);
             }
             self.world.hits.hit(Point::Killed);
@@ -91,13 +91,20 @@ impl Runner<'_> {
             self.world.deploy();
         }
         if self.die.chance(self.world.mishaps.word) {
-            let words = [Word::Rollback, Word::Abort, Word::Pause, Word::Continue, Word::Continue, Word::Promote];
+            let words = [
+                OperatorRequest::Rollback,
+                OperatorRequest::Abort,
+                OperatorRequest::Pause,
+                OperatorRequest::Continue,
+                OperatorRequest::Continue,
+                OperatorRequest::Promote,
+            ];
             // Nobody promotes what they see failing: that it then fails is no news.
             let sane = self.world.mishaps.candidate != Candidate::Failing;
-            let word = self.die.one_of(if sane { &words } else { &words[..words.len() - 1] });
-            self.world.hits.told(word);
+            let request = self.die.one_of(if sane { &words } else { &words[..words.len() - 1] });
+            self.world.hits.told(request);
             let reason = self.die.chance(0.5).then(|| "it is urgent".to_owned());
-            return self.take(Event::Told { word, by: "ann".into(), reason });
+            return self.take(Event::Requested { request, by: "ann".into(), reason });
         }
         if self.die.chance(self.world.mishaps.signal) {
             self.world.hits.hit(Point::Interrupted);
@@ -130,11 +137,11 @@ impl Runner<'_> {
     /// Writes the event down, applies it, and performs what it led to.
     fn take(&mut self, event: Event) {
         let now = self.world.now;
-        self.tape.push((now, event.clone()));
+        self.recorded.push((now, event.clone()));
         let reaction = self.machine.apply(now, event);
         if self.die.chance(self.world.mishaps.crash / 3.0) {
             self.world.hits.hit(Point::KilledBeforeAsking);
-            // The runner dies between the tape and the world: what the event led to is asked of nobody.
+            // The runner dies between the journal and the world: what the event led to is asked of nobody.
             self.checks.told(&reaction.notices, &self.machine, now);
             self.world.heard(&reaction.notices);
             self.notices.extend(reaction.notices);
@@ -161,7 +168,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Another runner takes the tape over, after an outage.
+    /// Another runner takes the journal over, after an outage.
     fn recover(&mut self) {
         self.in_flight = None;
         let outage = self.die.span(Duration::from_secs(1), self.world.mishaps.outage.max(Duration::from_secs(1)));
@@ -170,12 +177,12 @@ impl Runner<'_> {
         }
         let back = self.world.now + outage;
         self.world.advance(back);
-        // Each takeover reads on where the one before stopped: a tape is long, and a runner dies often.
+        // Each takeover reads on where the one before stopped: a journal is long, and a runner dies often.
         let (replayed, read) = &mut self.replayed;
-        for (at, event) in &self.tape[*read..] {
+        for (at, event) in &self.recorded[*read..] {
             let _ = replayed.apply(*at, event.clone());
         }
-        *read = self.tape.len();
+        *read = self.recorded.len();
         assert_eq!(*replayed, self.machine, "replay differs from the live machine");
         self.epoch += 1;
         self.take(Event::Recovered { by: "sim".into(), epoch: self.epoch });

@@ -100,8 +100,8 @@ fn credentials_that_end_hold_a_rollout_up_and_do_not_send_it_back() {
     let minutes = |n: u64| Duration::from_secs(60 * n);
     for seed in 0..200 {
         let ends = minutes(1 + seed % 15);
-        let locked_out = Some((ends, ends + minutes(1 + seed / 5)));
-        let mishaps = Mishaps { locked_out, read_fails: 0.05, write_refused: 0.1, ..Mishaps::none(Candidate::Healthy) };
+        let expired = Some((ends, ends + minutes(1 + seed / 5)));
+        let mishaps = Mishaps { expired, read_fails: 0.05, write_refused: 0.1, ..Mishaps::none(Candidate::Healthy) };
         let ended = run(&canary(&[5.0, 50.0]), mishaps, &mut Die::new(seed));
         assert_eq!(ended.outcome, Outcome::Promoted, "seed {seed}");
     }

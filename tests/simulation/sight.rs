@@ -31,7 +31,7 @@ impl World {
         if rule.share != Some(self.share()) {
             self.hits.hit(Point::ReadStale);
         }
-        let unread = look.glance.is_some() && die.chance(self.mishaps.read_fails);
+        let unread = look.first_read.is_some() && die.chance(self.mishaps.read_fails);
         if unread {
             self.hits.hit(Point::StableUnread);
         }
@@ -44,7 +44,7 @@ impl World {
             rule: Some(rule),
             fleet: look.fleet.then(|| self.fleet()),
             deployment: self.aws.as_ref().filter(|_| look.deployment).and_then(Deployment::told),
-            stable: look.glance.filter(|_| !unread).map(|_| self.healthy(Role::Stable)),
+            stable: look.first_read.filter(|_| !unread).map(|_| self.healthy(Role::Stable)),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look, die))).collect(),
             requests: quiet,
             observed: None,

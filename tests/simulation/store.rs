@@ -1,4 +1,4 @@
-//! The store of contested rollouts: one control document, changed by compare-and-swap, and one tape on which each
+//! The store of contested rollouts: one control document, changed by compare-and-swap, and one journal on which each
 //! place is written once. It is strongly consistent; calls fail, are slow, or lose their answers.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub enum Call {
     Read,
     Swap { body: Control, over: Option<u64> },
     Append { place: usize, at: Timestamp, event: Event },
-    ReadTape,
+    ReadJournal,
 }
 
 /// What it answers.
@@ -28,8 +28,8 @@ pub enum Reply {
     Appended,
     /// Somebody else wrote there.
     Taken,
-    /// The tape is this long.
-    Tape(usize),
+    /// The journal is this long.
+    Recorded(usize),
     Failed,
 }
 
@@ -76,7 +76,7 @@ pub struct Store {
     pub document: Option<Control>,
     version: u64,
     /// Each line with the process that wrote it.
-    pub tape: Vec<(Timestamp, Event, usize)>,
+    pub recorded: Vec<(Timestamp, Event, usize)>,
     pub trouble: Trouble,
 }
 
@@ -117,12 +117,12 @@ impl Store {
                 self.document = Some(body);
                 Reply::Swapped(self.version)
             }
-            Call::Append { place, .. } if place != self.tape.len() => Reply::Taken,
+            Call::Append { place, .. } if place != self.recorded.len() => Reply::Taken,
             Call::Append { at, event, .. } => {
-                self.tape.push((at, event, who));
+                self.recorded.push((at, event, who));
                 Reply::Appended
             }
-            Call::ReadTape => Reply::Tape(self.tape.len()),
+            Call::ReadJournal => Reply::Recorded(self.recorded.len()),
         }
     }
 }

@@ -206,21 +206,21 @@ impl World {
     /// here, or later, or never.
     pub fn answer(&mut self, effect: &Effect, die: &mut Die) -> (Duration, Answer) {
         let latency = die.span(Duration::ZERO, self.mishaps.latency);
-        if self.is_locked_out() {
+        if self.is_expired() {
             self.hits.hit(Point::CredentialsExpired);
-            return (latency, self.locked_out(effect));
+            return (latency, self.expired(effect));
         }
         let answer = if effect.is_write() { self.write(effect, die) } else { self.read(effect, die) };
         (latency, answer)
     }
 
-    fn is_locked_out(&self) -> bool {
+    fn is_expired(&self) -> bool {
         let since = self.now.since(self.shares[0].0);
-        self.mishaps.locked_out.is_some_and(|(ends, renewed)| (ends..renewed).contains(&since))
+        self.mishaps.expired.is_some_and(|(ends, renewed)| (ends..renewed).contains(&since))
     }
 
     /// Nothing is read and nothing written; a look says so part by part.
-    fn locked_out(&self, effect: &Effect) -> Answer {
+    fn expired(&self, effect: &Effect) -> Answer {
         let fault = Fault::new(FaultKind::Expired, "call", "the security token has expired");
         match effect {
             Effect::Look(look) => {
@@ -348,7 +348,7 @@ impl World {
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, die))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: self.now, right: true, text: "200".into() }),
             Effect::Count { .. } => Answer::Counted(Served { requests: 100, failed: 3 }),
-            Effect::Pledge => Answer::Pledged,
+            Effect::IntendCommit => Answer::CommitIntended,
             _ => unreachable!("these are writes"),
         }
     }

@@ -9,7 +9,7 @@ use super::{Exit, Failure, exit, terminal};
 use crate::domain::code::Code;
 use crate::domain::driver;
 
-/// Read the documentation: of a spec's fields, gates, drivers, windows, pipelines, exit codes, codes, takeover and telemetry.
+/// Read the documentation, topic by topic.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  tidegate docs\n  tidegate docs gates\n  tidegate docs spec | less")]
 pub(super) struct Args {
@@ -21,24 +21,38 @@ pub(super) struct Args {
 /// What there is to read about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Topic {
+    /// Every command in a sentence.
+    Commands,
+    /// Every term in a line.
+    Terms,
     /// Every field of a spec.
     Spec,
-    /// Every kind of gate, and its fields.
+    /// What gates decide, and the fields of each kind.
     Gates,
     /// What each driver can do.
     Drivers,
     /// When a rollout may go forward.
     Windows,
-    /// Who else is told, and how.
+    /// Slack, webhooks and SNS.
     Notify,
-    /// In a pipeline: GitHub, and any other.
+    /// GitHub Actions, and any other pipeline.
     Pipelines,
     /// What the exit codes mean.
     ExitCodes,
     /// What the codes of problems mean.
     Codes,
-    /// What happens when somebody else, or nobody, takes over.
+    /// Rollback from another machine, and the dead-man's switch.
     Takeover,
+    /// The small AWS account inside the binary.
+    Lab,
+    /// What a spec would do, on made-up or recorded traffic.
+    Simulation,
+    /// What tidegate promises, and how that is checked.
+    Promises,
+    /// What was measured.
+    Measurements,
+    /// Other tools, and what tidegate cannot do yet.
+    Comparison,
     /// Traces and metrics for OpenTelemetry.
     #[cfg(feature = "otel")]
     Telemetry,
@@ -60,8 +74,13 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
 
 fn page(topic: Topic, width: usize) -> String {
     match topic {
+        Topic::Commands => include_str!("commands.md").to_owned(),
+        Topic::Terms => include_str!("terms.md").to_owned(),
         Topic::Spec => reference::of(&crate::spec::schema(), width),
-        Topic::Gates => reference::of_field(&crate::spec::schema(), "gates", width),
+        Topic::Gates => {
+            let fields = reference::of_field(&crate::spec::schema(), "gates", width);
+            format!("{}\n{fields}", include_str!("gates.md"))
+        }
         Topic::Drivers => {
             let page = include_str!("drivers.md").split("<!--").next().unwrap_or_default();
             format!("{}\n{}", page.trim_end(), driver::by_row())
@@ -72,6 +91,11 @@ fn page(topic: Topic, width: usize) -> String {
         Topic::ExitCodes => format!("{}\n", exit::TABLE),
         Topic::Codes => lines(Code::all().map(|code| format!("{code}  {}", code.title()))),
         Topic::Takeover => include_str!("takeover.md").to_owned(),
+        Topic::Lab => include_str!("lab.md").to_owned(),
+        Topic::Simulation => include_str!("simulation.md").to_owned(),
+        Topic::Promises => include_str!("promises.md").to_owned(),
+        Topic::Measurements => include_str!("measurements.md").to_owned(),
+        Topic::Comparison => include_str!("comparison.md").to_owned(),
         #[cfg(feature = "otel")]
         Topic::Telemetry => telemetry::page(width),
     }
@@ -88,11 +112,11 @@ fn topics() -> String {
     let line = |topic: &Topic| {
         let value = topic.to_possible_value()?;
         let help = value.get_help().map(ToString::to_string).unwrap_or_default();
-        Some(format!("  {}  {help}\n", crate::domain::text::pad(value.get_name(), 10)))
+        Some(format!("  {}  {help}\n", crate::domain::text::pad(value.get_name(), 12)))
     };
     let lines: String = Topic::value_variants().iter().filter_map(line).collect();
     format!(
-        "tidegate docs TOPIC\n\n{lines}\n`tidegate COMMAND --help` tells of a command, `tidegate explain CODE` of a problem.\n"
+        "tidegate docs TOPIC\n\n{lines}\nOne command: `tidegate COMMAND --help`. One problem: `tidegate explain CODE`.\n"
     )
 }
 
@@ -127,6 +151,21 @@ mod tests {
         }
         assert!(text.lines().all(|line| crate::domain::text::columns(line) <= 80), "{text}");
         let gates = page(Topic::Gates, 80);
-        assert!(gates.contains("gates[].alarm.name") && !gates.contains("strategy"), "{gates}");
+        assert!(gates.contains("gates[].alarm.name") && !gates.contains("strategy.canary"), "{gates}");
+    }
+
+    #[test]
+    fn every_term_has_one_line_and_its_place_once() {
+        let text = page(Topic::Terms, 80);
+        let terms = text.lines().skip(4).filter(|line| !line.is_empty() && !line.starts_with("## "));
+        let named: Vec<&str> =
+            terms.map(|line| line.strip_prefix("* ").and_then(|line| line.split_once(": ")).expect(line).0).collect();
+        let mut unique = named.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), named.len(), "{named:?}");
+        for term in ["journal", "lease keeper", "event loop", "notifier", "operator request", "stranded"] {
+            assert!(named.contains(&term), "{term} is not in {named:?}");
+        }
     }
 }

@@ -11,14 +11,14 @@ use crate::cli::{Exit, Failure, terminal};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::name::RolloutId;
 use crate::domain::text::{columns, escape, escape_json, fit, many, pad};
-use crate::journal::{self, Tape};
+use crate::journal::{self, Recorded};
 use crate::machine::{Machine, Outcome};
 use crate::report::delivery::Delivery;
 use crate::report::{Style, Summary};
 
 /// How many are listed for people when they do not say.
 const LISTED: usize = 20;
-/// How many tapes are read at most.
+/// How many journals are read at most.
 const READ: usize = 10_000;
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -37,10 +37,10 @@ struct Told {
 }
 
 impl Row {
-    fn new(id: RolloutId, is_lab: bool, tape: Option<&Tape>) -> Self {
-        let told = tape.map(|tape| {
-            let (machine, summary) = fold(tape);
-            Told { begun: tape.header.at, machine, summary }
+    fn new(id: RolloutId, is_lab: bool, recorded: Option<&Recorded>) -> Self {
+        let told = recorded.map(|recorded| {
+            let (machine, summary) = fold(recorded);
+            Told { begun: recorded.header.at, machine, summary }
         });
         Self { id, is_lab, told }
     }
@@ -102,8 +102,8 @@ pub(super) async fn rows(context: &Context, stores: &Stores, args: &Args) -> Res
     }
     let mut rows = Vec::new();
     for (id, store, is_lab) in ids {
-        let tape = journal::read(store, &id).await.ok();
-        rows.push(Row::new(id, is_lab, tape.as_ref()));
+        let recorded = journal::read(store, &id).await.ok();
+        rows.push(Row::new(id, is_lab, recorded.as_ref()));
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.told.as_ref().map(|told| told.begun)));
     Ok((rows, more))

@@ -1,4 +1,4 @@
-//! Drives a rollout: engine, tape, reports, signals and the words of other processes, put together.
+//! Drives a rollout: engine, journal, reports, signals and the words of other processes, put together.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -13,12 +13,12 @@ use crate::cli::telemetry::traced;
 use crate::cli::{Exit, Failure, github, terminal};
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::aws::Aws;
-use crate::cloud::{Courier, Errands};
+use crate::cloud::{Delivery, Errands};
 use crate::domain::clock::Clock;
 use crate::domain::fleet::Place;
 use crate::domain::name::RolloutId;
 use crate::domain::trace::TraceParent;
-use crate::engine::{Ending, Engine, EngineError, First, Inbound, Keeper, TapeWriter, Teller, carry_words};
+use crate::engine::{Ending, Engine, EngineError, First, Inbound, JournalSink, LeaseKeeper, Notifier, carry_words};
 use crate::journal::Record;
 use crate::machine::{Event, Machine, Outcome, Reason};
 use crate::plan::Plan;
@@ -32,7 +32,7 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How many words and signals may wait for the engine.
 const INBOX: usize = 64;
 
-/// How long letters to others are waited for at the end, in wall time.
+/// How long messages to others are waited for at the end, in wall time.
 const FLUSH: Duration = Duration::from_secs(5);
 /// The same for a runner that was told to stop.
 const FLUSH_HURRIED: Duration = Duration::from_secs(1);
@@ -41,19 +41,19 @@ const FLUSH_HURRIED: Duration = Duration::from_secs(1);
 pub(in crate::cli) struct Drive<'a, T> {
     pub(in crate::cli) store: &'a Store,
     pub(in crate::cli) id: &'a RolloutId,
-    /// The span under which it was started, by its tape.
+    /// The span under which it was started, by its journal.
     pub(in crate::cli) trace: Option<TraceParent>,
     pub(in crate::cli) machine: Machine,
     pub(in crate::cli) first: First,
     pub(in crate::cli) records: Vec<Record>,
-    pub(in crate::cli) tape: T,
+    pub(in crate::cli) recorded: T,
     pub(in crate::cli) cloud: AlbDriver,
     pub(in crate::cli) clock: Clock,
-    pub(in crate::cli) keeper: Keeper,
+    pub(in crate::cli) keeper: LeaseKeeper,
     /// Whether it is played in a lab inside this process.
     pub(in crate::cli) is_lab: bool,
     /// What is said to it as soon as it has begun.
-    pub(in crate::cli) word: Option<Event>,
+    pub(in crate::cli) request: Option<Event>,
 }
 
 /// What a plan's rollout takes a lease on: the rule, and the services by the names that all who use them share.
@@ -71,20 +71,20 @@ pub(in crate::cli) fn service(account: &str, region: &str, cluster: &str, name: 
 }
 
 /// Drives until the end, telling as it goes, and gives the lease back.
-pub(in crate::cli) async fn drive<T: TapeWriter>(context: &Context, drive: Drive<'_, T>) -> Result<Ending, Failure> {
-    let Drive { store, id, trace, machine, first, records, tape, cloud, clock, keeper, is_lab, word } = drive;
+pub(in crate::cli) async fn drive<T: JournalSink>(context: &Context, drive: Drive<'_, T>) -> Result<Ending, Failure> {
+    let Drive { store, id, trace, machine, first, records, recorded, cloud, clock, keeper, is_lab, request } = drive;
     let keeper = Arc::new(keeper);
     let (sender, inbox) = mpsc::channel(INBOX);
-    if let Some(word) = word {
+    if let Some(request) = request {
         // The inbox is empty: there is room.
-        let _ = sender.send(Inbound::from(word)).await;
+        let _ = sender.send(Inbound::from(request)).await;
     }
     let (report, voice) = reports(context, id, &clock, &earlier(&machine, &records));
     let about = About { id: id.clone(), rehearsal: is_lab || context.follows_lab() };
-    let (courier, teller) = others(context, about.clone(), (machine.plan(), cloud.aws()), &voice);
+    let (delivery, notifier) = others(context, about.clone(), (machine.plan(), cloud.aws()), &voice);
     let saying = voice.clone();
     let say = move |text: &str| saying.say(text);
-    let (telemetry, report) = traced(context, (about, trace), (&machine, &records), report.and(teller), say);
+    let (telemetry, report) = traced(context, (about, trace), (&machine, &records), report.and(notifier), say);
     let stop = match machine.plan().policies.on_interrupt {
         OnTrouble::Rollback => "giving the traffic back",
         OnTrouble::Hold => "holding where it is",
@@ -95,7 +95,7 @@ pub(in crate::cli) async fn drive<T: TapeWriter>(context: &Context, drive: Drive
         voice.say(&crate::domain::text::escape(odd));
     });
     let kept = Arc::clone(&keeper);
-    let engine = Engine { machine, first, cloud, clock: clock.clone(), tape, report, inbox, keeper: Some(kept) };
+    let engine = Engine { machine, first, cloud, clock: clock.clone(), recorded, report, inbox, keeper: Some(kept) };
     let ending = tokio::select! {
         ending = engine.run() => ending,
         // Words and lease end with the engine.
@@ -109,25 +109,25 @@ pub(in crate::cli) async fn drive<T: TapeWriter>(context: &Context, drive: Drive
         Ok(ending) => ending,
         Err(error) => {
             // Where it could not begin nothing was done: nobody has to go on with it.
-            release(&keeper, matches!(error, EngineError::Tape(_))).await;
+            release(&keeper, matches!(error, EngineError::Recorded(_))).await;
             return Err(error.into());
         }
     };
     give_back(&keeper, id, &ending).await;
     let patience = patience(&ending);
-    tokio::join!(courier.close(patience), telemetry.close(patience));
+    tokio::join!(delivery.close(patience), telemetry.close(patience));
     Ok(ending)
 }
 
 /// Who else is told.
-fn others(context: &Context, about: About, (plan, aws): (&Plan, &Aws), voice: &Voice) -> (Courier, Teller) {
+fn others(context: &Context, about: About, (plan, aws): (&Plan, &Aws), voice: &Voice) -> (Delivery, Notifier) {
     let voice = voice.clone();
     let say = move |text: &str| voice.say(text);
-    let (courier, outbox) = Courier::open(&plan.notify, context.variables(), aws, say);
-    (courier, Teller::new(about, outbox))
+    let (delivery, queue) = Delivery::open(&plan.notify, context.variables(), aws, say);
+    (delivery, Notifier::new(about, queue))
 }
 
-/// How long a runner stays for letters that are still on their way. One that was told to stop has little time.
+/// How long a runner stays for messages that are still on their way. One that was told to stop has little time.
 fn patience(ending: &Ending) -> Duration {
     let hurried = ending.handed_over.is_some()
         || ending.fenced.is_some()
@@ -147,14 +147,16 @@ fn earlier(machine: &Machine, records: &[Record]) -> Summary {
     summary
 }
 
-/// What becomes of the lease. One that cannot be given back runs out by itself. A rollout whose tape does not say how
+/// What becomes of the lease. One that cannot be given back runs out by itself. A rollout whose journal does not say how
 /// it ended stays open for somebody who writes that down.
-async fn give_back(keeper: &Keeper, id: &RolloutId, ending: &Ending) {
+async fn give_back(keeper: &LeaseKeeper, id: &RolloutId, ending: &Ending) {
     if ending.fenced.is_some() {
         return;
     }
     if ending.is_untold && ending.outcome.is_some() {
-        terminal::say(&format!("the tape does not say how it ended: `tidegate rollback {id}` once it can be written"));
+        terminal::say(&format!(
+            "the journal does not say how it ended: `tidegate rollback {id}` once it can be written"
+        ));
     }
     let over = match &ending.outcome {
         _ if ending.is_untold => false,
@@ -166,7 +168,7 @@ async fn give_back(keeper: &Keeper, id: &RolloutId, ending: &Ending) {
     release(keeper, over).await;
 }
 
-async fn release(keeper: &Keeper, over: bool) {
+async fn release(keeper: &LeaseKeeper, over: bool) {
     if let Err(error) = keeper.release(over).await {
         terminal::say(&format!("the lease was not given back: {}", crate::domain::text::escape(&error.to_string())));
     }
@@ -257,7 +259,7 @@ impl Signals {
     }
 }
 
-/// Where the rollout's spec was, as the tape says it: absolute, so that `resume` finds it from anywhere.
+/// Where the rollout's spec was, as the journal says it: absolute, so that `resume` finds it from anywhere.
 pub(in crate::cli) fn absolute(path: &std::path::Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
@@ -270,7 +272,7 @@ mod tests {
     use crate::lease::{Life, Owner, Phase};
 
     #[tokio::test(start_paused = true)]
-    async fn a_rollout_whose_tape_does_not_say_how_it_ended_stays_open() {
+    async fn a_rollout_whose_journal_does_not_say_how_it_ended_stays_open() {
         for (is_untold, phase) in [(false, Phase::Over), (true, Phase::Aborting)] {
             let folder = tempfile::tempdir().unwrap();
             let store = Store::in_folder(folder.path().to_owned()).unwrap();
@@ -278,7 +280,7 @@ mod tests {
             let owner = Owner { by: "ana@laptop".into(), process: String::new(), since: clock.now() };
             let id = RolloutId::parse("web-1").unwrap();
             let lease = store.preempt("arn:rule", (&id, &owner), Life::Possible, &clock).await.unwrap();
-            let keeper = Keeper::new(lease, Fence::new(clock.clone()), clock.clone());
+            let keeper = LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone());
             let outcome = Some(Outcome::RolledBack(Reason::Signal("SIGTERM".into())));
             give_back(&keeper, &id, &Ending { outcome, handed_over: None, fenced: None, is_untold }).await;
             let left = store.standing("arn:rule").await.unwrap().unwrap().control;

@@ -17,7 +17,7 @@ use crate::cloud::Fence;
 use crate::cloud::aws::Aws;
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
-use crate::engine::{First, Keeper};
+use crate::engine::{First, LeaseKeeper};
 use crate::journal::{self, Header, Journal, JournalError, Saved};
 use crate::lease::{Life, Phase};
 use crate::machine::{Event, Machine};
@@ -112,12 +112,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
             machine: Machine::new(plan),
             first: First::New(Event::Started { by: whoami(context) }),
             records: Vec::new(),
-            tape: journal,
+            recorded: journal,
             cloud,
             clock,
             keeper,
             is_lab: args.lab,
-            word: windows::word(context, args.break_glass),
+            request: windows::request(context, args.break_glass),
         },
     )
     .await?;
@@ -191,12 +191,12 @@ async fn begin(
     store: &Store,
     plan: &Plan,
     (id, clock): (&RolloutId, &Clock),
-) -> Result<Keeper, Failure> {
+) -> Result<LeaseKeeper, Failure> {
     let (rule, services) = resources(plan);
     let owner = this_owner(whoami(context), clock);
     let services: Vec<&str> = services.iter().map(String::as_str).collect();
     let lease = store.begin(rule, &services, (id, &owner), clock).await?;
-    Ok(Keeper::new(lease, Fence::new(clock.clone()), clock.clone()))
+    Ok(LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone()))
 }
 
 fn store(stores: &Stores, is_lab: bool) -> &Store {
@@ -240,7 +240,7 @@ async fn refuse_held(store: &Store, rule: &str, clock: &Clock) -> Result<(), Fai
         return Err(failure.hint(format!("`tidegate status {id}` shows it, `tidegate rollback {id}` ends it")));
     }
     let ended = match journal::read(store, &id).await {
-        Ok(tape) => journal::replay(tape.header.plan, &tape.records).outcome().is_some(),
+        Ok(recorded) => journal::replay(recorded.header.plan, &recorded.records).outcome().is_some(),
         Err(JournalError::NoHeader) => true,
         Err(_) => false,
     };

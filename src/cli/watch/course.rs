@@ -1,4 +1,4 @@
-//! A rollout's tape as it grows, with what the store says of its driver; a store that fails is asked again later.
+//! A rollout's journal as it grows, with what the store says of its driver; a store that fails is asked again later.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::cli::follow::owner;
 use crate::cli::present::flaw;
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::FaultKind;
-use crate::journal::{JournalError, Tail, TapeEnd};
+use crate::journal::{JournalEnd, JournalError, Tail};
 use crate::lease::{Owner, Watch};
 use crate::machine::{Machine, Notice, Progress};
 use crate::report::view::LATELY;
@@ -51,10 +51,10 @@ struct Failing {
 }
 
 impl<'a> Course<'a> {
-    /// Reads what is on the tape.
+    /// Reads what is in the journal.
     pub(super) async fn open(found: &'a Found) -> Result<Self, Failure> {
-        let (tail, tape) = Tail::open(&found.store, &found.id).await?;
-        let machine = Machine::new(tape.header.plan.clone());
+        let (tail, recorded) = Tail::open(&found.store, &found.id).await?;
+        let machine = Machine::new(recorded.header.plan.clone());
         let progress = machine.progress();
         let mut course = Self {
             found,
@@ -67,9 +67,9 @@ impl<'a> Course<'a> {
             driver: Driver::default(),
             next: Timestamp::default(),
             failing: None,
-            flaw: damage(&tape.end),
+            flaw: damage(&recorded.end),
         };
-        let past = tape.records.into_iter().flat_map(|record| course.take(record.at, record.event)).collect();
+        let past = recorded.records.into_iter().flat_map(|record| course.take(record.at, record.event)).collect();
         course.past = past;
         Ok(course)
     }
@@ -199,9 +199,9 @@ impl<'a> Course<'a> {
     }
 }
 
-/// What is wrong with the tape for good; a line that is not whole yet is only waited for.
-fn damage(end: &TapeEnd) -> Option<String> {
-    flaw(end).filter(|_| matches!(end, TapeEnd::Damaged { .. }))
+/// What is wrong with the journal for good; a line that is not whole yet is only waited for.
+fn damage(end: &JournalEnd) -> Option<String> {
+    flaw(end).filter(|_| matches!(end, JournalEnd::Damaged { .. }))
 }
 
 /// What is told of an error that may pass; any other ends the watching.

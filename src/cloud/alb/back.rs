@@ -9,7 +9,7 @@ use aws_sdk_elasticloadbalancingv2::types::Action;
 
 use super::AlbDriver;
 use super::actions::{Wanted, rewritten, writable};
-use super::hedge::{Pace, volley};
+use super::hedge::{Pace, hedge};
 use crate::cloud::aws::elbv2;
 use crate::cloud::{RouteOrder, Routed};
 use crate::domain::fault::{Fault, FaultKind};
@@ -38,7 +38,7 @@ impl AlbDriver {
             .map_err(|why| Fault::new(FaultKind::Permanent, "ModifyRule", why))?;
         // The read may be old, so the rule is written whatever it shows.
         let written = written.unwrap_or_else(|| actions.into_iter().map(writable).collect());
-        let fired = volley(&self.clock, WRITES, || {
+        let fired = hedge(&self.clock, WRITES, || {
             let (elb, rule, written) = (self.aws.writing.elb.clone(), self.target.rule.clone(), written.clone());
             self.fence.decide(false);
             async move { elbv2::modify_rule(&elb, &rule, written).await }
@@ -73,7 +73,7 @@ impl AlbDriver {
 
     /// Reads the rule's actions.
     pub(in crate::cloud) async fn read_at_once(&self) -> Result<Vec<Action>, Fault> {
-        let fired = volley(&self.clock, READS, || {
+        let fired = hedge(&self.clock, READS, || {
             let (elb, rule) = (self.aws.reading.elb.clone(), self.target.rule.clone());
             async move { elbv2::rule(&elb, &rule).await }
         });
@@ -84,7 +84,7 @@ impl AlbDriver {
 
     /// Counts a slot's healthy targets.
     pub(super) async fn count_at_once(&self, role: Role) -> Result<u32, Fault> {
-        let fired = volley(&self.clock, READS, || {
+        let fired = hedge(&self.clock, READS, || {
             let (elb, group) = (self.aws.reading.elb.clone(), self.target.place(role).target_group.clone());
             async move { elbv2::healthy(&elb, &group).await }
         });

@@ -18,7 +18,7 @@ pub(super) struct Pace {
     pub lasts: Duration,
 }
 
-/// What came of a volley.
+/// What came of a hedge.
 pub(super) struct Fired<T> {
     /// The first success; without one a fault, unknown if any attempt's was.
     pub answer: Result<T, Fault>,
@@ -28,8 +28,8 @@ pub(super) struct Fired<T> {
     pub rest: JoinSet<Result<T, Fault>>,
 }
 
-/// A volley under way.
-struct Volley<T> {
+/// A hedge under way.
+struct Hedge<T> {
     flying: JoinSet<Result<T, Fault>>,
     unknown: Option<Fault>,
     last: Option<Fault>,
@@ -38,31 +38,31 @@ struct Volley<T> {
 /// Sends a call, and again at every beat while fewer than the most are without an answer. What fails for now is sent
 /// again at the next beat; a refusal for good stops the sending while others are still out, and ends it with the
 /// last of them.
-pub(super) async fn volley<T, F>(clock: &Clock, pace: Pace, call: impl Fn() -> F) -> Fired<T>
+pub(super) async fn hedge<T, F>(clock: &Clock, pace: Pace, call: impl Fn() -> F) -> Fired<T>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Fault>> + Send + 'static,
 {
     let (every, lasts) = (pace.every.mul_f64(clock.speed()), pace.lasts.mul_f64(clock.speed()));
     let (mut due, end) = (clock.now(), clock.now() + lasts);
-    let mut volley = Volley { flying: JoinSet::new(), unknown: None, last: None };
+    let mut hedge = Hedge { flying: JoinSet::new(), unknown: None, last: None };
     loop {
         let now = clock.now();
-        let sends = now < end && !volley.is_refused();
-        if sends && now >= due && volley.flying.len() < pace.most {
-            volley.flying.spawn(call());
+        let sends = now < end && !hedge.is_refused();
+        if sends && now >= due && hedge.flying.len() < pace.most {
+            hedge.flying.spawn(call());
             due = now + every;
         }
-        if volley.flying.is_empty() && !sends {
-            return volley.without_success();
+        if hedge.flying.is_empty() && !sends {
+            return hedge.without_success();
         }
-        if let Some(answer) = volley.next(clock, (sends && volley.flying.len() < pace.most).then_some(due)).await {
-            return Fired { answer: Ok(answer), unknown: volley.unknown.is_some(), rest: volley.flying };
+        if let Some(answer) = hedge.next(clock, (sends && hedge.flying.len() < pace.most).then_some(due)).await {
+            return Fired { answer: Ok(answer), unknown: hedge.unknown.is_some(), rest: hedge.flying };
         }
     }
 }
 
-impl<T: Send + 'static> Volley<T> {
+impl<T: Send + 'static> Hedge<T> {
     /// Waits for an attempt to end, or until the next is due; gives the success.
     async fn next(&mut self, clock: &Clock, due: Option<Timestamp>) -> Option<T> {
         let beat = async {

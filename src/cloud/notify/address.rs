@@ -1,4 +1,4 @@
-//! Which addresses a letter may go to. What is checked is the address that is connected to: names are resolved
+//! Which addresses a message may go to. What is checked is the address that is connected to: names are resolved
 //! here, checked, and handed to the connection, so that nothing can resolve them differently in between.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// How far a letter may go.
+/// How far a message may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     /// To public addresses.

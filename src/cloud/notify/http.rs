@@ -1,4 +1,4 @@
-//! One letter by one HTTP request: no redirects, a bounded answer, and neither URL nor secret in any message.
+//! One message by one HTTP request: no redirects, a bounded answer, and neither URL nor secret in any message.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,10 +13,10 @@ use sha2::Sha256;
 use super::address::{Guarded, Reach, check_literal};
 use crate::cloud::http::{self, filled};
 use crate::domain::clock::{Timestamp, wall_now};
-use crate::domain::notify::Letter;
+use crate::domain::notify::Message;
 use crate::gate::is_private_host;
 
-/// The header with what is the same however often a letter is sent.
+/// The header with what is the same however often a message is sent.
 const ID: &str = "x-tidegate-id";
 /// The header with the seconds since 1970 that are signed with the body.
 const TIMESTAMP: &str = "x-tidegate-timestamp";
@@ -27,7 +27,7 @@ const ANSWER: usize = 256;
 /// The variables that name proxies, in lower case; upper case counts too.
 const PROXIES: [&str; 3] = ["https_proxy", "all_proxy", "http_proxy"];
 
-/// Why a letter did not arrive.
+/// Why a message did not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Undelivered {
     pub(super) why: String,
@@ -45,7 +45,7 @@ impl Undelivered {
     }
 }
 
-/// Sends one recipient's letters by HTTP.
+/// Sends one recipient's messages by HTTP.
 #[derive(Debug, Default)]
 pub(super) struct Post {
     /// Made when it is first needed: reading the machine's certificates takes longer than most commands do.
@@ -63,9 +63,9 @@ impl Post {
         Self { proxies: Arc::new(hosts.collect()), ..Self::default() }
     }
 
-    /// Sends a letter to Slack; what came back.
-    pub(super) async fn slack(&self, url: &str, letter: &Letter) -> Result<String, Undelivered> {
-        let request = self.request(url, false)?.body(letter.slack.clone());
+    /// Sends a message to Slack; what came back.
+    pub(super) async fn slack(&self, url: &str, message: &Message) -> Result<String, Undelivered> {
+        let request = self.request(url, false)?.body(message.slack.clone());
         let mut response = sent(request).await?;
         let status = response.status().as_u16();
         let said = http::body(&mut response, ANSWER).await.map(|body| body.bytes).unwrap_or_default();
@@ -76,20 +76,20 @@ impl Post {
         judged(status, &response, word.as_deref())
     }
 
-    /// Sends a letter to an endpoint of one's own; what came back.
+    /// Sends a message to an endpoint of one's own; what came back.
     pub(super) async fn webhook(
         &self,
         url: &str,
         (secret, allow_private): (&str, bool),
-        letter: &Letter,
+        message: &Message,
     ) -> Result<String, Undelivered> {
         let at = wall_now();
         let request = self
             .request(url, allow_private)?
-            .header(ID, &letter.id)
+            .header(ID, &message.id)
             .header(TIMESTAMP, seconds(at))
-            .header(SIGNATURE, signature(secret, at, &letter.json))
-            .body(letter.json.clone());
+            .header(SIGNATURE, signature(secret, at, &message.json))
+            .body(message.json.clone());
         let response = sent(request).await?;
         judged(response.status().as_u16(), &response, None)
     }

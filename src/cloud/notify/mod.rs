@@ -1,7 +1,7 @@
-//! Brings letters to those who are told of a rollout, in tasks of its own: a recipient that is slow, gone or hostile
+//! Brings messages to those who are told of a rollout, in tasks of its own: a recipient that is slow, gone or hostile
 //! delays neither the rollout nor another recipient.
 //!
-//! Each recipient has a queue of [`QUEUE`] letters. A letter is sent [`TRIES`] times at most. What could not be told
+//! Each recipient has a queue of [`QUEUE`] messages. A message is sent [`TRIES`] times at most. What could not be told
 //! is said once, and at the end the rest is waited for as long as the runner allows.
 
 mod address;
@@ -21,10 +21,10 @@ use tokio::task::JoinSet;
 use super::aws::{Aws, sns};
 use crate::domain::clock::Clock;
 use crate::domain::fault::FaultKind;
-use crate::domain::notify::{Channel, Letter, Occasion, Recipient};
+use crate::domain::notify::{Channel, Message, Occasion, Recipient};
 use http::{Post, Undelivered, known};
 
-/// How many letters may wait for one recipient.
+/// How many messages may wait for one recipient.
 const QUEUE: usize = 32;
 /// How often one is sent.
 const TRIES: u32 = 3;
@@ -35,18 +35,18 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause that a recipient can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Says what is no letter: who was not told of what, and why.
+/// Says what is no message: who was not told of what, and why.
 type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// The tasks that bring letters.
-pub struct Courier {
-    rounds: JoinSet<()>,
+/// The tasks that bring messages.
+pub struct Delivery {
+    workers: JoinSet<()>,
     waiting: Arc<AtomicUsize>,
     say: Say,
 }
 
-/// Where letters are put. Nothing waits here.
-pub struct Outbox {
+/// Where messages are put. Nothing waits here.
+pub struct MessageQueue {
     slots: Vec<Slot>,
     waiting: Arc<AtomicUsize>,
     say: Say,
@@ -56,17 +56,17 @@ pub struct Outbox {
 struct Slot {
     word: String,
     on: Vec<Occasion>,
-    queue: mpsc::Sender<Arc<Letter>>,
+    queue: mpsc::Sender<Arc<Message>>,
 }
 
-impl fmt::Debug for Courier {
+impl fmt::Debug for Delivery {
     /// Without those it knows: their addresses are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Courier").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }
 
-/// What became of one letter to one recipient.
+/// What became of one message to one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
     /// What the recipient is called.
@@ -76,7 +76,7 @@ pub struct Tried {
 }
 
 /// One recipient, with the variables filled in.
-struct Door {
+struct Sender {
     place: Place,
     post: Post,
     aws: Aws,
@@ -88,36 +88,36 @@ enum Place {
     Sns { topic: String },
 }
 
-impl Courier {
+impl Delivery {
     /// Opens a queue for every recipient that can be reached with `environment`, and says which cannot.
     pub fn open(
         recipients: &[Recipient],
         environment: &BTreeMap<String, String>,
         aws: &Aws,
         say: impl Fn(&str) + Send + Sync + 'static,
-    ) -> (Courier, Outbox) {
+    ) -> (Delivery, MessageQueue) {
         let say: Say = Arc::new(say);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (mut rounds, mut slots) = (JoinSet::new(), Vec::new());
+        let (mut workers, mut slots) = (JoinSet::new(), Vec::new());
         for (recipient, word) in recipients.iter().zip(names(recipients)) {
-            let door = match Door::of(&recipient.channel, environment, aws) {
-                Ok(door) => door,
+            let sender = match Sender::of(&recipient.channel, environment, aws) {
+                Ok(sender) => sender,
                 Err(why) => {
                     say(&format!("notify: {word} is told nothing: {why}"));
                     continue;
                 }
             };
-            let (queue, letters) = mpsc::channel(QUEUE);
+            let (queue, messages) = mpsc::channel(QUEUE);
             slots.push(Slot { word: word.clone(), on: recipient.on.clone(), queue });
-            rounds.spawn(round((word, door), letters, (waiting.clone(), say.clone())));
+            workers.spawn(worker((word, sender), messages, (waiting.clone(), say.clone())));
         }
-        let outbox = Outbox { slots, waiting: waiting.clone(), say: say.clone() };
-        (Courier { rounds, waiting, say }, outbox)
+        let queue = MessageQueue { slots, waiting: waiting.clone(), say: say.clone() };
+        (Delivery { workers, waiting, say }, queue)
     }
 
-    /// Waits until every letter is told or given up, for `within` at most, in wall time. The outbox is gone by then.
+    /// Waits until every message is told or given up, for `within` at most, in wall time. The queue is gone by then.
     pub async fn close(mut self, within: Duration) {
-        let all = async { while self.rounds.join_next().await.is_some() {} };
+        let all = async { while self.workers.join_next().await.is_some() {} };
         if tokio::time::timeout(within, all).await.is_err() {
             let left = self.waiting.load(Ordering::Relaxed);
             (self.say)(&format!(
@@ -127,17 +127,17 @@ impl Courier {
         }
     }
 
-    /// Sends a letter once to everybody, whatever they want to hear of; what came of it, in their order.
+    /// Sends a message once to everybody, whatever they want to hear of; what came of it, in their order.
     pub async fn try_each(
         recipients: &[Recipient],
         environment: &BTreeMap<String, String>,
         aws: &Aws,
-        letter: &Letter,
+        message: &Message,
     ) -> Vec<Tried> {
         let mut tried = Vec::new();
         for (recipient, to) in recipients.iter().zip(names(recipients)) {
-            let said = match Door::of(&recipient.channel, environment, aws) {
-                Ok(door) => door.bring(letter).await.map_err(|undelivered| undelivered.why),
+            let said = match Sender::of(&recipient.channel, environment, aws) {
+                Ok(sender) => sender.bring(message).await.map_err(|undelivered| undelivered.why),
                 Err(why) => Err(why),
             };
             tried.push(Tried { to, said });
@@ -146,35 +146,35 @@ impl Courier {
     }
 }
 
-impl Outbox {
+impl MessageQueue {
     /// Whether nobody is told anything.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// Puts a letter into the queue of everybody who wants to hear of it. One that is full loses it.
-    pub fn put(&self, letter: Letter) {
-        let letter = Arc::new(letter);
-        for slot in self.slots.iter().filter(|slot| slot.on.contains(&letter.on)) {
+    /// Puts a message into the queue of everybody who wants to hear of it. One that is full loses it.
+    pub fn put(&self, message: Message) {
+        let message = Arc::new(message);
+        for slot in self.slots.iter().filter(|slot| slot.on.contains(&message.on)) {
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            if slot.queue.try_send(letter.clone()).is_err() {
+            if slot.queue.try_send(message.clone()).is_err() {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
-                let (word, on) = (&slot.word, letter.on.as_str());
+                let (word, on) = (&slot.word, message.on.as_str());
                 (self.say)(&format!("notify: {word} was not told of `{on}`: {QUEUE} others wait"));
             }
         }
     }
 }
 
-/// One recipient's letters, in their order, until the outbox is gone.
-async fn round(
-    (word, door): (String, Door),
-    mut letters: mpsc::Receiver<Arc<Letter>>,
+/// One recipient's messages, in their order, until the queue is gone.
+async fn worker(
+    (word, sender): (String, Sender),
+    mut messages: mpsc::Receiver<Arc<Message>>,
     (waiting, say): (Arc<AtomicUsize>, Say),
 ) {
-    while let Some(letter) = letters.recv().await {
-        if let Err(why) = door.insist(&letter).await {
-            let on = letter.on.as_str();
+    while let Some(message) = messages.recv().await {
+        if let Err(why) = sender.insist(&message).await {
+            let on = message.on.as_str();
             say(&format!("notify: {word} was not told of `{on}`: {}", crate::domain::text::escape(&why)));
         }
         waiting.fetch_sub(1, Ordering::Relaxed);
@@ -192,10 +192,10 @@ fn names(recipients: &[Recipient]) -> Vec<String> {
     words.iter().enumerate().map(name).collect()
 }
 
-impl Door {
+impl Sender {
     /// # Errors
     /// Names the variable that is missing.
-    fn of(channel: &Channel, environment: &BTreeMap<String, String>, aws: &Aws) -> Result<Door, String> {
+    fn of(channel: &Channel, environment: &BTreeMap<String, String>, aws: &Aws) -> Result<Sender, String> {
         let known = |what: &str, text: &str| {
             let name = text.trim_start_matches("${").trim_end_matches('}').trim_end_matches(":-");
             known(text, environment)?.ok_or_else(|| format!("its {what} is empty here: set {name}"))
@@ -209,16 +209,16 @@ impl Door {
             },
             Channel::Sns { topic } => Place::Sns { topic: topic.clone() },
         };
-        Ok(Door { place, post: Post::new(environment), aws: aws.clone() })
+        Ok(Sender { place, post: Post::new(environment), aws: aws.clone() })
     }
 
-    /// Sends a letter until it arrives, or until it will not.
-    async fn insist(&self, letter: &Letter) -> Result<(), String> {
+    /// Sends a message until it arrives, or until it will not.
+    async fn insist(&self, message: &Message) -> Result<(), String> {
         let clock = Clock::wall();
         let mut pause = PAUSE;
         let mut tried = 1;
         loop {
-            let Err(undelivered) = self.bring(letter).await else { return Ok(()) };
+            let Err(undelivered) = self.bring(message).await else { return Ok(()) };
             let Some(asked) = undelivered.again.filter(|_| tried < TRIES) else {
                 return Err(format!("{}, at try {tried} of {TRIES} at most", undelivered.why));
             };
@@ -228,15 +228,15 @@ impl Door {
         }
     }
 
-    /// Sends a letter once; what came back.
-    async fn bring(&self, letter: &Letter) -> Result<String, Undelivered> {
+    /// Sends a message once; what came back.
+    async fn bring(&self, message: &Message) -> Result<String, Undelivered> {
         let brought = async {
             match &self.place {
-                Place::Slack { url } => self.post.slack(url, letter).await,
+                Place::Slack { url } => self.post.slack(url, message).await,
                 Place::Webhook { url, secret, allow_private } => {
-                    self.post.webhook(url, (secret, *allow_private), letter).await
+                    self.post.webhook(url, (secret, *allow_private), message).await
                 }
-                Place::Sns { topic } => match sns::publish(&self.aws, topic, letter).await {
+                Place::Sns { topic } => match sns::publish(&self.aws, topic, message).await {
                     Ok(()) => Ok("published".to_owned()),
                     Err(fault) if matches!(fault.kind, FaultKind::Transient | FaultKind::Unknown) => {
                         Err(Undelivered::for_now(fault.to_string()))

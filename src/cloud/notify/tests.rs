@@ -9,10 +9,10 @@ use super::*;
 
 const SECRET: &str = "0123456789abcdef";
 
-fn letter(on: Occasion) -> Letter {
+fn message(on: Occasion) -> Message {
     let text = |text: &str| text.to_owned();
     let id = format!("web-1:{}:1", on.as_str());
-    Letter { id, on, name: text("web"), subject: text("web"), text: text("web"), json: text("{}"), slack: text("{}") }
+    Message { id, on, name: text("web"), subject: text("web"), text: text("web"), json: text("{}"), slack: text("{}") }
 }
 
 fn recipient(port: u16) -> Recipient {
@@ -35,12 +35,12 @@ impl Heard {
     }
 }
 
-fn open(recipients: &[Recipient], environment: &BTreeMap<String, String>) -> (Courier, Outbox, Heard) {
+fn open(recipients: &[Recipient], environment: &BTreeMap<String, String>) -> (Delivery, MessageQueue, Heard) {
     let heard = Heard::default();
     let here = heard.clone();
     let say = move |text: &str| here.0.lock().unwrap().push(text.to_owned());
-    let (courier, outbox) = Courier::open(recipients, environment, &Aws::lab("http://127.0.0.1:9", "eu-west-1"), say);
-    (courier, outbox, heard)
+    let (delivery, queue) = Delivery::open(recipients, environment, &Aws::lab("http://127.0.0.1:9", "eu-west-1"), say);
+    (delivery, queue, heard)
 }
 
 /// What was asked, up to the end of its body.
@@ -80,11 +80,11 @@ async fn listen() -> (TcpListener, u16) {
 async fn who_wants_to_hear_of_it_is_told_and_it_is_signed() {
     let (listener, port) = listen().await;
     let server = tokio::spawn(async move { answers(listener, &["200 OK"]).await });
-    let (courier, outbox, heard) = open(&[recipient(port)], &environment());
-    outbox.put(letter(Occasion::Promoted));
-    outbox.put(letter(Occasion::Breach));
-    drop(outbox);
-    courier.close(Duration::from_secs(60)).await;
+    let (delivery, queue, heard) = open(&[recipient(port)], &environment());
+    queue.put(message(Occasion::Promoted));
+    queue.put(message(Occasion::Breach));
+    drop(queue);
+    delivery.close(Duration::from_secs(60)).await;
     let asked = server.await.unwrap().remove(0);
     assert!(asked.starts_with("POST /sesame HTTP/1.1"), "{asked}");
     for part in ["x-tidegate-id: web-1:breach:1", "x-tidegate-timestamp: ", "x-tidegate-signature: sha256="] {
@@ -95,13 +95,13 @@ async fn who_wants_to_hear_of_it_is_told_and_it_is_signed() {
 }
 
 #[tokio::test]
-async fn a_letter_is_tried_again_under_the_same_id() {
+async fn a_message_is_tried_again_under_the_same_id() {
     let (listener, port) = listen().await;
     let server = tokio::spawn(async move { answers(listener, &["503 Later", "200 OK"]).await });
-    let (courier, outbox, heard) = open(&[recipient(port)], &environment());
-    outbox.put(letter(Occasion::Started));
-    drop(outbox);
-    courier.close(Duration::from_secs(60)).await;
+    let (delivery, queue, heard) = open(&[recipient(port)], &environment());
+    queue.put(message(Occasion::Started));
+    drop(queue);
+    delivery.close(Duration::from_secs(60)).await;
     let asked = server.await.unwrap();
     assert!(asked.iter().all(|asked| asked.contains("x-tidegate-id: web-1:started:1")), "{asked:?}");
     assert_eq!(heard.text(), "");
@@ -112,10 +112,10 @@ async fn what_is_refused_is_not_tried_again_and_told_without_secrets() {
     for (status, why) in [("410 Gone", "status 410"), ("302 Found", "redirects are not followed")] {
         let (listener, port) = listen().await;
         let server = tokio::spawn(async move { answers(listener, &[status]).await });
-        let (courier, outbox, heard) = open(&[recipient(port)], &environment());
-        outbox.put(letter(Occasion::Breach));
-        drop(outbox);
-        courier.close(Duration::from_secs(60)).await;
+        let (delivery, queue, heard) = open(&[recipient(port)], &environment());
+        queue.put(message(Occasion::Breach));
+        drop(queue);
+        delivery.close(Duration::from_secs(60)).await;
         server.await.unwrap();
         let text = heard.text();
         assert!(text.contains(why) && text.contains("`breach`"), "{text}");
@@ -128,12 +128,12 @@ async fn a_recipient_that_hangs_is_left_behind_and_delays_no_other() {
     let (hanging, hanging_port) = listen().await;
     let (listener, port) = listen().await;
     let server = tokio::spawn(async move { answers(listener, &["200 OK"]).await });
-    let (courier, outbox, heard) = open(&[recipient(hanging_port), recipient(port)], &environment());
-    outbox.put(letter(Occasion::Breach));
-    drop(outbox);
+    let (delivery, queue, heard) = open(&[recipient(hanging_port), recipient(port)], &environment());
+    queue.put(message(Occasion::Breach));
+    drop(queue);
     let (stream, _) = hanging.accept().await.unwrap();
     server.await.unwrap();
-    courier.close(Duration::from_millis(50)).await;
+    delivery.close(Duration::from_millis(50)).await;
     assert_eq!(heard.text(), "notify: 1 message not told: the runner leaves");
     drop(stream);
 }
@@ -141,9 +141,9 @@ async fn a_recipient_that_hangs_is_left_behind_and_delays_no_other() {
 #[tokio::test]
 async fn a_full_queue_loses_what_comes_and_waits_for_nobody() {
     let (_listener, port) = listen().await;
-    let (_courier, outbox, heard) = open(&[recipient(port)], &environment());
+    let (_delivery, queue, heard) = open(&[recipient(port)], &environment());
     for _ in 0..=QUEUE {
-        outbox.put(letter(Occasion::Breach));
+        queue.put(message(Occasion::Breach));
     }
     assert_eq!(heard.text(), format!("notify: webhook was not told of `breach`: {QUEUE} others wait"));
 }
@@ -152,8 +152,8 @@ async fn a_full_queue_loses_what_comes_and_waits_for_nobody() {
 async fn whose_variable_is_not_set_is_told_nothing_and_that_is_said() {
     let slack = |url: &str| Recipient { channel: Channel::Slack { url: url.into() }, on: vec![Occasion::Breach] };
     let recipients = [slack("${GONE}"), slack("${OFF:-}"), recipient(9)];
-    let (_courier, outbox, heard) = open(&recipients, &BTreeMap::new());
-    assert!(outbox.is_empty());
+    let (_delivery, queue, heard) = open(&recipients, &BTreeMap::new());
+    assert!(queue.is_empty());
     let lines: Vec<String> = heard.0.lock().unwrap().clone();
     assert_eq!(lines[0], "notify: slack 1 is told nothing: ${GONE} is not set");
     assert_eq!(lines[1], "notify: slack 2 is told nothing: its url is empty here: set OFF");
@@ -166,8 +166,8 @@ async fn a_private_address_is_refused_unless_it_is_asked_for() {
     for url in ["https://127.0.0.1:9/${TOKEN}", "https://localhost:9/${TOKEN}", "http://127.0.0.1:9/${TOKEN}"] {
         recipient.channel = Channel::Webhook { url: url.into(), secret: "${SECRET}".into(), allow_private: false };
         let aws = Aws::lab("http://127.0.0.1:9", "eu-west-1");
-        let (recipients, environment, letter) = ([recipient.clone()], environment(), letter(Occasion::Breach));
-        let tried = Courier::try_each(&recipients, &environment, &aws, &letter);
+        let (recipients, environment, message) = ([recipient.clone()], environment(), message(Occasion::Breach));
+        let tried = Delivery::try_each(&recipients, &environment, &aws, &message);
         let said = tried.await.remove(0).said.unwrap_err();
         assert!(said.contains("allow_private"), "{said}");
     }

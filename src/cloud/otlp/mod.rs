@@ -48,7 +48,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The tasks that bring spans and figures.
-pub struct Collector {
+pub struct OtlpExporter {
     rounds: JoinSet<()>,
     complaints: Vec<Complaint>,
 }
@@ -60,7 +60,7 @@ pub struct Intake {
     measures: Option<(mpsc::Sender<Measure>, Complaint)>,
 }
 
-impl fmt::Debug for Collector {
+impl fmt::Debug for OtlpExporter {
     /// Without what it sends with: headers hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Collector").field("rounds", &self.rounds.len()).finish_non_exhaustive()
@@ -99,9 +99,9 @@ impl Complaint {
     }
 }
 
-impl Collector {
+impl OtlpExporter {
     /// Opens a queue for each signal that `settings` send somewhere, and says what is wrong with them.
-    pub fn open(settings: Settings, say: impl Fn(&str) + Send + Sync + 'static) -> (Collector, Intake) {
+    pub fn open(settings: Settings, say: impl Fn(&str) + Send + Sync + 'static) -> (OtlpExporter, Intake) {
         let say: Say = Arc::new(say);
         let Settings { traces, metrics, resource, delta, every, notes } = settings;
         for note in &notes {
@@ -124,7 +124,7 @@ impl Collector {
             rounds.spawn(bring_figures(Round::new(endpoint, complaint.clone()), registry, (measures, every)));
             complaints.push(complaint);
         }
-        (Collector { rounds, complaints }, intake)
+        (OtlpExporter { rounds, complaints }, intake)
     }
 
     /// Waits until everything is sent or given up, for `within` at most, in wall time. The intake is gone by then.

@@ -35,11 +35,11 @@ impl Heard {
     }
 }
 
-fn open(settings: Settings) -> (Collector, Intake, Heard) {
+fn open(settings: Settings) -> (OtlpExporter, Intake, Heard) {
     let complaints = Heard::default();
     let here = complaints.clone();
-    let (collector, intake) = Collector::open(settings, move |text| here.0.lock().unwrap().push(text.to_owned()));
-    (collector, intake, complaints)
+    let (otlp, intake) = OtlpExporter::open(settings, move |text| here.0.lock().unwrap().push(text.to_owned()));
+    (otlp, intake, complaints)
 }
 
 async fn listener() -> (TcpListener, String) {
@@ -89,7 +89,7 @@ fn measure(instrument: Instrument, value: f64, gate: &str) -> Measure {
 #[tokio::test]
 async fn spans_arrive_together_as_protobuf_with_the_headers_that_were_said() {
     let (listener, url) = listener().await;
-    let (collector, intake, complaints) = open(settings(&[
+    let (otlp, intake, complaints) = open(settings(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("{url}/base/")),
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20sesame-sesame, x-tenant = 1 "),
         ("OTEL_METRICS_EXPORTER", "none"),
@@ -99,7 +99,7 @@ async fn spans_arrive_together_as_protobuf_with_the_headers_that_were_said() {
     intake.put(span("one"));
     intake.put(span("two"));
     drop(intake);
-    let (asked, ()) = tokio::join!(answers(listener, &["200 OK"]), collector.close(Duration::from_secs(20)));
+    let (asked, ()) = tokio::join!(answers(listener, &["200 OK"]), otlp.close(Duration::from_secs(20)));
     let (head, body) = &asked[0];
     assert!(head.starts_with("post /base/v1/traces http/1.1"), "{head}");
     for line in ["content-type: application/x-protobuf", "authorization: bearer sesame-sesame", "x-tenant: 1"] {
@@ -118,11 +118,11 @@ async fn spans_arrive_together_as_protobuf_with_the_headers_that_were_said() {
 #[tokio::test]
 async fn json_has_ids_in_hex_and_moments_as_text() {
     let (listener, url) = listener().await;
-    let (collector, intake, _) =
+    let (otlp, intake, _) =
         open(settings(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &url), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]));
     intake.put(span("one"));
     drop(intake);
-    let (asked, ()) = tokio::join!(answers(listener, &["200 OK"]), collector.close(Duration::from_secs(20)));
+    let (asked, ()) = tokio::join!(answers(listener, &["200 OK"]), otlp.close(Duration::from_secs(20)));
     let (head, body) = &asked[0];
     assert!(head.starts_with("post / http/1.1") && head.contains("content-type: application/json"), "{head}");
     let sent: serde_json::Value = serde_json::from_slice(body).unwrap();
@@ -151,35 +151,35 @@ fn an_answer_that_takes_a_part_says_how_much_it_refuses() {
 #[tokio::test(start_paused = true)]
 async fn what_may_pass_is_tried_again_and_what_will_not_is_said_once() {
     let (listener, url) = listener().await;
-    let (collector, intake, complaints) = open(settings(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &url)]));
+    let (otlp, intake, complaints) = open(settings(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &url)]));
     intake.put(span("one"));
     drop(intake);
     let (asked, ()) =
-        tokio::join!(answers(listener, &["503 No", "429 No", "200 OK"]), collector.close(Duration::from_secs(60)));
+        tokio::join!(answers(listener, &["503 No", "429 No", "200 OK"]), otlp.close(Duration::from_secs(60)));
     assert_eq!((asked.len(), complaints.all()), (3, Vec::new()));
 
     let (listener, url) = self::listener().await;
-    let (collector, intake, complaints) = open(settings(&[
+    let (otlp, intake, complaints) = open(settings(&[
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &format!("{url}/{SECRET}")),
         ("OTEL_EXPORTER_OTLP_HEADERS", &format!("x-key={SECRET}")),
     ]));
     (0..=BATCH).for_each(|_| intake.put(span("one")));
     drop(intake);
-    let (asked, ()) = tokio::join!(answers(listener, &["401 No", "401 No"]), collector.close(Duration::from_secs(60)));
+    let (asked, ()) = tokio::join!(answers(listener, &["401 No", "401 No"]), otlp.close(Duration::from_secs(60)));
     assert_eq!((asked.len(), complaints.all()), (2, vec!["otel: traces are lost: status 401".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_collector_is_not_waited_for_and_a_full_queue_loses() {
     let (listener, url) = listener().await;
-    let (collector, intake, complaints) = open(settings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]));
+    let (otlp, intake, complaints) = open(settings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url)]));
     let clock = Clock::wall();
     let begun = clock.now();
     (0..=QUEUE).for_each(|_| intake.put(span("one")));
     assert_eq!(complaints.all(), [format!("otel: traces are lost: {QUEUE} others wait")]);
     assert!(!intake.is_empty());
     drop(intake);
-    collector.close(Duration::from_secs(2)).await;
+    otlp.close(Duration::from_secs(2)).await;
     assert!(clock.now().since(begun) <= Duration::from_secs(3));
     assert_eq!(complaints.all().len(), 1, "it is said once");
     drop(listener);
@@ -188,10 +188,10 @@ async fn a_silent_collector_is_not_waited_for_and_a_full_queue_loses() {
 #[tokio::test(start_paused = true)]
 async fn a_collector_that_never_answers_is_left_with_a_word() {
     let (listener, url) = listener().await;
-    let (collector, intake, complaints) = open(settings(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &url)]));
+    let (otlp, intake, complaints) = open(settings(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &url)]));
     intake.put(span("one"));
     drop(intake);
-    collector.close(Duration::from_secs(2)).await;
+    otlp.close(Duration::from_secs(2)).await;
     assert_eq!(complaints.all(), ["otel: traces are not all sent: no answer yet, and the runner leaves"]);
     drop(listener);
 }
@@ -199,7 +199,7 @@ async fn a_collector_that_never_answers_is_left_with_a_word() {
 #[tokio::test]
 async fn figures_are_put_together_before_they_are_sent() {
     let (listener, url) = listener().await;
-    let (collector, intake, _) = open(settings(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &url)]));
+    let (otlp, intake, _) = open(settings(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &url)]));
     for value in [0.2, 3.0, 1e9] {
         intake.put(Told::Measure(measure(Instrument::StepDuration, value, "a")));
     }
@@ -207,7 +207,7 @@ async fn figures_are_put_together_before_they_are_sent() {
     intake.put(Told::Measure(measure(Instrument::Verdicts, 1.0, "a")));
     intake.put(Told::Measure(measure(Instrument::Verdicts, 1.0, "b")));
     drop(intake);
-    let (asked, ()) = tokio::join!(answers(listener, &["200 OK"]), collector.close(Duration::from_secs(20)));
+    let (asked, ()) = tokio::join!(answers(listener, &["200 OK"]), otlp.close(Duration::from_secs(20)));
     let sent = ExportMetricsServiceRequest::decode(asked[0].1.as_slice()).unwrap();
     let metrics = &sent.resource_metrics[0].scope_metrics[0].metrics;
     let [steps, verdicts] = metrics.as_slice() else { panic!("{metrics:?}") };

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
 use super::answer::{Answer, LIMIT, brief};
-use super::leash::Leash;
+use super::process_group::ProcessGroup;
 use crate::cloud::http::filled;
 use crate::domain::clock::span;
 use crate::gate::{CommandRule, Outcome};
@@ -26,7 +26,7 @@ pub(super) async fn ask(
     rule: &CommandRule,
     environment: &BTreeMap<String, String>,
     question: &str,
-    leash: &Leash,
+    process_group: &ProcessGroup,
 ) -> Result<Answer, String> {
     let given = rule.command.iter().map(|text| filled(text, environment)).collect::<Result<Vec<_>, _>>()?;
     let (program, arguments) = given.split_first().ok_or("there is no program")?;
@@ -37,14 +37,14 @@ pub(super) async fn ask(
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("the program cannot be run: {error}"))?;
-    leash.hold(child.id());
+    process_group.hold(child.id());
     match tokio::time::timeout(rule.timeout, heard(&mut child, question)).await {
         Ok(heard) => {
-            leash.let_go();
+            process_group.let_go();
             heard.map_err(|error| format!("the program cannot be heard: {error}"))?.answer()
         }
         Err(_) => {
-            leash.cut();
+            process_group.cut();
             Err(format!("no answer within {}", span(rule.timeout)))
         }
     }

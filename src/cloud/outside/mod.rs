@@ -6,7 +6,7 @@
 
 mod answer;
 mod command;
-mod leash;
+mod process_group;
 mod question;
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::fleet::Target;
 use crate::gate::{Check, Gate, Reading, SaidReading};
 use answer::Answer;
-use leash::Leash;
+use process_group::ProcessGroup;
 use question::Question;
 use webhook::Caller;
 
@@ -52,12 +52,12 @@ struct Errand {
     asked: Timestamp,
     answer: watch::Receiver<Option<SaidReading>>,
     task: JoinHandle<()>,
-    leash: Leash,
+    process_group: ProcessGroup,
 }
 
 impl Drop for Errand {
     fn drop(&mut self) {
-        self.leash.cut();
+        self.process_group.cut();
         self.task.abort();
     }
 }
@@ -118,15 +118,15 @@ impl Outside {
     fn send(&self, gate: &Gate, since: Timestamp) -> Errand {
         let asked = self.clock.now();
         let (sender, answer) = watch::channel(None);
-        let (by, gate, leash) = (self.asker.clone(), gate.clone(), Leash::default());
-        let held = leash.clone();
+        let (by, gate, process_group) = (self.asker.clone(), gate.clone(), ProcessGroup::default());
+        let held = process_group.clone();
         let task = tokio::spawn(async move {
             let said = by.ask(&gate, (asked, since), &held).await;
             let Answer { outcome, text } = said.unwrap_or_else(Answer::none);
             // Nobody may be left to hear it.
             let _ = sender.send(Some(SaidReading { asked, outcome, text }));
         });
-        Errand { asked, answer, task, leash }
+        Errand { asked, answer, task, process_group }
     }
 
     fn errands(&self) -> MutexGuard<'_, BTreeMap<usize, Errand>> {
@@ -135,11 +135,16 @@ impl Outside {
 }
 
 impl Asker {
-    async fn ask(&self, gate: &Gate, (at, since): (Timestamp, Timestamp), leash: &Leash) -> Result<Answer, String> {
+    async fn ask(
+        &self,
+        gate: &Gate,
+        (at, since): (Timestamp, Timestamp),
+        process_group: &ProcessGroup,
+    ) -> Result<Answer, String> {
         let question = Question { gate: &gate.name, at, since, about: &self.about, target: &self.target }.text();
         match &gate.check {
             Check::Webhook(rule) => self.caller.ask(rule, &self.environment, question).await,
-            Check::Command(rule) => command::ask(rule, &self.environment, &question, leash).await,
+            Check::Command(rule) => command::ask(rule, &self.environment, &question, process_group).await,
             _ => Err("it is no question for others".to_owned()),
         }
     }

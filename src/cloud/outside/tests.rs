@@ -223,16 +223,16 @@ async fn a_runner_that_leaves_ends_what_it_started() {
 }
 
 #[tokio::test]
-async fn a_cut_leash_ends_the_whole_group() {
+async fn a_cut_process_group_ends_whole() {
     let mut child = tokio::process::Command::new("find")
         .args(["/", "-maxdepth", "0", "-exec", "sleep", "97", ";"])
         .process_group(0)
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let leash = Leash::default();
-    leash.hold(child.id());
-    leash.cut();
+    let process_group = ProcessGroup::default();
+    process_group.hold(child.id());
+    process_group.cut();
     let mut rest = Vec::new();
     child.stdout.take().unwrap().read_to_end(&mut rest).await.unwrap();
     assert!(!child.wait().await.unwrap().success());

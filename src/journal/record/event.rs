@@ -9,12 +9,13 @@ written! {
         Started { by: String },
         Answered { id: u64, answer: Answer },
         Woken,
-        Told { word: Word, by: String, reason: Option<String> },
+        #[serde(rename = "told")]
+        Requested { #[serde(rename = "word")] request: OperatorRequest, by: String, reason: Option<String> },
         Interrupted { signal: String },
         Recovered { by: String, epoch: u64 },
     }
 
-    enum Word = machine::Word { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass }
+    enum OperatorRequest = machine::OperatorRequest { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass }
 
     enum Answer = machine::Answer {
         Registered(arn: String),
@@ -25,7 +26,8 @@ written! {
         Armed,
         Gone,
         Disarmed,
-        Pledged,
+        #[serde(rename = "pledged")]
+        CommitIntended,
         Concluded,
         Routed(seen: RuleSeen),
         Unsettled(seen: RuleSeen),

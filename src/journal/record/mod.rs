@@ -1,9 +1,9 @@
-//! The written form of a tape, version 4: the only place that derives serde for the run.
+//! The written form of a journal, version 4: the only place that derives serde for the run.
 //!
 //! Every type of the run has a mirror here, under its own name. A mirror names each field once, so a field
 //! that is added to the run does not compile until somebody has decided how it is written. Readers ignore
 //! fields that they do not know and take an absent optional one as absent; anything else that changes the
-//! meaning of a tape raises [`FORMAT`]. Version 1 knew nothing of what keeps the way back open, and its plans
+//! meaning of a journal raises [`FORMAT`]. Version 1 knew nothing of what keeps the way back open, and its plans
 //! had neither step for it; version 2 knew only pairs of services, and no word that skips steps; version 3 knew no
 //! windows, nobody who is told, and no word that overrules windows. Such a plan still means what it meant. Moments and spans are whole milliseconds. Fractions are text in Rust's shortest exact form,
 //! because JSON has no NaN and its readers round.
@@ -29,12 +29,12 @@ pub const FORMAT: u32 = 4;
 /// The oldest version that is read.
 const OLDEST: u32 = 1;
 
-/// The first line of a tape: which rollout it is of, and the plan it follows.
+/// The first line of a journal: which rollout it is of, and the plan it follows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
     /// The rollout.
     pub id: RolloutId,
-    /// The version of the program that began the tape.
+    /// The version of the program that began the journal.
     pub program: String,
     /// When it was begun.
     pub at: Timestamp,
@@ -48,7 +48,7 @@ pub struct Header {
     pub plan: Plan,
 }
 
-/// One line of a tape after the first.
+/// One line of a journal after the first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// Its number; the first after the header is 1.
@@ -203,11 +203,16 @@ macro_rules! written {
         written! { $($rest)* }
     };
     (enum $name:ident = $of:path {
-        $($case:ident $(($one:ident: $inner:ty))? $({ $($field:ident: $type:ty),* $(,)? })?),* $(,)?
+        $(
+            $(#[$case_note:meta])*
+            $case:ident $(($one:ident: $inner:ty))? $({ $($(#[$field_note:meta])* $field:ident: $type:ty),* $(,)? })?
+        ),* $(,)?
     } $($rest:tt)*) => {
         #[derive(serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub(super) enum $name { $($case $(($inner))? $({ $($field: $type),* })?),* }
+        pub(super) enum $name {
+            $($(#[$case_note])* $case $(($inner))? $({ $($(#[$field_note])* $field: $type),* })?),*
+        }
 
         const _: () = {
             type Core = $of;

@@ -277,13 +277,13 @@ written! {
     }
 }
 
-/// Tapes of the versions before 3 know no other driver.
+/// Journals of the versions before 3 know no other driver.
 fn pair() -> Driver {
     Driver::Pair
 }
 
 /// Flat, as it was while CloudWatch was the only source. A metric of another source has no inputs at all, so
-/// that a reader which knows none refuses the tape instead of judging nothing.
+/// that a reader which knows none refuses the journal instead of judging nothing.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct MetricRule {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{Account, Phase, Service, Task, TaskDefinition, TaskTimes, hex_id, last};
-use crate::lab::behaviour::Behaviour;
+use crate::behaviour::Behaviour;
 
 /// The environment variable of a container that says how its release behaves.
-pub(in crate::lab) const BEHAVIOUR_VARIABLE: &str = "LAB_BEHAVIOUR";
+pub(crate) const BEHAVIOUR_VARIABLE: &str = "LAB_BEHAVIOUR";
 
 impl Account {
     /// Registers a task definition, as a revision or as the next one; gives its ARN.
@@ -88,7 +88,7 @@ fn complete(body: &mut Map<String, Value>) {
 }
 
 /// The behaviour a container's environment asks for; wrong words are refused at registration.
-pub(in crate::lab) fn behaviour_word(body: &Map<String, Value>) -> Option<&str> {
+pub(crate) fn behaviour_word(body: &Map<String, Value>) -> Option<&str> {
     let containers = body.get("containerDefinitions").and_then(Value::as_array)?;
     let variables = containers.iter().filter_map(|one| one.get("environment")?.as_array());
     variables

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use serde_json::{Map, Value};
 
 use super::{Controller, TaskSet};
-use crate::lab::behaviour::Behaviour;
+use crate::behaviour::Behaviour;
 
 /// A cluster.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Cluster {
+pub(crate) struct Cluster {
     /// Its ARN.
     pub arn: String,
     /// Its name.
@@ -19,7 +19,7 @@ pub(in crate::lab) struct Cluster {
 
 /// A service.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Service {
+pub(crate) struct Service {
     /// Its ARN.
     pub arn: String,
     /// Its name.
@@ -58,7 +58,7 @@ pub(in crate::lab) struct Service {
 
 /// The state of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum ServiceStatus {
+pub(crate) enum ServiceStatus {
     /// Kept at its desired count.
     Active,
     /// Deleted; its tasks are going.
@@ -80,7 +80,7 @@ impl ServiceStatus {
 
 /// One target group a service registers its tasks with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::lab) struct Attachment {
+pub(crate) struct Attachment {
     /// The target group's ARN.
     pub group: String,
     /// The container that is registered.
@@ -93,7 +93,7 @@ pub(in crate::lab) struct Attachment {
 
 /// The `advancedConfiguration` of a load balancer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::lab) struct Advanced {
+pub(crate) struct Advanced {
     /// The ARN of the other target group.
     pub alternate: String,
     /// The ARN of the rule for production traffic.
@@ -106,7 +106,7 @@ pub(in crate::lab) struct Advanced {
 
 /// How a deployment may go.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct DeploymentLimits {
+pub(crate) struct DeploymentLimits {
     /// Percent of the desired count that may exist at once.
     pub maximum_percent: u32,
     /// Percent of the desired count that stays healthy.
@@ -133,7 +133,7 @@ impl Default for DeploymentLimits {
 
 /// One deployment of a service.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Deployment {
+pub(crate) struct Deployment {
     /// Its id, `ecs-svc/…`.
     pub id: String,
     /// The ARN of its task definition.
@@ -158,7 +158,7 @@ pub(in crate::lab) struct Deployment {
 
 /// How far a deployment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum Rollout {
+pub(crate) enum Rollout {
     /// Not all tasks are there and well.
     InProgress,
     /// All tasks are there and well, and no earlier task is left.
@@ -180,7 +180,7 @@ impl Rollout {
 
 /// A service event.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Event {
+pub(crate) struct Event {
     /// Its id.
     pub id: String,
     /// When it happened.
@@ -190,7 +190,7 @@ pub(in crate::lab) struct Event {
 }
 
 /// Events kept for each service, as many as ECS shows.
-pub(in crate::lab) const EVENTS_LIMIT: usize = 100;
+pub(crate) const EVENTS_LIMIT: usize = 100;
 
 impl Service {
     /// Notes an event.
@@ -226,7 +226,7 @@ impl Service {
 
 /// A revision of a task definition.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct TaskDefinition {
+pub(crate) struct TaskDefinition {
     /// Its ARN.
     pub arn: String,
     /// Its family.
@@ -264,7 +264,7 @@ impl TaskDefinition {
 
 /// A task.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Task {
+pub(crate) struct Task {
     /// Its id.
     pub id: String,
     /// Its ARN.
@@ -297,7 +297,7 @@ pub(in crate::lab) struct Task {
 
 /// Moments in the life of a task.
 #[derive(Debug, Clone, Default)]
-pub(in crate::lab) struct TaskTimes {
+pub(crate) struct TaskTimes {
     /// When it was created.
     pub created: u64,
     /// When its containers ran.
@@ -310,7 +310,7 @@ pub(in crate::lab) struct TaskTimes {
 
 /// Why a task stopped.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct StopCause {
+pub(crate) struct StopCause {
     /// `EssentialContainerExited`, `ServiceSchedulerInitiated`, `UserInitiated`.
     pub code: &'static str,
     /// The sentence in `stoppedReason`.
@@ -321,7 +321,7 @@ pub(in crate::lab) struct StopCause {
 
 /// Where a task is in its life, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::lab) enum Phase {
+pub(crate) enum Phase {
     /// Network and capacity are found.
     Provisioning,
     /// The image is pulled.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// An application load balancer.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct LoadBalancer {
+pub(crate) struct LoadBalancer {
     /// Its ARN.
     pub arn: String,
     /// Its name.
@@ -23,7 +23,7 @@ pub(in crate::lab) struct LoadBalancer {
 
 /// A listener.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Listener {
+pub(crate) struct Listener {
     /// Its ARN.
     pub arn: String,
     /// The ARN of its load balancer.
@@ -36,7 +36,7 @@ pub(in crate::lab) struct Listener {
 
 /// A rule of a listener.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Rule {
+pub(crate) struct Rule {
     /// Its ARN.
     pub arn: String,
     /// The ARN of its listener.
@@ -59,14 +59,14 @@ impl Rule {
 }
 
 /// The target groups one action names.
-pub(in crate::lab) fn groups_of(action: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn groups_of(action: &Value) -> impl Iterator<Item = &str> {
     let groups = action.pointer("/ForwardConfig/TargetGroups").and_then(Value::as_array);
     groups.into_iter().flatten().filter_map(|group| group.get("TargetGroupArn").and_then(Value::as_str))
 }
 
 /// A target group.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct TargetGroup {
+pub(crate) struct TargetGroup {
     /// Its ARN.
     pub arn: String,
     /// Its name.
@@ -84,7 +84,7 @@ pub(in crate::lab) struct TargetGroup {
 }
 
 /// The attribute that says how long a target drains.
-pub(in crate::lab) const DEREGISTRATION_DELAY: &str = "deregistration_delay.timeout_seconds";
+pub(crate) const DEREGISTRATION_DELAY: &str = "deregistration_delay.timeout_seconds";
 
 impl TargetGroup {
     /// How long a target drains.
@@ -129,7 +129,7 @@ impl TargetGroup {
 
 /// How targets are checked.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct HealthCheck {
+pub(crate) struct HealthCheck {
     /// The path asked for.
     pub path: String,
     /// `traffic-port` or a number.
@@ -161,7 +161,7 @@ impl HealthCheck {
 
 /// A target of a group.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Target {
+pub(crate) struct Target {
     /// Its address.
     pub id: String,
     /// Its port.
@@ -184,7 +184,7 @@ pub(in crate::lab) struct Target {
 
 /// The health of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum TargetState {
+pub(crate) enum TargetState {
     /// Registered, and not checked often enough yet.
     Initial,
     /// Gets requests.

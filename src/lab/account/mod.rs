@@ -3,7 +3,7 @@
 mod birth;
 mod ecs;
 mod elb;
-mod names;
+pub(crate) mod routing;
 mod scaling;
 mod schedule;
 mod seed;
@@ -18,7 +18,6 @@ use std::time::Duration;
 pub(super) use self::birth::*;
 pub(super) use self::ecs::*;
 pub(super) use self::elb::*;
-pub(super) use self::names::*;
 pub(super) use self::scaling::*;
 pub(super) use self::schedule::*;
 pub(super) use self::seed::*;
@@ -29,6 +28,7 @@ use super::behaviour::Behaviour;
 use super::codedeploy::CodeDeploy;
 use super::config::ShiftPauses;
 use super::metrics::alarm::{Alarm, HistoryItem};
+pub(super) use super::names::*;
 
 /// Everything the control plane knows.
 #[derive(Debug, Clone)]

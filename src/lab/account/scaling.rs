@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// A service whose desired count may be changed by policies.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct ScalableTarget {
+pub(crate) struct ScalableTarget {
     /// `service/CLUSTER/NAME`.
     pub resource: String,
     /// Its ARN.
@@ -23,7 +23,7 @@ pub(in crate::lab) struct ScalableTarget {
 
 /// Which kinds of scaling are suspended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::lab) struct Suspended {
+pub(crate) struct Suspended {
     /// Policies remove nothing.
     pub scale_in: bool,
     /// Policies add nothing.
@@ -34,7 +34,7 @@ pub(in crate::lab) struct Suspended {
 
 /// A policy that tracks a target value.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct ScalingPolicy {
+pub(crate) struct ScalingPolicy {
     /// Its name, unique for its resource.
     pub name: String,
     /// The resource it scales.

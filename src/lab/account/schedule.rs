@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 
 /// The group that is always there.
-pub(in crate::lab) const DEFAULT_GROUP: &str = "default";
+pub(crate) const DEFAULT_GROUP: &str = "default";
 
 /// A group of schedules.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct ScheduleGroup {
+pub(crate) struct ScheduleGroup {
     /// Its name.
     pub name: String,
     /// When it was made.
@@ -16,7 +16,7 @@ pub(in crate::lab) struct ScheduleGroup {
 
 /// A schedule.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Schedule {
+pub(crate) struct Schedule {
     /// Its name, unique in its group.
     pub name: String,
     /// The name of its group.
@@ -47,7 +47,7 @@ pub(in crate::lab) struct Schedule {
 
 /// For how long and how often a failed delivery is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) struct RetryPolicy {
+pub(crate) struct RetryPolicy {
     /// No attempt is made once the event is this old, in milliseconds.
     pub age_ms: u64,
     /// Attempts after the first.
@@ -56,7 +56,7 @@ pub(in crate::lab) struct RetryPolicy {
 
 /// How far the firing of a schedule is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum Firing {
+pub(crate) enum Firing {
     /// Its time has not come.
     Waits,
     /// Its time has come.

@@ -8,10 +8,10 @@ use super::{
     Account, Attachment, Cluster, Controller, DEREGISTRATION_DELAY, DeploymentLimits, HealthCheck, Listener,
     LoadBalancer, Names, Phase, Rollout, Rule, Service, ServiceStatus, TargetGroup, TaskSet, dimension, hex_id, last,
 };
-use crate::lab::behaviour::Behaviour;
-use crate::lab::codedeploy;
-use crate::lab::config::{HealthCheckSeed, LabConfig, ServiceSeed, SlotSeed, WorldSeed};
-use crate::lab::metrics::alarm;
+use crate::behaviour::Behaviour;
+use crate::codedeploy;
+use crate::config::{HealthCheckSeed, LabConfig, ServiceSeed, SlotSeed, WorldSeed};
+use crate::metrics::alarm;
 
 impl Account {
     /// Builds the account a configuration describes; the services' tasks are about to run.
@@ -269,13 +269,13 @@ fn route_arns(names: &Names, world: &WorldSeed) -> RouteArns {
 }
 
 /// The ARN a listener gets.
-pub(in crate::lab) fn listener_arn(balancer: &str, port: u16) -> String {
+pub(crate) fn listener_arn(balancer: &str, port: u16) -> String {
     let id = hex_id(&format!("{balancer} {port}"), 16);
     format!("{}/{id}", balancer.replace(":loadbalancer/", ":listener/"))
 }
 
 /// The ARN a rule gets.
-pub(in crate::lab) fn rule_arn(listener: &str, of: &str) -> String {
+pub(crate) fn rule_arn(listener: &str, of: &str) -> String {
     let id = hex_id(&format!("{listener} {of}"), 16);
     format!("{}/{id}", listener.replace(":listener/", ":listener-rule/"))
 }
@@ -349,7 +349,7 @@ fn service_extra() -> Map<String, Value> {
 }
 
 /// The attributes of a fresh target group.
-pub(in crate::lab) fn default_group_attributes() -> BTreeMap<String, String> {
+pub(crate) fn default_group_attributes() -> BTreeMap<String, String> {
     let defaults = [
         (DEREGISTRATION_DELAY, "300"),
         ("load_balancing.algorithm.anomaly_mitigation", "off"),
@@ -370,7 +370,7 @@ pub(in crate::lab) fn default_group_attributes() -> BTreeMap<String, String> {
 }
 
 /// The attributes of a fresh load balancer.
-pub(in crate::lab) fn default_balancer_attributes() -> BTreeMap<String, String> {
+pub(crate) fn default_balancer_attributes() -> BTreeMap<String, String> {
     let defaults = [
         ("access_logs.s3.enabled", "false"),
         ("client_keep_alive.seconds", "3600"),

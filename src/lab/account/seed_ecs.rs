@@ -45,7 +45,7 @@ fn configuration() -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::config::{LabConfig, ServiceSeed};
+    use crate::config::{LabConfig, ServiceSeed};
 
     #[test]
     fn one_service_serves_on_one_group_and_knows_the_other() {

@@ -1,11 +1,11 @@
 //! What ECS keeps of its own deployments: service revisions, service deployments, and where each of them stands.
 
 use super::{Account, Attachment, Deployment, Names, Phase, Service, Settings, hex_id, last};
-use crate::lab::value::Members;
+use crate::value::Members;
 
 /// A service with what it runs on, as it was when a deployment of it began.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct ServiceRevision {
+pub(crate) struct ServiceRevision {
     /// Its ARN.
     pub arn: String,
     /// The ARN of its service.
@@ -28,7 +28,7 @@ pub(in crate::lab) struct ServiceRevision {
 
 /// A deployment of a service from some revisions to another one.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct ServiceDeployment {
+pub(crate) struct ServiceDeployment {
     /// Its ARN.
     pub arn: String,
     /// The ARN of its service.
@@ -77,7 +77,7 @@ pub(in crate::lab) struct ServiceDeployment {
 
 /// A revision in a deployment.
 #[derive(Debug, Clone, Default)]
-pub(in crate::lab) struct RevisionSummary {
+pub(crate) struct RevisionSummary {
     /// Its ARN.
     pub revision: String,
     /// The id of the deployment whose tasks are of this revision.
@@ -92,7 +92,7 @@ pub(in crate::lab) struct RevisionSummary {
 
 /// Why and since when a deployment goes back.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Rollback {
+pub(crate) struct Rollback {
     /// Why.
     pub reason: String,
     /// Since when.
@@ -103,7 +103,7 @@ pub(in crate::lab) struct Rollback {
 
 /// A pause hook at a stage.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct HookRun {
+pub(crate) struct HookRun {
     /// Its id, by which it is continued.
     pub id: String,
     /// How it stands.
@@ -116,7 +116,7 @@ pub(in crate::lab) struct HookRun {
 
 /// How a pause hook stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum HookStatus {
+pub(crate) enum HookStatus {
     /// It holds the deployment.
     AwaitingAction,
     /// It was continued.
@@ -141,7 +141,7 @@ impl HookStatus {
 
 /// How far a deployment is, or how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum DeploymentStatus {
+pub(crate) enum DeploymentStatus {
     /// Created, and not started.
     Pending,
     /// On its way forward.
@@ -200,7 +200,7 @@ impl DeploymentStatus {
 
 /// A stage of a deployment, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::lab) enum Stage {
+pub(crate) enum Stage {
     /// More than one revision ran when it began: one of them is left.
     ReconcileService,
     /// The new revision has no task yet.

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::Stage;
-use crate::lab::value::{Members, flag, list, number, text, texts, whole};
+use crate::value::{Members, flag, list, number, text, texts, whole};
 
 /// The longest bake, in minutes.
 const BAKE_LIMIT: i64 = 1_440;
@@ -15,13 +15,13 @@ const PAUSE_LIMIT: i64 = 20_160;
 /// How long a pause hook waits that says nothing about it, in minutes.
 const PAUSE_USUAL: i64 = 1_440;
 /// All traffic, in tenths of a percent.
-pub(in crate::lab) const ALL: u32 = 1_000;
+pub(crate) const ALL: u32 = 1_000;
 /// Failed tasks that a breaker without a threshold of its own tolerates, at least and at most.
 const FAILURES: (u32, u32) = (3, 200);
 
 /// How production traffic moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum Strategy {
+pub(crate) enum Strategy {
     /// Tasks are replaced in place.
     Rolling,
     /// All at once.
@@ -58,7 +58,7 @@ impl Strategy {
 
 /// A pause hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::lab) struct Pause {
+pub(crate) struct Pause {
     /// Where it holds.
     pub stages: Vec<Stage>,
     /// For how long, in milliseconds.
@@ -69,7 +69,7 @@ pub(in crate::lab) struct Pause {
 
 /// The alarms that end a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::lab) struct AlarmWatch {
+pub(crate) struct AlarmWatch {
     /// Their names.
     pub names: Vec<String>,
     /// Whether the deployment then goes back; else it stops where it is.
@@ -79,7 +79,7 @@ pub(in crate::lab) struct AlarmWatch {
 /// The circuit breaker. The reference of `DeploymentCircuitBreaker` speaks of rolling updates only; here it watches
 /// over every deployment that is configured with one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::lab) struct Breaker {
+pub(crate) struct Breaker {
     /// Whether the deployment then goes back; else it stops where it is.
     pub rolls_back: bool,
     /// Whether a task that becomes healthy makes the failures before it count no more.
@@ -108,7 +108,7 @@ impl Breaker {
 
 /// How a deployment goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::lab) struct Settings {
+pub(crate) struct Settings {
     /// How production traffic moves.
     pub strategy: Strategy,
     /// How long both revisions run after all traffic has moved, in milliseconds.

@@ -6,7 +6,7 @@ use super::{Attachment, Service, hex_id};
 
 /// Who deploys a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::lab) enum Controller {
+pub(crate) enum Controller {
     /// ECS itself.
     #[default]
     Ecs,
@@ -34,7 +34,7 @@ impl Controller {
 
 /// Tasks of a service that come and go together.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct TaskSet {
+pub(crate) struct TaskSet {
     /// Its id, `ecs-svc/…`.
     pub id: String,
     /// Its ARN.

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
-use crate::lab::account::{ScalableTarget, ScalingPolicy, Suspended, hex_id, uuid};
-use crate::lab::autoscaling::service_of;
-use crate::lab::value::{flag, number, seconds, text, texts, whole};
+use crate::account::{ScalableTarget, ScalingPolicy, Suspended, hex_id, uuid};
+use crate::autoscaling::service_of;
+use crate::value::{flag, number, seconds, text, texts, whole};
 
 /// How Application Auto Scaling pages its lists.
 const PAGING: Paging = Paging { token: "NextToken", size: "MaxResults", limit: 50, code: "ValidationException" };

@@ -4,7 +4,7 @@ use hyper::body::Bytes;
 use hyper::http::HeaderMap;
 
 use super::operation::Refusal;
-use crate::lab::s3::digest;
+use crate::s3::digest;
 
 /// The payload of a request as it is to be kept.
 ///

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::cloudwatch_metrics::{invalid, wrong_value};
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
-use crate::lab::account::Account;
-use crate::lab::metrics::alarm::{Alarm, AlarmRule, HistoryItem, State, remember};
-use crate::lab::metrics::alarm_rule::MetricRule;
-use crate::lab::metrics::composite;
-use crate::lab::value::{Members, moment, number, seconds, text, texts, whole};
+use crate::account::Account;
+use crate::metrics::alarm::{Alarm, AlarmRule, HistoryItem, State, remember};
+use crate::metrics::alarm_rule::MetricRule;
+use crate::metrics::composite;
+use crate::value::{Members, moment, number, seconds, text, texts, whole};
 
 const PAGING: Paging = Paging { token: "NextToken", size: "MaxRecords", limit: 100, code: "InvalidNextToken" };
 /// Alarms described by name in one call.

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
-use crate::lab::metrics::Series;
-use crate::lab::metrics::query;
-use crate::lab::metrics::statistic::Statistic;
-use crate::lab::metrics::store::{Key, Kind, Window};
-use crate::lab::value::{list, moment, number, seconds, text, texts, whole};
+use crate::metrics::Series;
+use crate::metrics::query;
+use crate::metrics::statistic::Statistic;
+use crate::metrics::store::{Key, Kind, Window};
+use crate::value::{list, moment, number, seconds, text, texts, whole};
 
 /// Datapoints in one answer of GetMetricData.
 const DATAPOINTS_LIMIT: usize = 100_800;

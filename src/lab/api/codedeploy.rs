@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
 use super::{codedeploy_configs, codedeploy_deployments, codedeploy_groups, codedeploy_targets};
-use crate::lab::account::uuid;
-use crate::lab::codedeploy::Application;
-use crate::lab::value::{list, seconds, text, texts};
+use crate::account::uuid;
+use crate::codedeploy::Application;
+use crate::value::{list, seconds, text, texts};
 
 /// How CodeDeploy pages its lists; a page has no size of its own.
 pub(super) const PAGING: Paging =

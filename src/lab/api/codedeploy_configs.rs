@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::codedeploy::{PAGING, check_platform, is_name};
 use super::operation::{Call, Outcome, Refusal, with_token};
-use crate::lab::account::uuid;
-use crate::lab::codedeploy::{Config, PREDEFINED_PREFIX, Routing};
-use crate::lab::value::{seconds, text, whole};
+use crate::account::uuid;
+use crate::codedeploy::{Config, PREDEFINED_PREFIX, Routing};
+use crate::value::{seconds, text, whole};
 
 /// Configurations that an account may make (CodeDeploy quotas).
 const CONFIGS_LIMIT: usize = 50;

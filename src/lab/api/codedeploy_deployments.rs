@@ -6,8 +6,8 @@ use super::codedeploy::{PAGING, application_of};
 use super::codedeploy_configs;
 use super::codedeploy_groups::{check_alarms, check_rollback, group_of};
 use super::operation::{Call, Outcome, Refusal, with_token};
-use crate::lab::codedeploy::{Deployment, Group, Revision, Rules, Stage, Status};
-use crate::lab::value::{flag, moment, seconds, text, texts};
+use crate::codedeploy::{Deployment, Group, Revision, Rules, Stage, Status};
+use crate::value::{flag, moment, seconds, text, texts};
 
 /// Characters of a description (CodeDeploy quotas).
 const DESCRIPTION_LIMIT: usize = 256;

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::codedeploy::{PAGING, application_of, is_name, put_tags};
 use super::codedeploy_configs;
 use super::operation::{Call, Outcome, Refusal, with_token};
-use crate::lab::account::{Controller, ServiceStatus, last, uuid};
-use crate::lab::codedeploy::{ALL_AT_ONCE, Deployment, Group, Pair, Status, Target};
-use crate::lab::value::{flag, list, seconds, text, texts, whole};
+use crate::account::{Controller, ServiceStatus, last, uuid};
+use crate::codedeploy::{ALL_AT_ONCE, Deployment, Group, Pair, Status, Target};
+use crate::value::{flag, list, seconds, text, texts, whole};
 
 /// Groups of one application (CodeDeploy quotas).
 const GROUPS_LIMIT: usize = 1_000;

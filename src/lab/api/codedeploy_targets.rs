@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::codedeploy_deployments::deployment_of;
 use super::ecs_services::counts;
 use super::operation::{Call, Outcome, Refusal};
-use crate::lab::account::{Account, Service, TaskSet};
-use crate::lab::codedeploy::{Deployment, EVENTS, Event, Stage, Status};
-use crate::lab::value::{seconds, text, texts};
+use crate::account::{Account, Service, TaskSet};
+use crate::codedeploy::{Deployment, EVENTS, Event, Stage, Status};
+use crate::value::{seconds, text, texts};
 
 /// Targets in one BatchGetDeploymentTargets.
 const TARGETS_LIMIT: usize = 25;

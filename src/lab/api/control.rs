@@ -9,13 +9,13 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::lab::account::{Account, Phase, Suspended};
-use crate::lab::behaviour::{Behaviour, parse_duration};
-use crate::lab::fault::ApiFault;
-use crate::lab::notices::{Calendar, Message, name_of};
-use crate::lab::outage::Outage;
-use crate::lab::value::date;
-use crate::lab::world::{World, lock};
+use crate::account::{Account, Phase, Suspended};
+use crate::behaviour::{Behaviour, parse_duration};
+use crate::fault::ApiFault;
+use crate::notices::{Calendar, Message, name_of};
+use crate::outage::Outage;
+use crate::value::date;
+use crate::world::{World, lock};
 
 /// Answers a request below `/_lab/`.
 pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {
@@ -179,7 +179,7 @@ fn rules(account: &Account) -> Value {
         let one = |tuple: &Value| Some((name(tuple["TargetGroupArn"].as_str()?), tuple["Weight"].clone()));
         tuples.iter().filter_map(one).collect()
     };
-    let rule = |rule: &crate::lab::account::Rule| {
+    let rule = |rule: &crate::account::Rule| {
         (rule.arn.clone(), Value::Object(rule.actions.iter().flat_map(weights).collect()))
     };
     Value::Object(account.rules.iter().map(rule).collect())
@@ -199,7 +199,7 @@ fn suspended(account: &Account) -> Vec<&str> {
 }
 
 fn services(account: &Account) -> Value {
-    let one = |service: &crate::lab::account::Service| {
+    let one = |service: &crate::account::Service| {
         let tasks = account.tasks.values().filter(|task| task.service == service.arn);
         let tasks: Vec<Value> = tasks
             .filter(|task| task.phase != Phase::Stopped)
@@ -219,7 +219,7 @@ fn services(account: &Account) -> Value {
 }
 
 fn groups(account: &Account) -> Value {
-    let one = |group: &crate::lab::account::TargetGroup| {
+    let one = |group: &crate::account::TargetGroup| {
         let targets =
             group.targets.iter().map(|target| (format!("{}:{}", target.id, target.port), json!(target.state.word())));
         (group.name.clone(), Value::Object(targets.collect()))

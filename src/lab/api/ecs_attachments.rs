@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::ecs_services::invalid;
 use super::operation::Refusal;
-use crate::lab::account::{Account, Advanced, Attachment, Service, Settings, Strategy};
-use crate::lab::value::{list, text, whole};
+use crate::account::{Account, Advanced, Attachment, Service, Settings, Strategy};
+use crate::value::{list, text, whole};
 
 /// Reads `loadBalancers`.
 pub(super) fn read(account: &Account, input: &Value) -> Result<Vec<Attachment>, Refusal> {

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::ecs_services::PAGING;
 use super::ecs_tags;
 use super::operation::{Call, Outcome, Refusal, with_token};
-use crate::lab::account::{TaskDefinition, behaviour_word};
-use crate::lab::behaviour::Behaviour;
-use crate::lab::value::{flag, list, seconds, text, texts};
+use crate::account::{TaskDefinition, behaviour_word};
+use crate::behaviour::Behaviour;
+use crate::value::{flag, list, seconds, text, texts};
 
 /// Performs an operation, if it is one of these.
 pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {

@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 use super::ecs_attachments;
 use super::ecs_services::{cluster_of, invalid};
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
-use crate::lab::account::{
+use crate::account::{
     Account, DeploymentStatus, HookRun, HookStatus, RevisionSummary, Service, ServiceDeployment, ServiceRevision,
     TaskDefinition,
 };
-use crate::lab::scheduler::requested;
-use crate::lab::value::{flag, moment, seconds, text, texts};
+use crate::scheduler::requested;
+use crate::value::{flag, moment, seconds, text, texts};
 
 /// How service deployments are listed: 20 on a page, unless 1 to 100 are asked for.
 const PAGING: Paging = Paging { token: "nextToken", size: "maxResults", limit: 100, code: "InvalidParameterException" };
@@ -316,9 +316,9 @@ mod tests {
     use super::super::undergo;
     use super::super::wire::{Asked, Protocol, Service as Api};
     use super::*;
-    use crate::lab::account::Stage;
-    use crate::lab::config::{LabConfig, ServiceSeed};
-    use crate::lab::world::{World, lock};
+    use crate::account::Stage;
+    use crate::config::{LabConfig, ServiceSeed};
+    use crate::world::{World, lock};
 
     /// A lab whose service is held by a hook, and the ARN of its deployment.
     fn held(fault: &str) -> (Arc<World>, String) {

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
 use super::{ecs_attachments, ecs_deployments, ecs_tags, ecs_task_sets};
-use crate::lab::account::{
+use crate::account::{
     Account, Cluster, Controller, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus, last,
 };
-use crate::lab::scheduler;
-use crate::lab::value::{flag, list, seconds, text, texts, whole};
+use crate::scheduler;
+use crate::value::{flag, list, seconds, text, texts, whole};
 
 /// How ECS pages its lists.
 pub(super) const PAGING: Paging =

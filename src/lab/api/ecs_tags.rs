@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::ecs_services::invalid;
 use super::operation::{Call, Outcome, Refusal};
-use crate::lab::account::Account;
-use crate::lab::value::{list, text, texts};
+use crate::account::Account;
+use crate::value::{list, text, texts};
 
 /// Tags of one resource.
 const TAGS_LIMIT: usize = 50;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::ecs_services::{KEPT, active_service, cluster_of, counts, definition_of, invalid};
 use super::operation::{Call, Outcome, Refusal};
 use super::{ecs_attachments, ecs_tags};
-use crate::lab::account::{Account, Attachment, Controller, Service, ServiceStatus, TaskSet};
-use crate::lab::value::{flag, list, number, seconds, text, texts};
+use crate::account::{Account, Attachment, Controller, Service, ServiceStatus, TaskSet};
+use crate::value::{flag, list, number, seconds, text, texts};
 
 /// Task sets of one service, which ECS calls deployments when it says so.
 const SETS_LIMIT: usize = 5;
@@ -296,7 +296,7 @@ fn delete(call: &mut Call<'_>) -> Outcome {
 mod tests {
     use super::super::operation::on_account;
     use super::*;
-    use crate::lab::config::{LabConfig, ServiceSeed};
+    use crate::config::{LabConfig, ServiceSeed};
 
     fn seeded(services: ServiceSeed) -> Account {
         let mut config = LabConfig::default();

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::ecs_services::{PAGING, cluster_of, invalid};
 use super::ecs_tags;
 use super::operation::{Call, Outcome, Refusal, with_token};
-use crate::lab::account::{Account, Phase, StopCause, Task, TaskDefinition, hex_id, last, uuid};
-use crate::lab::value::{seconds, text, texts};
+use crate::account::{Account, Phase, StopCause, Task, TaskDefinition, hex_id, last, uuid};
+use crate::value::{seconds, text, texts};
 
 /// Tasks in one DescribeTasks.
 const DESCRIBED_LIMIT: usize = 100;

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::operation::Refusal;
-use crate::lab::account::Account;
-use crate::lab::value::{flag, list, text, texts, whole};
+use crate::account::Account;
+use crate::value::{flag, list, text, texts, whole};
 
 /// Target groups in one action.
 const GROUPS_LIMIT: usize = 5;

@@ -6,8 +6,8 @@ use super::elbv2_actions::{group_not_found, invalid};
 use super::elbv2_read::{balancer_not_found, page};
 use super::elbv2_targets::put_tags;
 use super::operation::{Call, Outcome, Refusal};
-use crate::lab::account::{Account, DEREGISTRATION_DELAY, HealthCheck, TargetGroup, default_group_attributes, hex_id};
-use crate::lab::value::{list, text, texts, whole};
+use crate::account::{Account, DEREGISTRATION_DELAY, HealthCheck, TargetGroup, default_group_attributes, hex_id};
+use crate::value::{list, text, texts, whole};
 
 /// Performs an operation, if it is one of these.
 pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {

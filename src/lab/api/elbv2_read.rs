@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::elbv2_groups;
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
-use crate::lab::account::{Account, Listener, LoadBalancer, Rule};
-use crate::lab::value::{date, text, texts};
+use crate::account::{Account, Listener, LoadBalancer, Rule};
+use crate::value::{date, text, texts};
 
 /// How ELBv2 pages its lists.
 pub(super) const PAGING: Paging = Paging { token: "Marker", size: "PageSize", limit: 400, code: "ValidationError" };

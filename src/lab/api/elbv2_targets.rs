@@ -6,8 +6,8 @@ use super::elbv2_actions::{group_not_found, invalid};
 use super::elbv2_groups::group_of;
 use super::elbv2_read::{balancer_not_found, listener_not_found, rule_not_found};
 use super::operation::{Call, Outcome, Refusal};
-use crate::lab::account::{Account, Target, TargetGroup, TargetState};
-use crate::lab::value::{list, text, texts, whole};
+use crate::account::{Account, Target, TargetGroup, TargetState};
+use crate::value::{list, text, texts, whole};
 
 /// Tags of one resource.
 const TAGS_LIMIT: usize = 50;

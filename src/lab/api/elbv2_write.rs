@@ -10,8 +10,8 @@ use super::elbv2_read::{
 };
 use super::elbv2_targets::put_tags;
 use super::operation::{Call, Outcome, Refusal};
-use crate::lab::account::{LoadBalancer, Rule, default_balancer_attributes, hex_id, listener_arn, rule_arn};
-use crate::lab::value::{flag, list, text, whole};
+use crate::account::{LoadBalancer, Rule, default_balancer_attributes, hex_id, listener_arn, rule_arn};
+use crate::value::{flag, list, text, whole};
 
 /// Rules of one listener.
 const RULES_LIMIT: usize = 100;

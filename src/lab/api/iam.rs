@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::operation::{Outcome, Refusal};
 use super::wire::Asked;
-use crate::lab::account::Names;
-use crate::lab::keys::Key;
-use crate::lab::policy::Ruling;
-use crate::lab::value::{text, texts};
+use crate::account::Names;
+use crate::keys::Key;
+use crate::policy::Ruling;
+use crate::value::{text, texts};
 
 /// Performs an operation for whoever signed it.
 pub(super) fn perform(asked: &Asked, caller: Option<&Key>, names: &Names, now: u64) -> Option<Outcome> {

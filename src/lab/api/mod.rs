@@ -267,8 +267,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::lab::config::LabConfig;
-    use crate::lab::s3::FIRST_BUCKET;
+    use crate::config::LabConfig;
+    use crate::s3::FIRST_BUCKET;
 
     fn world(fault: &str) -> Arc<World> {
         let faults = vec![fault.parse().expect("it is a fault")];

@@ -3,10 +3,10 @@
 use hyper::body::Bytes;
 use serde_json::Value;
 
-use crate::lab::account::Account;
-use crate::lab::metrics::store::Store;
-use crate::lab::past::Past;
-use crate::lab::value::{text, whole};
+use crate::account::Account;
+use crate::metrics::store::Store;
+use crate::past::Past;
+use crate::value::{text, whole};
 
 /// One operation on the account.
 pub(super) struct Call<'a> {
@@ -109,7 +109,7 @@ pub(super) fn with_token(mut answer: Value, key: &str, token: Option<String>) ->
 /// Asks something of an account without a lab around it.
 #[cfg(test)]
 pub(super) fn on_account<T>(account: &mut Account, now: u64, input: &Value, ask: impl FnOnce(&mut Call<'_>) -> T) -> T {
-    let config = crate::lab::config::LabConfig { rps: 0.0, ..Default::default() };
+    let config = crate::config::LabConfig { rps: 0.0, ..Default::default() };
     let (mut past, mut store) = (Past::new(account, &config, now), Store::new(0));
     ask(&mut Call { account, past: &mut past, store: &mut store, now, read_at: now, input })
 }

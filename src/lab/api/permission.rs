@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::iam;
 use super::operation::Refusal;
 use super::wire::{Asked, Service};
-use crate::lab::account::{DEFAULT_GROUP, Names, last};
-use crate::lab::keys::{self, Key, Keys};
-use crate::lab::notices::name_of;
-use crate::lab::policy::Ruling;
-use crate::lab::value::{list, text, texts};
+use crate::account::{DEFAULT_GROUP, Names, last};
+use crate::keys::{self, Key, Keys};
+use crate::notices::name_of;
+use crate::policy::Ruling;
+use crate::value::{list, text, texts};
 
 /// The key that a call is signed with, if it is one of ours; one that holds no more is refused.
 pub(super) fn key_of<'a>(keys: &'a Keys, asked: &Asked, now: u64) -> Result<Option<&'a Key>, Refusal> {
@@ -175,7 +175,7 @@ mod tests {
 
     use super::super::wire::Protocol;
     use super::*;
-    use crate::lab::policy::Policy;
+    use crate::policy::Policy;
 
     fn asked(service: Service, operation: &str, input: Value) -> Asked {
         Asked::new(service, Protocol::Query, operation, input)

@@ -8,8 +8,8 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::lab::prometheus::{Worth, duration_ms, evaluate, parse};
-use crate::lab::world::World;
+use crate::prometheus::{Worth, duration_ms, evaluate, parse};
+use crate::world::World;
 
 /// Where a Prometheus would be.
 pub(super) const PREFIX: &str = "/_lab/prometheus";

@@ -9,8 +9,8 @@ use super::operation::{Refusal, Reply};
 use super::s3_list;
 use super::wire::Asked;
 use super::wire_s3::element;
-use crate::lab::s3::{Bucket, Buckets, Object, digest, is_named};
-use crate::lab::value::{date, text};
+use crate::s3::{Bucket, Buckets, Object, digest, is_named};
+use crate::value::{date, text};
 
 /// Bytes of a key.
 const KEY_LIMIT: usize = 1024;
@@ -185,7 +185,7 @@ mod tests {
 
     use super::super::wire::{Protocol, Service};
     use super::*;
-    use crate::lab::s3::FIRST_BUCKET;
+    use crate::s3::FIRST_BUCKET;
 
     fn ask(
         buckets: &mut Buckets,

@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::operation::Refusal;
 use super::s3::{NAMESPACE, Outcome, refusal, xml};
 use super::wire_s3::element;
-use crate::lab::s3::Bucket;
-use crate::lab::s3::listing::{self, Page};
-use crate::lab::value::{date, text, whole};
+use crate::s3::Bucket;
+use crate::s3::listing::{self, Page};
+use crate::value::{date, text, whole};
 
 /// Keys on one page, at most and when nothing is said.
 const KEYS_LIMIT: usize = 1000;

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
-use crate::lab::account::{DEFAULT_GROUP, Firing, RetryPolicy, Schedule, ScheduleGroup};
-use crate::lab::value::{list, seconds, text, whole};
+use crate::account::{DEFAULT_GROUP, Firing, RetryPolicy, Schedule, ScheduleGroup};
+use crate::value::{list, seconds, text, whole};
 
 /// How EventBridge Scheduler pages its lists.
 const PAGING: Paging = Paging { token: "NextToken", size: "MaxResults", limit: 100, code: "ValidationException" };

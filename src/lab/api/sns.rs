@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::operation::{Outcome, Refusal};
 use super::request_id;
 use super::wire::Asked;
-use crate::lab::notices::Message;
-use crate::lab::value::text;
-use crate::lab::world::{World, lock};
+use crate::notices::Message;
+use crate::value::text;
+use crate::world::{World, lock};
 
 /// The longest message, in bytes, and the longest subject, in characters: `Publish` in the API reference.
 const LIMITS: (usize, usize) = (262_144, 100);

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::operation::{Outcome, Refusal};
 use super::wire::Asked;
-use crate::lab::value::{date, texts};
-use crate::lab::world::{World, lock};
+use crate::value::{date, texts};
+use crate::world::{World, lock};
 
 /// Performs an operation.
 pub(super) fn perform(world: &World, asked: &Asked, now: u64) -> Option<Outcome> {

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::operation::{Outcome, Refusal};
 use super::wire::Asked;
-use crate::lab::account::{Names, hex_id};
-use crate::lab::clock::wall_ms;
-use crate::lab::keys::{Key, PREFIX};
-use crate::lab::policy::Policy;
-use crate::lab::value::{date, text, whole};
-use crate::lab::world::{World, lock};
+use crate::account::{Names, hex_id};
+use crate::clock::wall_ms;
+use crate::keys::{Key, PREFIX};
+use crate::policy::Policy;
+use crate::value::{date, text, whole};
+use crate::world::{World, lock};
 
 /// How long credentials may hold, in seconds: at least, at most, and when nothing is said.
 const SECONDS: (i64, i64, i64) = (900, 43_200, 3_600);

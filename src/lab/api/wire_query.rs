@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::operation::Refusal;
 use super::wire::{Asked, Protocol, Service, query_code};
 use super::wire_cbor::is_moment;
-use crate::lab::value::date;
+use crate::value::date;
 
 /// Reads a form: `Actions.member.1.Type=forward` is the first element of a list.
 pub(super) fn read(query: Option<&str>, body: &Bytes) -> Result<Asked, Refusal> {

@@ -15,7 +15,7 @@ use super::meter::Flowed;
 use super::route::{Action, Asked, Forward, Routes, STICKY_COOKIE};
 use super::target::{Trouble, Upstream};
 use super::{Balancer, GROUP, Group};
-use crate::lab::task::SERVICE_TIME;
+use crate::task::SERVICE_TIME;
 
 /// The largest request body that is carried.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::lab::account::{Account, HealthCheck, Target, TargetState};
-use crate::lab::clock::LabClock;
-use crate::lab::plain::Connection;
+use crate::account::{Account, HealthCheck, Target, TargetState};
+use crate::clock::LabClock;
+use crate::plain::Connection;
 
 /// A check to make.
-pub(in crate::lab) struct Probe {
+pub(crate) struct Probe {
     /// The target group's ARN.
     pub group: String,
     /// The target's address.
@@ -22,7 +22,7 @@ pub(in crate::lab) struct Probe {
 
 /// What a check found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum Finding {
+pub(crate) enum Finding {
     /// The answer passed.
     Well,
     /// The answer had a status code that does not pass.
@@ -35,7 +35,7 @@ pub(in crate::lab) enum Finding {
 const TIMEOUT_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// Moves targets on as time goes by, and gives the checks that are due.
-pub(in crate::lab) fn due(account: &mut Account, now: u64) -> Vec<Probe> {
+pub(crate) fn due(account: &mut Account, now: u64) -> Vec<Probe> {
     let mut probes = Vec::new();
     let in_use: Vec<bool> = account.groups.iter().map(|group| account.is_in_use(&group.arn)).collect();
     let tasks = &account.tasks;
@@ -68,7 +68,7 @@ pub(in crate::lab) fn due(account: &mut Account, now: u64) -> Vec<Probe> {
 }
 
 /// Targets that are no task of ours are reached only on loopback.
-pub(in crate::lab) fn loopback(id: &str, port: u16) -> Option<SocketAddr> {
+pub(crate) fn loopback(id: &str, port: u16) -> Option<SocketAddr> {
     let address: std::net::IpAddr = id.parse().ok()?;
     address.is_loopback().then_some(SocketAddr::new(address, port))
 }
@@ -89,7 +89,7 @@ fn settle(target: &mut Target, in_use: bool, now: u64) {
 }
 
 /// Asks the target.
-pub(in crate::lab) async fn perform(probe: &Probe, clock: LabClock) -> Finding {
+pub(crate) async fn perform(probe: &Probe, clock: LabClock) -> Finding {
     let Some(address) = probe.address else { return Finding::Silent };
     let ask = async {
         let mut connection = Connection::open(address).await.ok()?;
@@ -109,7 +109,7 @@ pub(in crate::lab) async fn perform(probe: &Probe, clock: LabClock) -> Finding {
 }
 
 /// Writes down what a check found.
-pub(in crate::lab) fn note(account: &mut Account, probe: &Probe, finding: Finding) {
+pub(crate) fn note(account: &mut Account, probe: &Probe, finding: Finding) {
     let Some(group) = account.group_mut(&probe.group) else { return };
     let check = group.check.clone();
     if let Some(target) = group.target_mut(&probe.id, probe.port) {

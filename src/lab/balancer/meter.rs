@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::lab::account::dimension;
-use crate::lab::metrics::bucket::Bucket;
-use crate::lab::metrics::store::{Key, Kind, Store};
+use crate::account::dimension;
+use crate::metrics::bucket::Bucket;
+use crate::metrics::store::{Key, Kind, Store};
 
 /// The namespace of load balancer metrics.
-pub(in crate::lab) const NAMESPACE: &str = "AWS/ApplicationELB";
+pub(crate) const NAMESPACE: &str = "AWS/ApplicationELB";
 
 /// What one load balancer counts.
 #[derive(Default)]

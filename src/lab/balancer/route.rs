@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use hyper::HeaderMap;
 use serde_json::Value;
 
-use crate::lab::account::{Account, groups_of, hex_id};
+use crate::account::{Account, groups_of, hex_id};
 
 /// The rules of one listener, by priority, the default rule last.
 #[derive(Debug, Clone, Default)]
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_request_meets_the_first_rule_whose_conditions_all_hold() {
-        let config = crate::lab::LabConfig::default();
+        let config = crate::LabConfig::default();
         let mut account = Account::seeded(&config, 0);
         let (listener, balancer) = (account.listeners[0].arn.clone(), account.load_balancers[0].arn.clone());
         let mut rule = account.rules.iter().find(|rule| rule.priority.is_some()).cloned().expect("one is seeded");

@@ -10,7 +10,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::lab::ending::Ending;
+use crate::ending::Ending;
 
 /// Connections kept open to one target.
 const IDLE_LIMIT: usize = 128;

@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::lab::account::hex_id;
-use crate::lab::value::{list, text, whole};
+use crate::account::hex_id;
+use crate::value::{list, text, whole};
 
 /// A revision that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::lab) struct Revision {
+pub(crate) struct Revision {
     /// The AppSpec as it was given.
     pub content: String,
     /// The SHA-256 of the content.

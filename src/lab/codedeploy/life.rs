@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::route::{self, Split};
-use super::routing::ALL_AT_ONCE;
 use super::{Deployment, EVENTS, Event, Revision, Rollback, Routing, Rules, Stage, Status, deployment_id};
-use crate::lab::account::{Account, Controller, Service, ServiceStatus, TaskSet};
-use crate::lab::metrics::alarm::State;
+use crate::account::routing::ALL_AT_ONCE;
+use crate::account::{Account, Controller, Service, ServiceStatus, TaskSet};
+use crate::metrics::alarm::State;
 
 /// A deployment begins so long after it was created.
 const BEGIN_MS: u64 = 2_000;
@@ -41,7 +41,7 @@ impl End {
 }
 
 /// Brings every deployment to where it is at a moment.
-pub(in crate::lab) fn tick(account: &mut Account, now: u64) {
+pub(crate) fn tick(account: &mut Account, now: u64) {
     let mut deployments = std::mem::take(&mut account.deploy.deployments);
     let mut rollbacks = Vec::new();
     for deployment in deployments.iter_mut().filter(|one| !one.status.is_over()) {

@@ -11,7 +11,6 @@
 mod appspec;
 mod life;
 mod route;
-mod routing;
 mod seed;
 #[cfg(test)]
 mod tests;
@@ -22,9 +21,9 @@ use serde_json::{Map, Value};
 
 pub(super) use self::appspec::Revision;
 pub(super) use self::life::tick;
-pub(super) use self::routing::{ALL_AT_ONCE, Config, PREDEFINED_PREFIX, Routing};
 pub(super) use self::seed::seed;
 use super::account::hex_id;
+pub(super) use super::account::routing::{ALL_AT_ONCE, Config, PREDEFINED_PREFIX, Routing};
 use super::value::{flag, list, text, texts, whole};
 
 /// Everything CodeDeploy keeps.
@@ -289,7 +288,8 @@ impl Rules {
     pub(super) fn read(body: &Map<String, Value>) -> Rules {
         let body = Value::Object(body.clone());
         let part = |path: &str| body.pointer(path).cloned().unwrap_or_default();
-        let minutes = |of: &Value, key: &str| whole(of, key).unwrap_or(0).max(0) as u64 * routing::MINUTE_MS;
+        let minutes =
+            |of: &Value, key: &str| whole(of, key).unwrap_or(0).max(0) as u64 * crate::account::routing::MINUTE_MS;
         let ready = part("/blueGreenDeploymentConfiguration/deploymentReadyOption");
         let end = part("/blueGreenDeploymentConfiguration/terminateBlueInstancesOnDeploymentSuccess");
         let (alarms, rollback) = (alarms_of(&body), part("/autoRollbackConfiguration"));
@@ -335,7 +335,7 @@ impl CodeDeploy {
 
     /// All configurations: those that CodeDeploy brings, and those that were made.
     pub(super) fn all_configs(&self) -> Vec<Config> {
-        routing::predefined().into_iter().chain(self.configs.iter().cloned()).collect()
+        crate::account::routing::predefined().into_iter().chain(self.configs.iter().cloned()).collect()
     }
 
     /// The deployments of a group, the newest first.

@@ -5,8 +5,8 @@
 
 use serde_json::{Value, json};
 
-use crate::lab::account::{Account, Rule};
-use crate::lab::value::{list, text};
+use crate::account::{Account, Rule};
+use crate::value::{list, text};
 
 /// Two target groups and the percentage of the second one.
 #[derive(Debug, Clone, Copy)]

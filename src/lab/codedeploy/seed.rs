@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{ALL_AT_ONCE, Application, Group, Pair, Target};
-use crate::lab::account::{Account, Service, last, uuid};
+use crate::account::{Account, Service, last, uuid};
 
 /// The console keeps the original task set for an hour.
 const TERMINATION_WAIT_MINUTES: u32 = 60;
 
 /// Adds the application and the deployment group of a service: `AppECS-CLUSTER-SERVICE` and `DgpECS-CLUSTER-SERVICE`,
 /// on the first listener, with the second one for test traffic if there is one. It waits so long for leave to shift.
-pub(in crate::lab) fn seed(account: &mut Account, service: &Service, ready_wait: Duration, now: u64) {
+pub(crate) fn seed(account: &mut Account, service: &Service, ready_wait: Duration, now: u64) {
     let minutes = ready_wait.as_secs() / 60;
     let on_timeout = if minutes > 0 { "STOP_DEPLOYMENT" } else { "CONTINUE_DEPLOYMENT" };
     let cluster = last(&service.cluster).to_owned();

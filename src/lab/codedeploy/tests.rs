@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::lab::account::{Account, Task};
-use crate::lab::balancer::health;
-use crate::lab::config::{LabConfig, ServiceSeed};
-use crate::lab::metrics::alarm::State;
-use crate::lab::scheduler::{self, Host};
-use crate::lab::value::number;
+use crate::account::{Account, Task};
+use crate::balancer::health;
+use crate::config::{LabConfig, ServiceSeed};
+use crate::metrics::alarm::State;
+use crate::scheduler::{self, Host};
+use crate::value::number;
 
 /// Containers that only have an address.
 struct Addresses;
@@ -83,13 +83,13 @@ impl Scene {
 
     /// The weights of blue and green in the production rule, and in the test listener's.
     fn weights(&self) -> [Vec<u32>; 2] {
-        let is_production = |rule: &&crate::lab::account::Rule| rule.priority.is_some();
+        let is_production = |rule: &&crate::account::Rule| rule.priority.is_some();
         let test = &self.account.listeners[1].arn;
         let rules = [
             self.account.rules.iter().find(is_production),
             self.account.rules.iter().find(|rule| rule.listener == *test),
         ];
-        let weight = |rule: &crate::lab::account::Rule, group: &str| {
+        let weight = |rule: &crate::account::Rule, group: &str| {
             let tuples = rule.actions[0].pointer("/ForwardConfig/TargetGroups").and_then(Value::as_array).cloned();
             let mut tuples = tuples.unwrap_or_default().into_iter();
             let found = tuples.find(|tuple| tuple["TargetGroupArn"] == group);
@@ -101,7 +101,7 @@ impl Scene {
         })
     }
 
-    fn service(&self) -> &crate::lab::account::Service {
+    fn service(&self) -> &crate::account::Service {
         &self.account.services[0]
     }
 

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::alarm_rule::MetricRule;
 use super::composite;
 use super::store::Store;
-use crate::lab::account::Names;
-use crate::lab::value::{Members, flag};
+use crate::account::Names;
+use crate::value::{Members, flag};
 
 /// An alarm.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Alarm {
+pub(crate) struct Alarm {
     /// Its name.
     pub name: String,
     /// Its ARN.
@@ -37,7 +37,7 @@ pub(in crate::lab) struct Alarm {
 
 /// What decides the state of an alarm.
 #[derive(Debug, Clone)]
-pub(in crate::lab) enum AlarmRule {
+pub(crate) enum AlarmRule {
     /// A series against a threshold.
     Metric(MetricRule),
     /// The states of other alarms.
@@ -46,7 +46,7 @@ pub(in crate::lab) enum AlarmRule {
 
 /// The state of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum State {
+pub(crate) enum State {
     /// Within the threshold.
     Ok,
     /// Beyond the threshold.
@@ -73,7 +73,7 @@ impl State {
 
 /// Something that happened to an alarm.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct HistoryItem {
+pub(crate) struct HistoryItem {
     /// The alarm's name.
     pub alarm: String,
     /// `MetricAlarm` or `CompositeAlarm`.
@@ -136,7 +136,7 @@ impl Alarm {
 }
 
 /// Remembers something that happened.
-pub(in crate::lab) fn remember(history: &mut VecDeque<HistoryItem>, item: HistoryItem) {
+pub(crate) fn remember(history: &mut VecDeque<HistoryItem>, item: HistoryItem) {
     history.push_back(item);
     while history.len() > HISTORY_LIMIT {
         history.pop_front();
@@ -144,7 +144,7 @@ pub(in crate::lab) fn remember(history: &mut VecDeque<HistoryItem>, item: Histor
 }
 
 /// The first second that any alarm looks at, at a moment.
-pub(in crate::lab) fn looked_at_from(alarms: &[Alarm], now: u64) -> u64 {
+pub(crate) fn looked_at_from(alarms: &[Alarm], now: u64) -> u64 {
     let starts = alarms.iter().filter_map(|alarm| match &alarm.rule {
         AlarmRule::Metric(rule) => Some(rule.start(now)),
         AlarmRule::Composite(_) => None,
@@ -153,7 +153,7 @@ pub(in crate::lab) fn looked_at_from(alarms: &[Alarm], now: u64) -> u64 {
 }
 
 /// Evaluates all alarms: those on metrics first, those on alarms after.
-pub(in crate::lab) fn evaluate(alarms: &mut [Alarm], history: &mut VecDeque<HistoryItem>, store: &Store, now: u64) {
+pub(crate) fn evaluate(alarms: &mut [Alarm], history: &mut VecDeque<HistoryItem>, store: &Store, now: u64) {
     for alarm in alarms.iter_mut() {
         let AlarmRule::Metric(rule) = &alarm.rule else { continue };
         let Some((state, points)) = rule.judge(store, now) else { continue };
@@ -186,7 +186,7 @@ pub(in crate::lab) fn evaluate(alarms: &mut [Alarm], history: &mut VecDeque<Hist
 }
 
 /// The alarm a world is seeded with: more than 5 % of the load balancer's answers are 5XX.
-pub(in crate::lab) fn five_hundreds(names: &Names, name: &str, balancer: &str, now: u64) -> Alarm {
+pub(crate) fn five_hundreds(names: &Names, name: &str, balancer: &str, now: u64) -> Alarm {
     let stat = |id: &str, metric: &str| {
         json!({"Id": id, "ReturnData": false, "MetricStat": {"Period": 60, "Stat": "Sum",
             "Metric": {"Namespace": "AWS/ApplicationELB", "MetricName": metric,

@@ -6,14 +6,14 @@ use super::alarm::State;
 use super::query::{self, Query};
 use super::statistic::Statistic;
 use super::store::{Store, Window};
-use crate::lab::value::{list, number, text, whole};
+use crate::value::{list, number, text, whole};
 
 /// Periods looked at beyond those evaluated, in search of datapoints that are there.
 const RANGE_BEYOND: usize = 2;
 
 /// A series against a threshold.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct MetricRule {
+pub(crate) struct MetricRule {
     queries: Vec<Query>,
     watched: usize,
     /// The threshold.

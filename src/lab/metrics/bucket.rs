@@ -7,7 +7,7 @@ const EXACT_LIMIT: usize = 256;
 
 /// The values of one stretch of time.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Bucket {
+pub(crate) struct Bucket {
     /// The sum of all values.
     pub sum: f64,
     /// How many values there were.
@@ -23,7 +23,7 @@ pub(in crate::lab) struct Bucket {
 
 /// Values that lie between two bounds, and how many; where both are the same it is that value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::lab) struct Cell {
+pub(crate) struct Cell {
     /// None of them is less.
     pub low: f64,
     /// None of them is greater.

@@ -4,7 +4,7 @@ use super::alarm::State;
 
 /// A rule.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::lab) enum Rule {
+pub(crate) enum Rule {
     /// `TRUE` or `FALSE`.
     Always(bool),
     /// An alarm, by name or ARN, is in a state.
@@ -24,7 +24,7 @@ const DEPTH_LIMIT: usize = 32;
 ///
 /// # Errors
 /// Says where it is not understood.
-pub(in crate::lab) fn parse(text: &str) -> Result<Rule, String> {
+pub(crate) fn parse(text: &str) -> Result<Rule, String> {
     let mut reader = Reader { rest: text, depth: 0 };
     let rule = reader.either()?;
     match reader.rest.trim() {

@@ -2,7 +2,7 @@
 
 /// An expression.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::lab) enum Expression {
+pub(crate) enum Expression {
     /// A number.
     Number(f64),
     /// A text in quotes; only `METRICS` takes one.
@@ -21,7 +21,7 @@ pub(in crate::lab) enum Expression {
 
 /// What stands between two expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum Operator {
+pub(crate) enum Operator {
     /// `||`
     Or,
     /// `&&`
@@ -52,7 +52,7 @@ pub(in crate::lab) enum Operator {
 
 /// A function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum Function {
+pub(crate) enum Function {
     /// The magnitude of each value.
     Abs,
     /// Each value rounded up.
@@ -121,7 +121,7 @@ const DEPTH_LIMIT: usize = 32;
 ///
 /// # Errors
 /// Says what is not understood, and names functions that the lab does not compute.
-pub(in crate::lab) fn parse(text: &str) -> Result<Expression, String> {
+pub(crate) fn parse(text: &str) -> Result<Expression, String> {
     let mut reader = Reader { text, at: 0, depth: 0 };
     let expression = reader.level(0)?;
     reader.space();

@@ -9,14 +9,14 @@ use super::expression::{self, Expression};
 use super::math::{Scope, Worth};
 use super::statistic::Statistic;
 use super::store::{Key, Store, Window};
-use crate::lab::value::{flag, list, text, whole};
+use crate::value::{flag, list, text, whole};
 
 /// Queries in one request.
-pub(in crate::lab) const QUERIES_LIMIT: usize = 500;
+pub(crate) const QUERIES_LIMIT: usize = 500;
 
 /// One query.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Query {
+pub(crate) struct Query {
     /// Its id.
     pub id: String,
     /// What it is called in the answer.
@@ -38,7 +38,7 @@ enum Source {
 ///
 /// # Errors
 /// Says what AWS would refuse, in its words as far as they are known.
-pub(in crate::lab) fn parse(values: &[Value]) -> Result<Vec<Query>, String> {
+pub(crate) fn parse(values: &[Value]) -> Result<Vec<Query>, String> {
     if values.is_empty() {
         return Err("The parameter MetricDataQueries is required.".to_owned());
     }
@@ -103,7 +103,7 @@ fn parse_stat(stat: &Value) -> Result<(Key, Statistic, u64), String> {
 }
 
 /// Whether a period has one of the lengths there are, in seconds.
-pub(in crate::lab) fn is_period(seconds: i64) -> bool {
+pub(crate) fn is_period(seconds: i64) -> bool {
     matches!(seconds, 1 | 5 | 10 | 20 | 30) || (seconds >= 60 && seconds % 60 == 0)
 }
 
@@ -111,7 +111,7 @@ pub(in crate::lab) fn is_period(seconds: i64) -> bool {
 ///
 /// # Errors
 /// Says which of them is missing.
-pub(in crate::lab) fn parse_key(metric: &Value) -> Result<Key, String> {
+pub(crate) fn parse_key(metric: &Value) -> Result<Key, String> {
     let required = |key: &str| {
         text(metric, key).filter(|text| !text.is_empty()).ok_or_else(|| format!("The parameter {key} is required."))
     };
@@ -126,7 +126,7 @@ pub(in crate::lab) fn parse_key(metric: &Value) -> Result<Key, String> {
 ///
 /// # Errors
 /// Names expressions that look at unknown ids, at each other in a circle, or do not give a series.
-pub(in crate::lab) fn evaluate(queries: &[Query], store: &Store, window: Window) -> Result<Vec<Series>, String> {
+pub(crate) fn evaluate(queries: &[Query], store: &Store, window: Window) -> Result<Vec<Series>, String> {
     let mut known = BTreeMap::new();
     let mut metrics = BTreeMap::new();
     let mut waiting = Vec::new();
@@ -183,7 +183,7 @@ fn grid(period: u64, window: Window) -> Vec<u64> {
 }
 
 /// Whether any query asks for values that are told.
-pub(in crate::lab) fn returned(queries: &[Query]) -> impl Iterator<Item = (usize, &Query)> {
+pub(crate) fn returned(queries: &[Query]) -> impl Iterator<Item = (usize, &Query)> {
     queries.iter().enumerate().filter(|(_, query)| query.is_returned)
 }
 

@@ -10,7 +10,7 @@ const GREATEST: f64 = 1e15;
 
 /// How many values fell into each cell, from the first cell that has any to the last.
 #[derive(Debug, Clone, Default)]
-pub(in crate::lab) struct Sketch {
+pub(crate) struct Sketch {
     /// Those at or below [`LEAST`].
     low: f64,
     first: i32,
@@ -18,12 +18,12 @@ pub(in crate::lab) struct Sketch {
 }
 
 /// The cell a value falls into.
-pub(in crate::lab) fn place_of(value: f64) -> i32 {
+pub(crate) fn place_of(value: f64) -> i32 {
     (value.clamp(LEAST, GREATEST).ln() / WIDTH).floor() as i32
 }
 
 /// The least value of a cell.
-pub(in crate::lab) fn edge_of(place: i32) -> f64 {
+pub(crate) fn edge_of(place: i32) -> f64 {
     (f64::from(place) * WIDTH).exp()
 }
 

@@ -4,7 +4,7 @@ use super::bucket::Bucket;
 
 /// A statistic.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::lab) enum Statistic {
+pub(crate) enum Statistic {
     /// The sum.
     Sum,
     /// The mean.
@@ -23,7 +23,7 @@ pub(in crate::lab) enum Statistic {
 
 /// What is told of the values between two bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum Trimmed {
+pub(crate) enum Trimmed {
     /// `TM`: their mean.
     Mean,
     /// `TC`: their number.
@@ -36,7 +36,7 @@ pub(in crate::lab) enum Trimmed {
 
 /// An end of a range; the lower one is exclusive, the upper one inclusive.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::lab) enum Bound {
+pub(crate) enum Bound {
     /// No bound.
     Open,
     /// A value.

@@ -11,7 +11,7 @@ use super::statistic::Statistic;
 /// Minutes kept of each series.
 const MINUTES_LIMIT: usize = 15 * 60;
 /// Data finer than a minute can be read for this long, in seconds, as with CloudWatch.
-pub(in crate::lab) const FINE_KEPT: u64 = 3 * 3_600;
+pub(crate) const FINE_KEPT: u64 = 3 * 3_600;
 /// Series kept; beyond that new ones are dropped.
 const SERIES_LIMIT: usize = 20_000;
 /// What was counted late is seen this much later than the rest of its minute.
@@ -19,7 +19,7 @@ const LATE_MS: u64 = 60_000;
 
 /// What names a series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::lab) struct Key {
+pub(crate) struct Key {
     /// The namespace.
     pub namespace: String,
     /// The metric's name.
@@ -39,7 +39,7 @@ impl Key {
 
 /// What becomes of a value that is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum Kind {
+pub(crate) enum Kind {
     /// It is part of its minute.
     Minute,
     /// It is part of its minute, and seen there a minute after the rest.
@@ -50,7 +50,7 @@ pub(in crate::lab) enum Kind {
 
 /// A stretch of time that is asked for, in seconds; the end is exclusive.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::lab) struct Window {
+pub(crate) struct Window {
     /// The first second.
     pub start: u64,
     /// The second after the last.
@@ -72,7 +72,7 @@ struct Kept {
 
 /// All series.
 #[derive(Debug)]
-pub(in crate::lab) struct Store {
+pub(crate) struct Store {
     series: HashMap<Key, Kept>,
     publication_delay_ms: u64,
 }

@@ -1,11 +1,11 @@
 //! What an expression is worth at a moment.
 
 use super::{Counter, Expression, Past, Selector};
-use crate::lab::telemetry::{Sample, Telemetry};
+use crate::telemetry::{Sample, Telemetry};
 
 /// What an expression is worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::lab) enum Worth {
+pub(crate) enum Worth {
     /// A number.
     Scalar(f64),
     /// A vector of one element without labels, or of none.
@@ -13,7 +13,7 @@ pub(in crate::lab) enum Worth {
 }
 
 /// What an expression is worth at a moment, in lab milliseconds.
-pub(in crate::lab) fn evaluate(expression: &Expression, past: &Past, telemetry: &Telemetry, at_ms: u64) -> Worth {
+pub(crate) fn evaluate(expression: &Expression, past: &Past, telemetry: &Telemetry, at_ms: u64) -> Worth {
     match expression {
         Expression::Number(number) => Worth::Scalar(*number),
         Expression::Sum(selector) => Worth::Vector(selector.sum(past, telemetry, at_ms)),
@@ -85,11 +85,11 @@ fn increase(samples: &[Sample], counter: Counter, range_ms: u64, at_ms: u64) -> 
 mod tests {
     use super::super::parse;
     use super::*;
-    use crate::lab::config::LabConfig;
-    use crate::lab::metrics::store::Store;
+    use crate::config::LabConfig;
+    use crate::metrics::store::Store;
 
     fn sample(at: u64, requests: u32) -> Sample {
-        let mut counters = crate::lab::telemetry::Counters::default();
+        let mut counters = crate::telemetry::Counters::default();
         (0..requests).for_each(|_| counters.add(0.1, false));
         (at, counters)
     }

@@ -1,7 +1,7 @@
 //! Reads the PromQL that is answered, and says of all other what it is not.
 
 use super::{Counter, Expression, Selector};
-use crate::lab::telemetry::EDGES;
+use crate::telemetry::EDGES;
 
 /// Parentheses within parentheses.
 const DEPTH_LIMIT: usize = 16;
@@ -14,7 +14,7 @@ type Result<T> = std::result::Result<T, String>;
 ///
 /// # Errors
 /// Says where it cannot be read, and what can.
-pub(in crate::lab) fn parse(text: &str) -> Result<Expression> {
+pub(crate) fn parse(text: &str) -> Result<Expression> {
     if text.len() > LENGTH_LIMIT {
         return Err(format!("the query is longer than {LENGTH_LIMIT} characters"));
     }
@@ -24,7 +24,7 @@ pub(in crate::lab) fn parse(text: &str) -> Result<Expression> {
 }
 
 /// Reads a PromQL duration, `1m30s`, in milliseconds.
-pub(in crate::lab) fn duration_ms(text: &str) -> Option<u64> {
+pub(crate) fn duration_ms(text: &str) -> Option<u64> {
     let (mut total, mut rest) = (0_u64, text);
     while !rest.is_empty() {
         let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;

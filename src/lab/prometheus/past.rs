@@ -3,18 +3,18 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::lab::account::last;
-use crate::lab::chance::count;
-use crate::lab::config::LabConfig;
-use crate::lab::past::{LONGEST_SECONDS, OVERHEAD};
-use crate::lab::telemetry::{Counters, EDGES, SCRAPE_EVERY_MS, Sample};
-use crate::lab::usual;
+use crate::account::last;
+use crate::chance::count;
+use crate::config::LabConfig;
+use crate::past::{LONGEST_SECONDS, OVERHEAD};
+use crate::telemetry::{Counters, EDGES, SCRAPE_EVERY_MS, Sample};
+use crate::usual;
 
 /// The label `task` of the series that stand for all tasks of the past.
 const TASK: &str = "past";
 
 /// The counters of the serving slot before the lab began.
-pub(in crate::lab) struct Past {
+pub(crate) struct Past {
     service: String,
     rps: f64,
     errors: f64,

@@ -7,19 +7,19 @@ const POLYNOMIAL: u32 = 0xEDB8_8320;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The ETag of an object that was put in one piece: its MD5 in hexadecimal, in quotes.
-pub(in crate::lab) fn etag(bytes: &[u8]) -> String {
+pub(crate) fn etag(bytes: &[u8]) -> String {
     let nibbles = Md5::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let hex: String = nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect();
     format!("\"{hex}\"")
 }
 
 /// The MD5 as the `content-md5` header tells it.
-pub(in crate::lab) fn md5(bytes: &[u8]) -> String {
+pub(crate) fn md5(bytes: &[u8]) -> String {
     base64(&Md5::digest(bytes))
 }
 
 /// The CRC-32 as the `x-amz-checksum-crc32` header tells it.
-pub(in crate::lab) fn crc32(bytes: &[u8]) -> String {
+pub(crate) fn crc32(bytes: &[u8]) -> String {
     let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ POLYNOMIAL } else { crc >> 1 };
     let sum = bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step));
     base64(&(!sum).to_be_bytes())

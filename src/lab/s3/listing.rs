@@ -7,7 +7,7 @@ use super::Object;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::lab) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// Only keys that begin with this.
     pub prefix: &'a str,
     /// Keys that have this after the prefix are told as one, up to it; empty tells every key.
@@ -22,7 +22,7 @@ pub(in crate::lab) struct Asked<'a> {
 
 /// What is told.
 #[derive(Debug, Default)]
-pub(in crate::lab) struct Page<'a> {
+pub(crate) struct Page<'a> {
     /// Keys with their objects.
     pub objects: Vec<(&'a str, &'a Object)>,
     /// Common prefixes.
@@ -32,7 +32,7 @@ pub(in crate::lab) struct Page<'a> {
 }
 
 /// Cuts a page.
-pub(in crate::lab) fn cut<'a>(objects: &'a BTreeMap<String, Object>, asked: Asked<'_>) -> Page<'a> {
+pub(crate) fn cut<'a>(objects: &'a BTreeMap<String, Object>, asked: Asked<'_>) -> Page<'a> {
     let mut page = Page::default();
     let start = if asked.after < asked.prefix { Bound::Included(asked.prefix) } else { Bound::Excluded(asked.after) };
     let group = |key: &'a str| -> Option<&'a str> {

@@ -2,7 +2,7 @@
 
 use super::Host;
 use super::service::note_failure;
-use crate::lab::account::{Account, Phase, StopCause, Target, TargetState, Task};
+use crate::account::{Account, Phase, StopCause, Target, TargetState, Task};
 
 /// A container takes this long to stop, and its network as long to go.
 const STOP_MS: u64 = 2_000;

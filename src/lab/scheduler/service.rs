@@ -1,7 +1,7 @@
 //! A service on its way to what is wanted: starting, stopping, completing, giving up.
 
 use super::life::is_target_of;
-use crate::lab::account::{Account, Deployment, Phase, Rollout, Service, ServiceStatus, TargetState, Task};
+use crate::account::{Account, Deployment, Phase, Rollout, Service, ServiceStatus, TargetState, Task};
 
 /// Seconds before the next start, after so many failures in a row.
 const BACK_OFF_SECONDS: [u64; 8] = [0, 5, 10, 20, 40, 80, 160, 300];

@@ -1,7 +1,7 @@
 //! A service of task sets on its way to what is wanted: each set has its share of the desired count.
 
 use super::service::{is_well, told};
-use crate::lab::account::{Account, Phase, Service, ServiceStatus, Task, TaskSet};
+use crate::account::{Account, Phase, Service, ServiceStatus, Task, TaskSet};
 
 /// Starts and stops the tasks of every set, and forgets the sets that are gone.
 pub(super) fn reconcile(account: &mut Account, service: &mut Service, now: u64) {

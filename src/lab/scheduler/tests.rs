@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::lab::account::{Phase, Rollout, TargetState, TaskSet};
-use crate::lab::balancer::health;
-use crate::lab::config::{LabConfig, ServiceSeed};
+use crate::account::{Phase, Rollout, TargetState, TaskSet};
+use crate::balancer::health;
+use crate::config::{LabConfig, ServiceSeed};
 
 #[derive(Default)]
 pub(super) struct Notes {
@@ -74,14 +74,14 @@ impl Scene {
         }
     }
 
-    pub(super) fn service(&mut self, name: &str) -> &mut crate::lab::account::Service {
+    pub(super) fn service(&mut self, name: &str) -> &mut crate::account::Service {
         let service = self.account.services.iter_mut().find(|service| service.name == name);
         service.expect("the service is seeded")
     }
 
     fn release(&mut self, name: &str, desired: u32, behaviour: &str) {
         let arn = self.account.definition("web:2").expect("it is seeded").arn.clone();
-        let behaviour: crate::lab::Behaviour = behaviour.parse().expect("the words are right");
+        let behaviour: crate::Behaviour = behaviour.parse().expect("the words are right");
         for one in self.account.definitions.iter_mut().filter(|one| one.arn == arn) {
             one.behaviour = behaviour.clone();
         }
@@ -93,7 +93,7 @@ impl Scene {
 
     /// Adds a task set of the second definition behind the idle group; gives its id.
     fn add_set(&mut self, scale: f64, behaviour: &str) -> String {
-        let behaviour: crate::lab::Behaviour = behaviour.parse().expect("the words are right");
+        let behaviour: crate::Behaviour = behaviour.parse().expect("the words are right");
         let definition = self.account.definitions.iter_mut().find(|one| one.arn.ends_with("/web:2"));
         let definition = definition.expect("it is seeded");
         definition.behaviour = behaviour;

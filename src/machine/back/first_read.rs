@@ -9,12 +9,12 @@ use crate::lease::QUARANTINE;
 use crate::machine::effect::{Effect, Look, Observation};
 use crate::machine::notice::{Notice, Reason};
 use crate::machine::state::{
-    BRISK_POLL, FRESH, GLANCE_WITHIN, PROMPT_RETRIES, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN,
+    BRISK_POLL, FIRST_READ_WITHIN, FRESH, PROMPT_RETRIES, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN,
 };
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
-    /// Begins the way back, or begins it anew: with a glance, in place of whatever was waited for. It begins with
+    /// Begins the way back, or begins it anew: with a first read, in place of whatever was waited for. It begins with
     /// the write where the write is needed whatever a read shows, and the stable slot's targets were just read.
     pub(in crate::machine) fn begin_back(&mut self, reason: Reason, decided: Timestamp, out: &mut Reaction) {
         self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
@@ -30,8 +30,8 @@ impl Machine {
     }
 
     /// Reads the rule and the stable slot's healthy targets, and nothing else.
-    pub(in crate::machine) fn glance() -> Effect {
-        Effect::Look(Look { rule: true, glance: Some(GLANCE_WITHIN), ..Look::default() })
+    pub(in crate::machine) fn first_read() -> Effect {
+        Effect::Look(Look { rule: true, first_read: Some(FIRST_READ_WITHIN), ..Look::default() })
     }
 
     /// What the first read of the way back says of the stable slot. The write goes on unless it has no healthy
@@ -72,7 +72,7 @@ impl Machine {
     }
 
     fn look_back_after(&mut self, span: Duration) {
-        self.ask_after(span, Self::glance());
+        self.ask_after(span, Self::first_read());
     }
 
     /// Clients bound to the candidate by a cookie come back only when stickiness is off.
@@ -104,7 +104,7 @@ impl Machine {
     }
 
     /// What was taken over lately is given back by other hands too: by a write of the one before that went ahead of
-    /// its tape, and by a rollback's first write, which is on no tape.
+    /// its journal, and by a rollback's first write, which is on no journal.
     fn outlive_others(&mut self) {
         let lands = self.memory.taken_over.map(|at| at + QUARANTINE);
         if let Some(lands) = lands.filter(|lands| *lands > self.memory.now) {

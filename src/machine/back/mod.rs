@@ -23,7 +23,7 @@ impl Machine {
         self.memory.promoted_by = None;
         self.memory.back_at = None;
         self.memory.slept = Duration::ZERO;
-        self.memory.locked_since = None;
+        self.memory.expired_since = None;
         self.memory.safeguard.begin_anew();
         if self.has_pending_write() {
             self.state = State::Draining { reason, decided };
@@ -74,7 +74,7 @@ impl Machine {
             | Answer::Gone
             | Answer::Disarmed => self.taken_down(phase, out),
             Answer::Failed(fault) => self.failed_back(phase, issued, &fault, out),
-            Answer::Registered(_) | Answer::Probed(_) | Answer::Pledged | Answer::Concluded => {
+            Answer::Registered(_) | Answer::Probed(_) | Answer::CommitIntended | Answer::Concluded => {
                 self.go(Phase::Checking, out);
             }
         }
@@ -130,7 +130,7 @@ impl Machine {
         let before = &self.plan.before;
         let sticky = before.stickiness.is_some() && !self.plan.driver.is_aws();
         match phase {
-            Phase::Checking => Some(Self::glance()),
+            Phase::Checking => Some(Self::first_read()),
             Phase::Verifying => Some(Effect::Look(self.view(self.asks_for_stable(), None))),
             Phase::Reviving => {
                 // One that serves is given tasks of what it runs.
@@ -187,7 +187,7 @@ impl Machine {
         }
         if let Some(rule) = &seen.rule {
             self.saw(rule);
-            // A rollback's first write is on no tape, and turns it off all the same.
+            // A rollback's first write is on no journal, and turns it off all the same.
             let off = is_back(rule) && !rule.sticky && self.plan.before.stickiness.is_some();
             self.memory.sticky_suspended |= off && phase != Phase::Mending;
         }

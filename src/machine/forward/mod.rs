@@ -142,7 +142,7 @@ impl Machine {
             | Answer::ScalingFreed
             | Answer::Armed
             | Answer::Disarmed
-            | Answer::Pledged => {
+            | Answer::CommitIntended => {
                 self.safeguarded(out);
             }
             Answer::Seen(_) | Answer::Probed(_) | Answer::Failed(_) => {}
@@ -154,7 +154,7 @@ impl Machine {
         if !self.examine(seen, asked, out) {
             return;
         }
-        if self.is_locked_out() {
+        if self.is_expired() {
             return self.look_again(POLL);
         }
         let State::Forward { step, stage, .. } = self.state else { return };
@@ -219,7 +219,7 @@ impl Machine {
             _ if self.out_of_time(out) => {}
             // The commit is not asked for blindly: the rule and the gates are looked at before the word for it goes
             // out again.
-            Effect::Pledge => {
+            Effect::IntendCommit => {
                 self.set_stage(Stage::Checking);
                 self.look_again(RETRY);
             }
@@ -290,7 +290,7 @@ impl Machine {
         if matches!(stage, Stage::Counting(_)) {
             return true;
         }
-        let holds = self.is_paused() || self.is_locked_out();
+        let holds = self.is_paused() || self.is_expired();
         if self.memory.now < self.deadline() || holds || self.memory.committed {
             return false;
         }

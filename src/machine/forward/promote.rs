@@ -1,9 +1,9 @@
-//! A person's word to wait no longer: from here to everything and the commit.
+//! A person's request to wait no longer: from here to everything and the commit.
 //!
 //! What is skipped is what waits for time, evidence or people: holds, approvals, ramps, and shares below everything.
 //! What acts is not: tasks are prepared, probes asked, the last share is given on a fresh read of enough healthy
 //! targets like any other, and the commit still clears away what could give the traffic back. Gates stay on until
-//! the commit. A step that is skipped has the person's word on the tape in place of a verdict.
+//! the commit. A step that is skipped has the person's request in the journal in place of a verdict.
 
 use crate::domain::traffic::Share;
 use crate::gate::Outcome as GateOutcome;
@@ -13,7 +13,7 @@ use crate::machine::{Machine, Reaction};
 use crate::plan::Action;
 
 impl Machine {
-    /// The steps that the word `promote` would skip now, by index.
+    /// The steps that the request `promote` would skip now, by index.
     pub fn skippable(&self) -> Vec<usize> {
         match self.state {
             State::Forward { step, .. } if !self.memory.committed => {
@@ -23,7 +23,7 @@ impl Machine {
         }
     }
 
-    /// Why the word `promote` would change nothing now; `reasoned` when it comes with a reason. A breach that is
+    /// Why the request `promote` would change nothing now; `reasoned` when it comes with a reason. A breach that is
     /// known can be overruled by one who says why. Somebody else's write and slots short of tasks cannot.
     pub fn objection_to_promote(&self, reasoned: bool) -> Option<String> {
         if self.memory.committed {
@@ -87,7 +87,7 @@ impl Machine {
         })
     }
 
-    /// Leaves the present step, if a person's word skips it. True when it did.
+    /// Leaves the present step, if a person's request skips it. True when it did.
     pub(in crate::machine) fn skip(&mut self, out: &mut Reaction) -> bool {
         let State::Forward { step, .. } = self.state else { return false };
         let skips = self.is_promoted() && self.is_skippable(step);
@@ -97,7 +97,7 @@ impl Machine {
         skips
     }
 
-    /// The first step from this one on that a person's word does not skip. What it skips is told.
+    /// The first step from this one on that a person's request does not skip. What it skips is told.
     pub(in crate::machine) fn after_skipped(&self, step: usize, out: &mut Reaction) -> usize {
         let Some(by) = self.memory.promoted_by.as_ref().filter(|_| self.is_promoted()) else { return step };
         let mut next = step;

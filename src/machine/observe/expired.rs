@@ -14,17 +14,17 @@ use crate::machine::{Machine, Reaction};
 
 impl Machine {
     /// Whether the rollout holds because its credentials have ended.
-    pub(in crate::machine) fn is_locked_out(&self) -> bool {
-        self.memory.locked_since.is_some()
+    pub(in crate::machine) fn is_expired(&self) -> bool {
+        self.memory.expired_since.is_some()
     }
 
     /// AWS does not take the credentials any more. A person has as long to renew them as for a pause. Past the
     /// commit nothing is at stake that could be held.
-    pub(in crate::machine) fn locked_out(&mut self, out: &mut Reaction) {
+    pub(in crate::machine) fn expired(&mut self, out: &mut Reaction) {
         if self.memory.committed || !matches!(self.state, State::Forward { .. }) {
             return;
         }
-        let since = *self.memory.locked_since.get_or_insert(self.memory.now);
+        let since = *self.memory.expired_since.get_or_insert(self.memory.now);
         self.memory.blind_since = None;
         let limit = self.plan.limits.pause;
         if self.memory.now.since(since) > limit {
@@ -43,7 +43,7 @@ impl Machine {
 
     /// Something worked.
     pub(in crate::machine) fn let_in(&mut self) {
-        if self.memory.locked_since.take().is_none() {
+        if self.memory.expired_since.take().is_none() {
             return;
         }
         self.begin_step_anew();
@@ -52,8 +52,8 @@ impl Machine {
 
     /// What could not be asked for on the way forward, and was not done, is asked for again.
     pub(in crate::machine) fn ask_when_let_in(&mut self, issued: &Issued, out: &mut Reaction) {
-        self.locked_out(out);
-        if !self.is_locked_out() || !matches!(self.state, State::Forward { .. }) {
+        self.expired(out);
+        if !self.is_expired() || !matches!(self.state, State::Forward { .. }) {
             return;
         }
         match &issued.effect {

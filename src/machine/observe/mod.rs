@@ -73,7 +73,7 @@ impl Machine {
         let gone = seen.faults.iter().find(|fault| fault.kind == FaultKind::Missing);
         match gone {
             Some(fault) => self.foreign(Foreign::Rule, fault.to_string(), out),
-            None if seen.faults.iter().any(is_expired) => self.locked_out(out),
+            None if seen.faults.iter().any(is_expired) => self.expired(out),
             None => self.blind(fault, out),
         }
     }

@@ -35,7 +35,7 @@ impl Machine {
         let observed = fleet && forward && self.memory.exposed.is_some() && !self.plan.gates.iter().any(is_counting);
         let deployment = forward && self.plan.driver.is_aws();
         let calendar = self.asks_calendars();
-        Look { rule: true, fleet, gates, since, counted, deployment, calendar, observed, quiet, glance: None }
+        Look { rule: true, fleet, gates, since, counted, deployment, calendar, observed, quiet, first_read: None }
     }
 
     /// Whether a look asks for this gate's reading.

@@ -7,7 +7,7 @@ fn told_back(plan: Plan) -> Run {
     let mut run = Run::of(plan);
     run.until_step(2);
     run.pass(Duration::from_secs(30));
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run
 }
 
@@ -38,7 +38,7 @@ fn refuse(run: &mut Run, kind: FaultKind, what: impl Fn(&Effect) -> bool) {
 #[test]
 fn the_slots_are_left_as_they_were() {
     let mut run = told_back(canary());
-    assert!(matches!(reason(run.end()), Reason::Operator { word: Word::Rollback, .. }));
+    assert!(matches!(reason(run.end()), Reason::Operator { request: OperatorRequest::Rollback, .. }));
     assert_eq!((run.share, &run.stable, &run.candidate), (Share::NONE, &capacity(4, BEFORE), &capacity(1, BEFORE)));
     assert!(run.machine.progress().served.is_some());
 }
@@ -48,7 +48,7 @@ fn a_write_in_flight_is_answered_first() {
     let mut run = Run::of(canary());
     run.until_asked(is_route);
     let write = run.machine.pending().cloned();
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     assert_eq!(run.machine.pending().cloned(), write);
     run.go();
     assert!(run.pending().is_some_and(is_route), "its tasks were read before the write");
@@ -58,7 +58,7 @@ fn a_write_in_flight_is_answered_first() {
 
 #[test]
 fn an_old_read_does_not_spare_the_write() {
-    for stop in [Run::interrupted, |run: &mut Run| run.told(Word::Rollback)] {
+    for stop in [Run::interrupted, |run: &mut Run| run.told(OperatorRequest::Rollback)] {
         let mut run = Run::of(canary());
         run.until_step(2);
         run.pass(Duration::from_secs(30));
@@ -76,7 +76,7 @@ fn an_old_read_does_not_spare_the_write() {
 fn a_rollout_that_never_had_weight_goes_back_without_a_write() {
     let mut run = Run::of(canary());
     run.until_step(1);
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run.end();
     assert_eq!(run.routes(), []);
 }
@@ -84,7 +84,7 @@ fn a_rollout_that_never_had_weight_goes_back_without_a_write() {
 #[test]
 fn a_rollout_that_never_began_goes_back_without_beginning() {
     let mut run = Run::not_begun(canary());
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     assert!(matches!(run.end(), Outcome::RolledBack(_)));
     assert!(!run.asked.iter().any(Effect::is_write), "{:?}", run.asked);
     assert_eq!(run.machine.started(), START);
@@ -95,7 +95,7 @@ fn a_write_whose_answer_was_lost_is_waited_out() {
     let mut run = Run::of(canary());
     run.until_asked(is_route);
     let asked = run.now;
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run.answer(Answer::Failed(fault(FaultKind::Unknown)));
     run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
     run.share = tenth();
@@ -199,7 +199,7 @@ fn stickiness_that_a_first_write_turned_off_before_any_weight_is_put_back() {
     let mut run = Run::of(sticky());
     run.until_asked(is_scale);
     run.sticky = false;
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     assert!(matches!(run.end(), Outcome::RolledBack(_)));
     assert!(run.sticky);
 }
@@ -269,7 +269,7 @@ fn a_stranded_rollout_can_be_told_to_go_back_again() {
     run.until_step(2);
     run.interrupted();
     refuse(&mut run, FaultKind::Denied, is_route);
-    assert_eq!(refusal(&run.told(Word::Rollback)), None);
+    assert_eq!(refusal(&run.told(OperatorRequest::Rollback)), None);
     assert!(matches!(reason(run.end()), Reason::Operator { .. }));
     assert_eq!((run.share, run.candidate.desired, run.undone()), (Share::NONE, 1, vec![]));
 }
@@ -302,7 +302,7 @@ fn weight_that_somebody_else_gives_begins_the_wait_for_quiet_anew() {
     run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
     run.pass(MINUTE * 4);
     run.share = tenth();
-    run.until_asked(|effect| matches!(effect, Effect::Look(look) if look.glance.is_some()));
+    run.until_asked(|effect| matches!(effect, Effect::Look(look) if look.first_read.is_some()));
     run.answer(Answer::Failed(fault(FaultKind::Transient)));
     run.until(|run| run.share == Share::NONE);
     let back = run.now;
@@ -314,7 +314,7 @@ fn weight_that_somebody_else_gives_begins_the_wait_for_quiet_anew() {
 fn weight_that_nobody_saw_is_waited_out_before_tasks_are_taken() {
     let mut run = Run::of(canary());
     run.until_step(1);
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     // A stranger's, which the write of the way back ends before any read has shown it.
     run.share = tenth();
     run.answer(Answer::Failed(fault(FaultKind::Transient)));
@@ -330,7 +330,7 @@ fn a_candidate_that_was_watched_without_weight_loses_its_tasks_at_once() {
     let mut run = Run::of(asking());
     run.until_step(1);
     run.pass(MINUTE * 6);
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     let told = run.now;
     run.until_asked(is_scale);
     assert_eq!(run.now, told);
@@ -343,7 +343,7 @@ fn a_gap_between_two_looks_begins_the_wait_for_quiet_anew() {
     run.pass(MINUTE * 6);
     run.dead_for(MINUTE * 2);
     let back = run.now;
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run.until_asked(is_scale);
     assert!(run.now.since(back) >= crate::plan::QUIET_LEAST, "{:?}", run.now.since(back));
 }

@@ -64,7 +64,7 @@ fn the_lease_and_the_rule_say_that_it_commits_before_aws_is_told_to_end() {
     let mut run = begun();
     run.end();
     let at = |wanted: &Effect| run.asked.iter().position(|effect| effect == wanted).unwrap();
-    assert!(at(&Effect::Pledge) < at(&Effect::Conclude));
+    assert!(at(&Effect::IntendCommit) < at(&Effect::Conclude));
     assert!(at(&Effect::Mark(Beacon::Committed)) < at(&Effect::Conclude));
 }
 
@@ -134,7 +134,7 @@ fn a_deployment_that_aws_ended_by_itself_is_committed() {
     (run.share, run.deployment) = (Share::ALL, Some(DeploymentState::Done));
     run.until(|run| run.machine.is_committed());
     assert!(run.is_told(carried(Share::ALL)));
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     assert_eq!(run.end(), Outcome::Promoted);
 }
 
@@ -161,7 +161,7 @@ fn an_end_that_nobody_knows_of_is_asked_for_again() {
 fn a_promotion_takes_the_shares_that_aws_gives_on_the_way_for_its_own() {
     let mut run = begun();
     run.until_step(3);
-    run.told(Word::Promote);
+    run.told(OperatorRequest::Promote);
     run.until_asked(is_route);
     assert!(matches!(run.pending(), Some(Effect::Route(route)) if route.share == Share::ALL));
     run.go();
@@ -176,11 +176,11 @@ fn a_promotion_takes_the_shares_that_aws_gives_on_the_way_for_its_own() {
 fn a_promotion_takes_them_for_its_own_too_while_a_person_keeps_it_paused() {
     let mut run = begun();
     run.until_step(3);
-    run.told(Word::Promote);
+    run.told(OperatorRequest::Promote);
     run.until_asked(is_route);
     run.go();
     run.moves = None;
-    run.told(Word::Pause);
+    run.told(OperatorRequest::Pause);
     run.pass(WRITE_LANDS_WITHIN * 2);
     run.share = HALF;
     run.until(|run| run.machine.progress().configured == Some(HALF));
@@ -212,7 +212,7 @@ fn the_old_slot_is_proven_quiet_anew_once_somebody_gave_it_weight() {
     run.share = Share::ALL;
     run.shares.push((run.now, Share::ALL));
     let again = run.now;
-    run.told(Word::Continue);
+    run.told(OperatorRequest::Continue);
     assert_eq!(run.end(), Outcome::Promoted);
     let quiet = run.notices.iter().filter(|notice| **notice == Notice::Quiet { role: Role::Stable }).count();
     assert_eq!(quiet, 2);

@@ -93,7 +93,7 @@ fn a_foreign_write_may_hold_and_is_not_written_over() {
     assert_eq!(run.notices.iter().filter(|notice| matches!(notice, Notice::Paused { .. })).count(), 1);
     run.share = tenth();
     run.errors = Some(0.1);
-    run.told(Word::Continue);
+    run.told(OperatorRequest::Continue);
     assert_eq!(run.end(), Outcome::Promoted);
 }
 

@@ -2,9 +2,9 @@
 
 mod back;
 mod deployment;
+mod expired;
+mod first_read;
 mod forward;
-mod glance;
-mod locked;
 mod outer;
 mod people;
 mod ramp;
@@ -226,12 +226,12 @@ impl Run {
         reaction.notices
     }
 
-    fn told(&mut self, word: Word) -> Vec<Notice> {
-        self.say(word, None)
+    fn told(&mut self, request: OperatorRequest) -> Vec<Notice> {
+        self.say(request, None)
     }
 
-    fn say(&mut self, word: Word, reason: Option<&str>) -> Vec<Notice> {
-        self.feed(Event::Told { word, by: "bob".into(), reason: reason.map(str::to_owned) })
+    fn say(&mut self, request: OperatorRequest, reason: Option<&str>) -> Vec<Notice> {
+        self.feed(Event::Requested { request, by: "bob".into(), reason: reason.map(str::to_owned) })
     }
 
     fn interrupted(&mut self) -> Vec<Notice> {
@@ -350,7 +350,7 @@ impl Run {
                 self.fires = None;
                 Answer::Disarmed
             }
-            Effect::Pledge => Answer::Pledged,
+            Effect::IntendCommit => Answer::CommitIntended,
             Effect::Conclude => {
                 self.deployment = Some(DeploymentState::Done);
                 Answer::Concluded
@@ -396,7 +396,7 @@ impl Run {
         Observation {
             rule: self.rule_fault.is_none().then(|| self.rule()),
             fleet: look.fleet.then(|| Fleet { stable: self.stable.clone(), candidate: self.candidate.clone() }),
-            stable: look.glance.map(|_| self.stable.healthy),
+            stable: look.first_read.map(|_| self.stable.healthy),
 
             deployment: self.deployment.clone().filter(|_| look.deployment).map(|state| Deployment {
                 id: "arn:deployment".into(),

@@ -12,10 +12,10 @@ fn on_breach_hold() -> Plan {
 fn a_paused_rollout_takes_no_step_until_it_is_told_to() {
     let mut run = Run::of(canary());
     run.until_step(2);
-    run.told(Word::Pause);
+    run.told(OperatorRequest::Pause);
     run.pass(MINUTE * 40);
     assert!(!run.notices.contains(&Notice::StepStarted(3)));
-    run.told(Word::Continue);
+    run.told(OperatorRequest::Continue);
     assert_eq!(run.end(), Outcome::Promoted);
 }
 
@@ -24,10 +24,10 @@ fn a_registration_answered_during_a_pause_starts_no_tasks() {
     let mut plan = plan(&[Action::Register, Action::Prepare(FULL), TENTH]);
     plan.release = ReleasePlan::Register { source: "file taskdef.json".into(), digest: "d".into() };
     let mut run = Run::of(plan);
-    run.told(Word::Pause);
+    run.told(OperatorRequest::Pause);
     run.pass(MINUTE * 10);
     assert!(!run.asked.iter().any(is_scale));
-    run.told(Word::Continue);
+    run.told(OperatorRequest::Continue);
     run.until_step(2);
     assert_eq!(run.candidate, capacity(FULL, RELEASE));
 }
@@ -36,7 +36,7 @@ fn a_registration_answered_during_a_pause_starts_no_tasks() {
 fn gates_stay_on_while_a_person_keeps_a_rollout_paused() {
     let mut run = Run::of(canary());
     run.until_step(2);
-    run.told(Word::Pause);
+    run.told(OperatorRequest::Pause);
     run.pass(MINUTE * 5);
     run.errors = Some(20.0);
     assert!(matches!(reason(run.end()), Reason::Breach { gate, .. } if gate == "errors"));
@@ -47,7 +47,7 @@ fn a_foreign_write_counts_while_a_person_keeps_a_rollout_paused() {
     let mut run = Run::of(canary());
     run.until_step(2);
     run.pass(MINUTE);
-    run.told(Word::Pause);
+    run.told(OperatorRequest::Pause);
     run.share = Share::from_permille(370).unwrap();
     assert!(matches!(reason(run.end()), Reason::ForeignWrite { .. }));
 }
@@ -62,7 +62,7 @@ fn a_breach_may_hold_until_a_person_overrules_it_and_fresh_data_pass() {
     run.pass(MINUTE * 10);
     assert_eq!(run.notices.iter().filter(|notice| matches!(notice, Notice::Paused { .. })).count(), 1);
     assert_eq!(run.share, tenth());
-    run.told(Word::Continue);
+    run.told(OperatorRequest::Continue);
     let overruled = run.now;
     run.errors = Some(0.1);
     run.until_step(3);
@@ -77,7 +77,7 @@ fn a_breach_after_it_was_overruled_holds_again() {
     run.until_step(2);
     run.errors = Some(20.0);
     run.until(|run| run.machine.progress().paused.is_some());
-    run.told(Word::Continue);
+    run.told(OperatorRequest::Continue);
     assert_eq!(run.machine.progress().paused, None);
     run.until(|run| run.machine.progress().paused.is_some());
     assert_eq!(run.share, tenth());
@@ -90,7 +90,7 @@ fn nobody_keeps_a_rollout_paused_for_ever() {
         let mut run = Run::of(plan(&[Action::Probe(PROBE), TENTH, HOLD]));
         run.candidate = capacity(FULL, RELEASE);
         run.until_step(step);
-        run.told(Word::Pause);
+        run.told(OperatorRequest::Pause);
         assert_eq!(reason(run.end()), nobody, "paused in step {step}");
         assert!(run.now < START + MINUTE * 120, "paused in step {step}");
     }
@@ -100,7 +100,7 @@ fn nobody_keeps_a_rollout_paused_for_ever() {
 fn a_pause_after_the_commit_ends_with_the_old_tasks_in_place() {
     let mut run = Run::of(canary());
     run.until_step(6);
-    run.told(Word::Pause);
+    run.told(OperatorRequest::Pause);
     assert_eq!(run.end(), Outcome::Promoted);
     assert_eq!((run.stable.desired, run.undone().len()), (FULL, 1));
 }
@@ -109,15 +109,15 @@ fn a_pause_after_the_commit_ends_with_the_old_tasks_in_place() {
 fn words_that_mean_nothing_are_refused_with_the_reason() {
     let mut run = Run::of(canary());
     run.until_step(2);
-    assert_eq!(refusal(&run.told(Word::Continue)), Some("it is not paused"));
-    assert_eq!(refusal(&run.told(Word::Approve)), Some("it does not wait for an approval"));
-    run.told(Word::Pause);
-    assert_eq!(refusal(&run.told(Word::Pause)), Some("it is paused already: paused by bob"));
-    assert_eq!(refusal(&run.told(Word::Rollback)), None);
-    assert_eq!(refusal(&run.told(Word::Abort)), Some("it is going back already"));
-    assert_eq!(refusal(&run.told(Word::Pause)), Some("it is not on its way forward"));
+    assert_eq!(refusal(&run.told(OperatorRequest::Continue)), Some("it is not paused"));
+    assert_eq!(refusal(&run.told(OperatorRequest::Approve)), Some("it does not wait for an approval"));
+    run.told(OperatorRequest::Pause);
+    assert_eq!(refusal(&run.told(OperatorRequest::Pause)), Some("it is paused already: paused by bob"));
+    assert_eq!(refusal(&run.told(OperatorRequest::Rollback)), None);
+    assert_eq!(refusal(&run.told(OperatorRequest::Abort)), Some("it is going back already"));
+    assert_eq!(refusal(&run.told(OperatorRequest::Pause)), Some("it is not on its way forward"));
     run.end();
-    assert_eq!(refusal(&run.told(Word::Rollback)), Some("it is over"));
+    assert_eq!(refusal(&run.told(OperatorRequest::Rollback)), Some("it is over"));
 }
 
 #[test]
@@ -127,10 +127,10 @@ fn an_approval_is_waited_for_and_passed_by_a_person() {
         run.is_told(|notice| matches!(notice, Notice::AwaitingApproval { message, .. } if message == "look well?"))
     );
     run.pass(MINUTE);
-    run.told(Word::Pause);
-    assert_eq!(refusal(&run.told(Word::Approve)), Some("it is paused: paused by bob"));
-    run.told(Word::Continue);
-    let notices = run.told(Word::Approve);
+    run.told(OperatorRequest::Pause);
+    assert_eq!(refusal(&run.told(OperatorRequest::Approve)), Some("it is paused: paused by bob"));
+    run.told(OperatorRequest::Continue);
+    let notices = run.told(OperatorRequest::Approve);
     assert!(notices.contains(&Notice::Approved { by: "bob".into() }) && notices.contains(&Notice::StepStarted(1)));
 }
 
@@ -145,7 +145,7 @@ fn nothing_goes_back_after_the_commit() {
     let mut run = Run::of(canary());
     run.until(|run| run.notices.contains(&Notice::Committed));
     let committed = Some("it is committed: going back is a new rollout");
-    assert_eq!(refusal(&run.told(Word::Rollback)), committed);
+    assert_eq!(refusal(&run.told(OperatorRequest::Rollback)), committed);
     run.errors = Some(20.0);
     run.candidate.healthy = 0;
     assert_eq!(run.end(), Outcome::Promoted);
@@ -194,7 +194,7 @@ fn a_persons_pause_outlives_the_runner() {
     plan.policies.on_interrupt = OnTrouble::Hold;
     let mut run = Run::of(plan);
     run.until_step(2);
-    run.told(Word::Pause);
+    run.told(OperatorRequest::Pause);
     run.interrupted();
     run.recovered();
     assert_eq!(run.machine.progress().paused, Some("paused by bob".into()));

@@ -179,11 +179,11 @@ fn a_runner_lost_in_a_raise_is_followed_by_one_that_looks_first() {
 fn nothing_is_raised_while_a_person_keeps_it_paused_and_what_is_known_stays_known() {
     let mut run = Run::of(by_the_minute());
     run.until(|run| run.share > share(1.0));
-    run.told(Word::Pause);
+    run.told(OperatorRequest::Pause);
     let (had, writes) = (run.share, run.routes().len());
     run.pass(MINUTE * 20);
     assert_eq!((run.share, run.routes().len()), (had, writes));
-    run.told(Word::Continue);
+    run.told(OperatorRequest::Continue);
     let continued = run.now;
     run.until(|run| run.share > had);
     assert!(run.now.since(continued) <= MINUTE, "it had to learn again: {:?}", run.notices);
@@ -198,7 +198,7 @@ fn a_breach_that_a_person_overrules_begins_the_comparison_anew() {
     run.until(|run| run.machine.progress().paused.is_some());
     run.errors = Some(0.1);
     run.pass(MINUTE * 3);
-    run.told(Word::Continue);
+    run.told(OperatorRequest::Continue);
     assert_eq!(run.end(), Outcome::Promoted);
 }
 

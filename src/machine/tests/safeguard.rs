@@ -47,7 +47,7 @@ fn is_push(effect: &Effect) -> bool {
 
 /// Every write that was asked for, in a word.
 fn writes(run: &Run) -> Vec<String> {
-    let word = |effect: &Effect| match effect {
+    let request = |effect: &Effect| match effect {
         Effect::Mark(beacon) => Some(format!("{beacon:?}")),
         Effect::HoldScaling => Some("hold".into()),
         Effect::FreeScaling => Some("free".into()),
@@ -58,7 +58,7 @@ fn writes(run: &Run) -> Vec<String> {
         Effect::Scale { role, count, .. } => Some(format!("{role} {count}")),
         _ => None,
     };
-    run.asked.iter().filter_map(word).collect()
+    run.asked.iter().filter_map(request).collect()
 }
 
 fn is_clean(run: &Run) -> bool {
@@ -100,7 +100,8 @@ fn a_plan_without_autoscaling_or_switch_still_leaves_a_beacon() {
     (plan.dead_man, plan.before.scaling) = (None, Vec::new());
     let mut run = Run::of(plan);
     run.end();
-    let marks: Vec<String> = writes(&run).into_iter().filter(|word| word.starts_with(char::is_uppercase)).collect();
+    let marks: Vec<String> =
+        writes(&run).into_iter().filter(|request| request.starts_with(char::is_uppercase)).collect();
     assert_eq!(
         (marks, run.asked.iter().any(is_arm)),
         (vec!["Active".into(), "Committed".into(), "Absent".into()], false)
@@ -135,13 +136,13 @@ fn an_arm_counts_from_when_it_is_asked_for() {
 fn the_switch_is_pushed_on_every_minute_also_while_the_rollout_is_paused() {
     let mut run = Run::of(guarded());
     run.until_step(3);
-    run.told(Word::Pause);
+    run.told(OperatorRequest::Pause);
     let before = run.asked.iter().filter(|effect| is_push(effect)).count();
     run.pass(MINUTE * 20);
     let pushes = run.asked.iter().filter(|effect| is_push(effect)).count() - before;
     assert!((16..=20).contains(&pushes), "{pushes} pushes in 20 minutes");
     assert!(run.fires.is_some_and(|at| at.since(run.now) + PUSH_EVERY * 2 >= AFTER));
-    run.told(Word::Continue);
+    run.told(OperatorRequest::Continue);
     assert_eq!(run.end(), Outcome::Promoted);
 }
 
@@ -316,7 +317,7 @@ fn on_the_way_back_traffic_comes_first_and_the_beacon_goes_last() {
     let mut run = Run::of(sticky());
     run.until_step(3);
     run.asked.clear();
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run.end();
     let expected = ["0%", "Aborting", "disarm", "candidate 1", "free", "mend", "Absent"];
     assert_eq!(writes(&run), expected);
@@ -356,7 +357,7 @@ fn a_call_that_could_still_make_a_switch_is_waited_out_before_it_is_removed() {
     let mut run = Run::of(guarded());
     run.until_asked(is_arm);
     let asked = run.now;
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run.answer(Answer::Failed(fault(FaultKind::Unknown)));
     run.until_asked(|effect| *effect == Effect::Disarm);
     assert!(run.now.since(asked) >= WRITE_LANDS_WITHIN);
@@ -380,7 +381,7 @@ fn a_crash_at_any_write_ends_with_everything_taken_down() {
         }
         run.dead_for(MINUTE);
         if back {
-            run.told(Word::Rollback);
+            run.told(OperatorRequest::Rollback);
         }
         run.end();
         assert!(is_clean(&run) && run.undone().is_empty(), "write {n}, {effect:?}: {:?}", run.undone());
@@ -392,7 +393,7 @@ fn a_crash_at_any_write_ends_with_everything_taken_down() {
 fn a_switch_that_fires_on_the_way_back_leaves_stickiness_mended() {
     let mut run = Run::of(sticky());
     run.until_step(3);
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run.until_asked(is_route);
     run.dead_for(AFTER + MINUTE);
     run.end();
@@ -403,10 +404,10 @@ fn a_switch_that_fires_on_the_way_back_leaves_stickiness_mended() {
 fn a_stranded_rollout_tells_what_it_leaves_behind() {
     let mut run = Run::of(guarded());
     run.until_step(3);
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     stranded(refuse(&mut run, FaultKind::Denied, is_route));
     assert_eq!(run.undone().len(), 3, "{:?}", run.undone());
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run.end();
     assert!(is_clean(&run));
 }
@@ -443,12 +444,12 @@ fn a_runner_that_holds_says_when_the_switch_fires() {
 #[test]
 fn nothing_commits_before_the_lease_says_so() {
     let mut run = Run::of(guarded());
-    run.until_asked(|effect| *effect == Effect::Pledge);
+    run.until_asked(|effect| *effect == Effect::IntendCommit);
     assert_eq!(run.beacon, Beacon::Active);
     for _ in 0..5 {
         run.answer(Answer::Failed(fault(FaultKind::Transient)));
         assert!(!run.is_told(|notice| *notice == Notice::Committed));
-        run.until_asked(|effect| *effect == Effect::Pledge);
+        run.until_asked(|effect| *effect == Effect::IntendCommit);
     }
     assert_eq!((run.end(), run.beacon), (Outcome::Promoted, Beacon::Absent));
 }
@@ -466,18 +467,18 @@ fn refuse_until_back(run: &mut Run, refused: &Effect) {
 #[test]
 fn a_lease_that_never_says_so_ends_in_going_back() {
     let mut run = Run::of(guarded());
-    refuse_until_back(&mut run, &Effect::Pledge);
+    refuse_until_back(&mut run, &Effect::IntendCommit);
     assert!(matches!(run.end(), Outcome::RolledBack(Reason::TimeLimit { .. })));
 }
 
 #[test]
 fn a_breach_is_seen_while_the_word_for_the_commit_does_not_go_out() {
-    for word in [Effect::Pledge, Effect::Mark(Beacon::Committed)] {
+    for request in [Effect::IntendCommit, Effect::Mark(Beacon::Committed)] {
         let mut run = Run::of(guarded());
-        run.until_asked(|effect| *effect == word);
+        run.until_asked(|effect| *effect == request);
         run.errors = Some(40.0);
-        refuse_until_back(&mut run, &word);
-        assert!(matches!(reason(run.end()), Reason::Breach { .. }), "{word:?}");
+        refuse_until_back(&mut run, &request);
+        assert!(matches!(reason(run.end()), Reason::Breach { .. }), "{request:?}");
     }
 }
 
@@ -485,7 +486,7 @@ fn a_breach_is_seen_while_the_word_for_the_commit_does_not_go_out() {
 fn what_the_runner_before_may_still_hold_is_set_free_at_the_end() {
     let mut run = Run::of(guarded());
     run.recovered();
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run.end();
     assert!(run.asked.contains(&Effect::FreeScaling), "{:?}", run.asked);
 }

@@ -1,4 +1,4 @@
-//! What one runner leaves to the next: writes that are on no tape, moments told by another clock, a switch that
+//! What one runner leaves to the next: writes that are on no journal, moments told by another clock, a switch that
 //! nobody has pushed on since.
 
 use super::*;
@@ -33,7 +33,7 @@ fn a_way_back_that_is_taken_over_is_not_over_while_other_hands_can_still_write()
             run.recovered();
         }
         let taken = run.now;
-        run.told(Word::Rollback);
+        run.told(OperatorRequest::Rollback);
         assert!(matches!(run.end(), Outcome::RolledBack(_)));
         assert!(run.now.since(taken) >= QUARANTINE, "{:?}", run.now.since(taken));
     }
@@ -130,9 +130,9 @@ fn what_is_restored_anew_while_it_is_counted_is_asked_for_until_it_is_done() {
 fn a_beacon_that_was_sent_late_is_outlived_from_its_answer_on() {
     let mut run = Run::of(guarded());
     run.until_step(3);
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run.until_asked(|effect| *effect == Effect::Mark(Beacon::Aborting));
-    // It waited for the tape, and its answer is lost.
+    // It waited for the journal, and its answer is lost.
     run.now = run.now + Duration::from_secs(25);
     run.answer(Answer::Failed(fault(FaultKind::Unknown)));
     let answered = run.now;
@@ -142,7 +142,7 @@ fn a_beacon_that_was_sent_late_is_outlived_from_its_answer_on() {
 }
 
 #[test]
-fn a_clock_that_is_behind_the_tape_cannot_tell_whether_the_switch_has_fired_and_goes_back() {
+fn a_clock_that_is_behind_the_journal_cannot_tell_whether_the_switch_has_fired_and_goes_back() {
     for (behind, goes_back) in [(true, true), (false, false)] {
         let mut run = Run::of(guarded());
         run.until_step(2);

@@ -60,7 +60,7 @@ fn gates_stay_on_and_the_way_back_is_open_while_it_is_closed() {
     let mut run = Run::of(windowed(&[(0, 2), (1_000, 2_000)], &[]));
     run.until_step(3);
     run.pass(MINUTE * 10);
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     assert!(matches!(reason(run.end()), Reason::Operator { .. }));
 }
 
@@ -87,12 +87,12 @@ fn to_continue_needs_the_window_or_a_broken_glass() {
     let mut run = Run::of(windowed(&[(0, 2)], &[]));
     run.until_step(3);
     run.pass(MINUTE * 10);
-    run.told(Word::Continue);
+    run.told(OperatorRequest::Continue);
     assert!(refusal(&run.notices).unwrap().contains("--break-glass"), "{:?}", refusal(&run.notices));
     assert!(!is_continued(&run));
-    run.say(Word::BreakGlass, None);
+    run.say(OperatorRequest::BreakGlass, None);
     assert!(!is_continued(&run), "without a reason nothing is overruled");
-    run.say(Word::BreakGlass, Some("a security fix"));
+    run.say(OperatorRequest::BreakGlass, Some("a security fix"));
     assert!(is_continued(&run));
     assert_eq!(run.machine.progress().glass.map(|glass| glass.reason), Some("a security fix".to_owned()));
     assert_eq!(run.end(), Outcome::Promoted);
@@ -102,8 +102,8 @@ fn to_continue_needs_the_window_or_a_broken_glass() {
 fn a_broken_glass_ends_no_pause_but_that_of_a_window() {
     let mut run = Run::of(windowed(&[(0, 1_000)], &[]));
     run.until_step(2);
-    run.told(Word::Pause);
-    run.say(Word::BreakGlass, Some("why not"));
+    run.told(OperatorRequest::Pause);
+    run.say(OperatorRequest::BreakGlass, Some("why not"));
     assert!(run.machine.progress().paused.is_some());
 }
 

@@ -46,9 +46,9 @@ impl Page<'_> {
         facts.push(("slots", format!("stable {}, candidate {}", slots[0], slots[1])));
         facts.push(("rule", target.rule.clone()));
         let digest =
-            self.origin.digest.map_or("its fingerprint is not on the tape".to_owned(), |d| format!("SHA-256 {d}"));
+            self.origin.digest.map_or("its fingerprint is not in the journal".to_owned(), |d| format!("SHA-256 {d}"));
         facts.push(("spec", format!("{}, {digest}", self.origin.spec)));
-        facts.push(("tape", format!("begun {} by tidegate {}", self.origin.begun, self.origin.program)));
+        facts.push(("journal", format!("begun {} by tidegate {}", self.origin.begun, self.origin.program)));
         facts
     }
 
@@ -151,23 +151,24 @@ impl Page<'_> {
         }
     }
 
-    /// Where the tape ends early, in whole sentences.
+    /// Where the journal ends early, in whole sentences.
     pub(super) fn flawed(&self) -> Vec<String> {
-        let sentence = |flaw: &String| format!("This page goes as far as the tape can be read: {flaw}.");
+        let sentence = |flaw: &String| format!("This page goes as far as the journal can be read: {flaw}.");
         self.flaws.iter().map(sentence).collect()
     }
 
-    /// What the tape does not hold, in whole sentences.
+    /// What the journal does not hold, in whole sentences.
     pub(super) fn lacks(&self) -> Vec<String> {
         let status = self.why.status;
         let mut lacks = Vec::new();
         match self.counted() {
             None => lacks.push(
-                "The tape holds no counts of what the slots answered: only gates that compare them read those."
+                "The journal holds no counts of what the slots answered: only gates that compare them read those."
                     .to_owned(),
             ),
             Some(counted) if counted.mark.is_none() => lacks.push(
-                "The tape holds no response times of the slots: only a gate that compares them reads those.".to_owned(),
+                "The journal holds no response times of the slots: only a gate that compares them reads those."
+                    .to_owned(),
             ),
             Some(_) => {}
         }

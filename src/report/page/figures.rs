@@ -27,7 +27,7 @@ pub(super) struct Counted<'a> {
 }
 
 impl Page<'_> {
-    /// What both slots answered, as far as the tape holds it.
+    /// What both slots answered, as far as the journal holds it.
     pub(super) fn counted(&self) -> Option<Counted<'_>> {
         let gates = &self.why.status.plan.gates;
         let (gate, bins) = self.story.counted(gates)?;

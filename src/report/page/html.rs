@@ -52,7 +52,7 @@ pub(super) fn page(page: &Page<'_>) -> String {
     table(&mut out, &page.told(), TOLD);
     let _ = write!(
         out,
-        "</details>\n<footer class=\"faint\"><p>Read from the tape at {}, by tidegate {}. All times are UTC.</p>\
+        "</details>\n<footer class=\"faint\"><p>Read from the journal at {}, by tidegate {}. All times are UTC.</p>\
          </footer>\n</main>\n</body>\n</html>\n",
         page.why.status.at,
         env!("CARGO_PKG_VERSION")

@@ -1,7 +1,7 @@
 //! A rollout on one page that needs nothing beside it, as HTML and as Markdown: how it ended and why, first; then
 //! the traffic, what both slots answered, the gates, the steps, and what people said.
 //!
-//! It is a fold over the tape, so a page of a rollout that runs, or of a damaged tape, goes as far as the tape does.
+//! It is a fold over the journal, so a page of a rollout that runs, or of a damaged journal, goes as far as the journal does.
 
 mod chart;
 mod content;
@@ -20,14 +20,14 @@ use crate::domain::clock::Timestamp;
 /// The longest Markdown page, in bytes: GitHub takes 65,536 characters of a comment, and 1 MiB of a job's summary.
 pub const MARKDOWN_BYTES: usize = 60_000;
 
-/// Where a tape comes from.
+/// Where a journal comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
     /// Where the spec was read from.
     pub spec: &'a str,
-    /// SHA-256 of the spec as it was read, in hex, where the tape has it.
+    /// SHA-256 of the spec as it was read, in hex, where the journal has it.
     pub digest: Option<&'a str>,
-    /// The version of the program that began the tape.
+    /// The version of the program that began the journal.
     pub program: &'a str,
     /// When it was begun.
     pub begun: Timestamp,
@@ -38,13 +38,13 @@ pub struct Origin<'a> {
 pub struct Page<'a> {
     /// The present state, and who drives it.
     pub why: Why<'a>,
-    /// Where the tape comes from.
+    /// Where the journal comes from.
     pub origin: Origin<'a>,
-    /// What is on the tape.
+    /// What is in the journal.
     pub story: &'a Story,
     /// The exit code, and what it means, once the rollout is over.
     pub exit: Option<(u8, &'a str)>,
-    /// What is wrong with the tape, a line each.
+    /// What is wrong with the journal, a line each.
     pub flaws: &'a [String],
 }
 

@@ -1,4 +1,4 @@
-//! All of a tape that a page draws and lists: what was told, the shares, the counts, the values of gates, the steps
+//! All of a journal that a page draws and lists: what was told, the shares, the counts, the values of gates, the steps
 //! and what people said.
 
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub(super) struct Said {
     pub(super) refused: Option<String>,
 }
 
-/// A tape folded for a page.
+/// A journal folded for a page.
 #[derive(Clone, Debug, Default)]
 pub struct Story {
     pub(super) told: Vec<(Timestamp, Notice)>,
@@ -123,7 +123,7 @@ impl Story {
         });
         let (by, what, why) = match event {
             Event::Started { by } => (by.clone(), "run", None),
-            Event::Told { word, by, reason } => (by.clone(), word.as_str(), reason.clone()),
+            Event::Requested { request, by, reason } => (by.clone(), request.as_str(), reason.clone()),
             Event::Recovered { by, .. } => (by.clone(), "took over", None),
             Event::Interrupted { signal } => ("the runner".to_owned(), "was stopped", Some(signal.clone())),
             Event::Answered { .. } | Event::Woken => return,

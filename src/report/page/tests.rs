@@ -9,14 +9,15 @@ use super::*;
 use crate::domain::count::{Bin, Counts};
 use crate::gate::compare::{CompareRule, Threshold};
 use crate::gate::{Check, Gate, Reading};
-use crate::machine::{Answer, Event, Machine, Notice, Observation, Progress, Word};
+use crate::machine::{Answer, Event, Machine, Notice, Observation, OperatorRequest, Progress};
 use crate::plan::Plan;
 
 fn told(notices: &[(Timestamp, Notice)], plan: &Plan) -> (Story, Summary) {
     let (mut page, mut summary) = (Story::default(), Summary::new());
     let machine = Machine::new(plan.clone());
-    let ana = |word| Event::Told { word, by: "ana@ci".to_owned(), reason: Some("checkout is slow".to_owned()) };
-    page.take(at(30), &ana(Word::Pause), &[], &machine);
+    let ana =
+        |request| Event::Requested { request, by: "ana@ci".to_owned(), reason: Some("checkout is slow".to_owned()) };
+    page.take(at(30), &ana(OperatorRequest::Pause), &[], &machine);
     for (at, notice) in notices {
         page.take(*at, &Event::Woken, std::slice::from_ref(notice), &machine);
         summary.take(*at, notice);
@@ -83,12 +84,12 @@ fn a_page_of_a_running_rollout_says_what_comes_next() {
 }
 
 #[test]
-fn a_page_says_where_its_tape_ends_and_what_it_lacks() {
-    let flaws = ["line 7 of the tape is damaged: its checksum is wrong".to_owned()];
+fn a_page_says_where_its_journal_ends_and_what_it_lacks() {
+    let flaws = ["line 7 of the journal is damaged: its checksum is wrong".to_owned()];
     for text in
         [drawn(7, &progress(), &flaws, |page| page.html()), drawn(7, &progress(), &flaws, |page| page.markdown())]
     {
-        assert!(text.contains("as far as the tape can be read: line 7"), "{text}");
+        assert!(text.contains("as far as the journal can be read: line 7"), "{text}");
         assert!(text.contains("no counts of what the slots answered"), "{text}");
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn word(effect: &Effect) -> &'static str {
         Effect::FreeScaling => "free scaling",
         Effect::Arm { .. } => "arm",
         Effect::Disarm => "disarm",
-        Effect::Pledge => "pledge",
+        Effect::IntendCommit => "pledge",
         Effect::Conclude => "conclude",
         Effect::Look(_) => "look",
         Effect::Probe(_) => "probe",
@@ -30,7 +30,7 @@ pub(super) fn word(effect: &Effect) -> &'static str {
 
 /// Whether it has a span: what changes the world, and probes. A rollout looks every few seconds, and counts at its end.
 pub(super) fn is_told(effect: &Effect) -> bool {
-    effect.is_write() || matches!(effect, Effect::Pledge | Effect::Probe(_))
+    effect.is_write() || matches!(effect, Effect::IntendCommit | Effect::Probe(_))
 }
 
 /// Why it did not work, if it did not.

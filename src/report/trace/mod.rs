@@ -1,8 +1,8 @@
 //! A rollout as a trace: one span for it, one for each step and for the way back, one for each effect, with what was
 //! told as their events, and figures beside them.
 //!
-//! A span is told when it ends, with the times of the tape. Its id is made of the rollout's id and its own beginning,
-//! so that whoever goes on with a tape (`resume`, `rollback`, a guard) goes on with the trace, whatever became of the
+//! A span is told when it ends, with the times of the journal. Its id is made of the rollout's id and its own beginning,
+//! so that whoever goes on with a journal (`resume`, `rollback`, a guard) goes on with the trace, whatever became of the
 //! process before: spans that began there end here, under the ids they always had.
 
 mod attributes;
@@ -45,7 +45,7 @@ pub type Sink = Box<dyn FnMut(Told) + Send>;
 pub struct Origin {
     /// The rollout.
     pub about: About,
-    /// The span under which it was started, by its tape.
+    /// The span under which it was started, by its journal.
     pub parent: Option<TraceParent>,
     /// The span under which this process runs.
     pub here: Option<TraceParent>,
@@ -110,7 +110,7 @@ impl Tracer {
         self
     }
 
-    /// Tells all of a tape.
+    /// Tells all of a journal.
     pub fn replay(&mut self, plan: &Plan, events: impl IntoIterator<Item = (Timestamp, Event)>) {
         let mut machine = Machine::new(plan.clone());
         for (at, event) in events {
@@ -343,9 +343,9 @@ impl Report for Tracer {
                     self.answered(at, issued, answer, machine.plan());
                 }
             }
-            Event::Told { word, by, reason } => {
+            Event::Requested { request, by, reason } => {
                 self.endings += u32::from(std::mem::take(&mut self.is_over));
-                let mut attributes = vec![text("tidegate.word", word.as_str()), text("tidegate.by", by)];
+                let mut attributes = vec![text("tidegate.word", request.as_str()), text("tidegate.by", by)];
                 attributes.extend(reason.as_ref().map(|reason| text("tidegate.said", reason)));
                 self.note(true, at, "word", attributes);
             }

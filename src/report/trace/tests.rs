@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::fleet::{Capacity, Fleet, RuleSeen, Served};
 use crate::domain::name::RolloutId;
 use crate::gate::ProbeReading;
-use crate::machine::{Answer, Effect, Observation, Word};
+use crate::machine::{Answer, Effect, Observation, OperatorRequest};
 use crate::plan::diagram::sample::secured;
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -75,7 +75,7 @@ fn answer((now, effect): (Timestamp, &Effect), share: &mut Share, plan: &Plan) -
         Effect::FreeScaling => Answer::ScalingFreed,
         Effect::Arm { .. } => Answer::Armed,
         Effect::Disarm => Answer::Disarmed,
-        Effect::Pledge => Answer::Pledged,
+        Effect::IntendCommit => Answer::CommitIntended,
         Effect::Conclude => Answer::Concluded,
         Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "200".to_owned() }),
         Effect::Count { .. } => Answer::Counted(Served { requests: 1_204, failed: 238 }),
@@ -85,7 +85,7 @@ fn answer((now, effect): (Timestamp, &Effect), share: &mut Share, plan: &Plan) -
                 stable: healthy(4, &plan.before.stable_task_definition),
                 candidate: healthy(4, "arn:web:42"),
             }),
-            stable: look.glance.map(|_| 4),
+            stable: look.first_read.map(|_| 4),
             requests: look.quiet.map(|_| 0),
             ..Observation::default()
         })),
@@ -93,20 +93,22 @@ fn answer((now, effect): (Timestamp, &Effect), share: &mut Share, plan: &Plan) -
 }
 
 /// A rollout that a person takes back in its first hold.
-fn tape(plan: &Plan) -> Vec<(Timestamp, Event)> {
-    let (mut machine, mut share, mut now, mut tape) = (Machine::new(plan.clone()), Share::NONE, at(0), Vec::new());
+fn recorded(plan: &Plan) -> Vec<(Timestamp, Event)> {
+    let (mut machine, mut share, mut now, mut recorded) = (Machine::new(plan.clone()), Share::NONE, at(0), Vec::new());
     let mut next = Event::Started { by: "ana@ci".to_owned() };
     for _ in 0..500 {
-        tape.push((now, next.clone()));
+        recorded.push((now, next.clone()));
         let _ = machine.apply(now, next);
         if machine.outcome().is_some() {
-            return tape;
+            return recorded;
         }
         let is_held = share == Share::from_permille(250).unwrap() && machine.pending().is_none();
         next = match machine.pending() {
-            _ if is_held && !machine.is_retreating() => {
-                Event::Told { word: Word::Rollback, by: "bob@home".to_owned(), reason: Some("it is slow".to_owned()) }
-            }
+            _ if is_held && !machine.is_retreating() => Event::Requested {
+                request: OperatorRequest::Rollback,
+                by: "bob@home".to_owned(),
+                reason: Some("it is slow".to_owned()),
+            },
             Some(issued) => {
                 now = now + Duration::from_secs(1);
                 Event::Answered { id: issued.id, answer: answer((now, &issued.effect), &mut share, plan) }
@@ -124,7 +126,7 @@ fn tape(plan: &Plan) -> Vec<(Timestamp, Event)> {
 fn a_rollout_is_a_span_with_its_steps_below_and_what_they_did_below_those() {
     let plan = secured();
     let (mut tracer, told) = tracer(Some(PARENT));
-    tracer.replay(&plan, tape(&plan));
+    tracer.replay(&plan, recorded(&plan));
     let spans = spans(&told);
     let root = named(&spans, "rollout");
     let parent = TraceParent::parse(PARENT).unwrap();
@@ -155,7 +157,7 @@ fn a_rollout_is_a_span_with_its_steps_below_and_what_they_did_below_those() {
 fn what_went_back_is_an_error_with_its_reason_and_the_way_back_is_none() {
     let plan = plan();
     let (mut tracer, told) = tracer(None);
-    tracer.replay(&plan, tape(&plan));
+    tracer.replay(&plan, recorded(&plan));
     let spans = spans(&told);
     let (root, hold) = (named(&spans, "rollout"), named(&spans, "hold"));
     for span in [root, hold] {
@@ -186,21 +188,21 @@ fn what_went_back_is_an_error_with_its_reason_and_the_way_back_is_none() {
 }
 
 #[test]
-fn whoever_goes_on_with_a_tape_goes_on_with_its_trace_and_tells_nothing_twice() {
+fn whoever_goes_on_with_a_journal_goes_on_with_its_trace_and_tells_nothing_twice() {
     let plan = plan();
-    let tape = tape(&plan);
+    let recorded = recorded(&plan);
     let (mut one, told) = tracer(None);
-    one.replay(&plan, tape.clone());
+    one.replay(&plan, recorded.clone());
     let whole = spans(&told);
-    for cut in 1..tape.len() {
+    for cut in 1..recorded.len() {
         let (mut first, told) = tracer(None);
-        first.replay(&plan, tape[..cut].to_vec());
+        first.replay(&plan, recorded[..cut].to_vec());
         let mut parts = spans(&told);
         let (second, told) = tracer(None);
-        let mut second = second.past(&plan, tape[..cut].to_vec());
+        let mut second = second.past(&plan, recorded[..cut].to_vec());
         assert_eq!(told.try_iter().next(), None, "the past is not told again");
         let mut machine = Machine::new(plan.clone());
-        for (n, (at, event)) in tape.iter().enumerate() {
+        for (n, (at, event)) in recorded.iter().enumerate() {
             if n >= cut {
                 second.hear(*at, event, &machine);
             }
@@ -217,7 +219,7 @@ fn whoever_goes_on_with_a_tape_goes_on_with_its_trace_and_tells_nothing_twice() 
 fn below_a_trace_that_is_not_kept_no_span_is_sent_and_figures_are() {
     let plan = plan();
     let (mut tracer, told) = tracer(Some(&PARENT.replace("-01", "-00")));
-    tracer.replay(&plan, tape(&plan));
+    tracer.replay(&plan, recorded(&plan));
     let told: Vec<Told> = told.try_iter().collect();
     assert!(told.iter().all(|told| matches!(told, Told::Measure(_))) && !told.is_empty());
 }
@@ -229,7 +231,7 @@ fn another_pipeline_is_linked_and_not_made_the_parent() {
     let here = TraceParent::parse(&PARENT.replace("00f0", "00f1"));
     let origin = Origin { here, ..origin(Some(PARENT)) };
     let mut tracer = Tracer::new(origin, Box::new(move |each| sender.send(each).unwrap()));
-    tracer.replay(&plan, tape(&plan));
+    tracer.replay(&plan, recorded(&plan));
     let spans = spans(&told);
     let links = &named(&spans, "rollout").links;
     assert_eq!(links.iter().map(|link| link.span_id.clone()).collect::<Vec<_>>(), [here.unwrap().span.to_vec()]);
@@ -244,8 +246,8 @@ fn a_stranded_rollout_that_is_taken_back_later_has_a_span_of_its_own_for_that() 
     let back = Outcome::RolledBack(Reason::Signal("SIGTERM".to_owned()));
     tracer.hear(at(0), &Event::Started { by: "ana@ci".to_owned() }, &machine);
     tracer.tell(at(9), &Notice::Finished(stranded), &machine);
-    let word = Event::Told { word: Word::Rollback, by: "bob@home".to_owned(), reason: None };
-    tracer.hear(at(600), &word, &machine);
+    let request = Event::Requested { request: OperatorRequest::Rollback, by: "bob@home".to_owned(), reason: None };
+    tracer.hear(at(600), &request, &machine);
     tracer.tell(at(610), &Notice::Finished(back), &machine);
     let spans = spans(&told);
     let [first, second] = spans.as_slice() else { panic!("{spans:?}") };
@@ -259,7 +261,7 @@ fn a_stranded_rollout_that_is_taken_back_later_has_a_span_of_its_own_for_that() 
 fn figures_have_few_labels_and_never_an_id() {
     let plan = plan();
     let (mut tracer, told) = tracer(None);
-    tracer.replay(&plan, tape(&plan));
+    tracer.replay(&plan, recorded(&plan));
     let measures: Vec<Measure> = told
         .try_iter()
         .filter_map(|told| match told {

@@ -46,7 +46,7 @@ fn a_hold_names_the_gate_its_question_and_what_comes_next() {
   next         step 6 of 9: shift 100% to the candidate, at 14:10:43 at the
                earliest, once every gate passes; it goes back if that is not so
                by 14:25:31
-  owner        alice@ci, since 2026-11-23T14:05:09Z; the tape last grew 12s ago
+  owner        alice@ci, since 2026-11-23T14:05:09Z; the journal last grew 12s ago
 
   tidegate pause web-20261123-140509-0a1b     take no further step
   tidegate rollback web-20261123-140509-0a1b  all traffic back to stable
@@ -115,7 +115,7 @@ fn without_a_runner_nothing_comes_by_itself_but_the_switch() {
     let why = Why { driver: None, last: at(30), ..answer(&progress, &summary) };
     let switch = "the dead-man's switch gives the traffic back at 14:10:09";
     assert_eq!(why.next(), format!("nothing before somebody takes it over; {switch}"));
-    assert_eq!(why.owner(), "nobody drives it; started by alice@ci, and the tape last grew 1m 4s ago");
+    assert_eq!(why.owner(), "nobody drives it; started by alice@ci, and the journal last grew 1m 4s ago");
 }
 
 #[test]

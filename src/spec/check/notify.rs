@@ -62,7 +62,7 @@ impl Check<'_> {
         Some(())
     }
 
-    /// Whether a secret stands in a variable: whatever is written in the spec is on the tape.
+    /// Whether a secret stands in a variable: whatever is written in the spec is in the journal.
     fn named(&mut self, written: &str, at: &Node) -> Option<()> {
         let inside = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let name = inside.map(|inside| inside.strip_suffix(":-").unwrap_or(inside));

@@ -76,7 +76,7 @@ pub(super) struct Document {
     /// The dead-man's switch: AWS itself gives the traffic back when no runner has shown a sign of life for a
     /// while. Left out, nobody does when the runner's machine dies.
     pub(super) dead_man: Option<DeadMan>,
-    /// Where tapes and leases live, so that any machine can take a rollout over: `s3://bucket/prefix`. Left out,
+    /// Where journals and leases live, so that any machine can take a rollout over: `s3://bucket/prefix`. Left out,
     /// a folder on this machine.
     #[schemars(extend("pattern" = r"^s3://|\$\{", "examples" = ["s3://my-deployments/tidegate"]))]
     pub(super) store: Option<String>,

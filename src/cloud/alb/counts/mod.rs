@@ -181,7 +181,7 @@ impl Question<'_> {
     }
 }
 
-/// A gate's answer; one that wants no times is spared them, for the tape's sake.
+/// A gate's answer; one that wants no times is spared them, for the journal's sake.
 fn reading(bins: &[Bin], timed: bool) -> Reading {
     let plain = |counts: &Counts| {
         if timed { counts.clone() } else { Counts { timed: 0.0, slower: Vec::new(), ..*counts } }

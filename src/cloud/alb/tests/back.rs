@@ -10,8 +10,8 @@ use crate::cloud::aws::fake::{Reply, Seen};
 pub(super) const SLOW: Duration = Duration::from_secs(1);
 /// In which time the traffic is to be given back.
 const BUDGET: Duration = Duration::from_secs(4);
-/// How long the glance before the write may take, as the machine asks.
-const GLANCE: Duration = Duration::from_millis(1500);
+/// How long the first read before the write may take, as the machine asks.
+const FIRST_READ: Duration = Duration::from_millis(1500);
 
 /// A load balancer whose answers are as `script` says, by operation and the number of the call; what is not scripted
 /// succeeds. It remembers when a write was accepted.
@@ -202,11 +202,11 @@ fn troubled(seed: u64) -> Balancer {
 }
 
 /// What the way back begins with, within its bound.
-async fn glance(aws: &Balancer, driver: &AlbDriver) {
+async fn first_read(aws: &Balancer, driver: &AlbDriver) {
     let reads = async { tokio::join!(driver.rule_at_once(), driver.healthy_at_once(Role::Stable)) };
     tokio::select! {
         _ = reads => {}
-        () = aws.pass(GLANCE) => {}
+        () = aws.pass(FIRST_READ) => {}
     }
 }
 
@@ -220,7 +220,7 @@ async fn the_traffic_is_back_in_time_in_every_run_where_calls_take_a_second_and_
         let _ = driver.rule().await;
         aws.pass(Duration::from_secs(seed % 15)).await;
         let told = aws.clock.now();
-        glance(&aws, &driver).await;
+        first_read(&aws, &driver).await;
         while driver.route(back()).await.is_err() && aws.accepted.lock().unwrap().is_empty() {}
         took.push(aws.took(told));
     }

@@ -4,7 +4,7 @@
 
 use super::traffic::{self, Kind};
 use super::{SHIFT_MS, STAGE_LIMIT_MS, has_tasks, well};
-use crate::lab::account::{Account, DeploymentStatus, Rollout, Service, ServiceDeployment, Stage};
+use crate::account::{Account, DeploymentStatus, Rollout, Service, ServiceDeployment, Stage};
 
 /// STOP_REQUESTED → STOPPED: traffic and tasks stay as they are.
 pub(super) fn stop(account: &Account, service: &mut Service, deployment: &mut ServiceDeployment, now: u64) {

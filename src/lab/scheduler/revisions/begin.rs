@@ -1,6 +1,6 @@
 //! How a deployment of a service begins: from which revisions, to which one, and what becomes of the one before it.
 
-use crate::lab::account::{
+use crate::account::{
     ALL, Account, Attachment, DeploymentStatus, RevisionSummary, Service, ServiceDeployment, Settings, Stage,
 };
 
@@ -14,7 +14,7 @@ const HISTORY_LIMIT: usize = 100;
 /// requests the stop of the one before it, and the reference of `lifecycleStage` that `RECONCILE_SERVICE` comes
 /// when more than one revision is ACTIVE. That all traffic then goes to the revision the stopped deployment began
 /// with is not written there; something has to free the second target group.
-pub(in crate::lab) fn begin(account: &mut Account, arn: &str, definition: &str, now: u64) -> Result<(), String> {
+pub(crate) fn begin(account: &mut Account, arn: &str, definition: &str, now: u64) -> Result<(), String> {
     let Some(place) = account.services.iter().position(|one| one.arn == arn) else { return Ok(()) };
     let settings = Settings::read(&account.services[place].limits.raw)?;
     let mut service = account.services.remove(place);

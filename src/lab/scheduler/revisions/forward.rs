@@ -6,11 +6,11 @@
 
 use super::traffic::{self, Kind};
 use super::{SHIFT_MS, STAGE_LIMIT_MS, has_tasks, well};
-use crate::lab::account::{
+use crate::account::{
     ALL, Account, DeploymentStatus, HookRun, HookStatus, Pause, Rollout, Service, ServiceDeployment, Stage, hex_id,
 };
-use crate::lab::config::ShiftPauses;
-use crate::lab::metrics::alarm::State;
+use crate::config::ShiftPauses;
+use crate::metrics::alarm::State;
 
 /// PENDING → IN_PROGRESS.
 ///

@@ -8,9 +8,9 @@ mod forward;
 mod tests;
 mod traffic;
 
-pub(in crate::lab) use self::begin::begin;
+pub(crate) use self::begin::begin;
 use super::service::{is_well, stop_tasks, told};
-use crate::lab::account::{
+use crate::account::{
     Account, DeploymentStatus, Phase, Rollout, Service, ServiceDeployment, ServiceStatus, Stage, Task,
 };
 
@@ -115,7 +115,7 @@ fn wanted(service: &Service, under_way: Option<&ServiceDeployment>, id: &str, no
 }
 
 /// How many tasks ECS asks for of a revision, as `requestedTaskCount` tells it.
-pub(in crate::lab) fn requested(account: &Account, service: &Service, id: &str, now: u64) -> usize {
+pub(crate) fn requested(account: &Account, service: &Service, id: &str, now: u64) -> usize {
     let under_way = account.current_deployment(&service.arn).filter(|one| !one.status.is_over());
     match wanted(service, under_way, id, now) {
         Wanted::Exactly(count) => count,

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::SHIFT_MS;
 
-use crate::lab::Behaviour;
-use crate::lab::account::{DeploymentStatus, HookStatus, ServiceDeployment, Stage, TargetState};
-use crate::lab::config::{LabConfig, ServiceSeed, ShiftPauses};
-use crate::lab::metrics::alarm::{self, State};
-use crate::lab::scheduler::tests::Scene;
+use crate::Behaviour;
+use crate::account::{DeploymentStatus, HookStatus, ServiceDeployment, Stage, TargetState};
+use crate::config::{LabConfig, ServiceSeed, ShiftPauses};
+use crate::metrics::alarm::{self, State};
+use crate::scheduler::tests::Scene;
 
 const SERVICE: &str = "web-blue";
 /// No deployment of these tests takes longer, in seconds.
@@ -375,8 +375,8 @@ fn a_deleted_service_takes_its_deployments_with_it() {
     let mut scene = scene(|_| {});
     scene.deploy(&canary(&json!({})), "healthy");
     scene.run(20);
-    scene.service(SERVICE).status = crate::lab::account::ServiceStatus::Draining;
+    scene.service(SERVICE).status = crate::account::ServiceStatus::Draining;
     scene.run(120);
-    assert_eq!(scene.service(SERVICE).status, crate::lab::account::ServiceStatus::Inactive);
+    assert_eq!(scene.service(SERVICE).status, crate::account::ServiceStatus::Inactive);
     assert!(scene.account.service_deployments.is_empty() && scene.account.revisions.is_empty());
 }

@@ -5,8 +5,8 @@
 
 use serde_json::{Value, json};
 
-use crate::lab::account::{ALL, Account, Service, ServiceDeployment};
-use crate::lab::value::text;
+use crate::account::{ALL, Account, Service, ServiceDeployment};
+use crate::value::text;
 
 /// Whose traffic is shifted.
 #[derive(Clone, Copy, PartialEq, Eq)]

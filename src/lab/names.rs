@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 /// The account and region, from which every ARN is made.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Names {
+pub(crate) struct Names {
     /// The region.
     pub region: String,
     /// The account number.
@@ -29,20 +29,20 @@ impl Names {
 }
 
 /// A hexadecimal id of a length, made of what it stands for.
-pub(in crate::lab) fn hex_id(of: &str, length: usize) -> String {
+pub(crate) fn hex_id(of: &str, length: usize) -> String {
     let digest = Sha256::digest(of.as_bytes());
     let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     nibbles.take(length).filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
 }
 
 /// An id in the shape of a UUID, made of what it stands for.
-pub(in crate::lab) fn uuid(of: &str) -> String {
+pub(crate) fn uuid(of: &str) -> String {
     let hex = hex_id(of, 32);
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// What an ELBv2 ARN is called in metric dimensions: `app/NAME/ID` or `targetgroup/NAME/ID`.
-pub(in crate::lab) fn dimension(arn: &str) -> String {
+pub(crate) fn dimension(arn: &str) -> String {
     let rest = arn.rsplit(':').next().unwrap_or(arn);
     rest.strip_prefix("loadbalancer/").unwrap_or(rest).to_owned()
 }

@@ -6,9 +6,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 /// Holds at most one process group.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Leash(Arc<Mutex<Option<Pid>>>);
+pub(super) struct ProcessGroup(Arc<Mutex<Option<Pid>>>);
 
-impl Leash {
+impl ProcessGroup {
     /// Holds the group that the process `id` leads.
     pub(super) fn hold(&self, id: Option<u32>) {
         let pid = id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 /// The prefix of the names of the configurations that CodeDeploy brings.
-pub(in crate::lab) const PREDEFINED_PREFIX: &str = "CodeDeployDefault.";
+pub(crate) const PREDEFINED_PREFIX: &str = "CodeDeployDefault.";
 /// The configuration of a rollback, and where none is named.
-pub(in crate::lab) const ALL_AT_ONCE: &str = "CodeDeployDefault.ECSAllAtOnce";
+pub(crate) const ALL_AT_ONCE: &str = "CodeDeployDefault.ECSAllAtOnce";
 /// Those for the ECS compute platform (CodeDeploy user guide, "Deployment configurations on an Amazon ECS compute
 /// platform").
 const PREDEFINED: [(&str, Routing); 5] = [
@@ -16,11 +16,11 @@ const PREDEFINED: [(&str, Routing); 5] = [
     ("CodeDeployDefault.ECSLinear10PercentEvery3Minutes", Routing::Linear { percent: 10, minutes: 3 }),
 ];
 /// Milliseconds in a minute.
-pub(super) const MINUTE_MS: u64 = 60_000;
+pub(crate) const MINUTE_MS: u64 = 60_000;
 
 /// A deployment configuration.
 #[derive(Debug, Clone)]
-pub(in crate::lab) struct Config {
+pub(crate) struct Config {
     /// Its id.
     pub id: String,
     /// Its name.
@@ -33,7 +33,7 @@ pub(in crate::lab) struct Config {
 
 /// How traffic is shifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lab) enum Routing {
+pub(crate) enum Routing {
     /// All of it.
     AllAtOnce,
     /// A part, and after a while the rest.
@@ -87,7 +87,7 @@ impl Routing {
 }
 
 /// The configurations that CodeDeploy brings for ECS.
-pub(super) fn predefined() -> Vec<Config> {
+pub(crate) fn predefined() -> Vec<Config> {
     let config = |(name, routing): (&str, Routing)| Config {
         id: super::super::account::uuid(name),
         name: name.to_owned(),

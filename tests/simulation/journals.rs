@@ -1,7 +1,7 @@
-//! Simulated rollouts written to real tapes: every prefix read back is the machine that was there.
+//! Simulated rollouts written to real journals: every prefix read back is the machine that was there.
 
 use tidegate::domain::name::RolloutId;
-use tidegate::journal::{Header, Journal, TapeEnd, read};
+use tidegate::journal::{Header, Journal, JournalEnd, read};
 use tidegate::machine::Machine;
 use tidegate::store::Store;
 
@@ -10,7 +10,7 @@ use super::mishaps::Mishaps;
 use super::{plans, rollout};
 
 #[tokio::test]
-async fn every_prefix_of_a_written_tape_is_the_live_machine() {
+async fn every_prefix_of_a_written_journal_is_the_live_machine() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::in_folder(folder.path().to_owned()).expect("a store");
     for seed in 0..12 {
@@ -18,7 +18,7 @@ async fn every_prefix_of_a_written_tape_is_the_live_machine() {
         let plan = plans::throw(&mut die);
         let mishaps = Mishaps::throw(&mut die);
         let ended = rollout::run(&plan, mishaps, &mut die);
-        let events = &ended.tape[..ended.tape.len().min(150)];
+        let events = &ended.recorded[..ended.recorded.len().min(150)];
         let header = Header {
             id: RolloutId::parse(&format!("web-{seed}")).expect("an id"),
             program: "0".into(),
@@ -28,15 +28,15 @@ async fn every_prefix_of_a_written_tape_is_the_live_machine() {
             trace: None,
             plan: plan.clone(),
         };
-        let mut journal = Journal::create(&store, &header).await.expect("a tape");
+        let mut journal = Journal::create(&store, &header).await.expect("a journal");
         for (at, event) in events {
             journal.append(*at, event).await.expect("a line");
         }
-        let tape = read(&store, &header.id).await.expect("it reads back");
-        assert_eq!((tape.end, tape.records.len()), (TapeEnd::Clean, events.len()));
-        assert_eq!(tape.header.plan, plan);
-        let (mut live, mut replayed) = (Machine::new(plan.clone()), Machine::new(tape.header.plan));
-        for ((at, event), record) in events.iter().zip(tape.records) {
+        let recorded = read(&store, &header.id).await.expect("it reads back");
+        assert_eq!((recorded.end, recorded.records.len()), (JournalEnd::Clean, events.len()));
+        assert_eq!(recorded.header.plan, plan);
+        let (mut live, mut replayed) = (Machine::new(plan.clone()), Machine::new(recorded.header.plan));
+        for ((at, event), record) in events.iter().zip(recorded.records) {
             let reaction = live.apply(*at, event.clone());
             assert_eq!(reaction, replayed.apply(record.at, record.event), "seed {seed}");
             assert_eq!(live, replayed, "seed {seed}");

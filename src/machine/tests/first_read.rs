@@ -17,8 +17,8 @@ fn sticky() -> Plan {
     plan
 }
 
-fn is_glance(effect: &Effect) -> bool {
-    matches!(effect, Effect::Look(look) if look.glance == Some(GLANCE_WITHIN) && look.rule && !look.fleet)
+fn is_first_read(effect: &Effect) -> bool {
+    matches!(effect, Effect::Look(look) if look.first_read == Some(FIRST_READ_WITHIN) && look.rule && !look.fleet)
 }
 
 /// An answer to the way back's write: it is written, and one more attempt may land.
@@ -29,15 +29,15 @@ fn unsettled(run: &mut Run) {
 }
 
 #[test]
-fn the_way_back_begins_with_a_glance() {
+fn the_way_back_begins_with_a_first_read() {
     let mut run = stopped(canary());
-    assert!(run.pending().is_some_and(is_glance), "{:?}", run.pending());
+    assert!(run.pending().is_some_and(is_first_read), "{:?}", run.pending());
     run.go();
     assert!(run.pending().is_some_and(is_route));
 }
 
 #[test]
-fn tasks_that_were_just_read_spare_the_glance() {
+fn tasks_that_were_just_read_spare_the_first_read() {
     let mut run = Run::of(canary());
     run.until_step(2);
     run.interrupted();
@@ -53,11 +53,11 @@ fn tasks_that_were_just_read_as_gone_do_not() {
     run.until_asked(|effect| matches!(effect, Effect::Look(look) if look.fleet));
     run.go();
     run.interrupted();
-    assert!(run.pending().is_some_and(is_glance));
+    assert!(run.pending().is_some_and(is_first_read));
 }
 
 #[test]
-fn a_glance_that_saw_nothing_does_not_stop_the_write() {
+fn a_first_read_that_saw_nothing_does_not_stop_the_write() {
     let mut run = stopped(canary());
     run.answer(Answer::Seen(Box::default()));
     assert!(run.pending().is_some_and(is_route));
@@ -71,9 +71,9 @@ fn a_slot_seen_without_targets_gets_no_traffic_before_it_is_seen_with_some() {
     for _ in 0..2 {
         assert!(run.pending().is_some_and(|effect| matches!(effect, Effect::Look(look) if look.fleet)));
         run.answer(Answer::Failed(fault(FaultKind::Transient)));
-        run.until_asked(is_glance);
+        run.until_asked(is_first_read);
         run.answer(Answer::Seen(Box::default()));
-        run.until_asked(is_glance);
+        run.until_asked(is_first_read);
         run.go();
     }
     assert_eq!(run.routes(), [tenth()]);
@@ -153,7 +153,7 @@ fn a_runner_lost_during_the_write_leaves_it_to_be_waited_out() {
 fn a_late_write_of_the_way_forward_stays_known_for_ours() {
     let mut run = Run::of(canary());
     run.until_asked(is_route);
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     assert!(run.machine.is_draining());
     run.answer(Answer::Failed(fault(FaultKind::Unknown)));
     assert!(!run.machine.is_draining());

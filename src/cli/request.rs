@@ -1,4 +1,4 @@
-//! `tidegate pause`, `continue`, `approve`, `promote`: a person's word to the runner of a rollout.
+//! `tidegate pause`, `continue`, `approve`, `promote`: a person's request to the runner of a rollout.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use super::promote;
 use super::{Exit, Failure, terminal};
 use crate::domain::clock::{Timestamp, span};
 use crate::journal;
-use crate::machine::{Machine, Notice, Outcome, Word};
+use crate::machine::{Machine, Notice, OperatorRequest, Outcome};
 use crate::report::{Lines, Stream};
-use crate::store::Told;
+use crate::store::LeftRequest;
 
-/// How long a running runner has to take a word up, in wall time.
+/// How long a running runner has to take a request up, in wall time.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 /// How long a way back, or the way to the commit, is followed, in wall time; the runner goes on with it all the same.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(3600);
 
-/// A word to a rollout.
+/// A request to a rollout.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
@@ -32,28 +32,30 @@ pub(super) struct Args {
     yes: bool,
 }
 
-pub(super) async fn run(context: &Context, word: Word, args: Args) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args) -> Result<Exit, Failure> {
     let stores = context.stores(None).await?;
     let found = stores.find(args.rollout.as_deref()).await?;
     let plan = journal::header(&found.store, &found.id).await?.plan;
     let driver = found.driver(&plan).await;
     if driver.is_none() {
         let id = &found.id;
-        let tape = journal::read(&found.store, id).await?;
-        if let Some(outcome) = journal::replay(plan, &tape.records).outcome() {
+        let recorded = journal::read(&found.store, id).await?;
+        if let Some(outcome) = journal::replay(plan, &recorded.records).outcome() {
             let failure = Failure::new(Exit::Refused, format!("rollout {id} is over: {}", ended(outcome)));
             return Err(failure.hint(format!("`tidegate status {id}` says how it ended")));
         }
-        let failure =
-            Failure::new(Exit::HandedOver, format!("nobody drives rollout {id}, so nobody hears `{}`", word.as_str()));
+        let failure = Failure::new(
+            Exit::HandedOver,
+            format!("nobody drives rollout {id}, so nobody hears `{}`", request.as_str()),
+        );
         return Err(failure.hint(format!("`tidegate resume {id}` goes on with it")));
     }
-    if let (Word::Promote, Some(owner)) = (word, &driver) {
-        let tape = journal::read(&found.store, &found.id).await?;
-        let machine = journal::replay(plan, &tape.records);
+    if let (OperatorRequest::Promote, Some(owner)) = (request, &driver) {
+        let recorded = journal::read(&found.store, &found.id).await?;
+        let machine = journal::replay(plan, &recorded.records);
         promote::confirm(context, (&found, &machine), (&owner.by, args.reason.as_deref(), args.yes))?;
     }
-    tell_runner(context, &found, word, args.reason).await
+    tell_runner(context, &found, request, args.reason).await
 }
 
 /// `continue`, which a closed window keeps from going on unless it is overruled.
@@ -68,17 +70,17 @@ pub(super) struct Continue {
 
 pub(super) async fn go_on(context: &Context, args: Continue) -> Result<Exit, Failure> {
     let Continue { args, break_glass } = args;
-    let Some(reason) = break_glass else { return run(context, Word::Continue, args).await };
+    let Some(reason) = break_glass else { return run(context, OperatorRequest::Continue, args).await };
     let (rollout, yes) = (args.rollout.clone(), args.yes);
-    run(context, Word::BreakGlass, Args { rollout, reason: Some(reason), yes }).await?;
+    run(context, OperatorRequest::BreakGlass, Args { rollout, reason: Some(reason), yes }).await?;
     let stores = context.stores(None).await?;
     let found = stores.find(args.rollout.as_deref()).await?;
-    let tape = journal::read(&found.store, &found.id).await?;
-    let paused = journal::replay(tape.header.plan, &tape.records).progress().paused;
-    if paused.is_some() { run(context, Word::Continue, args).await } else { Ok(Exit::Done) }
+    let recorded = journal::read(&found.store, &found.id).await?;
+    let paused = journal::replay(recorded.header.plan, &recorded.records).progress().paused;
+    if paused.is_some() { run(context, OperatorRequest::Continue, args).await } else { Ok(Exit::Done) }
 }
 
-/// How a rollout ended, in a few words.
+/// How a rollout ended, in a few requests.
 pub(super) fn ended(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Promoted => "promoted".to_owned(),
@@ -87,17 +89,17 @@ pub(super) fn ended(outcome: &Outcome) -> String {
     }
 }
 
-/// Leaves the word for the runner and follows what comes of it.
+/// Leaves the request for the runner and follows what comes of it.
 pub(super) async fn tell_runner(
     context: &Context,
     found: &Found,
-    word: Word,
+    request: OperatorRequest,
     reason: Option<String>,
 ) -> Result<Exit, Failure> {
     let mut follower = Follower::at_end(found).await?;
     let at = found.now(context, follower.machine());
     let by = whoami(context);
-    let told = Told { word: word.as_str().to_owned(), by: by.clone(), reason, at };
+    let told = LeftRequest { request: request.as_str().to_owned(), by: by.clone(), reason, at };
     found.store.leave_word(&found.id, &told).await?;
     let mut refusal = None;
     let mut lines = Lines::new(Box::new(std::io::stderr()), terminal::stderr_style(context), None);
@@ -106,25 +108,29 @@ pub(super) async fn tell_runner(
         Some(stream) => stream.write(at, notice, machine.plan()),
         None => lines.write(at, notice, machine.plan()),
     };
-    let mut within = if matches!(word, Word::Rollback | Word::Abort) { FOLLOWED_WITHIN } else { TAKEN_WITHIN };
+    let mut within = if matches!(request, OperatorRequest::Rollback | OperatorRequest::Abort) {
+        FOLLOWED_WITHIN
+    } else {
+        TAKEN_WITHIN
+    };
     let answered = |notice: &Notice| match notice {
-        Notice::Refused { word: refused, by: whose, why } if *refused == word && *whose == by => {
+        Notice::Refused { request: refused, by: whose, why } if *refused == request && *whose == by => {
             refusal = Some(why.clone());
             true
         }
-        notice => answers(word, notice),
+        notice => answers(request, notice),
     };
     let clock = context.clock();
     let mut end = follower.until((within, &clock), &mut tell, answered).await?;
     if let Some(why) = refusal {
-        return Err(Failure::new(Exit::Refused, format!("the runner did not {}: {why}", word.as_str())));
+        return Err(Failure::new(Exit::Refused, format!("the runner did not {}: {why}", request.as_str())));
     }
-    if word == Word::Promote && end == Followed::Done && promote::is_under_way(follower.machine()) {
+    if request == OperatorRequest::Promote && end == Followed::Done && promote::is_under_way(follower.machine()) {
         within = FOLLOWED_WITHIN;
         end = follower.until((within, &clock), &mut tell, promote::is_settled).await?;
     }
     match end {
-        Followed::Done if word == Word::Promote => Ok(promote::exit(follower.machine())),
+        Followed::Done if request == OperatorRequest::Promote => Ok(promote::exit(follower.machine())),
         Followed::Done => Ok(exit_of(follower.machine())),
         Followed::RunnerGone => {
             let failure = Failure::new(Exit::HandedOver, "the runner is gone and has not answered");
@@ -137,16 +143,16 @@ pub(super) async fn tell_runner(
     }
 }
 
-/// Whether a notice is what the word asked for.
-fn answers(word: Word, notice: &Notice) -> bool {
-    match word {
-        Word::Rollback => matches!(notice, Notice::TrafficBack { .. } | Notice::Finished(_)),
-        Word::Abort => matches!(notice, Notice::Finished(_)),
-        Word::Pause => matches!(notice, Notice::Paused { .. }),
-        Word::Continue => matches!(notice, Notice::Continued { .. }),
-        Word::Approve => matches!(notice, Notice::Approved { .. }),
-        Word::Promote => matches!(notice, Notice::Promoting { .. }),
-        Word::BreakGlass => matches!(notice, Notice::BrokeGlass(_)),
+/// Whether a notice is what the request asked for.
+fn answers(request: OperatorRequest, notice: &Notice) -> bool {
+    match request {
+        OperatorRequest::Rollback => matches!(notice, Notice::TrafficBack { .. } | Notice::Finished(_)),
+        OperatorRequest::Abort => matches!(notice, Notice::Finished(_)),
+        OperatorRequest::Pause => matches!(notice, Notice::Paused { .. }),
+        OperatorRequest::Continue => matches!(notice, Notice::Continued { .. }),
+        OperatorRequest::Approve => matches!(notice, Notice::Approved { .. }),
+        OperatorRequest::Promote => matches!(notice, Notice::Promoting { .. }),
+        OperatorRequest::BreakGlass => matches!(notice, Notice::BrokeGlass(_)),
     }
 }
 

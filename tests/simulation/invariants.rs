@@ -45,7 +45,7 @@ pub fn moves_traffic(effect: &Effect) -> bool {
 
 /// What was seen so far.
 #[derive(Default)]
-pub struct Oaths {
+pub struct Invariants {
     /// When each epoch began.
     epochs: Vec<(u64, Timestamp)>,
     phase: Option<Phase>,
@@ -63,7 +63,7 @@ pub struct Oaths {
     pub outcome: Option<(usize, Outcome)>,
 }
 
-impl Oaths {
+impl Invariants {
     /// The document was written. Whether it says something new.
     pub fn document(&mut self, now: Timestamp, control: &Control) -> bool {
         let last = self.epochs.last().map_or(0, |(epoch, _)| *epoch);
@@ -117,8 +117,8 @@ impl Oaths {
         self.blind_read = now;
     }
 
-    /// Somebody committed. One that was frozen after the last word for it went on the tape hears so when another has
-    /// ended the rollout by that tape.
+    /// Somebody committed. One that was frozen after the last word for it went in the journal hears so when another has
+    /// ended the rollout by that journal.
     pub fn committed(&mut self, now: Timestamp, who: usize, document: Option<&Control>) {
         let phase = document.map(|control| control.phase);
         let holds = matches!(phase, Some(Phase::Committing | Phase::Over));
@@ -141,8 +141,8 @@ impl Oaths {
     /// Somebody takes tasks from a slot: nobody else may hold a write that could still give it weight.
     pub fn takes_capacity(now: Timestamp, role: Role, processes: &[Process], who: usize) {
         let gives = |process: &Process| {
-            let flight = process.desk.as_ref().and_then(|desk| desk.flight.as_ref());
-            let unsent = flight.filter(|flight| !flight.is_sent).map(|flight| &flight.issued.effect);
+            let in_flight = process.event_loop.as_ref().and_then(|event_loop| event_loop.in_flight.as_ref());
+            let unsent = in_flight.filter(|in_flight| !in_flight.is_sent).map(|in_flight| &in_flight.issued.effect);
             let Some(Effect::Route(route)) = unsent else { return false };
             let share = if role == Role::Stable { route.share.rest() } else { route.share };
             process.alive && share > Share::NONE && process.pass.check(process.clock(now)).is_ok()
@@ -165,8 +165,8 @@ impl Oaths {
             return;
         }
         for (who, process) in processes.iter().enumerate() {
-            let Some(desk) = process.desk.as_ref().filter(|_| process.is_driving()) else { continue };
-            let Some(since) = desk.calm_since.map(|since| since.max(process.frozen_until)) else { continue };
+            let Some(event_loop) = process.event_loop.as_ref().filter(|_| process.is_driving()) else { continue };
+            let Some(since) = event_loop.calm_since.map(|since| since.max(process.frozen_until)) else { continue };
             let took = world.now.since(since);
             assert!(took <= within, "{who} goes back, and for {took:?} of working calls the traffic is not back");
         }
@@ -182,31 +182,31 @@ impl Contest<'_> {
     /// It is over, or should be.
     pub fn end(&mut self) {
         let control = self.store.document.clone();
-        let Some((who, outcome)) = self.oaths.outcome.clone() else {
+        let Some((who, outcome)) = self.invariants.outcome.clone() else {
             let begun = control.as_ref().is_some_and(|control| control.phase != Phase::Over);
-            assert!(!begun && self.store.tape.is_empty(), "no end within its bound: {control:?}");
+            assert!(!begun && self.store.recorded.is_empty(), "no end within its bound: {control:?}");
             return;
         };
         self.note(|| format!("it ended for {who}: {outcome:?}"));
         let control = control.expect("somebody began");
-        let over = control.phase == Phase::Over || self.oaths.is_stranded(&control);
+        let over = control.phase == Phase::Over || self.invariants.is_stranded(&control);
         assert!(over, "nobody ended it: {control:?}, {outcome:?}");
         let mut replayed = Machine::new(self.plan.clone());
-        let mut notices = std::mem::take(&mut self.oaths.notices);
-        for (at, event, _) in &self.store.tape {
+        let mut notices = std::mem::take(&mut self.invariants.notices);
+        for (at, event, _) in &self.store.recorded {
             notices.extend(replayed.apply(*at, event.clone()).notices);
         }
-        let live = self.processes[who].desk.as_ref().filter(|desk| desk.machine.outcome().is_some());
-        let on_tape = live.filter(|desk| !desk.is_lost && desk.place.is_some());
-        if let Some(desk) = on_tape {
-            assert_eq!(replayed, desk.machine, "the tape tells another story than {who}");
+        let live = self.processes[who].event_loop.as_ref().filter(|event_loop| event_loop.machine.outcome().is_some());
+        let on_journal = live.filter(|event_loop| !event_loop.is_lost && event_loop.place.is_some());
+        if let Some(event_loop) = on_journal {
+            assert_eq!(replayed, event_loop.machine, "the journal tells another story than {who}");
         }
-        if self.oaths.committed.is_some() {
+        if self.invariants.committed.is_some() {
             assert!(!matches!(outcome, Outcome::RolledBack(_)), "committed, and rolled back");
         }
         // One that knows no store may write behind the last read of the rule, after which another may be frozen.
-        let (read, over) = (self.oaths.rule_read, self.oaths.over_at);
-        let behind = self.oaths.blind_wrote.is_some_and(|at| at + BEHIND_WITHIN >= over || at >= read);
+        let (read, over) = (self.invariants.rule_read, self.invariants.over_at);
+        let behind = self.invariants.blind_wrote.is_some_and(|at| at + BEHIND_WITHIN >= over || at >= read);
         if behind {
             self.world.late.clear();
         }

@@ -96,7 +96,7 @@ fn a_rule_that_cannot_be_read_for_other_reasons_still_goes_back() {
 #[test]
 fn a_person_can_take_it_back_without_credentials_and_it_is_tried_until_there_are_some() {
     let mut run = locked();
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     refuse_all(&mut run, &expired(), MINUTE * 20);
     run.rule_fault = None;
     assert!(matches!(reason(run.end()), Reason::Operator { .. }));
@@ -106,7 +106,7 @@ fn a_person_can_take_it_back_without_credentials_and_it_is_tried_until_there_are
 #[test]
 fn the_way_back_calls_a_person_when_credentials_stay_away() {
     let mut run = locked();
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     let limit = run.machine.plan().limits.retreat;
     refuse_all(&mut run, &expired(), limit.saturating_sub(MINUTE));
     while run.machine.outcome().is_none() {
@@ -122,7 +122,7 @@ fn the_way_back_calls_a_person_when_credentials_stay_away() {
 fn what_comes_after_the_traffic_waits_for_credentials_too() {
     let mut run = locked();
     run.rule_fault = None;
-    run.told(Word::Rollback);
+    run.told(OperatorRequest::Rollback);
     run.until_asked(is_scale);
     run.rule_fault = Some(expired());
     refuse_all(&mut run, &expired(), MINUTE * 10);

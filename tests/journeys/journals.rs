@@ -1,4 +1,4 @@
-//! Tapes that are cut or damaged, and rollouts that stand in each other's way.
+//! Journals that are cut or damaged, and rollouts that stand in each other's way.
 
 use crate::support::{Lab, Place};
 
@@ -13,16 +13,16 @@ fn killed(place: &Place) -> Lab {
 }
 
 #[test]
-fn a_torn_tail_of_a_tape_in_one_file_is_cut_and_said() {
+fn a_torn_tail_of_a_journal_in_one_file_is_cut_and_said() {
     let place = Place::new();
     let lab = killed(&place);
     // As an earlier version would have left it.
-    let mut tape = place.tape();
-    tape.extend(br#"{"seq":99,"at":17"#);
-    std::fs::write(place.rollout().join("tape.jsonl"), tape).expect("it can be written");
+    let mut recorded = place.recorded();
+    recorded.extend(br#"{"seq":99,"at":17"#);
+    std::fs::write(place.rollout().join("tape.jsonl"), recorded).expect("it can be written");
     std::fs::remove_dir_all(place.rollout().join("journal")).expect("it can be removed");
     let ended = lab.run(&place, ["resume", "--json"]);
-    ended.ends(0, &["the last line of the tape was not whole: 17 bytes cut", r#""outcome":"promoted""#]);
+    ended.ends(0, &["the last line of the journal was not whole: 17 bytes cut", r#""outcome":"promoted""#]);
     lab.is_all_on("web-green");
     assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
     let again = lab.run(&place, ["history", "web"]);
@@ -40,7 +40,7 @@ fn a_flipped_byte_closes_the_way_forward_and_not_the_way_back() {
     let mut line = std::fs::read(middle).expect("it is there");
     line[20] ^= 1;
     std::fs::write(middle, &line).expect("it can be written");
-    let damaged = place.tape();
+    let damaged = place.recorded();
     lab.run(&place, ["resume"]).ends(15, &["damaged", "forward is closed", "tidegate rollback web-"]);
     assert_eq!(lab.green_percent(), 10);
     let ended = lab.run(&place, ["rollback", "--yes"]);
@@ -48,9 +48,9 @@ fn a_flipped_byte_closes_the_way_forward_and_not_the_way_back() {
     lab.is_all_on("web-blue");
     assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
     assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
-    // The way back is on the tape, the damaged one is kept beside it, and the target is free again.
+    // The way back is in the journal, the damaged one is kept beside it, and the target is free again.
     lab.run(&place, ["status"]).ends(0, &["rolled back"]);
-    let kept = std::fs::read(place.rollout().join("tape.damaged.jsonl")).expect("the damaged tape is kept");
+    let kept = std::fs::read(place.rollout().join("tape.damaged.jsonl")).expect("the damaged journal is kept");
     assert_eq!(kept, damaged);
     lab.run(&place, ["rollback", "--yes"]).ends(0, &["already on stable since"]);
     lab.roll_out(&place, &place.spec("")).event("started");

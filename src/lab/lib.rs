@@ -48,6 +48,7 @@ mod ending;
 mod fault;
 mod keys;
 mod metrics;
+mod names;
 mod notices;
 mod outage;
 mod past;
