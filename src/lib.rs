@@ -34,7 +34,7 @@
 //! | `plan` | `spec gate domain` |
 //! | `machine` | `plan spec gate lease domain` |
 //! | `cloud` | `gate lease domain` |
-//! | `store` | `lease domain` |
+//! | `store` | `cloud lease domain` |
 //! | `journal` | `machine plan spec gate store domain` |
 //! | `simulate` | `machine plan spec gate lab domain` |
 //! | `report` | `machine plan spec gate domain` |

@@ -192,7 +192,7 @@ impl Context {
     async fn bucket(&self, url: &str) -> Result<Store, Failure> {
         let (name, prefix) = place(url)?;
         let aws = Aws::connect(&self.settings(None)).await;
-        Ok(Store::at(Arc::new(Bucket::new(aws.s3(name), name, prefix))))
+        Ok(Store::at(Arc::new(Bucket::new(aws.objects(name), name, prefix))))
     }
 
     fn state_folder(&self) -> Result<PathBuf, Failure> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, Url};
+use rustls::crypto::CryptoProvider;
 
 use super::aws::fault::one_line;
 
@@ -108,6 +109,10 @@ impl Http {
 
 /// A client's beginnings: it follows no redirect, and says who it is.
 pub(in crate::cloud) fn builder() -> ClientBuilder {
+    if CryptoProvider::get_default().is_none() {
+        // Another thread may have been faster, with the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
     Client::builder().redirect(Policy::none()).user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
 }
 

@@ -10,13 +10,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
 use tokio::task::JoinSet;
 
 use super::StoreError;
 use super::backend::{Appended, Backend, Document, Pending, Place, Swapped, Version};
+use crate::cloud::{Asked, Failed, Listing, Objects};
 use crate::domain::clock::Clock;
 use crate::domain::fault::{Fault, FaultKind};
 
@@ -36,7 +34,7 @@ const LAYOUT: &str = "v1";
 /// The bucket, and where in it the store is.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    client: Client,
+    objects: Objects,
     name: String,
     prefix: String,
 }
@@ -56,8 +54,8 @@ enum Written {
 impl Bucket {
     /// The store below `prefix` in the bucket called `name`. The client must make one attempt a call, within a
     /// few seconds. Sends nothing yet.
-    pub fn new(client: Client, name: &str, prefix: &str) -> Self {
-        Self { client, name: name.to_owned(), prefix: root(prefix) }
+    pub fn new(objects: Objects, name: &str, prefix: &str) -> Self {
+        Self { objects, name: name.to_owned(), prefix: root(prefix) }
     }
 
     fn key(&self, key: &str) -> String {
@@ -72,19 +70,10 @@ impl Bucket {
         let mut fault = None;
         for pause in pauses() {
             rest(pause).await;
-            match self.client.get_object().bucket(&self.name).key(key).send().await {
-                Ok(answer) => {
-                    let version = Version(answer.e_tag.unwrap_or_default());
-                    match answer.body.collect().await {
-                        Ok(body) => return Ok(Some(Document { body: body.to_vec(), version })),
-                        Err(error) => {
-                            let words = error.to_string();
-                            fault = Some(Fault::new(FaultKind::Transient, "GetObject", words));
-                        }
-                    }
-                }
-                Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-                Err(error) => fault = Some(self.passing("GetObject", &error)?),
+            match self.objects.get(key).await {
+                Ok(object) => return Ok(Some(Document { body: object.body, version: Version(object.tag) })),
+                Err(failed) if failed.code.as_deref() == Some("NoSuchKey") => return Ok(None),
+                Err(failed) => fault = Some(self.passing(failed)?),
             }
         }
         Err(self.gave_up("GetObject", fault))
@@ -95,21 +84,16 @@ impl Bucket {
         let mut fault = None;
         for pause in pauses() {
             rest(pause).await;
-            let call = self.client.put_object().bucket(&self.name).key(key).content_type("application/json");
-            let call = match over {
-                Some(version) => call.if_match(&version.0),
-                None => call.if_none_match("*"),
-            };
-            match call.body(ByteStream::from(body.to_vec())).send().await {
-                Ok(answer) => return Ok(Written::Done(Version(answer.e_tag.unwrap_or_default()))),
-                Err(error) if is_conflict(&error) => {
+            match self.objects.put(key, body, over.map(|version| version.0.as_str())).await {
+                Ok(tag) => return Ok(Written::Done(Version(tag))),
+                Err(failed) if is_conflict(&failed) => {
                     let found = self.read(key).await?;
                     let ours = found.filter(|found| found.body == body);
                     return Ok(ours.map_or(Written::Refused, |found| Written::Done(found.version)));
                 }
                 // Two conditional writes met, and neither was made.
-                Err(error) if error.code() == Some("ConditionalRequestConflict") => {}
-                Err(error) => fault = Some(self.passing("PutObject", &error)?),
+                Err(failed) if failed.code.as_deref() == Some("ConditionalRequestConflict") => {}
+                Err(failed) => fault = Some(self.passing(failed)?),
             }
         }
         Err(self.gave_up("PutObject", fault))
@@ -133,35 +117,26 @@ impl Bucket {
         flat: bool,
     ) -> Result<(Vec<String>, Vec<String>), StoreError> {
         let (mut keys, mut folders) = (Vec::new(), Vec::new());
-        let mut token = None;
+        let mut next = None;
         for _ in 0..PAGES {
-            let page = self.page(prefix, after, flat, token).await?;
-            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
-            folders.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(|folder| folder.prefix));
-            token = page.next_continuation_token;
-            if token.is_none() {
+            let page = self.page(Asked { prefix, after, flat, page: next.as_deref() }).await?;
+            keys.extend(page.keys);
+            folders.extend(page.folders);
+            next = page.next;
+            if next.is_none() {
                 break;
             }
         }
         Ok((keys, folders))
     }
 
-    async fn page(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        flat: bool,
-        token: Option<String>,
-    ) -> Result<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output, StoreError> {
+    async fn page(&self, asked: Asked<'_>) -> Result<Listing, StoreError> {
         let mut fault = None;
         for pause in pauses() {
             rest(pause).await;
-            let call = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
-            let call = call.set_delimiter(flat.then(|| "/".to_owned()));
-            let call = call.set_start_after(after.map(ToOwned::to_owned)).set_continuation_token(token.clone());
-            match call.send().await {
+            match self.objects.list(asked).await {
                 Ok(page) => return Ok(page),
-                Err(error) => fault = Some(self.passing("ListObjectsV2", &error)?),
+                Err(failed) => fault = Some(self.passing(failed)?),
             }
         }
         Err(self.gave_up("ListObjectsV2", fault))
@@ -191,29 +166,9 @@ impl Bucket {
     }
 
     /// A failure that may pass; one that will not is returned as the end.
-    fn passing<E>(&self, operation: &str, error: &SdkError<E>) -> Result<Fault, StoreError>
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-        let service = error.as_service_error();
-        let words = match service.map(|error| (error.code().unwrap_or("no code"), error.message().unwrap_or_default()))
-        {
-            Some((code, message)) => format!("{code}: {message}"),
-            None => DisplayErrorContext(error).to_string(),
-        };
-        let code = service.and_then(ProvideErrorMetadata::code);
-        let kind = match status {
-            _ if code == Some("SlowDown") => FaultKind::Transient,
-            _ if matches!(code, Some("ExpiredToken" | "TokenRefreshRequired")) => FaultKind::Expired,
-            401 | 403 => FaultKind::Denied,
-            404 => FaultKind::Missing,
-            400..=499 => FaultKind::Permanent,
-            _ if matches!(error, SdkError::ConstructionFailure(_)) => FaultKind::Denied,
-            _ => FaultKind::Transient,
-        };
-        let fault = Fault::new(kind, operation, words);
-        if kind == FaultKind::Transient { Ok(fault) } else { Err(self.refused(fault)) }
+    fn passing(&self, failed: Failed) -> Result<Fault, StoreError> {
+        let Failed { fault, .. } = failed;
+        if fault.kind == FaultKind::Transient { Ok(fault) } else { Err(self.refused(fault)) }
     }
 
     fn gave_up(&self, operation: &str, fault: Option<Fault>) -> StoreError {
@@ -225,10 +180,9 @@ impl Bucket {
     }
 }
 
-fn is_conflict<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
-    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+fn is_conflict(failed: &Failed) -> bool {
     // A document that is to be replaced and is not there was never ours to replace.
-    matches!(code, Some("PreconditionFailed" | "NoSuchKey"))
+    matches!(failed.code.as_deref(), Some("PreconditionFailed" | "NoSuchKey"))
 }
 
 /// The pause before each try.
@@ -272,9 +226,9 @@ impl Backend for Bucket {
             let mut fault = None;
             for pause in pauses() {
                 rest(pause).await;
-                match self.client.delete_object().bucket(&self.name).key(&key).send().await {
-                    Ok(_) => return Ok(()),
-                    Err(error) => fault = Some(self.passing("DeleteObject", &error)?),
+                match self.objects.delete(&key).await {
+                    Ok(()) => return Ok(()),
+                    Err(failed) => fault = Some(self.passing(failed)?),
                 }
             }
             Err(self.gave_up("DeleteObject", fault))

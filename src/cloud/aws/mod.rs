@@ -9,11 +9,14 @@ pub(super) mod cloudwatch;
 pub(super) mod codedeploy;
 pub(super) mod ecs;
 pub(super) mod elbv2;
+mod endpoint;
 pub(super) mod fault;
 pub mod iam;
 mod oidc;
 mod probe;
+mod s3;
 pub(super) mod scheduler;
+pub(super) mod service;
 pub(super) mod service_deployments;
 mod signed;
 pub(super) mod sns;
@@ -35,7 +38,12 @@ use aws_sdk_ecs::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_ecs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_ecs::primitives::DateTime;
 
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -44,8 +52,11 @@ use aws_smithy_types::config_bag::ConfigBag;
 use super::Fence;
 use crate::domain::clock::Timestamp;
 
+use endpoint::Endpoint;
 pub use oidc::Oidc;
 pub(super) use probe::Prober;
+pub use s3::{Asked, Failed, Listing, Object, Objects};
+use service::{Api, Limits, Service};
 pub use ssm::calendars;
 pub use tenure::Tenure;
 
@@ -95,9 +106,9 @@ pub(super) struct Clients {
     pub ecs: aws_sdk_ecs::Client,
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
     pub cloudwatch: aws_sdk_cloudwatch::Client,
-    pub autoscaling: aws_sdk_applicationautoscaling::Client,
+    pub autoscaling: Service,
     pub deploy: aws_sdk_codedeploy::Client,
-    pub scheduler: aws_sdk_scheduler::Client,
+    pub scheduler: Service,
     pub sts: aws_sdk_sts::Client,
 }
 
@@ -105,7 +116,7 @@ impl Aws {
     /// Connects as the AWS command line would: environment, shared files, SSO, web identity,
     /// credential process, container and instance roles. Nothing is sent yet, so nothing can fail yet.
     pub async fn connect(settings: &Settings) -> Aws {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https());
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }
@@ -131,7 +142,7 @@ impl Aws {
             .region(Region::new(region.to_owned()))
             .credentials_provider(SharedCredentialsProvider::new(keys))
             .endpoint_url(endpoint)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(Builder::new().build_http())
             .build();
         Self::from_config(&config)
     }
@@ -150,22 +161,29 @@ impl Aws {
         Aws { writing: Clients::new(&self.config, "writing", 1, Some(fence)), ..self.clone() }
     }
 
-    /// A client for a store's bucket: one attempt a call, because the store itself knows what may be repeated.
-    pub fn s3(&self, bucket: &str) -> aws_sdk_s3::Client {
-        let custom = self.config.endpoint_url().is_some() || bucket.contains('.');
-        let timeouts = timeouts().to_builder().operation_attempt_timeout(STORE_WITHIN).operation_timeout(STORE_WITHIN);
-        let config = aws_sdk_s3::config::Builder::from(&self.config)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts.build())
-            .force_path_style(custom)
-            .build();
-        aws_sdk_s3::Client::from_conf(config)
+    /// The objects of a store's bucket.
+    pub fn objects(&self, bucket: &str) -> Objects {
+        Objects::new(&self.config, bucket)
     }
 
     /// The region that calls go to, when one is known.
     pub fn region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
     }
+}
+
+/// The HTTP client of all AWS clients and of whoever gives credentials. It goes through the proxies that the environment
+/// names.
+fn https() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 /// Asks the fence between signing and sending.
@@ -211,12 +229,20 @@ impl Clients {
             ecs: client!(aws_sdk_ecs, config, purpose, attempts, fence),
             elb: client!(aws_sdk_elasticloadbalancingv2, config, purpose, attempts, fence),
             cloudwatch: client!(aws_sdk_cloudwatch, config, purpose, attempts, fence),
-            autoscaling: client!(aws_sdk_applicationautoscaling, config, purpose, attempts, fence),
+            autoscaling: service(&autoscaling::API, config, purpose, attempts, fence),
             deploy: client!(aws_sdk_codedeploy, config, purpose, attempts, fence),
-            scheduler: client!(aws_sdk_scheduler, config, purpose, attempts, fence),
+            scheduler: service(&scheduler::API, config, purpose, attempts, fence),
             sts: client!(aws_sdk_sts, config, purpose, attempts, fence),
         }
     }
+}
+
+/// Configures a client of ours in the same way.
+fn service(api: &'static Api, config: &SdkConfig, purpose: &str, attempts: u32, fence: Option<&Fence>) -> Service {
+    let partition = RetryPartition::custom(format!("tidegate-{}-{purpose}", api.signing));
+    let partition = partition.token_bucket(TokenBucket::default()).build();
+    let limits = Limits { retries: retries(attempts), timeouts: timeouts(), partition };
+    Service::new(api, config, Endpoint::named(config, api.id, api.signing), limits, fence)
 }
 
 fn retries(attempts: u32) -> RetryConfig {

@@ -1,11 +1,10 @@
-//! EventBridge Scheduler: one schedule that fires once and is gone.
+//! EventBridge Scheduler: one schedule that fires once and is gone. Its REST calls in JSON are those of the API reference
+//! of version 2021-06-30.
 
-use aws_sdk_scheduler::Client;
-use aws_sdk_scheduler::types::{
-    ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, ScheduleState, Target,
-};
+use serde_json::{Value, json};
 
 use super::fault;
+use super::service::{Answer, Api, Paths, Request, Service, encoded, json_refusal};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::safeguard::EVENT_LIVES;
@@ -39,71 +38,84 @@ impl Order<'_> {
         format!("at({})", self.at.to_string().trim_end_matches('Z'))
     }
 
-    fn target(&self) -> Result<Target, Fault> {
-        let lives = i32::try_from(EVENT_LIVES.as_secs()).unwrap_or(i32::MAX);
-        let retries = RetryPolicy::builder().maximum_event_age_in_seconds(lives).maximum_retry_attempts(ATTEMPTS);
-        let target = Target::builder().arn(MODIFY_RULE).role_arn(self.role).input(self.input);
-        target.retry_policy(retries.build()).build().map_err(|error| unmade(&error.to_string()))
+    /// The order as a request says it, in a group.
+    fn body(&self, group: &str) -> Value {
+        json!({
+            "ActionAfterCompletion": "DELETE",
+            "ClientToken": token(),
+            "FlexibleTimeWindow": { "Mode": "OFF" },
+            "GroupName": group,
+            "ScheduleExpression": self.expression(),
+            "ScheduleExpressionTimezone": "UTC",
+            "Target": {
+                "Arn": MODIFY_RULE,
+                "Input": self.input,
+                "RetryPolicy": { "MaximumEventAgeInSeconds": EVENT_LIVES.as_secs(), "MaximumRetryAttempts": ATTEMPTS },
+                "RoleArn": self.role,
+            },
+        })
     }
 }
 
-fn exactly() -> Result<FlexibleTimeWindow, Fault> {
-    let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off);
-    window.build().map_err(|error| unmade(&error.to_string()))
+/// What tells the scheduler that a call is the same as one before; each of ours is another.
+fn token() -> String {
+    format!("{:032x}", fastrand::u128(..))
 }
 
-fn unmade(why: &str) -> Fault {
-    Fault::new(FaultKind::Permanent, "UpdateSchedule", why)
+/// What the scheduler is called.
+pub(super) const API: Api =
+    Api { id: "Scheduler", signing: "scheduler", paths: Paths::Normalized, refusal: json_refusal };
+
+/// A call about a schedule.
+fn request(operation: &'static str, method: &'static str, name: Name<'_>) -> Request {
+    let path = format!("/schedules/{}", encoded(name.name, false));
+    Request { operation, method, path, headers: Vec::new(), body: None }
+}
+
+/// A call that says what a schedule does.
+fn ordering(operation: &'static str, method: &'static str, name: Name<'_>, body: &Value) -> Request {
+    let headers = vec![("content-type", "application/json".to_owned())];
+    Request { headers, body: Some(body.to_string().into_bytes()), ..request(operation, method, name) }
+}
+
+async fn write(client: &Service, request: Request) -> Result<(), Fault> {
+    let operation = request.operation;
+    client.call(request).await.map(|_: Answer| ()).map_err(|error| fault::write(operation, &error))
 }
 
 /// Changes a schedule that is there; [`FaultKind::Missing`] when it is not.
-pub(in crate::cloud) async fn update(client: &Client, name: Name<'_>, order: Order<'_>) -> Result<(), Fault> {
-    let call = client
-        .update_schedule()
-        .group_name(name.group)
-        .name(name.name)
-        .schedule_expression(order.expression())
-        .schedule_expression_timezone("UTC")
-        .flexible_time_window(exactly()?)
-        .action_after_completion(ActionAfterCompletion::Delete)
-        .target(order.target()?);
-    call.send().await.map(drop).map_err(|error| fault::write("UpdateSchedule", &error))
+pub(in crate::cloud) async fn update(client: &Service, name: Name<'_>, order: Order<'_>) -> Result<(), Fault> {
+    write(client, ordering("UpdateSchedule", "PUT", name, &order.body(name.group))).await
 }
 
 /// Makes a schedule; refused when it is there.
-pub(in crate::cloud) async fn create(client: &Client, name: Name<'_>, order: Order<'_>) -> Result<(), Fault> {
-    make(client, name, order, ScheduleState::Enabled).await
+pub(in crate::cloud) async fn create(client: &Service, name: Name<'_>, order: Order<'_>) -> Result<(), Fault> {
+    make(client, name, order, "ENABLED").await
 }
 
 /// Makes a schedule that never fires.
-pub(in crate::cloud) async fn create_disabled(client: &Client, name: Name<'_>, order: Order<'_>) -> Result<(), Fault> {
-    make(client, name, order, ScheduleState::Disabled).await
+pub(in crate::cloud) async fn create_disabled(client: &Service, name: Name<'_>, order: Order<'_>) -> Result<(), Fault> {
+    make(client, name, order, "DISABLED").await
 }
 
-async fn make(client: &Client, name: Name<'_>, order: Order<'_>, state: ScheduleState) -> Result<(), Fault> {
-    let call = client
-        .create_schedule()
-        .group_name(name.group)
-        .name(name.name)
-        .schedule_expression(order.expression())
-        .schedule_expression_timezone("UTC")
-        .flexible_time_window(exactly()?)
-        .action_after_completion(ActionAfterCompletion::Delete)
-        .state(state)
-        .target(order.target()?);
-    call.send().await.map(drop).map_err(|error| fault::write("CreateSchedule", &error))
+async fn make(client: &Service, name: Name<'_>, order: Order<'_>, state: &str) -> Result<(), Fault> {
+    let mut body = order.body(name.group);
+    body["State"] = json!(state);
+    write(client, ordering("CreateSchedule", "POST", name, &body)).await
 }
 
 /// Removes a schedule; [`FaultKind::Missing`] when it is not there.
-pub(in crate::cloud) async fn delete(client: &Client, name: Name<'_>) -> Result<(), Fault> {
-    let call = client.delete_schedule().group_name(name.group).name(name.name).send().await;
-    call.map(drop).map_err(|error| fault::write("DeleteSchedule", &error))
+pub(in crate::cloud) async fn delete(client: &Service, name: Name<'_>) -> Result<(), Fault> {
+    let mut request = request("DeleteSchedule", "DELETE", name);
+    request.path += &format!("?groupName={}&clientToken={}", encoded(name.group, false), token());
+    write(client, request).await
 }
 
 /// Whether a schedule is there.
-pub(in crate::cloud) async fn exists(client: &Client, name: Name<'_>) -> Result<bool, Fault> {
-    let call = client.get_schedule().group_name(name.group).name(name.name).send().await;
-    match call.map_err(|error| fault::read("GetSchedule", &error)) {
+pub(in crate::cloud) async fn exists(client: &Service, name: Name<'_>) -> Result<bool, Fault> {
+    let mut request = request("GetSchedule", "GET", name);
+    request.path += &format!("?groupName={}", encoded(name.group, false));
+    match client.call(request).await.map_err(|error| fault::read("GetSchedule", &error)) {
         Ok(_) => Ok(true),
         Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
         Err(fault) => Err(fault),
