@@ -123,7 +123,7 @@ fn files(folder: &str) -> Vec<String> {
     for entry in entries.map(|entry| entry.expect("a folder can be read")) {
         let name = entry.file_name().into_string().expect("names are UTF-8");
         let path = if folder == "." { name.clone() } else { format!("{folder}/{name}") };
-        let hidden = name.starts_with('.') && name != ".ci" && name != ".github";
+        let hidden = name.starts_with('.') && ![".cargo", ".ci", ".config", ".github"].contains(&name.as_str());
         match entry.path().is_dir() {
             true if hidden || ["target", "venv", "node_modules", "__pycache__"].contains(&name.as_str()) => {}
             true => found.extend(files(&path)),
@@ -141,7 +141,7 @@ fn sources() -> &'static [Source] {
 }
 
 fn read_sources() -> Vec<Source> {
-    let all = ["src", "tests", "examples"].iter().flat_map(|folder| files(folder));
+    let all = ["src", "tests", "benches", "examples"].iter().flat_map(|folder| files(folder));
     let mut sources: Vec<Source> = all.filter(|path| has_extension(path, "rs")).map(source).collect();
     let only_tests: Vec<String> = sources.iter().flat_map(test_modules).collect();
     for source in &mut sources {
@@ -544,9 +544,9 @@ fn no_file_is_forgotten_by_its_module() {
     let mut breaches = Vec::new();
     for source in sources {
         let (folder, name) = source.path.rsplit_once('/').expect("sources lie in folders");
-        let is_root = ["src", "tests", "examples"].contains(&folder)
+        let is_root = ["src", "tests", "benches", "examples"].contains(&folder)
             && (folder != "src" || name == "lib.rs" || name == "main.rs");
-        let is_target = name == "main.rs" && (folder.starts_with("tests/") || folder.starts_with("examples/"));
+        let is_target = name == "main.rs" && (folder.starts_with("tests/") || folder.starts_with("benches/"));
         if is_root || is_target {
             continue;
         }

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::step::{Step, count};
-use crate::support::{BESIDE, Lab, Place, Process, now, until};
+use super::step::{Step, count};
+use super::support::{BESIDE, Lab, Place, Process, now, until};
 
 /// How long the runner waits behind its first signal.
 const FIRST_WAIT: Duration = Duration::from_millis(7_500);

@@ -1,7 +1,7 @@
 //! Strings that would be obeyed if they were not shown for what they are.
 
-use crate::step::{Step, commands};
-use crate::support::{INSIDE, Place};
+use super::step::{Step, commands};
+use super::support::{INSIDE, Place};
 
 /// What a person can say who wants to be obeyed.
 const FOUL: &str =

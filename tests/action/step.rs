@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::fetch;
-use crate::support::{Ended, Lab, Place, Process, until};
+use super::fetch;
+use super::support::{Ended, Lab, Place, Process, until};
 
 /// Node, as the runner brings it along.
 pub fn node() -> PathBuf {

@@ -4,7 +4,7 @@
 //! Processes have wrong clocks; what AWS dates is told to each in its own time, as if the driver knew how far its
 //! clock is off.
 //!
-//! `TIDEGATE_SEED=7 cargo test --test simulation one_contested_seed -- --nocapture` tells one of them.
+//! `TIDEGATE_SEED=7 cargo test --test proofs one_contested_seed -- --nocapture` tells one of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

@@ -2,10 +2,8 @@
 //! weights and metrics, a die, and checkers that know the truth. In `contest.rs` several processes would each decide
 //! one rollout.
 //!
-//! `TIDEGATE_SEEDS=100000 cargo test --release --test simulation` runs more of them;
-//! `TIDEGATE_SEED=7 cargo test --test simulation one_seed -- --nocapture` repeats one.
-
-#![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
+//! `TIDEGATE_SEEDS=100000 cargo test --release --test proofs simulation` runs more of them;
+//! `TIDEGATE_SEED=7 cargo test --test proofs one_seed -- --nocapture` repeats one.
 
 mod checks;
 mod contest;

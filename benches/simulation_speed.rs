@@ -1,5 +1,5 @@
 //! Measures how many simulated rollouts a second one core does: the budget is 1,000.
-//! `cargo run --release --example simulation_speed [-- ROLLOUTS]`
+//! `cargo bench --bench simulation_speed [-- ROLLOUTS]`
 
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "the simulation's own modules are borrowed whole")]
 
