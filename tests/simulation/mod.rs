@@ -3,7 +3,7 @@
 //! one rollout.
 //!
 //! `TIDEGATE_SEEDS=100000 cargo test --release --test proofs simulation` runs more of them;
-//! `TIDEGATE_SEED=7 cargo test --test proofs one_seed -- --nocapture` repeats one.
+//! `TIDEGATE_SEED=7 cargo test --test proofs one_seed -- --ignored --nocapture` repeats one.
 
 mod checks;
 mod contest;
@@ -94,8 +94,9 @@ fn every_seed_keeps_the_invariants() {
 }
 
 #[test]
+#[ignore = "it tells the one seed that TIDEGATE_SEED names"]
 fn one_seed() {
-    let Some(seed) = number("TIDEGATE_SEED") else { return };
+    let seed = number("TIDEGATE_SEED").expect("TIDEGATE_SEED names a seed");
     let mut die = Die::new(seed);
     let plan = plans::windowed(plans::throw(&mut die), &mut Die::new(!seed));
     let mishaps = Mishaps::throw(&mut die);
