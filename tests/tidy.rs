@@ -12,9 +12,9 @@ use std::sync::OnceLock;
 const SOURCE_LINES: usize = 500;
 /// The most lines a file of tests may have.
 const TEST_LINES: usize = 700;
-/// The most packages the lock file may hold. Raising it is a choice: every one is built and audited.
+/// The most packages of others the lock file may hold. Raising it is a choice: every one is built and audited.
 /// Fifteen of them are OpenTelemetry's messages and what those bring, five of which are named and never built.
-const PACKAGES: usize = 355;
+const PACKAGES: usize = 354;
 /// Modules in which nothing waits, opens a file, reads a clock or the environment, prints, or rolls dice.
 const PURE: &[&str] = &["spec", "plan", "gate", "machine", "lease"];
 /// What nothing pure says.
@@ -546,7 +546,8 @@ fn no_file_is_forgotten_by_its_module() {
         let (folder, name) = source.path.rsplit_once('/').expect("sources lie in folders");
         let is_root = ["src", "tests", "benches", "examples"].contains(&folder)
             && (folder != "src" || name == "lib.rs" || name == "main.rs");
-        let is_target = name == "main.rs" && (folder.starts_with("tests/") || folder.starts_with("benches/"));
+        let is_target = source.path == "tests/protocol/src/lib.rs"
+            || name == "main.rs" && (folder.starts_with("tests/") || folder.starts_with("benches/"));
         if is_root || is_target {
             continue;
         }
@@ -575,7 +576,7 @@ fn packages() -> Vec<(usize, String, String)> {
 
 #[test]
 fn the_lock_file_keeps_to_its_number() {
-    let count = packages().len();
+    let count = packages().iter().filter(|(_, name, _)| !name.starts_with("tidegate")).count();
     assert!(count > 100, "Cargo.lock:1: {count} packages; is the file read right?");
     assert!(
         count <= PACKAGES,

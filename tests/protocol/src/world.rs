@@ -2,7 +2,7 @@
 
 use tidegate::lease::Phase;
 
-use super::route::{Route, Share};
+use crate::route::{Route, Share};
 
 /// The processes that can own the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

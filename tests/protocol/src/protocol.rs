@@ -5,11 +5,11 @@ use std::time::Duration;
 use stateright::{Model, Property};
 use tidegate::lease::{Life, Phase};
 
-use super::law::Law;
-use super::owner::Deed;
-use super::route::Share;
-use super::rules::Rule;
-use super::world::{Actor, Blind, Effect, Stage, Switch, Tag, Who, World};
+use crate::law::Law;
+use crate::owner::Deed;
+use crate::route::Share;
+use crate::rules::Rule;
+use crate::world::{Actor, Blind, Effect, Stage, Switch, Tag, Who, World};
 
 /// What the model leaves out, so that it ends.
 #[derive(Clone, Copy, Debug)]
@@ -216,6 +216,6 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        super::properties::all()
+        crate::properties::all()
     }
 }

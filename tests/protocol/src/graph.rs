@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use stateright::Model;
 use tidegate::lease::Phase;
 
-use super::protocol::{Protocol, Step};
-use super::world::{Stage, Who, World};
+use crate::protocol::{Protocol, Step};
+use crate::world::{Stage, Who, World};
 
 /// All worlds of a model, and which steps lead to each.
 pub struct Graph {

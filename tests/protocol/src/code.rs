@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use tidegate::lease::Phase;
 
-use super::world::{Actor, Blind, Effect, End, Flight, Hand, Switch, Tag, World};
+use crate::world::{Actor, Blind, Effect, End, Flight, Hand, Switch, Tag, World};
 
 /// Small numbers side by side.
 #[derive(Default)]

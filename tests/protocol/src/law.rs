@@ -6,7 +6,7 @@ use tidegate::clock::Timestamp;
 use tidegate::lease::{self, Control, Held, Life, Owner, Watch};
 use tidegate::name::RolloutId;
 
-use super::world::{Actor, Ages, Document};
+use crate::world::{Actor, Ages, Document};
 
 /// How old the answer to a read of AWS can be.
 const STALE: Duration = Duration::from_secs(10);

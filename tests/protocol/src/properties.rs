@@ -3,9 +3,9 @@
 use stateright::Property;
 use tidegate::lease::Phase;
 
-use super::protocol::Protocol;
-use super::route::Share;
-use super::world::{Actor, Blind, Effect, End, Hand, Stage, Switch, Tag, Who, World};
+use crate::protocol::Protocol;
+use crate::route::Share;
+use crate::world::{Actor, Blind, Effect, End, Hand, Stage, Switch, Tag, Who, World};
 
 /// A rollout that went back has given the candidate its last request.
 pub const BACK_STAYS_BACK: &str = "what was rolled back stays without weight";

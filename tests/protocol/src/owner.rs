@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tidegate::lease::{Life, Phase};
 
-use super::protocol::Protocol;
-use super::route::Share;
-use super::rules::Rule;
-use super::world::{Actor, Document, Effect, End, Hand, Stage, Switch, Tag, Who, World};
+use crate::protocol::Protocol;
+use crate::route::Share;
+use crate::rules::Rule;
+use crate::world::{Actor, Document, Effect, End, Hand, Stage, Switch, Tag, Who, World};
 
 /// What an owner can do in one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
