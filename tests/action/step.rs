@@ -107,8 +107,9 @@ impl Step {
     }
 
     /// Waits until the candidate has this share, as the outputs tell it.
-    pub fn share(&self, percent: &str) {
+    pub fn share(&self, percent: &str, process: &mut Process) {
         until("the candidate has its share", || {
+            assert!(!process.has_ended(), "it ended before: {}", process.story());
             let outputs = std::fs::read_to_string(self.file("output")).expect("it can be read");
             // A value that is being written has no end yet.
             outputs

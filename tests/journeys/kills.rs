@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::aftermath::{Before, Said, judge};
-use crate::support::{Ended, Lab, Place, Process, heavy, number};
+use crate::support::{Ended, Lab, Place, Process, number};
 
 /// Signals sent in an ordinary test.
 const SIGNALS: u64 = 24;
@@ -285,7 +285,6 @@ fn rollout(seed: u64, tally: &Mutex<Tally>) {
 
 #[test]
 fn random_signals_leave_nothing_that_the_next_does_not_finish() {
-    let _alone = heavy();
     let signals = number("TIDEGATE_KILLS").unwrap_or(SIGNALS);
     let first = number("TIDEGATE_KILL_FIRST").unwrap_or_default();
     let at_once = number("TIDEGATE_KILLS_AT_ONCE").unwrap_or(AT_ONCE);
