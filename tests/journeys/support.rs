@@ -52,7 +52,7 @@ gates:
 "#;
 
 /// A lab's minutes are seconds here, of which a busy machine takes some for itself.
-const PATIENT: &str = "limits: { shift: 1h, blind: 30m }\n";
+const PATIENT: &str = "\nlimits: { shift: 1h, blind: 30m }\n";
 
 /// Where rollouts are kept in a lab: its bucket, and the prefix there.
 const BUCKET: &str = "tidegate-lab";

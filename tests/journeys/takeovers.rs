@@ -39,11 +39,14 @@ impl Half {
         Self { here, lab, runner }
     }
 
-    /// The runner ends as `back` overruled it: without the lease, where a busy machine's store was not waited for.
+    /// The runner ends overruled by `back`. Where the machine is so busy that its store was not waited for, the lease
+    /// may come after the weights, which the runner may then see first.
     pub fn ends_overruled(self, back: &Ended) {
-        let is_silent = back.text().contains("the store does not answer");
-        let (code, words) = if is_silent { (15, r#""outcome":"rolled_back""#) } else { (14, "took over") };
-        self.runner.end().ends(code, &[words]);
+        let ended = self.runner.end();
+        if ended.code == Some(15) && back.text().contains("the store does not answer") {
+            return ended.ends(15, &[r#""kind":"foreign_write""#, r#""outcome":"rolled_back""#]);
+        }
+        ended.ends(14, &["took over"]);
     }
 
     fn nobody_noticed(&self) {
