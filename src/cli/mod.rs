@@ -19,6 +19,7 @@ mod init;
 mod lab;
 mod man;
 mod notify;
+mod panic;
 mod people;
 mod pipeline;
 mod plan;
@@ -162,6 +163,7 @@ fn definition() -> clap::Command {
 
 /// Runs the command line and says how it ended.
 pub fn main() -> ExitCode {
+    panic::install();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
