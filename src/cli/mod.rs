@@ -10,6 +10,7 @@ mod exit;
 mod explain;
 mod facts;
 mod failure;
+mod find;
 mod follow;
 mod github;
 mod guard;
