@@ -10,6 +10,7 @@ mod exit;
 mod explain;
 mod facts;
 mod failure;
+mod find;
 mod follow;
 mod github;
 mod guard;
@@ -19,6 +20,7 @@ mod init;
 mod lab;
 mod man;
 mod notify;
+mod panic;
 mod people;
 mod pipeline;
 mod plan;
@@ -162,6 +164,7 @@ fn definition() -> clap::Command {
 
 /// Runs the command line and says how it ended.
 pub fn main() -> ExitCode {
+    panic::install();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -45,8 +45,7 @@ const STORE_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
-    /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
-    /// that is not over].
+    /// The rollout: its whole id, or its spec's whole name [default: the only one on an account that is not over].
     #[arg(conflicts_with_all = ["cluster", "rule"])]
     rollout: Option<String>,
     /// The rollout that moves a service of this cluster: needs no spec and no name.
@@ -277,7 +276,7 @@ async fn wanted(context: &Context, stores: &Stores, args: &Args, patience: &Pati
 
 /// A rollout by its name. Nothing but the store knows it, so a silent store is waited for, and that is said.
 async fn named(stores: &Stores, name: Option<&str>, patience: &Patience<'_>) -> Result<Wanted, Failure> {
-    let mut finding = std::pin::pin!(stores.find(name));
+    let mut finding = std::pin::pin!(stores.find_to_act(name));
     let found = match patience.soon(&mut finding).await {
         Some(found) => found?,
         None => {

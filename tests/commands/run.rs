@@ -65,8 +65,9 @@ fn a_rehearsal_tells_lines_and_an_account() {
     // It is kept, told again, and over.
     sandbox.run(&["history"]).is(0).says(&["promoted", "(lab)"]);
     sandbox.run(&["status"]).is(0).says(&["promoted: web is served by web-green"]);
-    sandbox.run(&["rollback"]).is(15).says(&["was promoted at", "a new rollout"]);
-    sandbox.run(&["resume"]).is(0).says(&["nothing to go on with"]);
+    let id = first.strip_prefix("rollout ").and_then(|rest| rest.split_whitespace().next()).unwrap();
+    sandbox.run(&["rollback", id]).is(15).says(&["was promoted at", "a new rollout"]);
+    sandbox.run(&["resume", id]).is(0).says(&["nothing to go on with"]);
 }
 
 #[test]

@@ -87,8 +87,17 @@ gates:
     /// A rollout on this machine, as its runner left it after so many lines: a journal of the first format, which
     /// ends rolled back with line 23.
     pub fn rollout(&self, id: &str, lines: usize) {
+        self.rollout_in("rollouts", id, lines);
+    }
+
+    /// The same, of a rehearsal in a lab inside the runner.
+    pub fn rehearsal(&self, id: &str, lines: usize) {
+        self.rollout_in("lab/rollouts", id, lines);
+    }
+
+    fn rollout_in(&self, store: &str, id: &str, lines: usize) {
         let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/format-1.jsonl");
-        let folder = self.state().join("rollouts").join(id);
+        let folder = self.state().join(store).join(id);
         std::fs::create_dir_all(&folder).unwrap();
         let text = std::fs::read_to_string(recorded).unwrap();
         let text: String = text.lines().take(lines).map(|line| line.to_owned() + "\n").collect();

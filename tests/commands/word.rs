@@ -4,6 +4,7 @@ use super::support::Sandbox;
 
 const OVER: &str = "web-20261123-140509-beef";
 const WAITING: &str = "web-20261124-090000-0a1b";
+const REHEARSED: &str = "web-20261125-090000-0a1b";
 
 #[test]
 fn a_rollout_that_is_over_stays_over() {
@@ -46,6 +47,41 @@ fn why_is_answered_of_a_rollout_that_is_over_and_of_one_that_nobody_drives() {
     let waiting = sandbox.run(&["why", "web-20261124"]).is(0).harmless();
     assert!(waiting.out.contains("nobody drives it"), "{}", waiting.out);
     assert!(waiting.out.lines().count() <= 24, "{}", waiting.out);
+}
+
+#[test]
+fn a_rehearsal_never_answers_for_the_live_rollout() {
+    let sandbox = Sandbox::new();
+    sandbox.rollout(WAITING, 3);
+    sandbox.rehearsal(REHEARSED, 23);
+    for words in [&["rollback", "web"][..], &["rollback"], &["abort", "web"]] {
+        sandbox.run(words).is(2).says(&["tidegate rollback web-20261124-090000-0a1b --yes"]);
+    }
+    for words in [&["status"][..], &["status", "web"], &["pause", "web"], &["pause"]] {
+        sandbox.run(words).says(&[WAITING]);
+    }
+    sandbox.run(&["rollback", REHEARSED]).is(0).says(&["already on stable since"]);
+}
+
+#[test]
+fn a_rehearsal_is_acted_on_by_its_whole_id_only() {
+    let sandbox = Sandbox::new();
+    sandbox.rehearsal(REHEARSED, 3);
+    for words in [&["rollback", "--yes"][..], &["rollback", "web", "--yes"], &["pause", "web-2026"], &["resume"]] {
+        sandbox.run(words).is(2).says(&["a rehearsal in a lab is named by its whole id", REHEARSED]);
+    }
+    sandbox.run(&["rollback", REHEARSED, "--yes"]).is(15).says(&["ran in a lab inside its runner, which is gone"]);
+}
+
+#[test]
+fn the_beginning_of_a_name_acts_on_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.rollout(WAITING, 3);
+    for word in ["rollback", "abort", "pause", "continue", "approve", "promote", "resume"] {
+        sandbox.run(&[word, "we"]).is(2).says(&["no rollout is called `we`"]);
+        sandbox.run(&[word, "web-20261124"]).is(2).says(&["no rollout is called `web-20261124`", WAITING]);
+    }
+    sandbox.run(&["status", "web-20261124"]).is(0).says(&[WAITING]);
 }
 
 #[test]

@@ -188,9 +188,19 @@ impl Place {
         latest.flatten().map(|path| std::fs::read_to_string(path).expect("it can be read")).collect()
     }
 
+    /// The id of the only rehearsal in a lab of its runner's own.
+    pub fn rehearsal(&self) -> String {
+        let folder = self.only("lab/rollouts");
+        folder.file_name().and_then(|name| name.to_str()).expect("ids are text").to_owned()
+    }
+
     /// The folder of the only rollout here.
     pub fn rollout(&self) -> PathBuf {
-        let rollouts = std::fs::read_dir(self.state().join("rollouts")).expect("there is a store");
+        self.only("rollouts")
+    }
+
+    fn only(&self, store: &str) -> PathBuf {
+        let rollouts = std::fs::read_dir(self.state().join(store)).expect("there is a store");
         let rollouts: Vec<PathBuf> = rollouts.map(|entry| entry.expect("it can be read").path()).collect();
         assert_eq!(rollouts.len(), 1, "{rollouts:?}");
         rollouts[0].clone()

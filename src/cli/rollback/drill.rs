@@ -84,7 +84,7 @@ async fn target(context: &Context, stores: &Stores, args: &Args) -> Result<Targe
         rules.truncate(RULES_LIMIT);
         return Ok(Target { rules, stable: None, rollout: None });
     }
-    let found = stores.find(args.rollout.as_deref()).await?;
+    let found = stores.find_to_act(args.rollout.as_deref()).await?;
     super::refuse_gone_lab(&found)?;
     let plan = journal::header(&found.store, &found.id).await?.plan;
     let stable = Some(plan.target.stable.target_group_name);

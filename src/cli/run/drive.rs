@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::context::Context;
 use crate::cli::telemetry::traced;
-use crate::cli::{Exit, Failure, github, terminal};
+use crate::cli::{Exit, Failure, github, panic, terminal};
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::aws::Aws;
 use crate::cloud::{Delivery, Errands};
@@ -73,6 +73,7 @@ pub(in crate::cli) fn service(account: &str, region: &str, cluster: &str, name: 
 /// Drives until the end, telling as it goes, and gives the lease back.
 pub(in crate::cli) async fn drive<T: JournalSink>(context: &Context, drive: Drive<'_, T>) -> Result<Ending, Failure> {
     let Drive { store, id, trace, machine, first, records, recorded, cloud, clock, keeper, is_lab, request } = drive;
+    panic::drives(id);
     let keeper = Arc::new(keeper);
     let (sender, inbox) = mpsc::channel(INBOX);
     if let Some(request) = request {
