@@ -523,7 +523,7 @@ impl Lab {
     /// Waits until the candidate has nothing, and says how long that took, in lab time.
     pub fn is_back_since(&self, since: Duration) -> Duration {
         until("the traffic is back", || self.is_back().then_some(()));
-        self.now() - since
+        self.since(since)
     }
 
     /// The lab's time, since 1970. Verdicts go by it: the wall's would judge the machine too.
@@ -533,10 +533,9 @@ impl Lab {
         now.as_duration().try_into().expect("it is after 1970")
     }
 
-    /// Waits until so much of the lab's time has passed.
-    pub fn let_pass(&self, span: Duration) {
-        let since = self.now();
-        until("the lab's time has passed", || (self.now() - since >= span).then_some(()));
+    /// How much of it has passed since.
+    pub fn since(&self, since: Duration) -> Duration {
+        self.now().saturating_sub(since)
     }
 
     /// The ARN of the rule that rollouts move.
