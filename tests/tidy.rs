@@ -12,10 +12,9 @@ use std::sync::OnceLock;
 const SOURCE_LINES: usize = 500;
 /// The most lines a file of tests may have.
 const TEST_LINES: usize = 700;
-/// The most packages the lock file may hold. Raising it is a choice: every one is built and audited.
-/// Fifteen of them are OpenTelemetry's messages and what those bring, five of which are named and never built; two
-/// are our own.
-const PACKAGES: usize = 333;
+/// The most packages of others the lock file may hold. Raising it is a choice: every one is built and audited.
+/// Fifteen of them are OpenTelemetry's messages and what those bring, five of which are named and never built.
+const PACKAGES: usize = 331;
 /// Modules in which nothing waits, opens a file, reads a clock or the environment, prints, or rolls dice.
 const PURE: &[&str] = &["spec", "plan", "gate", "machine", "lease"];
 /// What nothing pure says.
@@ -124,7 +123,7 @@ fn files(folder: &str) -> Vec<String> {
     for entry in entries.map(|entry| entry.expect("a folder can be read")) {
         let name = entry.file_name().into_string().expect("names are UTF-8");
         let path = if folder == "." { name.clone() } else { format!("{folder}/{name}") };
-        let hidden = name.starts_with('.') && name != ".ci" && name != ".github";
+        let hidden = name.starts_with('.') && ![".cargo", ".ci", ".config", ".github"].contains(&name.as_str());
         match entry.path().is_dir() {
             true if hidden || ["target", "venv", "node_modules", "__pycache__"].contains(&name.as_str()) => {}
             true => found.extend(files(&path)),
@@ -544,10 +543,10 @@ fn no_file_is_forgotten_by_its_module() {
     let mut breaches = Vec::new();
     for source in sources {
         let (folder, name) = source.path.rsplit_once('/').expect("sources lie in folders");
-        let is_root = ["src", "tests", "examples"].contains(&folder)
-            && (folder != "src" || name == "lib.rs" || name == "main.rs")
-            || source.path == "src/lab/lib.rs";
-        let is_target = name == "main.rs" && (folder.starts_with("tests/") || folder.starts_with("examples/"));
+        let is_root = ["src", "src/lab", "tests", "examples", "examples/benches"].contains(&folder)
+            && (!folder.starts_with("src") || name == "lib.rs" || name == "main.rs");
+        let is_target = source.path == "tests/protocol/src/lib.rs"
+            || name == "main.rs" && (folder.starts_with("tests/") || folder.starts_with("examples/"));
         if is_root || is_target {
             continue;
         }
@@ -576,7 +575,7 @@ fn packages() -> Vec<(usize, String, String)> {
 
 #[test]
 fn the_lock_file_keeps_to_its_number() {
-    let count = packages().len();
+    let count = packages().iter().filter(|(_, name, _)| !name.starts_with("tidegate")).count();
     assert!(count > 100, "Cargo.lock:1: {count} packages; is the file read right?");
     assert!(
         count <= PACKAGES,

@@ -70,7 +70,6 @@ fn a_way_back_without_credentials_ends_in_calls_for_a_person() {
     let sandbox = Sandbox::new();
     sandbox.rollout(WAITING, 3);
     let said = sandbox.run(&["rollback", "web", "--yes"]).is(12).harmless();
-    assert!(said.took.as_secs() < 60, "{:?}", said.took);
     said.says(&[
         "stranded: web needs a person, now",
         "aws elbv2 modify-rule --region eu-west-1",

@@ -1,11 +1,11 @@
 //! People in a second process while a runner runs, and after.
 
-use crate::support::{INSIDE, Lab, Place, example};
+use crate::support::{INSIDE, Lab, Place};
 
 #[test]
 fn an_approval_is_given_from_another_process() {
     let place = Place::new();
-    let mut runner = place.rehearse(&example("approval.yaml"), &INSIDE);
+    let mut runner = place.rehearse(&place.example("approval.yaml"), &INSIDE);
     runner.share(10);
     let early = place.run(["approve", "web-approval"]);
     early.ends(15, &["it does not wait for an approval"]);

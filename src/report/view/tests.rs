@@ -47,7 +47,8 @@ fn a_hold_is_told_on_one_screen() {
   next         step 6 of 9: shift 100% to the candidate, at 14:10:43 at the
                earliest, once every gate passes; it goes back if that is not so
                by 14:25:31
-  driver       alice@ci, since 2026-11-23T14:05:09Z; the journal last grew 4s ago
+  driver       alice@ci, since 2026-11-23T14:05:09Z; the journal last grew 4s
+               ago
 
 14:05:30 ● step 4 of 9: shift 25% to the candidate
 14:05:31 ✔ 25% on the candidate, read back after 0.4s

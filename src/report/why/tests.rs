@@ -46,7 +46,8 @@ fn a_hold_names_the_gate_its_question_and_what_comes_next() {
   next         step 6 of 9: shift 100% to the candidate, at 14:10:43 at the
                earliest, once every gate passes; it goes back if that is not so
                by 14:25:31
-  owner        alice@ci, since 2026-11-23T14:05:09Z; the journal last grew 12s ago
+  owner        alice@ci, since 2026-11-23T14:05:09Z; the journal last grew 12s
+               ago
 
   tidegate pause web-20261123-140509-0a1b     take no further step
   tidegate rollback web-20261123-140509-0a1b  all traffic back to stable

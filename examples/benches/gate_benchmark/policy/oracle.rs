@@ -9,8 +9,8 @@ use rand_pcg::rand_core::SeedableRng;
 use tidegate::domain::count::Counts;
 use tidegate::simulate::world::{Condition, Marks, World};
 
+use super::super::play::{Move, Policy, Seen};
 use super::percent;
-use crate::play::{Move, Policy, Seen};
 
 /// The shares, in percent; the last one is kept for the holdback.
 const STEPS: [u16; 4] = [5, 25, 50, 95];

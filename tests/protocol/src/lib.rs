@@ -3,12 +3,13 @@
 //!
 //! Each rule of the protocol is also taken away, and the test is that this is found out: the shortest story that
 //! ends badly is told with `--nocapture`. An ordinary run checks more than a million states;
-//! `TIDEGATE_STATES=full cargo test --release --test protocol -- --nocapture` checks larger casts and a finer clock.
+//! `TIDEGATE_STATES=full cargo test --release -p tidegate-protocol -- --nocapture` checks larger casts and a finer clock.
 //!
 //! What the model says is only as good as what it takes for granted: calls land within `WRITE_WINDOW` of their
 //! decision or never, reads of AWS are at most ten seconds old, clocks run apart by less than `MARGIN`, the
 //! switch's write is not lost, and a stranger's write after the last look is not ours to see.
 
+#![cfg(test)]
 #![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
 #![allow(clippy::struct_excessive_bools, reason = "a world is many small facts")]
 

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use tidegate::simulate::scenario::Scenario;
 
-use crate::cells::{Case, Cell, Figures};
-use crate::tables::Results;
+use super::cells::{Case, Cell, Figures};
+use super::tables::Results;
 
 /// One promise.
 struct Target {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::cells::{Case, Cell, Figures};
+use super::cells::{Case, Cell, Figures};
 
 /// All that was measured.
 pub struct Results {

@@ -7,8 +7,8 @@
 use tidegate::domain::count::Counts;
 use tidegate::simulate::world::{Marks, World};
 
+use super::super::play::{Move, Policy, Seen};
 use super::{percent, quantile};
-use crate::play::{Move, Policy, Seen};
 
 /// One rollout by Argo.
 pub struct Argo {

@@ -12,8 +12,8 @@ use rand_pcg::rand_core::SeedableRng;
 use tidegate::domain::count::Counts;
 use tidegate::simulate::world::{Condition, Marks, World};
 
+use super::super::play::{Move, Policy, Seen};
 use super::percent;
-use crate::play::{Move, Policy, Seen};
 
 /// The shares of the stages, in percent.
 const STAGES: [u16; 3] = [5, 25, 50];

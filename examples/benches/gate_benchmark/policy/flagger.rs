@@ -6,8 +6,8 @@
 
 use tidegate::simulate::world::{Marks, World};
 
+use super::super::play::{Move, Policy, Seen};
 use super::{failed, percent, quantile, slow};
-use crate::play::{Move, Policy, Seen};
 
 const INTERVAL: u64 = 60;
 const STEP: u16 = 10;

@@ -1,5 +1,5 @@
 //! Measures how well gates tell good releases from bad ones, beside what other tools do by default.
-//! `cargo run --release --example gate_benchmark -- --help`; `figures.md` beside this file has the long run.
+//! `cargo bench --bench gate_benchmark -- --help`; `figures.md` beside this file has the long run.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -101,7 +101,8 @@ impl Options {
 }
 
 fn main() {
-    let options = Options::parse();
+    // Cargo tells each benchmark that it is one.
+    let options = Options::parse_from(std::env::args().filter(|argument| argument != "--bench"));
     if options.speed {
         println!("{}", speed::measure());
         return;

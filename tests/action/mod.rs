@@ -1,8 +1,6 @@
 //! The GitHub action as a runner runs it: its own entry points under Node, with the files and the environment that a
 //! runner gives, the real binary, and a lab. Python fetches Node once, into the target folder.
 
-#![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
-
 mod cancels;
 #[path = "../wire/fetch.rs"]
 mod fetch;

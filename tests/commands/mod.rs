@@ -1,6 +1,6 @@
 //! Every command as its users meet it: the real binary, its exit codes, its two streams and nothing of the library.
 
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a test has no readers of its interface")]
+#![allow(clippy::unwrap_used, reason = "a test has no readers of its interface")]
 #![allow(clippy::disallowed_methods, reason = "what is tested is a process, which lives in the wall's time")]
 
 mod backtest;

@@ -1,29 +1,29 @@
 //! Measures how many simulated rollouts a second one core does: the budget is 1,000.
-//! `cargo run --release --example simulation_speed [-- ROLLOUTS]`
+//! `cargo bench --bench simulation_speed [-- ROLLOUTS]`
 
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "the simulation's own modules are borrowed whole")]
 
-#[path = "../tests/simulation/checks.rs"]
+#[path = "../../tests/simulation/checks.rs"]
 mod checks;
-#[path = "../tests/simulation/deployment.rs"]
+#[path = "../../tests/simulation/deployment.rs"]
 mod deployment;
-#[path = "../tests/simulation/die.rs"]
+#[path = "../../tests/simulation/die.rs"]
 mod die;
-#[path = "../tests/simulation/mishaps.rs"]
+#[path = "../../tests/simulation/mishaps.rs"]
 mod mishaps;
-#[path = "../tests/simulation/plans.rs"]
+#[path = "../../tests/simulation/plans.rs"]
 mod plans;
-#[path = "../tests/simulation/points.rs"]
+#[path = "../../tests/simulation/points.rs"]
 mod points;
-#[path = "../tests/simulation/rollout.rs"]
+#[path = "../../tests/simulation/rollout.rs"]
 mod rollout;
-#[path = "../tests/simulation/safeguard.rs"]
+#[path = "../../tests/simulation/safeguard.rs"]
 mod safeguard;
-#[path = "../tests/simulation/sight.rs"]
+#[path = "../../tests/simulation/sight.rs"]
 mod sight;
-#[path = "../tests/simulation/traffic.rs"]
+#[path = "../../tests/simulation/traffic.rs"]
 mod traffic;
-#[path = "../tests/simulation/world.rs"]
+#[path = "../../tests/simulation/world.rs"]
 mod world;
 
 use die::Die;

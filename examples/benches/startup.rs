@@ -1,9 +1,9 @@
 //! How long `tidegate --help` takes, as a ratio to a program that does nothing and to the AWS CLI.
 //!
-//! `cargo build --release && cargo run --release --example startup [PROGRAM…]` times the `tidegate` of the same
-//! profile, `true`, and each further PROGRAM with `--version`, such as `aws`.
+//! `cargo bench --bench startup -- [PROGRAM…]` times the release build of `tidegate`, `true`, and each further PROGRAM
+//! with `--version`, such as `aws`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 40;
 
 fn main() -> Result<(), String> {
-    let mut contenders = vec![("true".to_owned(), Vec::new()), (beside()?, vec!["--help"])];
-    contenders.extend(std::env::args().skip(1).map(|program| (program, vec!["--version"])));
+    let mut contenders =
+        vec![("true".to_owned(), Vec::new()), (env!("CARGO_BIN_EXE_tidegate").to_owned(), vec!["--help"])];
+    // Cargo tells each benchmark that it is one.
+    let programs = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    contenders.extend(programs.map(|program| (program, vec!["--version"])));
     let mut figures: Vec<Vec<Duration>> = vec![Vec::new(); contenders.len()];
     for _ in 0..ROUNDS {
         for ((program, arguments), figures) in contenders.iter().zip(&mut figures) {
@@ -31,14 +34,6 @@ fn main() -> Result<(), String> {
         println!("{name} {words}: least {least:.1?}, median {median:.1?}, most {most:.1?}; {ratio:.1} times `true`");
     }
     Ok(())
-}
-
-/// The `tidegate` that was built with this example.
-fn beside() -> Result<String, String> {
-    let this = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
-    let built: Option<PathBuf> = this.parent().and_then(Path::parent).map(|folder| folder.join("tidegate"));
-    let built = built.filter(|path| path.exists()).ok_or("there is no tidegate of this profile: build it first")?;
-    Ok(built.display().to_string())
 }
 
 fn start(program: &str, arguments: &[&str]) -> Result<Duration, String> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tidegate::simulate::scenario::{Fault, Scenario};
 use tidegate::simulate::world::World;
 
-use crate::play::{Ended, play};
-use crate::policy::Entry;
+use super::play::{Ended, play};
+use super::policy::Entry;
 
 /// What befalls the rollouts of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]

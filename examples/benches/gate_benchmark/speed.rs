@@ -6,7 +6,7 @@ use tidegate::gate::compare::Comparison;
 use tidegate::simulate::scenario::Scenario;
 use tidegate::simulate::world::{Marks, START, World};
 
-use crate::policy::gate::rule;
+use super::policy::gate::rule;
 
 /// How many rollouts are judged.
 const ROLLOUTS: u32 = 500;

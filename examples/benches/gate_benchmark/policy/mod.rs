@@ -11,7 +11,7 @@ use tidegate::domain::count::{Counts, Mark};
 use tidegate::domain::traffic::Share;
 use tidegate::simulate::world::World;
 
-use crate::play::{Policy, Timing};
+use super::play::{Policy, Timing};
 
 /// A policy's name, what it is, and how it starts.
 pub struct Entry {

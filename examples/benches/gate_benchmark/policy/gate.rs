@@ -11,8 +11,8 @@ use tidegate::gate::compare::{CompareRule, Comparison, CustomFeed, Feed, RampRul
 use tidegate::gate::{Outcome, Verdict, Window};
 use tidegate::simulate::world::{Marks, START, World};
 
+use super::super::play::{Move, Policy, Seen, Timing};
 use super::percent;
-use crate::play::{Move, Policy, Seen, Timing};
 
 /// The load balancer's metrics: readable 60 s after a minute's end. Looks between would find nothing new.
 pub const MINUTES: Timing = Timing { span: 60, delay: 60, look: 60 };

@@ -1,5 +1,5 @@
 //! A short version of the gate benchmark: the promises of the gate, on few rollouts and with the slack that
-//! few rollouts need. `cargo run --release --example gate_benchmark` is the long one.
+//! few rollouts need. `cargo bench --bench gate_benchmark` is the long one.
 
 #![allow(
     dead_code,
@@ -9,11 +9,11 @@
     reason = "the benchmark's own modules are borrowed whole"
 )]
 
-#[path = "../../examples/gate_benchmark/cells.rs"]
+#[path = "../../examples/benches/gate_benchmark/cells.rs"]
 mod cells;
-#[path = "../../examples/gate_benchmark/play.rs"]
+#[path = "../../examples/benches/gate_benchmark/play.rs"]
 mod play;
-#[path = "../../examples/gate_benchmark/policy/mod.rs"]
+#[path = "../../examples/benches/gate_benchmark/policy/mod.rs"]
 mod policy;
 
 use cells::{Case, Cell, Figures, cases, fill};

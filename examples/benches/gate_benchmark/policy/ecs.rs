@@ -7,8 +7,8 @@
 use tidegate::domain::count::Counts;
 use tidegate::simulate::world::{Marks, World};
 
+use super::super::play::{Move, Policy, Seen};
 use super::{failed, percent, quantile, slow};
-use crate::play::{Move, Policy, Seen};
 
 /// How long the canary stays at 10 %: `canaryBakeTimeInMinutes`, 10 by default.
 const CANARY: u64 = 600;
