@@ -11,6 +11,8 @@ mod journal;
 mod lease;
 mod scale_first;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 
