@@ -54,16 +54,16 @@ const TERMINAL: &[&str] = &[
 const FILES: &[&str] = &["std::fs", "tokio::fs", "File::open", "File::create", "OpenOptions", "tempfile"];
 /// What takes a lease, writes an event down or changes an account: the engine's part.
 const ENGINES: &[&str] = &[
-    "Journal",
+    "Journal::",
     "JournalSink",
-    "Lease",
+    "store::Lease",
     "LeaseKeeper",
     "preempt(",
     "take_over(",
     "rescue(",
     ".renew(",
     "hand_over(",
-    ".release(",
+    "lease.release(",
     ".route(",
     ".scale(",
     ".mark(",
