@@ -54,6 +54,26 @@ const TERMINAL: &[&str] = &[
 ];
 /// What touches files.
 const FILES: &[&str] = &["std::fs", "tokio::fs", "File::open", "File::create", "OpenOptions", "tempfile"];
+/// What takes a lease, writes an event down or changes an account: the engine's part.
+const ENGINES: &[&str] = &[
+    "Journal",
+    "JournalSink",
+    "Lease",
+    "LeaseKeeper",
+    "preempt(",
+    "take_over(",
+    "rescue(",
+    ".renew(",
+    "hand_over(",
+    ".release(",
+    ".route(",
+    ".scale(",
+    ".mark(",
+    ".set_scaling(",
+    ".arm(",
+    ".disarm(",
+    ".conclude(",
+];
 /// What reads the environment.
 const ENVIRONMENT: &[&str] = &["std::env", "env::var", "env::vars", "env::var_os", "env::args", "current_dir"];
 /// Where serde may be derived: the written forms. The words, plans and machine stay free to change.
@@ -423,6 +443,27 @@ fn only_the_cli_and_reports_write_to_a_terminal() {
         breaches.extend(source.says(TERMINAL).into_iter().map(|(place, word)| format!("{place}: {word}")));
     }
     settle("return it, or tell it as a notice:", &breaches);
+}
+
+#[test]
+fn the_cli_takes_no_lease_writes_no_weight_and_appends_to_no_journal() {
+    let mut breaches = Vec::new();
+    for source in sources().iter().filter(|source| source.is_in(&["cli"])) {
+        breaches.extend(source.says(ENGINES).into_iter().map(|(place, word)| format!("{place}: {word}")));
+    }
+    settle("call the engine, which the simulation runs too (src/engine/takeover):", &breaches);
+}
+
+#[test]
+fn drivers_are_built_and_the_account_is_connected_to_in_one_place() {
+    let mut breaches = Vec::new();
+    for source in sources().iter().filter(|source| source.is_in(&["cli"])) {
+        for (word, place) in [("AlbDriver::new", "src/cli/drivers.rs"), ("Aws::connect", "src/cli/context.rs")] {
+            let found = source.says(&[word]).into_iter().filter(|_| source.path != place);
+            breaches.extend(found.map(|(at, word)| format!("{at}: {word}, which belongs in {place}")));
+        }
+    }
+    settle("ask `Reach::driver` for a driver, and `Context::aws` for a connection:", &breaches);
 }
 
 #[test]

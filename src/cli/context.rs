@@ -150,6 +150,11 @@ impl Context {
         }
     }
 
+    /// Connects to AWS, in this region or the one that flags and environment name. Nothing is sent yet.
+    pub(super) async fn aws(&self, region: Option<&str>) -> Aws {
+        Aws::connect(&self.settings(region)).await
+    }
+
     /// The role that GitHub's word gets, if one is named.
     pub(super) fn oidc(&self) -> Option<Oidc> {
         let role = self.globals.github_oidc_role.clone().filter(|role| !role.is_empty())?;
@@ -189,7 +194,7 @@ impl Context {
 
     async fn bucket(&self, url: &str) -> Result<Store, Failure> {
         let (name, prefix) = place(url)?;
-        let aws = Aws::connect(&self.settings(None)).await;
+        let aws = self.aws(None).await;
         Ok(Store::at(Arc::new(Bucket::new(aws.objects(name), name, prefix))))
     }
 
@@ -247,6 +252,15 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// A lab that ran inside a runner went with it: there is nothing left to go on with.
+    pub(super) fn refuse_gone_lab(&self) -> Result<(), Failure> {
+        if !self.is_lab {
+            return Ok(());
+        }
+        let wrong = format!("rollout {} ran in a lab inside its runner, which is gone", self.id);
+        Err(Failure::new(Exit::Refused, wrong).hint("`tidegate lab` serves a lab that outlives a runner"))
+    }
+
     /// The present moment in the rollout's own time; a lab's is known from its journal only.
     pub(super) fn now(&self, context: &Context, machine: &Machine) -> Timestamp {
         if self.is_lab { machine.now() } else { context.clock().now().max(machine.now()) }

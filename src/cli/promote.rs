@@ -4,7 +4,7 @@ use super::context::{Context, Found};
 use super::{Exit, Failure, terminal};
 use crate::domain::text::escape;
 use crate::gate::Outcome as GateOutcome;
-use crate::machine::{Machine, Notice, Outcome};
+use crate::machine::{Machine, Notice};
 use crate::report::verdict_line;
 
 /// One screen of what it will do, and one question. Refuses at once what the runner would refuse.
@@ -70,7 +70,6 @@ pub(super) fn is_settled(notice: &Notice) -> bool {
 /// How the command ends: a rollout that went back all the same is no success.
 pub(super) fn exit(machine: &Machine) -> Exit {
     match machine.outcome() {
-        Some(Outcome::Promoted) => Exit::Done,
         Some(outcome) => Exit::of(outcome),
         None if machine.is_committed() => Exit::Done,
         None => Exit::HandedOver,

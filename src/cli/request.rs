@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::context::{Context, Found};
+use super::exit::Asked;
 use super::follow::{Followed, Follower};
 use super::people::whoami;
 use super::promote;
@@ -130,7 +131,10 @@ pub(super) async fn tell_runner(
     }
     match end {
         Followed::Done if request == OperatorRequest::Promote => Ok(promote::exit(follower.machine())),
-        Followed::Done => Ok(exit_of(follower.machine())),
+        Followed::Done => {
+            let outcome = follower.machine().outcome();
+            Ok(outcome.map_or(Exit::Done, |outcome| Exit::of_asked(outcome, Asked::Request)))
+        }
         Followed::RunnerGone => {
             let failure = Failure::new(Exit::HandedOver, "the runner is gone and has not answered");
             Err(failure.hint(format!("`tidegate resume {}` goes on; it hears the word then", found.id)))
@@ -152,12 +156,5 @@ fn answers(request: OperatorRequest, notice: &Notice) -> bool {
         OperatorRequest::Approve => matches!(notice, Notice::Approved { .. }),
         OperatorRequest::Promote => matches!(notice, Notice::Promoting { .. }),
         OperatorRequest::BreakGlass => matches!(notice, Notice::BrokeGlass(_)),
-    }
-}
-
-fn exit_of(machine: &Machine) -> Exit {
-    match machine.outcome() {
-        Some(Outcome::Stranded { .. }) => Exit::Stranded,
-        Some(Outcome::Promoted | Outcome::RolledBack(_)) | None => Exit::Done,
     }
 }

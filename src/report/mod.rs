@@ -21,6 +21,7 @@ mod sample;
 mod sentence;
 pub mod status;
 pub mod summary;
+mod takeover;
 mod terraform;
 #[cfg(feature = "otel")]
 pub mod trace;
@@ -38,6 +39,7 @@ pub use json::Stream;
 pub use lines::Lines;
 pub use status::Status;
 pub use summary::{Closing, Summary, TOOK_OVER};
+pub use takeover::TakeoverNotice;
 pub use terraform::lifecycle;
 pub use trail::Trail;
 pub use view::View;

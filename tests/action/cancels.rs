@@ -48,7 +48,7 @@ fn a_cancelled_job_gives_the_traffic_back_before_the_second_signal() {
     // What the runner sends next must not cut the rest short.
     process.signal("TERM");
     let ended = process.end();
-    let left = lab.now() - since;
+    let left = lab.since(since);
     println!("back after {back:?} of the lab, gone after {left:?}");
     assert!(left < FIRST_WAIT, "{left:?}: {ended}");
     ended.ends(11, &["SIGINT: giving the traffic back", ": rolled back (exit 11)"]);

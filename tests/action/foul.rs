@@ -15,7 +15,7 @@ fn a_foul_reason_is_harmless_in_log_annotation_output_and_summary() {
     let step = Step::new("alice", &[("spec", spec.to_str().expect("it is UTF-8")), ("args", &args)]);
     let mut process = step.begin(&place, None);
     step.share("10", &mut process);
-    place.run(["abort", "--yes", "--reason", FOUL]).ends(0, &[]);
+    place.run(["abort", &place.rehearsal(), "--yes", "--reason", FOUL]).ends(0, &[]);
     let ended = process.end();
     assert_eq!(ended.code, Some(11), "{ended}");
     let log: Vec<String> = ended.text().lines().map(str::to_owned).collect();

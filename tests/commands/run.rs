@@ -56,7 +56,7 @@ fn a_rehearsal_tells_lines_and_an_account() {
     let sandbox = Sandbox::new();
     let spec = sandbox.quick("");
     let said = sandbox.run(&["run", &spec, "--lab", "--yes", "--lab-speed", "60"]).is(0).harmless();
-    let first = said.err.lines().next().unwrap();
+    let first = said.err.lines().next().unwrap().to_owned();
     assert!(first.starts_with("rollout web-") && first.ends_with("at 60 times the wall's speed"), "{first}");
     assert!(said.out.starts_with("✔ promoted: web is served by web-green, the new release\n\n"), "{}", said.out);
     let said =
@@ -65,7 +65,7 @@ fn a_rehearsal_tells_lines_and_an_account() {
     // It is kept, told again, and over.
     sandbox.run(&["history"]).is(0).says(&["promoted", "(lab)"]);
     sandbox.run(&["status"]).is(0).says(&["promoted: web is served by web-green"]);
-    let id = first.strip_prefix("rollout ").and_then(|rest| rest.split_whitespace().next()).unwrap();
+    let id = first.strip_prefix("rollout ").and_then(|rest| rest.split([':', ' ']).next()).unwrap();
     sandbox.run(&["rollback", id]).is(15).says(&["was promoted at", "a new rollout"]);
     sandbox.run(&["resume", id]).is(0).says(&["nothing to go on with"]);
 }

@@ -183,7 +183,7 @@ pub fn harmless(text: &str) {
 /// Runs a command to its end, and reads what it writes.
 pub fn end(mut command: Command) -> Ended {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
+    let mut child = child.unwrap_or_else(|error| panic!("{} does not start: {error}", command.get_program().display()));
     let out = read(child.stdout.take().unwrap());
     let err = read(child.stderr.take().unwrap());
     let status = wait(&mut child);

@@ -20,7 +20,7 @@ fn gives_the_traffic_back(signal: &str) {
     let took = lab.is_back_since(since);
     assert_eq!(lab.serving(), ["web-blue"]);
     let ended = runner.end();
-    let left = lab.now() - since;
+    let left = lab.since(since);
     println!("SIG{signal}: traffic back after {took:?} of the lab, gone after {left:?}");
     ended.ends(11, &[r#""outcome":"rolled_back""#, "giving the traffic back"]);
     assert!(left < GONE_WITHIN, "{left:?}: {ended}");

@@ -1,6 +1,17 @@
 //! Somebody else writes the rule in the middle of a rollout.
 
+use serde_json::json;
+
 use crate::support::{Lab, Place, RPS, until};
+
+impl Lab {
+    /// Deploys to a service what another runs, as somebody who knows nothing of tidegate.
+    fn deploy_what_runs_on(&self, other: &str, service: &str) {
+        let runs = self.state()["services"][other]["task_definition"].clone();
+        let body = json!({"cluster": "prod", "service": service, "taskDefinition": runs});
+        self.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &body);
+    }
+}
 
 #[test]
 fn a_foreign_write_ends_the_rollout_on_stable() {

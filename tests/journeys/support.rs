@@ -509,11 +509,6 @@ impl Lab {
         self.ask(&format!("POST /_lab/faults?value={}", faults.replace('%', "%25")), "");
     }
 
-    /// Sets a change calendar: `open`, `closed`, or `closed:2h` in lab time.
-    pub fn calendar(&self, name: &str, state: &str) {
-        self.ask(&format!("POST /_lab/calendar?name={name}&value={state}"), "");
-    }
-
     /// Whether the rule gives the candidate nothing, in truth: no call's trouble touches this look.
     pub fn is_back(&self) -> bool {
         let weights = &self.state()["rules"][&self.rule];
@@ -523,7 +518,7 @@ impl Lab {
     /// Waits until the candidate has nothing, and says how long that took, in lab time.
     pub fn is_back_since(&self, since: Duration) -> Duration {
         until("the traffic is back", || self.is_back().then_some(()));
-        self.now() - since
+        self.since(since)
     }
 
     /// The lab's time, since 1970. Verdicts go by it: the wall's would judge the machine too.
@@ -533,10 +528,9 @@ impl Lab {
         now.as_duration().try_into().expect("it is after 1970")
     }
 
-    /// Waits until so much of the lab's time has passed.
-    pub fn let_pass(&self, span: Duration) {
-        let since = self.now();
-        until("the lab's time has passed", || (self.now() - since >= span).then_some(()));
+    /// How much of it has passed since.
+    pub fn since(&self, since: Duration) -> Duration {
+        self.now().saturating_sub(since)
     }
 
     /// The ARN of the rule that rollouts move.
@@ -655,13 +649,6 @@ impl Lab {
         }
         let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
         self.elb("ModifyRule", &parameters);
-    }
-
-    /// Deploys to a service what another runs, as somebody who knows nothing of tidegate.
-    pub fn deploy_what_runs_on(&self, other: &str, service: &str) {
-        let runs = self.state()["services"][other]["task_definition"].clone();
-        let body = json!({"cluster": "prod", "service": service, "taskDefinition": runs});
-        self.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &body);
     }
 
     /// This slot has all the traffic.
