@@ -13,9 +13,9 @@ use super::{Source, code_of, find, has_extension, home, is_word, item, settle, s
 const STANDING: &[(&str, &str)] = &[
     ("src/cli/context.rs", "src/cli/find.rs"),
     ("src/cli/context.rs", "src/cli/pipeline.rs"),
+    ("src/cli/github.rs", "src/cli/run/drive.rs"),
     ("src/cli/init/lack.rs", "src/cli/init/draft.rs"),
     ("src/cli/rollback/blind.rs", "src/cli/rollback.rs"),
-    ("src/cli/run/drive.rs", "src/cli/github.rs"),
     ("src/cli/target.rs", "src/cli/validate.rs"),
     ("src/cli/terminal.rs", "src/cli/github.rs"),
     ("src/cli/watch/course.rs", "src/cli/watch.rs"),
@@ -75,7 +75,7 @@ impl<'a> Files<'a> {
         let named = uses.iter().filter(|one| one.name == *name).find_map(|one| follow(&one.path));
         let among_all = || {
             let globs = uses.iter().filter_map(|one| one.path.strip_suffix(&["*".to_owned()]));
-            let owners = globs.filter_map(|path| self.owner(module, &[path, &[name.clone()]].concat(), steps - 1));
+            let owners = globs.filter_map(|path| self.owner(module, &[path, rest].concat(), steps - 1));
             owners.into_iter().find(|owner| has(self.0[*owner].0, name))
         };
         named.or_else(among_all).or(Some(module))
