@@ -3,6 +3,8 @@
 //! Each rule says what breaks it as `file:line`, and what to do instead. Who may import whom is read from
 //! the table in `src/lib.rs`, so that the page and the rule cannot part.
 
+mod circles;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
