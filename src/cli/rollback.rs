@@ -287,7 +287,7 @@ fn ask(context: &Context, args: &Args, what: &str) -> Result<(), Failure> {
         return Ok(());
     }
     if context.json() || !terminal::can_ask() {
-        let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to go back");
+        let failure = Failure::new(Exit::Usage, "cannot ask for confirmation: no terminal");
         return Err(failure.hint(format!("say so in advance: `tidegate rollback {what} --yes`")));
     }
     if terminal::confirm("Take the traffic back?") {

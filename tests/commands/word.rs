@@ -91,7 +91,7 @@ fn going_back_needs_a_yes() {
     sandbox.rollout(WAITING, 3);
     for words in [&["rollback"][..], &["abort", "web"], &["rollback", "--json"]] {
         let said = sandbox.run(words).is(2);
-        said.says(&["nobody can be asked here", "tidegate rollback web-20261124-090000-0a1b --yes"]);
+        said.says(&["cannot ask for confirmation: no terminal", "tidegate rollback web-20261124-090000-0a1b --yes"]);
     }
 }
 
