@@ -11,10 +11,10 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv" && "$folder/venv/bin/pip" install -q botocore==1.44.8 || exit 2
 seen=$("$folder/venv/bin/python" - <<'PY'
-import botocore.session
-ecs = botocore.session.get_session().get_service_model("ecs")
-hooks = set(ecs.shape_for("DeploymentLifecycleHookStage").enum)
-stages = set(ecs.shape_for("ServiceDeploymentLifecycleStage").enum)
+from botocore.loaders import Loader
+shapes = Loader().load_service_model("ecs", "service-2")["shapes"]
+hooks = set(shapes["DeploymentLifecycleHookStage"]["enum"])
+stages = set(shapes["ServiceDeploymentLifecycleStage"]["enum"])
 print(sorted(hooks - stages))
 PY
 ) || exit 2

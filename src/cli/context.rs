@@ -211,7 +211,7 @@ impl Context {
 fn place(url: &str) -> Result<(&str, &str), Failure> {
     let place = url.strip_prefix("s3://").map(|place| place.split_once('/').unwrap_or((place, "")));
     place.filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-        let failure = Failure::new(Exit::Usage, format!("the store `{url}` is no place"));
+        let failure = Failure::new(Exit::Usage, format!("invalid store URL `{url}`"));
         let failure = failure.hint("it is written as s3://bucket or s3://bucket/prefix");
         // A folder is no store that others could take over from, and has a flag of its own.
         let folder = url.strip_prefix("file://").unwrap_or(url);

@@ -9,6 +9,7 @@ use crate::cloud::aws::Aws;
 use crate::cloud::{About, Fence, Ours, ReleaseKnown};
 use crate::domain::clock::Clock;
 use crate::domain::driver::Driver;
+use crate::domain::fleet::{RuleView, Target};
 use crate::domain::name::RolloutId;
 use crate::engine::Runner;
 use crate::plan::{Plan, ReleasePlan};
@@ -50,6 +51,29 @@ impl Reach<'_> {
             writer_role: plan.writer_role.clone(),
         };
         AlbDriver::new(self.aws, runner.clock, setup)
+    }
+
+    /// A driver that only reads, for no rollout.
+    pub(super) fn reader(self, name: &str, target: Target, rule: &RuleView, clock: Clock) -> AlbDriver {
+        let setup = AlbSetup {
+            rollout: None,
+            target,
+            driver: Driver::Pair,
+            ours: Ours::default(),
+            recorded: Recorded {
+                weights: rule.weights.clone(),
+                stickiness: rule.stickiness,
+                shape: rule.shape.clone(),
+                actions_json: rule.actions_json.clone(),
+            },
+            release: None,
+            about: About { name: name.to_owned(), release: String::new() },
+            environment: self.context.variables().clone(),
+            connect_to: self.connect_to,
+            fence: Fence::default(),
+            writer_role: None,
+        };
+        AlbDriver::new(self.aws, clock, setup)
     }
 
     /// The driver for a rule of which only the tags are known: good for the way back alone.

@@ -21,7 +21,7 @@ pub(super) fn confirm(
         return Ok(());
     }
     if context.json() || !terminal::can_ask() {
-        let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to promote");
+        let failure = Failure::new(Exit::Usage, "cannot ask for confirmation: no terminal");
         return Err(failure.hint(format!("say so in advance: `tidegate promote {} --yes`", found.id)));
     }
     for line in screen(machine, found.id.as_str(), driver) {

@@ -11,18 +11,23 @@ mod drill;
 mod short;
 
 use super::context::{Context, Found, Stores};
+use super::drivers::Reach;
 use super::exit;
 use super::present::fold;
 use super::request::{ended, tell_runner};
 use super::run::drive::go_on;
 use super::takeover::takeover;
 use super::{Exit, Failure, pipeline, terminal};
+use crate::cloud::Cloud as _;
 use crate::cloud::alb::beacon;
-use crate::engine::{Asked, Patience, Request};
+use crate::domain::name::RolloutId;
+use crate::domain::traffic::Share;
+use crate::engine::{Asked, Patience, Request, Runner};
 use crate::journal;
 use crate::lease::Phase;
 use crate::machine::{Machine, OperatorRequest, Outcome};
 use crate::plan::Plan;
+use crate::report;
 use blind::{blind, only_rule, service_of};
 
 /// Take the traffic back.
@@ -88,8 +93,12 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
         // What the store does not say stops no way back.
         Some(Err(_)) | None => false,
     };
-    if over && let Some(exit) = settled(context, &found).await? {
-        return Ok(exit);
+    if over {
+        match settled(context, &found, &plan, &args).await? {
+            Settled::Said => return Ok(Exit::Done),
+            Settled::Moved => return blind(context, &plan.target.rule, &args, &asked).await,
+            Settled::No => {}
+        }
     }
     let scales = confirm(context, &args, (&found, &plan), &patience).await?;
     if found.is_lab && found.driver(&plan).await.is_some() {
@@ -170,26 +179,67 @@ async fn named(stores: &Stores, name: Option<&str>, patience: &Patience<'_>) -> 
     Ok(Wanted::Known(found, None))
 }
 
-/// What a rollback of a rollout that is over comes to.
-async fn settled(context: &Context, found: &Found) -> Result<Option<Exit>, Failure> {
+/// What a rollback of a rollout that its store calls over comes to.
+enum Settled {
+    /// The traffic is where it should be, and that was said.
+    Said,
+    /// Another rollout moves the rule by now.
+    Moved,
+    /// The rollout is not over after all.
+    No,
+}
+
+/// The journal only knows how things were when it ended, so where the traffic is now is read from the rule.
+async fn settled(context: &Context, found: &Found, plan: &Plan, args: &Args) -> Result<Settled, Failure> {
     let recorded = journal::read(&found.store, &found.id).await?;
     let (machine, summary) = fold(&recorded);
-    let id = &found.id;
-    match machine.outcome() {
-        Some(Outcome::RolledBack(reason)) => {
-            let since = summary.back.map_or(machine.now(), |(at, _)| at);
-            say(context, &format!("already on stable since {since}: {reason}"))?;
-            Ok(Some(Exit::Done))
+    let (id, rule) = (&found.id, &plan.target.rule);
+    let Some(outcome) = machine.outcome() else { return Ok(Settled::No) };
+    let how = format!("rollout {id} is over: {}", ended(outcome));
+    let aws = context.aws(Some(&plan.target.region)).await;
+    if !found.is_lab {
+        let unread = |fault| Failure::from(fault).note(&how).note("where the traffic is now is not known");
+        let marked = beacon::marked(&aws, rule).await.map_err(unread)?;
+        if let Some(other) = marked.filter(|marked| marked.rollout != id.to_string()) {
+            return moved(found, &other.rollout, rule, args, how);
         }
-        Some(Outcome::Promoted) => {
+    }
+    match outcome {
+        Outcome::RolledBack(reason) => {
+            let since = summary.back.map_or(machine.now(), |(at, _)| at);
+            if found.is_lab {
+                say(context, &format!("already on stable since {since}: {reason}"))?;
+                return Ok(Settled::Said);
+            }
+            let reach = Reach { context, aws: &aws, connect_to: context.connect_to() };
+            let seen = reach.driver(plan, Runner::unleased(id, &context.clock()), None).rule_at_once().await?;
+            if seen.share == Some(Share::NONE) {
+                say(context, &format!("already on stable since {since}: {reason}"))?;
+                return Ok(Settled::Said);
+            }
+            let wrong = format!("the rule was moved since rollout {id} went back at {since}: it says {}", seen.text);
+            Err(Failure::new(Exit::Refused, wrong).note(&how).hint(format!("by hand: {}", report::back_call(plan))))
+        }
+        Outcome::Promoted => {
             let failure = Failure::new(Exit::Refused, format!("rollout {id} was promoted at {}", machine.now()));
             Err(failure.hint("going back is a new rollout now: run the release before as a new one"))
         }
-        Some(outcome @ Outcome::Stranded { .. }) => {
-            Err(Failure::new(Exit::Refused, format!("rollout {id} is over: {}", ended(outcome))))
-        }
-        None => Ok(None),
+        Outcome::Stranded { .. } => Err(Failure::new(Exit::Refused, how)),
     }
+}
+
+/// What to do where another rollout has marked the rule. It is meant too where the rule, a service or the name of both
+/// was given; somebody who gave an id means that rollout and no other.
+fn moved(found: &Found, other: &str, rule: &str, args: &Args, how: String) -> Result<Settled, Failure> {
+    let same_name = RolloutId::parse(other).is_ok_and(|other| other.name() == found.id.name());
+    let by_name = args.rollout.as_deref().is_some_and(|text| text == found.id.name() && same_name);
+    if by_name || args.rule.is_some() || args.cluster.is_some() {
+        terminal::say(&format!("{how}; going by the rule's tags"));
+        return Ok(Settled::Moved);
+    }
+    let other = crate::domain::text::escape(other);
+    let failure = Failure::new(Exit::Refused, how).note(format!("rollout {other} moves its rule now"));
+    Err(failure.hint(format!("to take that one back: tidegate rollback --rule {rule}")))
 }
 
 fn say(context: &Context, text: &str) -> Result<(), Failure> {
@@ -237,7 +287,7 @@ fn ask(context: &Context, args: &Args, what: &str) -> Result<(), Failure> {
         return Ok(());
     }
     if context.json() || !terminal::can_ask() {
-        let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to go back");
+        let failure = Failure::new(Exit::Usage, "cannot ask for confirmation: no terminal");
         return Err(failure.hint(format!("say so in advance: `tidegate rollback {what} --yes`")));
     }
     if terminal::confirm("Take the traffic back?") {

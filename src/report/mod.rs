@@ -160,6 +160,11 @@ pub fn verdict_line(gate: &crate::gate::Gate, verdict: Option<&crate::gate::Verd
     }
 }
 
+/// The AWS call that gives all traffic to the stable slot, as the rule stood before the rollout, on one line.
+pub fn back_call(plan: &crate::plan::Plan) -> String {
+    rescue::back(plan).one_line()
+}
+
 /// The AWS call that turns the rule's stickiness on again once all traffic is on the stable slot, on one line.
 pub fn stickiness_call(plan: &crate::plan::Plan) -> String {
     rescue::stick(plan).one_line()

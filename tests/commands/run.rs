@@ -8,7 +8,7 @@ fn without_a_terminal_the_answer_is_given_in_advance() {
     for words in [&["run", "SPEC"][..], &["run", "SPEC", "--lab"], &["run", "SPEC", "--json"]] {
         let words: Vec<String> = words.iter().map(|word| word.replace("SPEC", &example("canary.yaml"))).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let said = sandbox.run(&words).is(2).says(&["nobody can be asked here whether to start", "`--yes`"]);
+        let said = sandbox.run(&words).is(2).says(&["cannot ask for confirmation: no terminal", "`--yes`"]);
         assert!(!said.out.contains("started"), "{}", said.out);
     }
     assert!(!sandbox.state().exists(), "nothing was begun");
@@ -57,7 +57,7 @@ fn a_rehearsal_tells_lines_and_an_account() {
     let spec = sandbox.quick("");
     let said = sandbox.run(&["run", &spec, "--lab", "--yes", "--lab-speed", "60"]).is(0).harmless();
     let first = said.err.lines().next().unwrap().to_owned();
-    assert!(first.starts_with("rollout web-") && first.ends_with("at 60 times the wall's speed"), "{first}");
+    assert!(first.starts_with("rollout web-") && first.ends_with("at 60× real time"), "{first}");
     assert!(said.out.starts_with("✔ promoted: web is served by web-green, the new release\n\n"), "{}", said.out);
     let said =
         said.says(&["step 1 of 10: register the task definition", "10% on the candidate, read back", "clients sent"]);

@@ -82,7 +82,7 @@ fn a_rollout_is_promoted_from_another_process_and_says_who_skipped_what() {
     lab.run(&place, ["why", "web"]).ends(0, &["why          holding", "next         step", "owner        alice@"]);
     let why = lab.run(&place, ["why", "--json"]).events().remove(0);
     assert_eq!((&why["state"], &why["step"]["title"]), (&"forward".into(), &"hold 30m".into()), "{why}");
-    lab.run(&place, ["promote", "web"]).ends(2, &["nobody can be asked here", "--yes"]);
+    lab.run(&place, ["promote", "web"]).ends(2, &["cannot ask for confirmation: no terminal", "--yes"]);
     lab.run(&place, ["pause", "web"]).ends(0, &[]);
     let promoted = lab.run(&place, ["promote", "web", "--yes", "--reason", "security fix"]);
     promoted.ends(0, &["promoted by alice@", "security fix", "committed"]);

@@ -509,11 +509,6 @@ impl Lab {
         self.ask(&format!("POST /_lab/faults?value={}", faults.replace('%', "%25")), "");
     }
 
-    /// Sets a change calendar: `open`, `closed`, or `closed:2h` in lab time.
-    pub fn calendar(&self, name: &str, state: &str) {
-        self.ask(&format!("POST /_lab/calendar?name={name}&value={state}"), "");
-    }
-
     /// Whether the rule gives the candidate nothing, in truth: no call's trouble touches this look.
     pub fn is_back(&self) -> bool {
         let weights = &self.state()["rules"][&self.rule];
@@ -654,13 +649,6 @@ impl Lab {
         }
         let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
         self.elb("ModifyRule", &parameters);
-    }
-
-    /// Deploys to a service what another runs, as somebody who knows nothing of tidegate.
-    pub fn deploy_what_runs_on(&self, other: &str, service: &str) {
-        let runs = self.state()["services"][other]["task_definition"].clone();
-        let body = json!({"cluster": "prod", "service": service, "taskDefinition": runs});
-        self.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &body);
     }
 
     /// This slot has all the traffic.

@@ -165,7 +165,7 @@ impl Contest<'_> {
         }
         match &effect {
             Effect::Route(route) if route.share > Share::NONE => {
-                event_loop.checks.sent_in_time(process.time(self.now()))
+                event_loop.checks.sent_in_time(process.time(self.now()));
             }
             Effect::Scale { role, count, .. } if *count < self.world.tasks(*role).desired => {
                 Invariants::takes_capacity(self.now(), *role, &self.processes, who);

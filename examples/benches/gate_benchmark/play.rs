@@ -5,7 +5,8 @@ use std::time::Duration;
 use tidegate::domain::clock::Timestamp;
 use tidegate::domain::count::Bin;
 use tidegate::domain::traffic::Share;
-use tidegate::simulate::world::{Condition, Marks, START, World};
+use tidegate::simulate::condition::Condition;
+use tidegate::simulate::world::{Marks, START, World};
 
 /// How long a rollout is watched and harm is counted, in seconds.
 pub const HORIZON: u64 = 3600;

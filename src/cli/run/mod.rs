@@ -179,12 +179,12 @@ fn store(stores: &Stores, is_lab: bool) -> &Store {
     if is_lab { &stores.lab } else { &stores.main }
 }
 
-/// Where nobody can be asked, the answer must be given in advance. Said before anything is looked at.
+/// Without a terminal the answer must be given in advance. This is said before anything is looked at.
 fn refuse_unasked(context: &Context, args: &Args) -> Result<(), Failure> {
     if args.yes || (terminal::can_ask() && !context.json()) {
         return Ok(());
     }
-    let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to start");
+    let failure = Failure::new(Exit::Usage, "cannot ask for confirmation: no terminal");
     Err(failure
         .hint("say so in advance: `--yes`; or look first: `tidegate plan SPEC --out FILE`, then `tidegate run FILE`"))
 }
@@ -221,8 +221,7 @@ fn announce(context: &Context, id: &RolloutId, plan: &Plan, clock: &Clock) {
     }
     let (least, most) = plan.duration();
     let span = |span| crate::domain::clock::span(span);
-    let fast =
-        if clock.speed() == 1.0 { String::new() } else { format!(", at {} times the wall's speed", clock.speed()) };
+    let fast = if clock.speed() == 1.0 { String::new() } else { format!(", at {}× real time", clock.speed()) };
     terminal::say(&format!("rollout {id}: {} to {}{fast}", span(least), span(most)));
     for warning in &plan.warnings {
         terminal::say(&format!("note: {}", crate::domain::text::escape(warning)));

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Check;
-use super::time::{DAY, HOUR, MINUTE, SECOND};
+use super::units::{DAY, HOUR, MINUTE, SECOND};
 use crate::gate::{BurnRule, CommandRule, WebhookRule, is_private_host};
 use crate::spec::document::{BurnRate, Command, Objective, Time, Webhook};
-use crate::spec::problem::Finding;
+use crate::spec::finding::Finding;
 use crate::spec::tree::Node;
 use crate::spec::{variables, words};
 

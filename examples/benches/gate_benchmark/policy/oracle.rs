@@ -7,7 +7,8 @@ use rand_distr::{Distribution, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
 use tidegate::domain::count::Counts;
-use tidegate::simulate::world::{Condition, Marks, World};
+use tidegate::simulate::condition::Condition;
+use tidegate::simulate::world::{Marks, World};
 
 use super::super::play::{Move, Policy, Seen};
 use super::percent;
