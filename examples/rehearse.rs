@@ -77,6 +77,7 @@ fn survey() -> Survey {
         conditions: "path /*".into(),
         weights: vec![(blue.place.target_group.clone(), 100), (green.place.target_group.clone(), 0)],
         stickiness: None,
+        sticky_groups: Vec::new(),
         other_actions: Vec::new(),
         shape: String::new(),
         actions_json: "[]".into(),
@@ -140,7 +141,14 @@ impl World {
     fn rule(&self, plan: &Plan) -> RuleSeen {
         let shape = plan.before.shape.clone();
         let given = self.shares.last().map_or(Share::NONE, |(_, share)| *share);
-        RuleSeen { share: Some(given), sticky: false, shape, text: format!("candidate {given}") }
+        RuleSeen {
+            share: Some(given),
+            sticky: false,
+            brief: false,
+            instead: None,
+            shape,
+            text: format!("candidate {given}"),
+        }
     }
 
     fn look(&self, look: &Look, plan: &Plan, now: Timestamp) -> Observation {

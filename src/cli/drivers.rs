@@ -28,6 +28,8 @@ impl Reach<'_> {
         let recorded = Recorded {
             weights: plan.before.weights.clone(),
             stickiness: plan.before.stickiness,
+            sticky_groups: plan.before.sticky_groups.clone(),
+            priority: plan.before.priority,
             shape: plan.before.shape.clone(),
             actions_json: plan.before.actions_json.clone(),
         };
@@ -63,6 +65,8 @@ impl Reach<'_> {
             recorded: Recorded {
                 weights: rule.weights.clone(),
                 stickiness: rule.stickiness,
+                sticky_groups: rule.sticky_groups.clone(),
+                priority: rule.priority,
                 shape: rule.shape.clone(),
                 actions_json: rule.actions_json.clone(),
             },

@@ -106,6 +106,8 @@ pub struct RuleView {
     pub weights: Vec<(String, u16)>,
     /// How long a client sticks to a target group, when stickiness is on.
     pub stickiness: Option<Duration>,
+    /// Those of its target groups that are sticky themselves, by ARN: AWS then takes no rule whose stickiness is off.
+    pub sticky_groups: Vec<String>,
     /// Types of the actions before the forward: `authenticate-oidc`.
     pub other_actions: Vec<String>,
     /// Everything in the actions but the weights of the two slots and whether stickiness is on, as a
@@ -251,8 +253,14 @@ impl Survey {
 pub struct RuleSeen {
     /// The candidate's share of what the two slots get; `None` when neither has weight.
     pub share: Option<Share>,
-    /// Whether stickiness is on.
+    /// Whether stickiness is on, for longer than a second.
     pub sticky: bool,
+    /// Whether it is on for a second, which is what the way back writes where it can not be off: clients that hold a
+    /// cookie of the candidate are led there until they have it no more.
+    pub brief: bool,
+    /// The ARN of the rule that was read, where it is another than the rollout's: that one is there no more, and this
+    /// one stands in its place.
+    pub instead: Option<String>,
     /// As [`RuleView::shape`].
     pub shape: String,
     /// The weights in words: `web-blue 90, web-green 10`.

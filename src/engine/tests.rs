@@ -59,6 +59,8 @@ pub(super) fn plan() -> Plan {
             at: START,
             weights: vec![("arn:blue".into(), 1), ("arn:green".into(), 0)],
             stickiness: None,
+            sticky_groups: Vec::new(),
+            priority: None,
             shape: "shape".into(),
             actions_json: "[]".into(),
             stable_desired: 4,
@@ -131,7 +133,14 @@ impl Fake {
 
     fn seen(&self) -> RuleSeen {
         let share = self.world().share;
-        RuleSeen { share: Some(share), sticky: false, shape: "shape".into(), text: format!("candidate {share}") }
+        RuleSeen {
+            share: Some(share),
+            sticky: false,
+            brief: false,
+            instead: None,
+            shape: "shape".into(),
+            text: format!("candidate {share}"),
+        }
     }
 
     fn capacity(&self, role: &str) -> Capacity {

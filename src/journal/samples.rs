@@ -75,6 +75,8 @@ fn plan(name: RolloutName) -> Plan {
         at: at(0),
         weights,
         stickiness: Some(60 * MINUTE),
+        sticky_groups: Vec::new(),
+        priority: None,
         shape: "a1b2".into(),
         actions_json: r#"[{"Type":"forward","ForwardConfig":{"TargetGroups":[]}}]"#.into(),
         stable_desired: 4,
@@ -242,7 +244,14 @@ pub(super) fn events() -> Vec<Event> {
 }
 
 fn answers() -> Vec<Answer> {
-    let rule = |share| RuleSeen { share, sticky: true, shape: "a1b2".into(), text: "web-blue 90, web-green 10".into() };
+    let rule = |share| RuleSeen {
+        share,
+        sticky: true,
+        brief: true,
+        instead: Some("arn:other".into()),
+        shape: "a1b2".into(),
+        text: "web-blue 90, web-green 10".into(),
+    };
     let kinds = [FaultKind::Transient, FaultKind::Unknown, FaultKind::Missing, FaultKind::Denied, FaultKind::Permanent];
     let mut answers = vec![
         Answer::Registered("arn:aws:ecs:eu-west-1:111122223333:task-definition/web:8".into()),

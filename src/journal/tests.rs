@@ -8,6 +8,7 @@ use super::samples::{events, header};
 use super::*;
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::RuleSeen;
 use crate::machine::Answer;
 use crate::plan::Action;
 
@@ -312,6 +313,7 @@ fn what_was_added_within_a_format_is_read_back() {
     let mut header = header();
     header.spec_digest = Some("c0ffee".into());
     header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
+    (header.plan.before.sticky_groups, header.plan.before.priority) = (vec!["arn:green".into()], Some(10));
     for gate in &mut header.plan.gates {
         if let crate::gate::Check::Command(rule) = &mut gate.check {
             rule.environment = vec!["JUDGE_TOKEN".into()];
@@ -319,6 +321,11 @@ fn what_was_added_within_a_format_is_read_back() {
     }
     let line = record::encode_header(&header).unwrap();
     assert_eq!(looks(&record::decode_header(line.as_bytes()).unwrap()), looks(&header));
+    let (shape, text) = (String::new(), String::new());
+    let seen = RuleSeen { share: None, sticky: false, brief: true, instead: Some("arn:new".into()), shape, text };
+    let event = Event::Answered { id: 7, answer: Answer::Routed(seen) };
+    let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
+    assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
     let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");
     let event = Event::Answered { id: 7, answer: Answer::Failed(fault) };
     let line = record::encode_record(1, Timestamp::default(), &event).unwrap();

@@ -75,7 +75,9 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Whether it changes the world.
+    /// Whether it changes the world. The commit intent changes only the lease, and is not waited for: the way back depends
+    /// on no store. One that lands after it was given up is overwritten by the next renewal, which says that the rollout
+    /// goes back.
     pub fn is_write(&self) -> bool {
         let aws = matches!(self, Effect::Conclude);
         let ours = matches!(self, Effect::Register { .. } | Effect::Scale { .. } | Effect::Route(_));

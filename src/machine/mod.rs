@@ -135,6 +135,11 @@ impl Machine {
         matches!(self.state, State::Draining { .. })
     }
 
+    /// Until when a cookie can lead a client to the candidate.
+    pub fn cookies_last_until(&self) -> Timestamp {
+        self.bound_until()
+    }
+
     /// Whether it is past the point of return.
     pub fn is_committed(&self) -> bool {
         self.memory.committed
@@ -199,7 +204,8 @@ impl Machine {
         self.memory.revived = false;
         self.let_in();
         self.inherit();
-        self.memory.safeguard.inherit(before, self.memory.now, !self.plan.before.scaling.is_empty());
+        let has = (!self.plan.before.scaling.is_empty(), self.plan.dead_man.is_some());
+        self.memory.safeguard.inherit(before, self.memory.now, has);
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } if self.switch_is_up(out) => {}

@@ -180,6 +180,26 @@ pub enum Notice {
         /// What, and why.
         what: String,
     },
+    /// The traffic is back but for clients that hold a cookie of the candidate, because AWS does not let the rule's
+    /// stickiness be off: they are led there once more at least.
+    StillLed {
+        /// When the last of their cookies ends.
+        until: Timestamp,
+    },
+    /// The write that gives the traffic back is denied. It is tried again until then; whoever can allow it is needed.
+    BackDenied {
+        /// In AWS's words.
+        fault: Fault,
+        /// When the rollout is stranded over it.
+        until: Timestamp,
+    },
+    /// The traffic is back, and the rule is not what it was beside its weights. That is kept as it was found.
+    RuleDiffers {
+        /// What was found.
+        found: String,
+        /// The ARN of the rule that stands in its place, where it is there no more: that one is not written.
+        instead: Option<String>,
+    },
     /// The way back turned the rule's stickiness off, and it stays off.
     StickinessOff {
         /// Why it was not put back.

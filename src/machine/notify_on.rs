@@ -13,7 +13,8 @@ pub fn occasion(notice: &Notice) -> Option<Occasion> {
         Notice::Retreating { .. } => Some(Occasion::GoingBack),
         Notice::Finished(Outcome::Promoted) => Some(Occasion::Promoted),
         Notice::Finished(Outcome::RolledBack(_)) => Some(Occasion::RolledBack),
-        Notice::Finished(Outcome::Stranded { .. }) => Some(Occasion::Stranded),
+        // Where the way back is denied a person is needed, and the sooner the better.
+        Notice::Finished(Outcome::Stranded { .. }) | Notice::BackDenied { .. } => Some(Occasion::Stranded),
         Notice::BrokeGlass(_) => Some(Occasion::BreakGlass),
         Notice::HandedOver { .. } => Some(Occasion::HandedOver),
         Notice::Recovered { .. }
@@ -42,6 +43,8 @@ pub fn occasion(notice: &Notice) -> Option<Occasion> {
         | Notice::Committed
         | Notice::Counted(_)
         | Notice::LeftUndone { .. }
+        | Notice::StillLed { .. }
+        | Notice::RuleDiffers { .. }
         | Notice::StickinessOff { .. } => None,
     }
 }

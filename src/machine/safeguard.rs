@@ -109,13 +109,15 @@ impl Safeguard {
     }
 
     /// Another runner, with a clock of its own: what was to be waited for is waited for anew, and the switch is not
-    /// trusted before it is pushed on. A hold of the one before, whose last moment is `before`, may land yet.
-    pub(super) fn inherit(&mut self, before: Timestamp, now: Timestamp, scales: bool) {
+    /// trusted before it is pushed on. A hold of the one before, whose last moment is `before`, may land yet, and so may
+    /// a switch that it made and could not tell of: where the plan has one, it is looked for.
+    pub(super) fn inherit(&mut self, before: Timestamp, now: Timestamp, (scales, arms): (bool, bool)) {
         self.begin_anew();
         if self.settled > before {
             self.settled = self.settled.max(now + QUARANTINE);
         }
         let switch = &mut self.switch;
+        switch.there |= arms && switch.fires.is_none();
         if switch.quiet_from > before {
             switch.quiet_from = switch.quiet_from.max(now + SWITCH_LANDS_WITHIN);
         }

@@ -22,6 +22,9 @@ pub(super) const RETRY: Duration = Duration::from_secs(2);
 /// Before a refused write of the way back is asked for again, the first times; after them [`RETRY`].
 pub(super) const PROMPT_RETRIES: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
+/// Before a denied write of the way back is asked for again after those, the first time; twice as long each time after
+/// it, up to the second. Whoever can allow it is told at once.
+pub(super) const DENIED_RETRIES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
 /// How long the first read of the way back may take, in wall time: a call of a second, and the same call once
 /// more beside it. What is not read by then does not stop the write.
 pub const FIRST_READ_WITHIN: Duration = Duration::from_millis(1500);
@@ -306,6 +309,11 @@ pub(super) struct Memory {
     pub(super) contradicted: bool,
     pub(super) revived: bool,
     pub(super) sticky_suspended: bool,
+    /// Whether the rule was last read to bind clients all the same, for a second.
+    pub(super) brief: bool,
+    /// What the rule was last read as, where it differs from the recorded one beside its weights; and the ARN of the
+    /// one that stands in its place, if it does.
+    pub(super) differs: Option<(String, Option<String>)>,
     /// When another runner last took over.
     pub(super) taken_over: Option<Timestamp>,
     pub(super) safeguard: Safeguard,
@@ -362,6 +370,8 @@ impl Memory {
             contradicted: false,
             revived: false,
             sticky_suspended: false,
+            brief: false,
+            differs: None,
             taken_over: None,
             safeguard: Safeguard::default(),
             hurry: false,

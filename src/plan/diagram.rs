@@ -122,10 +122,10 @@ fn retreat(plan: &Plan) -> Vec<String> {
 /// How the traffic goes back to these weights.
 fn traffic_back(plan: &Plan, weights: &str) -> String {
     let kind = plan.driver.kind();
-    let off = if plan.before.stickiness.is_some() && kind.can().unsticks {
-        ", stickiness off so that clients come back at once"
-    } else {
-        ""
+    let off = match (plan.before.stickiness.filter(|_| kind.can().unsticks), plan.before.sticky_groups.is_empty()) {
+        (None, _) => "",
+        (Some(_), true) => ", stickiness off so that clients come back at once",
+        (Some(_), false) => ", stickiness for a second so that clients come back with their next request but one",
     };
     let call = match kind {
         DriverKind::Pair | DriverKind::TaskSets => {

@@ -126,6 +126,8 @@ fn before(survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Before {
         at: survey.at,
         weights: survey.rule.weights.clone(),
         stickiness: survey.rule.stickiness,
+        sticky_groups: survey.rule.sticky_groups.clone(),
+        priority: survey.rule.priority,
         shape: survey.rule.shape.clone(),
         actions_json: survey.rule.actions_json.clone(),
         stable_desired: stable.desired,

@@ -275,8 +275,15 @@ pub(super) fn warnings(spec: &Spec, survey: &Survey) -> Vec<String> {
 /// What stickiness means for weights that move; `None` when the rule has none.
 pub fn sticky(kind: DriverKind, survey: &Survey) -> Option<String> {
     let sticky = span(survey.rule.stickiness?);
-    let back = if kind.can().unsticks {
+    let groups = &survey.rule.sticky_groups;
+    let named = groups.iter().map(|arn| arn.rsplit('/').nth(1).unwrap_or(arn)).collect::<Vec<_>>().join(" and ");
+    let back = if kind.can().unsticks && groups.is_empty() {
         "the way back turns stickiness off until the candidate is quiet".to_owned()
+    } else if kind.can().unsticks {
+        format!(
+            "the way back can not turn that off, because {named} is sticky itself and AWS then takes no such rule: it \
+             binds clients for a second only, and who holds a cookie of the candidate is led there at least once more"
+        )
     } else {
         let mover = kind.mover();
         format!(

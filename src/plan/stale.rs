@@ -121,6 +121,8 @@ fn stood(then: &Before, now: &Before, target: &Target) -> Vec<String> {
         at: _,
         weights,
         stickiness,
+        sticky_groups,
+        priority: _,
         shape,
         actions_json: _,
         stable_desired,
@@ -138,6 +140,9 @@ fn stood(then: &Before, now: &Before, target: &Target) -> Vec<String> {
         found.push(changed("the rule's stickiness", &sticky(*stickiness), &sticky(now.stickiness)));
     } else if *shape != now.shape {
         found.push("the rule's actions changed beside the weights".to_owned());
+    }
+    if *sticky_groups != now.sticky_groups {
+        found.push("a target group of the rule became sticky itself, or is so no longer".to_owned());
     }
     let services = [
         (

@@ -57,6 +57,10 @@ pub struct Before {
     pub weights: Vec<(String, u16)>,
     /// How long a client sticks to a target group, when stickiness is on.
     pub stickiness: Option<Duration>,
+    /// As [`crate::domain::fleet::RuleView::sticky_groups`].
+    pub sticky_groups: Vec<String>,
+    /// The rule's priority; `None` for the default rule, and in journals that do not know it.
+    pub priority: Option<u32>,
     /// As [`crate::domain::fleet::RuleView::shape`].
     pub shape: String,
     /// The whole action list as the AWS CLI takes it after `--actions`.
@@ -133,6 +137,13 @@ pub enum Action {
 }
 
 impl Plan {
+    /// The same plan for another rule.
+    pub fn on_rule(&self, arn: &str) -> Plan {
+        let mut plan = self.clone();
+        arn.clone_into(&mut plan.target.rule);
+        plan
+    }
+
     /// The least and the most time the way forward can take, pauses by people not counted.
     pub fn duration(&self) -> (Duration, Duration) {
         let least = self.steps.iter().map(|step| self.least(step)).sum();

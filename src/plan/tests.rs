@@ -71,6 +71,7 @@ fn survey() -> Survey {
             conditions: "path /*".into(),
             weights,
             stickiness: None,
+            sticky_groups: Vec::new(),
             other_actions: Vec::new(),
             shape: "shape".into(),
             actions_json: "[]".into(),

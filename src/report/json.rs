@@ -30,6 +30,9 @@
 //! | `traffic_back` | `took_seconds` |
 //! | `quiet` | `role` |
 //! | `scaled` | `role`, `count` |
+//! | `back_denied` | `fault` as of `trouble`, `until` |
+//! | `rule_differs` | `found`; `instead` (the ARN of the rule in its place, or `null`) |
+//! | `still_led` | `to` (a target group's name), `until` |
 //! | `scaling_held`, `scaling_freed` | |
 //! | `armed` | `fires` (when the dead-man's switch fires unless it is pushed on) |
 //! | `disarmed` | |
@@ -176,6 +179,13 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         Notice::Committed => ("committed", json!({})),
         Notice::Counted(served) => ("counted", json!({"served": served_fields(*served)})),
         Notice::LeftUndone { what } => ("left_undone", json!({"what": what})),
+        Notice::StillLed { until } => {
+            ("still_led", json!({"to": plan.target.candidate.target_group_name, "until": moment(*until)}))
+        }
+        Notice::BackDenied { fault, until } => {
+            ("back_denied", json!({"fault": fault_fields(fault), "until": moment(*until)}))
+        }
+        Notice::RuleDiffers { found, instead } => ("rule_differs", json!({"found": found, "instead": instead})),
         Notice::StickinessOff { why } => {
             ("left_undone", json!({"what": sentence::unstuck(why), "call": rescue::stick(plan).one_line()}))
         }

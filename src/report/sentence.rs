@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Effects};
 
 use super::Style;
-use crate::domain::clock::span;
+use crate::domain::clock::{Timestamp, span};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Role, Served};
 use crate::domain::name::Arn;
@@ -96,7 +96,7 @@ pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
         | Notice::Armed { .. }
         | Notice::Disarmed
         | Notice::Committed => Sign::Good,
-        Notice::Finished(Outcome::Stranded { .. }) => Sign::Bad,
+        Notice::Finished(Outcome::Stranded { .. }) | Notice::BackDenied { .. } => Sign::Bad,
         Notice::Started { .. }
         | Notice::Recovered { .. }
         | Notice::StepStarted(_)
@@ -112,6 +112,8 @@ pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
         | Notice::Refused { .. }
         | Notice::ForeignWrite { .. }
         | Notice::Trouble(_)
+        | Notice::StillLed { .. }
+        | Notice::RuleDiffers { .. }
         | Notice::StickinessOff { .. }
         | Notice::LeftUndone { .. } => Sign::Heed,
     }
@@ -171,6 +173,18 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         Notice::Committed => "committed: from here on going back is a new rollout".to_owned(),
         Notice::Counted(served) => format!("the candidate served {}", served_words(*served)),
         Notice::LeftUndone { what } => format!("left undone: {what}"),
+        Notice::StillLed { until } => still_led(*until, plan),
+        Notice::BackDenied { fault, until } => format!(
+            "the traffic can not be taken back, because that is denied ({fault}): allow it, or do it by hand; it is tried \
+             again until {}",
+            until.time_of_day()
+        ),
+        Notice::RuleDiffers { found, instead: None } => {
+            format!("the rule is not what it was before beside its weights, and is kept as it was found: {found}")
+        }
+        Notice::RuleDiffers { found, instead: Some(arn) } => {
+            format!("the rule was deleted; {arn} stands in its place, and is not written: {found}")
+        }
         Notice::StickinessOff { why } => format!("left undone: {}", unstuck(why)),
         Notice::HandedOver { why } => format!("the runner leaves, the rollout is not finished: {why}"),
         Notice::Finished(outcome) => finished(outcome, plan),
@@ -193,6 +207,15 @@ pub(super) fn promoted(by: &str, reason: Option<&str>) -> String {
 /// Who overruled the windows, and why.
 pub(super) fn broke_glass(glass: &Glass) -> String {
     format!("windows overruled by {} ({})", glass.by, glass.reason)
+}
+
+/// Who is still led to the candidate.
+pub(super) fn still_led(until: Timestamp, plan: &Plan) -> String {
+    let candidate = &plan.target.candidate.target_group_name;
+    format!(
+        "clients that hold a cookie of {candidate} are led there at least once more, until {until} at most: AWS does \
+         not take the rule's stickiness off while one of its target groups is sticky itself"
+    )
 }
 
 /// That the rule's stickiness was not put back.

@@ -48,6 +48,10 @@ pub struct Summary {
     pub undone: Vec<String>,
     /// Whether the rule's stickiness was not put back.
     pub unstuck: bool,
+    /// The ARN of the rule that stands in the place of the rollout's, if that is there no more.
+    pub instead: Option<String>,
+    /// Until when clients may still be led to the candidate by a cookie.
+    pub led_until: Option<Timestamp>,
     /// When a person promoted it, who, and why if they said.
     pub promoted: Option<(Timestamp, String, Option<String>)>,
     /// When a person overruled the windows, and who.
@@ -81,6 +85,8 @@ impl Summary {
                 self.undone.push(sentence::unstuck(why));
                 self.unstuck = true;
             }
+            Notice::StillLed { until } => self.led_until = Some(*until),
+            Notice::RuleDiffers { instead, .. } => self.instead.clone_from(instead),
             Notice::BrokeGlass(glass) => self.glass = Some((at, glass.clone())),
             Notice::Promoting { by, reason } => self.promoted = Some((at, by.clone(), reason.clone())),
             Notice::Skipped { step, .. } => self.skipped.push(*step),
@@ -99,6 +105,7 @@ impl Summary {
             | Notice::Continued { .. }
             | Notice::Refused { .. }
             | Notice::Trouble(_)
+            | Notice::BackDenied { .. }
             | Notice::Quiet { .. }
             | Notice::Scaled { .. }
             | Notice::ScalingHeld
@@ -171,7 +178,11 @@ impl Summary {
     /// What a person calls by hand.
     fn calls(&self, id: &str, plan: &Plan) -> Vec<rescue::Call> {
         if self.needs_person() {
-            return rescue::calls(plan, id, self.committed);
+            return match &self.instead {
+                // What a person does by hand, they do to the rule that is there.
+                Some(arn) => rescue::calls(&plan.on_rule(arn), id, self.committed),
+                None => rescue::calls(plan, id, self.committed),
+            };
         }
         self.unstuck.then(|| rescue::stick(plan)).into_iter().collect()
     }
@@ -227,6 +238,8 @@ impl Summary {
         rows.extend(self.promotion(plan).map(|words| ("promoted", words)));
         rows.extend(self.glass.as_ref().map(|(_, glass)| ("glass", sentence::broke_glass(glass))));
         rows.push(("traffic", self.traffic(plan, reason.is_some())));
+        let lasts = |until: &Timestamp| self.finished.as_ref().is_none_or(|(at, _)| until > at);
+        rows.extend(self.led_until.filter(lasts).map(|until| ("still led", sentence::still_led(until, plan))));
         rows.push(("candidate", self.candidate()));
         rows.extend(self.time().map(|time| ("time", time)));
         rows.extend(self.undone.iter().map(|what| ("left undone", what.clone())));

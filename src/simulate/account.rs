@@ -109,7 +109,14 @@ impl<'a> Account<'a> {
 
     fn rule(&self) -> RuleSeen {
         let shape = self.plan.before.shape.clone();
-        RuleSeen { share: Some(self.share), sticky: false, shape, text: format!("candidate {}", self.share) }
+        RuleSeen {
+            share: Some(self.share),
+            sticky: false,
+            brief: false,
+            instead: None,
+            shape,
+            text: format!("candidate {}", self.share),
+        }
     }
 
     fn look(&mut self, look: &Look, now: Timestamp) -> Observation {

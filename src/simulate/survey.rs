@@ -60,6 +60,7 @@ fn rule(spec: &Spec, blue: &SlotView, green: &SlotView) -> RuleView {
         conditions: String::new(),
         weights: vec![(blue.place.target_group.clone(), 100), (green.place.target_group.clone(), 0)],
         stickiness: None,
+        sticky_groups: Vec::new(),
         other_actions: Vec::new(),
         shape: String::new(),
         actions_json: "[]".to_owned(),

@@ -20,7 +20,7 @@ impl Before {
     /// Makes a fresh lab so.
     pub fn set_up(self, lab: &Lab) {
         if self.is_sticky {
-            lab.make_sticky();
+            lab.make_sticky(600);
         }
         for service in [STABLE, CANDIDATE].iter().filter(|_| self.is_scaled) {
             lab.let_scale(service);
@@ -88,7 +88,8 @@ impl Lab {
         self.run(place, ["status", "--json"]).events().remove(0)
     }
 
-    fn make_sticky(&self) {
+    /// Makes the rule bind clients to a target group for this long.
+    pub fn make_sticky(&self, seconds: u32) {
         let rule = self.elb("DescribeRules", &[("RuleArns.member.1", self.rule())]);
         let groups = "Actions.member.1.ForwardConfig.TargetGroups.member";
         let mut parameters = vec![("RuleArn".to_owned(), self.rule().to_owned())];
@@ -101,9 +102,18 @@ impl Lab {
         }
         let config = "Actions.member.1.ForwardConfig.TargetGroupStickinessConfig";
         parameters.push((format!("{config}.Enabled"), "true".into()));
-        parameters.push((format!("{config}.DurationSeconds"), "600".into()));
+        parameters.push((format!("{config}.DurationSeconds"), seconds.to_string()));
         let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
         self.elb("ModifyRule", &parameters);
+    }
+
+    /// Makes both target groups sticky themselves.
+    pub fn make_groups_sticky(&self) {
+        let rule = self.elb("DescribeRules", &[("RuleArns.member.1", self.rule())]);
+        for arn in target_groups(&rule) {
+            let attribute = [("Attributes.member.1.Key", "stickiness.enabled"), ("Attributes.member.1.Value", "true")];
+            self.elb("ModifyTargetGroupAttributes", &[&[("TargetGroupArn", &*arn)], &attribute[..]].concat());
+        }
     }
 
     fn let_scale(&self, service: &str) {

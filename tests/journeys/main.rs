@@ -8,6 +8,7 @@ mod aftermath;
 mod beginnings;
 mod codedeploy;
 mod comparisons;
+mod cookies;
 mod doctor;
 mod drivers;
 mod ecs;

@@ -162,7 +162,10 @@ pub fn guarded(mut plan: Plan, die: &mut Die) -> Plan {
     let scaling = Scaling { min: 1, max: 9, no_scale_in: false, no_scale_out: false, no_schedule: false };
     let roles = die.one_of(&[&[][..], &[Role::Stable], &[Role::Stable, Role::Candidate]]);
     plan.before.scaling = roles.iter().map(|role| (*role, scaling)).collect();
-    plan.before.stickiness = die.chance(0.4).then_some(Duration::from_secs(3600));
+    plan.before.stickiness = die.chance(0.4).then(|| Duration::from_secs(die.one_of(&[600, 3600])));
+    if plan.before.stickiness.is_some() && die.chance(0.4) {
+        plan.before.sticky_groups = vec!["candidate".to_owned()];
+    }
     if die.chance(0.8) {
         let after = Duration::from_secs(die.one_of(&[120, 300, 3600]));
         plan.dead_man = Some(DeadMan { role: "arn:aws:iam::1:role/r".into(), after, group: "default".into() });
@@ -201,6 +204,8 @@ fn before() -> Before {
         at: Timestamp::default(),
         weights: vec![("arn:tg/blue".into(), 1), ("arn:tg/green".into(), 0)],
         stickiness: None,
+        sticky_groups: Vec::new(),
+        priority: None,
         shape: "shape".into(),
         actions_json: "[]".into(),
         stable_desired: FULL,

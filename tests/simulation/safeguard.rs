@@ -64,6 +64,7 @@ struct Schedule {
 
 /// The truth about it.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the simulated account")]
 pub struct Safeguard {
     beacon: Beacon,
     /// Scalable targets that are held, of so many.
@@ -71,6 +72,10 @@ pub struct Safeguard {
     targets: usize,
     was_sticky: bool,
     pub sticky: bool,
+    /// Whether a target group is sticky itself: then the rule binds clients for a second where it would not bind them.
+    bound: bool,
+    /// How long a cookie lasts.
+    pub cookies: Duration,
     schedule: Option<Schedule>,
     /// When what schedules have sent lands.
     sent: Vec<Timestamp>,
@@ -90,6 +95,8 @@ impl Safeguard {
             targets: plan.before.scaling.len(),
             was_sticky: sticky,
             sticky,
+            cookies: plan.before.stickiness.unwrap_or_default(),
+            bound: !plan.before.sticky_groups.is_empty(),
             schedule: None,
             sent: Vec::new(),
             late: Vec::new(),
@@ -140,6 +147,11 @@ impl Safeguard {
         if self.targets > 1 {
             self.held = self.held.max(1);
         }
+    }
+
+    /// Whether the rule binds clients for a second.
+    pub fn is_brief(&self) -> bool {
+        self.bound && self.was_sticky && !self.sticky
     }
 
     pub fn stick(&mut self, stickiness: Stickiness) {

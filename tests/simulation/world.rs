@@ -301,6 +301,9 @@ impl World {
             Effect::Register { .. } => Answer::Registered(RELEASE.to_owned()),
             Effect::Scale { role, count, task_definition } => {
                 let now = self.now;
+                if *role == Role::Candidate && *count == 0 {
+                    assert!(!self.cookie_leads(), "a cookie leads to a slot without tasks");
+                }
                 let tasks = match role {
                     Role::Stable => &mut self.stable,
                     Role::Candidate => &mut self.candidate,
@@ -329,11 +332,19 @@ impl World {
         Answer::Routed(self.rule_at(self.now))
     }
 
+    /// Whether a cookie may lead a client to the candidate, which has no weight any more.
+    fn cookie_leads(&self) -> bool {
+        let gone = self.shares.windows(2).rev().find(|pair| pair[0].1 > Share::NONE).map(|pair| pair[1].0);
+        self.safeguard.is_brief() && gone.is_some_and(|gone| self.now.since(gone) < self.safeguard.cookies)
+    }
+
     pub fn rule_at(&self, at: Timestamp) -> RuleSeen {
         let share = self.shares.iter().rev().find(|(since, _)| *since <= at).map_or(Share::NONE, |(_, share)| *share);
         RuleSeen {
             share: Some(share),
             sticky: self.safeguard.sticky,
+            brief: self.safeguard.is_brief(),
+            instead: None,
             shape: "shape".into(),
             text: format!("candidate {share}"),
         }

@@ -329,6 +329,22 @@ class Routes(Case):
         answer = lab.elb.modify_rule(RuleArn=lab.rule, Actions=[lab.forward(100, 0)])["Rules"][0]
         self.assertEqual(answer["Actions"][0]["ForwardConfig"]["TargetGroupStickinessConfig"], {"Enabled": False})
 
+    def test_a_sticky_group_among_several_wants_a_rule_that_is_sticky_too(self):
+        modify, attributes = lab.elb.modify_rule, lab.elb.modify_target_group_attributes
+        stick = {"Attributes": [{"Key": "stickiness.enabled", "Value": "true"}]}
+        loose = {"Attributes": [{"Key": "stickiness.enabled", "Value": "false"}]}
+        modify(RuleArn=lab.rule, Actions=[lab.forward(100, 0)])
+        refusal = self.refuses("InvalidConfigurationRequest", attributes, TargetGroupArn=lab.idle_group, **stick)
+        self.assertIn(lab.rule, refusal["Error"]["Message"])
+        modify(RuleArn=lab.rule, Actions=[lab.forward(100, 0, Enabled=True, DurationSeconds=60)])
+        attributes(TargetGroupArn=lab.idle_group, **stick)
+        try:
+            self.refuses("InvalidLoadBalancerAction", modify, RuleArn=lab.rule, Actions=[lab.forward(100, 0)])
+            modify(RuleArn=lab.rule, Actions=[lab.forward(100, 0, Enabled=True, DurationSeconds=1)])
+            modify(RuleArn=lab.rule, Actions=[{"Type": "forward", "TargetGroupArn": lab.idle_group}])
+        finally:
+            attributes(TargetGroupArn=lab.idle_group, **loose)
+
     def test_a_single_group_is_told_both_ways(self):
         action = {"Type": "forward", "TargetGroupArn": lab.serving_group}
         answer = lab.elb.modify_rule(RuleArn=lab.rule, Actions=[action])["Rules"][0]["Actions"][0]

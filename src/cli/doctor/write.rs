@@ -138,9 +138,8 @@ pub(super) async fn unattended(patient: &Patient<'_>, held: &Held) -> Vec<Check>
     if patient.read_only || *held != Held::Free {
         return vec![Check::unknown(name, "not proven: `--read-only`, or a rollout holds the rule")];
     }
-    let rule = &patient.survey.rule;
     let now = patient.clock.now();
-    let made = prove::switch((patient.aws, now), (&rule.arn, &rule.actions_json), (switch, &patient.spec.name)).await;
+    let made = prove::switch((patient.aws, now), patient.survey, (switch, &patient.spec.name)).await;
     let policy = format!("`tidegate iam-policy {} --for dead-man` prints policy and trust", patient.path);
     vec![match made {
         Ok(()) => {

@@ -85,7 +85,17 @@ pub(super) async fn blind(context: &Context, rule: &str, args: &Args, asked: &As
         return Err(Failure::new(Exit::Stranded, format!("the rule says {} after the write", seen.text)));
     }
     say(context, &format!("all traffic is on {stable}, read back {took} after the command"))?;
-    let sticky = if sticky { ", stickiness of the rule, which is off now" } else { "" };
+    if seen.brief {
+        terminal::say(&format!(
+            "clients that hold a cookie of {candidate} are led there at least once more: AWS does not take the rule's \
+             stickiness off while one of its target groups is sticky itself"
+        ));
+    }
+    let sticky = match (sticky, seen.brief) {
+        (false, _) => "",
+        (true, false) => ", stickiness of the rule, which is off now",
+        (true, true) => ", stickiness of the rule, which is one second now",
+    };
     terminal::say(&format!(
         "what is left undone: the candidate's tasks, held autoscaling, the switch{sticky}. When the store answers: \
          tidegate rollback {}",

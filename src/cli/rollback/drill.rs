@@ -1,5 +1,7 @@
 //! `rollback --dry-run`: proves that the way back is open, and changes nothing.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::Args;
@@ -7,6 +9,7 @@ use crate::cli::context::{Context, Stores};
 use crate::cli::{Exit, Failure, terminal};
 use crate::cloud::alb::drill::{self, Serving};
 use crate::cloud::alb::{beacon, prove};
+use crate::domain::clock::span;
 use crate::domain::name::Arn;
 use crate::domain::text::{escape, hang, many, pad};
 use crate::journal;
@@ -34,18 +37,19 @@ pub(super) async fn run(context: &Context, stores: &Stores, args: &Args) -> Resu
         if shown.is_empty() {
             facts.push(("caller", prove::caller(&aws).await?.0));
         }
-        let serving = drill::serving(&aws, rule).await?;
+        let (serving, sticky) = drill::serving(&aws, rule).await?;
         healthy(&serving, target.stable.as_deref())?;
         drill::may_write(&aws, rule).await?;
         facts.push(("rule", rule.clone()));
         facts.push(("now", serving.iter().map(words).collect::<Vec<_>>().join(", ")));
+        facts.extend(sticky.map(|span| ("sticky", bound(&serving, span))));
         shown.push(value(rule, &serving));
     }
     facts.push(("may", "write these weights: the load balancer would take a write of the rule".to_owned()));
     if context.json() {
         let facts: serde_json::Map<String, Value> = facts
             .iter()
-            .filter(|(label, _)| ["store", "caller"].contains(label))
+            .filter(|(label, _)| ["store", "caller", "sticky"].contains(label))
             .map(|(l, w)| ((*l).into(), json!(w)))
             .collect();
         let mut line = json!({"type": "drill", "rollout": target.rollout, "rules": shown});
@@ -113,6 +117,20 @@ fn healthy(serving: &[Serving], stable: Option<&str>) -> Result<(), Failure> {
         }
         None => Err(Failure::new(Exit::Refused, "no target group of the rule has a healthy target")),
     }
+}
+
+/// What the write would make of stickiness, and who would still be led where.
+fn bound(serving: &[Serving], cookies: Duration) -> String {
+    let sticky: Vec<&str> =
+        serving.iter().filter(|group| group.sticky).map(|group| group.target_group.as_str()).collect();
+    if sticky.is_empty() {
+        return "the write would turn stickiness off, so that clients come back at once".to_owned();
+    }
+    let (groups, cookies) = (sticky.join(" and "), span(cookies));
+    format!(
+        "the write would bind clients for a second, because {groups} is sticky itself: clients with a cookie of the \
+         candidate are led there at least once more, and for {cookies} at most"
+    )
 }
 
 fn words(group: &Serving) -> String {

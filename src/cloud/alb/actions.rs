@@ -25,6 +25,10 @@ pub struct Recorded {
     pub weights: Vec<(String, u16)>,
     /// How long a client stuck to a target group, when stickiness was on.
     pub stickiness: Option<Duration>,
+    /// The target groups that were sticky themselves, by ARN: see [`Binding::Brief`].
+    pub sticky_groups: Vec<String>,
+    /// The rule's priority, where it is known and has one.
+    pub priority: Option<u32>,
     /// As [`crate::domain::fleet::RuleView::shape`].
     pub shape: String,
     /// The whole list as the AWS CLI takes it after `--actions`.
@@ -36,10 +40,46 @@ pub struct Recorded {
 pub(super) struct Wanted {
     /// The candidate's share.
     pub share: Share,
-    /// Whether stickiness is on; `None` leaves it.
-    pub sticky: Option<bool>,
+    /// What becomes of stickiness; `None` leaves it.
+    pub binding: Option<Binding>,
     /// Whether a list that lost the slots gets the recorded one in its place.
     pub repair: bool,
+}
+
+/// What a write does with the rule's stickiness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Binding {
+    /// No client is bound: who holds a cookie of the candidate comes back with the next request.
+    Off,
+    /// On, for as short as can be. AWS takes no forward to several groups with stickiness off while one of the groups
+    /// is sticky itself. Who holds a cookie of the candidate is led there once more, and each answer binds anew, so
+    /// with the rule's own duration an active client would never come back. The other way would be to forward to the
+    /// stable group alone. It brings everybody back at once, but it takes the candidate's targets out of service, with
+    /// their health checks, and leaves a rule that neither its tags, nor Terraform, nor the next rollout knows for the
+    /// one they had, until one more write puts the group back. A way back consists of writes that may each be the last.
+    Brief,
+    /// As it was recorded.
+    On,
+}
+
+/// For how long clients are bound where they can not be free.
+pub(super) const BRIEF: Duration = Duration::from_secs(1);
+
+impl Binding {
+    /// What a way back that frees the clients writes, in the order in which it is tried: a write that is refused for
+    /// what it says is followed by one that says less.
+    pub(super) fn freeing(sticky_groups: &[String]) -> &'static [Option<Binding>] {
+        let all = &[Some(Binding::Off), Some(Binding::Brief), None];
+        if sticky_groups.is_empty() { all } else { &all[1..] }
+    }
+
+    fn holds(self, found: Option<Duration>, recorded: &Recorded) -> bool {
+        match self {
+            Binding::Off => found.is_none(),
+            Binding::Brief => found == Some(BRIEF),
+            Binding::On => found.is_some() && (recorded.stickiness.is_none() || found == recorded.stickiness),
+        }
+    }
 }
 
 impl Slots {
@@ -96,13 +136,28 @@ pub(super) fn seen(actions: &[Action], slots: &Slots) -> RuleSeen {
     let listed = forward(actions).map(groups).unwrap_or_default();
     let (stable, candidate) = slots.pair(&listed);
     let part = u64::from(candidate);
+    let bound = stickiness(actions);
     let words: Vec<String> = listed.iter().map(|(arn, weight)| format!("{} {weight}", group_name(arn))).collect();
     RuleSeen {
         share: Share::of(part, part + u64::from(stable)),
-        sticky: stickiness(actions).is_some(),
+        sticky: bound.is_some_and(|span| span > BRIEF),
+        brief: bound.is_some_and(|span| span <= BRIEF),
         shape: json::shape(actions, slots),
-        text: if words.is_empty() { "no forward action".to_owned() } else { words.join(", ") },
+        instead: None,
+        text: format!(
+            "{}{}",
+            if words.is_empty() { "no forward action".to_owned() } else { words.join(", ") },
+            others(actions)
+        ),
     }
+}
+
+/// The actions beside the forward, in words.
+fn others(actions: &[Action]) -> String {
+    let kinds = in_order(actions).into_iter().filter_map(|action| action.r#type.as_ref());
+    let others: Vec<&str> =
+        kinds.filter(|kind| **kind != ActionTypeEnum::Forward).map(ActionTypeEnum::as_str).collect();
+    if others.is_empty() { String::new() } else { format!(" with {}", others.join(", ")) }
 }
 
 /// A target group's name, out of its ARN.
@@ -132,8 +187,9 @@ pub(super) fn rewritten(
     let base = if whole { found } else { recorded.weights.clone() };
     let others = base.iter().any(|(arn, weight)| *weight > 0 && !slots.holds(arn));
     let (stable, candidate) = weights(wanted.share, slots.pair(&recorded.weights), others)?;
-    let is_sticky = stickiness(actions).is_some();
-    if whole && slots.pair(&base) == (stable, candidate) && wanted.sticky.is_none_or(|on| on == is_sticky) {
+    let bound = stickiness(actions);
+    let holds = |binding: Binding| binding.holds(bound, recorded);
+    if whole && slots.pair(&base) == (stable, candidate) && wanted.binding.is_none_or(holds) {
         return Ok(None);
     }
     let tuples = base.into_iter().map(|(arn, weight)| {
@@ -144,7 +200,7 @@ pub(super) fn rewritten(
         };
         TargetGroupTuple::builder().target_group_arn(arn).weight(i32::from(weight)).build()
     });
-    let sticky = sticky_config(forward(actions), wanted.sticky, recorded);
+    let sticky = sticky_config(forward(actions), wanted.binding, recorded);
     let config = ForwardActionConfig::builder()
         .set_target_groups(Some(tuples.collect()))
         .set_target_group_stickiness_config(sticky)
@@ -160,7 +216,7 @@ pub(super) fn unknown(action: &Action) -> Option<&str> {
 /// The stickiness to write. It is turned on only with a duration that is known.
 fn sticky_config(
     forward: Option<&Action>,
-    wanted: Option<bool>,
+    wanted: Option<Binding>,
     recorded: &Recorded,
 ) -> Option<TargetGroupStickinessConfig> {
     let found = forward.and_then(Action::forward_config).and_then(ForwardActionConfig::target_group_stickiness_config);
@@ -168,8 +224,9 @@ fn sticky_config(
     let seconds = found.and_then(TargetGroupStickinessConfig::duration_seconds);
     let build = |on, seconds| TargetGroupStickinessConfig::builder().enabled(on).set_duration_seconds(seconds).build();
     match wanted {
-        Some(true) if recorded.or(seconds).is_some() => Some(build(true, recorded.or(seconds))),
-        Some(false) => Some(build(false, seconds)),
+        Some(Binding::On) if recorded.or(seconds).is_some() => Some(build(true, recorded.or(seconds))),
+        Some(Binding::Off) => Some(build(false, seconds)),
+        Some(Binding::Brief) => Some(build(true, i32::try_from(BRIEF.as_secs()).ok())),
         _ => found.cloned(),
     }
 }
@@ -301,6 +358,8 @@ mod tests {
         Recorded {
             weights: forward(actions).map(groups).unwrap_or_default(),
             stickiness: stickiness(actions),
+            sticky_groups: Vec::new(),
+            priority: None,
             shape: json::shape(actions, &slots()),
             actions_json: String::new(),
         }
@@ -318,17 +377,19 @@ mod tests {
             let recorded = record(&before);
             let mut now = before.clone();
             for _ in 0..4 {
-                let sticky = *dice.choice(&[None, Some(false), Some(true)]).unwrap();
-                let wanted = Wanted { share: share(dice.u16(0..=10) * 100), sticky, repair: false };
+                let bindings = [None, Some(Binding::Off), Some(Binding::Brief), Some(Binding::On)];
+                let binding = *dice.choice(&bindings).unwrap();
+                let wanted = Wanted { share: share(dice.u16(0..=10) * 100), binding, repair: false };
                 if let Some(written) = rewritten(&now, &slots(), wanted, &recorded).unwrap() {
                     assert!(written.iter().all(|action| action.target_group_arn.is_none()));
                     now = shown(written);
                 }
                 let seen = seen(&now, &slots());
                 assert_eq!((seen.share, &seen.shape), (Some(wanted.share), &recorded.shape));
-                assert_eq!(rewritten(&now, &slots(), Wanted { sticky: None, ..wanted }, &recorded), Ok(None));
+                assert_eq!(rewritten(&now, &slots(), Wanted { binding: None, ..wanted }, &recorded), Ok(None));
             }
-            let back = Wanted { share: Share::NONE, sticky: Some(recorded.stickiness.is_some()), repair: true };
+            let binding = if recorded.stickiness.is_some() { Binding::On } else { Binding::Off };
+            let back = Wanted { share: Share::NONE, binding: Some(binding), repair: true };
             if let Some(written) = rewritten(&now, &slots(), back, &recorded).unwrap() {
                 now = shown(written);
             }
@@ -354,7 +415,7 @@ mod tests {
     fn a_list_that_lost_the_slots_is_repaired_only_on_the_way_back() {
         let recorded = record(&[forwarding(&[(BLUE, 100), (GREEN, 0)], Some((true, 60)))]);
         let check = |actions: Vec<Action>, kinds: &[&str]| {
-            let wanted = Wanted { share: Share::NONE, sticky: None, repair: false };
+            let wanted = Wanted { share: Share::NONE, binding: None, repair: false };
             assert!(rewritten(&actions, &slots(), wanted, &recorded).is_err());
             let written = rewritten(&actions, &slots(), Wanted { repair: true, ..wanted }, &recorded);
             let written = written.unwrap().unwrap();
@@ -372,7 +433,7 @@ mod tests {
     fn an_action_this_version_does_not_know_is_not_written() {
         let strange = Action::builder().r#type(ActionTypeEnum::from("teleport")).build();
         let list = [strange, forwarding(&[(BLUE, 100), (GREEN, 0)], None)];
-        let wanted = Wanted { share: share(100), sticky: None, repair: true };
+        let wanted = Wanted { share: share(100), binding: None, repair: true };
         assert!(rewritten(&list, &slots(), wanted, &record(&list)).unwrap_err().contains("teleport"));
     }
 

@@ -133,6 +133,8 @@ fn recorded(rule: &Rule, slots: &Slots) -> Recorded {
     Recorded {
         weights: found.into_iter().map(weight).collect(),
         stickiness: actions::stickiness(list),
+        sticky_groups: Vec::new(),
+        priority: rule.priority().and_then(|priority| priority.parse().ok()),
         shape: json::shape(list, slots),
         actions_json: String::new(),
     }

@@ -20,6 +20,7 @@ pub(super) mod json;
 mod known;
 mod metrics;
 mod past;
+mod place;
 mod promql;
 pub mod prove;
 mod readings;
@@ -272,7 +273,10 @@ impl Cloud for AlbDriver {
     }
 
     async fn rule_at_once(&self) -> Result<RuleSeen, Fault> {
-        self.read_at_once().await.map(|actions| actions::seen(&actions, &self.slots))
+        match self.read_at_once().await {
+            Err(fault) if fault.kind == FaultKind::Missing => self.in_its_place(&self.aws.reading.elb, fault).await,
+            read => read.map(|actions| actions::seen(&actions, &self.slots)),
+        }
     }
 
     async fn healthy_at_once(&self, role: Role) -> Result<u32, Fault> {

@@ -1,5 +1,7 @@
 //! What a rollout will have to write, proven by writes that change nothing.
 
+use super::actions::{Binding, Slots};
+use super::safeguard::stable_only;
 use super::writer::policy;
 use super::{actions, json};
 use crate::cloud::aws::scheduler::{self, Name, Order};
@@ -7,6 +9,7 @@ use crate::cloud::aws::sts::{self, Assumed};
 use crate::cloud::aws::{Aws, elbv2};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fleet::{Slot, Survey};
 use crate::domain::name::RolloutName;
 use crate::domain::safeguard::DeadMan;
 use crate::lease::WRITE_WINDOW;
@@ -98,21 +101,27 @@ async fn unchanged(
     Ok(written)
 }
 
-/// Makes the dead-man's switch as a schedule that is disabled, and removes it: AWS then has seen that the role may be
-/// handed to the scheduler and that the scheduler may take it on.
+/// Makes the dead-man's switch as a schedule that is disabled, with the write that a rollout's would hold, and removes
+/// it: AWS then has seen that the role may be handed to the scheduler and that the scheduler may take it on.
 ///
 /// # Errors
-/// When AWS refuses one of the two; of a schedule that is still there the fault says the name.
+/// When AWS refuses one of the two, or nothing serves that the write could name; of a schedule that is still there the
+/// fault says the name.
 pub async fn switch(
     (aws, now): (&Aws, Timestamp),
-    (rule, actions): (&str, &str),
+    survey: &Survey,
     (switch, name): (&DeadMan, &RolloutName),
 ) -> Result<(), Fault> {
     let client = &aws.writing.scheduler;
     let called = format!("{name}-doctor-{:08x}", fastrand::u32(..));
     let at = Name { group: &switch.group, name: &called };
-    let actions: serde_json::Value = serde_json::from_str(actions).unwrap_or_default();
-    let input = serde_json::json!({ "RuleArn": rule, "Actions": actions }).to_string();
+    let refuse = |why: String| Fault::new(FaultKind::Permanent, "CreateSchedule", why);
+    let stable = survey.serving().ok_or_else(|| refuse("no slot has all of the traffic".to_owned()))?;
+    let candidate = if stable.place.slot == Slot::Blue { &survey.green } else { &survey.blue };
+    let [stable, candidate] = [stable, candidate].map(|slot| slot.place.target_group.clone());
+    let frees = if survey.rule.sticky_groups.is_empty() { Binding::Off } else { Binding::Brief };
+    let actions = stable_only(&survey.rule.actions_json, &Slots { stable, candidate }, frees).map_err(refuse)?;
+    let input = serde_json::json!({ "RuleArn": survey.rule.arn, "Actions": actions }).to_string();
     let order = Order { at: now + DUE, role: &switch.role, input: &input };
     scheduler::create_disabled(client, at, order).await?;
     scheduler::delete(client, at).await.map_err(|fault| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_elasticloadbalancingv2::types::Action;
 
 use super::AlbDriver;
-use super::actions::{Wanted, rewritten, seen};
+use super::actions::{Binding, Wanted, rewritten, seen};
 use crate::cloud::aws::elbv2;
 use crate::cloud::{RouteOrder, Routed};
 use crate::domain::clock::Timestamp;
@@ -35,16 +35,24 @@ impl LastRead {
 
 impl AlbDriver {
     pub(super) async fn look_at_rule(&self) -> Result<RuleSeen, Fault> {
-        let rule = elbv2::rule(&self.aws.polling.elb, &self.target.rule).await?;
-        self.last_read.set(self.clock.now(), rule.actions());
-        Ok(seen(rule.actions(), &self.slots))
+        let elb = &self.aws.polling.elb;
+        let read = elbv2::rule(elb, &self.target.rule).await;
+        if let Ok(rule) = &read {
+            self.last_read.set(self.clock.now(), rule.actions());
+        }
+        self.seen_in_place(elb, read).await
     }
 
     pub(super) async fn write_forward(&self, order: RouteOrder, expected: Share) -> Result<Routed, Fault> {
         let decided = self.clock.now();
         let forward = order.share > Share::NONE;
         self.fence.decide(forward);
-        let actions = self.unless_way("ModifyRule", self.actions()).await?;
+        let actions = match self.unless_way("ModifyRule", self.actions()).await {
+            Err(fault) if fault.kind == FaultKind::Missing => {
+                return self.in_its_place(&self.aws.reading.elb, fault).await.map(Routed::Foreign);
+            }
+            read => read?,
+        };
         let found = seen(&actions, &self.slots);
         let ours = found.shape == self.recorded.shape;
         let foreign = !ours || found.share != Some(expected);
@@ -52,7 +60,8 @@ impl AlbDriver {
         if foreign && !(ours && is_done(&found, order)) {
             return Ok(Routed::Foreign(found));
         }
-        let wanted = Wanted { share: order.share, sticky: order.sticky, repair: false };
+        let binding = order.sticky.map(|on| if on { Binding::On } else { Binding::Off });
+        let wanted = Wanted { share: order.share, binding, repair: false };
         let written = rewritten(&actions, &self.slots, wanted, &self.recorded)
             .map_err(|why| Fault::new(FaultKind::Permanent, "ModifyRule", why))?;
         let Some(written) = written.filter(|_| !foreign) else { return Ok(Routed::Written(found)) };

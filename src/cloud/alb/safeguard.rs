@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::AlbDriver;
-use super::actions::{Recorded, Slots};
+use super::actions::{BRIEF, Binding, Slots};
+use super::{AlbDriver, drill};
 use crate::cloud::Arming;
 use crate::cloud::aws::{autoscaling, elbv2, scheduler};
 use crate::domain::clock::Timestamp;
@@ -27,7 +27,13 @@ impl AlbDriver {
             Beacon::Active => "active",
             Beacon::Aborting => "aborting",
             Beacon::Committed => "committed",
-            Beacon::Absent => return elbv2::untag(client, rule, &BEACON_TAGS).await,
+            Beacon::Absent => {
+                return match elbv2::untag(client, rule, &BEACON_TAGS).await {
+                    // A rule that is there no more carries no tags.
+                    Err(fault) if fault.kind == FaultKind::Missing => Ok(()),
+                    answer => answer,
+                };
+            }
         };
         let (id, epoch) = self.rollout("AddTags")?;
         let group = |role| self.target.place(role).target_group_name.clone();
@@ -52,7 +58,8 @@ impl AlbDriver {
         self.fence.decide(true);
         let (id, _) = self.rollout("UpdateSchedule")?;
         let name = scheduler::Name { group: &switch.group, name: id.as_str() };
-        let actions = stable_only(&self.recorded, &self.slots)
+        let frees = self.frees(create).await?;
+        let actions = stable_only(&self.recorded.actions_json, &self.slots, frees)
             .map_err(|why| Fault::new(FaultKind::Permanent, "UpdateSchedule", why))?;
         let input = json!({ "RuleArn": self.target.rule, "Actions": actions }).to_string();
         let order = scheduler::Order { at, role: &switch.role, input: &input };
@@ -85,19 +92,34 @@ impl AlbDriver {
         Err(Fault::new(FaultKind::Transient, "DeleteSchedule", format!("{id} is still there")))
     }
 
+    /// What the switch can write of stickiness. Nobody looks when it fires, so nothing could follow a refusal: whether
+    /// a target group has become sticky is asked each time, and has to be known before the first.
+    async fn frees(&self, first: bool) -> Result<Binding, Fault> {
+        let mut sticky = !self.recorded.sticky_groups.is_empty();
+        let asked = self.recorded.stickiness.is_some() && !sticky;
+        for (group, _) in self.recorded.weights.iter().filter(|_| asked) {
+            match elbv2::attributes(&self.aws.polling.elb, group).await {
+                Ok(attributes) => sticky |= drill::is_sticky(&attributes),
+                Err(fault) if first => return Err(fault),
+                Err(_) => {}
+            }
+        }
+        Ok(if sticky { Binding::Brief } else { Binding::Off })
+    }
+
     fn rollout(&self, operation: &str) -> Result<(&RolloutId, u64), Fault> {
         let rollout = self.rollout.as_ref().map(|(id, epoch)| (id, *epoch));
         rollout.ok_or_else(|| Fault::new(FaultKind::Permanent, operation, "this driver serves no rollout"))
     }
 }
 
-/// The recorded actions with everything on the stable slot and stickiness off, as ModifyRule takes them.
+/// The recorded actions with everything on the stable slot and clients freed as far as can be, as ModifyRule takes them.
 ///
 /// # Errors
 /// Says in words why the record gives no such list.
-fn stable_only(recorded: &Recorded, slots: &Slots) -> Result<Value, String> {
-    let mut actions: Value = serde_json::from_str(&recorded.actions_json)
-        .map_err(|error| format!("the recorded actions cannot be read: {error}"))?;
+pub(super) fn stable_only(actions_json: &str, slots: &Slots, frees: Binding) -> Result<Value, String> {
+    let mut actions: Value =
+        serde_json::from_str(actions_json).map_err(|error| format!("the recorded actions cannot be read: {error}"))?;
     let list = actions.as_array_mut().ok_or("the recorded actions are no list")?;
     let forward = list.iter_mut().find(|action| action["Type"] == "forward");
     let config = forward.map(|action| &mut action["ForwardConfig"]).filter(|config| config.is_object());
@@ -113,18 +135,17 @@ fn stable_only(recorded: &Recorded, slots: &Slots) -> Result<Value, String> {
     if !served {
         return Err("the recorded actions give the stable slot nothing".to_owned());
     }
-    config["TargetGroupStickinessConfig"]["Enabled"] = json!(false);
+    let sticky = &mut config["TargetGroupStickinessConfig"];
+    match frees {
+        Binding::Brief => *sticky = json!({ "Enabled": true, "DurationSeconds": BRIEF.as_secs() }),
+        Binding::Off | Binding::On => sticky["Enabled"] = json!(false),
+    }
     Ok(actions)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn recorded(actions: &Value) -> Recorded {
-        let actions_json = actions.to_string();
-        Recorded { weights: Vec::new(), stickiness: None, shape: String::new(), actions_json }
-    }
 
     fn slots() -> Slots {
         Slots { stable: "blue".into(), candidate: "green".into() }
@@ -145,16 +166,19 @@ mod tests {
         } });
         let before = forwarding([100, 0, 7], &json!({ "Enabled": true, "DurationSeconds": 600 }));
         let after = forwarding([100, 0, 7], &json!({ "Enabled": false, "DurationSeconds": 600 }));
-        let written = stable_only(&recorded(&json!([login, before])), &slots());
+        let written = stable_only(&json!([login, before]).to_string(), &slots(), Binding::Off);
+        assert_eq!(written, Ok(json!([login, after])));
+        let after = forwarding([100, 0, 7], &json!({ "Enabled": true, "DurationSeconds": 1 }));
+        let written = stable_only(&json!([login, before]).to_string(), &slots(), Binding::Brief);
         assert_eq!(written, Ok(json!([login, after])));
     }
 
     #[test]
     fn a_record_that_serves_nobody_arms_nothing() {
         for list in [json!({}), json!([]), json!([forwarding([0, 0, 1], &Value::Null)])] {
-            assert!(stable_only(&recorded(&list), &slots()).is_err(), "{list}");
+            assert!(stable_only(&list.to_string(), &slots(), Binding::Off).is_err(), "{list}");
         }
         let plain = json!([{ "Type": "forward", "TargetGroupArn": "blue" }]);
-        assert!(stable_only(&recorded(&plain), &slots()).is_err());
+        assert!(stable_only(&plain.to_string(), &slots(), Binding::Off).is_err());
     }
 }

@@ -11,7 +11,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule
 
 use super::actions::{self, Slots};
 use super::known::nearest;
-use super::{alarms, json};
+use super::{alarms, drill, json};
 use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
 use crate::cloud::drivers::task_sets;
 use crate::cloud::http::Http;
@@ -58,6 +58,8 @@ struct Balancing {
     rules: Vec<Rule>,
     blue: Group,
     green: Group,
+    /// The rule's target groups that are sticky themselves.
+    sticky: Vec<String>,
 }
 
 /// A target group with what only further calls tell.
@@ -66,6 +68,7 @@ struct Group {
     healthy: u32,
     delay: Duration,
     slow_start: Duration,
+    sticky: bool,
 }
 
 /// The container side of a survey.
@@ -151,7 +154,8 @@ impl AlbSurveyor {
         match (routing, blue, green) {
             (Ok(routing), Ok(blue), Ok(green)) => {
                 let (load_balancer, port, rule, rules) = routing;
-                Ok(Ok(Balancing { load_balancer, port, rule, rules, blue, green }))
+                let sticky = self.sticky(&rule, [&blue, &green]).await?;
+                Ok(Ok(Balancing { load_balancer, port, rule, rules, blue, green, sticky }))
             }
             (routing, blue, green) => {
                 let lines = routing.err().into_iter().flatten().chain(blue.err()).chain(green.err());
@@ -206,7 +210,22 @@ impl AlbSurveyor {
         };
         let delay = seconds("deregistration_delay.timeout_seconds", 300);
         let slow_start = seconds("slow_start.duration_seconds", 0);
-        Ok(Ok(Group { told: group, healthy, delay, slow_start }))
+        let sticky = drill::is_sticky(&attributes);
+        Ok(Ok(Group { told: group, healthy, delay, slow_start, sticky }))
+    }
+
+    /// The rule's target groups that are sticky themselves, where two of them are known already.
+    async fn sticky(&self, rule: &Rule, known: [&Group; 2]) -> Result<Vec<String>, Fault> {
+        let known = known.map(|group| (group.told.target_group_arn().unwrap_or_default(), group.sticky));
+        let mut sticky = Vec::new();
+        for (arn, _) in actions::forward(rule.actions()).map(actions::groups).unwrap_or_default() {
+            let is_sticky = match known.iter().find(|(group, _)| *group == arn) {
+                Some((_, is_sticky)) => *is_sticky,
+                None => drill::is_sticky(&elbv2::attributes(&self.aws.polling.elb, &arn).await?),
+            };
+            sticky.extend(is_sticky.then_some(arn));
+        }
+        Ok(sticky)
     }
 }
 
@@ -289,7 +308,10 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
         load_balancer: balancer.load_balancer_name().unwrap_or_default().to_owned(),
         load_balancer_dimension: arn.split_once("loadbalancer/").map_or(arn, |(_, rest)| rest).to_owned(),
         dns_name: balancer.dns_name().unwrap_or_default().to_owned(),
-        rule: rule_view(&balancing.rule, balancing.port, &slots),
+        rule: RuleView {
+            sticky_groups: balancing.sticky.clone(),
+            ..rule_view(&balancing.rule, balancing.port, &slots)
+        },
         shared_with: shared_with(&balancing.rules, &balancing.rule, &slots),
         blue,
         green,
@@ -326,6 +348,7 @@ fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {
         conditions: conditions(rule),
         weights: actions::forward(list).map(actions::groups).unwrap_or_default(),
         stickiness: actions::stickiness(list),
+        sticky_groups: Vec::new(),
         other_actions: others.filter(|kind| *kind != "forward").map(ToOwned::to_owned).collect(),
         shape: json::shape(list, slots),
         actions_json: json::actions(&writable).to_string(),

@@ -89,7 +89,9 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
             let clock = self.clock.not_before(machine.now());
             let runner = |clock| Runner { id: self.id, epoch, clock, fence: keeper.fence().clone() };
             if let Some(outcome) = over(&machine, back.is_some()) {
-                if back.is_some() && matches!(outcome, Outcome::RolledBack(_)) {
+                // Where cookies of the candidate last, it was left off, and stays so.
+                let unbound = machine.cookies_last_until() <= clock.now();
+                if back.is_some() && matches!(outcome, Outcome::RolledBack(_)) && unbound {
                     self.mend(runner(self.clock.clone())).await;
                 }
                 return Ok(Join::Over(outcome));

@@ -70,7 +70,14 @@ impl Driver {
 
     fn seen(&self) -> RuleSeen {
         let share = self.account().share;
-        RuleSeen { share: Some(share), sticky: false, shape: "shape".into(), text: format!("candidate {share}") }
+        RuleSeen {
+            share: Some(share),
+            sticky: false,
+            shape: "shape".into(),
+            text: format!("candidate {share}"),
+            brief: false,
+            instead: None,
+        }
     }
 
     fn capacity(&self, role: Role) -> Capacity {

@@ -57,7 +57,15 @@ written! {
 
     struct CalendarSeen = window::CalendarSeen { open: bool, next: Option<Moment> }
 
-    struct RuleSeen = fleet::RuleSeen { share: Option<Permille>, sticky: bool, shape: String, text: String }
+    struct RuleSeen = fleet::RuleSeen {
+        share: Option<Permille>,
+        sticky: bool,
+        #[serde(default)]
+        brief: bool,
+        instead: Option<String>,
+        shape: String,
+        text: String,
+    }
 
     struct Fleet = fleet::Fleet { stable: Capacity, candidate: Capacity }
 

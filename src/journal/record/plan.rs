@@ -98,6 +98,9 @@ written! {
         at: Moment,
         weights: Vec<(String, u16)>,
         stickiness: Option<Span>,
+        #[serde(default)]
+        sticky_groups: Vec<String>,
+        priority: Option<u32>,
         shape: String,
         actions_json: String,
         stable_desired: u32,

@@ -56,6 +56,15 @@ impl Rule {
     pub(crate) fn groups(&self) -> impl Iterator<Item = &str> {
         self.actions.iter().flat_map(groups_of)
     }
+
+    /// Whether it divides clients between this group and others, and binds none of them to a group.
+    pub(crate) fn divides_unbound(&self, group: &str) -> bool {
+        self.actions.iter().any(|action| {
+            let on = action.pointer("/ForwardConfig/TargetGroupStickinessConfig/Enabled");
+            let groups: Vec<&str> = groups_of(action).collect();
+            groups.len() > 1 && groups.contains(&group) && on != Some(&Value::Bool(true))
+        })
+    }
 }
 
 /// The target groups one action names.
@@ -85,12 +94,19 @@ pub(crate) struct TargetGroup {
 
 /// The attribute that says how long a target drains.
 pub(crate) const DEREGISTRATION_DELAY: &str = "deregistration_delay.timeout_seconds";
+/// The attribute that says whether clients stay with a target of the group.
+pub(crate) const STICKINESS: &str = "stickiness.enabled";
 
 impl TargetGroup {
     /// How long a target drains.
     pub(crate) fn deregistration_delay_ms(&self) -> u64 {
         let seconds = self.attributes.get(DEREGISTRATION_DELAY);
         seconds.and_then(|text| text.parse::<f64>().ok()).map_or(300_000, |s| (s * 1e3) as u64)
+    }
+
+    /// Whether clients stay with a target of the group.
+    pub(crate) fn is_sticky(&self) -> bool {
+        self.attributes.get(STICKINESS).is_some_and(|on| on == "true")
     }
 
     /// Finds a target to change.

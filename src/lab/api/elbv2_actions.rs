@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::operation::Refusal;
-use crate::account::Account;
+use crate::account::{Account, TargetGroup};
 use crate::value::{flag, list, text, texts, whole};
 
 /// Target groups in one action.
@@ -176,6 +176,13 @@ fn read_forward(account: &Account, given: &Value, action: &mut Map<String, Value
         action.insert("TargetGroupArn".to_owned(), json!(first));
     }
     let stickiness = read_stickiness(config.get("TargetGroupStickinessConfig"))?;
+    let is_sticky = |group: &Value| account.group(text(group, "TargetGroupArn").unwrap_or_default());
+    let any_sticky = read.iter().filter_map(is_sticky).any(TargetGroup::is_sticky);
+    if read.len() > 1 && any_sticky && stickiness["Enabled"] != true {
+        return Err(bad_action(
+            "You must enable group stickiness on a rule if you enabled stickiness on one of its target groups",
+        ));
+    }
     action.insert("ForwardConfig".to_owned(), json!({"TargetGroups": read, "TargetGroupStickinessConfig": stickiness}));
     Ok(())
 }

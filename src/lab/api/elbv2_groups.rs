@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::elbv2_actions::{group_not_found, invalid};
 use super::elbv2_common::{balancer_not_found, group_of, page, put_tags};
 use super::operation::{Call, Outcome, Refusal};
-use crate::account::{Account, DEREGISTRATION_DELAY, HealthCheck, TargetGroup, default_group_attributes, hex_id};
+use crate::account::{
+    Account, DEREGISTRATION_DELAY, HealthCheck, STICKINESS, TargetGroup, default_group_attributes, hex_id,
+};
 use crate::value::{list, text, texts, whole};
 
 /// Performs an operation, if it is one of these.
@@ -167,6 +169,7 @@ fn describe_attributes(call: &Call<'_>) -> Outcome {
 fn modify_attributes(call: &mut Call<'_>) -> Outcome {
     let arn = group_of(call)?;
     let input = call.input;
+    let unbound = call.account.rules.iter().find(|rule| rule.divides_unbound(&arn)).map(|rule| rule.arn.clone());
     let group = call.account.group_mut(&arn).ok_or_else(group_not_found)?;
     for pair in list(input, "Attributes") {
         let (key, value) = (text(pair, "Key").unwrap_or_default(), text(pair, "Value").unwrap_or(""));
@@ -177,10 +180,70 @@ fn modify_attributes(call: &mut Call<'_>) -> Outcome {
         if key == DEREGISTRATION_DELAY && seconds.is_none() {
             return Err(invalid(format!("'{key}' must be between 0 and 3600, inclusive")));
         }
+        if let (STICKINESS, "true", Some(rule)) = (key, value, &unbound) {
+            return Err(Refusal::new(
+                "InvalidConfigurationRequest",
+                format!(
+                    "This target group appears behind a rule with group stickiness disabled ({rule}). You must enable \
+                     group stickiness before enabling target stickiness"
+                ),
+            ));
+        }
     }
     for pair in list(input, "Attributes") {
         let (key, value) = (text(pair, "Key").unwrap_or_default(), text(pair, "Value").unwrap_or(""));
         group.attributes.insert(key.to_owned(), value.to_owned());
     }
     Ok(show_attributes(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::elbv2_write;
+    use super::super::operation::on_account;
+    use super::*;
+    use crate::LabConfig;
+
+    fn asked(account: &mut Account, operation: &str, input: &Value) -> Result<Value, String> {
+        let ask = |call: &mut Call<'_>| perform(call, operation).or_else(|| elbv2_write::perform(call, operation));
+        on_account(account, 0, input, ask).expect("it is known").map_err(|refusal| refusal.code.to_owned())
+    }
+
+    fn stick(arn: &str, on: bool) -> Value {
+        let attribute = json!({"Key": STICKINESS, "Value": on.to_string()});
+        json!({"TargetGroupArn": arn, "Attributes": [attribute]})
+    }
+
+    /// A forward to these groups, and whether it binds clients.
+    fn forward(groups: &[String], on: bool) -> Value {
+        let groups: Vec<Value> = groups.iter().map(|arn| json!({"TargetGroupArn": arn, "Weight": 1})).collect();
+        let sticky = json!({"Enabled": on, "DurationSeconds": 60});
+        json!([{"Type": "forward", "ForwardConfig": {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}}])
+    }
+
+    #[test]
+    fn a_sticky_group_among_several_wants_a_rule_that_is_sticky_too() {
+        let mut account = Account::seeded(&LabConfig::default(), 0);
+        let rule = account.rules.iter().find(|rule| rule.priority.is_some()).expect("one is seeded");
+        let (arn, listener) = (rule.arn.clone(), rule.listener.clone());
+        let groups: Vec<String> = rule.groups().map(str::to_owned).collect();
+        assert_eq!(groups.len(), 2);
+        let modify = "ModifyTargetGroupAttributes";
+        let refused =
+            |account: &mut Account, operation: &str, input: Value| asked(account, operation, &input).unwrap_err();
+        assert_eq!(refused(&mut account, modify, stick(&groups[1], true)), "InvalidConfigurationRequest");
+        asked(&mut account, modify, &stick(&groups[1], false)).expect("it was off");
+        let write = |groups: &[String], on| json!({"RuleArn": arn, "Actions": forward(groups, on)});
+        asked(&mut account, "ModifyRule", &write(&groups, true)).expect("no group is sticky");
+        asked(&mut account, modify, &stick(&groups[1], true)).expect("the rule is sticky");
+        assert_eq!(refused(&mut account, "ModifyRule", write(&groups, false)), "InvalidLoadBalancerAction");
+        let default = json!({"ListenerArn": listener, "DefaultActions": forward(&groups, false)});
+        assert_eq!(refused(&mut account, "ModifyListener", default), "InvalidLoadBalancerAction");
+        let condition = json!([{"Field": "path-pattern", "Values": ["/x"]}]);
+        let created = json!({"ListenerArn": listener, "Priority": 7, "Conditions": condition,
+            "Actions": forward(&groups, false)});
+        assert_eq!(refused(&mut account, "CreateRule", created), "InvalidLoadBalancerAction");
+        asked(&mut account, "ModifyRule", &write(&groups[1..], false)).expect("one group needs no choice");
+        asked(&mut account, "ModifyRule", &write(&groups, true)).expect("the rule is sticky again");
+    }
 }

@@ -91,10 +91,8 @@ impl Balancer {
         let cookie = forward.stickiness.and_then(|_| cookie(headers, STICKY_COOKIE));
         let bound = cookie.and_then(|cookie| forward.bound(cookie, now));
         let group = bound.or_else(|| forward.choose(self.roll()))?;
-        let cookie = match bound {
-            Some(_) => None,
-            None => forward.bind(group, now).and_then(|(value, until)| set_cookie(&value, until)),
-        };
+        // Every answer binds anew, for as long as the rule says now.
+        let cookie = forward.bind(group, now).and_then(|(value, until)| set_cookie(&value, until));
         let groups = self.groups();
         let Group { name, open, next } = groups.get(group)?;
         let upstream = open.get(next.fetch_add(1, Ordering::Relaxed) % open.len().max(1))?;

@@ -9,7 +9,8 @@ use crate::lease::QUARANTINE;
 use crate::machine::effect::{Effect, Look, Observation};
 use crate::machine::notice::{Notice, Reason};
 use crate::machine::state::{
-    BRISK_POLL, FIRST_READ_WITHIN, FRESH, PROMPT_RETRIES, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN,
+    BRISK_POLL, DENIED_RETRIES, FIRST_READ_WITHIN, FRESH, PROMPT_RETRIES, Phase, RETRY, State, Unsettled,
+    WATCHED_WITHIN, WRITE_LANDS_WITHIN,
 };
 use crate::machine::{Machine, Reaction};
 
@@ -88,6 +89,16 @@ impl Machine {
         PROMPT_RETRIES.get(tried).copied().unwrap_or(RETRY)
     }
 
+    /// The same of one that is denied: somebody may allow it while the way back lasts.
+    pub(in crate::machine) fn patience_with_denial(refused: u32) -> Duration {
+        let after = refused.saturating_sub(u32::try_from(PROMPT_RETRIES.len()).unwrap_or(u32::MAX));
+        let [first, most] = DENIED_RETRIES;
+        match after.checked_sub(1) {
+            None => Self::patience(refused),
+            Some(doubled) => first.saturating_mul(2_u32.saturating_pow(doubled)).min(most),
+        }
+    }
+
     /// A stable-only write that was asked for at `asked` may still land. While the rollout goes back that is
     /// what is wanted. After it, it is not: the write says that the candidate gets nothing and that stickiness is
     /// off, so it would undo the stickiness that is put back, take the weight from the next rollout on this rule,
@@ -112,26 +123,43 @@ impl Machine {
         }
     }
 
-    /// Until when clients may hold a cookie that binds them to the candidate; one that keeps its tasks, because the
-    /// runner must leave, still serves them.
+    /// Until when clients may hold a cookie that binds them to the candidate: one that it gave them while it had weight,
+    /// or could have had some that nobody saw.
     pub(in crate::machine) fn bound_until(&self) -> Timestamp {
-        let is_served = self.memory.hurry && self.memory.wanted > 0;
-        let lasts = self.plan.before.stickiness.filter(|_| self.memory.carried && !is_served);
-        self.memory.accepted_at + lasts.unwrap_or(Duration::ZERO)
+        let memory = &self.memory;
+        let watched =
+            memory.steady.filter(|steady| steady.share == Share::NONE).map_or(memory.now, |steady| steady.since);
+        let unseen = watched > memory.started + WATCHED_WITHIN;
+        let lasts = self.plan.before.stickiness.filter(|_| memory.carried || unseen);
+        let since = if unseen { watched.max(memory.accepted_at) } else { memory.accepted_at };
+        lasts.map_or(memory.accepted_at, |lasts| since + lasts)
     }
 
-    /// Stickiness that is on again leads clients with a cookie of the candidate back there, where no task is any
-    /// more. So the cookies are outlived, if that takes no longer than other requests may take to end; else it stays
-    /// off, which means nothing to a rule that gives one slot everything.
+    /// Whether a cookie may still lead a client to a candidate that is to have no tasks any more.
+    pub(in crate::machine) fn still_leads(&self) -> bool {
+        let emptied = self.plan.before.candidate_desired == 0;
+        self.memory.brief && emptied && self.bound_until() > self.memory.now
+    }
+
+    /// Whether cookies last longer than other requests may take to end.
+    pub(in crate::machine) fn outlasts_patience(&self) -> bool {
+        self.bound_until() > self.memory.accepted_at + self.plan.limits.drain
+    }
+
+    pub(in crate::machine) fn cookies_last(&self) -> String {
+        format!("clients may hold cookies of the candidate until {}", self.bound_until())
+    }
+
+    /// Stickiness that is on again leads clients with a cookie of the candidate back there: to the release that was
+    /// taken back, where a runner that must leave could not take its tasks, or to no task at all. So the cookies are
+    /// outlived, if that takes no longer than other requests may take to end; else it stays off, which means nothing
+    /// to a rule that gives one slot everything.
     pub(in crate::machine) fn mend(&mut self, out: &mut Reaction) {
-        let until = self.bound_until();
-        let late = self.memory.hurry || until > self.memory.accepted_at + self.plan.limits.drain;
-        if !self.memory.sticky_suspended || !late || until <= self.memory.now {
+        let late = self.memory.hurry || self.outlasts_patience();
+        if !self.memory.sticky_suspended || !late || self.bound_until() <= self.memory.now {
             return self.go(Phase::Mending, out);
         }
-        let at = until.time_of_day();
-        let what = format!("stickiness of the rule stays off: clients may hold cookies of the candidate until {at}");
-        out.notices.push(Notice::LeftUndone { what });
+        out.notices.push(Notice::StickinessOff { why: self.cookies_last() });
         self.mended(out);
     }
 

@@ -94,7 +94,9 @@ impl Machine {
         let limits = self.plan.limits;
         let waited = self.memory.now.since(decided).saturating_sub(self.memory.slept);
         if self.memory.back_at.is_none() && waited > limits.retreat {
-            self.strand("the traffic could not be taken back within the limit".to_owned(), out);
+            let last =
+                self.memory.told_fault.as_ref().map_or(String::new(), |fault| format!("; the last answer was {fault}"));
+            self.strand(format!("the traffic could not be taken back within the limit{last}"), out);
             return true;
         }
         if waited > limits.retreat + limits.drain {
@@ -106,6 +108,12 @@ impl Machine {
             return true;
         }
         false
+    }
+
+    /// When a person is called whose traffic could not be taken back until then.
+    fn gives_up_at(&self) -> Timestamp {
+        let State::Retreat { decided, .. } = self.state else { return self.memory.now };
+        decided + self.plan.limits.retreat + self.memory.slept
     }
 
     /// Enters a phase and asks what it asks.
@@ -187,14 +195,28 @@ impl Machine {
         }
         if let Some(rule) = &seen.rule {
             self.saw(rule);
-            // A rollback's first write is on no journal, and turns it off all the same.
-            let off = is_back(rule) && !rule.sticky && self.plan.before.stickiness.is_some();
-            self.memory.sticky_suspended |= off && phase != Phase::Mending;
+            match &rule.instead {
+                Some(arn) if !self.is_back_instead(rule, arn, out) => return,
+                Some(_) if phase == Phase::Checking => {
+                    self.traffic_is_back(out);
+                    return self.go(Phase::Verifying, out);
+                }
+                Some(_) => {}
+                // A rollback's first write is on no journal, and turns it off all the same.
+                None => {
+                    let off = is_back(rule) && !rule.sticky && self.plan.before.stickiness.is_some();
+                    self.memory.sticky_suspended |= off && phase != Phase::Mending;
+                }
+            }
         }
         if let Some(fleet) = &seen.fleet {
             self.memory.fleet = Some((self.memory.now, fleet.clone()));
         }
+        let gone = seen.faults.iter().find(|fault| is_gone(fault));
         match phase {
+            Phase::Checking | Phase::Verifying if gone.is_some() && self.memory.back_at.is_none() => {
+                self.strand(gone.map(Fault::to_string).unwrap_or_default(), out);
+            }
             Phase::Checking => self.checked(seen, out),
             Phase::Verifying | Phase::Quieting => self.verified(phase, seen, out),
             _ => self.go(phase, out),
@@ -235,6 +257,10 @@ impl Machine {
         if self.memory.back_at.is_none() {
             self.memory.back_at = Some(now);
             out.notices.push(Notice::TrafficBack { took: now.since(decided) });
+            let differs = self.memory.differs.clone();
+            out.notices.extend(differs.map(|(found, instead)| Notice::RuleDiffers { found, instead }));
+            let led = self.memory.brief && self.memory.carried && self.bound_until() > now;
+            out.notices.extend(led.then(|| Notice::StillLed { until: self.bound_until() }));
         }
     }
 
@@ -255,11 +281,34 @@ impl Machine {
     /// somebody else's.
     fn foreign_back(&mut self, phase: Phase, seen: &RuleSeen, out: &mut Reaction) {
         self.saw(seen);
+        if let Some(arn) = &seen.instead {
+            if self.is_back_instead(seen, arn, out) {
+                self.traffic_is_back(out);
+                self.go(if phase == Phase::Mending { Phase::Unmarking } else { Phase::Verifying }, out);
+            }
+            return;
+        }
         if phase != Phase::Mending || !is_back(seen) {
             return self.ask_after_phase(Phase::Verifying, RETRY);
         }
         out.notices.push(Notice::StickinessOff { why: format!("somebody else changed the rule ({})", seen.text) });
         self.mended(out);
+    }
+
+    /// The rule is there no more, and another stands in its place. That one is somebody else's, and never written: it
+    /// has the traffic back, or a person is needed. False when one is.
+    fn is_back_instead(&mut self, rule: &RuleSeen, arn: &str, out: &mut Reaction) -> bool {
+        // No write of ours can land on it, and what it says of stickiness is not ours.
+        (self.memory.unsettled, self.memory.sticky_suspended) = (None, false);
+        if is_back(rule) {
+            return true;
+        }
+        let (found, instead) = (rule.text.clone(), Some(arn.to_owned()));
+        out.notices.push(Notice::RuleDiffers { found, instead });
+        let why =
+            format!("the rule was deleted, and {arn}, which is somebody else's, stands in its place: {}", rule.text);
+        self.strand(why, out);
+        false
     }
 
     pub(super) fn ask_after_phase(&mut self, to: Phase, span: std::time::Duration) {
@@ -299,12 +348,17 @@ impl Machine {
 
     fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
         let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
-        if self.is_ripe(Share::NONE, self.memory.now) && seen.requests == Some(0) {
+        if self.is_ripe(Share::NONE, self.memory.now) && seen.requests == Some(0) && !self.still_leads() {
             out.notices.push(Notice::Quiet { role: Role::Candidate });
             return self.after(Phase::Quieting, out);
         }
-        if waited > self.plan.limits.drain {
-            let what = "the candidate slot keeps its tasks: no proof that its requests have ended".to_owned();
+        if waited > self.plan.limits.drain || (self.still_leads() && self.outlasts_patience()) {
+            let why = if self.still_leads() {
+                self.cookies_last()
+            } else {
+                "no proof that its requests have ended".to_owned()
+            };
+            let what = format!("the candidate slot keeps its tasks: {why}");
             out.notices.push(Notice::LeftUndone { what });
             return self.after(Phase::Restoring, out);
         }
@@ -364,6 +418,14 @@ impl Machine {
         }
         match phase {
             Phase::Checking => self.weigh(&Observation::default(), out),
+            // The adapter has looked for what stands in its place.
+            Phase::Routing if is_gone(fault) => self.strand(fault.to_string(), out),
+            Phase::Routing if fault.kind == FaultKind::Denied && !self.memory.hurry => {
+                if tries == 1 {
+                    out.notices.push(Notice::BackDenied { fault: fault.clone(), until: self.gives_up_at() });
+                }
+                self.ask_after(Self::patience_with_denial(tries), issued.effect.clone());
+            }
             Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(fault.to_string(), out),
             Phase::Routing if is_expired(fault) => self.ask_after(RETRY, issued.effect.clone()),
             Phase::Routing => self.ask_after(Self::patience(tries), issued.effect.clone()),
@@ -424,6 +486,11 @@ impl Machine {
         }
         self.finish(Outcome::RolledBack(reason), out);
     }
+}
+
+/// Whether the rule is there no more, and nothing in its place.
+fn is_gone(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Missing && ["DescribeRules", "ModifyRule"].contains(&fault.operation.as_str())
 }
 
 /// Whether the rule gives the candidate nothing.

@@ -133,6 +133,9 @@ impl Machine {
         let weighted = rule.share != Some(Share::NONE);
         self.memory.carried |= weighted;
         self.memory.weighted |= weighted;
+        self.memory.brief = rule.brief;
+        let differs = rule.shape != self.plan.before.shape || rule.instead.is_some();
+        self.memory.differs = differs.then(|| (rule.text.clone(), rule.instead.clone()));
         let now = self.memory.now;
         let goes_on = |steady: &Steady| rule.share == Some(steady.share) && now.since(steady.seen) <= WATCHED_WITHIN;
         let since = self.memory.steady.filter(goes_on).map_or(now, |steady| steady.since);

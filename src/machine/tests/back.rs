@@ -19,8 +19,13 @@ fn asking() -> Plan {
 }
 
 fn sticky() -> Plan {
+    lasting(MINUTE * 10)
+}
+
+/// A rule whose cookies last as long.
+fn lasting(cookies: Duration) -> Plan {
     let mut plan = canary();
-    plan.before.stickiness = Some(MINUTE * 10);
+    plan.before.stickiness = Some(cookies);
     plan
 }
 
@@ -191,7 +196,7 @@ fn stickiness_stays_off_where_cookies_outlast_the_patience_and_that_is_said() {
     let mut run = told_back(plan);
     run.end();
     assert!(!run.sticky);
-    assert!(run.undone()[0].contains("clients may hold cookies of the candidate until"), "{:?}", run.undone());
+    assert!(run.unstuck()[0].contains("clients may hold cookies of the candidate until"), "{:?}", run.unstuck());
 }
 
 #[test]
@@ -216,15 +221,81 @@ fn stickiness_that_cannot_be_put_back_is_said() {
 }
 
 #[test]
-fn a_runner_in_a_hurry_mends_the_rule_and_leaves_the_tasks() {
-    let mut run = told_back(sticky());
+fn a_runner_in_a_hurry_leaves_the_tasks_and_no_cookie_leads_there() {
+    for cookies in [MINUTE * 10, MINUTE * 60 * 24] {
+        let mut run = told_back(lasting(cookies));
+        run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+        run.pass(Duration::from_secs(30));
+        let before = run.now;
+        run.interrupted();
+        run.end();
+        assert!(!run.sticky && run.now.since(before) < Duration::from_secs(10));
+        assert!(run.machine.cookies_last_until() > run.now, "who comes after leaves it off");
+        assert_eq!((run.candidate.desired, run.undone().len()), (FULL, 1));
+        assert!(run.unstuck()[0].contains("clients may hold cookies of the candidate until"), "{:?}", run.unstuck());
+    }
+}
+
+#[test]
+fn a_runner_in_a_hurry_turns_stickiness_on_again_when_every_cookie_has_ended() {
+    let mut run = told_back(lasting(Duration::from_secs(10)));
     run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
     run.pass(Duration::from_secs(30));
-    let before = run.now;
     run.interrupted();
     run.end();
-    assert!(run.sticky && run.now.since(before) < Duration::from_secs(10));
-    assert_eq!((run.candidate.desired, run.undone().len()), (FULL, 1));
+    assert!(run.sticky && run.unstuck().is_empty(), "{:?}", run.unstuck());
+}
+
+/// A rule with cookies that last as long, behind groups that are sticky themselves.
+fn bound(cookies: Duration, before: u32) -> Plan {
+    let mut plan = lasting(cookies);
+    plan.before.sticky_groups = vec!["arn:tg/green".into()];
+    plan.before.candidate_desired = before;
+    plan
+}
+
+fn led(run: &Run) -> Vec<Timestamp> {
+    let until = |notice: &Notice| if let Notice::StillLed { until } = notice { Some(*until) } else { None };
+    run.notices.iter().filter_map(until).collect()
+}
+
+#[test]
+fn who_is_still_led_to_the_candidate_is_told_with_the_traffic_and_its_tasks_stay_as_long() {
+    let mut run = told_back(bound(MINUTE * 10, 0));
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+    let until = run.now + MINUTE * 10;
+    assert_eq!(led(&run), [until]);
+    run.until(|run| run.candidate.desired == 0);
+    assert!(run.now >= until, "a cookie leads to no task");
+    run.end();
+    assert!(run.sticky && !run.brief);
+    assert_eq!((run.undone(), run.unstuck(), led(&run).len()), (Vec::new(), Vec::new(), 1));
+}
+
+#[test]
+fn a_candidate_that_cookies_lead_to_for_too_long_keeps_its_tasks_and_that_is_said() {
+    let mut run = told_back(bound(MINUTE * 60 * 24, 0));
+    assert!(matches!(run.end(), Outcome::RolledBack(_)));
+    assert_eq!((run.candidate.desired, run.sticky, run.brief), (FULL, false, true));
+    for said in [run.undone(), run.unstuck()] {
+        assert!(said[0].contains("clients may hold cookies of the candidate until"), "{said:?}");
+    }
+}
+
+#[test]
+fn who_is_led_to_a_candidate_that_runs_what_it_ran_before_is_not_waited_for() {
+    let mut run = told_back(bound(MINUTE * 60 * 24, 1));
+    run.end();
+    assert_eq!(run.candidate, capacity(1, BEFORE));
+}
+
+#[test]
+fn nobody_is_led_to_a_candidate_that_never_had_weight() {
+    let mut run = Run::of(bound(MINUTE * 10, 0));
+    run.until_step(1);
+    run.told(OperatorRequest::Rollback);
+    run.end();
+    assert_eq!(led(&run), []);
 }
 
 #[test]
@@ -234,7 +305,7 @@ fn a_runner_that_must_leave_when_the_tasks_are_gone_leads_nobody_there() {
     run.interrupted();
     run.end();
     assert!(!run.sticky);
-    assert!(run.undone()[0].contains("stickiness of the rule stays off"), "{:?}", run.undone());
+    assert_eq!((run.undone(), run.unstuck().len()), (Vec::new(), 1));
 }
 
 #[test]
@@ -249,9 +320,52 @@ fn a_runner_in_a_hurry_does_not_say_it_left_what_it_put_back() {
 #[test]
 fn a_refusal_for_good_strands() {
     let mut run = told_back(canary());
-    refuse(&mut run, FaultKind::Denied, is_route);
+    refuse(&mut run, FaultKind::Permanent, is_route);
     assert_eq!(stranded(run.machine.outcome().unwrap().clone()), "Call: no");
     assert_eq!(run.routes().len(), 1 + ATTEMPTS as usize);
+}
+
+#[test]
+fn a_denied_write_is_told_at_once_and_tried_as_long_as_the_way_back_may_last() {
+    let mut run = told_back(canary());
+    let (decided, limit) = (run.now, run.machine.plan().limits.retreat);
+    run.until_asked(is_route);
+    let told = run.answer(Answer::Failed(fault(FaultKind::Denied)));
+    let until = decided + limit;
+    assert!(told.contains(&Notice::BackDenied { fault: fault(FaultKind::Denied), until }), "{told:?}");
+    refuse(&mut run, FaultKind::Denied, is_route);
+    let why = stranded(run.machine.outcome().unwrap().clone());
+    assert!(why.ends_with("within the limit; the last answer was Call: no"), "{why}");
+    let (spent, tries) = (run.now.since(decided), run.routes().len() - 1);
+    assert!(spent > limit && spent < limit + MINUTE, "{spent:?}");
+    assert!(tries < 10 + (limit.as_secs() / 30) as usize, "the pauses grow: {tries}");
+    assert_eq!(run.notices.iter().filter(|notice| matches!(notice, Notice::BackDenied { .. })).count(), 1);
+}
+
+#[test]
+fn a_write_that_somebody_allows_at_last_takes_the_traffic_back() {
+    let mut run = told_back(canary());
+    let allowed = run.now + MINUTE * 5;
+    while run.now < allowed {
+        if run.pending().is_some_and(is_route) {
+            run.answer(Answer::Failed(fault(FaultKind::Denied)));
+        } else {
+            run.go();
+        }
+    }
+    run.until(|run| run.is_told(|notice| matches!(notice, Notice::TrafficBack { .. })));
+    assert!(run.now.since(allowed) <= Duration::from_secs(31), "{:?}", run.now.since(allowed));
+    assert!(matches!(run.end(), Outcome::RolledBack(_)));
+}
+
+#[test]
+fn a_runner_that_must_leave_is_not_kept_by_a_denial() {
+    let mut run = told_back(canary());
+    run.interrupted();
+    let since = run.now;
+    refuse(&mut run, FaultKind::Denied, is_route);
+    assert_eq!(stranded(run.machine.outcome().unwrap().clone()), "Call: no");
+    assert!(run.now.since(since) < Duration::from_secs(10));
 }
 
 #[test]

@@ -11,9 +11,10 @@ fn stopped(plan: Plan) -> Run {
     run
 }
 
+/// A sticky rule whose cookies end at once.
 fn sticky() -> Plan {
     let mut plan = canary();
-    plan.before.stickiness = Some(MINUTE * 10);
+    plan.before.stickiness = Some(Duration::ZERO);
     plan
 }
 

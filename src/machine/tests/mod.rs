@@ -2,6 +2,7 @@
 
 mod back;
 mod deployment;
+mod differs;
 mod expired;
 mod first_read;
 mod forward;
@@ -70,6 +71,8 @@ fn plan(actions: &[Action]) -> Plan {
             at: START,
             weights: vec![("arn:tg/blue".into(), 1), ("arn:tg/green".into(), 0)],
             stickiness: None,
+            sticky_groups: Vec::new(),
+            priority: None,
             shape: "ours".into(),
             actions_json: "[]".into(),
             stable_desired: FULL,
@@ -151,6 +154,10 @@ struct Run {
     shares: Vec<(Timestamp, Share)>,
     shape: &'static str,
     sticky: bool,
+    /// Whether the rule binds clients for a second.
+    brief: bool,
+    /// The ARN of the rule that stands in the place of the rollout's.
+    instead: Option<String>,
     stable: Capacity,
     candidate: Capacity,
     /// The candidate's error rate in percent; `None` is silence.
@@ -203,6 +210,8 @@ impl Run {
             shares: Vec::new(),
             shape: "ours",
             sticky,
+            brief: false,
+            instead: None,
             stable: capacity(FULL, BEFORE),
             candidate: capacity(1, BEFORE),
             errors: Some(0.1),
@@ -365,7 +374,7 @@ impl Run {
 
     fn route(&mut self, route: &Route) -> Answer {
         let found = route.expected.is_none_or(|expected| expected == self.share && self.shape == "ours");
-        if !found {
+        if !found || self.instead.is_some() {
             return Answer::Foreign(self.rule());
         }
         if self.deployment.is_some() && self.share != route.share {
@@ -376,8 +385,11 @@ impl Run {
         self.shares.push((self.now, route.share));
         match route.stickiness {
             Stickiness::Keep => {}
-            Stickiness::Suspend => self.sticky = false,
-            Stickiness::Restore => self.sticky = true,
+            Stickiness::Suspend => {
+                self.sticky = false;
+                self.brief = !self.machine.plan().before.sticky_groups.is_empty();
+            }
+            Stickiness::Restore => (self.sticky, self.brief) = (true, false),
         }
         Answer::Routed(self.rule())
     }
@@ -386,6 +398,8 @@ impl Run {
         RuleSeen {
             share: Some(self.share),
             sticky: self.sticky,
+            brief: self.brief,
+            instead: self.instead.clone(),
             shape: self.shape.into(),
             text: format!("green {}", self.share),
         }
@@ -453,6 +467,14 @@ impl Run {
         let notices = self.notices.iter();
         notices
             .filter_map(|notice| if let Notice::LeftUndone { what } = notice { Some(what.as_str()) } else { None })
+            .collect()
+    }
+
+    /// Why stickiness stays off.
+    fn unstuck(&self) -> Vec<&str> {
+        let notices = self.notices.iter();
+        notices
+            .filter_map(|notice| if let Notice::StickinessOff { why } = notice { Some(why.as_str()) } else { None })
             .collect()
     }
 

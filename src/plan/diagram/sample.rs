@@ -140,6 +140,8 @@ pub(crate) fn plan() -> Plan {
             at: START,
             weights: vec![(group(Slot::Blue), 100), (group(Slot::Green), 0)],
             stickiness: None,
+            sticky_groups: Vec::new(),
+            priority: None,
             shape: "4f1e".to_owned(),
             actions_json:
                 r#"[{"Type":"forward","ForwardConfig":{"TargetGroups":[{"TargetGroupArn":"blue","Weight":100}]}}]"#

@@ -103,6 +103,10 @@ impl Github {
             Notice::Finished(Outcome::Stranded { why, .. }) => (Level::Error, Some(why.clone())),
             Notice::HandedOver { why } => (Level::Warning, Some(why.clone())),
             Notice::LeftUndone { what } => return self.warn(plan, &format!("left undone: {what}")),
+            Notice::RuleDiffers { .. } | Notice::BackDenied { .. } => {
+                return self.warn(plan, &sentence::words(notice, plan));
+            }
+            Notice::StillLed { until } => return self.warn(plan, &sentence::still_led(*until, plan)),
             Notice::StickinessOff { why } => {
                 return self.warn(plan, &format!("left undone: {}", sentence::unstuck(why)));
             }

@@ -52,6 +52,8 @@ fn answer((now, effect): (Timestamp, &Effect), share: &mut Share, plan: &Plan) -
     let rule = |share: Share| RuleSeen {
         share: Some(share),
         sticky: false,
+        brief: false,
+        instead: None,
         shape: plan.before.shape.clone(),
         text: format!("candidate {share}"),
     };

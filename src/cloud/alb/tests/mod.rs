@@ -4,6 +4,7 @@ mod back;
 mod burn;
 mod containers;
 mod counts;
+mod place;
 mod readings;
 mod route;
 mod safeguard;
@@ -50,6 +51,10 @@ pub(in crate::cloud) fn target() -> Target {
 
 /// A rule with OIDC before the forward, as DescribeRules answers.
 pub(in crate::cloud) fn rule_xml(weights: (u16, u16)) -> String {
+    sticky_rule_xml(weights, (true, 600))
+}
+
+pub(super) fn sticky_rule_xml(weights: (u16, u16), (on, seconds): (bool, u32)) -> String {
     let tuple = |arn: &str, weight: u16| {
         format!("<member><TargetGroupArn>{arn}</TargetGroupArn><Weight>{weight}</Weight></member>")
     };
@@ -60,7 +65,7 @@ pub(in crate::cloud) fn rule_xml(weights: (u16, u16)) -> String {
          <member><Type>authenticate-oidc</Type><Order>1</Order><AuthenticateOidcConfig><Issuer>https://id</Issuer>\
          <ClientId>me</ClientId></AuthenticateOidcConfig></member>\
          <member><Type>forward</Type><Order>2</Order><ForwardConfig><TargetGroups>{}{}</TargetGroups>\
-         <TargetGroupStickinessConfig><Enabled>true</Enabled><DurationSeconds>600</DurationSeconds>\
+         <TargetGroupStickinessConfig><Enabled>{on}</Enabled><DurationSeconds>{seconds}</DurationSeconds>\
          </TargetGroupStickinessConfig></ForwardConfig></member></Actions></member></Rules>",
         tuple(BLUE, weights.0),
         tuple(GREEN, weights.1),
@@ -69,7 +74,7 @@ pub(in crate::cloud) fn rule_xml(weights: (u16, u16)) -> String {
 
 pub(in crate::cloud) fn no_record() -> Recorded {
     let (shape, actions_json) = (String::new(), String::new());
-    Recorded { weights: Vec::new(), stickiness: None, shape, actions_json }
+    Recorded { weights: Vec::new(), stickiness: None, sticky_groups: Vec::new(), priority: None, shape, actions_json }
 }
 
 pub(super) fn driver_with(fake: &Fake, recorded: Recorded) -> AlbDriver {

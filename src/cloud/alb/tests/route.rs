@@ -9,15 +9,26 @@ use crate::cloud::aws::fake::{Reply, Seen};
 
 /// A load balancer that remembers the weights that are written.
 fn balancer(at_first: (u16, u16), on_write: impl Fn() -> Option<Reply> + Send + Sync + 'static) -> Fake {
-    let weights = Mutex::new(at_first);
+    balancer_by(at_first, move |_| on_write())
+}
+
+/// One that remembers weights and stickiness, and answers by what it is asked to write.
+fn balancer_by(at_first: (u16, u16), on_write: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> Fake {
+    let state = Mutex::new((at_first, (true, 600)));
     Fake::new(move |seen| match seen.operation.as_str() {
-        "DescribeRules" => Reply::xml("DescribeRules", &rule_xml(*weights.lock().unwrap())),
+        "DescribeRules" => {
+            let (weights, sticky) = *state.lock().unwrap();
+            Reply::xml("DescribeRules", &sticky_rule_xml(weights, sticky))
+        }
         "ModifyRule" => {
-            let refusal = on_write();
+            let refusal = on_write(seen);
             if refusal.as_ref().is_none_or(|reply| matches!(reply, Reply::Lost)) {
                 let key = |n| format!("Actions.member.2.ForwardConfig.TargetGroups.member.{n}.Weight");
                 let weight = |n| seen.param(&key(n)).and_then(|text| text.parse().ok()).expect("a weight");
-                *weights.lock().unwrap() = (weight(1), weight(2));
+                let sticky = |key: &str| seen.param(&format!("{STICKY}.{key}"));
+                let on = sticky("Enabled").as_deref() == Some("true");
+                let seconds = sticky("DurationSeconds").and_then(|text| text.parse().ok()).unwrap_or(600);
+                *state.lock().unwrap() = ((weight(1), weight(2)), (on, seconds));
             }
             refusal.unwrap_or_else(|| Reply::xml("ModifyRule", "<Rules></Rules>"))
         }
@@ -31,6 +42,8 @@ async fn recorded() -> Recorded {
     Recorded {
         weights: vec![(BLUE.into(), 100), (GREEN.into(), 0)],
         stickiness: Some(Duration::from_secs(600)),
+        sticky_groups: Vec::new(),
+        priority: None,
         shape: before.shape,
         actions_json: String::new(),
     }
@@ -53,7 +66,10 @@ fn writes(fake: &Fake) -> Vec<Seen> {
 async fn a_write_keeps_everything_that_is_not_ours() {
     let fake = balancer((100, 0), || None);
     let Ok(Routed::Written(seen)) = driver(&fake).await.route(order(100, Some(0))).await else { panic!("not written") };
-    assert_eq!((seen.share, seen.text.as_str()), (Share::from_permille(100), "web-blue 900, web-green 100"));
+    assert_eq!(
+        (seen.share, seen.text.as_str()),
+        (Share::from_permille(100), "web-blue 900, web-green 100 with authenticate-oidc")
+    );
     let sent = writes(&fake);
     assert_eq!(sent.len(), 1);
     let param = |name: &str| sent[0].param(&format!("Actions.member.{name}")).unwrap_or_default();
@@ -161,4 +177,60 @@ async fn stickiness_is_suspended_and_restored() {
     let flag = "Actions.member.2.ForwardConfig.TargetGroupStickinessConfig.Enabled";
     let sent: Vec<_> = writes(&fake).iter().map(|seen| seen.param(flag)).collect();
     assert_eq!(sent, [Some("false".into()), Some("true".into())]);
+}
+
+/// A load balancer whose groups are sticky themselves: a forward to both of them must be sticky too.
+fn bound_balancer() -> Fake {
+    balancer_by((500, 500), |seen| {
+        let on = seen.param(&format!("{STICKY}.Enabled")).as_deref() == Some("true");
+        (!on).then(|| Reply::xml_error(400, "InvalidLoadBalancerAction"))
+    })
+}
+
+const STICKY: &str = "Actions.member.2.ForwardConfig.TargetGroupStickinessConfig";
+
+fn freeing() -> RouteOrder {
+    RouteOrder { sticky: Some(false), ..order(0, None) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_groups_that_are_sticky_themselves_the_way_back_binds_clients_for_a_second() {
+    for (known, sent) in [(Vec::new(), 2), (vec![GREEN.to_owned()], 1)] {
+        let fake = bound_balancer();
+        let driver = driver_with(&fake, Recorded { sticky_groups: known, ..recorded().await });
+        let clock = driver.clock.clone();
+        let since = clock.now();
+        let Ok(Routed::Written(seen)) = driver.route(freeing()).await else { panic!("the traffic is not back") };
+        assert_eq!((seen.share, seen.sticky, seen.brief), (Some(Share::NONE), false, true));
+        assert!(clock.now().since(since) < Duration::from_secs(1), "it waits for nothing");
+        let writes = writes(&fake);
+        assert_eq!(writes.len(), sent, "what is known to be refused is not sent");
+        assert_eq!(writes[sent - 1].param(&format!("{STICKY}.DurationSeconds")).as_deref(), Some("1"));
+        let restore = RouteOrder { sticky: Some(true), ..order(0, Some(0)) };
+        let Ok(Routed::Written(seen)) = driver.route(restore).await else { panic!("it is not restored") };
+        assert_eq!((seen.sticky, seen.brief), (true, false));
+        assert_eq!(
+            self::writes(&fake).last().and_then(|seen| seen.param(&format!("{STICKY}.DurationSeconds"))).as_deref(),
+            Some("600")
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn weights_alone_go_out_when_every_change_of_stickiness_is_refused() {
+    let fake = balancer_by((500, 500), |seen| {
+        let seconds = seen.param(&format!("{STICKY}.DurationSeconds"));
+        let as_found =
+            seen.param(&format!("{STICKY}.Enabled")).as_deref() == Some("true") && seconds.as_deref() == Some("600");
+        (!as_found).then(|| Reply::xml_error(400, "ValidationError"))
+    });
+    let Ok(Routed::Written(seen)) = driver(&fake).await.route(freeing()).await else { panic!("not written") };
+    assert_eq!((seen.share, seen.sticky, writes(&fake).len()), (Some(Share::NONE), true, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_way_back_is_not_tried_with_other_words() {
+    let fake = balancer_by((500, 500), |_| Some(Reply::xml_error(403, "AccessDenied")));
+    assert_eq!(driver(&fake).await.route(freeing()).await.unwrap_err().kind, FaultKind::Denied);
+    assert_eq!(writes(&fake).len(), 1);
 }

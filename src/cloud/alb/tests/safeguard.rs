@@ -166,3 +166,28 @@ async fn a_switch_that_may_not_be_written_is_denied_and_one_unanswered_is_unknow
     check(refused(429, "ThrottlingException"), FaultKind::Transient).await;
     check(Reply::Lost, FaultKind::Unknown).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_writes_what_the_load_balancer_takes_where_a_group_is_sticky_itself() {
+    let written = async |recorded: Recorded, sticky: bool| {
+        let fake = Fake::new(move |seen| match seen.operation.as_str() {
+            "UpdateSchedule" => Reply::json(&json!({ "ScheduleArn": "arn:schedule" })),
+            "DescribeTargetGroupAttributes" if sticky => Reply::xml(&seen.operation, super::survey::STICKY),
+            "DescribeTargetGroupAttributes" => Reply::xml(&seen.operation, "<Attributes></Attributes>"),
+            other => panic!("{other} is not expected"),
+        });
+        assert_eq!(driver_with(&fake, recorded).arm(&switch(), NOW, true).await, Ok(Arming::Armed));
+        let seen = fake.seen().into_iter().find(|seen| seen.operation == "UpdateSchedule").unwrap();
+        let input: Value = serde_json::from_str(body(&seen)["Target"]["Input"].as_str().unwrap()).unwrap();
+        input["Actions"][0]["ForwardConfig"]["TargetGroupStickinessConfig"].clone()
+    };
+    let bound = Recorded {
+        weights: vec![(BLUE.into(), 100), (GREEN.into(), 0)],
+        stickiness: Some(std::time::Duration::from_secs(600)),
+        ..recorded()
+    };
+    let brief = json!({ "Enabled": true, "DurationSeconds": 1 });
+    assert_eq!(written(bound.clone(), false).await, json!({ "Enabled": false, "DurationSeconds": 600 }));
+    assert_eq!(written(bound.clone(), true).await, brief, "it became sticky after the survey");
+    assert_eq!(written(Recorded { sticky_groups: vec![GREEN.into()], ..bound }, false).await, brief);
+}

@@ -122,3 +122,18 @@ async fn a_survey_tells_all_that_is_missing_at_once() {
     let Err(SurveyError::NotFound(lines)) = missing else { panic!("{missing:?}") };
     assert_eq!(lines, expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_survey_tells_which_groups_are_sticky_themselves() {
+    let fake = Fake::new(|seen| match (seen.operation.as_str(), seen.param("TargetGroupArn").as_deref()) {
+        ("DescribeTargetGroupAttributes", Some(GREEN)) => Reply::xml("DescribeTargetGroupAttributes", STICKY),
+        _ => account(seen),
+    });
+    let survey = surveyor(&fake).survey(&request("web-green", 10)).await.unwrap();
+    assert_eq!(survey.rule.sticky_groups, [GREEN]);
+    let fake = Fake::new(account);
+    assert!(surveyor(&fake).survey(&request("web-green", 10)).await.unwrap().rule.sticky_groups.is_empty());
+}
+
+pub(super) const STICKY: &str =
+    "<Attributes><member><Key>stickiness.enabled</Key><Value>true</Value></member></Attributes>";

@@ -38,6 +38,8 @@ async fn driver(fake: &Fake, fence: Fence) -> AlbDriver {
     let recorded = Recorded {
         weights: vec![(BLUE.into(), 100), (GREEN.into(), 0)],
         stickiness: Some(Duration::from_secs(600)),
+        sticky_groups: Vec::new(),
+        priority: None,
         shape: before.shape,
         actions_json: String::new(),
     };

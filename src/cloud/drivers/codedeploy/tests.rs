@@ -123,6 +123,8 @@ fn driver(fake: &Fake) -> AlbDriver {
     let recorded = Recorded {
         weights: vec![(BLUE.into(), 100), (GREEN.into(), 0)],
         stickiness: None,
+        sticky_groups: Vec::new(),
+        priority: None,
         shape: String::new(),
         actions_json: String::new(),
     };

@@ -84,8 +84,14 @@ fn ecs(world: &World, weight: u16, lost: Option<&'static str>) -> Fake {
 }
 
 fn driver(fake: &Fake) -> AlbDriver {
-    let recorded =
-        Recorded { weights: Vec::new(), stickiness: None, shape: String::new(), actions_json: String::new() };
+    let recorded = Recorded {
+        weights: Vec::new(),
+        stickiness: None,
+        sticky_groups: Vec::new(),
+        priority: None,
+        shape: String::new(),
+        actions_json: String::new(),
+    };
     let setup = setup(recorded);
     let mut target: Target = setup.target.clone();
     target.stable.service = "web".into();

@@ -111,6 +111,8 @@ impl Aws {
         let recorded = Recorded {
             weights: vec![(BLUE.into(), 100), (GREEN.into(), 0)],
             stickiness: None,
+            sticky_groups: Vec::new(),
+            priority: None,
             shape: before.shape,
             actions_json: String::new(),
         };
