@@ -97,7 +97,7 @@ fn command(text: &str) {
 
 /// A file's path from the top of the repository.
 fn of_workspace(context: &Context, path: &Path) -> String {
-    let absolute = super::run::drive::absolute(path);
+    let absolute = super::paths::absolute(path);
     let top = context.variable("GITHUB_WORKSPACE").map(Path::new);
     let inside = top.and_then(|top| absolute.strip_prefix(top).ok()).unwrap_or(path);
     inside.display().to_string()

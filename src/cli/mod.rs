@@ -22,6 +22,7 @@ mod lab;
 mod man;
 mod notify;
 mod panic;
+mod paths;
 mod people;
 mod pipeline;
 mod plan;

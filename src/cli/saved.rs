@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::context::Context;
-use super::run::drive::absolute;
+use super::paths::absolute;
 use super::target::read_bytes;
 use super::{Exit, Failure, validate};
 use crate::domain::clock::{Timestamp, span};

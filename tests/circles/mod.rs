@@ -13,7 +13,6 @@ use super::{Source, code_of, find, has_extension, home, is_word, item, settle, s
 const STANDING: &[(&str, &str)] = &[
     ("src/cli/context.rs", "src/cli/find.rs"),
     ("src/cli/context.rs", "src/cli/pipeline.rs"),
-    ("src/cli/github.rs", "src/cli/run/drive.rs"),
     ("src/cli/init/lack.rs", "src/cli/init/draft.rs"),
     ("src/cli/rollback/blind.rs", "src/cli/rollback.rs"),
     ("src/cli/target.rs", "src/cli/validate.rs"),

@@ -1,7 +1,6 @@
 //! Drives a rollout: engine, journal, reports, signals and the words of other processes, put together.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -184,9 +183,4 @@ impl Signals {
             std::process::exit(i32::from(Exit::HandedOver as u8));
         }
     }
-}
-
-/// Where the rollout's spec was, as the journal says it: absolute, so that `resume` finds it from anywhere.
-pub(in crate::cli) fn absolute(path: &std::path::Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
