@@ -124,10 +124,10 @@ impl Store {
         decode_follower(&body).map(Some).map_err(strange)
     }
 
-    /// Takes a rule and its services for a new rollout.
+    /// Takes a rule and its services for a new rollout, in a store that is proven to keep a lease.
     ///
     /// # Errors
-    /// When another rollout on one of them is not over; then nothing is held.
+    /// When the store keeps none, or another rollout on one of them is not over; then nothing is held.
     pub async fn begin(
         &self,
         rule: &str,
@@ -135,6 +135,7 @@ impl Store {
         (rollout, owner): (&RolloutId, &Owner),
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        self.prove_once().await?;
         let begin = |found: Option<&Control>| lease::begin(found, rollout, owner.clone(), nonce());
         let mut lease = self.take(rule, clock, begin).await?;
         let mut services = services.to_vec();
@@ -149,7 +150,7 @@ impl Store {
         Ok(lease)
     }
 
-    /// Goes on with a rollout whose owner left, or is gone.
+    /// Goes on with a rollout whose owner left, or is gone, in a store that is proven to keep a lease.
     ///
     /// # Errors
     /// When the owner may live, or the rollout is over.
@@ -168,7 +169,7 @@ impl Store {
         .await
     }
 
-    /// Takes a rollout back, whoever owns it.
+    /// Takes a rollout back, whoever owns it. That waits for no proof of the store: the way back is open without a lease.
     ///
     /// # Errors
     /// When it is over, or is being committed by an owner who may live.
@@ -179,6 +180,7 @@ impl Store {
         life: Life,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        self.prove_once().await?;
         self.take(rule, clock, |found| match found {
             Some(found) => lease::preempt(found, rollout, life_of(found, life), owner.clone(), nonce()),
             None => lease::begin(None, rollout, owner.clone(), nonce())
