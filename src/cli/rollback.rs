@@ -27,7 +27,7 @@ use crate::domain::name::RolloutId;
 use crate::domain::safeguard::Beacon;
 use crate::domain::traffic::Share;
 use crate::engine::Ending;
-use crate::journal;
+use crate::journal::{self, JournalError};
 use crate::lease::{Life, Owner, Phase, Refusal};
 use crate::machine::{Machine, OperatorRequest, Outcome};
 use crate::plan::Plan;
@@ -90,7 +90,11 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     };
     let header = journal::header(&found.store, &found.id);
     let plan = match (patience.soon(header).await, rule) {
-        (Some(header), _) => header?.plan,
+        (Some(Ok(header)), _) => header.plan,
+        (Some(Err(error)), rule) => {
+            let rule = rule_all_the_same(&found, rule, error).await?;
+            return blind(context, &rule, &args, (&wall, asked)).await;
+        }
         (None, Some(rule)) => {
             terminal::say(SILENT);
             return blind(context, &rule, &args, (&wall, asked)).await;
@@ -155,6 +159,18 @@ impl<'a> Patience<'a> {
     }
 }
 
+/// The rule of a rollout whose journal cannot be read, to go by its tags: one that was found by it, and one whose
+/// journal means nothing, which is as good as silence.
+async fn rule_all_the_same(found: &Found, rule: Option<String>, error: JournalError) -> Result<String, Failure> {
+    let rule = match rule {
+        None if error.is_nonsense() => journal::rule_of(&found.store, &found.id).await,
+        rule => rule,
+    };
+    let Some(rule) = rule else { return Err(Failure::from(error).hint(WITHOUT_STORE)) };
+    terminal::say(&format!("{}; going by the rule's tags", crate::domain::text::escape(&error.to_string())));
+    Ok(rule)
+}
+
 /// A name means nothing but to the store.
 fn only_the_store_knows() {
     terminal::say("the store does not answer, and only the store knows which rule a name stands for: waiting for it");
@@ -207,7 +223,7 @@ async fn take(
     };
     match taken {
         Ok(lease) => Ok(Taken { lease, written }),
-        Err(LeaseError::Store(error)) => {
+        Err(error @ (LeaseError::Store(_) | LeaseError::TooNew { .. })) => {
             write().await;
             if closed {
                 let why = "nothing was written: by the rule's tags it is committed, or another rollout moves the rule";
