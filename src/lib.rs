@@ -93,6 +93,7 @@
 //! | turns 10 % into a weight | `domain/traffic.rs` |
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
 //! | asks whoever fills the slots and moves the weights | `cloud/drivers/mod.rs` |
+//! | builds a driver for a plan | `cli/drivers.rs` |
 //! | begins ECS's own deployment, answers its pauses, stops it | `cloud/drivers/ecs` |
 //! | sends the way back's write again while no answer comes | `cloud/alb/back.rs` |
 //! | asks a webhook or a command, and waits for nobody | `cloud/outside` |
@@ -101,8 +102,10 @@
 //! | makes it safe to kill the process | `engine/event_loop.rs` (order), `journal/mod.rs` (chain), `store` (durability) |
 //! | renews the lease, and notices who took over | `engine/lease_keeper.rs` |
 //! | asks once more before a write leaves | `cloud/fence.rs` |
-//! | takes back what somebody else drives | `cli/rollback.rs`; for the dead, `cli/guard.rs` |
-//! | goes back with nothing but a rule | `cloud/alb/beacon.rs` |
+//! | takes over what somebody else drives, forward or back | `engine/takeover`; its first write is `engine/takeover/first_write.rs` |
+//! | finds the rollouts whose runner is dead | `engine/guard.rs` |
+//! | begins a rollout, drives it under its lease, gives the lease back | `engine/begin.rs`, `engine/driven.rs` |
+//! | goes back with nothing but a rule | `engine/takeover/tags.rs`; `cloud/alb/beacon.rs` reads the tags |
 //! | says who may decide, and until when | `lease` |
 //! | makes a trace of a rollout, whoever drives it | `report/trace` |
 //! | brings spans and figures to a collector, and delays nothing | `cloud/otlp` |
@@ -117,7 +120,7 @@
 //! | proves a way back without taking it | `cli/rollback/drill.rs`, `cloud/alb/drill.rs` |
 //! | makes foreign words harmless, for each kind of reader | `domain/text/mod.rs`, `domain/text/markup.rs` |
 //! | draws a rollout's page | `report/page` |
-//! | chooses an exit code | `cli` |
+//! | chooses an exit code | `cli/exit.rs` |
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
 //! | lets several processes contend for one rollout | `tests/simulation/contest.rs` |
 //! | tries the lease in every state that it can reach | `tests/protocol` |

@@ -3,6 +3,8 @@
 //! Each rule says what breaks it as `file:line`, and what to do instead. Who may import whom is read from
 //! the table in `src/lib.rs`, so that the page and the rule cannot part.
 
+mod circles;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +14,9 @@ use std::sync::OnceLock;
 const SOURCE_LINES: usize = 500;
 /// The most lines a file of tests may have.
 const TEST_LINES: usize = 700;
-/// The most packages the lock file may hold. Raising it is a choice: every one is built and audited.
-/// Fifteen of them are OpenTelemetry's messages and what those bring, five of which are named and never built; two
-/// are our own.
-const PACKAGES: usize = 333;
+/// The most packages of others the lock file may hold. Raising it is a choice: every one is built and audited.
+/// Fifteen of them are OpenTelemetry's messages and what those bring, five of which are named and never built.
+const PACKAGES: usize = 331;
 /// Modules in which nothing waits, opens a file, reads a clock or the environment, prints, or rolls dice.
 const PURE: &[&str] = &["spec", "plan", "gate", "machine", "lease"];
 /// What nothing pure says.
@@ -53,6 +54,26 @@ const TERMINAL: &[&str] = &[
 ];
 /// What touches files.
 const FILES: &[&str] = &["std::fs", "tokio::fs", "File::open", "File::create", "OpenOptions", "tempfile"];
+/// What takes a lease, writes an event down or changes an account: the engine's part.
+const ENGINES: &[&str] = &[
+    "Journal::",
+    "JournalSink",
+    "store::Lease",
+    "LeaseKeeper",
+    "preempt(",
+    "take_over(",
+    "rescue(",
+    ".renew(",
+    "hand_over(",
+    "lease.release(",
+    ".route(",
+    ".scale(",
+    ".mark(",
+    ".set_scaling(",
+    ".arm(",
+    ".disarm(",
+    ".conclude(",
+];
 /// What reads the environment.
 const ENVIRONMENT: &[&str] = &["std::env", "env::var", "env::vars", "env::var_os", "env::args", "current_dir"];
 /// Where serde may be derived: the written forms. The words, plans and machine stay free to change.
@@ -124,7 +145,7 @@ fn files(folder: &str) -> Vec<String> {
     for entry in entries.map(|entry| entry.expect("a folder can be read")) {
         let name = entry.file_name().into_string().expect("names are UTF-8");
         let path = if folder == "." { name.clone() } else { format!("{folder}/{name}") };
-        let hidden = name.starts_with('.') && name != ".ci" && name != ".github";
+        let hidden = name.starts_with('.') && ![".cargo", ".ci", ".config", ".github"].contains(&name.as_str());
         match entry.path().is_dir() {
             true if hidden || ["target", "venv", "node_modules", "__pycache__"].contains(&name.as_str()) => {}
             true => found.extend(files(&path)),
@@ -425,6 +446,27 @@ fn only_the_cli_and_reports_write_to_a_terminal() {
 }
 
 #[test]
+fn the_cli_takes_no_lease_writes_no_weight_and_appends_to_no_journal() {
+    let mut breaches = Vec::new();
+    for source in sources().iter().filter(|source| source.is_in(&["cli"])) {
+        breaches.extend(source.says(ENGINES).into_iter().map(|(place, word)| format!("{place}: {word}")));
+    }
+    settle("call the engine, which the simulation runs too (src/engine/takeover):", &breaches);
+}
+
+#[test]
+fn drivers_are_built_and_the_account_is_connected_to_in_one_place() {
+    let mut breaches = Vec::new();
+    for source in sources().iter().filter(|source| source.is_in(&["cli"])) {
+        for (word, place) in [("AlbDriver::new", "src/cli/drivers.rs"), ("Aws::connect", "src/cli/context.rs")] {
+            let found = source.says(&[word]).into_iter().filter(|_| source.path != place);
+            breaches.extend(found.map(|(at, word)| format!("{at}: {word}, which belongs in {place}")));
+        }
+    }
+    settle("ask `Reach::driver` for a driver, and `Context::aws` for a connection:", &breaches);
+}
+
+#[test]
 fn only_the_cli_and_the_store_touch_files() {
     let mut breaches = Vec::new();
     for source in sources().iter().filter(|source| !source.is_in(&["cli", "store"])) {
@@ -544,10 +586,10 @@ fn no_file_is_forgotten_by_its_module() {
     let mut breaches = Vec::new();
     for source in sources {
         let (folder, name) = source.path.rsplit_once('/').expect("sources lie in folders");
-        let is_root = ["src", "tests", "examples"].contains(&folder)
-            && (folder != "src" || name == "lib.rs" || name == "main.rs")
-            || source.path == "src/lab/lib.rs";
-        let is_target = name == "main.rs" && (folder.starts_with("tests/") || folder.starts_with("examples/"));
+        let is_root = ["src", "src/lab", "tests", "examples", "examples/benches"].contains(&folder)
+            && (!folder.starts_with("src") || name == "lib.rs" || name == "main.rs");
+        let is_target = source.path == "tests/protocol/src/lib.rs"
+            || name == "main.rs" && (folder.starts_with("tests/") || folder.starts_with("examples/"));
         if is_root || is_target {
             continue;
         }
@@ -576,7 +618,7 @@ fn packages() -> Vec<(usize, String, String)> {
 
 #[test]
 fn the_lock_file_keeps_to_its_number() {
-    let count = packages().len();
+    let count = packages().iter().filter(|(_, name, _)| !name.starts_with("tidegate")).count();
     assert!(count > 100, "Cargo.lock:1: {count} packages; is the file read right?");
     assert!(
         count <= PACKAGES,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::find::Standing;
 use super::{Exit, Failure, pipeline};
 use crate::cloud::aws::{Aws, Oidc, Settings};
 use crate::domain::clock::{Clock, Timestamp};
@@ -15,14 +16,11 @@ use crate::lease::{Owner, Phase};
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::report::Markup;
+use crate::store::Store;
 use crate::store::bucket::{self, Bucket};
-use crate::store::{Store, StoreError};
 
 /// How many rollouts are looked at, newest first, for one that is not over.
-const LOOKED_AT: usize = 50;
-
-/// From which likeness on, 0 to 1, a name is offered in place of one that is not there.
-const ALIKE: f64 = 0.8;
+pub(super) const LOOKED_AT: usize = 50;
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -152,6 +150,11 @@ impl Context {
         }
     }
 
+    /// Connects to AWS, in this region or the one that flags and environment name. Nothing is sent yet.
+    pub(super) async fn aws(&self, region: Option<&str>) -> Aws {
+        Aws::connect(&self.settings(region)).await
+    }
+
     /// The role that GitHub's word gets, if one is named.
     pub(super) fn oidc(&self) -> Option<Oidc> {
         let role = self.globals.github_oidc_role.clone().filter(|role| !role.is_empty())?;
@@ -191,7 +194,7 @@ impl Context {
 
     async fn bucket(&self, url: &str) -> Result<Store, Failure> {
         let (name, prefix) = place(url)?;
-        let aws = Aws::connect(&self.settings(None)).await;
+        let aws = self.aws(None).await;
         Ok(Store::at(Arc::new(Bucket::new(aws.objects(name), name, prefix))))
     }
 
@@ -208,7 +211,7 @@ impl Context {
 fn place(url: &str) -> Result<(&str, &str), Failure> {
     let place = url.strip_prefix("s3://").map(|place| place.split_once('/').unwrap_or((place, "")));
     place.filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-        let failure = Failure::new(Exit::Usage, format!("the store `{url}` is no place"));
+        let failure = Failure::new(Exit::Usage, format!("invalid store URL `{url}`"));
         let failure = failure.hint("it is written as s3://bucket or s3://bucket/prefix");
         // A folder is no store that others could take over from, and has a flag of its own.
         let folder = url.strip_prefix("file://").unwrap_or(url);
@@ -249,6 +252,15 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// A lab that ran inside a runner went with it: there is nothing left to go on with.
+    pub(super) fn refuse_gone_lab(&self) -> Result<(), Failure> {
+        if !self.is_lab {
+            return Ok(());
+        }
+        let wrong = format!("rollout {} ran in a lab inside its runner, which is gone", self.id);
+        Err(Failure::new(Exit::Refused, wrong).hint("`tidegate lab` serves a lab that outlives a runner"))
+    }
+
     /// The present moment in the rollout's own time; a lab's is known from its journal only.
     pub(super) fn now(&self, context: &Context, machine: &Machine) -> Timestamp {
         if self.is_lab { machine.now() } else { context.clock().now().max(machine.now()) }
@@ -263,40 +275,13 @@ impl Found {
 }
 
 impl Stores {
-    /// The rollout that `text` names: by id, beginning of an id, or name; without it the newest that is
-    /// unfinished, or else the newest.
-    pub(super) async fn find(&self, text: Option<&str>) -> Result<Found, Failure> {
-        let main = find_in(&self.main, text, false).await?;
-        let lab = find_in(&self.lab, text, true).await?;
-        match (main, lab) {
-            (Some(main), Some(lab)) => {
-                // A rehearsal is meant when it is the one that is going on, or simply the newer.
-                let (one, other) = (is_driven(&main).await, is_driven(&lab).await);
-                let newer = lab.id.started() > main.id.started();
-                Ok(if other && !one || (one == other && newer) { lab } else { main })
-            }
-            (Some(found), None) | (None, Some(found)) => Ok(found),
-            (None, None) => match text {
-                Some(text) => {
-                    let failure = Failure::from(StoreError::Unknown(text.to_owned()));
-                    Err(match self.nearest(text).await {
-                        Some(name) => failure.hint(format!("did you mean `{name}`?")),
-                        None => failure,
-                    })
-                }
-                None => Err(Failure::new(Exit::Usage, "there is no rollout in this store yet")
-                    .hint("`tidegate run SPEC` starts one; `--store` or `--state-dir` says where else to look")),
-            },
-        }
-    }
-
     /// The rollouts that are not over, newest first, of the newest [`LOOKED_AT`] of each store.
     pub(super) async fn unfinished(&self) -> Result<Vec<Found>, Failure> {
         let mut all = Vec::new();
         for (store, is_lab) in [(&self.main, false), (&self.lab, true)] {
             for id in store.list().await?.into_iter().take(LOOKED_AT) {
                 let found = Found { store: store.clone(), id, is_lab };
-                if is_unfinished(&found).await {
+                if standing(&found).await == Standing::Unfinished {
                     all.push(found);
                 }
             }
@@ -306,49 +291,18 @@ impl Stores {
     }
 }
 
-impl Stores {
-    /// The rollout's name or id that `text` was probably meant to be.
-    async fn nearest(&self, text: &str) -> Option<String> {
-        let mut ids = self.main.list().await.unwrap_or_default();
-        ids.extend(self.lab.list().await.unwrap_or_default());
-        let newest = ids.iter().take(LOOKED_AT);
-        let known = newest.flat_map(|id| [id.name().to_owned(), id.to_string()]);
-        let alike = known.map(|name| (strsim::jaro_winkler(text, &name), name)).filter(|(alike, _)| *alike > ALIKE);
-        alike.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
-    }
-}
-
-async fn find_in(store: &Store, text: Option<&str>, is_lab: bool) -> Result<Option<Found>, Failure> {
-    let found = |id| Found { store: store.clone(), id, is_lab };
-    let candidates = match text {
-        None => store.list().await?,
-        Some(text) => match store.find(text).await {
-            Ok(candidates) => candidates,
-            Err(StoreError::Unknown(_)) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        },
-    };
-    for id in candidates.iter().take(LOOKED_AT) {
-        let found = found(id.clone());
-        if candidates.len() == 1 || is_unfinished(&found).await {
-            return Ok(Some(found));
-        }
-    }
-    Ok(candidates.into_iter().next().map(found))
-}
-
-/// Whether a rollout's control document says that it is not over.
-async fn is_unfinished(found: &Found) -> bool {
-    let Ok(header) = journal::header(&found.store, &found.id).await else { return false };
-    match found.store.standing(&header.plan.target.rule).await {
-        Ok(Some(standing)) => standing.control.rollout == found.id && standing.control.phase != Phase::Over,
-        // A journal without a document tells it itself.
+/// Whether a rollout is over, by its control document; a journal without one tells it itself.
+pub(super) async fn standing(found: &Found) -> Standing {
+    let Ok(header) = journal::header(&found.store, &found.id).await else { return Standing::Unknown };
+    let is_over = match found.store.standing(&header.plan.target.rule).await {
+        Ok(Some(standing)) => standing.control.rollout != found.id || standing.control.phase == Phase::Over,
         Ok(None) => match journal::read(&found.store, &found.id).await {
-            Ok(recorded) => journal::replay(recorded.header.plan, &recorded.records).outcome().is_none(),
-            Err(_) => false,
+            Ok(recorded) => journal::replay(recorded.header.plan, &recorded.records).outcome().is_some(),
+            Err(_) => return Standing::Unknown,
         },
-        Err(_) => false,
-    }
+        Err(_) => return Standing::Unknown,
+    };
+    if is_over { Standing::Over } else { Standing::Unfinished }
 }
 
 /// Whether a runner drives the rollout at this moment.

@@ -85,14 +85,34 @@ impl Exit {
         }
     }
 
+    /// The code of an outcome for whoever asked for this.
+    pub(super) fn of_asked(outcome: &Outcome, asked: Asked) -> Self {
+        match (asked, outcome) {
+            (Asked::WayBack, Outcome::Promoted) => Exit::Refused,
+            (Asked::WayBack | Asked::Request, Outcome::RolledBack(_)) => Exit::Done,
+            (_, outcome) => Exit::of(outcome),
+        }
+    }
+
     /// The code of a run's end.
-    pub fn of_ending(ending: &Ending) -> Self {
+    pub(super) fn of_ending(ending: &Ending, asked: Asked) -> Self {
         match &ending.outcome {
-            Some(outcome) => Exit::of(outcome),
+            Some(outcome) => Exit::of_asked(outcome, asked),
             None if ending.fenced.is_some() => Exit::Held,
             None => Exit::HandedOver,
         }
     }
+}
+
+/// What a command asked of a rollout: an ending that was asked for is a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// To release; so do those who look on.
+    Release,
+    /// To go back.
+    WayBack,
+    /// Something of its runner that a rollout can end after.
+    Request,
 }
 
 impl From<Exit> for std::process::ExitCode {
@@ -105,11 +125,27 @@ impl From<Exit> for std::process::ExitCode {
 mod tests {
     use super::*;
     use crate::domain::fault::Fault;
+    use crate::machine::OperatorRequest;
 
     #[test]
     fn a_store_that_fails_is_neither_a_person_nor_a_gate() {
         let of = |kind| Exit::of(&Outcome::RolledBack(Reason::Store(Fault::new(kind, "PutObject", "no"))));
         assert_eq!((of(FaultKind::Transient), of(FaultKind::Permanent)), (Exit::TimeLimit, Exit::TimeLimit));
         assert_eq!(of(FaultKind::Denied), Exit::Denied);
+    }
+
+    #[test]
+    fn an_ending_that_was_asked_for_is_a_success() {
+        let request = OperatorRequest::Rollback;
+        let by = || Reason::Operator { request, by: "ana@laptop".into(), reason: None };
+        let back = Outcome::RolledBack(by());
+        let stranded = Outcome::Stranded { why: "nobody answers".into(), reason: Some(by()) };
+        for (asked, codes) in [
+            (Asked::Release, [Exit::Done, Exit::Stopped, Exit::Stranded]),
+            (Asked::WayBack, [Exit::Refused, Exit::Done, Exit::Stranded]),
+            (Asked::Request, [Exit::Done, Exit::Done, Exit::Stranded]),
+        ] {
+            assert_eq!([&Outcome::Promoted, &back, &stranded].map(|outcome| Exit::of_asked(outcome, asked)), codes);
+        }
     }
 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::context::Context;
-use super::{credentials, target};
+use super::credentials;
+use super::drivers::Reach;
+use crate::cloud::Cloud as _;
 use crate::cloud::alb::{AlbDriver, ReleaseDocument, task_definition};
 use crate::cloud::aws::Aws;
-use crate::cloud::{Cloud as _, Fence};
 use crate::domain::clock::{Clock, Timestamp, span, wall_now};
 use crate::domain::fleet::{Role, Survey};
 use crate::domain::name::RolloutId;
 use crate::domain::text::count;
+use crate::engine::Runner;
 use crate::gate::{Check, Gate, MetricSource, Of, Outcome, Reading, Standing, Window};
 use crate::plan::{Difference, Facts, Plan, Price, ReleasePlan, Size, Values, differences};
 use crate::simulate::world::Service;
@@ -91,7 +93,7 @@ fn driver(
     let mut now = plan.clone();
     now.target.candidate = now.target.stable.clone();
     let id = RolloutId::new(&plan.name, clock.now(), 0);
-    target::driver(context, (aws, clock), (&now, &id, 0), (None, Fence::default()), connect_to)
+    Reach { context, aws, connect_to }.driver(&now, Runner::unleased(&id, clock), None)
 }
 
 /// Whether a gate is asked before anything is done: what CloudWatch or Prometheus has.

@@ -5,7 +5,7 @@ use crate::cloud::SurveyError;
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::text::{escape, hang};
-use crate::engine::EngineError;
+use crate::engine::{BeginError, EngineError};
 use crate::journal::JournalError;
 use crate::lease::{Phase, Refusal};
 use crate::plan::Refused;
@@ -177,6 +177,15 @@ impl From<JournalError> for Failure {
         };
         let failure = Failure::new(exit, error.to_string());
         if exit == Exit::Refused { failure.code(Code::Recorded) } else { failure }
+    }
+}
+
+impl From<BeginError> for Failure {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Lease(error) => error.into(),
+            BeginError::Journal(error) => error.into(),
+        }
     }
 }
 

@@ -8,15 +8,15 @@ use tokio::task::{AbortHandle, JoinSet, LocalSet};
 
 use super::context::{Context, Found};
 use super::people::whoami;
-use super::resume::go_on;
-use super::rollback::{fence, first_write};
+use super::run::drive::go_on;
+use super::takeover::takeover;
 use super::{Exit, Failure, terminal};
 use crate::domain::clock::Clock;
 use crate::domain::text::escape;
+use crate::engine::{Asked, Guard, Lost, Request, Taken};
 use crate::journal;
-use crate::lease::{Control, Life, Phase, Watch};
 use crate::machine::OperatorRequest;
-use crate::store::{Store, this_owner};
+use crate::store::Store;
 
 /// Between two looks at all leases, in the clock's time: a lease is found silent at most this much later.
 const POLL: Duration = Duration::from_secs(5);
@@ -43,8 +43,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
 async fn watch(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let store = context.stores(None).await?.main;
     let clock = context.clock();
-    let mut guard =
-        Guard { context, store, clock, watches: BTreeMap::new(), rescues: JoinSet::new(), hands: BTreeMap::new() };
+    let guard = Guard::new(store.clone(), clock.clone());
+    let mut watch = Watch { context, store, clock, guard, rescues: JoinSet::new(), hands: BTreeMap::new() };
     terminal::say("watching; a rollout whose runner is silent for 45s goes back");
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     let mut stops = JoinSet::new();
@@ -52,115 +52,79 @@ async fn watch(context: &Context, args: &Args) -> Result<Exit, Failure> {
         stops.spawn(async move { stream.recv().await });
     }
     loop {
-        let settled = guard.look().await;
-        if args.once && settled && guard.rescues.is_empty() {
+        let settled = watch.look().await;
+        if args.once && settled && watch.rescues.is_empty() {
             return Ok(Exit::Done);
         }
-        let next = guard.clock.now() + POLL;
+        let next = watch.clock.now() + POLL;
         tokio::select! {
-            () = guard.clock.sleep_until(next) => {}
+            () = watch.clock.sleep_until(next) => {}
             _ = stops.join_next() => break,
         }
     }
     // A signal reaches the way back of each rollout too, which leaves once its traffic is back.
-    while guard.rescues.join_next().await.is_some() {}
+    while watch.rescues.join_next().await.is_some() {}
     Ok(Exit::Stopped)
 }
 
-/// What a rule's document has been seen to do.
-#[derive(Default)]
-struct Seen {
-    watch: Watch,
-    first: Option<u64>,
-    renewed: bool,
-}
-
-struct Guard<'a> {
+/// A guard at work, and the ways back that it began.
+struct Watch<'a> {
     context: &'a Context,
     store: Store,
     clock: Clock,
-    watches: BTreeMap<String, Seen>,
+    guard: Guard,
     rescues: JoinSet<String>,
     /// The rules that this guard itself takes back, or took.
     hands: BTreeMap<String, AbortHandle>,
 }
 
-impl Guard<'_> {
-    /// Whether this guard drives a rule. When it was frozen or suspended, its own lease looks silent to it too.
-    fn has_in_hand(&self, rule: &str) -> bool {
-        self.hands.get(rule).is_some_and(|rescue| !rescue.is_finished())
-    }
-
+impl Watch<'_> {
     /// One look at all leases. True when each rollout that is not over has a runner that lives, or needs none.
     async fn look(&mut self) -> bool {
         while let Some(ended) = self.rescues.try_join_next() {
             terminal::say(&ended.unwrap_or_else(|error| format!("a way back failed: {error}")));
         }
-        let asked = self.clock.now();
-        let standings = match self.store.standings().await {
-            Ok(standings) => standings,
+        let in_hand = |rule: &str| self.hands.get(rule).is_some_and(|rescue| !rescue.is_finished());
+        let look = match self.guard.look(in_hand).await {
+            Ok(look) => look,
             Err(error) => {
                 terminal::say(&escape(&error.to_string()));
                 return false;
             }
         };
-        let mut settled = true;
-        for (rule, control) in standings {
-            if control.phase == Phase::Over || (control.owner.is_none() && control.phase == Phase::Active) {
-                self.watches.remove(&rule);
-                continue;
+        for lost in look.lost {
+            if self.rescues.len() >= AT_ONCE {
+                break;
             }
-            if self.has_in_hand(&rule) {
-                settled = false;
-                continue;
-            }
-            let seen = self.watches.entry(rule.clone()).or_default();
-            seen.renewed |= *seen.first.get_or_insert(control.nonce) != control.nonce;
-            let known = control.owner.as_ref().is_none_or(crate::lease::Owner::is_gone);
-            if known || seen.watch.look(&control, asked) == Life::Gone {
-                settled = false;
-                self.rescue(rule, control).await;
-            } else {
-                settled &= seen.renewed;
+            match self.guard.take(&lost, whoami(self.context)).await {
+                Ok(taken) => self.take_back(lost, taken),
+                Err(error) => terminal::say(&escape(&error.to_string())),
             }
         }
-        settled
+        look.is_settled
     }
 
     /// Takes a rollout back, in the background.
-    async fn rescue(&mut self, rule: String, control: Control) {
-        if self.rescues.len() >= AT_ONCE {
-            return;
-        }
-        let owner = this_owner(whoami(self.context), &self.clock);
-        let who = (&control.rollout, &owner);
-        let lease = match self.store.rescue(&rule, who, control.nonce, &self.clock).await {
-            Ok(lease) => lease,
-            Err(error) => return terminal::say(&escape(&error.to_string())),
-        };
-        self.watches.remove(&rule);
-        let lost = control.owner.map_or("nobody".to_owned(), |owner| owner.by);
-        terminal::say(&format!("rollout {}: {} is silent; taking the traffic back", control.rollout, escape(&lost)));
-        let found = Found { store: self.store.clone(), id: control.rollout, is_lab: false };
+    fn take_back(&mut self, lost: Lost, taken: Taken) {
+        let (id, owner) = (lost.rollout().clone(), lost.owner().to_owned());
+        terminal::say(&format!("rollout {id}: {} is silent; taking the traffic back", escape(&owner)));
+        let found = Found { store: self.store.clone(), id, is_lab: false };
         let (context, clock) = (self.context.clone(), self.clock.clone());
         let rescue = self.rescues.spawn_local(async move {
-            let id = found.id.clone();
-            let plan = match journal::header(&found.store, &id).await {
-                Ok(header) => header.plan,
-                Err(error) => return format!("rollout {id}: {}", escape(&error.to_string())),
-            };
-            let wall = Clock::wall();
-            let asked = wall.now();
-            let epoch = lease.held().control().epoch;
-            if lease.held().control().phase != Phase::Committing {
-                first_write(&context, (&plan, &id, epoch), &clock, (&wall, asked), fence(&lease, &clock)).await;
-            }
-            let reason = format!("its runner ({lost}) fell silent");
-            match go_on(&context, &found, (plan, clock), lease, Some((OperatorRequest::Rollback, Some(reason)))).await {
-                Ok(_) => format!("rollout {id} is off this guard's hands"),
-                Err(failure) => format!("rollout {id}: {}", escape(&failure.wrong)),
+            let reason = format!("its runner ({owner}) fell silent");
+            match back(&context, &found, clock, taken, reason).await {
+                Ok(()) => format!("rollout {} is off this guard's hands", found.id),
+                Err(failure) => format!("rollout {}: {}", found.id, escape(&failure.wrong)),
             }
         });
-        self.hands.insert(rule, rescue);
+        self.hands.insert(lost.rule, rescue);
     }
+}
+
+async fn back(context: &Context, found: &Found, clock: Clock, taken: Taken, reason: String) -> Result<(), Failure> {
+    let plan = journal::header(&found.store, &found.id).await?.plan;
+    let request = Request { request: OperatorRequest::Rollback, reason: Some(reason) };
+    let going = takeover(context, found, &plan, clock).go_back(taken, &Asked::now(), request).await?;
+    go_on(context, going, false).await?;
+    Ok(())
 }

@@ -6,10 +6,12 @@ mod context;
 mod credentials;
 mod docs;
 mod doctor;
+mod drivers;
 mod exit;
 mod explain;
 mod facts;
 mod failure;
+mod find;
 mod follow;
 mod github;
 mod guard;
@@ -19,6 +21,7 @@ mod init;
 mod lab;
 mod man;
 mod notify;
+mod panic;
 mod people;
 mod pipeline;
 mod plan;
@@ -36,6 +39,7 @@ mod saved;
 mod schema;
 mod simulate;
 mod status;
+mod takeover;
 mod target;
 mod telemetry;
 mod terminal;
@@ -162,6 +166,7 @@ fn definition() -> clap::Command {
 
 /// Runs the command line and says how it ended.
 pub fn main() -> ExitCode {
+    panic::install();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

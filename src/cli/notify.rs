@@ -8,7 +8,6 @@ use super::context::Context;
 use super::target;
 use super::{Exit, Failure, terminal};
 use crate::cloud::Delivery;
-use crate::cloud::aws::Aws;
 use crate::domain::notify::{Message, Occasion, Recipient};
 use crate::domain::text::escape;
 use crate::report::news;
@@ -59,7 +58,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if test.dry_run {
         return dry_run(context, &spec, &message);
     }
-    let aws = Aws::connect(&context.settings(spec.target.region.as_deref())).await;
+    let aws = context.aws(spec.target.region.as_deref()).await;
     let tried = Delivery::try_each(&spec.notify, context.variables(), &aws, &message).await;
     let mut exit = Exit::Done;
     for one in &tried {

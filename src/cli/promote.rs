@@ -4,7 +4,7 @@ use super::context::{Context, Found};
 use super::{Exit, Failure, terminal};
 use crate::domain::text::escape;
 use crate::gate::Outcome as GateOutcome;
-use crate::machine::{Machine, Notice, Outcome};
+use crate::machine::{Machine, Notice};
 use crate::report::verdict_line;
 
 /// One screen of what it will do, and one question. Refuses at once what the runner would refuse.
@@ -21,7 +21,7 @@ pub(super) fn confirm(
         return Ok(());
     }
     if context.json() || !terminal::can_ask() {
-        let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to promote");
+        let failure = Failure::new(Exit::Usage, "cannot ask for confirmation: no terminal");
         return Err(failure.hint(format!("say so in advance: `tidegate promote {} --yes`", found.id)));
     }
     for line in screen(machine, found.id.as_str(), driver) {
@@ -70,7 +70,6 @@ pub(super) fn is_settled(notice: &Notice) -> bool {
 /// How the command ends: a rollout that went back all the same is no success.
 pub(super) fn exit(machine: &Machine) -> Exit {
     match machine.outcome() {
-        Some(Outcome::Promoted) => Exit::Done,
         Some(outcome) => Exit::of(outcome),
         None if machine.is_committed() => Exit::Done,
         None => Exit::HandedOver,

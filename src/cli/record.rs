@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::context::Context;
+use super::drivers::Reach;
 use super::recording::Writer;
 use super::{Exit, Failure, target, terminal};
-use crate::cloud::alb::{AlbDriver, AlbSetup, Recorded};
-use crate::cloud::{About, Cloud, Fence, Ours};
+use crate::cloud::Cloud;
+use crate::cloud::alb::AlbDriver;
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::count::{Bin, Counts, Past};
-use crate::domain::driver::Driver;
 use crate::domain::fleet::{Role, Slot, SlotView, Survey, Target};
 use crate::domain::text::{escape, many};
 use crate::gate::compare::{CompareRule, Threshold};
@@ -104,25 +104,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let (rule, marks) = counted(rule, &survey);
     let target = moved(&survey, candidate);
     say(&spec, &target, stretch);
-    let setup = AlbSetup {
-        rollout: None,
-        driver: Driver::Pair,
-        ours: Ours::default(),
-        recorded: Recorded {
-            weights: survey.rule.weights.clone(),
-            stickiness: survey.rule.stickiness,
-            shape: survey.rule.shape.clone(),
-            actions_json: survey.rule.actions_json.clone(),
-        },
-        target,
-        release: None,
-        about: About { name: spec.name.to_string(), release: String::new() },
-        environment: context.variables().clone(),
-        connect_to: context.connect_to(),
-        fence: Fence::default(),
-        writer_role: None,
-    };
-    let driver = AlbDriver::new(&aws, clock, setup);
+    let reach = Reach { context, aws: &aws, connect_to: context.connect_to() };
+    let driver = reach.reader(spec.name.as_str(), target, &survey.rule, clock);
     let bins = read(&driver, &rule, stretch).await?;
     let (text, writer) = written(&bins, &marks);
     if writer.lines == 0 {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::context::{Context, Found};
+use super::exit::Asked;
 use super::follow::{Followed, Follower};
 use super::people::whoami;
 use super::promote;
@@ -21,8 +22,7 @@ const FOLLOWED_WITHIN: Duration = Duration::from_secs(3600);
 /// A request to a rollout.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
-    /// that is not over].
+    /// The rollout: its whole id, or its spec's whole name [default: the only one on an account that is not over].
     rollout: Option<String>,
     /// Why; it is kept with the rollout.
     #[arg(long)]
@@ -34,7 +34,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args) -> Result<Exit, Failure> {
     let stores = context.stores(None).await?;
-    let found = stores.find(args.rollout.as_deref()).await?;
+    let found = stores.find_to_act(args.rollout.as_deref()).await?;
     let plan = journal::header(&found.store, &found.id).await?.plan;
     let driver = found.driver(&plan).await;
     if driver.is_none() {
@@ -74,7 +74,7 @@ pub(super) async fn go_on(context: &Context, args: Continue) -> Result<Exit, Fai
     let (rollout, yes) = (args.rollout.clone(), args.yes);
     run(context, OperatorRequest::BreakGlass, Args { rollout, reason: Some(reason), yes }).await?;
     let stores = context.stores(None).await?;
-    let found = stores.find(args.rollout.as_deref()).await?;
+    let found = stores.find_to_act(args.rollout.as_deref()).await?;
     let recorded = journal::read(&found.store, &found.id).await?;
     let paused = journal::replay(recorded.header.plan, &recorded.records).progress().paused;
     if paused.is_some() { run(context, OperatorRequest::Continue, args).await } else { Ok(Exit::Done) }
@@ -131,7 +131,10 @@ pub(super) async fn tell_runner(
     }
     match end {
         Followed::Done if request == OperatorRequest::Promote => Ok(promote::exit(follower.machine())),
-        Followed::Done => Ok(exit_of(follower.machine())),
+        Followed::Done => {
+            let outcome = follower.machine().outcome();
+            Ok(outcome.map_or(Exit::Done, |outcome| Exit::of_asked(outcome, Asked::Request)))
+        }
         Followed::RunnerGone => {
             let failure = Failure::new(Exit::HandedOver, "the runner is gone and has not answered");
             Err(failure.hint(format!("`tidegate resume {}` goes on; it hears the word then", found.id)))
@@ -153,12 +156,5 @@ fn answers(request: OperatorRequest, notice: &Notice) -> bool {
         OperatorRequest::Approve => matches!(notice, Notice::Approved { .. }),
         OperatorRequest::Promote => matches!(notice, Notice::Promoting { .. }),
         OperatorRequest::BreakGlass => matches!(notice, Notice::BrokeGlass(_)),
-    }
-}
-
-fn exit_of(machine: &Machine) -> Exit {
-    match machine.outcome() {
-        Some(Outcome::Stranded { .. }) => Exit::Stranded,
-        Some(Outcome::Promoted | Outcome::RolledBack(_)) | None => Exit::Done,
     }
 }

@@ -10,43 +10,31 @@ mod blind;
 mod drill;
 mod short;
 
-use std::time::Duration;
-
 use super::context::{Context, Found, Stores};
-use super::people::whoami;
+use super::drivers::Reach;
+use super::exit;
 use super::present::fold;
 use super::request::{ended, tell_runner};
-use super::resume::{go_on, refuse_gone_lab};
-use super::{Exit, Failure, pipeline, target, terminal};
+use super::run::drive::go_on;
+use super::takeover::takeover;
+use super::{Exit, Failure, pipeline, terminal};
+use crate::cloud::Cloud as _;
 use crate::cloud::alb::beacon;
-use crate::cloud::aws::Aws;
-use crate::cloud::{Cloud, Fence, RouteOrder, Routed};
-use crate::domain::clock::{Clock, Timestamp, span};
-use crate::domain::fleet::Role;
 use crate::domain::name::RolloutId;
-use crate::domain::safeguard::Beacon;
 use crate::domain::traffic::Share;
-use crate::engine::Ending;
+use crate::engine::{Asked, Patience, Request, Runner};
 use crate::journal::{self, JournalError};
-use crate::lease::{Life, Owner, Phase, Refusal};
+use crate::lease::Phase;
 use crate::machine::{Machine, OperatorRequest, Outcome};
 use crate::plan::Plan;
-use crate::store::{Lease, LeaseError, this_owner};
+use crate::report;
 use blind::{blind, only_rule, service_of};
-
-/// How long the first write is waited for before the rest begins, in wall time; it is asked for again there.
-const FIRST_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long the store is waited for where the rule is enough to go on, in wall time: all its answers before the
-/// question together, and the lease after it. The first write is then out within 5 s although the store is silent.
-const STORE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Take the traffic back.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
-    /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
-    /// that is not over].
+    /// The rollout: its whole id, or its spec's whole name [default: the only one on an account that is not over].
     #[arg(conflicts_with_all = ["cluster", "rule"])]
     rollout: Option<String>,
     /// The rollout that moves a service of this cluster: needs no spec and no name.
@@ -77,27 +65,26 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args) -> Result<Exit, Failure> {
-    let wall = Clock::wall();
-    let asked = wall.now();
-    let patience = Patience::new(&wall);
+    let asked = Asked::now();
+    let patience = Patience::new(&asked.wall);
     let stores = context.stores(None).await?;
     if args.dry_run {
         return drill::run(context, &stores, &args).await;
     }
     let (found, rule) = match wanted(context, &stores, &args, &patience).await? {
         Wanted::Known(found, rule) => (found, rule),
-        Wanted::Rule(rule) => return blind(context, &rule, &args, (&wall, asked)).await,
+        Wanted::Rule(rule) => return blind(context, &rule, &args, &asked).await,
     };
     let header = journal::header(&found.store, &found.id);
     let plan = match (patience.soon(header).await, rule) {
         (Some(Ok(header)), _) => header.plan,
         (Some(Err(error)), rule) => {
             let rule = rule_all_the_same(&found, rule, error).await?;
-            return blind(context, &rule, &args, (&wall, asked)).await;
+            return blind(context, &rule, &args, &asked).await;
         }
         (None, Some(rule)) => {
             terminal::say(SILENT);
-            return blind(context, &rule, &args, (&wall, asked)).await;
+            return blind(context, &rule, &args, &asked).await;
         }
         (None, None) => {
             only_the_store_knows();
@@ -110,54 +97,29 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
         // What the store does not say stops no way back.
         Some(Err(_)) | None => false,
     };
-    if over && let Some(exit) = settled(context, &found).await? {
-        return Ok(exit);
+    if over {
+        match settled(context, &found, &plan, &args).await? {
+            Settled::Said => return Ok(Exit::Done),
+            Settled::Moved => return blind(context, &plan.target.rule, &args, &asked).await,
+            Settled::No => {}
+        }
     }
     let scales = confirm(context, &args, (&found, &plan), &patience).await?;
     if found.is_lab && found.driver(&plan).await.is_some() {
         // Only the runner itself can reach a lab inside its own process.
         return tell_runner(context, &found, request, args.reason).await;
     }
-    refuse_gone_lab(&found)?;
-    let clock = context.clock();
-    let Taken { mut lease, written } = take(context, (&found, &plan), &clock, (&wall, asked)).await?;
-    let epoch = lease.held().control().epoch;
-    // Past the commit there is no way back: its runner is gone, and what is left is to finish.
-    if lease.held().control().phase != Phase::Committing && !written {
-        if scales {
-            short::scale_first(context, (&plan, &found.id), &clock, &mut lease).await?;
-        }
-        first_write(context, (&plan, &found.id, epoch), &clock, (&wall, asked), fence(&lease, &clock)).await;
-    }
-    let ending = go_on(context, &found, (plan, clock), lease, Some((request, args.reason))).await?;
-    let exit = exit_of(&ending);
+    found.refuse_gone_lab()?;
+    let request = Request { request, reason: args.reason };
+    let going = takeover(context, &found, &plan, context.clock()).take_back(&asked, scales, request).await?;
+    let ending = go_on(context, going, found.is_lab).await?;
+    let exit = Exit::of_ending(&ending, exit::Asked::WayBack);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)
 }
 
 /// What is said where a silent store is not waited for.
 const SILENT: &str = "the store does not answer; going by the rule's tags";
-
-/// Until when the store is waited for.
-struct Patience<'a> {
-    wall: &'a Clock,
-    until: Timestamp,
-}
-
-impl<'a> Patience<'a> {
-    fn new(wall: &'a Clock) -> Self {
-        Self { wall, until: wall.now() + STORE_WITHIN }
-    }
-
-    /// An answer of the store, if it comes soon.
-    async fn soon<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            answer = answer => Some(answer),
-            () = self.wall.sleep_until(self.until) => None,
-        }
-    }
-}
 
 /// The rule of a rollout whose journal cannot be read, to go by its tags: one that was found by it, and one whose
 /// journal means nothing, which is as good as silence.
@@ -180,77 +142,6 @@ fn only_the_store_knows() {
 /// How to go back without it.
 const WITHOUT_STORE: &str = "without the store: tidegate rollback --cluster CLUSTER --service SERVICE";
 
-/// The lease, and whether the traffic went back before it.
-struct Taken {
-    lease: Lease,
-    written: bool,
-}
-
-/// Takes the lease. Where the store is silent the weights are written first: the way back needs no lease, but only
-/// the rule's tags say by then whether there is a way back.
-async fn take(
-    context: &Context,
-    (found, plan): (&Found, &Plan),
-    clock: &Clock,
-    (wall, asked): (&Clock, Timestamp),
-) -> Result<Taken, Failure> {
-    let owner = this_owner(whoami(context), clock);
-    let rule = &plan.target.rule;
-    let who = (&found.id, &owner);
-    let mut written = false;
-    let mut closed = false;
-    let mut write = async || {
-        closed = is_closed(context, plan, &found.id).await;
-        if !closed && !written {
-            first_write(context, (plan, &found.id, 0), clock, (wall, asked), Fence::default()).await;
-            written = true;
-        }
-    };
-    let mut taking = std::pin::pin!(found.store.preempt(rule, who, Life::Possible, clock));
-    let taken = match Patience::new(wall).soon(&mut taking).await {
-        Some(taken) => taken,
-        None => {
-            terminal::say("the store does not answer: the traffic goes back without the lease");
-            write().await;
-            taking.await
-        }
-    };
-    let taken = match taken {
-        Err(LeaseError::Refused { refusal, .. }) if matches!(*refusal, Refusal::Committing(_)) => {
-            preempted(found, rule, who, clock).await
-        }
-        taken => taken,
-    };
-    match taken {
-        Ok(lease) => Ok(Taken { lease, written }),
-        Err(error @ (LeaseError::Store(_) | LeaseError::TooNew { .. })) => {
-            write().await;
-            if closed {
-                let why = "nothing was written: by the rule's tags it is committed, or another rollout moves the rule";
-                return Err(Failure::from(error).note(why));
-            }
-            let failure = Failure::from(error).note("the weights were written without a lease");
-            Err(failure.hint(format!("`tidegate rollback {}` again, when the store answers", found.id)))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Whether the rule's tags say that a rollout is committed, or that another one moves the rule by now, whose candidate
-/// may be what was stable before.
-async fn is_closed(context: &Context, plan: &Plan, id: &RolloutId) -> bool {
-    let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
-    match beacon::marked(&aws, &plan.target.rule).await {
-        Ok(Some(marked)) => closes(&marked.rollout, marked.phase, id),
-        Ok(None) | Err(_) => false,
-    }
-}
-
-/// Whether tags forbid to take a rollout back without its lease.
-fn closes(rollout: &str, phase: Beacon, id: &RolloutId) -> bool {
-    phase == Beacon::Committed || rollout != id.to_string()
-}
-
 /// What is to be taken back.
 enum Wanted {
     /// A rollout of the store, and the rule, where that is what it was found by.
@@ -263,7 +154,7 @@ async fn wanted(context: &Context, stores: &Stores, args: &Args, patience: &Pati
     let (rule, of_service) = match (&args.rule, args.cluster.as_deref().zip(args.service.as_deref())) {
         (Some(rule), _) => (rule.clone(), None),
         (None, Some((cluster, service))) => {
-            let aws = Aws::connect(&context.settings(None)).await;
+            let aws = context.aws(None).await;
             let found = beacon::find_service(&aws, cluster, service).await?;
             let name = service_of(&found.arn);
             match patience.soon(stores.main.rollout_on(&name)).await {
@@ -293,7 +184,7 @@ async fn wanted(context: &Context, stores: &Stores, args: &Args, patience: &Pati
 
 /// A rollout by its name. Nothing but the store knows it, so a silent store is waited for, and that is said.
 async fn named(stores: &Stores, name: Option<&str>, patience: &Patience<'_>) -> Result<Wanted, Failure> {
-    let mut finding = std::pin::pin!(stores.find(name));
+    let mut finding = std::pin::pin!(stores.find_to_act(name));
     let found = match patience.soon(&mut finding).await {
         Some(found) => found?,
         None => {
@@ -304,26 +195,67 @@ async fn named(stores: &Stores, name: Option<&str>, patience: &Patience<'_>) -> 
     Ok(Wanted::Known(found, None))
 }
 
-/// What a rollback of a rollout that is over comes to.
-async fn settled(context: &Context, found: &Found) -> Result<Option<Exit>, Failure> {
+/// What a rollback of a rollout that its store calls over comes to.
+enum Settled {
+    /// The traffic is where it should be, and that was said.
+    Said,
+    /// Another rollout moves the rule by now.
+    Moved,
+    /// The rollout is not over after all.
+    No,
+}
+
+/// The journal only knows how things were when it ended, so where the traffic is now is read from the rule.
+async fn settled(context: &Context, found: &Found, plan: &Plan, args: &Args) -> Result<Settled, Failure> {
     let recorded = journal::read(&found.store, &found.id).await?;
     let (machine, summary) = fold(&recorded);
-    let id = &found.id;
-    match machine.outcome() {
-        Some(Outcome::RolledBack(reason)) => {
-            let since = summary.back.map_or(machine.now(), |(at, _)| at);
-            say(context, &format!("already on stable since {since}: {reason}"))?;
-            Ok(Some(Exit::Done))
+    let (id, rule) = (&found.id, &plan.target.rule);
+    let Some(outcome) = machine.outcome() else { return Ok(Settled::No) };
+    let how = format!("rollout {id} is over: {}", ended(outcome));
+    let aws = context.aws(Some(&plan.target.region)).await;
+    if !found.is_lab {
+        let unread = |fault| Failure::from(fault).note(&how).note("where the traffic is now is not known");
+        let marked = beacon::marked(&aws, rule).await.map_err(unread)?;
+        if let Some(other) = marked.filter(|marked| marked.rollout != id.to_string()) {
+            return moved(found, &other.rollout, rule, args, how);
         }
-        Some(Outcome::Promoted) => {
+    }
+    match outcome {
+        Outcome::RolledBack(reason) => {
+            let since = summary.back.map_or(machine.now(), |(at, _)| at);
+            if found.is_lab {
+                say(context, &format!("already on stable since {since}: {reason}"))?;
+                return Ok(Settled::Said);
+            }
+            let reach = Reach { context, aws: &aws, connect_to: context.connect_to() };
+            let seen = reach.driver(plan, Runner::unleased(id, &context.clock()), None).rule_at_once().await?;
+            if seen.share == Some(Share::NONE) {
+                say(context, &format!("already on stable since {since}: {reason}"))?;
+                return Ok(Settled::Said);
+            }
+            let wrong = format!("the rule was moved since rollout {id} went back at {since}: it says {}", seen.text);
+            Err(Failure::new(Exit::Refused, wrong).note(&how).hint(format!("by hand: {}", report::back_call(plan))))
+        }
+        Outcome::Promoted => {
             let failure = Failure::new(Exit::Refused, format!("rollout {id} was promoted at {}", machine.now()));
             Err(failure.hint("going back is a new rollout now: run the release before as a new one"))
         }
-        Some(outcome @ Outcome::Stranded { .. }) => {
-            Err(Failure::new(Exit::Refused, format!("rollout {id} is over: {}", ended(outcome))))
-        }
-        None => Ok(None),
+        Outcome::Stranded { .. } => Err(Failure::new(Exit::Refused, how)),
     }
+}
+
+/// What to do where another rollout has marked the rule. It is meant too where the rule, a service or the name of both
+/// was given; somebody who gave an id means that rollout and no other.
+fn moved(found: &Found, other: &str, rule: &str, args: &Args, how: String) -> Result<Settled, Failure> {
+    let same_name = RolloutId::parse(other).is_ok_and(|other| other.name() == found.id.name());
+    let by_name = args.rollout.as_deref().is_some_and(|text| text == found.id.name() && same_name);
+    if by_name || args.rule.is_some() || args.cluster.is_some() {
+        terminal::say(&format!("{how}; going by the rule's tags"));
+        return Ok(Settled::Moved);
+    }
+    let other = crate::domain::text::escape(other);
+    let failure = Failure::new(Exit::Refused, how).note(format!("rollout {other} moves its rule now"));
+    Err(failure.hint(format!("to take that one back: tidegate rollback --rule {rule}")))
 }
 
 fn say(context: &Context, text: &str) -> Result<(), Failure> {
@@ -356,7 +288,7 @@ async fn confirm(
     terminal::say(&format!("where      account {}, {}, cluster {}", target.account, target.region, target.cluster));
     terminal::say(&format!("now        the candidate ({}) has {now}", target.candidate.service));
     terminal::say(&format!("after      the stable slot ({}) has everything", target.stable.service));
-    let short = short::look(context, (plan, &found.id)).await;
+    let short = short::look(context, plan, &found.id).await;
     if let Some(short) = &short {
         terminal::say(&format!("short      {}", short.words(plan, args.scale_first)));
     }
@@ -371,117 +303,11 @@ fn ask(context: &Context, args: &Args, what: &str) -> Result<(), Failure> {
         return Ok(());
     }
     if context.json() || !terminal::can_ask() {
-        let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to go back");
+        let failure = Failure::new(Exit::Usage, "cannot ask for confirmation: no terminal");
         return Err(failure.hint(format!("say so in advance: `tidegate rollback {what} --yes`")));
     }
     if terminal::confirm("Take the traffic back?") {
         return Ok(());
     }
     Err(Failure::new(Exit::Refused, "nothing was done"))
-}
-
-/// The lease of one who is about to commit: they are watched first.
-async fn preempted(found: &Found, rule: &str, who: (&RolloutId, &Owner), clock: &Clock) -> Result<Lease, LeaseError> {
-    let life = found.store.watch_owner(rule, clock, |owner, patience| {
-        let by = crate::domain::text::escape(&owner.by);
-        let patience = span(patience.div_f64(clock.speed()));
-        terminal::say(&format!("it is being committed: waiting {patience} at most for a sign of {by}"));
-    });
-    let life = life.await?;
-    found.store.preempt(rule, who, life, clock).await
-}
-
-/// What a lease that was just taken lets be sent: whoever is frozen before the first write finds, when it thaws, that
-/// somebody else may decide.
-pub(super) fn fence(lease: &Lease, clock: &Clock) -> Fence {
-    let fence = Fence::new(clock.clone());
-    fence.renewed(lease.held().send_until(), lease.held().sure_until());
-    fence
-}
-
-/// Traffic first: the stable-only weights are written before anything is read from the journal, if the stable slot
-/// can take them. Nothing depends on it: the way back that follows asks for the same again. Says how long it took
-/// since the command was given.
-pub(super) async fn first_write(
-    context: &Context,
-    (plan, id, epoch): (&Plan, &RolloutId, u64),
-    clock: &Clock,
-    (wall, asked): (&Clock, Timestamp),
-    fence: Fence,
-) {
-    let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
-    let cloud = target::driver(context, (&aws, clock), (plan, id, epoch), (None, fence), context.connect_to());
-    let written = async {
-        if cloud.healthy_at_once(Role::Stable).await.is_ok_and(|healthy| healthy == 0) {
-            return None;
-        }
-        let sticky = plan.before.stickiness.filter(|_| !plan.driver.is_aws()).map(|_| false);
-        Some(cloud.route(RouteOrder { share: Share::NONE, expected: None, sticky }).await)
-    };
-    let late = wall.now() + FIRST_WITHIN;
-    let answer = tokio::select! {
-        answer = written => answer,
-        () = wall.sleep_until(late) => None,
-    };
-    match answer {
-        Some(Ok(Routed::Written(seen) | Routed::Unsettled(seen))) if seen.share == Some(Share::NONE) => {
-            let stable = &plan.target.stable.service;
-            let took = span(wall.now().since(asked));
-            terminal::say(&format!("all traffic is on {stable}, read back {took} after the command"));
-        }
-        Some(Ok(Routed::Moving(seen))) => {
-            let (mover, seen) = (plan.driver.mover(), crate::domain::text::escape(&seen.text));
-            terminal::say(&format!("{mover} is told to take the traffic back; the rule says {seen}"));
-        }
-        Some(Err(fault)) => terminal::say(&format!("not yet: {}", crate::domain::text::escape(&fault.to_string()))),
-        Some(Ok(_)) | None => {}
-    }
-}
-
-fn exit_of(ending: &Ending) -> Exit {
-    match &ending.outcome {
-        Some(Outcome::RolledBack(_)) => Exit::Done,
-        Some(Outcome::Promoted) => Exit::Refused,
-        Some(Outcome::Stranded { .. }) => Exit::Stranded,
-        None if ending.fenced.is_some() => Exit::Held,
-        None => Exit::HandedOver,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lease::Owner;
-    use crate::store::Store;
-
-    #[test]
-    fn without_a_lease_nothing_is_written_over_another_rollout_or_a_commit() {
-        let id = RolloutId::parse("web-1").unwrap();
-        for (rollout, phase, forbids) in [
-            ("web-1", Beacon::Active, false),
-            ("web-1", Beacon::Aborting, false),
-            ("web-1", Beacon::Committed, true),
-            ("web-2", Beacon::Active, true),
-        ] {
-            assert_eq!(closes(rollout, phase, &id), forbids, "{rollout}, {phase:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_first_write_is_not_sent_when_others_may_have_taken_over_meanwhile() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::in_folder(folder.path().to_owned()).unwrap();
-        let start = Timestamp::from_millis(1_795_442_709_000);
-        let clock = Clock::starting_at(start, 1.0);
-        let owner = Owner { by: "ana@laptop".into(), process: String::new(), since: start };
-        let id = RolloutId::parse("web-1").unwrap();
-        let lease = store.preempt("arn:rule", (&id, &owner), Life::Possible, &clock).await.unwrap();
-        let fence = fence(&lease, &clock);
-        fence.decide(false);
-        assert_eq!(fence.check(), Ok(()));
-        // Frozen, and thawed when a lease's time is over; what it decides then is decided now.
-        clock.sleep_until(start + Duration::from_secs(46)).await;
-        fence.decide(false);
-        assert!(fence.check().is_err());
-    }
 }

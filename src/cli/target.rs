@@ -5,17 +5,14 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::release::{self, Ready};
 use super::{Exit, Failure, github, validate};
-use crate::cloud::alb::beacon::Marked;
-use crate::cloud::alb::{AlbDriver, AlbSetup, AlbSurveyor, Recorded, ReleaseDocument};
+use crate::cloud::alb::{AlbSurveyor, ReleaseDocument};
 use crate::cloud::aws::Aws;
-use crate::cloud::{About, CodeDeployNamed, Fence, Ours, ReleaseKnown, RuleRequest, SurveyRequest, Surveyor};
+use crate::cloud::{CodeDeployNamed, RuleRequest, SurveyRequest, Surveyor};
 use crate::domain::clock::Clock;
 use crate::domain::code::Code;
-use crate::domain::driver::Driver;
 use crate::domain::fleet::Survey;
-use crate::domain::name::RolloutId;
 use crate::gate::Check;
-use crate::plan::{Adopt, Plan, ReleasePlan, compile};
+use crate::plan::{Adopt, Plan, compile};
 use crate::spec::{DriverSpec, Problems, RuleSpec, SlotSpec, Source, Spec, parse};
 
 /// The largest spec that is read whole, in bytes, so that its size can be told; the parser takes less.
@@ -84,7 +81,7 @@ pub(super) async fn connect(context: &Context, spec: &Spec) -> Result<Aws, Failu
 
 /// Connects to a region, or to the one that flags and environment name; the hint says what else could name it.
 pub(super) async fn connect_to(context: &Context, region: Option<&str>, hint: &str) -> Result<Aws, Failure> {
-    let aws = Aws::connect(&context.settings(region)).await;
+    let aws = context.aws(region).await;
     if aws.region().is_none() {
         return Err(Failure::new(Exit::Usage, "no region: nothing says where the target is").hint(hint));
     }
@@ -170,58 +167,4 @@ fn request(spec: &Spec) -> SurveyRequest {
             _ => None,
         }),
     }
-}
-
-/// The driver for a rollout's plan, for the runner that is its `epoch`-th.
-pub(super) fn driver(
-    context: &Context,
-    (aws, clock): (&Aws, &Clock),
-    (plan, id, epoch): (&Plan, &RolloutId, u64),
-    (release, fence): (Option<ReleaseDocument>, Fence),
-    connect_to: Vec<(String, std::net::SocketAddr)>,
-) -> AlbDriver {
-    let recorded = Recorded {
-        weights: plan.before.weights.clone(),
-        stickiness: plan.before.stickiness,
-        shape: plan.before.shape.clone(),
-        actions_json: plan.before.actions_json.clone(),
-    };
-    let (ReleasePlan::Registered(released) | ReleasePlan::Register { source: released, .. }) = &plan.release;
-    let known = match &plan.release {
-        ReleasePlan::Registered(name) => ReleaseKnown::Named(name.clone()),
-        ReleasePlan::Register { digest, .. } => ReleaseKnown::Tagged(digest.clone()),
-    };
-    let stable = plan.before.stable_task_definition.clone();
-    let setup = AlbSetup {
-        rollout: Some((id.clone(), epoch)),
-        target: plan.target.clone(),
-        driver: plan.driver.clone(),
-        ours: Ours { since: plan.before.at, stable, release: known },
-        recorded,
-        release,
-        about: About { name: plan.name.to_string(), release: released.clone() },
-        environment: context.variables().clone(),
-        connect_to,
-        fence,
-        writer_role: plan.writer_role.clone(),
-    };
-    AlbDriver::new(aws, clock.clone(), setup)
-}
-
-/// The driver for a rule of which only the tags are known: good for the way back alone.
-pub(super) fn driver_by_beacon(context: &Context, (aws, clock): (&Aws, &Clock), marked: &Marked) -> AlbDriver {
-    let setup = AlbSetup {
-        rollout: RolloutId::parse(&marked.rollout).ok().map(|id| (id, marked.epoch)),
-        target: marked.target.clone(),
-        driver: Driver::Pair,
-        ours: Ours::default(),
-        recorded: marked.recorded.clone(),
-        release: None,
-        about: About { name: marked.rollout.clone(), release: String::new() },
-        environment: context.variables().clone(),
-        connect_to: context.connect_to(),
-        fence: Fence::default(),
-        writer_role: None,
-    };
-    AlbDriver::new(aws, clock.clone(), setup)
 }

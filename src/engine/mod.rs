@@ -7,13 +7,17 @@
 //! first when several are there: that somebody else decides now, then a person's word, then the answer to the
 //! effect in flight, then the alarm.
 
+mod begin;
+mod driven;
 mod event_loop;
+mod guard;
 mod in_flight;
 mod inbox;
 mod journal_writer;
 mod lease_keeper;
 mod notifier;
 mod perform;
+mod takeover;
 #[cfg(test)]
 mod tests;
 
@@ -23,9 +27,16 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+pub use begin::{BeginError, Begun, begin, holder};
+pub use driven::{Driven, Ended, Inbox};
+pub use guard::{Guard, Look, Lost};
 pub use inbox::{Inbound, carry_words, is_journaled};
 pub use lease_keeper::LeaseKeeper;
 pub use notifier::Notifier;
+pub use takeover::{
+    Asked, ByTags, Drivers, Going, JournalOrNone, Mark, Patience, Request, Runner, Taken, Takeover, TakeoverError,
+    back_by_tags,
+};
 
 use crate::cloud::Cloud;
 use crate::domain::clock::{Clock, Timestamp};

@@ -29,6 +29,8 @@ pub struct CommandRule {
     /// The program and its arguments; no shell reads them. They may hold `${VAR}`, filled in when it is run
     /// and never written down.
     pub command: Vec<String>,
+    /// The variables of tidegate's own environment that it gets beside the few that every program gets.
+    pub environment: Vec<String>,
     /// How long one answer may take, in wall time.
     pub timeout: Duration,
     /// How often it is asked.

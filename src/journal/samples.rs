@@ -200,7 +200,8 @@ fn outer() -> [Check; 3] {
         every: MINUTE,
     };
     let command = vec!["./judge".into(), "${TOKEN}".into()];
-    let command = CommandRule { command, timeout: Duration::from_secs(10), every: MINUTE };
+    let environment = Vec::new();
+    let command = CommandRule { command, environment, timeout: Duration::from_secs(10), every: MINUTE };
     [Check::Burn(burn), Check::Webhook(webhook), Check::Command(command)]
 }
 

@@ -421,6 +421,11 @@ fn what_was_added_within_a_format_is_read_back() {
     let mut header = header();
     header.spec_digest = Some("c0ffee".into());
     header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
+    for gate in &mut header.plan.gates {
+        if let crate::gate::Check::Command(rule) = &mut gate.check {
+            rule.environment = vec!["JUDGE_TOKEN".into()];
+        }
+    }
     let line = record::encode_header(&header).unwrap();
     assert_eq!(looks(&record::decode_header(line.as_bytes()).unwrap()), looks(&header));
     let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");

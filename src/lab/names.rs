@@ -47,6 +47,11 @@ pub(crate) fn dimension(arn: &str) -> String {
     rest.strip_prefix("loadbalancer/").unwrap_or(rest).to_owned()
 }
 
+/// The last part of an ARN, or the name itself.
+pub(crate) fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::behaviour::{Behaviour, Conduct, parse_duration};
-use super::world::lock;
+use super::lock::lock;
 
 /// What every task suffers, from when on, and how long.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use super::lock::lock;
 use super::metrics::bucket::Bucket;
 use super::metrics::store::{Key, Kind, Store};
-use super::world::lock;
 
 /// The namespace of what tasks publish.
 pub(super) const NAMESPACE: &str = "Lab/Service";

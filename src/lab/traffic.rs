@@ -17,11 +17,11 @@ use super::chance::wait;
 use super::clock::LabClock;
 use super::config::{LabConfig, WorldSeed};
 use super::ending::Ending;
+use super::lock::lock;
 use super::metrics::bucket::Bucket;
 use super::metrics::statistic::Statistic;
 use super::plain::{Answer, Connection};
 use super::task::SERVICE_TIME;
-use super::world::lock;
 
 /// What the clients have seen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

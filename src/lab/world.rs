@@ -1,29 +1,23 @@
-//! Everything a lab is made of, and the one loop that moves it through lab time.
+//! Everything a lab is made of.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::account::{Account, Names, TargetState};
-use super::api;
-use super::autoscaling;
-use super::balancer::{Balancer, health};
-use super::codedeploy;
+use super::account::{Account, Names};
+use super::balancer::Balancer;
 use super::config::LabConfig;
 use super::ending::Ending;
 use super::fault::{ApiFault, FaultKind};
 use super::keys::Keys;
-use super::metrics::alarm;
+use super::lock::lock;
 use super::metrics::store::Store;
 use super::notices::Notices;
 use super::outage::Outages;
 use super::past::Past;
 use super::prometheus;
 use super::s3::Buckets;
-use super::scheduler;
 use super::task::{Containers, Surroundings};
 use super::telemetry::Telemetry;
-use super::timetable;
 use super::traffic::Traffic;
 
 /// A lab's parts. Locks are taken in the order of the fields and never held across a wait.
@@ -64,17 +58,12 @@ pub(super) struct World {
     pub writes: Mutex<BTreeMap<String, u64>>,
     /// The die for faults and pauses.
     pub die: Mutex<fastrand::Rng>,
-    alarms_at: Mutex<u64>,
-    scaling_at: Mutex<u64>,
+    /// When alarms are to be evaluated next.
+    pub alarms_at: Mutex<u64>,
+    /// When scaling policies are to be looked at next.
+    pub scaling_at: Mutex<u64>,
 }
 
-/// The loop turns this often in lab time, but neither faster nor slower than this on the wall clock.
-const TURN: Duration = Duration::from_millis(500);
-const TURN_WITHIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
-/// Alarms are evaluated this often.
-const ALARMS_EVERY_MS: u64 = 10_000;
-/// Scaling policies are looked at this often.
-const SCALING_EVERY_MS: u64 = 60_000;
 /// The account is remembered this often, and no more moments of it.
 const SNAPSHOT_EVERY_MS: u64 = 1_000;
 const SNAPSHOTS_LIMIT: usize = 600;
@@ -126,76 +115,8 @@ impl World {
         Names { region: self.config.region.clone(), account: self.config.account.clone() }
     }
 
-    /// Brings the seeded tasks up, lets their targets be healthy, and sets everything in motion.
-    pub(crate) fn begin(self: &Arc<World>) {
-        let now = self.config.clock.now_ms();
-        {
-            let mut account = lock(&self.account);
-            scheduler::tick(&mut account, now, &mut *lock(&self.containers));
-            for target in account.groups.iter_mut().flat_map(|group| &mut group.targets) {
-                target.state = TargetState::Healthy;
-                target.reason = "";
-                target.passes = 1;
-            }
-            self.balancer.learn(&account, now);
-        }
-        let world = Arc::clone(self);
-        let pause = self.config.clock.wall(TURN).clamp(TURN_WITHIN.0, TURN_WITHIN.1);
-        self.ending.spawn(async move {
-            loop {
-                world.turn();
-                tokio::time::sleep(pause).await;
-            }
-        });
-        let listener = lock(&self.account).listeners[0].arn.clone();
-        if let Some(address) = self.balancer.address_of(&listener) {
-            self.traffic.begin(address, &self.ending);
-        }
-    }
-
-    fn turn(self: &Arc<World>) {
-        let now = self.config.clock.now_ms();
-        let (probes, attempts) = {
-            let mut account = lock(&self.account);
-            scheduler::tick(&mut account, now, &mut *lock(&self.containers));
-            codedeploy::tick(&mut account, now);
-            let probes = health::due(&mut account, now);
-            self.balancer.learn(&account, now);
-            let (mut past, mut store) = (lock(&self.past), lock(&self.store));
-            self.balancer.flush(&mut store);
-            self.balancer.count_hosts(&account, &mut store, now);
-            self.telemetry.turn(&mut store, now);
-            if is_time(&self.alarms_at, now, ALARMS_EVERY_MS) {
-                past.reach(&mut store, alarm::looked_at_from(&account.alarms, now));
-                let Account { alarms, history, .. } = &mut *account;
-                alarm::evaluate(alarms, history, &store, now);
-            }
-            if is_time(&self.scaling_at, now, SCALING_EVERY_MS) && !account.scaling_policies.is_empty() {
-                past.reach(&mut store, (now / 1_000).saturating_sub(autoscaling::LOOKED_AT));
-                autoscaling::tick(&mut account, &store, now);
-            }
-            self.remember(&account, now);
-            let attempts = timetable::due(&mut account, now, || lock(&self.die).f64());
-            (probes, attempts)
-        };
-        for attempt in attempts {
-            let world = Arc::clone(self);
-            self.ending.spawn(async move {
-                let finding = api::attempt(&world, &attempt).await;
-                let now = world.config.clock.now_ms();
-                timetable::note(&mut lock(&world.account), &attempt, finding, now);
-            });
-        }
-        for probe in probes {
-            let world = Arc::clone(self);
-            self.ending.spawn(async move {
-                let finding = health::perform(&probe, world.config.clock).await;
-                health::note(&mut lock(&world.account), &probe, finding);
-            });
-        }
-    }
-
-    fn remember(&self, account: &Account, now: u64) {
+    /// Keeps the control plane as it is, while somebody may be given a stale read of it.
+    pub(crate) fn remember(&self, account: &Account, now: u64) {
         let faults = self.faults.read().unwrap_or_else(PoisonError::into_inner);
         let is_wanted = faults.iter().any(|fault| matches!(fault.kind, FaultKind::StaleRead(_)));
         let mut snapshots = lock(&self.snapshots);
@@ -214,19 +135,4 @@ impl World {
         let before = snapshots.iter().rev().find(|(then, _)| *then <= at).or(snapshots.front());
         before.map(|(_, account)| Arc::clone(account))
     }
-}
-
-/// Whether the moment has come for what happens every so often; then the next one is noted.
-fn is_time(at: &Mutex<u64>, now: u64, every: u64) -> bool {
-    let mut at = lock(at);
-    let is_time = now >= *at;
-    if is_time {
-        *at = now + every;
-    }
-    is_time
-}
-
-/// Takes a lock; a panic elsewhere leaves plain data that is still whole.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

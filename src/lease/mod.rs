@@ -107,6 +107,11 @@ pub enum Life {
     Gone,
 }
 
+/// What an ECS service is called among leases.
+pub fn of_service(account: &str, region: &str, cluster: &str, name: &str) -> String {
+    format!("{account}/{region}/{cluster}/{name}")
+}
+
 /// The document with which a new rollout begins, on a rule that nobody moves.
 ///
 /// # Errors

@@ -197,7 +197,7 @@ impl Machine {
             // A beacon that was given up may be there all the same: from here on it must not say that there is a
             // way back.
             (Effect::IntendCommit, Answer::CommitIntended) => {
-                (safeguard.commit_intended, safeguard.abandoned.beacon) = (true, false)
+                (safeguard.commit_intended, safeguard.abandoned.beacon) = (true, false);
             }
             (Effect::Arm { .. }, Answer::Gone) => fired = safeguard.switch.is_gone(true, now),
             (Effect::Disarm, Answer::Disarmed) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::refusal::Refusal;
+use super::refused::Refusal;
 use super::step::{Action, Plan, Step};
 use crate::domain::clock::span;
 use crate::domain::fleet::Survey;

@@ -8,6 +8,7 @@ mod review;
 #[cfg(test)]
 pub(crate) mod sample;
 mod text;
+mod units;
 
 use std::time::Duration;
 

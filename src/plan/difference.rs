@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::facts::size_of;
-
 /// One part that differs: where it is, and what it holds in words fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -187,6 +185,27 @@ fn insert(path: &str, field: &str, text: String, found: &mut BTreeMap<String, Le
     if !usual {
         found.insert(path.to_owned(), Leaf { field: field.to_owned(), text });
     }
+}
+
+/// A task's `cpu` or `memory` as people say it, the same for every way of writing it.
+fn size_of(field: &str, value: &Value) -> Option<String> {
+    let thousands = units(value)? / 1024.0;
+    Some(if field == "cpu" { format!("{thousands} vCPU") } else { format!("{thousands} GiB") })
+}
+
+/// A number of CPU units or MiB: `1024`, `"1024"`, `"1 vCPU"`, `"2 GB"`, of which ECS takes all.
+pub(super) fn units(value: &Value) -> Option<f64> {
+    let text = match value {
+        Value::String(text) => text.trim().to_ascii_lowercase(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let thousands = text.strip_suffix("vcpu").or_else(|| text.strip_suffix("gb"));
+    let number = match thousands {
+        Some(number) => number.trim().parse::<f64>().ok()? * 1024.0,
+        None => text.parse().ok()?,
+    };
+    Some(number).filter(|number| number.is_finite() && *number > 0.0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The driver of a plan: what the spec asks of it, and whom it is asked of.
 
-use super::refusal::{Refusal, refusal};
+use super::refused::{Refusal, refusal};
 use crate::domain::driver::{CodeDeployment, Driver, EcsDeployment};
 use crate::domain::fleet::Survey;
 use crate::spec::{Asked, DriverSpec, Spec, misfits, timetable};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::difference::Difference;
+use super::difference::{Difference, units};
 use super::step::{Action, Plan, ReleasePlan};
 
 /// What was found out beside a plan; what is absent was not asked, or not answered in time.
@@ -92,27 +92,6 @@ impl Size {
         let memory = whole("memory").or_else(|| parts(&["memory", "memoryReservation"]))?;
         Some(Self { vcpu: cpu / 1024.0, gib: memory / 1024.0 })
     }
-}
-
-/// A number of CPU units or MiB: `1024`, `"1024"`, `"1 vCPU"`, `"2 GB"`, of which ECS takes all.
-fn units(value: &Value) -> Option<f64> {
-    let text = match value {
-        Value::String(text) => text.trim().to_ascii_lowercase(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    let thousands = text.strip_suffix("vcpu").or_else(|| text.strip_suffix("gb"));
-    let number = match thousands {
-        Some(number) => number.trim().parse::<f64>().ok()? * 1024.0,
-        None => text.parse().ok()?,
-    };
-    Some(number).filter(|number| number.is_finite() && *number > 0.0)
-}
-
-/// A task's `cpu` or `memory` as people say it, the same for every way of writing it.
-pub(super) fn size_of(field: &str, value: &Value) -> Option<String> {
-    let thousands = units(value)? / 1024.0;
-    Some(if field == "cpu" { format!("{thousands} vCPU") } else { format!("{thousands} GiB") })
 }
 
 #[cfg(test)]

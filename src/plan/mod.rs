@@ -8,6 +8,7 @@ mod driver;
 mod facts;
 mod lower;
 mod refusal;
+mod refused;
 mod service;
 mod stale;
 mod step;
@@ -17,7 +18,8 @@ use std::time::Duration;
 
 pub use difference::{Difference, Values, differences};
 pub use facts::{Doubling, Facts, Price, Size, doubling};
-pub use refusal::{Refusal, Refused, short};
+pub use refusal::short;
+pub use refused::{Refusal, Refused};
 pub use service::{Adopt, needs, sticky, unattended};
 pub use stale::{changes, renewed};
 pub use step::{Action, Before, Plan, ReleasePlan, Step};

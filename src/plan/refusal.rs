@@ -1,7 +1,6 @@
 //! Why a target is not rolled out to: whatever would make the rollout, or the way back, impossible.
 
-use std::fmt;
-
+use super::refused::{Refusal, refusal};
 use super::step::{Action, Step};
 use super::{service, weight_of};
 use crate::domain::clock::span;
@@ -10,30 +9,6 @@ use crate::domain::name::Arn;
 use crate::domain::traffic::weights;
 use crate::gate::{AlarmRule, AtStart, Check, Gate, TasksRule};
 use crate::spec::{Limits, Spec};
-
-/// One reason, and what would be right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// What is wrong.
-    pub wrong: String,
-    /// What would be right.
-    pub help: Option<String>,
-}
-
-/// All reasons.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Refused(pub Vec<Refusal>);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<&str> = self.0.iter().map(|refusal| refusal.wrong.as_str()).collect();
-        f.write_str(&lines.join("; "))
-    }
-}
-
-pub(super) fn refusal(wrong: impl Into<String>, help: impl Into<String>) -> Refusal {
-    Refusal { wrong: wrong.into(), help: Some(help.into()) }
-}
 
 /// Every reason to refuse `spec` on this account; `stable` is the slot with all the weight, if any.
 pub(super) fn refusals(spec: &Spec, survey: &Survey, steps: &[Step], stable: Option<Slot>) -> Vec<Refusal> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::ReleasePlan;
-use super::refusal::{Refusal, refusal};
+use super::refused::{Refusal, refusal};
 use crate::domain::clock::span;
 use crate::domain::driver::{CodeDeployView, DriverKind, Timetable, Unattended, UnderWay, Waits};
 use crate::domain::fleet::{SlotView, Survey};

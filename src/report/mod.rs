@@ -21,6 +21,7 @@ mod sample;
 mod sentence;
 pub mod status;
 pub mod summary;
+mod takeover;
 mod terraform;
 #[cfg(feature = "otel")]
 pub mod trace;
@@ -38,6 +39,7 @@ pub use json::Stream;
 pub use lines::Lines;
 pub use status::Status;
 pub use summary::{Closing, Summary, TOOK_OVER};
+pub use takeover::TakeoverNotice;
 pub use terraform::lifecycle;
 pub use trail::Trail;
 pub use view::View;
@@ -156,6 +158,11 @@ pub fn verdict_line(gate: &crate::gate::Gate, verdict: Option<&crate::gate::Verd
         Some(verdict) => format!("{}: {}: {}", gate.name, sentence::verdict_word(verdict.outcome), verdict.evidence),
         None => format!("{}: not asked in this step yet", gate.name),
     }
+}
+
+/// The AWS call that gives all traffic to the stable slot, as the rule stood before the rollout, on one line.
+pub fn back_call(plan: &crate::plan::Plan) -> String {
+    rescue::back(plan).one_line()
 }
 
 /// The AWS call that turns the rule's stickiness on again once all traffic is on the stable slot, on one line.

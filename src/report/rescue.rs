@@ -56,7 +56,7 @@ pub(super) fn calls(plan: &Plan, id: &str, committed: bool) -> Vec<Call> {
         "elbv2 describe-target-health",
         &["--target-group-arn", &target.stable.target_group],
     );
-    let back = rule_as_before(plan, "give all traffic to the stable slot, as the rule stood before");
+    let back = back(plan);
     let revive = restore(plan, Role::Stable, "only if it has none: give it its tasks, and wait until they are healthy");
     // A single service has no tasks of the candidate's alone that a count could take.
     let clear = (plan.target.stable.service != plan.target.candidate.service).then(|| {
@@ -92,6 +92,11 @@ fn stop_deployment(plan: &Plan) -> Call {
     );
     stop.words.push(arn);
     stop
+}
+
+/// Gives all traffic to the stable slot, as the rule stood before the rollout.
+pub(super) fn back(plan: &Plan) -> Call {
+    rule_as_before(plan, "give all traffic to the stable slot, as the rule stood before")
 }
 
 /// Turns stickiness on again, once all traffic is on the stable slot.

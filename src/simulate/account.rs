@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use super::condition::{Condition, times};
 use super::meter::Meter;
 use super::survey::TASKS;
-use super::world::{Condition, Marks, START, Traffic, World};
+use super::world::{Marks, START, Traffic, World};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts};
 use crate::domain::fleet::{AlarmState, Capacity, Fleet, RuleSeen, Served};
@@ -209,11 +210,6 @@ impl<'a> Account<'a> {
         };
         self.followed.iter().zip(ends).map(part).sum::<f64>() / until.since(from).as_secs_f64()
     }
-}
-
-/// How many of one span go into another.
-pub(super) fn times(long: Duration, short: Duration) -> usize {
-    usize::try_from(long.as_millis() / short.as_millis().max(1)).unwrap_or(1).max(1)
 }
 
 /// Several bins as one.

@@ -7,8 +7,8 @@ use rand_distr::{Beta, Distribution, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
 
-use super::account::times;
-use super::world::{Condition, START};
+use super::condition::{Condition, times};
+use super::world::START;
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts};
 use crate::domain::fleet::Role;

@@ -7,6 +7,7 @@
 //! otherwise ([`Rehearsal::otherwise`]).
 
 mod account;
+pub mod condition;
 mod figures;
 mod grid;
 mod meter;

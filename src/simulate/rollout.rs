@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::account::{Account, CALL};
+use super::condition::Condition;
 use super::meter::Meter;
 use super::scenario::{Fault, Scenario};
 use super::survey::survey;
-use super::world::{Condition, Marks, START, Service, World};
+use super::world::{Marks, START, Service, World};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Mark, Past};
 use crate::domain::driver::Waits;

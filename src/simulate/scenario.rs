@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::Condition;
+use super::condition::Condition;
 
 /// What befalls traffic and slots although the release is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,13 +103,6 @@ impl Scenario {
     /// The standard deviation of the candidate's luck with its hosts.
     pub(super) fn luck(self) -> f64 {
         if self == Scenario::HostLottery { 0.02 } else { 0.0 }
-    }
-}
-
-impl Condition {
-    /// The same with another share of failures, and `factor` times slower.
-    fn with(self, errors: f64, factor: f64) -> Self {
-        Self { errors, location: self.location + factor.ln(), ..self }
     }
 }
 

@@ -9,6 +9,7 @@ use rand_distr::{Binomial, Distribution, Gamma, Poisson, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
 
+use super::condition::{Condition, beyond};
 use super::scenario::{Fault, Noise, Scenario};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts, Mark, Past};
@@ -82,17 +83,6 @@ impl Marks {
             candidate: thresholds.iter().map(|threshold| threshold.candidate).collect(),
         }
     }
-}
-
-/// What a slot is like in one bin.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Condition {
-    /// The share of requests that fail.
-    pub errors: f64,
-    /// The natural logarithm of the median response time in seconds.
-    pub location: f64,
-    /// The standard deviation around it.
-    pub sigma: f64,
 }
 
 /// One bin, and the truth behind it.
@@ -207,13 +197,6 @@ impl World {
     }
 }
 
-impl Condition {
-    /// The share of answers that take longer than `seconds`.
-    pub fn slower_than(&self, seconds: f64) -> f64 {
-        beyond((seconds.ln() - self.location) / self.sigma)
-    }
-}
-
 impl Traffic {
     /// The next bin, in which the candidate's share was `share` on average, 0 to 1.
     pub fn next(&mut self, share: f64, marks: &Marks) -> Drawn {
@@ -263,11 +246,6 @@ fn excess(stable: Condition, candidate: Condition) -> f64 {
     let p95 = (stable.location + P95 * stable.sigma).exp();
     let slow = (candidate.slower_than(p95) - beyond(P95)).max(0.0);
     failed + slow
-}
-
-/// The chance that a standard normal variable exceeds `deviate`.
-fn beyond(deviate: f64) -> f64 {
-    0.5 * libm::erfc(deviate * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 /// Dice for one `purpose` of a seed.

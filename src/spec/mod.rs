@@ -10,6 +10,7 @@
 
 mod check;
 mod document;
+mod finding;
 mod fit;
 mod model;
 mod problem;
@@ -36,7 +37,7 @@ pub use schema::schema;
 pub use timetable::timetable;
 pub use variables::expand;
 
-use problem::{Finding, Mark};
+use finding::{Finding, Mark};
 use text::Text;
 use tree::Node;
 
@@ -90,7 +91,7 @@ pub fn parse(source: &Source) -> Result<Spec, Problems> {
 
 /// Findings of one kind.
 fn about(mut findings: Vec<Finding>, code: Code) -> Vec<Finding> {
-    problem::about(&mut findings, code);
+    finding::about(&mut findings, code);
     findings
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value as Schema;
 use serde_yaml::{Mapping, Value};
 
 use super::document::Document;
-use super::problem::{Finding, Mark};
+use super::finding::{Finding, Mark};
 use super::tree::{Inner, Key, Node};
 use super::words::{self, expected, listed, quoted};
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::problem::{Finding, Mark};
+use super::finding::{Finding, Mark};
 
 /// The largest spec, in bytes. A hundred gates, each with a comment, fit; what is larger is another
 /// file. Bounds the time a hostile text takes.

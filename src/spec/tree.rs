@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScanError, Span, StrInput};
 
-use super::problem::{Finding, Mark};
+use super::finding::{Finding, Mark};
 use super::text::Text;
 
 /// How deep values may be nested. The deepest that the language asks for is seven.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_yaml::Value;
 
-use super::problem::{Finding, Mark};
+use super::finding::{Finding, Mark};
 use super::text::Text;
 use super::tree::{Inner, Node};
 

@@ -3,11 +3,11 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::step::{Step, count};
-use crate::support::{BESIDE, Lab, Place, Process, now, until};
+use super::step::{Step, count};
+use super::support::{BESIDE, Lab, Place, Process, until};
 
-/// How long the runner waits behind its first signal.
-const FIRST_WAIT: Duration = Duration::from_millis(7_500);
+/// How long the runner waits behind its first signal, in the time of a lab that is ten times faster.
+const FIRST_WAIT: Duration = Duration::from_secs(75);
 
 /// A rollout that is at half of the traffic.
 struct Half {
@@ -23,8 +23,8 @@ impl Half {
         let spec = place.spec_of("shift: 50%, hold: 10m", more);
         let lab = Lab::playing(&place, &spec, play);
         let step = Step::new("alice", &[("spec", spec.to_str().expect("it is UTF-8"))]);
-        let process = step.begin(&place, Some(&lab));
-        step.share("50");
+        let mut process = step.begin(&place, Some(&lab));
+        step.share("50", &mut process);
         Self { place, lab, step, process }
     }
 
@@ -42,15 +42,14 @@ impl Half {
 #[test]
 fn a_cancelled_job_gives_the_traffic_back_before_the_second_signal() {
     let Half { place, lab, step, process } = Half::new("", &["--speed", "10"]);
-    let since = now();
+    let since = lab.now();
     process.signal("INT");
-    until("the traffic is back", || lab.is_back().then_some(()));
-    let back = since.elapsed();
+    let back = lab.is_back_since(since);
     // What the runner sends next must not cut the rest short.
     process.signal("TERM");
     let ended = process.end();
-    let left = since.elapsed();
-    println!("back after {back:?}, gone after {left:?}");
+    let left = lab.since(since);
+    println!("back after {back:?} of the lab, gone after {left:?}");
     assert!(left < FIRST_WAIT, "{left:?}: {ended}");
     ended.ends(11, &["SIGINT: giving the traffic back", ": rolled back (exit 11)"]);
     assert_eq!(step.outputs()["outcome"], "rolled_back");

@@ -1,7 +1,7 @@
 //! Strings that would be obeyed if they were not shown for what they are.
 
-use crate::step::{Step, commands};
-use crate::support::{INSIDE, Place};
+use super::step::{Step, commands};
+use super::support::{INSIDE, Place};
 
 /// What a person can say who wants to be obeyed.
 const FOUL: &str =
@@ -13,9 +13,9 @@ fn a_foul_reason_is_harmless_in_log_annotation_output_and_summary() {
     let spec = place.spec_of("shift: 10%, hold: 10m", "");
     let args = format!("--lab {}", INSIDE.join(" "));
     let step = Step::new("alice", &[("spec", spec.to_str().expect("it is UTF-8")), ("args", &args)]);
-    let process = step.begin(&place, None);
-    step.share("10");
-    place.run(["abort", "--yes", "--reason", FOUL]).ends(0, &[]);
+    let mut process = step.begin(&place, None);
+    step.share("10", &mut process);
+    place.run(["abort", &place.rehearsal(), "--yes", "--reason", FOUL]).ends(0, &[]);
     let ended = process.end();
     assert_eq!(ended.code, Some(11), "{ended}");
     let log: Vec<String> = ended.text().lines().map(str::to_owned).collect();

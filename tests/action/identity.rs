@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::support::{Lab, Place};
+use super::support::{Lab, Place};
 
 /// What the job's own request is answered for.
 const SECRET: &str = "sesame-open-1";
@@ -59,7 +59,7 @@ fn a_step_acts_as_the_role_that_githubs_word_gets_and_tells_no_token() {
         command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env_remove("AWS_SESSION_TOKEN");
         command.env("TIDEGATE_GITHUB_OIDC_ROLE", ROLE).env("GITHUB_ACTOR", "alice").env("GITHUB_RUN_ID", "77");
         command.env("ACTIONS_ID_TOKEN_REQUEST_URL", url).env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", SECRET);
-        crate::support::Process::start(&mut command).end()
+        super::support::Process::start(&mut command).end()
     };
     let ended = drill(&url);
     let told: Value = ended.events().remove(0);
@@ -88,7 +88,7 @@ fn a_drill_proves_the_way_back_and_changes_nothing() {
     let mut denied = lab.tidegate(&place, by_service);
     let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"elasticloadbalancing:ModifyRule","Resource":"*"},{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
     denied.envs(assumed(&lab, policy));
-    crate::support::Process::start(&mut denied).end().ends(16, &["ModifyRule"]);
+    super::support::Process::start(&mut denied).end().ends(16, &["ModifyRule"]);
     lab.run(&place, ["rollback", "--cluster", "prod", "--service", "other", "--dry-run"])
         .ends(1, &["no service other"]);
 }

@@ -1,8 +1,8 @@
 //! Steps that run to their end.
 
-use crate::step::{Step, commands, count, node};
-use crate::support::{BESIDE, Lab, Place};
-use crate::{fetch, support};
+use super::step::{Step, commands, count, node};
+use super::support::{BESIDE, Lab, Place};
+use super::{fetch, support};
 
 fn run(play: &[&str]) -> (Step, support::Ended) {
     let place = Place::new();

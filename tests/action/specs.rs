@@ -1,7 +1,7 @@
 //! What is wrong with a spec, beside its line.
 
-use crate::step::{Step, commands, count};
-use crate::support::Place;
+use super::step::{Step, commands, count};
+use super::support::Place;
 
 #[test]
 fn each_problem_of_a_spec_is_annotated_at_its_place() {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::fetch;
-use crate::support::{Ended, Lab, Place, Process, until};
+use super::fetch;
+use super::support::{Ended, Lab, Place, Process, until};
 
 /// Node, as the runner brings it along.
 pub fn node() -> PathBuf {
@@ -107,8 +107,9 @@ impl Step {
     }
 
     /// Waits until the candidate has this share, as the outputs tell it.
-    pub fn share(&self, percent: &str) {
+    pub fn share(&self, percent: &str, process: &mut Process) {
         until("the candidate has its share", || {
+            assert!(!process.has_ended(), "it ended before: {}", process.story());
             let outputs = std::fs::read_to_string(self.file("output")).expect("it can be read");
             // A value that is being written has no end yet.
             outputs

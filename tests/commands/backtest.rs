@@ -217,5 +217,4 @@ fn a_long_file_is_streamed() {
     let sandbox = Sandbox::new();
     let said = judged(&sandbox, Recording { past: 20_000, minutes: 10_000, ..GOOD }.text(), &[]).is(0);
     assert!(said.out.contains("1440 bins") || said.out.contains("1,440 bins"), "{}", said.out);
-    assert!(said.took.as_secs() < 60, "{:?}", said.took);
 }

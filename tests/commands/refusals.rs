@@ -65,7 +65,7 @@ fn a_folder_as_store_is_answered_with_its_own_flag() {
         ("gs://bucket", "it is written as s3://bucket"),
     ] {
         let said = scene.lab.run(&scene.sandbox, &["iam-policy", &scene.spec, "--store", store]);
-        said.is(2).says(&["is no place", says]);
+        said.is(2).says(&["invalid store URL", says]);
     }
 }
 

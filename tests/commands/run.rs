@@ -8,8 +8,8 @@ fn without_a_terminal_the_answer_is_given_in_advance() {
     for words in [&["run", "SPEC"][..], &["run", "SPEC", "--lab"], &["run", "SPEC", "--json"]] {
         let words: Vec<String> = words.iter().map(|word| word.replace("SPEC", &example("canary.yaml"))).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let said = sandbox.run(&words).is(2).says(&["nobody can be asked here whether to start", "`--yes`"]);
-        assert!(said.took.as_secs() < 5, "{:?}", said.took);
+        let said = sandbox.run(&words).is(2).says(&["cannot ask for confirmation: no terminal", "`--yes`"]);
+        assert!(!said.out.contains("started"), "{}", said.out);
     }
     assert!(!sandbox.state().exists(), "nothing was begun");
 }
@@ -30,12 +30,10 @@ fn without_a_region_or_credentials_it_says_what_is_missing() {
     let spec = example("canary.yaml");
     for command in [&["plan"][..], &["run", "--yes"]] {
         let words = [command, &[spec.as_str()]].concat();
-        let said = sandbox.run(&words).is(2).says(&["no region", "`target.region`", "`--region`", "AWS_REGION"]);
-        assert!(said.took.as_secs() < 20, "{:?}", said.took);
+        sandbox.run(&words).is(2).says(&["no region", "`target.region`", "`--region`", "AWS_REGION"]);
         let words = [&words[..], &["--region", "eu-west-1"]].concat();
         let said = sandbox.run(&words).is(16).says(&["no credentials found", "`--profile`", "`--lab`"]);
         assert!(said.err.lines().all(|line| line.len() < 200), "{}", said.err);
-        assert!(said.took.as_secs() < 20, "{:?}", said.took);
         let json = sandbox.run(&[&words[..], &["--json"]].concat()).is(16).json();
         assert_eq!(json[0]["exit"], 16);
     }
@@ -50,8 +48,7 @@ fn an_endpoint_that_is_not_there_is_named() {
     let mut command =
         sandbox.command(&["plan", &spec, "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"]);
     command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y");
-    let said = end(command).is(1).says(&["http://127.0.0.1:9", "Connection refused", "nothing was changed"]);
-    assert!(said.took.as_secs() < 40, "{:?}", said.took);
+    end(command).is(1).says(&["http://127.0.0.1:9", "Connection refused", "nothing was changed"]);
 }
 
 #[test]
@@ -59,8 +56,8 @@ fn a_rehearsal_tells_lines_and_an_account() {
     let sandbox = Sandbox::new();
     let spec = sandbox.quick("");
     let said = sandbox.run(&["run", &spec, "--lab", "--yes", "--lab-speed", "60"]).is(0).harmless();
-    let first = said.err.lines().next().unwrap();
-    assert!(first.starts_with("rollout web-") && first.ends_with("at 60 times the wall's speed"), "{first}");
+    let first = said.err.lines().next().unwrap().to_owned();
+    assert!(first.starts_with("rollout web-") && first.ends_with("at 60× real time"), "{first}");
     assert!(said.out.starts_with("✔ promoted: web is served by web-green, the new release\n\n"), "{}", said.out);
     let said =
         said.says(&["step 1 of 10: register the task definition", "10% on the candidate, read back", "clients sent"]);
@@ -68,8 +65,9 @@ fn a_rehearsal_tells_lines_and_an_account() {
     // It is kept, told again, and over.
     sandbox.run(&["history"]).is(0).says(&["promoted", "(lab)"]);
     sandbox.run(&["status"]).is(0).says(&["promoted: web is served by web-green"]);
-    sandbox.run(&["rollback"]).is(15).says(&["was promoted at", "a new rollout"]);
-    sandbox.run(&["resume"]).is(0).says(&["nothing to go on with"]);
+    let id = first.strip_prefix("rollout ").and_then(|rest| rest.split([':', ' ']).next()).unwrap();
+    sandbox.run(&["rollback", id]).is(15).says(&["was promoted at", "a new rollout"]);
+    sandbox.run(&["resume", id]).is(0).says(&["nothing to go on with"]);
 }
 
 #[test]

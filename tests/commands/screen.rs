@@ -4,7 +4,8 @@ use std::process::Command;
 
 use super::support::{Ended, Sandbox, end, example};
 
-/// Runs a command in a terminal of its own, so many columns wide; both streams come out as one.
+/// Runs a command in a terminal of its own, so many columns wide; both streams come out as one. The terminal is from
+/// `script`, which takes these arguments where util-linux brings it.
 fn in_terminal(sandbox: &Sandbox, columns: usize, environment: &[(&str, &str)], words: &[&str]) -> Ended {
     let quote = |word: &&str| format!("'{word}'");
     let line: Vec<String> = [env!("CARGO_BIN_EXE_tidegate")].iter().chain(words).map(quote).collect();
@@ -17,10 +18,6 @@ fn in_terminal(sandbox: &Sandbox, columns: usize, environment: &[(&str, &str)], 
     let mut said = end(command);
     said.out = said.out.replace('\r', "");
     said
-}
-
-fn has_script() -> bool {
-    Command::new("script").arg("--version").output().is_ok()
 }
 
 #[test]
@@ -36,10 +33,8 @@ fn without_a_terminal_there_are_no_escape_codes() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs `script` of util-linux")]
 fn pages_fit_the_terminal() {
-    if !has_script() {
-        return;
-    }
     let sandbox = Sandbox::new();
     sandbox.rollout("web-20261123-140509-beef", 23);
     let spec = example("storefront.yaml");
@@ -54,10 +49,8 @@ fn pages_fit_the_terminal() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs `script` of util-linux")]
 fn colours_are_for_terminals_that_want_them() {
-    if !has_script() {
-        return;
-    }
     let sandbox = Sandbox::new();
     sandbox.rollout("web-20261123-140509-beef", 23);
     let coloured = |environment: &[(&str, &str)]| {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// The longest that a command may take, however busy the machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The longest that a command may take, however busy the machine: for what hangs.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The examples that ship with the program.
 pub fn examples() -> PathBuf {
@@ -87,8 +87,17 @@ gates:
     /// A rollout on this machine, as its runner left it after so many lines: a journal of the first format, which
     /// ends rolled back with line 23.
     pub fn rollout(&self, id: &str, lines: usize) {
+        self.rollout_in("rollouts", id, lines);
+    }
+
+    /// The same, of a rehearsal in a lab inside the runner.
+    pub fn rehearsal(&self, id: &str, lines: usize) {
+        self.rollout_in("lab/rollouts", id, lines);
+    }
+
+    fn rollout_in(&self, store: &str, id: &str, lines: usize) {
         let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/format-1.jsonl");
-        let folder = self.state().join("rollouts").join(id);
+        let folder = self.state().join(store).join(id);
         std::fs::create_dir_all(&folder).unwrap();
         let text = std::fs::read_to_string(recorded).unwrap();
         let text: String = text.lines().take(lines).map(|line| line.to_owned() + "\n").collect();
@@ -104,6 +113,17 @@ gates:
         command
     }
 
+    /// The processor's time that the program takes to its end, which other work does not make longer.
+    pub fn processor_time(&self, words: &[&str]) -> Duration {
+        let plain = self.command(&[]);
+        let mut shell = Command::new("bash");
+        shell.args(["-c", r#"TIMEFORMAT="%U %S"; time "$@" > /dev/null 2>&1"#, "bash", env!("CARGO_BIN_EXE_tidegate")]);
+        shell.args(words).current_dir(self.path()).envs(plain.get_envs().filter_map(|(name, of)| Some((name, of?))));
+        let told = end(shell).err;
+        let seconds = told.split_whitespace().map(|part| part.parse::<f64>().unwrap()).sum();
+        Duration::from_secs_f64(seconds)
+    }
+
     /// Runs the program to its end.
     pub fn run(&self, words: &[&str]) -> Ended {
         end(self.command(words))
@@ -116,7 +136,6 @@ pub struct Ended {
     pub code: i32,
     pub out: String,
     pub err: String,
-    pub took: Duration,
 }
 
 impl Ended {
@@ -163,13 +182,12 @@ pub fn harmless(text: &str) {
 
 /// Runs a command to its end, and reads what it writes.
 pub fn end(mut command: Command) -> Ended {
-    let start = Instant::now();
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.unwrap_or_else(|error| panic!("{} does not start: {error}", command.get_program().display()));
     let out = read(child.stdout.take().unwrap());
     let err = read(child.stderr.take().unwrap());
     let status = wait(&mut child);
-    let took = start.elapsed();
-    Ended { code: status.code().unwrap_or(-1), out: out.join().unwrap(), err: err.join().unwrap(), took }
+    Ended { code: status.code().unwrap_or(-1), out: out.join().unwrap(), err: err.join().unwrap() }
 }
 
 fn read(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {

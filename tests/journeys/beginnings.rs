@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{BESIDE, Ended, Lab, Place, example};
+use crate::support::{BESIDE, Ended, Lab, Place, example, patient};
 
 const ALARM: &str = "GraniteServiceVersion20100801.PutMetricAlarm";
 const COMPOSITE: &str = "GraniteServiceVersion20100801.PutCompositeAlarm";
@@ -40,7 +40,7 @@ fn readme() -> Vec<Vec<String>> {
 #[test]
 fn the_readmes_four_commands_roll_a_live_pair_out() {
     let place = Place::new();
-    let lab = Lab::playing(&place, &example("approval.yaml"), &["--speed", "60", "--lab-rps", "10"]);
+    let lab = Lab::playing(&place, &example("approval.yaml"), &["--speed", "30", "--lab-rps", "5"]);
     let commands = readme();
     let names: Vec<&str> = commands.iter().map(|words| words[1].as_str()).collect();
     assert_eq!(names, ["init", "doctor", "plan", "run"]);
@@ -59,12 +59,12 @@ fn the_readmes_four_commands_roll_a_live_pair_out() {
 #[test]
 fn what_init_writes_for_a_service_that_ecs_shifts_rolls_it_out() {
     let place = Place::new();
-    let lab = Lab::playing(&place, &example("ecs.yaml"), &["--speed", "60", "--lab-rps", "10"]);
+    let lab = Lab::playing(&place, &example("ecs.yaml"), &["--speed", "30", "--lab-rps", "5"]);
     init(&place, &lab, &["--service", "web"]).ends(0, &["ecs fits"]);
     let file = first(&place);
     // As it was written, but for the time that it takes.
     let quick = text(&file).replace("hold: 5m", "hold: 1m").replace("warm: 10m", "warm: 1m");
-    std::fs::write(&file, quick).expect("it can be written");
+    std::fs::write(&file, patient(&quick)).expect("it can be written");
     let file = file.display().to_string();
     lab.run(&place, ["doctor", &file]).ends(0, &["nothing fails"]);
     lab.run(&place, ["run", &file, "--yes"]).ends(0, &["promoted"]);

@@ -1,13 +1,14 @@
 //! The gates that a spec has when it names none, with real traffic and no threshold anywhere.
 
-use crate::support::{Ended, Place, example, heavy};
+use crate::support::{Ended, Place, heavy};
 
 /// What is in force, and how often: enough requests to tell, and time to spare on a busy machine.
 const PLAY: [&str; 4] = ["--lab-speed", "25", "--lab-rps", "20"];
 
 fn rehearse(spec: &str, play: &[&str]) -> Ended {
     let _alone = heavy();
-    Place::new().rehearse(&example(spec), &[&PLAY[..], play].concat()).end()
+    let place = Place::new();
+    place.rehearse(&place.example(spec), &[&PLAY[..], play].concat()).end()
 }
 
 #[test]

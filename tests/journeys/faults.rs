@@ -3,7 +3,7 @@
 use crate::support::Place;
 
 /// Waits between two tries are the wall's: the lab must not be so fast that they count for minutes.
-const PLAY: [&str; 4] = ["--lab-speed", "30", "--lab-rps", "10"];
+const PLAY: [&str; 4] = ["--lab-speed", "30", "--lab-rps", "5"];
 
 fn changes_no_outcome(fault: &str) {
     let (here, there) = (Place::new(), Place::new());

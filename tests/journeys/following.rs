@@ -6,7 +6,7 @@ use crate::support::{Lab, Place};
 fn a_bad_release_is_watched_from_elsewhere_and_reported_after_it() {
     let place = Place::new();
     let spec = place.spec("");
-    let play = ["--speed", "40", "--lab-rps", "10", "--lab-candidate", "errors=50%"];
+    let play = ["--speed", "40", "--lab-rps", "5", "--lab-candidate", "errors=50%"];
     let lab = Lab::playing(&place, &spec, &play);
     let mut runner = lab.roll_out(&place, &spec);
     runner.event("started");

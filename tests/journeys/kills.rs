@@ -3,7 +3,7 @@
 //!
 //! `TIDEGATE_KILLS=1000 cargo test --test journeys kills::random -- --nocapture` sends more signals, to
 //! `TIDEGATE_KILLS_AT_ONCE=6` rollouts at once, whose seeds begin with `TIDEGATE_KILL_FIRST=5000`;
-//! `TIDEGATE_KILL_SEED=7 cargo test --test journeys one_kill_seed -- --nocapture` repeats one rollout.
+//! `TIDEGATE_KILL_SEED=7 cargo test --test journeys one_kill_seed -- --ignored --nocapture` repeats one rollout.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::aftermath::{Before, Said, judge};
-use crate::support::{Ended, Lab, Place, Process, heavy, number};
+use crate::support::{Ended, Lab, Place, Process, number};
 
 /// Signals sent in an ordinary test.
 const SIGNALS: u64 = 24;
@@ -271,7 +271,9 @@ fn rollout(seed: u64, tally: &Mutex<Tally>) {
     let Ok(outcome) = done else {
         case.lab.dial("none");
         println!("{before:?}\n{}\n{}", case.said.join("\n---\n"), case.lab.run(&case.here, ["history", "web"]));
-        println!("repeat with: TIDEGATE_KILL_SEED={seed} cargo test --test journeys one_kill_seed -- --nocapture");
+        println!(
+            "repeat with: TIDEGATE_KILL_SEED={seed} cargo test --test journeys one_kill_seed -- --ignored --nocapture"
+        );
         return tally.failed.push(seed);
     };
     *tally.words.entry(outcome).or_default() += 1;
@@ -283,7 +285,6 @@ fn rollout(seed: u64, tally: &Mutex<Tally>) {
 
 #[test]
 fn random_signals_leave_nothing_that_the_next_does_not_finish() {
-    let _alone = heavy();
     let signals = number("TIDEGATE_KILLS").unwrap_or(SIGNALS);
     let first = number("TIDEGATE_KILL_FIRST").unwrap_or_default();
     let at_once = number("TIDEGATE_KILLS_AT_ONCE").unwrap_or(AT_ONCE);
@@ -304,10 +305,10 @@ fn random_signals_leave_nothing_that_the_next_does_not_finish() {
 }
 
 #[test]
+#[ignore = "it repeats the one rollout that TIDEGATE_KILL_SEED names"]
 fn one_kill_seed() {
-    if let Some(seed) = number("TIDEGATE_KILL_SEED") {
-        let tally = Mutex::default();
-        rollout(seed, &tally);
-        assert!(tally.into_inner().expect("nobody panics with it").failed.is_empty());
-    }
+    let seed = number("TIDEGATE_KILL_SEED").expect("TIDEGATE_KILL_SEED names a seed");
+    let tally = Mutex::default();
+    rollout(seed, &tally);
+    assert!(tally.into_inner().expect("nobody panics with it").failed.is_empty());
 }

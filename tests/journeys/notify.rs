@@ -112,7 +112,7 @@ fn others_are_told_signed_and_whoever_hangs_or_fails_delays_nothing() {
     );
     // A sending that is waited for takes 5 s of the wall, which are 200 s in this lab.
     let took = ended.last("traffic_back")["took_seconds"].as_f64().expect("it is a number");
-    assert!(took < 60.0, "{ended}");
+    assert!(took < 100.0, "{ended}");
     let messages = good.messages();
     messages.iter().for_each(is_signed);
     let told: Vec<Value> = messages.iter().map(|(_, body)| serde_json::from_str(body).expect("it is JSON")).collect();

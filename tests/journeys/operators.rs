@@ -1,26 +1,26 @@
 //! People in a second process while a runner runs, and after.
 
-use crate::support::{INSIDE, Lab, Place, example};
+use crate::support::{INSIDE, Lab, Place};
 
 #[test]
 fn an_approval_is_given_from_another_process() {
     let place = Place::new();
-    let mut runner = place.rehearse(&example("approval.yaml"), &INSIDE);
+    let mut runner = place.rehearse(&place.example("approval.yaml"), &INSIDE);
     runner.share(10);
-    let early = place.run(["approve", "web-approval"]);
+    let early = place.run(["approve", &place.rehearsal()]);
     early.ends(15, &["it does not wait for an approval"]);
     runner.event("awaiting_approval");
     let status = place.run(["status"]);
-    status.ends(0, &["wait for approval", "tidegate approve web-approval"]);
+    status.ends(0, &["wait for approval", "tidegate approve web-approval-"]);
     let told = place.status();
     assert_eq!((&told["runner"], &told["candidate"]["configured_percent"]), (&true.into(), &10.into()), "{told}");
-    place.run(["approve", "web-approval"]).ends(0, &[]);
+    place.run(["approve", &place.rehearsal()]).ends(0, &[]);
     let by = runner.event("approved")["by"].clone();
     assert!(by.as_str().is_some_and(|by| by.starts_with("alice@")), "{by}");
     let ended = runner.end();
     ended.ends(0, &[r#""outcome":"promoted""#]);
     assert_eq!(ended.traffic().failed(), 0, "{ended}");
-    place.run(["rollback", "--yes"]).ends(15, &["was promoted", "going back is a new rollout"]);
+    place.run(["rollback", &place.rehearsal(), "--yes"]).ends(15, &["was promoted", "going back is a new rollout"]);
     place.run(["history"]).ends(0, &["promoted", "web-approval-"]);
     let again = place.run(["history", "web-approval", "--json"]);
     assert!(again.has("approved") && again.last("finished")["outcome"] == "promoted", "{again}");
@@ -61,10 +61,12 @@ fn a_rollout_in_an_inside_lab_is_paused_and_aborted_from_another_process() {
     let place = Place::new();
     let mut runner = place.rehearse(&place.spec(""), &INSIDE);
     runner.share(10);
-    place.run(["pause"]).ends(0, &[]);
+    let id = place.rehearsal();
+    place.run(["pause"]).ends(2, &["a rehearsal in a lab is named by its whole id", &id]);
+    place.run(["pause", &id]).ends(0, &[]);
     runner.event("paused");
-    place.run(["continue"]).ends(0, &[]);
-    place.run(["abort", "--yes"]).ends(0, &["rolled back"]);
+    place.run(["continue", &id]).ends(0, &[]);
+    place.run(["abort", &id, "--yes"]).ends(0, &["rolled back"]);
     let ended = runner.end();
     ended.ends(11, &[r#""outcome":"rolled_back""#]);
     assert_eq!(ended.traffic().failed(), 0, "{ended}");
@@ -80,7 +82,7 @@ fn a_rollout_is_promoted_from_another_process_and_says_who_skipped_what() {
     lab.run(&place, ["why", "web"]).ends(0, &["why          holding", "next         step", "owner        alice@"]);
     let why = lab.run(&place, ["why", "--json"]).events().remove(0);
     assert_eq!((&why["state"], &why["step"]["title"]), (&"forward".into(), &"hold 30m".into()), "{why}");
-    lab.run(&place, ["promote", "web"]).ends(2, &["nobody can be asked here", "--yes"]);
+    lab.run(&place, ["promote", "web"]).ends(2, &["cannot ask for confirmation: no terminal", "--yes"]);
     lab.run(&place, ["pause", "web"]).ends(0, &[]);
     let promoted = lab.run(&place, ["promote", "web", "--yes", "--reason", "security fix"]);
     promoted.ends(0, &["promoted by alice@", "security fix", "committed"]);
@@ -117,6 +119,7 @@ fn a_lab_inside_a_runner_is_gone_with_it() {
     let mut runner = place.rehearse(&place.spec(""), &INSIDE);
     runner.event("started");
     runner.kill();
-    place.run(["resume"]).ends(15, &["ran in a lab inside its runner, which is gone"]);
-    place.run(["rollback", "--yes"]).ends(15, &["ran in a lab inside its runner, which is gone"]);
+    let id = place.rehearsal();
+    place.run(["resume", &id]).ends(15, &["ran in a lab inside its runner, which is gone"]);
+    place.run(["rollback", &id, "--yes"]).ends(15, &["ran in a lab inside its runner, which is gone"]);
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::support::{Ended, Lab, Place, Process};
 use crate::takeovers::Half;
 
-/// Faster than what the README promises, and nothing else.
-const HASTE: [&str; 2] = ["--lab-speed", "90"];
+/// Another speed than what a person watches, for machines with other work: the specs are those of the README.
+const SPEED: [&str; 2] = ["--lab-speed", "20"];
 
 fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("it is there")
@@ -74,15 +74,21 @@ fn no_command_that_is_shown_is_left_out() {
 
 #[test]
 fn its_rehearsals_end_as_it_says() {
-    let place = Place::new();
-    for words in those("run", true) {
-        let is_bad = words.iter().any(|word| word == "--lab-candidate");
-        let mut command = place.tidegate(words.iter().map(String::as_str).chain(HASTE));
-        let ended = Process::start(command.current_dir(env!("CARGO_MANIFEST_DIR"))).end();
-        ended.ends(if is_bad { 10 } else { 0 }, &[if is_bad { "rolled back: " } else { "promoted: " }]);
-        if words.iter().any(|word| word == "errors=20%") {
-            its_picture_is_of(&ended);
+    std::thread::scope(|scope| {
+        for words in those("run", true) {
+            scope.spawn(move || ends_as_it_says(&words));
         }
+    });
+}
+
+fn ends_as_it_says(words: &[String]) {
+    let is_bad = words.iter().any(|word| word == "--lab-candidate");
+    let place = Place::new();
+    let mut command = place.tidegate(words.iter().map(String::as_str).chain(SPEED));
+    let ended = Process::start(command.current_dir(env!("CARGO_MANIFEST_DIR"))).end();
+    ended.ends(if is_bad { 10 } else { 0 }, &[if is_bad { "rolled back: " } else { "promoted: " }]);
+    if words.iter().any(|word| word == "errors=20%") {
+        its_picture_is_of(&ended);
     }
 }
 
@@ -121,7 +127,7 @@ fn its_simulation_gives_figures() {
 #[test]
 fn its_rollbacks_take_the_traffic_back() {
     for words in those("rollback", false) {
-        let half = Half::reach("", "40");
+        let half = Half::reach("", "20");
         let place = Place::new();
         let store = Lab::store();
         let words = words.iter().map(|word| match word.as_str() {
@@ -130,9 +136,10 @@ fn its_rollbacks_take_the_traffic_back() {
             word => word,
         });
         let mut command = half.lab.tidegate(&place, words.chain(["--yes"]));
-        Process::start(&mut command).end().ends(0, &["all traffic is on"]);
+        let back = Process::start(&mut command).end();
+        back.ends(0, &["all traffic is on"]);
         half.lab.is_all_on("web-blue");
-        half.runner.end().ends(14, &["took over"]);
+        half.ends_overruled(&back);
     }
 }
 

@@ -1,6 +1,17 @@
 //! Somebody else writes the rule in the middle of a rollout.
 
+use serde_json::json;
+
 use crate::support::{Lab, Place, RPS, until};
+
+impl Lab {
+    /// Deploys to a service what another runs, as somebody who knows nothing of tidegate.
+    fn deploy_what_runs_on(&self, other: &str, service: &str) {
+        let runs = self.state()["services"][other]["task_definition"].clone();
+        let body = json!({"cluster": "prod", "service": service, "taskDefinition": runs});
+        self.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &body);
+    }
+}
 
 #[test]
 fn a_foreign_write_ends_the_rollout_on_stable() {
@@ -54,4 +65,43 @@ fn a_foreign_write_is_left_alone_where_the_spec_says_hold() {
     runner.end().ends(14, &["took over"]);
     assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
     assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+}
+
+#[test]
+fn a_rule_that_was_moved_after_a_rollback_is_not_called_stable() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::start(&place, &spec);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.share(10);
+    lab.run(&place, ["rollback", "web", "--yes"]).ends(0, &[]);
+    runner.end().ends(14, &["took over"]);
+    lab.write_weights(0, 100);
+    let by_service = ["rollback", "--cluster", "prod", "--service", "web-green", "--yes"];
+    for words in [&["rollback", "web", "--yes"][..], &by_service] {
+        let back = lab.run(&place, words);
+        back.ends(15, &["the rule was moved since", "by hand: aws elbv2 modify-rule"]);
+        assert!(!back.text().contains("already"), "{back}");
+    }
+    assert_eq!(lab.weights()["web-green"], 100);
+}
+
+#[test]
+fn a_finished_journal_here_does_not_speak_for_a_rollout_from_elsewhere() {
+    let (here, elsewhere) = (Place::new(), Place::new());
+    let spec = here.spec("");
+    let lab = Lab::start(&here, &spec);
+    let mut first = lab.roll_out(&here, &spec);
+    first.share(10);
+    lab.run(&here, ["rollback", "web", "--yes"]).ends(0, &[]);
+    first.end().ends(14, &["took over"]);
+    let mut second = lab.roll_out(&elsewhere, &elsewhere.spec(""));
+    second.share(10);
+    let by_service = ["rollback", "--cluster", "prod", "--service", "web-green", "--yes"];
+    let back = lab.run(&here, by_service);
+    back.ends(0, &["going by the rule's tags", "all traffic is on web-blue"]);
+    assert!(!back.text().contains("already"), "{back}");
+    lab.is_all_on("web-blue");
+    second.end();
+    lab.is_all_on("web-blue");
 }

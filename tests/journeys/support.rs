@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// How long anything may take, in wall time, before a journey is given up.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+/// How long anything may take, in wall time, before a journey is given up: for what hangs, and not for what is slow.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 /// Between two looks at something that cannot say by itself that it is ready.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
-/// Requests a lab second in ordinary journeys.
-pub const RPS: u64 = 10;
+/// Requests a lab second in ordinary journeys: enough for their gates, and each costs the machine.
+pub const RPS: u64 = 5;
 /// What a lab inside a runner plays in ordinary journeys: its speed, and its requests a second.
-pub const INSIDE: [&str; 4] = ["--lab-speed", "40", "--lab-rps", "10"];
+pub const INSIDE: [&str; 4] = ["--lab-speed", "40", "--lab-rps", "5"];
 /// The same for a lab beside a runner.
-pub const BESIDE: [&str; 4] = ["--speed", "40", "--lab-rps", "10"];
+pub const BESIDE: [&str; 4] = ["--speed", "40", "--lab-rps", "5"];
 
 /// A short canary: everything a rollout has, in as little time as the minutes of metrics allow.
 const SPEC: &str = r#"
@@ -50,6 +50,9 @@ gates:
       above: 1
       samples: { input: requests, at_least: 5 }
 "#;
+
+/// A lab's minutes are seconds here, of which a busy machine takes some for itself.
+const PATIENT: &str = "\nlimits: { shift: 1h, blind: 30m }\n";
 
 /// Where rollouts are kept in a lab: its bucket, and the prefix there.
 const BUCKET: &str = "tidegate-lab";
@@ -90,6 +93,11 @@ pub fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("rollout-specs").join(name)
 }
 
+/// Patient limits in the text of a spec, unless it has limits of its own.
+pub fn patient(text: &str) -> String {
+    format!("{text}{}", if text.contains("\nlimits:") { "" } else { PATIENT })
+}
+
 /// A place of its own for one journey: its state folder, its home, its specs.
 pub struct Place {
     folder: tempfile::TempDir,
@@ -103,7 +111,17 @@ impl Place {
     /// The short canary, with more lines at its end.
     pub fn spec(&self, more: &str) -> PathBuf {
         let path = self.folder.path().join("rollout.yaml");
-        std::fs::write(&path, format!("{SPEC}{more}")).expect("a spec can be written");
+        std::fs::write(&path, patient(&format!("{SPEC}{more}"))).expect("a spec can be written");
+        path
+    }
+
+    /// A spec of the repository with patient limits, and the task definition beside it.
+    pub fn example(&self, name: &str) -> PathBuf {
+        let text = std::fs::read_to_string(example(name)).expect("it is there");
+        let text = text.replace("\n  shift: 5m\n", "\n").replace("\nlimits:\n", "\nlimits:\n  shift: 1h\n");
+        std::fs::copy(example("taskdef.json"), self.folder.path().join("taskdef.json")).expect("it can be copied");
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, patient(&text)).expect("a spec can be written");
         path
     }
 
@@ -170,9 +188,19 @@ impl Place {
         latest.flatten().map(|path| std::fs::read_to_string(path).expect("it can be read")).collect()
     }
 
+    /// The id of the only rehearsal in a lab of its runner's own.
+    pub fn rehearsal(&self) -> String {
+        let folder = self.only("lab/rollouts");
+        folder.file_name().and_then(|name| name.to_str()).expect("ids are text").to_owned()
+    }
+
     /// The folder of the only rollout here.
     pub fn rollout(&self) -> PathBuf {
-        let rollouts = std::fs::read_dir(self.state().join("rollouts")).expect("there is a store");
+        self.only("rollouts")
+    }
+
+    fn only(&self, store: &str) -> PathBuf {
+        let rollouts = std::fs::read_dir(self.state().join(store)).expect("there is a store");
         let rollouts: Vec<PathBuf> = rollouts.map(|entry| entry.expect("it can be read").path()).collect();
         assert_eq!(rollouts.len(), 1, "{rollouts:?}");
         rollouts[0].clone()
@@ -286,7 +314,9 @@ impl Process {
         }
     }
 
-    fn story(&self) -> String {
+    /// All that it has said so far.
+    pub fn story(&mut self) -> String {
+        self.read_for(Duration::ZERO);
         format!("{}\n{}", self.seen.join("\n"), self.errors())
     }
 
@@ -488,23 +518,28 @@ impl Lab {
         self.ask(&format!("POST /_lab/faults?value={}", faults.replace('%', "%25")), "");
     }
 
-    /// Sets a change calendar: `open`, `closed`, or `closed:2h` in lab time.
-    pub fn calendar(&self, name: &str, state: &str) {
-        self.ask(&format!("POST /_lab/calendar?name={name}&value={state}"), "");
-    }
-
     /// Whether the rule gives the candidate nothing, in truth: no call's trouble touches this look.
     pub fn is_back(&self) -> bool {
         let weights = &self.state()["rules"][&self.rule];
         weights["web-green"] == 0 && weights["web-blue"].as_u64() > Some(0)
     }
 
-    /// Waits until the candidate has nothing, and says how long that took, in wall and in lab time.
-    pub fn is_back_since(&self, since: Instant) -> (Duration, Duration) {
+    /// Waits until the candidate has nothing, and says how long that took, in lab time.
+    pub fn is_back_since(&self, since: Duration) -> Duration {
         until("the traffic is back", || self.is_back().then_some(()));
-        let took = since.elapsed();
-        let speed = self.state()["speed"].as_f64().expect("it is a number");
-        (took, took.mul_f64(speed))
+        self.since(since)
+    }
+
+    /// The lab's time, since 1970. Verdicts go by it: the wall's would judge the machine too.
+    pub fn now(&self) -> Duration {
+        let now = self.state()["now"].as_str().map(str::to_owned).expect("it is text");
+        let now: jiff::Timestamp = now.parse().expect("it is a date");
+        now.as_duration().try_into().expect("it is after 1970")
+    }
+
+    /// How much of it has passed since.
+    pub fn since(&self, since: Duration) -> Duration {
+        self.now().saturating_sub(since)
     }
 
     /// The ARN of the rule that rollouts move.
@@ -623,13 +658,6 @@ impl Lab {
         }
         let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
         self.elb("ModifyRule", &parameters);
-    }
-
-    /// Deploys to a service what another runs, as somebody who knows nothing of tidegate.
-    pub fn deploy_what_runs_on(&self, other: &str, service: &str) {
-        let runs = self.state()["services"][other]["task_definition"].clone();
-        let body = json!({"cluster": "prod", "service": service, "taskDefinition": runs});
-        self.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &body);
     }
 
     /// This slot has all the traffic.

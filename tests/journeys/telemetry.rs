@@ -10,7 +10,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::support::{INSIDE, Lab, Place, Process, now};
+use crate::support::{INSIDE, Lab, Place, Process};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PIPELINE: &str = "00f067aa0ba902b7";
@@ -108,12 +108,11 @@ fn a_pipeline_sees_the_rollout_in_its_own_trace_and_a_collector_that_hangs_delay
     traces.tell(&mut command, "TRACES_");
     metrics.tell(&mut command, "METRICS_");
     command.env("TRACEPARENT", format!("00-{TRACE}-{PIPELINE}-01"));
-    let begun = now();
     let ended = Process::start(&mut command).end();
     ended.ends(10, &[r#""outcome":"rolled_back""#, "otel: metrics are "]);
     // An answer that is waited for takes 10 s of the wall, which are 400 s in this lab.
     let took = ended.last("traffic_back")["took_seconds"].as_f64().expect("it is a number");
-    assert!(took < 60.0, "{ended} after {:?}", begun.elapsed());
+    assert!(took < 200.0, "{ended}");
 
     let spans = traces.spans();
     let root = named(&spans, "rollout");

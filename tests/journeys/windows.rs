@@ -2,6 +2,13 @@
 
 use crate::support::{Lab, Place};
 
+impl Lab {
+    /// Sets a change calendar: `open`, `closed`, or `closed:2h` in lab time.
+    fn calendar(&self, name: &str, state: &str) {
+        self.ask(&format!("POST /_lab/calendar?name={name}&value={state}"), "");
+    }
+}
+
 #[test]
 fn a_closed_calendar_refuses_and_holds_and_a_broken_glass_goes_on() {
     let place = Place::new();

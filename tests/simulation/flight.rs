@@ -1,5 +1,5 @@
 //! What a contested process asks of the world: sent once the fence lets it, in the world's time, and answered in the
-//! process's own; and how a journal is taken over, as `cli/resume.rs` and `cli/rollback.rs` do it.
+//! process's own; and how a journal is taken over, as `engine/takeover` does it.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ use super::points::Point;
 use super::process::{Doing, InFlight, Job, Kind, Process};
 use super::store::{Call, Reply};
 
-/// How often a journal is opened anew because the runner before wrote another line, as in `cli/resume.rs`.
+/// How often a journal is opened anew because the runner before wrote another line, as in `engine/takeover/go_on.rs`.
 const TRIES: u32 = 20;
 /// How soon a write that waits for the journal looks again whether it is written.
 const STALLED: Duration = Duration::from_millis(300);
 /// How long is read before a write is sent, at most.
 const PREPARED_WITHIN: Duration = Duration::from_secs(2);
-/// The longest that a first write is waited for, as in `cli/rollback.rs`.
+/// The longest that a first write is waited for, as in `engine/takeover/first_write.rs`.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
 impl Contest<'_> {
@@ -167,7 +167,7 @@ impl Contest<'_> {
         }
         match &effect {
             Effect::Route(route) if route.share > Share::NONE => {
-                event_loop.checks.sent_in_time(process.time(self.now()))
+                event_loop.checks.sent_in_time(process.time(self.now()));
             }
             Effect::Scale { role, count, .. } if *count < self.world.tasks(*role).desired => {
                 Invariants::takes_capacity(self.now(), *role, &self.processes, who);

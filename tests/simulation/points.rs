@@ -163,7 +163,7 @@ impl Hits {
             OperatorRequest::Rollback | OperatorRequest::Abort => self.hit(Point::ToldToGoBack),
             OperatorRequest::Pause => self.hit(Point::ToldToPause),
             OperatorRequest::Continue | OperatorRequest::Approve | OperatorRequest::BreakGlass => {
-                self.hit(Point::ToldToContinue)
+                self.hit(Point::ToldToContinue);
             }
             OperatorRequest::Promote => self.hit(Point::ToldToPromote),
         }

@@ -47,7 +47,7 @@ impl<S> Harvest<S> {
         }
         let first = self.failed.values().flatten().min();
         if let Some(seed) = first {
-            panic!("repeat with: TIDEGATE_SEED={seed} cargo test --test simulation {test} -- --nocapture");
+            panic!("repeat with: TIDEGATE_SEED={seed} cargo test --test proofs {test} -- --ignored --nocapture");
         }
     }
 }

@@ -7,21 +7,39 @@ mod fetch;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// Python programs that run at once for one file of tests: most of their time is waiting.
+const AT_ONCE: usize = 4;
 
-/// Runs a file of tests in Python; each of them starts a lab of its own.
+/// Runs a file of tests in Python, each of its classes in a program of its own, beside a lab of its own.
 fn hold(script: &str) {
+    let text = std::fs::read_to_string(Path::new(ROOT).join("tests/wire").join(script)).expect("it is there");
+    let classes = text.lines().filter_map(|line| line.strip_prefix("class ")?.strip_suffix("Case):"));
+    let classes = classes.filter_map(|class| class.split('(').next()).filter(|class| *class != "Case");
+    let classes = Mutex::new(classes.collect::<Vec<_>>());
+    let count = classes.lock().expect("nobody panicked").len();
+    assert!(count > 0, "{script} has no tests");
+    let next = || classes.lock().expect("nobody panicked").pop();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(count) {
+            scope.spawn(|| std::iter::from_fn(next).for_each(|class| hold_class(script, class)));
+        }
+    });
+}
+
+fn hold_class(script: &str, class: &str) {
     let folder = fetch::packages("wire-clients", "tests/wire/requirements.txt");
     let home = Path::new(ROOT).join("tests/wire");
     let path = std::env::join_paths([folder.clone(), home.clone()]).expect("they have no colons");
     let mut python = Command::new("python3");
-    python.arg(home.join(script)).env("PYTHONPATH", path).env("AWS_CLI", folder.join("bin/aws"));
+    python.arg(home.join(script)).arg(class).env("PYTHONPATH", path).env("AWS_CLI", folder.join("bin/aws"));
     python.env("TIDEGATE_BIN", env!("CARGO_BIN_EXE_tidegate"));
     python.env("TIDEGATE_SPEC", Path::new(ROOT).join("rollout-specs/canary.yaml"));
-    let text = fetch::run(script, &mut python);
+    let text = fetch::run(&format!("{class} of {script}"), &mut python);
     println!("{text}");
-    assert!(text.contains("\nOK"), "{text}");
+    assert!(text.contains("\nOK") && !text.contains("Ran 0 tests"), "{text}");
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::Patient;
 use super::check::Check;
-use crate::cli::target;
-use crate::cloud::{Cloud as _, Fence};
+use crate::cli::drivers::Reach;
+use crate::cloud::Cloud as _;
 use crate::domain::clock::span;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{AlarmState, AlarmView};
 use crate::domain::name::RolloutId;
+use crate::engine::Runner;
 use crate::gate::{self, Gate, Reading};
 
 /// How far back a metric is looked for.
@@ -54,9 +55,9 @@ async fn read(patient: &Patient<'_>, gates: &[&Gate], back: Duration) -> Vec<Rea
     std::mem::swap(&mut plan.target.stable, &mut plan.target.candidate);
     let now = patient.clock.now();
     let id = RolloutId::new(&plan.name, now, 0);
-    let at = (patient.aws, patient.clock);
-    let connections = patient.context.connect_to();
-    let driver = target::driver(patient.context, at, (&plan, &id, 0), (None, Fence::default()), connections);
+    let context = patient.context;
+    let reach = Reach { context, aws: patient.aws, connect_to: context.connect_to() };
+    let driver = reach.driver(&plan, Runner::unleased(&id, patient.clock), None);
     driver.readings(gates, now.before(back)).await
 }
 

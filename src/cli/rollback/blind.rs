@@ -2,16 +2,18 @@
 
 use super::{Args, ask, say};
 use crate::cli::context::Context;
-use crate::cli::run::drive;
-use crate::cli::{Exit, Failure, target, terminal};
+use crate::cli::drivers::Reach;
+use crate::cli::{Exit, Failure, terminal};
 use crate::cloud::alb::beacon;
 use crate::cloud::aws::Aws;
 use crate::cloud::drivers::{codedeploy, ecs};
-use crate::domain::clock::{Clock, Timestamp, span};
+use crate::domain::clock::span;
 use crate::domain::fault::FaultKind;
 use crate::domain::name::Arn;
 use crate::domain::safeguard::Beacon;
 use crate::domain::traffic::Share;
+use crate::engine::{Asked, ByTags, back_by_tags};
+use crate::lease::of_service;
 
 /// What a service is called among leases, from its ARN.
 pub(super) fn service_of(arn: &str) -> String {
@@ -19,7 +21,7 @@ pub(super) fn service_of(arn: &str) -> String {
     let (account, region) = parsed.as_ref().map_or(("", ""), |arn| (arn.account, arn.region));
     let mut path = parsed.as_ref().map_or("", |arn| arn.resource).split('/').skip(1);
     let (cluster, name) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
-    drive::service(account, region, cluster, name)
+    of_service(account, region, cluster, name)
 }
 
 /// The one rule among a service's that a rollout has marked.
@@ -45,14 +47,9 @@ pub(super) async fn only_rule(aws: &Aws, cluster: &str, service: &str, rules: Ve
 }
 
 /// The way back by a rule's tags alone.
-pub(super) async fn blind(
-    context: &Context,
-    rule: &str,
-    args: &Args,
-    (wall, asked): (&Clock, Timestamp),
-) -> Result<Exit, Failure> {
+pub(super) async fn blind(context: &Context, rule: &str, args: &Args, asked: &Asked) -> Result<Exit, Failure> {
     let region = Arn::parse(rule).map(|arn| arn.region.to_owned());
-    let aws = Aws::connect(&context.settings(region.as_deref())).await;
+    let aws = context.aws(region.as_deref()).await;
     let Some(marked) = beacon::marked(&aws, rule).await? else {
         let failure = Failure::new(Exit::Refused, format!("{rule} carries no mark of a rollout"));
         return Err(failure.hint("its tags tidegate:rollout and tidegate:stable would say what to go back to"));
@@ -73,14 +70,15 @@ pub(super) async fn blind(
     terminal::say(&format!("after      {stable} has everything, {candidate} nothing; its tasks stay"));
     ask(context, args, &format!("--rule {rule}"))?;
     let sticky = marked.seen.sticky;
-    let cloud = target::driver_by_beacon(context, (&aws, &context.clock()), &marked);
-    let seen = cloud.back_by_beacon(sticky, args.accept_unhealthy_stable).await.map_err(|fault| {
+    let cloud = Reach { context, aws: &aws, connect_to: context.connect_to() }.by_tags(&marked, context.clock());
+    let tags = ByTags { stable, sticky, accepts_unhealthy: args.accept_unhealthy_stable };
+    let seen = back_by_tags(&cloud, tags).await.map_err(|fault| {
         let unhealthy = fault.operation == "DescribeTargetHealth" && fault.kind == FaultKind::Permanent;
         let failure = Failure::from(fault);
         let hint = "scale its service up first, or go back all the same with --accept-unhealthy-stable";
         if unhealthy { failure.hint(hint) } else { failure }
     })?;
-    let took = span(wall.now().since(asked));
+    let took = span(asked.wall.now().since(asked.at));
     // The rule first, because the weights are back with it; AWS's own way back writes the same.
     stop_deployment(&aws, (rule, [stable, candidate]), args).await;
     if seen.share != Some(Share::NONE) {

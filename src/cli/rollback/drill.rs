@@ -7,7 +7,6 @@ use crate::cli::context::{Context, Stores};
 use crate::cli::{Exit, Failure, terminal};
 use crate::cloud::alb::drill::{self, Serving};
 use crate::cloud::alb::{beacon, prove};
-use crate::cloud::aws::Aws;
 use crate::domain::name::Arn;
 use crate::domain::text::{escape, hang, many, pad};
 use crate::journal;
@@ -31,7 +30,7 @@ pub(super) async fn run(context: &Context, stores: &Stores, args: &Args) -> Resu
     let mut shown = Vec::new();
     for rule in &target.rules {
         let region = Arn::parse(rule).map(|arn| arn.region.to_owned());
-        let aws = Aws::connect(&context.settings(region.as_deref())).await;
+        let aws = context.aws(region.as_deref()).await;
         if shown.is_empty() {
             facts.push(("caller", prove::caller(&aws).await?.0));
         }
@@ -76,7 +75,7 @@ async fn target(context: &Context, stores: &Stores, args: &Args) -> Result<Targe
         return Ok(Target { rules: vec![rule.clone()], stable: None, rollout: None });
     }
     if let Some((cluster, service)) = args.cluster.as_deref().zip(args.service.as_deref()) {
-        let aws = Aws::connect(&context.settings(None)).await;
+        let aws = context.aws(None).await;
         let mut rules = beacon::find_service(&aws, cluster, service).await?.rules;
         if rules.is_empty() {
             return Err(Failure::new(Exit::Refused, format!("no rule forwards to {service} in {cluster}")));
@@ -84,8 +83,8 @@ async fn target(context: &Context, stores: &Stores, args: &Args) -> Result<Targe
         rules.truncate(RULES_LIMIT);
         return Ok(Target { rules, stable: None, rollout: None });
     }
-    let found = stores.find(args.rollout.as_deref()).await?;
-    super::refuse_gone_lab(&found)?;
+    let found = stores.find_to_act(args.rollout.as_deref()).await?;
+    found.refuse_gone_lab()?;
     let plan = journal::header(&found.store, &found.id).await?.plan;
     let stable = Some(plan.target.stable.target_group_name);
     Ok(Target { rules: vec![plan.target.rule], stable, rollout: Some(found.id.as_str().to_owned()) })

@@ -1,29 +1,18 @@
-//! A stable slot with too few healthy tasks for all of the traffic: shown before a rollback is confirmed, and scaled
-//! up before it gets the traffic where a person wants that.
+//! A stable slot with too few healthy tasks for all of the traffic: shown before a rollback is confirmed.
 
 use std::time::Duration;
 
 use crate::cli::context::Context;
-use crate::cli::{Failure, target, terminal};
-use crate::cloud::alb::AlbDriver;
-use crate::cloud::aws::Aws;
-use crate::cloud::{Cloud, Fence};
-use crate::domain::clock::{Clock, span};
-use crate::domain::fleet::Role;
+use crate::cli::drivers::Reach;
+use crate::cloud::Cloud;
+use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
 use crate::domain::text::escape;
-use crate::lease::Phase;
+use crate::engine::Runner;
 use crate::plan::Plan;
-use crate::store::{Lease, LeaseError};
 
 /// How long the tasks are read before the question is asked without them, in wall time.
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
-/// How long the traffic waits for tasks that were asked for; then it goes back all the same.
-const SCALED_WITHIN: Duration = Duration::from_secs(300);
-/// Between two looks at them: the lease is renewed with each, well within its time.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// More looks than [`SCALED_WITHIN`] has room for.
-const LOOKS: u32 = 100;
 
 /// What the stable slot has of the tasks that it had for all of its traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,58 +46,17 @@ fn short(healthy: u32, wants: u32, had: u32) -> Option<Short> {
 }
 
 /// Reads whether the stable slot is short; what cannot be read soon is not waited for.
-pub(super) async fn look(context: &Context, (plan, id): (&Plan, &RolloutId)) -> Option<Short> {
+pub(super) async fn look(context: &Context, plan: &Plan, id: &RolloutId) -> Option<Short> {
     let wall = Clock::wall();
     let late = wall.now() + LOOK_WITHIN;
-    let cloud = cloud(context, (plan, id), &context.clock()).await;
+    let aws = context.aws(Some(&plan.target.region)).await;
+    let reach = Reach { context, aws: &aws, connect_to: context.connect_to() };
+    let cloud = reach.driver(plan, Runner::unleased(id, &context.clock()), None);
     let fleet = tokio::select! {
         fleet = cloud.fleet() => fleet.ok()?,
         () = wall.sleep_until(late) => return None,
     };
     short(fleet.stable.healthy, fleet.stable.desired, plan.before.stable_desired)
-}
-
-/// Gives the stable slot the tasks it had, and waits until they are healthy, with the lease kept. What does not work
-/// is said, and holds nothing up.
-///
-/// # Errors
-/// When somebody else takes the rollout over meanwhile.
-pub(super) async fn scale_first(
-    context: &Context,
-    (plan, id): (&Plan, &RolloutId),
-    clock: &Clock,
-    lease: &mut Lease,
-) -> Result<(), Failure> {
-    let (service, count) = (escape(&plan.target.stable.service), plan.before.stable_desired);
-    let cloud = cloud(context, (plan, id), clock).await;
-    if let Err(fault) = cloud.scale(Role::Stable, count, None).await {
-        terminal::say(&format!("{service} is not scaled up: {}", escape(&fault.to_string())));
-        return Ok(());
-    }
-    terminal::say(&format!("{service} is set to {count} tasks; the traffic waits {} at most", span(SCALED_WITHIN)));
-    let until = clock.now() + SCALED_WITHIN;
-    for _ in 0..LOOKS {
-        let healthy = cloud.healthy_at_once(Role::Stable).await;
-        if healthy.is_ok_and(|healthy| healthy >= count) {
-            terminal::say(&format!("{service} has {count} healthy tasks"));
-            return Ok(());
-        }
-        if clock.now() >= until {
-            break;
-        }
-        clock.sleep_until(clock.now() + LOOK_EVERY).await;
-        // A store that fails now is no reason to wait less.
-        if let Err(error @ LeaseError::Fenced(_)) = lease.renew(Phase::Aborting).await {
-            return Err(error.into());
-        }
-    }
-    terminal::say(&format!("{service} has not got its {count} healthy tasks: the traffic goes back all the same"));
-    Ok(())
-}
-
-async fn cloud(context: &Context, (plan, id): (&Plan, &RolloutId), clock: &Clock) -> AlbDriver {
-    let aws = Aws::connect(&context.settings(Some(&plan.target.region))).await;
-    target::driver(context, (&aws, clock), (plan, id, 0), (None, Fence::default()), context.connect_to())
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,110 +9,65 @@ use tokio::sync::mpsc;
 
 use crate::cli::context::Context;
 use crate::cli::telemetry::traced;
-use crate::cli::{Exit, Failure, github, terminal};
+use crate::cli::{Exit, Failure, github, panic, takeover, terminal};
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::aws::Aws;
 use crate::cloud::{Delivery, Errands};
 use crate::domain::clock::Clock;
-use crate::domain::fleet::Place;
 use crate::domain::name::RolloutId;
-use crate::domain::trace::TraceParent;
-use crate::engine::{Ending, Engine, EngineError, First, Inbound, JournalSink, LeaseKeeper, Notifier, carry_words};
+use crate::engine::{Driven, Ending, Going, Inbound, Inbox, Notifier};
 use crate::journal::Record;
 use crate::machine::{Event, Machine, Outcome, Reason};
 use crate::plan::Plan;
 use crate::report::news::About;
 use crate::report::{Closing, Lines, Live, Several, Stream, Summary, footer};
 use crate::spec::OnTrouble;
-use crate::store::Store;
 
 /// How often a log without a terminal says where a rollout stands while nothing happens, in wall time.
 const HEARTBEAT: Duration = Duration::from_secs(60);
-/// How many words and signals may wait for the engine.
-const INBOX: usize = 64;
+/// How many signals may wait to be carried.
+const SIGNALS: usize = 64;
 
 /// How long messages to others are waited for at the end, in wall time.
 const FLUSH: Duration = Duration::from_secs(5);
 /// The same for a runner that was told to stop.
 const FLUSH_HURRIED: Duration = Duration::from_secs(1);
 
-/// A rollout about to be driven.
-pub(in crate::cli) struct Drive<'a, T> {
-    pub(in crate::cli) store: &'a Store,
-    pub(in crate::cli) id: &'a RolloutId,
-    /// The span under which it was started, by its journal.
-    pub(in crate::cli) trace: Option<TraceParent>,
-    pub(in crate::cli) machine: Machine,
-    pub(in crate::cli) first: First,
-    pub(in crate::cli) records: Vec<Record>,
-    pub(in crate::cli) recorded: T,
-    pub(in crate::cli) cloud: AlbDriver,
-    pub(in crate::cli) clock: Clock,
-    pub(in crate::cli) keeper: LeaseKeeper,
-    /// Whether it is played in a lab inside this process.
-    pub(in crate::cli) is_lab: bool,
-    /// What is said to it as soon as it has begun.
-    pub(in crate::cli) request: Option<Event>,
-}
-
-/// What a plan's rollout takes a lease on: the rule, and the services by the names that all who use them share.
-pub(in crate::cli) fn resources(plan: &Plan) -> (&str, Vec<String>) {
-    let target = &plan.target;
-    let service = |place: &Place| service(&target.account, &target.region, &target.cluster, &place.service);
-    let mut services = vec![service(&target.stable), service(&target.candidate)];
-    services.dedup();
-    (&target.rule, services)
-}
-
-/// What an ECS service is called among leases.
-pub(in crate::cli) fn service(account: &str, region: &str, cluster: &str, name: &str) -> String {
-    format!("{account}/{region}/{cluster}/{name}")
-}
-
-/// Drives until the end, telling as it goes, and gives the lease back.
-pub(in crate::cli) async fn drive<T: JournalSink>(context: &Context, drive: Drive<'_, T>) -> Result<Ending, Failure> {
-    let Drive { store, id, trace, machine, first, records, recorded, cloud, clock, keeper, is_lab, request } = drive;
-    let keeper = Arc::new(keeper);
-    let (sender, inbox) = mpsc::channel(INBOX);
-    if let Some(request) = request {
-        // The inbox is empty: there is room.
-        let _ = sender.send(Inbound::from(request)).await;
+/// Drives what was taken over, if it is not over.
+pub(in crate::cli) async fn go_on(context: &Context, going: Going<AlbDriver>, is_lab: bool) -> Result<Ending, Failure> {
+    match going {
+        Going::Over(outcome) => {
+            Ok(Ending { outcome: Some(outcome), handed_over: None, fenced: None, is_untold: false })
+        }
+        Going::On(driven) => drive(context, *driven, is_lab).await,
     }
-    let (report, voice) = reports(context, id, &clock, &earlier(&machine, &records));
+}
+
+/// Drives until the end, telling as it goes, and gives the lease back. `is_lab` says that it is played in a lab inside
+/// this process.
+pub(in crate::cli) async fn drive(
+    context: &Context,
+    driven: Driven<AlbDriver>,
+    is_lab: bool,
+) -> Result<Ending, Failure> {
+    let Driven { id, machine, records, cloud, clock, .. } = &driven;
+    panic::drives(id);
+    let inbox = Inbox::open();
+    let (report, voice) = reports(context, id, clock, &earlier(machine, records));
     let about = About { id: id.clone(), rehearsal: is_lab || context.follows_lab() };
     let (delivery, notifier) = others(context, about.clone(), (machine.plan(), cloud.aws()), &voice);
     let saying = voice.clone();
     let say = move |text: &str| saying.say(text);
-    let (telemetry, report) = traced(context, (about, trace), (&machine, &records), report.and(notifier), say);
+    let (telemetry, report) = traced(context, (about, driven.trace), (machine, records), report.and(notifier), say);
     let stop = match machine.plan().policies.on_interrupt {
         OnTrouble::Rollback => "giving the traffic back",
         OnTrouble::Hold => "holding where it is",
     };
     let signals = Signals { id: id.clone(), stop, voice: voice.clone(), errands: cloud.errands() };
-    let signals = tokio::spawn(signals.carry(sender.clone()));
-    let words = carry_words((store, id), &records, &clock, sender, |odd| {
-        voice.say(&crate::domain::text::escape(odd));
-    });
-    let kept = Arc::clone(&keeper);
-    let engine = Engine { machine, first, cloud, clock: clock.clone(), recorded, report, inbox, keeper: Some(kept) };
-    let ending = tokio::select! {
-        ending = engine.run() => ending,
-        // Words and lease end with the engine.
-        ending = async {
-            tokio::join!(words, keeper.keep());
-            std::future::pending().await
-        } => ending,
-    };
+    let signals = tokio::spawn(signals.carry(inbox.sender.clone()));
+    let ended = driven.run(report, inbox, |odd| voice.say(&crate::domain::text::escape(odd))).await;
     signals.abort();
-    let ending = match ending {
-        Ok(ending) => ending,
-        Err(error) => {
-            // Where it could not begin nothing was done: nobody has to go on with it.
-            release(&keeper, matches!(error, EngineError::Recorded(_))).await;
-            return Err(error.into());
-        }
-    };
-    give_back(&keeper, id, &ending).await;
+    let ending = ended.give_back(takeover::say).await?;
     let patience = patience(&ending);
     tokio::join!(delivery.close(patience), telemetry.close(patience));
     Ok(ending)
@@ -145,33 +99,6 @@ fn earlier(machine: &Machine, records: &[Record]) -> Summary {
         }
     }
     summary
-}
-
-/// What becomes of the lease. One that cannot be given back runs out by itself. A rollout whose journal does not say how
-/// it ended stays open for somebody who writes that down.
-async fn give_back(keeper: &LeaseKeeper, id: &RolloutId, ending: &Ending) {
-    if ending.fenced.is_some() {
-        return;
-    }
-    if ending.is_untold && ending.outcome.is_some() {
-        terminal::say(&format!(
-            "the journal does not say how it ended: `tidegate rollback {id}` once it can be written"
-        ));
-    }
-    let over = match &ending.outcome {
-        _ if ending.is_untold => false,
-        Some(Outcome::Promoted | Outcome::RolledBack(_)) => true,
-        // Before the commit a person can still take it back.
-        Some(Outcome::Stranded { reason, .. }) => reason.is_none(),
-        None => false,
-    };
-    release(keeper, over).await;
-}
-
-async fn release(keeper: &LeaseKeeper, over: bool) {
-    if let Err(error) = keeper.release(over).await {
-        terminal::say(&format!("the lease was not given back: {}", crate::domain::text::escape(&error.to_string())));
-    }
 }
 
 /// Says what is no notice, beside the footer where there is one.
@@ -242,7 +169,7 @@ impl Signals {
             (SignalKind::terminate(), "SIGTERM"),
             (SignalKind::hangup(), "SIGHUP"),
         ];
-        let (caught, mut signals) = mpsc::channel(INBOX);
+        let (caught, mut signals) = mpsc::channel(SIGNALS);
         for (kind, name) in kinds {
             let Ok(mut stream) = signal(kind) else { continue };
             let caught = caught.clone();
@@ -262,29 +189,4 @@ impl Signals {
 /// Where the rollout's spec was, as the journal says it: absolute, so that `resume` finds it from anywhere.
 pub(in crate::cli) fn absolute(path: &std::path::Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cloud::Fence;
-    use crate::domain::clock::Timestamp;
-    use crate::lease::{Life, Owner, Phase};
-
-    #[tokio::test(start_paused = true)]
-    async fn a_rollout_whose_journal_does_not_say_how_it_ended_stays_open() {
-        for (is_untold, phase) in [(false, Phase::Over), (true, Phase::Aborting)] {
-            let folder = tempfile::tempdir().unwrap();
-            let store = Store::in_folder(folder.path().to_owned()).unwrap();
-            let clock = Clock::starting_at(Timestamp::from_millis(1_795_442_709_000), 1.0);
-            let owner = Owner { by: "ana@laptop".into(), process: String::new(), since: clock.now() };
-            let id = RolloutId::parse("web-1").unwrap();
-            let lease = store.preempt("arn:rule", (&id, &owner), Life::Possible, &clock).await.unwrap();
-            let keeper = LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone());
-            let outcome = Some(Outcome::RolledBack(Reason::Signal("SIGTERM".into())));
-            give_back(&keeper, &id, &Ending { outcome, handed_over: None, fenced: None, is_untold }).await;
-            let left = store.standing("arn:rule").await.unwrap().unwrap().control;
-            assert_eq!((left.phase, left.owner.is_none()), (phase, is_untold));
-        }
-    }
 }

@@ -7,23 +7,23 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use super::context::{Context, Stores};
+use super::drivers::Reach;
+use super::exit::Asked;
 use super::lab::{self, LabArgs};
 use super::people::whoami;
-use super::run::drive::{Drive, absolute, drive, resources};
+use super::run::drive::{absolute, drive};
 use super::saved::{self, Given};
 use super::target::{self, Compiled, compiled, surveyed};
 use super::{Exit, Failure, credentials, github, pipeline, terminal, windows};
-use crate::cloud::Fence;
 use crate::cloud::aws::Aws;
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
-use crate::engine::{First, LeaseKeeper};
-use crate::journal::{self, Header, Journal, JournalError, Saved};
-use crate::lease::{Life, Phase};
+use crate::engine::{Begun, Driven, First, Runner, begin, holder};
+use crate::journal::{Header, Saved};
 use crate::machine::{Event, Machine};
 use crate::plan::{Adopt, Plan, diagram};
 use crate::spec::Spec;
-use crate::store::{Store, this_owner};
+use crate::store::Store;
 
 /// Roll a release out.
 #[derive(Debug, clap::Args)]
@@ -83,7 +83,6 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if !args.lab {
         github::remember(context, &id, &plan, context.store_url(wanted.spec.store.as_deref()));
     }
-    let keeper = begin(context, store, &plan, (&id, &clock)).await?;
     let header = Header {
         id: id.clone(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -91,40 +90,31 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         spec: wanted.path,
         spec_digest: wanted.digest,
         trace: context.trace(),
-        plan: plan.clone(),
+        plan,
     };
-    let journal = match Journal::create(store, &header).await {
-        Ok(journal) => journal,
-        Err(error) => {
-            let _ = keeper.release(true).await;
-            return Err(error.into());
-        }
-    };
+    let Begun { keeper, journal } = begin(store, &header, whoami(context), &clock).await?;
+    let plan = header.plan;
     announce(context, &id, &plan, &clock);
-    let (fence, epoch) = (keeper.fence().clone(), keeper.epoch());
-    let cloud = target::driver(context, (&aws, &clock), (&plan, &id, epoch), (document, fence), connect_to);
-    let ending = drive(
-        context,
-        Drive {
-            store,
-            id: &id,
-            trace: header.trace,
-            machine: Machine::new(plan),
-            first: First::New(Event::Started { by: whoami(context) }),
-            records: Vec::new(),
-            recorded: journal,
-            cloud,
-            clock,
-            keeper,
-            is_lab: args.lab,
-            request: windows::request(context, args.break_glass),
-        },
-    )
-    .await?;
+    let runner = Runner { id: &id, epoch: keeper.epoch(), clock: clock.clone(), fence: keeper.fence().clone() };
+    let cloud = Reach { context, aws: &aws, connect_to }.driver(&plan, runner, document);
+    let driven = Driven {
+        store: store.clone(),
+        id: id.clone(),
+        trace: header.trace,
+        machine: Machine::new(plan),
+        first: First::New(Event::Started { by: whoami(context) }),
+        records: Vec::new(),
+        journal,
+        cloud,
+        clock,
+        keeper,
+        then: windows::request(context, args.break_glass),
+    };
+    let ending = drive(context, driven, args.lab).await?;
     if let Some(lab) = lab {
         lab.finish(context).await?;
     }
-    let exit = Exit::of_ending(&ending);
+    let exit = Exit::of_ending(&ending, Asked::Release);
     pipeline::last_line(context, id.as_str(), &ending, exit);
     Ok(exit)
 }
@@ -185,30 +175,16 @@ fn digest(text: impl AsRef<[u8]>) -> String {
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
-/// Takes the lease for a new rollout.
-async fn begin(
-    context: &Context,
-    store: &Store,
-    plan: &Plan,
-    (id, clock): (&RolloutId, &Clock),
-) -> Result<LeaseKeeper, Failure> {
-    let (rule, services) = resources(plan);
-    let owner = this_owner(whoami(context), clock);
-    let services: Vec<&str> = services.iter().map(String::as_str).collect();
-    let lease = store.begin(rule, &services, (id, &owner), clock).await?;
-    Ok(LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone()))
-}
-
 fn store(stores: &Stores, is_lab: bool) -> &Store {
     if is_lab { &stores.lab } else { &stores.main }
 }
 
-/// Where nobody can be asked, the answer must be given in advance. Said before anything is looked at.
+/// Without a terminal the answer must be given in advance. This is said before anything is looked at.
 fn refuse_unasked(context: &Context, args: &Args) -> Result<(), Failure> {
     if args.yes || (terminal::can_ask() && !context.json()) {
         return Ok(());
     }
-    let failure = Failure::new(Exit::Usage, "nobody can be asked here whether to start");
+    let failure = Failure::new(Exit::Usage, "cannot ask for confirmation: no terminal");
     Err(failure
         .hint("say so in advance: `--yes`; or look first: `tidegate plan SPEC --out FILE`, then `tidegate run FILE`"))
 }
@@ -226,28 +202,14 @@ fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), Failure> {
     Err(Failure::new(Exit::Refused, "not started"))
 }
 
-/// A runner holds its target, and so does a rollout that is not over although nobody drives it. One that came
-/// to its end and could not say so, or that never began, holds nothing.
+/// Refuses a target that a runner holds, or a rollout that is not over although nobody drives it.
 async fn refuse_held(store: &Store, rule: &str, clock: &Clock) -> Result<(), Failure> {
-    let Some(standing) = store.standing(rule).await?.filter(|standing| standing.control.phase != Phase::Over) else {
-        return Ok(());
-    };
-    let control = standing.control;
-    let id = control.rollout.clone();
-    if let Some(owner) = control.owner.clone().filter(|owner| !owner.is_gone()) {
+    let Some(control) = holder(store, rule, clock).await? else { return Ok(()) };
+    let id = control.rollout;
+    if let Some(owner) = control.owner.filter(|owner| !owner.is_gone()) {
         let wrong = format!("{rule} is being driven by {}, rollout {id}, since {}", owner.by, owner.since);
         let failure = Failure::new(Exit::Held, wrong);
         return Err(failure.hint(format!("`tidegate status {id}` shows it, `tidegate rollback {id}` ends it")));
-    }
-    let ended = match journal::read(store, &id).await {
-        Ok(recorded) => journal::replay(recorded.header.plan, &recorded.records).outcome().is_some(),
-        Err(JournalError::NoHeader) => true,
-        Err(_) => false,
-    };
-    if ended {
-        let owner = this_owner(String::from("tidegate"), clock);
-        let mut lease = store.take_over(rule, (&id, &owner), Life::Gone, clock).await?;
-        return Ok(lease.renew(Phase::Over).await?);
     }
     let failure = Failure::new(Exit::Held, format!("rollout {id} is not over, and it moves the same rule"));
     Err(failure.hint(format!("`tidegate resume {id}` goes on with it, `tidegate rollback {id}` ends it")))
@@ -259,8 +221,7 @@ fn announce(context: &Context, id: &RolloutId, plan: &Plan, clock: &Clock) {
     }
     let (least, most) = plan.duration();
     let span = |span| crate::domain::clock::span(span);
-    let fast =
-        if clock.speed() == 1.0 { String::new() } else { format!(", at {} times the wall's speed", clock.speed()) };
+    let fast = if clock.speed() == 1.0 { String::new() } else { format!(", at {}× real time", clock.speed()) };
     terminal::say(&format!("rollout {id}: {} to {}{fast}", span(least), span(most)));
     for warning in &plan.warnings {
         terminal::say(&format!("note: {}", crate::domain::text::escape(warning)));

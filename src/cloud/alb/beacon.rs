@@ -5,16 +5,13 @@
 
 use aws_sdk_elasticloadbalancingv2::types::{Rule, TargetGroup};
 
-use super::AlbDriver;
 use super::actions::{self, Recorded, Slots, seen};
 use super::json;
 use crate::cloud::aws::{Aws, ecs, elbv2};
-use crate::cloud::{Cloud, RouteOrder, Routed};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Place, RuleSeen, Slot, Target};
 use crate::domain::name::Arn;
 use crate::domain::safeguard::{BEACON_TAGS, Beacon};
-use crate::domain::traffic::Share;
 
 /// A rule that carries the beacon of a rollout.
 #[derive(Clone, Debug)]
@@ -97,28 +94,6 @@ pub async fn find_service(aws: &Aws, cluster: &str, name: &str) -> Result<Servic
     rules.sort();
     rules.dedup();
     Ok(ServiceFound { arn: service.service_arn.unwrap_or_default(), rules })
-}
-
-impl AlbDriver {
-    /// Gives everything to the stable slot, and marks the rule so that its runner turns back. The stable slot must
-    /// have a healthy target, unless that is waived.
-    ///
-    /// # Errors
-    /// When AWS refuses, or the stable slot could not take the traffic.
-    pub async fn back_by_beacon(&self, sticky: bool, waived: bool) -> Result<RuleSeen, Fault> {
-        let healthy = self.count_at_once(crate::domain::fleet::Role::Stable).await;
-        if !waived && healthy.as_ref().is_ok_and(|healthy| *healthy == 0) {
-            let words = format!("{} has no healthy target", self.target.stable.target_group_name);
-            return Err(Fault::new(FaultKind::Permanent, "DescribeTargetHealth", words));
-        }
-        let order = RouteOrder { share: Share::NONE, expected: None, sticky: sticky.then_some(false) };
-        let seen = match self.route(order).await? {
-            Routed::Written(seen) | Routed::Unsettled(seen) | Routed::Moving(seen) | Routed::Foreign(seen) => seen,
-        };
-        // The traffic does not depend on it.
-        let _ = self.mark(Beacon::Aborting).await;
-        Ok(seen)
-    }
 }
 
 fn place(slot: Slot, name: &str, arn: &str) -> Place {

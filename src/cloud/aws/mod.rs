@@ -125,7 +125,10 @@ impl Aws {
     /// Connects as the AWS command line would: environment, shared files, SSO, web identity,
     /// credential process, container and instance roles. Nothing is sent yet, so nothing can fail yet.
     pub async fn connect(settings: &Settings) -> Aws {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https());
+        // Each client has retries of its own, so those of environment and profile are never asked for: the SDK's
+        // reader of them ends the process on values that other SDKs know (aws-config 1.13.0).
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(https()).retry_config(retries(READ_ATTEMPTS));
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }

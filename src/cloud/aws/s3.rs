@@ -159,10 +159,9 @@ impl Objects {
 fn place(config: &SdkConfig, name: &str) -> (Endpoint, String) {
     let in_path = format!("/{}", encoded(name, false));
     let Some(url) = endpoint::said(config, API.id) else {
-        return match is_host(name) {
-            true => (Endpoint::aws(config, Host::Bucket(Some(name.to_owned()))), String::new()),
-            false => (Endpoint::aws(config, Host::Bucket(None)), in_path),
-        };
+        let bucket = is_host(name).then(|| name.to_owned());
+        let root = if bucket.is_some() { String::new() } else { in_path };
+        return (Endpoint::aws(config, Host::Bucket(bucket)), root);
     };
     // A URL for everything is a stand-in for AWS, whose name has no names below it.
     let below = config.endpoint_url().is_none().then(|| below(&url, name)).flatten();
@@ -239,12 +238,14 @@ fn each(
 }
 
 fn listing(xml: &[u8]) -> Result<Listing, XmlDecodeError> {
+    const ROOT: &str = "ListBucketResult";
+    // The decoder takes the end of the text for the end of an element, and a page that was cut off for the last one.
+    if !xml.trim_ascii_end().ends_with(format!("{ROOT}>").as_bytes()) {
+        return Err(XmlDecodeError::custom("the listing is cut off"));
+    }
     let mut listing = Listing::default();
     let mut goes_on = false;
-    if !xml.trim_ascii_end().ends_with(b"</ListBucketResult>") {
-        return Err(XmlDecodeError::custom("the list ends in the middle"));
-    }
-    each(xml, "ListBucketResult", |name, element| {
+    each(xml, ROOT, |name, element| {
         match name {
             "Contents" => listing.keys.extend(inner(element, "Key")?),
             "CommonPrefixes" => listing.folders.extend(inner(element, "Prefix")?),

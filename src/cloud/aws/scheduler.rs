@@ -106,16 +106,16 @@ async fn make(client: &Service, name: Name<'_>, order: Order<'_>, state: &str) -
 
 /// Removes a schedule; [`FaultKind::Missing`] when it is not there.
 pub(in crate::cloud) async fn delete(client: &Service, name: Name<'_>) -> Result<(), Fault> {
-    let mut request = request("DeleteSchedule", "DELETE", name);
-    request.path += &format!("?groupName={}&clientToken={}", encoded(name.group, false), token());
-    write(client, request).await
+    let request = request("DeleteSchedule", "DELETE", name);
+    let path = format!("{}?groupName={}&clientToken={}", request.path, encoded(name.group, false), token());
+    write(client, Request { path, ..request }).await
 }
 
 /// Whether a schedule is there.
 pub(in crate::cloud) async fn exists(client: &Service, name: Name<'_>) -> Result<bool, Fault> {
-    let mut request = request("GetSchedule", "GET", name);
-    request.path += &format!("?groupName={}", encoded(name.group, false));
-    match client.call(request).await.map_err(|error| fault::read("GetSchedule", &error)) {
+    let request = request("GetSchedule", "GET", name);
+    let path = format!("{}?groupName={}", request.path, encoded(name.group, false));
+    match client.call(Request { path, ..request }).await.map_err(|error| fault::read("GetSchedule", &error)) {
         Ok(_) => Ok(true),
         Err(fault) if fault.kind == FaultKind::Missing => Ok(false),
         Err(fault) => Err(fault),

@@ -1,7 +1,8 @@
 //! A command that judges: JSON in, a verdict out, and an end to it after its time.
 //!
 //! It runs in a process group of its own, which a signal from the terminal does not reach and which is killed
-//! as a whole: when its time is up, and when the runner leaves. Its environment is the runner's.
+//! as a whole: when its time is up, and when the runner leaves. Of the runner's environment, which holds credentials and
+//! secrets, it gets only the variables that are listed here or named by the spec.
 
 use std::collections::BTreeMap;
 use std::process::{ExitStatus, Stdio};
@@ -11,12 +12,15 @@ use tokio::process::{Child, Command};
 
 use super::answer::{Answer, LIMIT, brief};
 use super::process_group::ProcessGroup;
+use super::question::Question;
 use crate::cloud::http::filled;
 use crate::domain::clock::span;
 use crate::gate::{CommandRule, Outcome};
 
 /// How much is kept of the end of what a program complains, in bytes.
 const TAIL: usize = 4096;
+/// What every program gets of the runner's environment, where it is set.
+const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 
 /// Runs the program once.
 ///
@@ -25,12 +29,13 @@ const TAIL: usize = 4096;
 pub(super) async fn ask(
     rule: &CommandRule,
     environment: &BTreeMap<String, String>,
-    question: &str,
+    question: &Question<'_>,
     process_group: &ProcessGroup,
 ) -> Result<Answer, String> {
     let given = rule.command.iter().map(|text| filled(text, environment)).collect::<Result<Vec<_>, _>>()?;
     let (program, arguments) = given.split_first().ok_or("there is no program")?;
     let mut command = Command::new(program);
+    command.env_clear().envs(given_environment(rule, environment, question)?);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command
         .process_group(0)
@@ -38,7 +43,7 @@ pub(super) async fn ask(
         .spawn()
         .map_err(|error| format!("the program cannot be run: {error}"))?;
     process_group.hold(child.id());
-    match tokio::time::timeout(rule.timeout, heard(&mut child, question)).await {
+    match tokio::time::timeout(rule.timeout, heard(&mut child, &question.text())).await {
         Ok(heard) => {
             process_group.let_go();
             heard.map_err(|error| format!("the program cannot be heard: {error}"))?.answer()
@@ -48,6 +53,25 @@ pub(super) async fn ask(
             Err(format!("no answer within {}", span(rule.timeout)))
         }
     }
+}
+
+/// The environment of a program.
+///
+/// # Errors
+/// In words when a variable that the spec names is not set.
+fn given_environment(
+    rule: &CommandRule,
+    environment: &BTreeMap<String, String>,
+    question: &Question<'_>,
+) -> Result<BTreeMap<String, String>, String> {
+    let inherited = INHERITED.iter().filter_map(|name| environment.get_key_value(*name));
+    let mut given: BTreeMap<String, String> =
+        inherited.map(|(name, value)| (name.clone(), value.clone())).chain(question.variables()).collect();
+    for name in &rule.environment {
+        let value = environment.get(name).ok_or_else(|| format!("{name} is not set"))?;
+        given.insert(name.clone(), value.clone());
+    }
+    Ok(given)
 }
 
 /// What a program left behind.

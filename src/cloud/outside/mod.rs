@@ -141,9 +141,9 @@ impl Asker {
         (at, since): (Timestamp, Timestamp),
         process_group: &ProcessGroup,
     ) -> Result<Answer, String> {
-        let question = Question { gate: &gate.name, at, since, about: &self.about, target: &self.target }.text();
+        let question = Question { gate: &gate.name, at, since, about: &self.about, target: &self.target };
         match &gate.check {
-            Check::Webhook(rule) => self.caller.ask(rule, &self.environment, question).await,
+            Check::Webhook(rule) => self.caller.ask(rule, &self.environment, question.text()).await,
             Check::Command(rule) => command::ask(rule, &self.environment, &question, process_group).await,
             _ => Err("it is no question for others".to_owned()),
         }

@@ -29,6 +29,19 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// What a program finds in its environment, so that a script need not read JSON to know the rollout.
+    pub(super) fn variables(&self) -> [(String, String); 5] {
+        let Question { gate, about, target, .. } = self;
+        [
+            ("TIDEGATE_GATE", *gate),
+            ("TIDEGATE_ROLLOUT", &about.name),
+            ("TIDEGATE_RELEASE", &about.release),
+            ("TIDEGATE_REGION", &target.region),
+            ("TIDEGATE_CLUSTER", &target.cluster),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    }
+
     pub(super) fn text(&self) -> String {
         let Question { gate, at, since, about, target } = self;
         let question = json!({

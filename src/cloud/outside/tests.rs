@@ -15,7 +15,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const PASS: &str = r#"{"verdict": "pass", "reason": "all well"}"#;
 
 fn outside() -> Arc<Outside> {
-    let environment = BTreeMap::from([("TOKEN".to_owned(), "sesame".to_owned())]);
+    let variables = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("TOKEN", "sesame")];
+    let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let about = About { name: "web".into(), release: "web:8".into() };
     Outside::new(Clock::starting_at(NOW, 1.0), about, sample_target(), environment)
 }
@@ -28,7 +29,7 @@ fn webhook(url: &str, timeout: Duration) -> Gate {
 
 fn command(words: &[&str], timeout: Duration) -> Gate {
     let command = words.iter().map(|word| (*word).to_owned()).collect();
-    let rule = CommandRule { command, timeout, every: SECOND * 60 };
+    let rule = CommandRule { command, environment: Vec::new(), timeout, every: SECOND * 60 };
     Gate { name: "judge".into(), check: Check::Command(rule), watch: false }
 }
 
@@ -166,6 +167,19 @@ async fn a_command_answers_in_json_or_by_its_exit_code() {
     check(&["true"], Outcome::Pass, "exit code 0").await;
     check(&["false"], Outcome::Fail, "exit code 1").await;
     check(&["cat"], Outcome::Inconclusive, "the answer has no `verdict`").await;
+}
+
+#[tokio::test]
+async fn a_command_gets_no_more_of_the_environment_than_it_is_given() {
+    let mut gate = command(&["sh", "-c", "test -z \"$TOKEN\" && test \"$TIDEGATE_GATE\" = judge"], SECOND * 10);
+    assert_eq!(said(&gate).await, (Outcome::Pass, "exit code 0".to_owned()));
+    let mut named = |script: &str, name: &str| {
+        let Check::Command(rule) = &mut gate.check else { panic!("it is a command") };
+        (rule.command[2], rule.environment) = (script.to_owned(), vec![name.to_owned()]);
+        gate.clone()
+    };
+    assert_eq!(said(&named("test \"$TOKEN\" = sesame", "TOKEN")).await, (Outcome::Pass, "exit code 0".to_owned()));
+    is_inconclusive(&named("true", "UNSET"), "UNSET is not set").await;
 }
 
 #[tokio::test]

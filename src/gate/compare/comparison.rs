@@ -3,6 +3,7 @@
 use super::capital::Capital;
 use super::experts::{self, Suspicion};
 use super::intake::{Intake, Manner};
+use super::margins::Bounds;
 use super::tally::{self, Silence, Tally, Totals};
 use super::{CompareRule, Margins, Unproven, flaw, sentence};
 use crate::domain::count::Bin;
@@ -26,16 +27,6 @@ const SILENT_REQUESTS: f64 = 10.0;
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Comparison {
     intake: Intake<Tally>,
-}
-
-/// How much worse the candidate can be at most, in shares of its requests; each wrong with a chance of at
-/// most 5 %, over all looks at once. 1 when nothing is known, `None` when it is not asked.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounds {
-    /// Errors above the stable slot's.
-    pub errors: Option<f64>,
-    /// Answers slower than the stable slot's p95, beyond what the rule tolerates.
-    pub slow: Option<f64>,
 }
 
 impl Comparison {
@@ -164,12 +155,6 @@ impl Comparison {
 
 fn suspicion(tally: &Tally) -> Option<Suspicion> {
     tally.capital.leader(1).and_then(experts::suspicion)
-}
-
-impl Bounds {
-    fn are_within(self, margins: Margins) -> bool {
-        self.errors.is_none_or(|errors| errors <= margins.errors) && self.slow.is_none_or(|slow| slow <= margins.slow)
-    }
 }
 
 impl Margins {

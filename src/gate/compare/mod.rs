@@ -11,6 +11,7 @@ mod feed;
 mod flaw;
 pub(super) mod intake;
 mod ledger;
+mod margins;
 mod ramp;
 mod sentence;
 mod tally;
@@ -20,9 +21,10 @@ mod tests;
 use std::time::Duration;
 
 pub use baseline::{Baseline, Threshold};
-pub use comparison::{Bounds, Comparison};
+pub use comparison::Comparison;
 pub use feed::{CustomFeed, Feed, PrometheusFeed};
 pub use flaw::{flaw, flaw_of};
+pub use margins::Bounds;
 pub use ramp::RampRule;
 pub use tally::Totals;
 

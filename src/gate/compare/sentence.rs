@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::comparison::Bounds;
 use super::experts::Suspicion;
+use super::margins::Bounds;
 use super::tally::{Tally, Totals, harm_mark};
 use super::{CompareRule, Margins};
 use crate::domain::clock::span;

@@ -222,7 +222,13 @@ written! {
         every: Span,
     }
 
-    struct CommandRule = gate::CommandRule { command: Vec<String>, timeout: Span, every: Span }
+    struct CommandRule = gate::CommandRule {
+        command: Vec<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        environment: Vec<String>,
+        timeout: Span,
+        every: Span,
+    }
 
 
     struct AlarmRule = gate::AlarmRule { alarm: String, at_start: AtStart, insufficient_data: Insufficient }

@@ -1,6 +1,8 @@
 //! The account's state as the control plane sees it; plain data, cheap to clone, one lock above it.
 
+mod attachment;
 mod birth;
+pub(crate) mod codedeploy;
 mod ecs;
 mod elb;
 pub(crate) mod routing;
@@ -9,23 +11,27 @@ mod schedule;
 mod seed;
 mod seed_ecs;
 mod service_deployment;
+mod service_sets;
+mod stage;
 mod strategy;
 mod task_set;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+pub(super) use self::attachment::*;
 pub(super) use self::birth::*;
+use self::codedeploy::CodeDeploy;
 pub(super) use self::ecs::*;
 pub(super) use self::elb::*;
 pub(super) use self::scaling::*;
 pub(super) use self::schedule::*;
 pub(super) use self::seed::*;
 pub(super) use self::service_deployment::*;
+pub(super) use self::stage::*;
 pub(super) use self::strategy::*;
 pub(super) use self::task_set::*;
 use super::behaviour::Behaviour;
-use super::codedeploy::CodeDeploy;
 use super::config::ShiftPauses;
 use super::metrics::alarm::{Alarm, HistoryItem};
 pub(super) use super::names::*;
@@ -190,9 +196,4 @@ impl Account {
     pub(crate) fn routes_changed(&mut self) {
         self.routes_version += 1;
     }
-}
-
-/// The last part of an ARN, or the name itself.
-pub(super) fn last(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
 }

@@ -89,7 +89,7 @@ impl Routing {
 /// The configurations that CodeDeploy brings for ECS.
 pub(crate) fn predefined() -> Vec<Config> {
     let config = |(name, routing): (&str, Routing)| Config {
-        id: super::super::account::uuid(name),
+        id: crate::names::uuid(name),
         name: name.to_owned(),
         routing,
         created_at: 0,

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::cloudwatch_metrics::{invalid, wrong_value};
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
 use crate::account::Account;
-use crate::metrics::alarm::{Alarm, AlarmRule, HistoryItem, State, remember};
+use crate::metrics::alarm::{Alarm, AlarmRule, HistoryItem, remember};
 use crate::metrics::alarm_rule::MetricRule;
+use crate::metrics::alarm_state::State;
 use crate::metrics::composite;
 use crate::value::{Members, moment, number, seconds, text, texts, whole};
 

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::codedeploy::{PAGING, check_platform, is_name};
+use super::codedeploy_common::{PAGING, check_platform, is_name};
 use super::operation::{Call, Outcome, Refusal, with_token};
+use crate::account::routing::{Config, PREDEFINED_PREFIX, Routing};
 use crate::account::uuid;
-use crate::codedeploy::{Config, PREDEFINED_PREFIX, Routing};
 use crate::value::{seconds, text, whole};
 
 /// Configurations that an account may make (CodeDeploy quotas).

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::codedeploy::{PAGING, application_of};
+use super::codedeploy_common::{PAGING, application_of, show_revision};
 use super::codedeploy_configs;
 use super::codedeploy_groups::{check_alarms, check_rollback, group_of};
 use super::operation::{Call, Outcome, Refusal, with_token};
-use crate::codedeploy::{Deployment, Group, Revision, Rules, Stage, Status};
+use crate::account::codedeploy::{Deployment, Group, Rules, Stage, Status};
+use crate::codedeploy::Revision;
 use crate::value::{flag, moment, seconds, text, texts};
 
 /// Characters of a description (CodeDeploy quotas).
@@ -39,15 +40,6 @@ pub(super) fn deployment_of<'a>(call: &'a Call<'_>) -> Result<&'a Deployment, Re
         let message = format!("The deployment {id} could not be found");
         Refusal::new("DeploymentDoesNotExistException", message)
     })
-}
-
-/// A revision as the API tells it; only GetApplicationRevision tells its content.
-pub(super) fn show_revision(revision: &Revision, with_content: bool) -> Value {
-    let mut content = json!({"sha256": revision.sha256});
-    if with_content {
-        content["content"] = json!(revision.content);
-    }
-    json!({"revisionType": "AppSpecContent", "appSpecContent": content})
 }
 
 fn read_revision(input: &Value) -> Result<Revision, Refusal> {

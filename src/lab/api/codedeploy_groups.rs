@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::codedeploy::{PAGING, application_of, is_name, put_tags};
+use super::codedeploy_common::{PAGING, application_name, application_of, is_name, put_tags, show_revision};
 use super::codedeploy_configs;
 use super::operation::{Call, Outcome, Refusal, with_token};
+use crate::account::codedeploy::{Deployment, Group, Pair, Status, Target};
+use crate::account::routing::ALL_AT_ONCE;
 use crate::account::{Controller, ServiceStatus, last, uuid};
-use crate::codedeploy::{ALL_AT_ONCE, Deployment, Group, Pair, Status, Target};
 use crate::value::{flag, list, seconds, text, texts, whole};
 
 /// Groups of one application (CodeDeploy quotas).
@@ -260,7 +261,7 @@ fn show(call: &Call<'_>, group: &Group) -> Value {
     }
     if let Some(deployment) = of_group().find(|one| one.status == Status::Succeeded) {
         put("lastSuccessfulDeployment", told(deployment));
-        put("targetRevision", super::codedeploy_deployments::show_revision(&deployment.revision, false));
+        put("targetRevision", show_revision(&deployment.revision, false));
     }
     Value::Object(shown)
 }
@@ -289,7 +290,7 @@ fn get_many(call: &Call<'_>) -> Outcome {
 }
 
 fn delete(call: &mut Call<'_>) -> Outcome {
-    let application = super::codedeploy::application_name(call.input)?;
+    let application = application_name(call.input)?;
     let name = name_of(call.input, "deploymentGroupName")?;
     call.account.deploy.groups.retain(|group| group.application != application || group.name != name);
     Ok(json!({"hooksNotCleanedUp": []}))

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::codedeploy_deployments::deployment_of;
-use super::ecs_services::counts;
+use super::ecs_common::counts;
 use super::operation::{Call, Outcome, Refusal};
+use crate::account::codedeploy::{Deployment, EVENTS, Event, Stage, Status};
 use crate::account::{Account, Service, TaskSet};
-use crate::codedeploy::{Deployment, EVENTS, Event, Stage, Status};
 use crate::value::{seconds, text, texts};
 
 /// Targets in one BatchGetDeploymentTargets.

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use crate::account::{Account, Phase, Suspended};
 use crate::behaviour::{Behaviour, parse_duration};
 use crate::fault::ApiFault;
+use crate::lock::lock;
 use crate::notices::{Calendar, Message, name_of};
 use crate::outage::Outage;
 use crate::value::date;
-use crate::world::{World, lock};
+use crate::world::World;
 
 /// Answers a request below `/_lab/`.
 pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {

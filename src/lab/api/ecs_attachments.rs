@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ecs_services::invalid;
+use super::ecs_common::invalid;
 use super::operation::Refusal;
 use crate::account::{Account, Advanced, Attachment, Service, Settings, Strategy};
 use crate::value::{list, text, whole};

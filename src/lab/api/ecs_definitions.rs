@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ecs_services::PAGING;
+use super::ecs_common::PAGING;
 use super::ecs_tags;
 use super::operation::{Call, Outcome, Refusal, with_token};
 use crate::account::{TaskDefinition, behaviour_word};

@@ -8,7 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use super::ecs_attachments;
-use super::ecs_services::{cluster_of, invalid};
+use super::ecs_common::{cluster_of, invalid};
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
 use crate::account::{
     Account, DeploymentStatus, HookRun, HookStatus, RevisionSummary, Service, ServiceDeployment, ServiceRevision,
@@ -314,11 +314,12 @@ mod tests {
 
     use super::super::operation::Output;
     use super::super::undergo;
-    use super::super::wire::{Asked, Protocol, Service as Api};
+    use super::super::wire_call::{Asked, Protocol, Service as Api};
     use super::*;
     use crate::account::Stage;
     use crate::config::{LabConfig, ServiceSeed};
-    use crate::world::{World, lock};
+    use crate::lock::lock;
+    use crate::world::World;
 
     /// A lab whose service is held by a hook, and the ARN of its deployment.
     fn held(fault: &str) -> (Arc<World>, String) {

@@ -4,30 +4,16 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use super::ecs_common::{KEPT, PAGING, active_service, cluster_of, counts, definition_of, invalid};
+use super::operation::{Call, Outcome, Refusal, with_token};
 use super::{ecs_attachments, ecs_deployments, ecs_tags, ecs_task_sets};
 use crate::account::{
     Account, Cluster, Controller, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus, last,
 };
 use crate::scheduler;
 use crate::value::{flag, list, seconds, text, texts, whole};
-
-/// How ECS pages its lists.
-pub(super) const PAGING: Paging =
-    Paging { token: "nextToken", size: "maxResults", limit: 100, code: "InvalidParameterException" };
 /// Services in one DescribeServices.
 const DESCRIBED_LIMIT: usize = 10;
-/// Members of a service that are kept as they were given.
-pub(super) const KEPT: [&str; 8] = [
-    "launchType",
-    "capacityProviderStrategy",
-    "platformVersion",
-    "networkConfiguration",
-    "schedulingStrategy",
-    "propagateTags",
-    "enableExecuteCommand",
-    "serviceRegistries",
-];
 
 /// Performs an operation, if it is one of these.
 pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
@@ -42,17 +28,6 @@ pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
         "ListServices" => list_services(call),
         _ => return None,
     })
-}
-
-/// A client's mistake that ECS calls an invalid parameter.
-pub(super) fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new("InvalidParameterException", message)
-}
-
-/// The cluster an input names, or `default`.
-pub(super) fn cluster_of<'a>(call: &'a Call<'_>) -> Result<&'a Cluster, Refusal> {
-    let cluster = call.account.cluster(text(call.input, "cluster"));
-    cluster.ok_or_else(|| Refusal::new("ClusterNotFoundException", "Cluster not found."))
 }
 
 fn create_cluster(call: &mut Call<'_>) -> Value {
@@ -139,22 +114,6 @@ fn describe_services(call: &Call<'_>) -> Outcome {
         services.push(shown);
     }
     Ok(json!({"services": services, "failures": failures}))
-}
-
-/// Running and pending tasks of a deployment, or of all.
-pub(super) fn counts(account: &Account, service: &Service, deployment: Option<&str>) -> (usize, usize) {
-    let (mut running, mut pending) = (0, 0);
-    for task in account.tasks.values().filter(|task| task.service == service.arn) {
-        if deployment.is_some_and(|id| id != task.deployment) {
-            continue;
-        }
-        match task.phase {
-            Phase::Running => running += 1,
-            Phase::Provisioning | Phase::Pending => pending += 1,
-            _ => {}
-        }
-    }
-    (running, pending)
 }
 
 /// A service as ECS tells it.
@@ -246,16 +205,6 @@ fn read_limits(input: &Value, mut limits: DeploymentLimits) -> Result<Deployment
     Ok(limits)
 }
 
-/// The ARN of an active task definition.
-pub(super) fn definition_of(account: &Account, name: &str) -> Result<String, Refusal> {
-    let definition = account.definition(name);
-    let definition = definition.ok_or_else(|| Refusal::new("ClientException", "TaskDefinition not found."))?;
-    if !definition.is_active {
-        return Err(Refusal::new("ClientException", "TaskDefinition is inactive"));
-    }
-    Ok(definition.arn.clone())
-}
-
 fn create_service(call: &mut Call<'_>) -> Outcome {
     let cluster = cluster_of(call)?.clone();
     let input = call.input;
@@ -304,18 +253,6 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
     }
     ecs_tags::put(call.account, &arn, list(input, "tags"));
     Ok(shown_service(call, &arn))
-}
-
-/// The ARN of the service an input names, which must be active.
-pub(super) fn active_service(call: &Call<'_>) -> Result<String, Refusal> {
-    let cluster = cluster_of(call)?;
-    let name = text(call.input, "service").unwrap_or_default();
-    let service = call.account.service(&cluster.arn, name);
-    let service = service.ok_or_else(|| Refusal::new("ServiceNotFoundException", "Service not found."))?;
-    if service.status != ServiceStatus::Active {
-        return Err(Refusal::new("ServiceNotActiveException", "Service was not ACTIVE."));
-    }
-    Ok(service.arn.clone())
 }
 
 fn update_service(call: &mut Call<'_>) -> Outcome {

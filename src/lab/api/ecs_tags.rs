@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::ecs_services::invalid;
+use super::ecs_common::invalid;
 use super::operation::{Call, Outcome, Refusal};
 use crate::account::Account;
 use crate::value::{list, text, texts};

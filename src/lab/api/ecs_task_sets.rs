@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::ecs_services::{KEPT, active_service, cluster_of, counts, definition_of, invalid};
+use super::ecs_common::{KEPT, active_service, cluster_of, counts, definition_of, invalid};
 use super::operation::{Call, Outcome, Refusal};
 use super::{ecs_attachments, ecs_tags};
 use crate::account::{Account, Attachment, Controller, Service, ServiceStatus, TaskSet};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ecs_services::{PAGING, cluster_of, invalid};
+use super::ecs_common::{PAGING, cluster_of, invalid};
 use super::ecs_tags;
 use super::operation::{Call, Outcome, Refusal, with_token};
 use crate::account::{Account, Phase, StopCause, Task, TaskDefinition, hex_id, last, uuid};

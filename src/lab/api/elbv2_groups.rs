@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::elbv2_actions::{group_not_found, invalid};
-use super::elbv2_read::{balancer_not_found, page};
-use super::elbv2_targets::put_tags;
+use super::elbv2_common::{balancer_not_found, group_of, page, put_tags};
 use super::operation::{Call, Outcome, Refusal};
 use crate::account::{Account, DEREGISTRATION_DELAY, HealthCheck, TargetGroup, default_group_attributes, hex_id};
 use crate::value::{list, text, texts, whole};
@@ -128,12 +127,6 @@ fn create(call: &mut Call<'_>) -> Outcome {
     let shown = show(call.account, &group);
     call.account.groups.push(group);
     Ok(json!({"TargetGroups": [shown]}))
-}
-
-/// The ARN of the target group an input names.
-pub(super) fn group_of(call: &Call<'_>) -> Result<String, Refusal> {
-    let arn = text(call.input, "TargetGroupArn").unwrap_or_default();
-    call.account.group(arn).map(|group| group.arn.clone()).ok_or_else(group_not_found)
 }
 
 fn modify(call: &mut Call<'_>) -> Outcome {

@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::elbv2_common::{balancer_not_found, listener_not_found, page, rule_not_found};
 use super::elbv2_groups;
-use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use super::operation::{Call, Outcome, Refusal};
 use crate::account::{Account, Listener, LoadBalancer, Rule};
 use crate::value::{date, text, texts};
-
-/// How ELBv2 pages its lists.
-pub(super) const PAGING: Paging = Paging { token: "Marker", size: "PageSize", limit: 400, code: "ValidationError" };
 
 /// Performs an operation, if it is one of these.
 pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
@@ -20,29 +18,6 @@ pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
         "DescribeTargetGroups" => elbv2_groups::describe(call),
         _ => return None,
     })
-}
-
-/// The refusal of a load balancer that is not there.
-pub(super) fn balancer_not_found() -> Refusal {
-    Refusal::new("LoadBalancerNotFound", "One or more load balancers not found")
-}
-
-/// The refusal of a listener that is not there.
-pub(super) fn listener_not_found() -> Refusal {
-    Refusal::new("ListenerNotFound", "One or more listeners not found")
-}
-
-/// The refusal of a rule that is not there.
-pub(super) fn rule_not_found() -> Refusal {
-    Refusal::new("RuleNotFound", "One or more rules not found")
-}
-
-/// A page of an answer.
-pub(super) fn page(call: &Call<'_>, key: &str, all: Vec<Value>) -> Outcome {
-    let (page, next) = PAGING.cut(call.input, all)?;
-    let mut answer = json!({});
-    answer[key] = Value::Array(page);
-    Ok(with_token(answer, "NextMarker", next))
 }
 
 fn describe_load_balancers(call: &Call<'_>) -> Outcome {

@@ -3,14 +3,10 @@
 use serde_json::{Value, json};
 
 use super::elbv2_actions::{group_not_found, invalid};
-use super::elbv2_groups::group_of;
-use super::elbv2_read::{balancer_not_found, listener_not_found, rule_not_found};
+use super::elbv2_common::{balancer_not_found, group_of, listener_not_found, put_tags, rule_not_found};
 use super::operation::{Call, Outcome, Refusal};
 use crate::account::{Account, Target, TargetGroup, TargetState};
 use crate::value::{list, text, texts, whole};
-
-/// Tags of one resource.
-const TAGS_LIMIT: usize = 50;
 /// Resources in one DescribeTags.
 const TAGGED_LIMIT: usize = 20;
 
@@ -122,22 +118,6 @@ fn show(target: &Target, region: &str) -> Value {
         "Target": {"Id": target.id, "Port": target.port, "AvailabilityZone": format!("{region}a")},
         "HealthCheckPort": target.port.to_string(), "TargetHealth": health,
     })
-}
-
-/// Adds tags to a resource.
-pub(super) fn put_tags(account: &mut Account, arn: &str, tags: &[Value]) -> Result<(), Refusal> {
-    let mut after = account.tags.get(arn).cloned().unwrap_or_default();
-    for tag in tags {
-        let key = text(tag, "Key").unwrap_or_default();
-        after.insert(key.to_owned(), text(tag, "Value").unwrap_or_default().to_owned());
-    }
-    if after.len() > TAGS_LIMIT {
-        return Err(Refusal::new("TooManyTags", format!("The maximum is {TAGS_LIMIT} tags")));
-    }
-    if !after.is_empty() {
-        account.tags.insert(arn.to_owned(), after);
-    }
-    Ok(())
 }
 
 /// Refuses what is not there, with the code of its kind.

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::elbv2_actions::{invalid, read_actions, read_conditions};
-use super::elbv2_read::{
-    balancer_not_found, listener_not_found, rule_not_found, show_balancer, show_listener, show_rule,
-};
-use super::elbv2_targets::put_tags;
+use super::elbv2_common::{balancer_not_found, listener_not_found, put_tags, rule_not_found};
+use super::elbv2_read::{show_balancer, show_listener, show_rule};
 use super::operation::{Call, Outcome, Refusal};
 use crate::account::{LoadBalancer, Rule, default_balancer_attributes, hex_id, listener_arn, rule_arn};
 use crate::value::{flag, list, text, whole};

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::operation::{Outcome, Refusal};
-use super::wire::Asked;
+use super::wire_call::Asked;
 use crate::account::Names;
 use crate::keys::Key;
 use crate::policy::Ruling;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::iam;
 use super::operation::Refusal;
-use super::wire::{Asked, Service};
+use super::wire_call::{Asked, Service};
 use crate::account::{DEFAULT_GROUP, Names, last};
 use crate::keys::{self, Key, Keys};
 use crate::notices::name_of;
@@ -173,7 +173,7 @@ fn services(input: &Value, names: &Names) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::wire::Protocol;
+    use super::super::wire_call::Protocol;
     use super::*;
     use crate::policy::Policy;
 

@@ -6,19 +6,15 @@ use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::operation::{Refusal, Reply};
+use super::s3_common::{NAMESPACE, Outcome, refusal, xml};
 use super::s3_list;
-use super::wire::Asked;
+use super::wire_call::Asked;
 use super::wire_s3::element;
 use crate::s3::{Bucket, Buckets, Object, digest, is_named};
 use crate::value::{date, text};
 
 /// Bytes of a key.
 const KEY_LIMIT: usize = 1024;
-/// What S3's answers are declared to be.
-pub(super) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
-
-/// What an operation gives.
-pub(super) type Outcome = Result<Reply, Refusal>;
 
 /// Performs an operation on the buckets as they are: S3 has no stale reads.
 pub(super) fn perform(buckets: &mut Buckets, asked: &Asked, now: u64, region: &str) -> Outcome {
@@ -44,11 +40,6 @@ pub(super) fn perform(buckets: &mut Buckets, asked: &Asked, now: u64, region: &s
     }
 }
 
-/// A refusal with its status.
-pub(super) fn refusal(status: u16, code: &'static str, message: impl Into<String>) -> Refusal {
-    Refusal { status, ..Refusal::new(code, message) }
-}
-
 fn no_such_key() -> Refusal {
     refusal(404, "NoSuchKey", "The specified key does not exist.")
 }
@@ -59,12 +50,6 @@ fn precondition_failed() -> Refusal {
 
 fn reply(status: u16, headers: Vec<(String, String)>) -> Reply {
     Reply { status, headers, body: Bytes::new() }
-}
-
-/// An answer in XML.
-pub(super) fn xml(body: &str) -> Reply {
-    let headers = vec![("content-type".to_owned(), "application/xml".to_owned())];
-    Reply { status: 200, headers, body: (r#"<?xml version="1.0" encoding="UTF-8"?>"#.to_owned() + body).into() }
 }
 
 fn list_buckets(buckets: &Buckets) -> Reply {
@@ -183,7 +168,7 @@ fn http_date(ms: u64) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::super::wire::{Protocol, Service};
+    use super::super::wire_call::{Protocol, Service};
     use super::*;
     use crate::s3::FIRST_BUCKET;
 

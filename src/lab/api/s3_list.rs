@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::operation::Refusal;
-use super::s3::{NAMESPACE, Outcome, refusal, xml};
+use super::s3_common::{NAMESPACE, Outcome, refusal, xml};
 use super::wire_s3::element;
 use crate::s3::Bucket;
 use crate::s3::listing::{self, Page};

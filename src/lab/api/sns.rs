@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::operation::{Outcome, Refusal};
 use super::request_id;
-use super::wire::Asked;
+use super::wire_call::Asked;
+use crate::lock::lock;
 use crate::notices::Message;
 use crate::value::text;
-use crate::world::{World, lock};
+use crate::world::World;
 
 /// The longest message, in bytes, and the longest subject, in characters: `Publish` in the API reference.
 const LIMITS: (usize, usize) = (262_144, 100);

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::operation::{Outcome, Refusal};
-use super::wire::Asked;
+use super::wire_call::Asked;
+use crate::lock::lock;
 use crate::value::{date, texts};
-use crate::world::{World, lock};
+use crate::world::World;
 
 /// Performs an operation.
 pub(super) fn perform(world: &World, asked: &Asked, now: u64) -> Option<Outcome> {

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::operation::{Outcome, Refusal};
-use super::wire::Asked;
+use super::wire_call::Asked;
 use crate::account::{Names, hex_id};
 use crate::clock::wall_ms;
 use crate::keys::{Key, PREFIX};
+use crate::lock::lock;
 use crate::policy::Policy;
 use crate::value::{date, text, whole};
-use crate::world::{World, lock};
+use crate::world::World;
 
 /// How long credentials may hold, in seconds: at least, at most, and when nothing is said.
 const SECONDS: (i64, i64, i64) = (900, 43_200, 3_600);

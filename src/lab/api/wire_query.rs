@@ -4,8 +4,9 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value};
 
 use super::operation::Refusal;
-use super::wire::{Asked, Protocol, Service, query_code};
+use super::wire_call::{Asked, Protocol, Service};
 use super::wire_cbor::is_moment;
+use super::wire_text::{escape, query_code};
 use crate::value::date;
 
 /// Reads a form: `Actions.member.1.Type=forward` is the first element of a list.
@@ -148,20 +149,6 @@ fn element(xml: &mut String, name: &str, value: &Value) {
     xml.push_str("</");
     xml.push_str(name);
     xml.push('>');
-}
-
-/// Writes text so that XML means it.
-pub(super) fn escape(xml: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '&' => xml.push_str("&amp;"),
-            '"' => xml.push_str("&quot;"),
-            '\r' => xml.push_str("&#xD;"),
-            c => xml.push(c),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use hyper::http::request::Parts;
 use serde_json::Value;
 
 use super::operation::Refusal;
-use super::wire::{Asked, Protocol, Service};
+use super::wire_call::{Asked, Protocol, Service};
+use super::wire_text::decoded;
 use super::{wire_json, wire_s3};
 
 /// The credential a request is signed with: `KEY/DATE/REGION/SERVICE/aws4_request`, from its header or its query.
@@ -79,23 +80,6 @@ fn read_json(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
         input[member] = Value::String(value.into_owned());
     }
     Ok(Asked::new(Service::Scheduler, Protocol::RestJson, operation, input))
-}
-
-/// Text without percent signs; a plus stays one, as S3 has it in paths.
-pub(super) fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = &rest[2..];
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

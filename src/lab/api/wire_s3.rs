@@ -8,9 +8,8 @@ use serde_json::{Map, Value};
 
 use super::chunked;
 use super::operation::{Refusal, Reply};
-use super::wire::{Asked, Protocol, Service};
-use super::wire_query::escape;
-use super::wire_rest::decoded;
+use super::wire_call::{Asked, Protocol, Service};
+use super::wire_text::{decoded, escape};
 
 /// Query parameters that mean something here, and the members they become.
 const PARAMETERS: [(&str, &str); 9] = [

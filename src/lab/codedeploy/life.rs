@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
+use super::Revision;
 use super::route::{self, Split};
-use super::{Deployment, EVENTS, Event, Revision, Rollback, Routing, Rules, Stage, Status, deployment_id};
-use crate::account::routing::ALL_AT_ONCE;
+use crate::account::codedeploy::{Deployment, EVENTS, Event, Rollback, Rules, Stage, Status, deployment_id};
+use crate::account::routing::{ALL_AT_ONCE, Routing};
 use crate::account::{Account, Controller, Service, ServiceStatus, TaskSet};
-use crate::metrics::alarm::State;
+use crate::metrics::alarm_state::State;
 
 /// A deployment begins so long after it was created.
 const BEGIN_MS: u64 = 2_000;

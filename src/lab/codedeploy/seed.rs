@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{ALL_AT_ONCE, Application, Group, Pair, Target};
+use crate::account::codedeploy::{Application, Group, Pair, Target};
+use crate::account::routing::ALL_AT_ONCE;
 use crate::account::{Account, Service, last, uuid};
 
 /// The console keeps the original task set for an hour.

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::account::codedeploy::{Deployment, Status};
 use crate::account::{Account, Task};
 use crate::balancer::health;
 use crate::config::{LabConfig, ServiceSeed};
-use crate::metrics::alarm::State;
+use crate::metrics::alarm_state::State;
 use crate::scheduler::{self, Host};
 use crate::value::number;
 

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::alarm_rule::MetricRule;
+use super::alarm_state::State;
 use super::composite;
 use super::store::Store;
-use crate::account::Names;
+use crate::names::Names;
 use crate::value::{Members, flag};
 
 /// An alarm.
@@ -42,33 +43,6 @@ pub(crate) enum AlarmRule {
     Metric(MetricRule),
     /// The states of other alarms.
     Composite(composite::Rule),
-}
-
-/// The state of an alarm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Within the threshold.
-    Ok,
-    /// Beyond the threshold.
-    Alarm,
-    /// Not known.
-    InsufficientData,
-}
-
-impl State {
-    /// The word on the wire.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            State::Ok => "OK",
-            State::Alarm => "ALARM",
-            State::InsufficientData => "INSUFFICIENT_DATA",
-        }
-    }
-
-    /// Reads the word on the wire.
-    pub(crate) fn parse(word: &str) -> Option<State> {
-        [State::Ok, State::Alarm, State::InsufficientData].into_iter().find(|s| s.word() == word)
-    }
 }
 
 /// Something that happened to an alarm.

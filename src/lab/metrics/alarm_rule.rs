@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::alarm::State;
+use super::alarm_state::State;
 use super::query::{self, Query};
 use super::statistic::Statistic;
 use super::store::{Store, Window};

@@ -1,5 +1,6 @@
 //! What one stretch of one metric holds: exact values while they are few, a sketch when they are many.
 
+use super::cell::Cell;
 use super::sketch::Sketch;
 
 /// Values kept exactly; beyond that each is known to half a percent.
@@ -21,17 +22,6 @@ pub(crate) struct Bucket {
     values: Values,
 }
 
-/// Values that lie between two bounds, and how many; where both are the same it is that value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Cell {
-    /// None of them is less.
-    pub low: f64,
-    /// None of them is greater.
-    pub high: f64,
-    /// How many.
-    pub times: f64,
-}
-
 #[derive(Debug, Clone)]
 enum Values {
     /// Values in order, with how often each was seen.
@@ -48,24 +38,6 @@ impl Default for Bucket {
             greatest: f64::NEG_INFINITY,
             known: 0.0,
             values: Values::Exact(Vec::new()),
-        }
-    }
-}
-
-impl Cell {
-    /// What its values are taken for.
-    pub(crate) fn middle(&self) -> f64 {
-        f64::midpoint(self.low, self.high)
-    }
-
-    /// How many of its values are greater than a bound, taking them as evenly spread.
-    pub(crate) fn above(&self, bound: f64) -> f64 {
-        if bound < self.low {
-            self.times
-        } else if bound >= self.high {
-            0.0
-        } else {
-            self.times * (self.high - bound) / (self.high - self.low)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rule language of composite alarms: states of other alarms, `AND`, `OR`, `NOT`.
 
-use super::alarm::State;
+use super::alarm_state::State;
 
 /// A rule.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,9 @@
 
 pub(super) mod alarm;
 pub(super) mod alarm_rule;
+pub(super) mod alarm_state;
 pub(super) mod bucket;
+pub(super) mod cell;
 pub(super) mod composite;
 pub(super) mod expression;
 pub(super) mod formula;

@@ -1,6 +1,6 @@
 //! Many values in little room: how many fell into each cell of a logarithmic scale.
 
-use super::bucket::Cell;
+use super::cell::Cell;
 
 /// The logarithm of the width of a cell.
 const WIDTH: f64 = 0.01;

@@ -1,11 +1,15 @@
 //! The life of a task, from PROVISIONING to STOPPED, and its places in target groups.
 
 use super::Host;
-use super::service::note_failure;
-use crate::account::{Account, Phase, StopCause, Target, TargetState, Task};
+use crate::account::{Account, Phase, Service, StopCause, Target, TargetState, Task};
 
 /// A container takes this long to stop, and its network as long to go.
 const STOP_MS: u64 = 2_000;
+/// Seconds before the next start, after so many failures in a row.
+const BACK_OFF_SECONDS: [u64; 8] = [0, 5, 10, 20, 40, 80, 160, 300];
+/// Failures in a row that are worth an event.
+const FAILURES_TOLD: u32 = 3;
+
 /// Moves a task on to where it is at a moment.
 pub(super) fn advance(account: &mut Account, task: &mut Task, now: u64, host: &mut dyn Host) {
     if !task.is_wanted && task.phase <= Phase::Running {
@@ -161,4 +165,34 @@ fn deregister(account: &mut Account, task: &Task, now: u64) -> u64 {
         }
     }
     longest
+}
+
+/// Counts a failed task against its deployment; the next start waits longer.
+fn note_failure(service: &mut Service, deployment: &str, now: u64) {
+    let called = service.called(deployment);
+    service.is_steady = false;
+    if let Some(set) = service.set_mut(deployment) {
+        set.failures_in_a_row += 1;
+        set.next_launch_at = now + back_off(set.failures_in_a_row);
+        if set.failures_in_a_row == FAILURES_TOLD {
+            service.tell(now, format!("({called}) is unable to consistently start tasks successfully."));
+        }
+        return;
+    }
+    let found = service.deployments.iter_mut().find(|one| one.id == deployment);
+    let Some(deployment) = found else { return };
+    deployment.failed_tasks += 1;
+    deployment.failures_in_a_row += 1;
+    deployment.updated_at = now;
+    let row = deployment.failures_in_a_row;
+    deployment.next_launch_at = now + back_off(row);
+    if row == FAILURES_TOLD {
+        service.tell(now, format!("({called}) is unable to consistently start tasks successfully."));
+    }
+}
+
+/// The pause before the next start, after so many failures in a row.
+fn back_off(row: u32) -> u64 {
+    let step = (row as usize).saturating_sub(1).min(BACK_OFF_SECONDS.len() - 1);
+    BACK_OFF_SECONDS[step] * 1_000
 }

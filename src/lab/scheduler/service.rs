@@ -3,41 +3,6 @@
 use super::life::is_target_of;
 use crate::account::{Account, Deployment, Phase, Rollout, Service, ServiceStatus, TargetState, Task};
 
-/// Seconds before the next start, after so many failures in a row.
-const BACK_OFF_SECONDS: [u64; 8] = [0, 5, 10, 20, 40, 80, 160, 300];
-/// Failures in a row that are worth an event.
-const FAILURES_TOLD: u32 = 3;
-
-/// Counts a failed task against its deployment; the next start waits longer.
-pub(super) fn note_failure(service: &mut Service, deployment: &str, now: u64) {
-    let called = service.called(deployment);
-    service.is_steady = false;
-    if let Some(set) = service.set_mut(deployment) {
-        set.failures_in_a_row += 1;
-        set.next_launch_at = now + back_off(set.failures_in_a_row);
-        if set.failures_in_a_row == FAILURES_TOLD {
-            service.tell(now, format!("({called}) is unable to consistently start tasks successfully."));
-        }
-        return;
-    }
-    let found = service.deployments.iter_mut().find(|one| one.id == deployment);
-    let Some(deployment) = found else { return };
-    deployment.failed_tasks += 1;
-    deployment.failures_in_a_row += 1;
-    deployment.updated_at = now;
-    let row = deployment.failures_in_a_row;
-    deployment.next_launch_at = now + back_off(row);
-    if row == FAILURES_TOLD {
-        service.tell(now, format!("({called}) is unable to consistently start tasks successfully."));
-    }
-}
-
-/// The pause before the next start, after so many failures in a row.
-fn back_off(row: u32) -> u64 {
-    let step = (row as usize).saturating_sub(1).min(BACK_OFF_SECONDS.len() - 1);
-    BACK_OFF_SECONDS[step] * 1_000
-}
-
 /// The wanted tasks of a service.
 struct Muster {
     /// Wanted tasks of the primary deployment: id and whether it is well; the unwell and young last.

@@ -10,7 +10,8 @@ const JUDGE: usize = 3;
 fn judged(every: Duration) -> Plan {
     let mut plan = canary();
     let command = vec!["./judge".to_owned()];
-    let check = Check::Command(CommandRule { command, timeout: Duration::from_secs(10), every });
+    let check =
+        Check::Command(CommandRule { command, environment: Vec::new(), timeout: Duration::from_secs(10), every });
     plan.gates.push(Gate { name: "judge".into(), check, watch: false });
     plan
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::Plan;
+use super::units::{percent, seconds};
 use crate::domain::clock::span;
 use crate::domain::driver::{Driver, Timetable};
 
@@ -70,7 +71,7 @@ pub(super) fn json(plan: &Plan) -> Value {
         Driver::Pair | Driver::TaskSets => return fields,
         Driver::Ecs(asked) => {
             fields["strategy"] = json!(ecs_strategy(asked.timetable));
-            fields["pause_seconds"] = super::json::seconds(asked.pause);
+            fields["pause_seconds"] = seconds(asked.pause);
             asked.timetable
         }
         Driver::CodeDeploy(asked) => {
@@ -81,8 +82,8 @@ pub(super) fn json(plan: &Plan) -> Value {
         }
     };
     if let Timetable::Canary { first: share, every } | Timetable::Linear { step: share, every } = timetable {
-        fields["share_percent"] = super::json::percent(share);
-        fields["every_seconds"] = super::json::seconds(every);
+        fields["share_percent"] = percent(share);
+        fields["every_seconds"] = seconds(every);
     }
     fields
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::units::{percent, seconds};
 use super::{Entry, asked, learned, needs, retreat, review, timeline, weights_before};
 use crate::domain::fleet::Place;
 use crate::domain::notify::Recipient;
@@ -136,14 +137,6 @@ fn windows(windows: &Windows) -> Value {
 fn recipient(recipient: &Recipient) -> Value {
     let on: Vec<&str> = recipient.on.iter().map(|occasion| occasion.as_str()).collect();
     json!({"to": recipient.channel.word(), "on": on})
-}
-
-pub(super) fn seconds(span: Duration) -> Value {
-    if span.subsec_millis() == 0 { json!(span.as_secs()) } else { json!(span.as_secs_f64()) }
-}
-
-pub(super) fn percent(share: Share) -> Value {
-    if share.permille().is_multiple_of(10) { json!(share.permille() / 10) } else { json!(share.percent()) }
 }
 
 fn weights(candidate: Share) -> Value {

@@ -3,11 +3,11 @@
 use std::ops::RangeInclusive;
 
 use super::Check;
-use super::time::HOUR;
+use super::units::HOUR;
 use crate::gate::compare::{self, Baseline};
 use crate::gate::{CompareRule, SplitRule};
 use crate::spec::document::{Compare, Errors, Latency, Margins, Percentage, Split, Unproven};
-use crate::spec::problem::Finding;
+use crate::spec::finding::Finding;
 use crate::spec::tree::Node;
 use crate::spec::words;
 

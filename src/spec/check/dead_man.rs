@@ -2,7 +2,7 @@
 
 use super::Check;
 use super::name::ROLE;
-use super::time::{HOUR, MINUTE};
+use super::units::{HOUR, MINUTE};
 use crate::domain::name::Arn;
 use crate::domain::safeguard::DeadMan;
 use crate::spec::document::DeadMan as Written;

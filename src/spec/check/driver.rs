@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::Check;
-use super::time::{DAY, MINUTE};
+use super::units::{DAY, MINUTE};
 use crate::spec::document::{CodeDeploy, Driver as Written};
+use crate::spec::finding::Finding;
 use crate::spec::fit::{self, Asked, Crumb};
 use crate::spec::model::DriverSpec;
-use crate::spec::problem::Finding;
 use crate::spec::tree::Node;
 use crate::spec::{timetable, words};
 

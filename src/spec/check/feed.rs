@@ -1,7 +1,7 @@
 //! Where counts come from: metrics that can be asked for, and queries that tell the slots apart.
 
 use super::Check;
-use super::time::{MINUTE, SECOND};
+use super::units::{MINUTE, SECOND};
 use crate::gate::compare::{CustomFeed, Feed, PrometheusFeed};
 use crate::spec::document::{self, Feed as Written};
 use crate::spec::tree::Node;

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use super::Check;
 use super::name::ALARM;
-use super::time::{HOUR, SECOND};
+use super::units::{HOUR, SECOND};
 use crate::domain::code::Code;
 use crate::gate::{self, AlarmRule, SplitRule, TasksRule};
 use crate::spec::document::{Alarm, AtStart, Gate, InsufficientData, Tasks};
-use crate::spec::problem::{Finding, Mark};
+use crate::spec::finding::{Finding, Mark};
 use crate::spec::tree::Node;
 
 /// The longest name of a gate, in characters.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Check;
-use super::time::{HOUR, SECOND};
+use super::units::{HOUR, SECOND};
 use crate::domain::fleet::Role;
 use crate::gate::{Bound, CloudWatchMetric, Input, MetricRule, MetricSource, MissingData, Of};
 use crate::spec::document::{self, Absent, Metric};
-use crate::spec::problem::Finding;
+use crate::spec::finding::Finding;
 use crate::spec::tree::Node;
 use crate::spec::words;
 

@@ -17,20 +17,21 @@ mod store;
 mod strategy;
 mod target;
 mod time;
+mod units;
 mod windows;
 
 use std::collections::BTreeMap;
 
 use super::document::{self, Document, Intrusion, Trouble};
+use super::finding::{self, Finding, Mark};
 use super::fit::Asked;
 use super::model::{Limits, OnTrouble, Policies, Spec, Strategy};
-use super::problem::{self, Finding, Mark};
 use super::text::Text;
 use super::tree::Node;
 use super::words;
 use crate::domain::code::Code;
 use crate::domain::name::RolloutName;
-use time::{DAY, HOUR, MINUTE, SECOND};
+use units::{DAY, HOUR, MINUTE, SECOND};
 
 /// Gives `document`, whose fields stand at `node`, its meaning; `None` when it has none.
 pub(super) fn check(
@@ -125,7 +126,7 @@ struct Check<'a> {
 impl Check<'_> {
     /// Says what the findings are about that do not say it yet.
     fn about(&mut self, code: Code) {
-        problem::about(self.findings, code);
+        finding::about(self.findings, code);
     }
 
     /// Notes what is wrong at `mark`, and what would be right.

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::domain::name::Arn;
-use crate::spec::problem::Finding;
+use crate::spec::finding::Finding;
 use crate::spec::text::{takes_no_room, turns_text};
 use crate::spec::tree::Node;
 use crate::spec::words;

@@ -5,7 +5,7 @@ use super::name::Kind;
 use crate::domain::notify::{Channel, Occasion, Recipient};
 use crate::gate::is_private_host;
 use crate::spec::document::{Hook, Notify, On};
-use crate::spec::problem::Finding;
+use crate::spec::finding::Finding;
 use crate::spec::tree::Node;
 use crate::spec::{variables, words};
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Check;
-use super::time::{DAY, HOUR, MINUTE, SECOND};
+use super::units::{DAY, HOUR, MINUTE, SECOND};
 use crate::gate::{BurnRule, CommandRule, WebhookRule, is_private_host};
 use crate::spec::document::{BurnRate, Command, Objective, Time, Webhook};
-use crate::spec::problem::Finding;
+use crate::spec::finding::Finding;
 use crate::spec::tree::Node;
 use crate::spec::{variables, words};
 
@@ -94,9 +94,28 @@ impl Check<'_> {
             let Ok(given) = variables::expand(argument, self.context.variables) else { continue };
             self.argument(&given, index, place.item(index));
         }
+        let place = at.field("environment");
+        for (index, name) in command.environment.iter().enumerate() {
+            self.variable(name, place.item(index));
+        }
         let times = self.times(&command.timeout, &command.every, at);
         let (timeout, every) = times?;
-        (self.findings.len() == before).then_some(CommandRule { command: command.command, timeout, every })
+        let Command { command, environment, .. } = command;
+        (self.findings.len() == before).then_some(CommandRule { command, environment, timeout, every })
+    }
+
+    fn variable(&mut self, name: &str, at: &Node) {
+        let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        if name.is_empty() || name.starts_with(|letter: char| letter.is_ascii_digit()) || !name.chars().all(is_name) {
+            let wrong = format!("{} is no name of a variable", words::shown(at, name));
+            self.wrong::<()>(
+                at.value(),
+                wrong,
+                "letters, digits and `_`, such as JUDGE_TOKEN; its value stays outside",
+            );
+        } else if variables::expand(&format!("${{{name}}}"), self.context.variables).is_err() {
+            self.wrong::<()>(at.value(), format!("{name} is not set"), "set it where tidegate runs, or leave it out");
+        }
     }
 
     fn argument(&mut self, given: &str, index: usize, at: &Node) {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Check;
-use super::time::{HOUR, MINUTE, SECOND};
+use super::units::{HOUR, MINUTE, SECOND};
 use crate::gate::ProbeRule;
 use crate::spec::document::Probe;
-use crate::spec::problem::Finding;
+use crate::spec::finding::Finding;
 use crate::spec::tree::Node;
 use crate::spec::{variables, words};
 

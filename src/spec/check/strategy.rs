@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::Check;
-use super::time::{DAY, MINUTE, SECOND};
+use super::units::{DAY, MINUTE, SECOND};
 use crate::domain::traffic::Share;
 use crate::spec::document::{Approve, Canary, HarmBudget, Linear, Step, Strategy as Written, Time};
+use crate::spec::finding::{Finding, Mark};
 use crate::spec::model::{StepSpec, Strategy};
-use crate::spec::problem::{Finding, Mark};
 use crate::spec::tree::Node;
 
 /// The most steps that a rollout may have.

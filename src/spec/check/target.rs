@@ -5,8 +5,8 @@ use super::{Check, optional};
 use crate::domain::driver::DriverKind;
 use crate::domain::name::Arn;
 use crate::spec::document::{Rule, Slot, Target};
+use crate::spec::finding::{Finding, Mark};
 use crate::spec::model::{DriverSpec, RuleSpec, SlotSpec, TargetSpec};
-use crate::spec::problem::{Finding, Mark};
 use crate::spec::tree::Node;
 use crate::spec::words;
 

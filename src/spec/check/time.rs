@@ -4,20 +4,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Check;
+use super::units::{DAY, HOUR, MINUTE, SECOND};
 use crate::domain::clock::span;
 use crate::domain::traffic::Share;
 use crate::spec::document::{Percent, Time};
 use crate::spec::tree::Node;
 use crate::spec::words;
-
-/// A second, in seconds.
-pub(super) const SECOND: u64 = 1;
-/// A minute, in seconds.
-pub(super) const MINUTE: u64 = 60;
-/// An hour, in seconds.
-pub(super) const HOUR: u64 = 60 * MINUTE;
-/// A day, in seconds.
-pub(super) const DAY: u64 = 24 * HOUR;
 
 /// The units, longest first.
 const UNITS: [(char, u64); 4] = [('d', DAY), ('h', HOUR), ('m', MINUTE), ('s', SECOND)];

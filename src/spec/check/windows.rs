@@ -7,8 +7,8 @@ use super::Check;
 use super::name::Kind;
 use crate::domain::window::WhenClosed;
 use crate::spec::document::{Allow, Freeze, WhenClosed as Written, Windows};
+use crate::spec::finding::Finding;
 use crate::spec::model::{AllowSpec, FreezeSpec, WindowsSpec};
-use crate::spec::problem::Finding;
 use crate::spec::tree::Node;
 use crate::spec::words;
 

@@ -70,8 +70,9 @@ pub(crate) struct Webhook {
 
 /// A program that is given on standard input what a webhook is sent, and prints what a webhook answers. When it
 /// prints nothing its exit code speaks: 0 is a pass, 1 a fail, anything else inconclusive, and the last line of
-/// standard error says why. It inherits the environment of tidegate, and starts in its working directory. It is
-/// never run to validate or plan.
+/// standard error says why. It starts in the working directory of tidegate. Of the environment it gets PATH, HOME, LANG,
+/// LC_ALL, TZ and TMPDIR, the rollout's own TIDEGATE_GATE, TIDEGATE_ROLLOUT, TIDEGATE_RELEASE, TIDEGATE_REGION and
+/// TIDEGATE_CLUSTER, and what `environment` names: no credentials otherwise. It is never run to validate or plan.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {
@@ -82,6 +83,10 @@ pub(crate) struct Command {
     /// written down.
     #[schemars(length(min = 1, max = 100), extend("examples" = [["./judge", "--strict"]]))]
     pub(crate) command: Vec<String>,
+    /// The names of further variables that the program gets, as they are in the environment of tidegate.
+    #[serde(default)]
+    #[schemars(length(max = 50), extend("examples" = [["JUDGE_TOKEN"]]))]
+    pub(crate) environment: Vec<String>,
     /// How long one run may take; then it is killed, with all that it started. From 1s to 1m. Other gates do not
     /// wait for it.
     #[serde(default = "timeout")]

@@ -10,7 +10,7 @@ use crate::account::{
     ALL, Account, DeploymentStatus, HookRun, HookStatus, Pause, Rollout, Service, ServiceDeployment, Stage, hex_id,
 };
 use crate::config::ShiftPauses;
-use crate::metrics::alarm::State;
+use crate::metrics::alarm_state::State;
 
 /// PENDING → IN_PROGRESS.
 ///

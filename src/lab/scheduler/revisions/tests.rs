@@ -7,7 +7,8 @@ use super::SHIFT_MS;
 use crate::Behaviour;
 use crate::account::{DeploymentStatus, HookStatus, ServiceDeployment, Stage, TargetState};
 use crate::config::{LabConfig, ServiceSeed, ShiftPauses};
-use crate::metrics::alarm::{self, State};
+use crate::metrics::alarm;
+use crate::metrics::alarm_state::State;
 use crate::scheduler::tests::Scene;
 
 const SERVICE: &str = "web-blue";

@@ -1,0 +1,83 @@
+//! Begins a new rollout: who holds its rule, the lease, the journal.
+
+use super::{JournalOrNone, LeaseKeeper};
+use crate::cloud::Fence;
+use crate::domain::clock::Clock;
+use crate::domain::fleet::Place;
+use crate::journal::{self, Header, Journal, JournalError};
+use crate::lease::{Control, Life, Phase, of_service};
+use crate::plan::Plan;
+use crate::store::{LeaseError, Store, this_owner};
+
+/// A rollout that has a lease and a journal, and nothing in it.
+#[derive(Debug)]
+pub struct Begun {
+    /// Who keeps the lease.
+    pub keeper: LeaseKeeper,
+    /// Its journal.
+    pub journal: JournalOrNone,
+}
+
+/// Why a rollout could not begin. Nothing is held then.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// Another rollout has its rule or its services.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// There is no journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Takes the lease for a new rollout and begins its journal.
+///
+/// # Errors
+/// When somebody else holds the rule or a service, or the store fails.
+pub async fn begin(store: &Store, header: &Header, by: String, clock: &Clock) -> Result<Begun, BeginError> {
+    let (rule, services) = resources(&header.plan);
+    let services: Vec<&str> = services.iter().map(String::as_str).collect();
+    let lease = store.begin(rule, &services, (&header.id, &this_owner(by, clock)), clock).await?;
+    let keeper = LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone());
+    match Journal::create(store, header).await {
+        Ok(journal) => Ok(Begun { keeper, journal: JournalOrNone::Journal(journal) }),
+        Err(error) => {
+            let _ = keeper.release(true).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// What a plan's rollout takes a lease on: the rule, and the services by the names that all who use them share.
+fn resources(plan: &Plan) -> (&str, Vec<String>) {
+    let target = &plan.target;
+    let service = |place: &Place| of_service(&target.account, &target.region, &target.cluster, &place.service);
+    let mut services = vec![service(&target.stable), service(&target.candidate)];
+    services.dedup();
+    (&target.rule, services)
+}
+
+/// Who holds a rule: a runner, or a rollout that is not over although nobody drives it. One that came to its end and
+/// could not say so, or that never began, holds nothing, and its lease is closed.
+///
+/// # Errors
+/// When the store fails.
+pub async fn holder(store: &Store, rule: &str, clock: &Clock) -> Result<Option<Control>, LeaseError> {
+    let standing = store.standing(rule).await?.filter(|standing| standing.control.phase != Phase::Over);
+    let Some(control) = standing.map(|standing| standing.control) else { return Ok(None) };
+    if control.owner.as_ref().is_some_and(|owner| !owner.is_gone()) || !has_ended(store, &control).await {
+        return Ok(Some(control));
+    }
+    let owner = this_owner(String::from("tidegate"), clock);
+    let mut lease = store.take_over(rule, (&control.rollout, &owner), Life::Gone, clock).await?;
+    lease.renew(Phase::Over).await?;
+    Ok(None)
+}
+
+/// Whether the journal says that the rollout is over, or that it never began.
+async fn has_ended(store: &Store, control: &Control) -> bool {
+    match journal::read(store, &control.rollout).await {
+        Ok(recorded) => journal::replay(recorded.header.plan, &recorded.records).outcome().is_some(),
+        Err(JournalError::NoHeader) => true,
+        Err(_) => false,
+    }
+}

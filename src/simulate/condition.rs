@@ -1,0 +1,36 @@
+//! What a slot is like in one bin, and how many bins a span has.
+
+use std::time::Duration;
+
+/// What a slot is like in one bin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Condition {
+    /// The share of requests that fail.
+    pub errors: f64,
+    /// The natural logarithm of the median response time in seconds.
+    pub location: f64,
+    /// The standard deviation around it.
+    pub sigma: f64,
+}
+
+impl Condition {
+    /// The share of answers that take longer than `seconds`.
+    pub fn slower_than(&self, seconds: f64) -> f64 {
+        beyond((seconds.ln() - self.location) / self.sigma)
+    }
+
+    /// The same with another share of failures, and `factor` times slower.
+    pub(super) fn with(self, errors: f64, factor: f64) -> Self {
+        Self { errors, location: self.location + factor.ln(), ..self }
+    }
+}
+
+/// The chance that a standard normal variable exceeds `deviate`.
+pub(super) fn beyond(deviate: f64) -> f64 {
+    0.5 * libm::erfc(deviate * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+/// How many of one span go into another.
+pub(super) fn times(long: Duration, short: Duration) -> usize {
+    usize::try_from(long.as_millis() / short.as_millis().max(1)).unwrap_or(1).max(1)
+}
