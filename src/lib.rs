@@ -56,7 +56,8 @@
 //! * No write in flight is dropped. The way back waits for its answer, which the call's own time-out bounds,
 //!   and then writes. It is told to make way, so that it waits for nothing else.
 //! * Nothing goes forward that is not in the journal, and nothing in the journal is edited. The way back waits for no
-//!   journal until the traffic is back.
+//!   journal until the traffic is back. A store in trouble stops the way forward and ends nothing: the journal is
+//!   completed, in order, when it answers again.
 //! * No two clocks are compared: a lease is measured by whoever looks, from when it first saw the body.
 //! * No weight is given on an old read, no step passed without data from after it, no capacity taken from a
 //!   slot that could still get a request. No data is never a pass.
@@ -80,6 +81,8 @@
 //! | says what a comparison cannot see at the traffic there is | `plan/compared.rs` |
 //! | decides what a datapoint, or none, means | `gate`, one file per kind |
 //! | gives the next weight | `machine/forward/shift.rs`; in a ramp `machine/forward/ramp.rs` decides it |
+//! | holds while the journal cannot be written | `machine/observe/behind.rs`, `engine/journal_writer.rs` |
+//! | says which refusals pass | `domain/fault.rs` |
 //! | says how often the world is asked, and for what | `machine/observe/poll.rs` |
 //! | keeps what may not go forward now | `machine/forward/window.rs`; `plan/window.rs` turns clocks into moments |
 //! | decides to go back | `machine/observe/mod.rs` |

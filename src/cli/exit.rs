@@ -28,7 +28,8 @@ pub enum Exit {
     Refused = 15,
     /// Credentials or permission.
     Denied = 16,
-    /// Rolled back because a time limit ran out, or nobody pushed the dead-man's switch on, traffic verified on the stable slot.
+    /// Rolled back because a time limit ran out, nobody pushed the dead-man's switch on, or the journal could not be
+    /// written, traffic verified on the stable slot.
     TimeLimit = 20,
 }
 
@@ -45,7 +46,7 @@ Exit codes:
   14  somebody else holds the target, or took over
   15  refused: drift, a stale plan, a closed window, or a failed preflight
   16  credentials or permission
-  20  rolled back by a time limit or the dead-man's switch, verified on stable";
+  20  rolled back by a time limit, dead-man's switch or store trouble, verified";
 
 impl Exit {
     /// What `plan --detailed-exitcode` says of a plan that would change something: 2, as terraform does. A wrong spec
@@ -70,7 +71,7 @@ impl Exit {
             Outcome::Promoted => Exit::Done,
             Outcome::Stranded { .. } => Exit::Stranded,
             Outcome::RolledBack(reason) => match reason {
-                Reason::Refused(fault) if fault.kind == FaultKind::Denied => Exit::Denied,
+                Reason::Refused(fault) | Reason::Store(fault) if fault.kind == FaultKind::Denied => Exit::Denied,
                 Reason::Breach { .. }
                 | Reason::Capacity { .. }
                 | Reason::Deployment { .. }
@@ -78,8 +79,8 @@ impl Exit {
                 | Reason::Refused(_) => Exit::RolledBack,
                 Reason::Operator { .. } | Reason::Signal(_) => Exit::Stopped,
                 Reason::ForeignWrite { .. } => Exit::Refused,
-                // Nobody judged the release: the runner's time ran out.
-                Reason::TimeLimit { .. } | Reason::DeadMan { .. } => Exit::TimeLimit,
+                // Nobody judged the release: the runner's time ran out, or its journal's.
+                Reason::TimeLimit { .. } | Reason::DeadMan { .. } | Reason::Store(_) => Exit::TimeLimit,
             },
         }
     }
@@ -123,7 +124,15 @@ impl From<Exit> for std::process::ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fault::Fault;
     use crate::machine::OperatorRequest;
+
+    #[test]
+    fn a_store_that_fails_is_neither_a_person_nor_a_gate() {
+        let of = |kind| Exit::of(&Outcome::RolledBack(Reason::Store(Fault::new(kind, "PutObject", "no"))));
+        assert_eq!((of(FaultKind::Transient), of(FaultKind::Permanent)), (Exit::TimeLimit, Exit::TimeLimit));
+        assert_eq!(of(FaultKind::Denied), Exit::Denied);
+    }
 
     #[test]
     fn an_ending_that_was_asked_for_is_a_success() {

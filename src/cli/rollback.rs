@@ -23,7 +23,7 @@ use crate::cloud::alb::beacon;
 use crate::domain::name::RolloutId;
 use crate::domain::traffic::Share;
 use crate::engine::{Asked, Patience, Request, Runner};
-use crate::journal;
+use crate::journal::{self, JournalError};
 use crate::lease::Phase;
 use crate::machine::{Machine, OperatorRequest, Outcome};
 use crate::plan::Plan;
@@ -77,7 +77,11 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     };
     let header = journal::header(&found.store, &found.id);
     let plan = match (patience.soon(header).await, rule) {
-        (Some(header), _) => header?.plan,
+        (Some(Ok(header)), _) => header.plan,
+        (Some(Err(error)), rule) => {
+            let rule = rule_all_the_same(&found, rule, error).await?;
+            return blind(context, &rule, &args, &asked).await;
+        }
         (None, Some(rule)) => {
             terminal::say(SILENT);
             return blind(context, &rule, &args, &asked).await;
@@ -116,6 +120,18 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
 
 /// What is said where a silent store is not waited for.
 const SILENT: &str = "the store does not answer; going by the rule's tags";
+
+/// The rule of a rollout whose journal cannot be read, to go by its tags: one that was found by it, and one whose
+/// journal means nothing, which is as good as silence.
+async fn rule_all_the_same(found: &Found, rule: Option<String>, error: JournalError) -> Result<String, Failure> {
+    let rule = match rule {
+        None if error.is_nonsense() => journal::rule_of(&found.store, &found.id).await,
+        rule => rule,
+    };
+    let Some(rule) = rule else { return Err(Failure::from(error).hint(WITHOUT_STORE)) };
+    terminal::say(&format!("{}; going by the rule's tags", crate::domain::text::escape(&error.to_string())));
+    Ok(rule)
+}
 
 /// A name means nothing but to the store.
 fn only_the_store_knows() {

@@ -56,7 +56,7 @@ impl Server<'_> {
                     None if status == 200 => "the answer is not Prometheus's".to_owned(),
                     None => format!("status {status}"),
                 };
-                Err(fault(refusal(status), &http.without_secrets(&why, self.headers)))
+                Err(fault(FaultKind::of_status(status), &http.without_secrets(&why, self.headers)))
             }
         }
     }
@@ -94,15 +94,6 @@ impl Server<'_> {
 
 fn fault(kind: FaultKind, why: &str) -> Fault {
     Fault::new(kind, OPERATION, one_line(why))
-}
-
-/// What a status means: 422 is an expression that cannot be evaluated, 503 one that took too long.
-fn refusal(status: u16) -> FaultKind {
-    match status {
-        401 | 403 => FaultKind::Denied,
-        429 | 500.. => FaultKind::Transient,
-        _ => FaultKind::Permanent,
-    }
 }
 
 fn seconds(at: Timestamp) -> String {

@@ -8,18 +8,27 @@ use tokio::sync::mpsc;
 
 use super::in_flight::{InFlight, answer};
 use super::inbox::Inbound;
-use super::journal_writer::JournalWriter;
+use super::journal_writer::{JournalWriter, Tried};
 use super::lease_keeper::LeaseKeeper;
 use super::{Ending, EngineError, JournalSink};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::traffic::Share;
 use crate::journal::JournalError;
-use crate::machine::{Answer, Event, Issued, Machine, Notice, OperatorRequest, Reaction};
+use crate::machine::{
+    Answer, BEHIND_WITHIN, Effect, Event, Issued, Machine, Notice, OperatorRequest, Outcome, Reaction, Reason,
+};
 use crate::report::{Report, TOOK_OVER};
 
 /// The wall time between two ticks of the report.
 const TICK: Duration = Duration::from_secs(1);
+/// How long an event is waited for to be in the journal, in wall time, before the rollout holds and looks go on: a store
+/// that answers late is as good as one that does not.
+const SLOW: Duration = Duration::from_secs(5);
+/// How long a rollout that is over stays until its journal says so, in wall time, where that was not limited before.
+const LAST_LINES: Duration = Duration::from_secs(60);
+/// The same for a runner that was told to stop, and where waiting cannot help.
+const LAST_LINES_HURRIED: Duration = Duration::from_secs(3);
 
 /// What one turn came to.
 pub(super) enum Turn {
@@ -37,6 +46,8 @@ pub(super) enum Next {
     Fenced(String),
     /// The journal could not be written in the background.
     Lost(JournalError),
+    /// The run ends with this, which is told.
+    Left(Reaction),
 }
 
 /// Everything of the loop but the effects in flight.
@@ -66,22 +77,49 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
         if self.lost.is_some() {
             return Ok(Turn::Took(self.apply(event)));
         }
-        let ahead = self.machine.is_urgent() || self.leads_back(&event);
+        let ahead = self.machine.is_urgent() || self.leads_back(&event) || self.goes_on_unwritten(&event);
         self.journal_writer.write(self.at, event.clone(), journaled);
         if ahead {
-            return Ok(Turn::Took(self.apply(event)));
+            return Ok(Turn::Took(self.apply_ahead(event)));
         }
-        match self.settle().await {
+        let begins = matches!(event, Event::Started { .. });
+        match self.settle(begins).await {
             Ok(Settled::Durable) => Ok(Turn::Took(self.apply(event))),
             Ok(Settled::Overtaken) => {
                 let mut reaction = self.apply(event);
                 self.withheld = reaction.effect.take();
                 Ok(Turn::Took(reaction))
             }
+            Ok(Settled::Behind(fault)) => {
+                let mut reaction = self.apply(event);
+                self.withheld = reaction.effect.take();
+                self.early.push_front(Event::JournalBehind { fault }.into());
+                Ok(Turn::Took(reaction))
+            }
             Err(JournalError::Taken(id)) => Ok(Turn::Fenced(self.successor(&id.to_string()).await)),
-            Err(error) if matches!(event, Event::Started { .. }) => Err(EngineError::Recorded(error)),
+            Err(error) if begins => Err(EngineError::Recorded(error)),
             Err(error) => Ok(Turn::Took(self.lose(&error, Some(event)))),
         }
+    }
+
+    /// Whether this is taken in before it is written down, because the journal is behind: only that it no longer is
+    /// waits for the journal.
+    fn goes_on_unwritten(&self, event: &Event) -> bool {
+        match event {
+            Event::JournalBehind { .. } => true,
+            Event::JournalCaughtUp => false,
+            _ => self.machine.behind_since().is_some(),
+        }
+    }
+
+    /// Takes in what is not in the journal yet. What would go forward because of it is withheld.
+    fn apply_ahead(&mut self, event: Event) -> Reaction {
+        let mut reaction = self.apply(event);
+        if !self.machine.is_retreating() {
+            let withheld = reaction.effect.take_if(|issued| goes_forward(&issued.effect));
+            self.withheld = withheld.or_else(|| self.withheld.take());
+        }
+        reaction
     }
 
     /// Takes in events that are in the journal already, and performs what is asked after the last of them.
@@ -95,12 +133,22 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
         all
     }
 
-    /// Waits until everything is in the journal, or until a word to go back comes, which waits for no journal.
-    async fn settle(&mut self) -> Result<Settled, JournalError> {
+    /// Waits until everything is in the journal, or until a word to go back comes, which waits for no journal, or until
+    /// the store fails or is slow. A rollout that `begins` waits for it, and does not begin when it fails.
+    async fn settle(&mut self, begins: bool) -> Result<Settled, JournalError> {
+        let late = self.clock.now() + SLOW.mul_f64(self.clock.speed());
         while !self.journal_writer.is_idle() {
             tokio::select! {
                 biased;
-                written = self.journal_writer.next() => written?,
+                tried = self.journal_writer.next() => match tried? {
+                    Tried::Written => {}
+                    Tried::Failed(error) if begins => return Err(error.into()),
+                    Tried::Failed(error) => return Ok(Settled::Behind(error.fault())),
+                },
+                () = self.clock.sleep_until(late), if !begins => {
+                    let fault = Fault::new(FaultKind::Transient, "write the journal", "the store is slow to answer");
+                    return Ok(Settled::Behind(fault));
+                }
                 Some(inbound) = self.inbox.recv() => {
                     let urgent = self.leads_back(&inbound.event);
                     self.early.push_back(inbound);
@@ -136,25 +184,36 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
         reaction
     }
 
-    /// The journal cannot be written: from here on the only way is back. The word for it comes before the
-    /// event that is not in the journal, so that nothing forward follows from that event.
+    /// The journal can never be written again: from here on the only way is back. That is said before the event that is
+    /// not in the journal, so that nothing forward follows from that event. Past the commit there is no way back.
     pub(super) fn lose(&mut self, error: &JournalError, event: Option<Event>) -> Reaction {
-        let why = format!("the journal cannot be written: {error}");
         let fault = Fault::new(FaultKind::Permanent, "append to the journal", error.to_string());
-        self.report.tell(self.at, &Notice::Trouble(fault), &self.machine);
-        self.lost = Some(why.clone());
-        let goes_back =
-            matches!(event, Some(Event::Requested { request: OperatorRequest::Rollback | OperatorRequest::Abort, .. }));
-        if self.machine.is_retreating() || goes_back {
+        self.lost = Some(format!("the journal cannot be written: {error}"));
+        if self.machine.is_retreating() || self.machine.is_committed() {
+            self.report.tell(self.at, &Notice::Trouble(fault), &self.machine);
             return event.map_or_else(Reaction::default, |event| self.apply(event));
         }
-        let request =
-            Event::Requested { request: OperatorRequest::Rollback, by: "tidegate".to_owned(), reason: Some(why) };
-        let mut back = self.apply(request);
+        let mut back = self.apply(Event::JournalBehind { fault });
         let Some(event) = event else { return back };
         let mut then = self.apply(event);
         back.notices.append(&mut then.notices);
         Reaction { effect: then.effect.or(back.effect), notices: back.notices }
+    }
+
+    /// The store fails. That is an event of its own, once; past the commit a limit is kept here, because nothing that
+    /// the rollout could turn to is left.
+    fn fails(&mut self, fault: Fault) -> Option<Next> {
+        let Some(since) = self.machine.behind_since() else {
+            return Some(Next::Event(Event::JournalBehind { fault }.into()));
+        };
+        let over = self.machine.is_committed() && self.clock.now().since(since) > BEHIND_WITHIN;
+        if !over {
+            return None;
+        }
+        // Whoever cannot write down what comes after the commit leaves it to somebody who can.
+        let notice = Notice::HandedOver { why: format!("the journal cannot be written: {fault}") };
+        self.report.tell(self.at, &notice, &self.machine);
+        Some(Next::Left(Reaction { effect: None, notices: vec![notice] }))
     }
 
     /// Who took over, where a look finds that the candidate has lost all weight: whoever takes over writes that first
@@ -184,25 +243,54 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
         Ending { outcome: None, handed_over: None, fenced: Some(by), is_untold: false }
     }
 
-    /// Writes down what is still to be written; a fenced runner's last words are not.
+    /// Writes down what is still to be written, for as long as that may take; a fenced runner's last words are not.
     pub(super) async fn close(&mut self, ending: Ending) -> Ending {
         let mut is_untold = self.lost.is_some();
-        while self.lost.is_none() && !self.journal_writer.is_idle() {
-            match self.journal_writer.next().await {
-                Ok(()) => {}
+        let mut late = self.stays_until(&ending);
+        let soon = self.clock.now() + LAST_LINES_HURRIED.mul_f64(self.clock.speed());
+        let mut told = self.machine.behind_since().is_some();
+        while !is_untold && !self.journal_writer.is_idle() {
+            let tried = tokio::select! {
+                biased;
+                by = fenced(self.keeper.as_deref()) => return self.fenced(by),
+                tried = self.journal_writer.next() => tried,
+                () = self.clock.sleep_until(late) => {
+                    is_untold = true;
+                    continue;
+                }
+            };
+            let fault = match tried {
+                Ok(Tried::Written) => continue,
+                Ok(Tried::Failed(error)) => error.fault(),
                 Err(JournalError::Taken(id)) => {
                     let by = self.successor(&id.to_string()).await;
                     return self.fenced(by);
                 }
                 Err(error) => {
-                    let fault = Fault::new(FaultKind::Permanent, "append to the journal", error.to_string());
-                    self.report.tell(self.at, &Notice::Trouble(fault), &self.machine);
                     is_untold = true;
-                    break;
+                    Fault::new(FaultKind::Permanent, "append to the journal", error.to_string())
                 }
+            };
+            if fault.kind.is_lasting() {
+                late = late.min(soon);
+            }
+            if !std::mem::replace(&mut told, true) {
+                self.report.tell(self.at, &Notice::Trouble(fault), &self.machine);
             }
         }
         Ending { is_untold, ..ending }
+    }
+
+    /// Until when a run that is over waits for its journal: as long as a rollout may hold for it, unless the runner was
+    /// told to stop, or left it to others.
+    fn stays_until(&self, ending: &Ending) -> Timestamp {
+        let wall = |span: Duration| self.clock.now() + span.mul_f64(self.clock.speed());
+        let stopped = matches!(&ending.outcome, Some(Outcome::RolledBack(Reason::Signal(_))));
+        if stopped || ending.handed_over.is_some() {
+            return wall(LAST_LINES_HURRIED);
+        }
+        let limit = self.machine.behind_since().map(|since| since + BEHIND_WITHIN);
+        wall(LAST_LINES).max(limit.unwrap_or_default())
     }
 
     /// How the run ends with this reaction, if it does.
@@ -226,19 +314,24 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
     }
 
     /// What becomes of an effect that was withheld: one that nobody waits for any more is forgotten, a write whose
-    /// answer is all that keeps the rollout from going back was not sent, and anything else is performed once what
-    /// led to it is in the journal.
+    /// answer is all that keeps the rollout from going back was not sent, nor was one forward for a journal that is
+    /// behind, and anything else is performed once what led to it is in the journal.
     fn release(&mut self) -> Option<Next> {
-        let may = self.machine.is_retreating() || self.lost.is_some() || self.journal_writer.is_idle();
+        let is_behind = self.machine.behind_since().is_some();
+        let may = self.machine.is_retreating() || is_behind || self.lost.is_some() || self.journal_writer.is_idle();
         if !may {
             return None;
         }
         let issued = self.withheld.take()?;
         self.machine.pending().filter(|pending| pending.id == issued.id)?;
-        if !self.machine.is_draining() {
+        let why = if self.machine.is_draining() {
+            "not sent: a word to go back came first"
+        } else if is_behind && !self.machine.is_retreating() && goes_forward(&issued.effect) {
+            "not sent: the journal is behind"
+        } else {
             return Some(Next::Perform(issued));
-        }
-        let fault = Fault::new(FaultKind::Transient, "write", "not sent: a word to go back came first");
+        };
+        let fault = Fault::new(FaultKind::Transient, "write", why);
         Some(Next::Event(Event::Answered { id: issued.id, answer: Answer::Failed(fault) }.into()))
     }
 
@@ -258,8 +351,17 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
             tokio::select! {
                 biased;
                 by = fenced(self.keeper.as_deref()) => return Ok(Next::Fenced(by)),
-                written = self.journal_writer.next(), if self.lost.is_none() && !self.journal_writer.is_idle() => match written {
-                    Ok(()) => {}
+                tried = self.journal_writer.next(), if self.lost.is_none() && !self.journal_writer.is_idle() => match tried {
+                    Ok(Tried::Written) => {
+                        if self.journal_writer.is_idle() && self.machine.behind_since().is_some() {
+                            return Ok(Next::Event(Event::JournalCaughtUp.into()));
+                        }
+                    }
+                    Ok(Tried::Failed(error)) => {
+                        if let Some(next) = self.fails(error.fault()) {
+                            return Ok(next);
+                        }
+                    }
                     Err(JournalError::Taken(id)) => return Ok(Next::Fenced(self.successor(&id.to_string()).await)),
                     Err(error) => return Ok(Next::Lost(error)),
                 },
@@ -288,6 +390,18 @@ enum Settled {
     Durable,
     /// A word to go back came first.
     Overtaken,
+    /// The store fails, or is slow.
+    Behind(Fault),
+}
+
+/// Whether an effect changes what a rollout that holds must leave as it is. The dead-man's switch is pushed on all the
+/// same: it would end what is held, and whoever goes on from the journal pushes it too.
+fn goes_forward(effect: &Effect) -> bool {
+    match effect {
+        Effect::Arm { create, .. } => *create,
+        Effect::IntendCommit => true,
+        effect => effect.is_write(),
+    }
 }
 
 /// Who took over, once somebody has; never, where nobody can.

@@ -1,7 +1,9 @@
 //! The one loop: take an event, write it down, apply it, tell what came of it, perform what it asks.
 //!
 //! Nothing is performed before its event is in the journal, with one exception: the way back. Until the traffic is
-//! back, its events are written down while it goes on, and it goes on when they cannot be. Which event comes
+//! back, its events are written down while it goes on, and it goes on when they cannot be. A store in trouble holds the
+//! rollout: looks and the way back go on, what they come to waits in the queue, and nothing forward is sent before all of
+//! it is in the journal. Which event comes
 //! first when several are there: that somebody else decides now, then a person's word, then the answer to the
 //! effect in flight, then the alarm.
 
@@ -127,7 +129,7 @@ impl<C: Cloud, T: JournalSink, R: Report> Engine<C, T, R> {
     pub async fn run(self) -> Result<Ending, EngineError> {
         let Engine { machine, first, cloud, clock, recorded, report, inbox, keeper } = self;
         let plan = machine.plan().clone();
-        let journal_writer = JournalWriter::new(recorded);
+        let journal_writer = JournalWriter::new(recorded, clock.clone());
         let clock_here = clock.clone();
         // What is in the journal already happened when the journal says, however long ago: a replay must lead here too.
         let at = machine.now();
@@ -173,6 +175,7 @@ impl<C: Cloud, T: JournalSink, R: Report> Engine<C, T, R> {
                 Next::Perform(issued) => Turn::Took(Reaction { effect: Some(issued), notices: Vec::new() }),
                 Next::Fenced(by) => Turn::Fenced(by),
                 Next::Lost(error) => Turn::Took(event_loop.lose(&error, None)),
+                Next::Left(reaction) => Turn::Took(reaction),
             };
         }
         Err(EngineError::Endless)

@@ -1,5 +1,7 @@
 //! The loop, in virtual time: what is written before what is done, and what may overtake what.
 
+mod behind;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -93,6 +95,12 @@ struct World {
     ticks: u32,
     /// The number of the event from which on nothing can be written.
     journal_full_at: Option<usize>,
+    /// From when until when the store fails, and how.
+    store_fails: Option<(Timestamp, Timestamp, FaultKind)>,
+    /// From when on one line takes this long to be written.
+    store_slow: Option<(Timestamp, Duration)>,
+    /// Whether the journal misses something that happened.
+    behind: bool,
     /// How long calls take, by the beginning of their diary entry, once each.
     slow: BTreeMap<&'static str, Duration>,
 }
@@ -119,8 +127,9 @@ impl Fake {
         let delay = {
             let mut world = self.world();
             let pending = replay(plan(), &world.records).pending().map(|issued| issued.effect.is_write());
+            let may_be_unwritten = world.losses > 0 || (world.behind && !(is_write && goes_forward(&what)));
             assert!(
-                world.losses > 0 || pending == Some(is_write),
+                may_be_unwritten || pending == Some(is_write),
                 "{what} is not asked for by the journal: {pending:?}"
             );
             world.diary.push((self.clock.now(), what.clone()));
@@ -228,7 +237,20 @@ impl Cloud for Fake {
 
 impl JournalSink for Fake {
     async fn append(&mut self, at: Timestamp, event: &Event) -> Result<(), JournalError> {
+        let slow = self.world().store_slow.take_if(|(from, _)| *from <= self.clock.now());
+        if let Some((_, span)) = slow {
+            self.world().behind = true;
+            self.clock.sleep_until(self.clock.now() + span).await;
+        }
         let mut world = self.world();
+        let now = self.clock.now();
+        if let Some((_, _, kind)) = world.store_fails.filter(|(from, until, _)| (*from..*until).contains(&now)) {
+            world.behind = true;
+            world.diary.push((now, "the store fails".to_owned()));
+            let fault = Fault::new(kind, "PutObject", "SlowDown: Please reduce your request rate.");
+            return Err(crate::store::StoreError::Bucket { bucket: "store".into(), fault }.into());
+        }
+        world.behind &= *event != Event::JournalCaughtUp;
         assert_eq!(world.losses, 0, "a journal that failed once is not written again");
         if world.journal_full_at == Some(world.records.len()) {
             world.diary.push((at, "the journal is full".to_owned()));
@@ -260,6 +282,11 @@ fn engine(fake: &Fake) -> (Engine<Fake, Fake, Fake>, mpsc::Sender<Inbound>) {
     let first = First::New(Event::Started { by: "ana@laptop".into() });
     let (cloud, clock, recorded, report) = (fake.clone(), fake.clock.clone(), fake.clone(), fake.clone());
     (Engine { machine: Machine::new(plan()), first, cloud, clock, recorded, report, inbox, keeper: None }, sender)
+}
+
+/// Whether a call takes the rollout further.
+fn goes_forward(call: &str) -> bool {
+    ["route 50%", "route 100%", "scale stable to 0", "scale candidate to 4"].contains(&call)
 }
 
 fn told(request: OperatorRequest) -> Inbound {
@@ -365,13 +392,12 @@ async fn a_full_journal_closes_the_way_forward_wherever_it_happens() {
         let world = fake.world();
         assert_eq!((world.losses, ending.is_untold), (1, true), "full at {full_at}");
         let full = world.diary.iter().position(|(_, entry)| entry == "the journal is full").unwrap();
-        let forward =
-            |entry: &str| ["route 50%", "route 100%", "scale stable", "scale candidate to 4"].contains(&entry);
-        let after: Vec<&String> = world.diary[full..].iter().map(|(_, entry)| entry).filter(|e| forward(e)).collect();
+        let after: Vec<&String> =
+            world.diary[full..].iter().map(|(_, entry)| entry).filter(|entry| goes_forward(entry)).collect();
         assert!(after.is_empty(), "full at {full_at}: {after:?}");
         match ending {
-            Ending { outcome: Some(Outcome::RolledBack(Reason::Operator { by, .. })), .. } => {
-                assert_eq!((by.as_str(), world.share), ("tidegate", Share::NONE));
+            Ending { outcome: Some(Outcome::RolledBack(Reason::Store(_))), .. } => {
+                assert_eq!(world.share, Share::NONE);
                 back += 1;
             }
             Ending { outcome: None, handed_over: Some(why), .. } => {

@@ -20,6 +20,16 @@ impl Chain {
         Chain(format!("{:032x}", u128::from_be_bytes(kept)))
     }
 
+    /// How a line ends after which this comes, the newline included; nothing before the first.
+    pub(super) fn end(&self) -> Vec<u8> {
+        if self.0.is_empty() { Vec::new() } else { [OPENING, self.0.as_bytes(), CLOSING, b"\n"].concat() }
+    }
+
+    /// The hash, in hex.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Makes a line of a JSON object and moves on to it; the newline is included.
     pub(super) fn seal(&self, object: &str) -> (String, Chain) {
         let body = object.strip_suffix('}').unwrap_or(object);

@@ -22,7 +22,7 @@ use crate::domain::name::RolloutId;
 use crate::machine::{Event, Machine};
 use crate::plan::Plan;
 use crate::store::backend::{Appended, Place};
-use crate::store::{Store, StoreError};
+use crate::store::{LastLine, Store, StoreError};
 use chain::Chain;
 
 /// Why a journal cannot be read or written.
@@ -71,6 +71,17 @@ pub enum JournalError {
     },
 }
 
+impl JournalError {
+    /// Whether the journal is there and means nothing from its beginning on: see [`StoreError::is_nonsense`].
+    pub fn is_nonsense(&self) -> bool {
+        match self {
+            Self::NoHeader | Self::Damaged { .. } | Self::Strange { .. } | Self::TooNew { .. } => true,
+            Self::Store(error) => error.is_nonsense(),
+            Self::Taken(_) | Self::Broken(_) | Self::Unwritable(_) => false,
+        }
+    }
+}
+
 /// A journal that is being written. Each line is written where there was none, so of two processes that write one
 /// journal the slower finds its place taken, and stops.
 #[derive(Debug)]
@@ -79,6 +90,8 @@ pub struct Journal {
     id: RolloutId,
     chain: Chain,
     place: Place,
+    /// A line that the store failed to write, or did not say that it had: only the same can be written next.
+    unsure: Option<String>,
     broken: bool,
 }
 
@@ -89,7 +102,8 @@ impl Journal {
     /// When there is one, or the store refuses.
     pub async fn create(store: &Store, header: &Header) -> Result<Self, JournalError> {
         let (store, id) = (store.clone(), header.id.clone());
-        let mut journal = Self { store, id, chain: Chain::default(), place: Place::default(), broken: false };
+        let mut journal =
+            Self { store, id, chain: Chain::default(), place: Place::default(), unsure: None, broken: false };
         journal.write_line(&record::encode_header(header).map_err(JournalError::Unwritable)?).await?;
         Ok(journal)
     }
@@ -101,10 +115,11 @@ impl Journal {
     pub async fn salvage(store: &Store, id: &RolloutId) -> Result<(Self, Recorded), JournalError> {
         let scan = read::scan(&store.lines(id, Place::default()).await?)?;
         store.cut(id, scan.place()).await?;
-        Self::open(store, id).await
+        Ok(Self::goes_on(store, id, read::scan(&store.lines(id, Place::default()).await?)?))
     }
 
-    /// Opens a journal to write on. A torn tail is cut off by the next line, and [`Recorded::end`] says so.
+    /// Opens a journal to write on. A torn tail is cut off by the next line, and [`Recorded::end`] says so; one that ends
+    /// before the line which the lease names is damaged, unless it was cut for the way back.
     ///
     /// # Errors
     /// When the journal is damaged, too new, or the store refuses; nothing is changed then.
@@ -113,13 +128,23 @@ impl Journal {
         if let JournalEnd::Damaged { line, why } = scan.recorded.end {
             return Err(JournalError::Damaged { line, why });
         }
-        let place = scan.place();
-        let (store, id) = (store.clone(), id.clone());
-        Ok((Self { store, id, chain: scan.chain, place, broken: false }, scan.recorded))
+        if let Some((line, why)) = misses(store, id, &scan).await {
+            return Err(JournalError::Damaged { line, why });
+        }
+        Ok(Self::goes_on(store, id, scan))
     }
 
-    /// Writes an event down; it is durable when this returns. After one failure every later call fails: a journal
-    /// with a hole in it would tell another story than what happened.
+    fn goes_on(store: &Store, id: &RolloutId, scan: read::Scan) -> (Self, Recorded) {
+        let place = scan.place();
+        let (store, id) = (store.clone(), id.clone());
+        let journal = Self { store, id, chain: scan.chain, place, unsure: None, broken: false };
+        journal.tells_end();
+        (journal, scan.recorded)
+    }
+
+    /// Writes an event down; it is durable when this returns. After a failure of the store the same event can be
+    /// written again, and nothing else: a journal with a hole in it would tell another story than what happened. A
+    /// line that is there already, because its answer was lost, counts as written.
     ///
     /// # Errors
     /// When another process wrote on, or the store refuses, now or earlier.
@@ -129,22 +154,47 @@ impl Journal {
         self.write_line(&line?).await
     }
 
+    /// Tells the lease how far this goes.
+    fn tells_end(&self) {
+        let last = LastLine { lines: self.place.lines, chain: self.chain.as_str().to_owned() };
+        self.store.goes_to(&self.id, last);
+    }
+
     async fn write_line(&mut self, object: &str) -> Result<(), JournalError> {
         if self.broken {
             return Err(JournalError::Broken(self.id.clone()));
         }
         let (line, chain) = self.chain.seal(object);
         let bytes = line.len() as u64;
-        // Until it is known to have worked, the place is not ours to write at again.
-        self.broken = true;
-        match self.store.append(&self.id, self.place, line.into_bytes()).await? {
-            Appended::Taken => return Err(JournalError::Taken(self.id.clone())),
-            Appended::Done => self.broken = false,
+        // Until it is known to have worked, the place is not another line's.
+        if self.unsure.get_or_insert_with(|| line.clone()) != &line {
+            self.broken = true;
+            return Err(JournalError::Broken(self.id.clone()));
         }
+        if self.store.append(&self.id, self.place, &self.chain.end(), line.into_bytes()).await? == Appended::Taken {
+            self.broken = true;
+            return Err(JournalError::Taken(self.id.clone()));
+        }
+        self.unsure = None;
         self.chain = chain;
         self.place = Place { lines: self.place.lines + 1, bytes: self.place.bytes + bytes };
+        self.tells_end();
         Ok(())
     }
+}
+
+/// The line that a journal misses at its end, and why it is known to.
+async fn misses(store: &Store, id: &RolloutId, scan: &read::Scan) -> Option<(usize, String)> {
+    let last = store.last_line(&scan.recorded.header.plan.target.rule, id).await?;
+    let lines = scan.place().lines;
+    let differs = lines == last.lines && scan.chain.as_str() != last.chain;
+    if (lines >= last.lines && !differs) || store.is_cut(id).await.unwrap_or(false) {
+        return None;
+    }
+    let line = usize::try_from(if differs { lines } else { lines + 1 }).unwrap_or(usize::MAX);
+    let why =
+        if differs { "it is not what the lease says" } else { "it is gone, and the lease says that it was there" };
+    Some((line, why.to_owned()))
 }
 
 /// Reads a journal and changes nothing: as far as it is whole, and [`Recorded::end`] says what comes after.
@@ -161,6 +211,15 @@ pub async fn read(store: &Store, id: &RolloutId) -> Result<Recorded, JournalErro
 /// When it cannot be read.
 pub async fn header(store: &Store, id: &RolloutId) -> Result<Header, JournalError> {
     parse(&store.first_line(id).await?.unwrap_or_default()).map(|recorded| recorded.header)
+}
+
+/// The rule that a rollout moves, where its journal's first line cannot be read: by the control documents, or by what
+/// is left of that line. It is good for nothing but to look at the rule, whose own tags say what is to be done.
+pub async fn rule_of(store: &Store, id: &RolloutId) -> Option<String> {
+    if let Ok(Some(rule)) = store.rule_of(id).await {
+        return Some(rule);
+    }
+    record::rule_in(&store.first_line(id).await.ok()??)
 }
 
 /// Reads a journal from its text.

@@ -240,6 +240,8 @@ pub(super) fn events() -> Vec<Event> {
     let calendar = Some(CalendarSeen { open: false, next: Some(at(3600)) });
     let seen = Observation { calendar, ..Observation::default() };
     events.push(Event::Answered { id: 99, answer: Answer::Seen(Box::new(seen)) });
+    events.push(Event::JournalBehind { fault: fault(FaultKind::Transient) });
+    events.push(Event::JournalCaughtUp);
     events
 }
 

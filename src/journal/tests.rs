@@ -238,6 +238,107 @@ async fn of_two_writers_of_one_journal_the_slower_stops() {
 }
 
 #[tokio::test]
+async fn a_line_that_a_store_failed_to_write_is_the_only_one_that_can_be_written_next() {
+    for (again, written) in [(Event::Woken, true), (Event::Interrupted { signal: "SIGINT".into() }, false)] {
+        let kept = recorded(1).await;
+        let (mut journal, _) = kept.open().await.unwrap();
+        let (here, away) = (kept.path.join("journal"), kept.path.join("away"));
+        std::fs::rename(&here, &away).unwrap();
+        std::fs::write(&here, "no folder").unwrap();
+        let failed = journal.append(Timestamp::from_millis(5), &Event::Woken).await;
+        assert!(matches!(failed, Err(JournalError::Store(_))));
+        std::fs::remove_file(&here).unwrap();
+        std::fs::rename(&away, &here).unwrap();
+        let then = journal.append(Timestamp::from_millis(5), &again).await;
+        assert_eq!((then.is_ok(), matches!(then, Err(JournalError::Broken(_)))), (written, !written));
+        let recorded = kept.read().await.unwrap();
+        assert_eq!((recorded.records.len(), recorded.end), (if written { 2 } else { 1 }, JournalEnd::Clean));
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_is_there_already_is_ours_and_not_a_strangers() {
+    let kept = recorded(1).await;
+    let (mut lost, _) = kept.open().await.unwrap();
+    let (mut journal, _) = kept.open().await.unwrap();
+    lost.append(Timestamp::from_millis(5), &Event::Woken).await.unwrap();
+    journal.append(Timestamp::from_millis(5), &Event::Woken).await.unwrap();
+    assert_eq!(kept.read().await.unwrap().records.len(), 2);
+}
+
+#[tokio::test]
+async fn a_first_line_that_is_damaged_is_nonsense_and_its_rule_is_still_found() {
+    let rule = header().plan.target.rule;
+    for damage in ["flipped", "empty", "gone"] {
+        let kept = recorded(2).await;
+        let path = kept.path.join("journal/00000000.json");
+        let mut line = std::fs::read(&path).unwrap();
+        line[1] ^= 1;
+        match damage {
+            "flipped" => std::fs::write(&path, &line).unwrap(),
+            "empty" => std::fs::write(&path, "").unwrap(),
+            _ => std::fs::remove_file(&path).unwrap(),
+        }
+        for error in [super::header(&kept.store, &kept.id).await.unwrap_err(), kept.read().await.unwrap_err()] {
+            assert!(error.is_nonsense(), "{damage}: {error}");
+        }
+        let found = rule_of(&kept.store, &kept.id).await;
+        assert_eq!(found.as_deref(), Some(&*rule).filter(|_| damage == "flipped"), "{damage}");
+        let clock = crate::domain::clock::Clock::wall();
+        let owner = crate::store::this_owner("ana".into(), &clock);
+        kept.store.begin(&rule, &[], (&kept.id, &owner), &clock).await.unwrap();
+        assert_eq!(rule_of(&kept.store, &kept.id).await.as_deref(), Some(&*rule), "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_is_removed_while_it_is_written_is_not_made_anew_without_its_beginning() {
+    for what in ["", "journal", "journal/00000001.json"] {
+        let kept = recorded(1).await;
+        let (mut journal, _) = kept.open().await.unwrap();
+        let path = kept.path.join(what);
+        if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }.unwrap();
+        let failed = journal.append(Timestamp::from_millis(5), &Event::Woken).await.unwrap_err();
+        assert!(failed.to_string().ends_with("its line 2 is gone"), "{what}: {failed}");
+        assert!(!kept.path.join("journal/00000002.json").exists(), "{what}");
+    }
+    let kept = recorded(1).await;
+    let (mut journal, _) = kept.open().await.unwrap();
+    std::fs::write(kept.path.join("journal/00000001.json"), "{}\n").unwrap();
+    let failed = journal.append(Timestamp::from_millis(5), &Event::Woken).await.unwrap_err();
+    assert!(failed.to_string().ends_with("is not what was written any more"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_line_that_is_missing_in_the_middle_is_damage_and_no_end() {
+    for (number, line) in [(2, 3), (1, 2), (0, 1)] {
+        let kept = recorded(4).await;
+        std::fs::remove_file(kept.path.join(format!("journal/{number:08}.json"))).unwrap();
+        let opened = kept.open().await;
+        assert!(matches!(opened, Err(JournalError::Damaged { line: found, .. }) if found == line), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_tail_that_is_missing_is_damage_because_the_lease_knows_better() {
+    use crate::domain::clock::Clock;
+    let kept = recorded(3).await;
+    let clock = Clock::wall();
+    let owner = crate::store::this_owner("ana".into(), &clock);
+    let rule = header().plan.target.rule;
+    let mut lease = kept.store.begin(&rule, &[], (&kept.id, &owner), &clock).await.unwrap();
+    lease.hand_over().await.unwrap();
+    assert!(kept.open().await.is_ok());
+    std::fs::remove_file(kept.path.join("journal/00000003.json")).unwrap();
+    let opened = kept.open().await;
+    assert!(matches!(&opened, Err(JournalError::Damaged { line: 4, .. })), "{opened:?}");
+    let (mut journal, recorded) = Journal::salvage(&kept.store, &kept.id).await.unwrap();
+    assert_eq!(recorded.records.len(), 2);
+    journal.append(Timestamp::from_millis(9), &Event::Woken).await.unwrap();
+    assert!(kept.open().await.is_ok(), "one that was cut for the way back goes on");
+}
+
+#[tokio::test]
 async fn a_tail_hears_what_is_written_after_it_and_waits_for_the_rest_of_a_line() {
     let kept = recorded(2).await;
     let (mut tail, recorded) = Tail::open(&kept.store, &kept.id).await.unwrap();
@@ -253,7 +354,7 @@ async fn a_tail_hears_what_is_written_after_it_and_waits_for_the_rest_of_a_line(
     assert_eq!(news, [Record { seq: 3, at: Timestamp::from_millis(7), event: Event::Woken }]);
 }
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/journals/format-4.jsonl");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/journals/format-5.jsonl");
 
 fn golden(name: &str) -> Recorded {
     parse(&std::fs::read(Path::new(GOLDEN).with_file_name(name)).unwrap()).unwrap()
@@ -264,10 +365,18 @@ fn events_of(recorded: Recorded) -> Vec<Event> {
 }
 
 #[test]
+fn the_journal_of_format_5_is_still_read() {
+    let recorded = golden("format-5.jsonl");
+    assert_eq!(looks(&recorded.header), looks(&header()));
+    assert_eq!(looks(&events_of(recorded)), looks(&events()));
+}
+
+#[test]
 fn the_journal_of_format_4_is_still_read() {
     let recorded = golden("format-4.jsonl");
     assert_eq!(looks(&recorded.header), looks(&header()));
-    assert_eq!(looks(&events_of(recorded)), looks(&events()));
+    let count = recorded.records.len();
+    assert_eq!((looks(&events_of(recorded)), count), (looks(&&events()[..count]), events().len() - 2));
 }
 
 /// The header as it was before there were windows, and anybody who is told.
@@ -282,7 +391,7 @@ fn the_journal_of_format_3_is_still_read() {
     let recorded = golden("format-3.jsonl");
     assert_eq!(looks(&recorded.header), looks(&header_without_windows()));
     let count = recorded.records.len();
-    assert_eq!((looks(&events_of(recorded)), count), (looks(&&events()[..count]), events().len() - 2));
+    assert_eq!((looks(&events_of(recorded)), count), (looks(&&events()[..count]), events().len() - 4));
 }
 
 /// The first events, as they were before AWS's own deployments were looked at.

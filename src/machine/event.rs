@@ -1,6 +1,7 @@
 //! All that can happen to a rollout.
 
 use super::effect::{Answer, EffectId};
+use crate::domain::fault::Fault;
 
 /// One thing that happened. Events are what the journal holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +34,14 @@ pub enum Event {
         /// By what: `SIGINT`.
         signal: String,
     },
+    /// The journal cannot be written for now, or is slow: what happens from here on is written down later. Nothing
+    /// goes forward until then.
+    JournalBehind {
+        /// What the store said.
+        fault: Fault,
+    },
+    /// The journal holds everything again.
+    JournalCaughtUp,
     /// A runner took the journal over after another ended without finishing.
     Recovered {
         /// Who, as `user@host`.

@@ -24,7 +24,9 @@ pub use event::{Event, OperatorRequest};
 pub use notice::{Foreign, Glass, Notice, Outcome, Progress, Reason};
 pub use notify_on::occasion;
 pub use safeguard::PUSH_EVERY;
-pub use state::{ATTEMPTS, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN};
+pub use state::{
+    ATTEMPTS, BEHIND_WITHIN, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN,
+};
 
 use std::time::Duration;
 
@@ -76,6 +78,8 @@ impl Machine {
             Event::Woken => self.woken(&mut reaction),
             Event::Requested { request, by, reason } => self.told(request, by, reason, &mut reaction),
             Event::Interrupted { signal } => self.interrupted(signal, &mut reaction),
+            Event::JournalBehind { fault } => self.falls_behind(fault, &mut reaction),
+            Event::JournalCaughtUp => self.caught_up(&mut reaction),
             Event::Recovered { by, epoch } => self.recovered((by, epoch), before, &mut reaction),
         }
         reaction
@@ -140,6 +144,11 @@ impl Machine {
         self.bound_until()
     }
 
+    /// Since when its journal does not hold everything, if that is so.
+    pub fn behind_since(&self) -> Option<Timestamp> {
+        self.memory.behind.as_ref().map(|behind| behind.since)
+    }
+
     /// Whether it is past the point of return.
     pub fn is_committed(&self) -> bool {
         self.memory.committed
@@ -196,6 +205,8 @@ impl Machine {
             self.restart_limit();
         }
         self.take_over();
+        // Its lines are what was written: whoever goes on from them could write.
+        self.memory.behind = None;
         if let State::Ready = self.state {
             return self.start(by, out);
         }

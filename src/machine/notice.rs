@@ -300,6 +300,8 @@ pub enum Reason {
     Refused(Fault),
     /// The world could not be read for too long.
     Blind(Fault),
+    /// The journal could not be written for too long, or cannot be for good.
+    Store(Fault),
 }
 
 /// Where a rollout stands, for a live footer and for `status`.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Machine;
 use super::effect::Effect;
 use super::notice::{Outcome, Progress, Reason};
-use super::state::{Phase, Stage, State, Wait};
+use super::state::{BEHIND_WITHIN, Phase, Stage, State, Wait};
 use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;
 use crate::gate::Outcome as GateOutcome;
@@ -96,8 +96,10 @@ impl Machine {
     fn goes_back(&self) -> Option<Timestamp> {
         let memory = &self.memory;
         let forward = self.is_forward() && !memory.committed;
-        let held = memory.paused.as_ref().map(|paused| paused.since).or(memory.expired_since);
-        forward.then(|| held.map_or_else(|| self.deadline(), |since| since + self.plan.limits.pause))
+        let paused = memory.paused.as_ref().map(|paused| paused.since).or(memory.expired_since);
+        let until = paused.map(|since| since + self.plan.limits.pause);
+        let behind = memory.behind.as_ref().map(|behind| behind.since + BEHIND_WITHIN);
+        forward.then(|| until.into_iter().chain(behind).min().unwrap_or_else(|| self.deadline()))
     }
 
     fn stage(&self) -> String {
@@ -170,6 +172,7 @@ impl fmt::Display for Reason {
             Reason::DeadMan { seen } => write!(f, "the dead-man's switch gave the traffic back ({seen})"),
             Reason::Deployment { why } => write!(f, "AWS's own deployment went back ({why})"),
             Reason::Refused(fault) => write!(f, "AWS refused what the plan needs ({fault})"),
+            Reason::Store(fault) => write!(f, "the journal could not be written ({fault})"),
             Reason::Blind(fault) => write!(f, "the rule could not be read for too long ({fault})"),
         }
     }

@@ -321,6 +321,9 @@ impl Machine {
             return self.safeguarded(out);
         }
         self.tell_fault(&fault, out);
+        if self.is_unsent(issued, &fault) {
+            return self.ask_when_written(issued, out);
+        }
         if is_expired(&fault) && !self.memory.committed {
             return self.ask_when_let_in(issued, out);
         }

@@ -28,6 +28,9 @@ pub(super) const DENIED_RETRIES: [Duration; 2] = [Duration::from_secs(2), Durati
 /// How long the first read of the way back may take, in wall time: a call of a second, and the same call once
 /// more beside it. What is not read by then does not stop the write.
 pub const FIRST_READ_WITHIN: Duration = Duration::from_millis(1500);
+/// How long the journal may be behind before the rollout goes back: most trouble of S3 is over by then, and a candidate
+/// that nobody may take further or commit should not serve for much longer.
+pub const BEHIND_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// How long after it was asked for a write with an unknown outcome can still take effect: the call's
 /// own time-out of 15 s, and as much again for what AWS does after it accepted a call.
 pub const WRITE_LANDS_WITHIN: Duration = Duration::from_secs(30);
@@ -235,6 +238,15 @@ impl Cause {
     }
 }
 
+/// A journal that does not hold everything that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Behind {
+    /// Since when.
+    pub(super) since: Timestamp,
+    /// Why.
+    pub(super) fault: Fault,
+}
+
 /// What a rollout remembers beside its state.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; all combinations can occur")]
 #[derive(Clone, Debug, PartialEq)]
@@ -286,6 +298,8 @@ pub(super) struct Memory {
     pub(super) blind_since: Option<Timestamp>,
     /// Since when the credentials are at an end, on the way forward.
     pub(super) expired_since: Option<Timestamp>,
+    /// That the journal does not hold everything.
+    pub(super) behind: Option<Behind>,
     pub(super) short_since: Option<Timestamp>,
     /// In how many looks in a row each slot's service ran something else than it should.
     pub(super) stable_drifts: u32,
@@ -354,6 +368,7 @@ impl Memory {
             calendar: None,
             blind_since: None,
             expired_since: None,
+            behind: None,
             short_since: None,
             stable_drifts: 0,
             candidate_drifts: 0,

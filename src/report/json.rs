@@ -285,7 +285,7 @@ pub(super) fn reason_fields(reason: &Reason) -> Value {
         Reason::Operator { request, by, reason } => json!({"word": request.as_str(), "by": by, "said": reason}),
         Reason::Signal(signal) => json!({"signal": signal}),
         Reason::ForeignWrite { found } => json!({"found": found}),
-        Reason::Refused(fault) | Reason::Blind(fault) => json!({"fault": fault_fields(fault)}),
+        Reason::Refused(fault) | Reason::Blind(fault) | Reason::Store(fault) => json!({"fault": fault_fields(fault)}),
     };
     fields["kind"] = json!(sentence::kind(reason));
     fields["text"] = json!(reason.to_string());

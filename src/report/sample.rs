@@ -79,7 +79,8 @@ pub(super) fn reasons_of(text: &str) -> Vec<Reason> {
         Reason::ForeignWrite { found: foul() },
         Reason::DeadMan { seen: foul() },
         Reason::Refused(fault.clone()),
-        Reason::Blind(fault),
+        Reason::Blind(fault.clone()),
+        Reason::Store(fault),
     ]
 }
 

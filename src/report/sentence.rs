@@ -311,6 +311,7 @@ pub(super) fn kind(reason: &Reason) -> &'static str {
         Reason::DeadMan { .. } => "dead_man",
         Reason::Refused(_) => "refused",
         Reason::Blind(_) => "blind",
+        Reason::Store(_) => "store",
     }
 }
 

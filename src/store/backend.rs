@@ -72,13 +72,16 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// The names of what is directly in a folder, sorted.
     fn list<'a>(&'a self, folder: &'a str) -> Pending<'a, Vec<String>>;
 
-    /// Writes a line, its newline included, at a place of a journal, where there must be none.
-    fn append<'a>(&'a self, recorded: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended>;
+    /// Writes a line, its newline included, at a place of a journal, where there must be none, or this very line:
+    /// that is a write of ours whose answer was lost. `after` is how the line before ends: a folder, which anybody can
+    /// remove or edit, sees that it is there. Objects of a bucket are not looked at again.
+    fn append<'a>(&'a self, recorded: &'a str, at: Place, after: &'a [u8], line: Vec<u8>) -> Pending<'a, Appended>;
 
     /// Reads a journal's first line.
     fn first_line<'a>(&'a self, recorded: &'a str) -> Pending<'a, Option<Vec<u8>>>;
 
-    /// Reads a journal from a place to its end, as one text.
+    /// Reads a journal from a place to its end, as one text. What comes after a line that is missing is a part of it, so
+    /// that a hole is no end.
     fn lines<'a>(&'a self, recorded: &'a str, from: Place) -> Pending<'a, Vec<u8>>;
 
     /// Cuts a damaged journal at a place. All of it is kept beside.

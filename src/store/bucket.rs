@@ -18,13 +18,14 @@ use crate::cloud::{Asked, Failed, Listing, Objects};
 use crate::domain::clock::Clock;
 use crate::domain::fault::{Fault, FaultKind};
 
-/// How often a call is made before it counts as failed. Each has a time-out of its own.
+/// How often a call is made before it counts as failed: within a second, because whoever asked may have something
+/// better to do than to wait. What must not be given up is asked for again there. Each has a time-out of its own.
 const TRIES: u32 = 4;
 /// The time before the second try; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How many lines are read at once.
 const ABREAST: usize = 32;
-/// How many pages of names are read; no folder of ours has more.
+/// How many pages of names are read; no folder of ours has more, and one that has is not taken for what was read of it.
 const PAGES: usize = 200;
 /// The wall time between two looks for news.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -91,8 +92,6 @@ impl Bucket {
                     let ours = found.filter(|found| found.body == body);
                     return Ok(ours.map_or(Written::Refused, |found| Written::Done(found.version)));
                 }
-                // Two conditional writes met, and neither was made.
-                Err(failed) if failed.code.as_deref() == Some("ConditionalRequestConflict") => {}
                 Err(failed) => fault = Some(self.passing(failed)?),
             }
         }
@@ -124,10 +123,11 @@ impl Bucket {
             folders.extend(page.folders);
             next = page.next;
             if next.is_none() {
-                break;
+                return Ok((keys, folders));
             }
         }
-        Ok((keys, folders))
+        let words = format!("there are more than {PAGES} pages of names below {prefix}");
+        Err(self.refused(Fault::new(FaultKind::Permanent, "ListObjectsV2", words)))
     }
 
     async fn page(&self, asked: Asked<'_>) -> Result<Listing, StoreError> {
@@ -142,13 +142,15 @@ impl Bucket {
         Err(self.gave_up("ListObjectsV2", fault))
     }
 
-    /// The lines of a journal from a place on, read many at once, in order, up to the first that is missing.
+    /// The lines of a journal from a place on, read many at once, in order. Where one is missing, those after it follow
+    /// all the same, and do not fit to what comes before.
     async fn read_lines(&self, recorded: &str, from: Place) -> Result<Vec<u8>, StoreError> {
         let folder = format!("{}/", self.key(&format!("{recorded}/journal")));
         let after = from.lines.checked_sub(1).map(|last| self.line_key(recorded, last));
         let (keys, _) = self.pages(&folder, after.as_deref(), false).await?;
-        let whole = (from.lines..).zip(&keys).take_while(|(number, key)| **key == self.line_key(recorded, *number));
-        let numbers: Vec<u64> = whole.map(|(number, _)| number).collect();
+        let number = |key: &String| key.strip_prefix(&folder)?.strip_suffix(".json")?.parse().ok();
+        let mut numbers: Vec<u64> = keys.iter().filter_map(number).filter(|number| *number >= from.lines).collect();
+        numbers.sort_unstable();
         let mut text = Vec::new();
         for part in numbers.chunks(ABREAST) {
             let mut reads = JoinSet::new();
@@ -239,7 +241,7 @@ impl Backend for Bucket {
         Box::pin(self.names(folder))
     }
 
-    fn append<'a>(&'a self, recorded: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended> {
+    fn append<'a>(&'a self, recorded: &'a str, at: Place, _after: &'a [u8], line: Vec<u8>) -> Pending<'a, Appended> {
         Box::pin(async move {
             Ok(match self.write(&self.line_key(recorded, at.lines), &line, None).await? {
                 Written::Done(_) => Appended::Done,
@@ -271,3 +273,6 @@ impl Backend for Bucket {
         BETWEEN_LOOKS
     }
 }
+
+#[cfg(test)]
+mod tests;

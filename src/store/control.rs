@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::LeaseError;
+use super::{LastLine, LeaseError};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::RolloutId;
 use crate::lease::{Control, Owner, Phase};
@@ -42,6 +42,15 @@ struct ControlFile {
     epoch: u64,
     owner: Option<OwnerFile>,
     phase: PhaseFile,
+    /// How far the rollout's journal goes at least; absent before it was written, and where an earlier version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    journal: Option<JournalFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JournalFile {
+    lines: u64,
+    chain: String,
 }
 
 /// A service's document: it follows a rule's.
@@ -62,7 +71,7 @@ pub(super) fn key(resource: &str) -> String {
     format!("{CONTROL}/{:032x}", u128::from_be_bytes(kept))
 }
 
-pub(super) fn encode(resource: &str, control: &Control) -> Vec<u8> {
+pub(super) fn encode(resource: &str, control: &Control, last: Option<LastLine>) -> Vec<u8> {
     let owner = control.owner.as_ref();
     let file = ControlFile {
         schema: SCHEMA,
@@ -77,6 +86,7 @@ pub(super) fn encode(resource: &str, control: &Control) -> Vec<u8> {
             Phase::Committing => PhaseFile::Committing,
             Phase::Over => PhaseFile::Over,
         },
+        journal: last.map(|LastLine { lines, chain }| JournalFile { lines, chain }),
     };
     serde_json::to_vec(&file).unwrap_or_default()
 }
@@ -95,6 +105,13 @@ pub(super) fn decode(body: &[u8]) -> Result<Control, String> {
             PhaseFile::Over => Phase::Over,
         },
     })
+}
+
+/// How far the journal of a rollout goes at least, as its rule's document says.
+pub(super) fn last_line(body: &[u8], rollout: &RolloutId) -> Option<LastLine> {
+    let file: ControlFile = serde_json::from_slice(body).ok()?;
+    let JournalFile { lines, chain } = file.journal.filter(|_| file.rollout == rollout.as_str())?;
+    Some(LastLine { lines, chain })
 }
 
 /// Refuses a body of a later program, unless only the way back is wanted.

@@ -75,6 +75,12 @@ impl Folder {
 
     fn swap_document(&self, key: &str, body: &[u8], over: Option<&Version>) -> Result<Swapped, StoreError> {
         let folder = self.path(key);
+        // The body that is replaced is kept for longer than anybody takes: where it is gone, somebody removed it.
+        if let Some(Version(number)) = over
+            && number.parse().is_ok_and(|number| !numbered(&folder, number).exists())
+        {
+            return Ok(Swapped::Taken);
+        }
         make_folder(&folder)?;
         let number = over.and_then(|version| version.0.parse().ok()).unwrap_or(0) + 1;
         let path = numbered(&folder, number);
@@ -92,22 +98,45 @@ impl Folder {
         Ok(Swapped::Done(Version(number.to_string())))
     }
 
-    fn append_line(&self, recorded: &str, at: Place, line: &[u8]) -> Result<Appended, StoreError> {
+    fn append_line(&self, recorded: &str, at: Place, after: &[u8], line: &[u8]) -> Result<Appended, StoreError> {
         let folder = self.journal(recorded);
         let is_new = !folder.exists();
-        if at.lines == 0 && self.single(recorded).exists() {
-            return Ok(Appended::Taken);
+        match at.lines {
+            0 if self.single(recorded).exists() => return Ok(Appended::Taken),
+            0 => {}
+            _ => self.goes_on(recorded, at, after)?,
         }
         make_folder(&folder)?;
         let path = numbered(&folder, at.lines);
         if !create(&folder, &path, line).map_err(StoreError::io("write", &path))? {
-            return Ok(Appended::Taken);
+            // A write of ours that failed after its file was there. The first is never written again: it begins.
+            let ours = at.lines > 0 && read(&path)?.is_some_and(|found| found == line);
+            return Ok(if ours { Appended::Done } else { Appended::Taken });
         }
         if is_new {
             let above = folder.ancestors().skip(1).take(2);
             above.into_iter().try_for_each(sync).map_err(StoreError::io("write", &path))?;
         }
         Ok(Appended::Done)
+    }
+
+    /// Sees that a line is there, and ends as it did when it was written: a journal that somebody removed is not made
+    /// anew without its beginning.
+    fn goes_on(&self, recorded: &str, at: Place, end: &[u8]) -> Result<(), StoreError> {
+        let found = match read(&numbered(&self.journal(recorded), at.lines - 1))? {
+            Some(line) => Some(line),
+            None => read(&self.single(recorded))?.map(|mut text| {
+                text.truncate(usize::try_from(at.bytes).unwrap_or(usize::MAX));
+                text
+            }),
+        };
+        let why = match found {
+            Some(line) if line.ends_with(end) => return Ok(()),
+            Some(_) => "is not what was written any more",
+            None => "is gone",
+        };
+        let (what, why) = (format!("the journal in {recorded}"), format!("its line {} {why}", at.lines));
+        Err(StoreError::Strange { what, why })
     }
 
     fn read_lines(&self, recorded: &str, from: Place) -> Result<Vec<u8>, StoreError> {
@@ -121,12 +150,18 @@ impl Folder {
             next = next.max(goes_on);
         }
         for number in next..next.saturating_add(LINES) {
-            let Some(mut line) = read(&numbered(&folder, number))? else { break };
-            // A line is created whole: one that lost its end is damaged, and not one that was never written.
-            if !line.ends_with(b"\n") {
-                line.push(b'\n');
-            }
+            let Some(line) = read_line(&folder, number)? else {
+                next = number;
+                break;
+            };
             text.extend(line);
+        }
+        // One that was created meanwhile comes first: only then is what is missing a hole.
+        let mut late: Vec<u64> = numbers(&folder)?.into_iter().filter(|number| *number >= next).collect();
+        late.sort_unstable();
+        let hole = !late.is_empty() && read_line(&folder, next)?.is_none();
+        for number in late.into_iter().filter(|_| hole) {
+            text.extend(read_line(&folder, number)?.unwrap_or_default());
         }
         Ok(text)
     }
@@ -208,8 +243,8 @@ impl Backend for Folder {
         Box::pin(async move { self.names(folder) })
     }
 
-    fn append<'a>(&'a self, recorded: &'a str, at: Place, line: Vec<u8>) -> Pending<'a, Appended> {
-        Box::pin(async move { self.append_line(recorded, at, &line) })
+    fn append<'a>(&'a self, recorded: &'a str, at: Place, after: &'a [u8], line: Vec<u8>) -> Pending<'a, Appended> {
+        Box::pin(async move { self.append_line(recorded, at, after, &line) })
     }
 
     fn first_line<'a>(&'a self, recorded: &'a str) -> Pending<'a, Option<Vec<u8>>> {
@@ -274,6 +309,16 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => read.map(Some).map_err(StoreError::io("read", path)),
     }
+}
+
+/// A line of a journal. It is created whole: one that lost its end is damaged, and not one that was never written.
+fn read_line(folder: &Path, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(read(&numbered(folder, number))?.map(|mut line| {
+        if !line.ends_with(b"\n") {
+            line.push(b'\n');
+        }
+        line
+    }))
 }
 
 /// Creates a file whole; false when there is one.

@@ -4,8 +4,8 @@
 //! They are taken in one order, rule first, so that of two who want the same none keeps a part.
 
 use super::backend::{Document, Swapped, Version};
-use super::control::{CONTROL, decode, decode_follower, encode, encode_follower, key, of_rule, schema};
-use super::{Store, StoreError, process};
+use super::control::{CONTROL, decode, decode_follower, encode, encode_follower, key, last_line, of_rule, schema};
+use super::{LastLine, Store, StoreError, process};
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
 use crate::lease::{self, Control, Held, Life, Owner, Phase, Refusal, Watch};
@@ -44,6 +44,15 @@ pub enum LeaseError {
 }
 
 impl LeaseError {
+    /// Whether the document means nothing to this program: see [`StoreError::is_nonsense`].
+    pub fn is_nonsense(&self) -> bool {
+        match self {
+            Self::TooNew { .. } => true,
+            Self::Store(error) => error.is_nonsense(),
+            Self::Refused { .. } | Self::Fenced(_) => false,
+        }
+    }
+
     fn refused(resource: &str, refusal: Refusal) -> Self {
         Self::Refused { resource: resource.to_owned(), refusal: Box::new(refusal) }
     }
@@ -85,6 +94,8 @@ pub struct Lease {
     version: Version,
     held: Held,
     clock: Clock,
+    /// How far the journal went when the lease was taken.
+    last: Option<LastLine>,
 }
 
 impl Owner {
@@ -110,8 +121,14 @@ impl Store {
     /// When the store cannot be read, or the document means nothing.
     pub async fn standing(&self, rule: &str) -> Result<Option<Standing>, LeaseError> {
         let Some(Document { body, version }) = self.backend.document(&key(rule)).await? else { return Ok(None) };
-        let control = decode(&body).map_err(|why| StoreError::Strange { what: format!("the lease of {rule}"), why })?;
+        let control = decode(&body).map_err(|why| unreadable(rule, &why))?;
         Ok(Some(Standing { control, version }))
+    }
+
+    /// How far the journal of a rollout goes at least, as the lease of its rule says, if it can be read.
+    pub async fn last_line(&self, rule: &str, rollout: &RolloutId) -> Option<LastLine> {
+        let found = self.backend.document(&key(rule)).await.ok()??;
+        last_line(&found.body, rollout)
     }
 
     /// The rule whose rollout uses a service, and that rollout, by the service's document.
@@ -124,10 +141,10 @@ impl Store {
         decode_follower(&body).map(Some).map_err(strange)
     }
 
-    /// Takes a rule and its services for a new rollout.
+    /// Takes a rule and its services for a new rollout, in a store that is proven to keep a lease.
     ///
     /// # Errors
-    /// When another rollout on one of them is not over; then nothing is held.
+    /// When the store keeps none, or another rollout on one of them is not over; then nothing is held.
     pub async fn begin(
         &self,
         rule: &str,
@@ -135,6 +152,7 @@ impl Store {
         (rollout, owner): (&RolloutId, &Owner),
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        self.prove_once().await?;
         let begin = |found: Option<&Control>| lease::begin(found, rollout, owner.clone(), nonce());
         let mut lease = self.take(rule, clock, begin).await?;
         let mut services = services.to_vec();
@@ -149,7 +167,7 @@ impl Store {
         Ok(lease)
     }
 
-    /// Goes on with a rollout whose owner left, or is gone.
+    /// Goes on with a rollout whose owner left, or is gone, in a store that is proven to keep a lease.
     ///
     /// # Errors
     /// When the owner may live, or the rollout is over.
@@ -160,6 +178,7 @@ impl Store {
         life: Life,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        self.prove_once().await?;
         self.take(rule, clock, |found| match found {
             Some(found) => lease::take_over(found, rollout, life_of(found, life), owner.clone(), nonce()),
             // A journal whose document is gone, or was never written: nobody owns it.
@@ -168,7 +187,7 @@ impl Store {
         .await
     }
 
-    /// Takes a rollout back, whoever owns it.
+    /// Takes a rollout back, whoever owns it. That waits for no proof of the store: the way back is open without a lease.
     ///
     /// # Errors
     /// When it is over, or is being committed by an owner who may live.
@@ -223,6 +242,15 @@ impl Store {
         Ok(standings)
     }
 
+    /// The rule that a rollout moves, as the control documents say: for one whose journal does not.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn rule_of(&self, rollout: &RolloutId) -> Result<Option<String>, StoreError> {
+        let mut standings = self.standings().await?.into_iter();
+        Ok(standings.find(|(_, control)| control.rollout == *rollout).map(|(rule, _)| rule))
+    }
+
     async fn take(
         &self,
         rule: &str,
@@ -236,16 +264,17 @@ impl Store {
             let standing = match &found {
                 Some(found) => {
                     schema(rule, &found.body)?;
-                    let strange = |why| StoreError::Strange { what: format!("the lease of {rule}"), why };
-                    Some(decode(&found.body).map_err(strange)?)
+                    Some(decode(&found.body).map_err(|why| unreadable(rule, &why))?)
                 }
                 None => None,
             };
             let control = decide(standing.as_ref()).map_err(|refusal| LeaseError::refused(rule, refusal))?;
-            let body = encode(rule, &control);
+            let last = found.as_ref().and_then(|found| last_line(&found.body, &control.rollout));
+            let body = encode(rule, &control, last.clone());
             if let Swapped::Done(version) = self.backend.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
                 let held = Held::new(control, asked);
-                return Ok(Lease { store: self.clone(), rule: rule.to_owned(), version, held, clock: clock.clone() });
+                let (store, rule, clock) = (self.clone(), rule.to_owned(), clock.clone());
+                return Ok(Lease { store, rule, version, held, clock, last });
             }
         }
         Err(restless(rule))
@@ -306,6 +335,17 @@ impl Store {
     }
 }
 
+/// A document that means nothing, and how the resource gets another: nobody but a person can know that no rollout is on it.
+fn unreadable(resource: &str, why: &str) -> StoreError {
+    let what = format!("the lease of {resource}, kept as {},", key(resource));
+    let why = format!("{why}; once no rollout moves it, remove that document, and the next rollout begins another");
+    StoreError::Strange { what, why }
+}
+
+fn gone(resource: &str) -> StoreError {
+    StoreError::Strange { what: format!("the lease of {resource}"), why: "it is gone".to_owned() }
+}
+
 fn restless(resource: &str) -> LeaseError {
     let why = "it changes all the time".to_owned();
     StoreError::Strange { what: format!("the lease of {resource}"), why }.into()
@@ -350,7 +390,8 @@ impl Lease {
         let key = key(&self.rule);
         for _ in 0..TRIES {
             let asked = self.clock.now();
-            let body = encode(&self.rule, &next);
+            let last = self.store.goes(&next.rollout).or_else(|| self.last.clone());
+            let body = encode(&self.rule, &next, last);
             if let Swapped::Done(version) = self.store.backend.swap(&key, body, Some(&self.version)).await? {
                 self.version = version;
                 self.held.renewed(next, asked);
@@ -362,7 +403,8 @@ impl Lease {
                 }
                 // A renewal of ours whose answer was lost.
                 Some(found) => self.version = found.version,
-                None => return Err(LeaseError::Fenced(Box::new(nobody(&self.held.control().rollout)))),
+                // Nobody took over by removing it: the store is no more what it was.
+                None => return Err(gone(&self.rule).into()),
             }
         }
         Err(restless(&self.rule))

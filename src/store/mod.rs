@@ -15,15 +15,16 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use lease::{Lease, LeaseError, Standing, this_owner};
 pub use requests::{LeftRequest, Requests, WaitingRequest};
 
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::RolloutId;
 use backend::{Appended, Backend, Place};
 use folder::Folder;
@@ -74,6 +75,32 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the store answers, and what it says means nothing: waiting does not help, and whoever goes back goes by the
+    /// rule, as if it were silent.
+    pub fn is_nonsense(&self) -> bool {
+        match self {
+            Self::Strange { .. } => true,
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory)
+            }
+            Self::Bucket { .. } | Self::Unknown(_) | Self::Ambiguous { .. } => false,
+        }
+    }
+
+    /// What it means for whoever asked, as any refusal's.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Bucket { fault, .. } => fault.clone(),
+            Self::Io { doing, path, source } => {
+                Fault::new(FaultKind::of_file(source), *doing, format!("{}: {source}", path.display()))
+            }
+            Self::Strange { .. } | Self::Ambiguous { .. } => {
+                Fault::new(FaultKind::Permanent, "read the store", self.to_string())
+            }
+            Self::Unknown(_) => Fault::new(FaultKind::Missing, "read the store", self.to_string()),
+        }
+    }
+
     fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
@@ -92,6 +119,17 @@ fn rollout_key(id: &RolloutId) -> String {
 #[derive(Clone, Debug)]
 pub struct Store {
     backend: Arc<dyn Backend>,
+    /// The last line of each journal that is written by this process.
+    written: Arc<Mutex<BTreeMap<RolloutId, LastLine>>>,
+}
+
+/// How far a journal goes: kept in the lease too, so that a tail which is missing is no end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastLine {
+    /// How many lines there are.
+    pub lines: u64,
+    /// What the last of them ends in, and all before it lead to.
+    pub chain: String,
 }
 
 impl Store {
@@ -100,12 +138,12 @@ impl Store {
     /// # Errors
     /// When the file system refuses.
     pub fn in_folder(root: PathBuf) -> Result<Self, StoreError> {
-        Ok(Self { backend: Arc::new(Folder::open(root)?) })
+        Ok(Self::at(Arc::new(Folder::open(root)?)))
     }
 
     /// The store in another backend.
     pub fn at(backend: Arc<dyn Backend>) -> Self {
-        Self { backend }
+        Self { backend, written: Arc::default() }
     }
 
     /// The wall time that should pass between two looks for news.
@@ -147,12 +185,21 @@ impl Store {
         }
     }
 
-    /// Writes a line at a place of a rollout's journal, where there must be none.
+    /// Writes a line at a place of a rollout's journal, where there must be none, after one that ends so.
     ///
     /// # Errors
-    /// When the store cannot be written; the line may be there all the same.
-    pub async fn append(&self, id: &RolloutId, at: Place, line: Vec<u8>) -> Result<Appended, StoreError> {
-        self.backend.append(&rollout_key(id), at, line).await
+    /// When the store cannot be written, or the line before is gone; the line may be there all the same.
+    pub async fn append(&self, id: &RolloutId, at: Place, after: &[u8], line: Vec<u8>) -> Result<Appended, StoreError> {
+        self.backend.append(&rollout_key(id), at, after, line).await
+    }
+
+    /// A journal that this process writes goes so far; the next renewal of its lease says so.
+    pub fn goes_to(&self, id: &RolloutId, last: LastLine) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), last);
+    }
+
+    fn goes(&self, id: &RolloutId) -> Option<LastLine> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// Reads the first line of a rollout's journal; `None` when there is none.

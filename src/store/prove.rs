@@ -6,9 +6,27 @@ use super::{Store, StoreError};
 /// The document that is written for it. It stays, because who runs rollouts may not be allowed to remove it.
 const KEY: &str = "doctor/compare-and-swap";
 /// How often somebody else may do the same in between.
-const TRIES: u32 = 5;
+const TRIES: u32 = 20;
+/// The document that says that it was proven, for everybody who uses the store.
+const PROVEN: &str = "doctor/proven";
+/// What it says; another proof would say something else.
+const PROOF: &[u8] = b"{\"schema\":1,\"compare_and_swap\":true}\n";
 
 impl Store {
+    /// Proves it once: whoever comes after only reads that it is proven.
+    ///
+    /// # Errors
+    /// As [`Store::prove`].
+    pub async fn prove_once(&self) -> Result<(), StoreError> {
+        let found = self.backend.document(PROVEN).await?;
+        if found.as_ref().is_some_and(|found| found.body == PROOF) {
+            return Ok(());
+        }
+        self.prove().await?;
+        // Somebody else may have written the same by now.
+        self.backend.swap(PROVEN, PROOF.to_vec(), found.as_ref().map(|found| &found.version)).await.map(drop)
+    }
+
     /// Writes a document of its own, and sees that a second write over what was there before is refused.
     ///
     /// # Errors
@@ -40,6 +58,16 @@ fn body() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_proven_once_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::in_folder(folder.path().join("state")).unwrap();
+        store.prove_once().await.unwrap();
+        let before = store.backend.document(KEY).await.unwrap();
+        store.prove_once().await.unwrap();
+        assert_eq!(store.backend.document(KEY).await.unwrap(), before);
+    }
 
     #[tokio::test]
     async fn a_folder_keeps_the_promise_as_often_as_it_is_asked() {

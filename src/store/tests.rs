@@ -43,7 +43,7 @@ async fn words(store: &Store, rollout: &RolloutId) -> Vec<String> {
 
 async fn make(store: &Store, ids: &[&str]) {
     for text in ids {
-        store.append(&id(text), Place::default(), b"{}\n".to_vec()).await.unwrap();
+        store.append(&id(text), Place::default(), b"", b"{}\n".to_vec()).await.unwrap();
     }
 }
 
@@ -174,7 +174,7 @@ fn after(lines: &[&str]) -> Place {
 }
 
 async fn append(store: &Store, lines: &[&str], line: &str) -> Appended {
-    store.append(&id("web-1"), after(lines), line.as_bytes().to_vec()).await.unwrap()
+    store.append(&id("web-1"), after(lines), b"", line.as_bytes().to_vec()).await.unwrap()
 }
 
 async fn recorded(store: &Store) -> String {
@@ -193,7 +193,7 @@ async fn a_line_is_written_by_one_of_many() {
         let at = Place { lines: number, bytes: 0 };
         let web = id("web-1");
         let written = std::thread::scope(|scope| {
-            let append = |writer| block_on(store.append(&web, at, line(writer))).unwrap();
+            let append = |writer| block_on(store.append(&web, at, b"", line(writer))).unwrap();
             let threads = [0, 1, 2].map(|writer| scope.spawn(move || append(writer)));
             threads.map(|thread| thread.join().unwrap())
         });
@@ -286,4 +286,36 @@ async fn what_is_no_word_is_set_aside_and_told_once() {
     assert!(found.set_aside[0].starts_with("1.json: "), "{:?}", found.set_aside);
     assert!(store.take_words(&web).await.unwrap().set_aside.is_empty());
     assert_eq!(std::fs::read_to_string(path.with_file_name("set-aside").join("1.json")).unwrap(), "sing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_means_nothing_says_how_to_get_another_and_counts_as_nonsense() {
+    let (folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let web = id("web-1");
+    store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    assert_eq!(store.rule_of(&web).await.unwrap().as_deref(), Some(RULE));
+    let found = store.backend.document(&control::key(RULE)).await.unwrap().unwrap();
+    store.backend.swap(&control::key(RULE), b"garbage".to_vec(), Some(&found.version)).await.unwrap();
+    for error in [
+        store.standing(RULE).await.unwrap_err(),
+        store.preempt(RULE, (&web, &owner("ben")), Life::Possible, &clock).await.unwrap_err(),
+    ] {
+        assert!(error.is_nonsense() && error.to_string().contains("remove that document"), "{error}");
+    }
+    let control = folder.path().join("tidegate/control");
+    std::fs::remove_dir_all(&control).unwrap();
+    std::fs::write(&control, "a file").unwrap();
+    assert!(store.standing(RULE).await.unwrap_err().is_nonsense());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_somebody_removed_is_the_stores_trouble_and_nobodys_turn() {
+    let (folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let mut lease = store.begin(RULE, &[], (&id("web-1"), &owner("ana")), &clock).await.unwrap();
+    std::fs::remove_dir_all(folder.path().join("tidegate")).unwrap();
+    let gone = lease.renew(Phase::Active).await.unwrap_err();
+    assert!(matches!(gone, LeaseError::Store(StoreError::Strange { .. })), "{gone}");
+    assert!(!folder.path().join("tidegate/control").exists(), "it is not made anew");
 }

@@ -24,6 +24,7 @@ mod plans;
 mod readme;
 mod rehearsals;
 mod signals;
+mod store_trouble;
 mod strangers;
 mod support;
 mod takeovers;

@@ -504,6 +504,15 @@ impl Lab {
         texts(&found, "Key").iter().map(|key| self.ask(&format!("GET /{BUCKET}/{key}"), "")).collect()
     }
 
+    /// Writes over the store's objects whose keys begin and end so.
+    pub fn overwrite(&self, prefix: &str, end: &str, body: &str) {
+        let found = self.ask(&format!("GET /{BUCKET}?list-type=2&prefix={PREFIX}/{prefix}"), "");
+        let keys = texts(&found, "Key");
+        let ours: Vec<&String> = keys.iter().filter(|key| key.ends_with(end)).collect();
+        assert!(!ours.is_empty(), "no object of {prefix} ends in {end}: {found}");
+        ours.into_iter().for_each(|key| drop(self.ask(&format!("PUT /{BUCKET}/{key}"), body)));
+    }
+
     /// Dials in the trouble of the API, in place of what was dialled in before.
     pub fn dial(&self, faults: &str) {
         self.ask(&format!("POST /_lab/faults?value={}", faults.replace('%', "%25")), "");

@@ -80,6 +80,15 @@ pub enum What {
         who: usize,
         event: Event,
     },
+    /// A line is written again.
+    Scribble {
+        who: usize,
+    },
+    /// An event has waited for the journal for long enough.
+    Slow {
+        who: usize,
+        token: u64,
+    },
     /// The first write of a rollback, or of one that is blind: read first, then written.
     First {
         who: usize,
@@ -120,6 +129,8 @@ impl What {
             | What::Answered { who, .. }
             | What::Alarm { who, .. }
             | What::Said { who, .. }
+            | What::Scribble { who }
+            | What::Slow { who, .. }
             | What::First { who, .. } => Some(*who),
         }
     }
@@ -293,6 +304,8 @@ impl<'a> Contest<'a> {
             What::Answered { who, issued, answer } => self.answered(who, &issued, answer),
             What::Alarm { who, token } => self.rings(who, token),
             What::Said { who, event } => self.said(who, event),
+            What::Scribble { who } => self.scribbles_again(who),
+            What::Slow { who, token } => self.is_slow(who, token),
             What::First { who, step } => self.first_write(who, step),
             What::Moves(one) => self.moves(one),
         }

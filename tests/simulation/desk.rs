@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tidegate::domain::clock::Timestamp;
 use tidegate::domain::fault::{Fault, FaultKind};
-use tidegate::machine::{Answer, Event, Issued, Machine, Notice, OperatorRequest, Outcome, Reaction, Reason};
+use tidegate::machine::{
+    Answer, BEHIND_WITHIN, Effect, Event, Issued, Machine, Notice, OperatorRequest, Outcome, Reaction, Reason,
+};
 
 use super::deciders::{Channel, Contest, What};
 use super::points::Point;
@@ -14,6 +16,13 @@ use super::store::{Call, Reply};
 
 /// How soon what waits for the journal looks again whether it is written.
 const STALLED: Duration = Duration::from_millis(300);
+/// How long an event is waited for to be in the journal before looks go on.
+const SLOW: Duration = Duration::from_secs(5);
+/// The pause before a line is written again, which doubles, and the longest.
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// How long the last lines are tried for, where a rollout was not behind before.
+const LAST_LINES: Duration = Duration::from_secs(60);
 
 impl Contest<'_> {
     pub fn event_loop(&mut self, who: usize) -> &mut EventLoop {
@@ -25,21 +34,46 @@ impl Contest<'_> {
         let time = self.processes[who].time(self.now());
         let event_loop = self.event_loop(who);
         event_loop.at = event_loop.at.max(time);
-        if event_loop.is_lost {
-            let reaction = self.apply(who, event);
-            return self.reacts(who, reaction);
-        }
-        let ahead = event_loop.machine.is_urgent() || leads_back(&event_loop.machine, &event);
+        let machine = &event_loop.machine;
+        let ahead = machine.is_urgent() || leads_back(machine, &event) || goes_on_unwritten(machine, &event);
         event_loop.journal_writer.push_back((event_loop.at, event.clone()));
         if ahead {
             self.hits.hit(Point::AheadOfTheJournal);
             self.scribbles(who);
-            let reaction = self.apply(who, event);
+            let mut reaction = self.apply(who, event);
+            let event_loop = self.event_loop(who);
+            if !event_loop.machine.is_retreating() {
+                let withheld = reaction.effect.take_if(|issued| goes_forward(&issued.effect));
+                event_loop.withheld = withheld.or_else(|| event_loop.withheld.take());
+            }
             return self.reacts(who, reaction);
         }
         event_loop.settling = Some(event);
+        event_loop.settled += 1;
+        let token = event_loop.settled;
+        self.after(SLOW, What::Slow { who, token });
         self.scribbles(who);
         self.settles(who);
+    }
+
+    /// What waits for the journal waits no longer: looks go on.
+    pub fn is_slow(&mut self, who: usize, token: u64) {
+        let event_loop = self.event_loop(who);
+        let begins = matches!(event_loop.settling, Some(Event::Started { .. }));
+        if event_loop.settled == token && !begins && self.processes[who].is_driving() {
+            self.falls_behind(who);
+        }
+    }
+
+    /// The event that waits for the journal is taken in before it is there, and what it asks for is withheld.
+    fn falls_behind(&mut self, who: usize) {
+        let Some(event) = self.event_loop(who).settling.take() else { return };
+        self.hits.hit(Point::JournalBehind);
+        let mut reaction = self.apply(who, event);
+        let event_loop = self.event_loop(who);
+        event_loop.withheld = reaction.effect.take();
+        event_loop.early.push_front(Event::JournalBehind { fault: behind() });
+        self.reacts(who, reaction);
     }
 
     /// Begins to write the next line, if none is being written.
@@ -77,52 +111,75 @@ impl Contest<'_> {
             Reply::Appended => {
                 event_loop.place = event_loop.place.map(|place| place + 1);
                 event_loop.journal_writer.pop_front();
+                event_loop.failures = 0;
                 self.scribbles(who);
-                if self.processes[who].is_driving() {
-                    self.settles(who);
-                } else {
-                    self.closes(who);
+                if !self.processes[who].is_driving() {
+                    return self.closes(who);
                 }
+                let event_loop = self.event_loop(who);
+                let caught_up = event_loop.journal_writer.is_empty() && event_loop.machine.behind_since().is_some();
+                if caught_up && event_loop.settling.is_none() {
+                    self.hits.hit(Point::JournalCaughtUp);
+                    return self.takes_in(who, Event::JournalCaughtUp);
+                }
+                self.settles(who);
             }
             Reply::Taken => {
                 self.hits.hit(Point::FencedByJournal);
                 self.is_fenced(who);
             }
-            _ => self.loses_journal(who),
+            _ => self.append_failed(who),
         }
     }
 
-    fn loses_journal(&mut self, who: usize) {
+    /// A line that the store did not take is written again, in a while.
+    fn append_failed(&mut self, who: usize) {
         self.hits.hit(Point::AppendFailed);
         self.note(|| format!("{who} cannot write the journal"));
         let event_loop = self.event_loop(who);
-        event_loop.is_lost = true;
-        event_loop.journal_writer.clear();
-        let event = event_loop.settling.take();
+        event_loop.is_writing = true;
+        let pause = PAUSE.saturating_mul(1 << event_loop.failures.min(16)).min(LONGEST_PAUSE);
+        event_loop.failures += 1;
+        let begins = matches!(event_loop.settling, Some(Event::Started { .. }));
+        let since = event_loop.machine.behind_since();
+        let over = event_loop.machine.is_committed() && since.is_some_and(|at| event_loop.at.since(at) > BEHIND_WITHIN);
         if !self.processes[who].is_driving() {
+            self.after(pause, What::Scribble { who });
             return self.closes(who);
         }
-        if matches!(event, Some(Event::Started { .. })) {
+        if begins {
             return self.leaves(who);
         }
-        self.hits.hit(Point::JournalLost);
-        let reaction = self.loses(who, event);
-        self.reacts(who, reaction);
+        self.after(pause, What::Scribble { who });
+        if over {
+            self.hits.hit(Point::HandedOver);
+            return self.ends(who, false);
+        }
+        if self.event_loop(who).settling.is_some() {
+            self.falls_behind(who);
+        } else if since.is_none() {
+            self.hits.hit(Point::JournalBehind);
+            self.takes_in(who, Event::JournalBehind { fault: behind() });
+        }
     }
 
-    /// From here on the only way is back: the word for it comes before the event that is not in the journal.
-    fn loses(&mut self, who: usize, event: Option<Event>) -> Reaction {
-        let goes_back =
-            matches!(event, Some(Event::Requested { request: OperatorRequest::Rollback | OperatorRequest::Abort, .. }));
-        if self.event_loop(who).machine.is_retreating() || goes_back {
-            return event.map_or_else(Reaction::default, |event| self.apply(who, event));
+    /// The pause is over.
+    pub fn scribbles_again(&mut self, who: usize) {
+        if matches!(self.processes[who].doing, Doing::Driving | Doing::Closing { .. }) {
+            self.event_loop(who).is_writing = false;
+            self.scribbles(who);
         }
-        let request = Event::Requested { request: OperatorRequest::Rollback, by: "tidegate".into(), reason: None };
-        let mut back = self.apply(who, request);
-        let Some(event) = event else { return back };
-        let mut then = self.apply(who, event);
-        back.notices.append(&mut then.notices);
-        Reaction { effect: then.effect.or(back.effect), notices: back.notices }
+    }
+
+    /// The run ends once the last lines are written, or that was tried for long enough.
+    fn ends(&mut self, who: usize, over: bool) {
+        let now = self.now();
+        let process = &self.processes[who];
+        let event_loop = process.event_loop.as_ref().expect("it drives");
+        let since = event_loop.machine.behind_since().map(|at| process.world_time(at) + BEHIND_WITHIN);
+        let late = since.unwrap_or(now).max(now + LAST_LINES);
+        self.processes[who].doing = Doing::Closing { over, late };
+        self.closes(who);
     }
 
     pub fn apply(&mut self, who: usize, event: Event) -> Reaction {
@@ -144,7 +201,7 @@ impl Contest<'_> {
         // An answer that is slow or old may show the rule as it was before a late write of ours, and a way back that
         // could not be written down is a stranger's to whoever goes on with the journal.
         let mishaps = &self.world.mishaps;
-        let untold = [Point::Frozen, Point::FrozenForLong, Point::JournalLost].map(|point| self.hits.of(point));
+        let untold = [Point::Frozen, Point::FrozenForLong, Point::JournalBehind].map(|point| self.hits.of(point));
         let prompt = mishaps.read_is_stale == 0.0 && mishaps.latency <= Duration::from_secs(1) && untold == [0; 3];
         let nobody = prompt && !self.world.foreign && self.world.deployed.is_none() && !self.world.safeguard.gave_back;
         let latest = self.store.document.as_ref().map(|control| control.epoch) == Some(self.processes[who].epoch());
@@ -181,16 +238,11 @@ impl Contest<'_> {
         let event_loop = self.event_loop(who);
         if let Some(outcome) = event_loop.machine.outcome() {
             let over = !matches!(outcome, Outcome::Stranded { reason: Some(_), .. });
-            self.processes[who].doing = Doing::Closing { over };
-            return self.closes(who);
+            return self.ends(who, over);
         }
-        let left = reaction.notices.iter().any(|notice| matches!(notice, Notice::HandedOver { .. }));
-        let writes = reaction.effect.as_ref().is_some_and(|issued| issued.effect.is_write());
-        let stuck = event_loop.is_lost && writes && !event_loop.machine.is_retreating();
-        if left || stuck {
+        if reaction.notices.iter().any(|notice| matches!(notice, Notice::HandedOver { .. })) {
             self.hits.hit(Point::HandedOver);
-            self.processes[who].doing = Doing::Closing { over: false };
-            return self.closes(who);
+            return self.ends(who, false);
         }
         if let Some(issued) = reaction.effect {
             self.launches(who, issued);
@@ -223,13 +275,17 @@ impl Contest<'_> {
     /// What becomes of an effect that was withheld, as the engine's `release` has it. Whether something does.
     fn releases(&mut self, who: usize) -> bool {
         let event_loop = self.event_loop(who);
-        let may = event_loop.machine.is_retreating() || event_loop.is_lost || event_loop.journal_writer.is_empty();
+        let machine = &event_loop.machine;
+        let is_behind = machine.behind_since().is_some();
+        let may = machine.is_retreating() || is_behind || event_loop.journal_writer.is_empty();
         let Some(issued) = event_loop.withheld.take_if(|_| may) else { return false };
         if event_loop.machine.pending().is_none_or(|pending| pending.id != issued.id) {
             return false;
         }
-        if event_loop.machine.is_draining() {
-            let fault = Fault::new(FaultKind::Transient, "write", "not sent: a word to go back came first");
+        let machine = &event_loop.machine;
+        let held = is_behind && !machine.is_retreating() && goes_forward(&issued.effect);
+        if machine.is_draining() || held {
+            let fault = Fault::new(FaultKind::Transient, "write", "not sent");
             self.takes_in(who, Event::Answered { id: issued.id, answer: Answer::Failed(fault) });
         } else {
             self.reacts(who, Reaction { effect: Some(issued), notices: Vec::new() });
@@ -332,7 +388,7 @@ impl Contest<'_> {
 
     /// Once nothing is in flight and everything is written down, the lease is given back.
     fn closes(&mut self, who: usize) {
-        let Doing::Closing { over } = self.processes[who].doing else { return };
+        let Doing::Closing { over, late } = self.processes[who].doing else { return };
         let event_loop = self.event_loop(who);
         if event_loop.in_flight.as_ref().is_some_and(|in_flight| in_flight.issued.effect.is_write()) {
             return;
@@ -340,12 +396,19 @@ impl Contest<'_> {
         event_loop.in_flight = None;
         self.gives_up_commit_intent(who);
         self.scribbles(who);
+        let now = self.now();
         let event_loop = self.event_loop(who);
-        if event_loop.is_writing && !event_loop.is_lost {
+        if event_loop.is_writing && now < late {
             return;
         }
+        // A rollout whose journal does not say how it ended stays open.
+        let is_untold = event_loop.is_writing;
+        if is_untold {
+            self.hits.hit(Point::JournalLost);
+        }
+        self.event_loop(who).is_untold = is_untold;
         self.processes[who].doing = Doing::Releasing;
-        self.renews(who, Job::Release { over });
+        self.renews(who, Job::Release { over: over && !is_untold });
     }
 
     /// The machine that the first lines of the journal lead to, with what the checkers know by then.
@@ -362,7 +425,9 @@ impl Contest<'_> {
             settling: None,
             early: std::collections::VecDeque::new(),
             withheld: None,
-            is_lost: false,
+            settled: 0,
+            failures: 0,
+            is_untold: false,
             at: zero,
             in_flight: None,
             alarm: 0,
@@ -389,6 +454,29 @@ fn leads_back(machine: &Machine, event: &Event) -> bool {
         Event::Requested { request: OperatorRequest::Rollback | OperatorRequest::Abort, .. } => !machine.is_committed(),
         Event::Interrupted { .. } => machine.goes_back_when_interrupted(),
         _ => false,
+    }
+}
+
+/// What the store says of a line that it did not take.
+fn behind() -> Fault {
+    Fault::new(FaultKind::Transient, "append to the journal", "no answer")
+}
+
+/// Whether an event is taken in before it is written down, as the engine has it.
+fn goes_on_unwritten(machine: &Machine, event: &Event) -> bool {
+    match event {
+        Event::JournalBehind { .. } => true,
+        Event::JournalCaughtUp => false,
+        _ => machine.behind_since().is_some(),
+    }
+}
+
+/// Whether an effect is not asked for while the journal is behind, as the engine has it.
+fn goes_forward(effect: &Effect) -> bool {
+    match effect {
+        Effect::Arm { create, .. } => *create,
+        Effect::IntendCommit => true,
+        effect => effect.is_write(),
     }
 }
 

@@ -197,7 +197,7 @@ impl Contest<'_> {
             notices.extend(replayed.apply(*at, event.clone()).notices);
         }
         let live = self.processes[who].event_loop.as_ref().filter(|event_loop| event_loop.machine.outcome().is_some());
-        let on_journal = live.filter(|event_loop| !event_loop.is_lost && event_loop.place.is_some());
+        let on_journal = live.filter(|event_loop| !event_loop.is_untold && event_loop.place.is_some());
         if let Some(event_loop) = on_journal {
             assert_eq!(replayed, event_loop.machine, "the journal tells another story than {who}");
         }

@@ -91,6 +91,8 @@ points! {
         RenewalFailed,
         RenewalRetaken,
         AppendFailed,
+        JournalBehind,
+        JournalCaughtUp,
         JournalLost,
         JournalNowhere,
         // What happens to a process.

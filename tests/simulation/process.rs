@@ -74,6 +74,7 @@ pub enum Doing {
     /// The last lines are written, and then the lease given back: as over, or not.
     Closing {
         over: bool,
+        late: Timestamp,
     },
     Releasing,
     Over,
@@ -129,7 +130,12 @@ pub struct EventLoop {
     pub early: VecDeque<Event>,
     /// What was decided and not performed, because a word overtook it.
     pub withheld: Option<Issued>,
-    pub is_lost: bool,
+    /// Counts the events that waited for the journal.
+    pub settled: u64,
+    /// How often in a row a line was not taken.
+    pub failures: u32,
+    /// Whether it left before its journal said how it ended.
+    pub is_untold: bool,
     pub at: Timestamp,
     pub in_flight: Option<InFlight>,
     pub alarm: u64,

@@ -50,7 +50,7 @@ impl Trouble {
         let outages = (0..die.one_of(&[0_u64, 0, 0, 1, 2]))
             .map(|_| {
                 let from = start + Duration::from_secs(die.between(1, 1500));
-                (from, Duration::from_secs(die.one_of(&[20, 120, 600])))
+                (from, Duration::from_secs(die.one_of(&[20, 120, 1200])))
             })
             .collect();
         Self { fails, answer_lost, slow, outages }
@@ -117,7 +117,11 @@ impl Store {
                 self.document = Some(body);
                 Reply::Swapped(self.version)
             }
-            Call::Append { place, .. } if place != self.recorded.len() => Reply::Taken,
+            // A line whose answer was lost is ours when it is read back.
+            Call::Append { place, at, event } if place != self.recorded.len() => match self.recorded.get(place) {
+                Some(found) if *found == (at, event, who) => Reply::Appended,
+                _ => Reply::Taken,
+            },
             Call::Append { at, event, .. } => {
                 self.recorded.push((at, event, who));
                 Reply::Appended

@@ -206,12 +206,13 @@ fn damage(end: &JournalEnd) -> Option<String> {
 
 /// What is told of an error that may pass; any other ends the watching.
 fn trouble(error: JournalError) -> Result<String, Failure> {
-    let passes = match &error {
-        JournalError::Store(StoreError::Bucket { fault, .. }) => {
-            !matches!(fault.kind, FaultKind::Denied | FaultKind::Expired | FaultKind::Missing)
-        }
-        JournalError::Store(StoreError::Io { .. }) => true,
-        _ => false,
+    let passes = |error: &StoreError| {
+        let kind = error.fault().kind;
+        matches!(error, StoreError::Io { .. }) || !(kind.is_lasting() || kind == FaultKind::Expired)
     };
-    if passes { Ok(error.to_string()) } else { Err(error.into()) }
+    if matches!(&error, JournalError::Store(error) if passes(error)) {
+        Ok(error.to_string())
+    } else {
+        Err(error.into())
+    }
 }

@@ -8,7 +8,7 @@ use aws_sdk_cloudwatch::types::{
     ScanBy, StatusCode,
 };
 
-use super::{PAGES_LIMIT, date, fault, timestamp};
+use super::{PAGES_LIMIT, date, fault, timestamp, whole};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::gate::Point;
@@ -43,6 +43,7 @@ pub(in crate::cloud) async fn alarms(cloudwatch: &Client, names: &[String]) -> R
                 break;
             }
         }
+        whole("DescribeAlarms", next.is_some())?;
     }
     Ok(found)
 }

@@ -8,7 +8,7 @@ use aws_sdk_codedeploy::types::{
     TrafficRoutingConfig,
 };
 
-use super::{PAGES_LIMIT, date, fault};
+use super::{PAGES_LIMIT, date, fault, whole};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 
@@ -40,10 +40,8 @@ pub(in crate::cloud) async fn application_names(deploy: &Client) -> Result<Vec<S
     let mut pages = deploy.list_applications().into_paginator().items().send();
     let mut names = Vec::new();
     while let Some(name) = pages.next().await {
+        whole("ListApplications", names.len() >= PAGES_LIMIT * BATCH)?;
         names.push(name.map_err(|error| fault::read("ListApplications", &error))?);
-        if names.len() >= PAGES_LIMIT * BATCH {
-            break;
-        }
     }
     Ok(names)
 }
@@ -69,9 +67,7 @@ pub(in crate::cloud) async fn groups(deploy: &Client, application: &str) -> Resu
             Err(fault) if fault.kind == FaultKind::Missing => return Ok(Vec::new()),
             Err(fault) => return Err(fault),
         }
-        if names.len() >= PAGES_LIMIT * BATCH {
-            break;
-        }
+        whole("ListDeploymentGroups", names.len() > PAGES_LIMIT * BATCH)?;
     }
     let mut found = Vec::new();
     for names in names.chunks(BATCH) {

@@ -11,7 +11,7 @@ use aws_sdk_ecs::types::{Cluster, ContainerDefinition, DesiredStatus, Failure, S
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
-use super::{PAGES_LIMIT, fault};
+use super::{PAGES_LIMIT, fault, whole};
 use crate::domain::fault::{Fault, FaultKind};
 
 /// What a lookup found, and what AWS says is missing.
@@ -48,10 +48,8 @@ pub(in crate::cloud) async fn list_services(ecs: &Client, cluster: &str) -> Resu
     let mut pages = ecs.list_services().cluster(cluster).max_results(100).into_paginator().items().send();
     let mut arns = Vec::new();
     while let Some(arn) = pages.next().await {
+        whole("ListServices", arns.len() >= PAGES_LIMIT * 100)?;
         arns.push(arn.map_err(|error| fault::read("ListServices", &error))?);
-        if arns.len() >= PAGES_LIMIT * 100 {
-            break;
-        }
     }
     Ok(arns)
 }

@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, Listener, LoadBalancer, Rule, Tag, TagDescription, TargetGroup, TargetGroupAttribute, TargetHealthStateEnum,
 };
 
-use super::{PAGES_LIMIT, fault};
+use super::{PAGES_LIMIT, fault, whole};
 use crate::domain::fault::{Fault, FaultKind};
 
 /// Reads one rule.
@@ -31,6 +31,7 @@ pub(in crate::cloud) async fn rules(elb: &Client, listener: &str) -> Result<Vec<
             break;
         }
     }
+    whole("DescribeRules", marker.is_some())?;
     Ok(rules)
 }
 
@@ -117,6 +118,7 @@ pub(in crate::cloud) async fn load_balancers(elb: &Client, name: Option<&str>) -
             break;
         }
     }
+    whole("DescribeLoadBalancers", marker.is_some())?;
     Ok(found)
 }
 
@@ -133,6 +135,7 @@ pub(in crate::cloud) async fn listeners(elb: &Client, load_balancer: &str) -> Re
             break;
         }
     }
+    whole("DescribeListeners", marker.is_some())?;
     Ok(found)
 }
 
@@ -157,6 +160,7 @@ pub(in crate::cloud) async fn target_groups(elb: &Client, name: Option<&str>) ->
             break;
         }
     }
+    whole("DescribeTargetGroups", marker.is_some())?;
     Ok(found)
 }
 

@@ -33,6 +33,16 @@ pub(super) enum Host {
     Bucket(Option<String>),
 }
 
+impl Host {
+    /// The SDK's words for a call that nobody told a region.
+    fn without_region(&self) -> &'static str {
+        match self {
+            Host::Named(_) => "Invalid Configuration: Missing Region",
+            Host::Bucket(_) => "A region must be set when sending requests to S3.",
+        }
+    }
+}
+
 /// The URL for the service whose id in its API model is `id`, where the environment or the shared configuration says
 /// one; one that was given to this program comes before.
 pub(super) fn said(config: &SdkConfig, id: &str) -> Option<String> {
@@ -70,7 +80,7 @@ impl Endpoint {
         match &self.place {
             Place::Said(url) => Ok(url.clone()),
             Place::Aws { host, region, fips, dual_stack } => {
-                let region = region.as_deref().ok_or("Invalid Configuration: Missing Region")?;
+                let region = region.as_deref().ok_or_else(|| host.without_region())?;
                 of_aws(host, region, *fips, *dual_stack).await
             }
         }

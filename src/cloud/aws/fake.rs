@@ -22,9 +22,11 @@ use crate::domain::clock::{Clock, Timestamp};
 
 /// What comes back.
 #[derive(Clone, Debug)]
-pub(in crate::cloud) enum Reply {
+pub(crate) enum Reply {
     /// An answer: status, content type, body.
     Body(u16, &'static str, Vec<u8>),
+    /// An answer in an encoding: status, encoding, body.
+    Encoded(u16, &'static str, Vec<u8>),
     /// The connection breaks before an answer.
     Lost,
     /// No answer ever comes.
@@ -34,16 +36,16 @@ pub(in crate::cloud) enum Reply {
 }
 
 impl Reply {
-    pub(in crate::cloud) fn json(body: &Value) -> Reply {
+    pub(crate) fn json(body: &Value) -> Reply {
         Reply::status(200, body)
     }
 
-    pub(in crate::cloud) fn status(status: u16, body: &Value) -> Reply {
+    pub(crate) fn status(status: u16, body: &Value) -> Reply {
         Reply::Body(status, "application/x-amz-json-1.1", body.to_string().into_bytes())
     }
 
     /// An answer in CBOR. A text such as `@1795442400` becomes the moment so many seconds after the epoch.
-    pub(in crate::cloud) fn cbor(body: &Value) -> Reply {
+    pub(crate) fn cbor(body: &Value) -> Reply {
         let value = ciborium::Value::serialized(body).expect("JSON is CBOR");
         let mut bytes = Vec::new();
         ciborium::into_writer(&with_moments(value), &mut bytes).expect("memory takes every byte");
@@ -51,18 +53,18 @@ impl Reply {
     }
 
     /// The answer of an operation in the query protocol: what stands inside its result element.
-    pub(in crate::cloud) fn xml(operation: &str, inner: &str) -> Reply {
+    pub(crate) fn xml(operation: &str, inner: &str) -> Reply {
         let body = format!("<{operation}Response><{operation}Result>{inner}</{operation}Result></{operation}Response>");
         Reply::Body(200, "text/xml", body.into_bytes())
     }
 
     /// The same, a while later.
-    pub(in crate::cloud) fn after(self, span: Duration) -> Reply {
+    pub(crate) fn after(self, span: Duration) -> Reply {
         Reply::After(span, Box::new(self))
     }
 
     /// A refusal in the query protocol.
-    pub(in crate::cloud) fn xml_error(status: u16, code: &str) -> Reply {
+    pub(crate) fn xml_error(status: u16, code: &str) -> Reply {
         let body = format!(
             "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
         );
@@ -85,7 +87,7 @@ fn with_moments(value: ciborium::Value) -> ciborium::Value {
 
 /// One request that was sent.
 #[derive(Clone, Debug)]
-pub(in crate::cloud) struct Seen {
+pub(crate) struct Seen {
     pub operation: String,
     /// The address: what REST calls say in it is not in the body.
     pub uri: String,
@@ -95,22 +97,22 @@ pub(in crate::cloud) struct Seen {
 
 impl Seen {
     /// A header's value.
-    pub(in crate::cloud) fn header(&self, name: &str) -> Option<String> {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     }
 
     /// Parameters of a call in the query protocol.
-    pub(in crate::cloud) fn form(&self) -> Vec<(String, String)> {
+    pub(crate) fn form(&self) -> Vec<(String, String)> {
         form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
     /// One parameter of a call in the query protocol.
-    pub(in crate::cloud) fn param(&self, name: &str) -> Option<String> {
+    pub(crate) fn param(&self, name: &str) -> Option<String> {
         self.form().into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The body of a CBOR call.
-    pub(in crate::cloud) fn cbor(&self) -> ciborium::Value {
+    pub(crate) fn cbor(&self) -> ciborium::Value {
         ciborium::from_reader(self.body.as_slice()).expect("the SDK sends CBOR")
     }
 }
@@ -119,7 +121,7 @@ type Answerer = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
 
 /// The fake.
 #[derive(Clone)]
-pub(in crate::cloud) struct Fake {
+pub(crate) struct Fake {
     answer: Answerer,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
@@ -132,12 +134,12 @@ impl fmt::Debug for Fake {
 
 impl Fake {
     /// A fake that answers with `answer`.
-    pub(in crate::cloud) fn new(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Fake {
+    pub(crate) fn new(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Fake {
         Fake { answer: Arc::new(answer), seen: Arc::default() }
     }
 
     /// Clients that talk to it.
-    pub(in crate::cloud) fn aws(&self) -> Aws {
+    pub(crate) fn aws(&self) -> Aws {
         let keys = Credentials::new("AKID", "secret", None, None, "fake");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -149,12 +151,12 @@ impl Fake {
     }
 
     /// What was sent so far.
-    pub(in crate::cloud) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
     /// The operations that were called so far, in order.
-    pub(in crate::cloud) fn operations(&self) -> Vec<String> {
+    pub(crate) fn operations(&self) -> Vec<String> {
         self.seen().into_iter().map(|seen| seen.operation).collect()
     }
 
@@ -168,6 +170,12 @@ impl Fake {
             reply = *then;
         }
         match reply {
+            Reply::Encoded(status, encoding, body) => {
+                let status = StatusCode::try_from(status).expect("a status");
+                let mut response = HttpResponse::new(status, SdkBody::from(body));
+                response.headers_mut().insert("content-encoding", encoding);
+                Ok(response)
+            }
             Reply::Body(status, kind, body) => {
                 let mut response =
                     HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::from(body));

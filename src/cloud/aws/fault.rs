@@ -1,4 +1,4 @@
-//! What an SDK error means: one table from what happened to the kind of fault.
+//! What an SDK error means: how far the call came, and what a refusal means by the one table of them.
 
 use std::error::Error;
 
@@ -121,78 +121,9 @@ fn kind(call: Call, stage: Stage, status: Option<u16>, code: Option<&str>) -> Fa
         Stage::Expired => FaultKind::Expired,
         Stage::Connected => FaultKind::Transient,
         Stage::Sent | Stage::Answered => lost,
-        Stage::Refused => refusal(code, status, lost),
+        Stage::Refused => FaultKind::of_refusal(status.unwrap_or_default(), code.unwrap_or_default(), lost),
     }
 }
-
-fn refusal(code: Option<&str>, status: Option<u16>, lost: FaultKind) -> FaultKind {
-    let code = code.unwrap_or_default();
-    match status {
-        _ if THROTTLES.contains(&code) => FaultKind::Transient,
-        _ if EXPIRED.contains(&code) => FaultKind::Expired,
-        _ if DENIALS.contains(&code) => FaultKind::Denied,
-        _ if is_missing(code) => FaultKind::Missing,
-        Some(429) => FaultKind::Transient,
-        Some(401 | 403) if code.is_empty() => FaultKind::Denied,
-        Some(500..) => lost,
-        _ if SERVER_TROUBLE.contains(&code) => lost,
-        _ => FaultKind::Permanent,
-    }
-}
-
-fn is_missing(code: &str) -> bool {
-    let code = code.trim_end_matches("Exception");
-    code.ends_with("NotFound") || code.ends_with("DoesNotExist")
-}
-
-/// Codes with which AWS says: not now.
-const THROTTLES: [&str; 15] = [
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "TooManyRequestsException",
-    "RequestLimitExceeded",
-    "BandwidthLimitExceeded",
-    "PriorRequestNotComplete",
-    "EC2ThrottledException",
-    "SlowDown",
-    "RequestTimeTooSkewed",
-    "ConcurrentUpdateException",
-    "ConflictException",
-    "DeploymentLimitExceededException",
-];
-
-/// Codes with which AWS says: you, but not any more. S3's too.
-const EXPIRED: [&str; 4] = ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
-
-/// Codes with which AWS says: not you.
-const DENIALS: [&str; 13] = [
-    "AccessDenied",
-    "AccessDeniedException",
-    "UnauthorizedOperation",
-    "NotAuthorized",
-    "AuthFailure",
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "SignatureDoesNotMatch",
-    "IncompleteSignature",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-    "OptInRequired",
-];
-
-/// Codes of server trouble, whatever the status.
-const SERVER_TROUBLE: [&str; 6] = [
-    "InternalFailure",
-    "InternalError",
-    "InternalServerError",
-    "ServiceUnavailable",
-    "ServerException",
-    "RequestTimeout",
-];
 
 /// The words of an error and of its causes.
 fn chain(error: &(dyn Error + 'static)) -> String {
@@ -243,29 +174,10 @@ mod tests {
         check(Stage::Sent, None, None, Transient, Unknown);
         check(Stage::Answered, Some(200), None, Transient, Unknown);
         check(Stage::Answered, Some(500), None, Transient, Unknown);
-        for code in THROTTLES {
-            check(Stage::Refused, Some(400), Some(code), Transient, Transient);
-            check(Stage::Refused, Some(503), Some(code), Transient, Transient);
-        }
-        for code in DENIALS {
-            check(Stage::Refused, Some(400), Some(code), Denied, Denied);
-        }
-        for code in EXPIRED {
-            check(Stage::Refused, Some(400), Some(code), Expired, Expired);
-            check(Stage::Refused, Some(403), Some(code), Expired, Expired);
-        }
-        for code in ["RuleNotFound", "ServiceNotFoundException", "ResourceNotFound", "DeploymentDoesNotExistException"]
-        {
-            check(Stage::Refused, Some(400), Some(code), Missing, Missing);
-        }
-        for code in SERVER_TROUBLE {
-            check(Stage::Refused, Some(400), Some(code), Transient, Unknown);
-            check(Stage::Refused, Some(500), Some(code), Transient, Unknown);
-        }
-        check(Stage::Refused, Some(429), None, Transient, Transient);
-        check(Stage::Refused, Some(403), None, Denied, Denied);
+        check(Stage::Refused, Some(503), Some("SlowDown"), Transient, Transient);
+        check(Stage::Refused, Some(400), Some("RequestTimeout"), Transient, Unknown);
+        check(Stage::Refused, Some(400), Some("RuleNotFound"), Missing, Missing);
         check(Stage::Refused, Some(502), None, Transient, Unknown);
-        check(Stage::Refused, Some(400), Some("ValidationError"), Permanent, Permanent);
         check(Stage::Refused, Some(404), None, Permanent, Permanent);
     }
 

@@ -27,7 +27,7 @@ mod tenure;
 mod xml;
 
 #[cfg(test)]
-pub(super) mod fake;
+pub(crate) mod fake;
 
 use std::time::Duration;
 
@@ -51,6 +51,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use super::Fence;
 use crate::domain::clock::Timestamp;
+use crate::domain::fault::{Fault, FaultKind};
 
 use endpoint::Endpoint;
 pub use oidc::Oidc;
@@ -74,6 +75,14 @@ const READ_ATTEMPTS: u32 = 3;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
 /// How many pages of a list are read; no list that matters here is longer.
 pub(super) const PAGES_LIMIT: usize = 100;
+
+/// Refuses a list of which there is more than is read: what it leaves out would count as not being there.
+fn whole(operation: &str, has_more: bool) -> Result<(), Fault> {
+    if !has_more {
+        return Ok(());
+    }
+    Err(Fault::new(FaultKind::Permanent, operation, format!("the list has more than {PAGES_LIMIT} pages")))
+}
 
 /// Where AWS is and who asks. What is `None` is left to the SDK's own environment and files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

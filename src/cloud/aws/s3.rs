@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_sdk_ecs::config::retry::RetryPartition;
-use aws_sdk_ecs::error::{DisplayErrorContext, ErrorMetadata, ProvideErrorMetadata as _, SdkError};
+use aws_sdk_ecs::error::{ErrorMetadata, ProvideErrorMetadata as _, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
 use aws_smithy_types::checksum_config::RequestChecksumCalculation;
@@ -13,7 +13,7 @@ use reqwest::Url;
 
 use super::endpoint::{self, Endpoint, Host};
 use super::service::{Answer, Api, Limits, Paths, Refused, Request, Service, encoded};
-use super::{STORE_WITHIN, timeouts};
+use super::{STORE_WITHIN, fault, timeouts};
 use crate::domain::fault::{Fault, FaultKind};
 
 /// What the service is called.
@@ -189,24 +189,10 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| shift(crc)))
 }
 
+/// Whoever keeps a store knows what may be repeated, so an answer that is lost is only one that did not come.
 fn failed(operation: &str, error: &SdkError<Refused, HttpResponse>) -> Failed {
-    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-    let service = error.as_service_error();
-    let words = match service.map(|error| (error.code().unwrap_or("no code"), error.message().unwrap_or_default())) {
-        Some((code, message)) => format!("{code}: {message}"),
-        None => DisplayErrorContext(error).to_string(),
-    };
-    let code = service.and_then(|error| error.code());
-    let kind = match status {
-        _ if code == Some("SlowDown") => FaultKind::Transient,
-        _ if matches!(code, Some("ExpiredToken" | "TokenRefreshRequired")) => FaultKind::Expired,
-        401 | 403 => FaultKind::Denied,
-        404 => FaultKind::Missing,
-        400..=499 => FaultKind::Permanent,
-        _ if matches!(error, SdkError::ConstructionFailure(_)) => FaultKind::Denied,
-        _ => FaultKind::Transient,
-    };
-    Failed { code: code.map(str::to_owned), fault: Fault::new(kind, operation, words) }
+    let code = error.as_service_error().and_then(|error| error.code()).map(str::to_owned);
+    Failed { code, fault: fault::read(operation, error) }
 }
 
 /// What S3 says of a refusal: `<Error>` with `<Code>` and `<Message>`.
@@ -258,15 +244,20 @@ fn listing(xml: &[u8]) -> Result<Listing, XmlDecodeError> {
         return Err(XmlDecodeError::custom("the listing is cut off"));
     }
     let mut listing = Listing::default();
+    let mut goes_on = false;
     each(xml, ROOT, |name, element| {
         match name {
             "Contents" => listing.keys.extend(inner(element, "Key")?),
             "CommonPrefixes" => listing.folders.extend(inner(element, "Prefix")?),
+            "IsTruncated" => goes_on = try_data(element)? == "true",
             "NextContinuationToken" => listing.next = Some(try_data(element)?.into_owned()),
             _ => {}
         }
         Ok(())
     })?;
+    if goes_on && listing.next.as_deref().is_none_or(str::is_empty) {
+        return Err(XmlDecodeError::custom("the list is cut short and does not say where it goes on"));
+    }
     Ok(listing)
 }
 

@@ -106,7 +106,7 @@ pub(crate) struct Refused(ErrorMetadata);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unhandled error")
+        f.write_str(self.0.message().unwrap_or("unhandled error"))
     }
 }
 
@@ -249,6 +249,11 @@ struct Reader(fn(&HttpResponse) -> ErrorMetadata);
 
 impl DeserializeResponse for Reader {
     fn deserialize_nonstreaming(&self, response: &HttpResponse) -> Result<Output, OrchestratorError<Error>> {
+        if let Some(encoding) = unasked(response) {
+            let words = format!("the answer is encoded as {encoding}, which nobody asked for");
+            let refused = Refused(ErrorMetadata::builder().message(words).build());
+            return Err(OrchestratorError::operation(Error::erase(refused)));
+        }
         if !response.status().is_success() {
             return Err(OrchestratorError::operation(Error::erase(Refused((self.0)(response)))));
         }
@@ -256,6 +261,11 @@ impl DeserializeResponse for Reader {
         let body = response.body().bytes().unwrap_or_default().to_vec();
         Ok(Output::erase(Answer { tag, body }))
     }
+}
+
+/// How an answer is encoded that should have come as it is: what stands between has done that, or who wrote the object.
+fn unasked(response: &HttpResponse) -> Option<&str> {
+    response.headers().get("content-encoding").filter(|encoding| !matches!(*encoding, "" | "identity" | "aws-chunked"))
 }
 
 /// `text` as a part of a path or of a query; with `slashes`, those stay.

@@ -6,7 +6,7 @@ use aws_sdk_ecs::types::{
     ServiceDeploymentStatus, ServiceRevision, StopServiceDeploymentStopType,
 };
 
-use super::{PAGES_LIMIT, date, fault};
+use super::{PAGES_LIMIT, date, fault, whole};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
 
@@ -47,6 +47,7 @@ pub(in crate::cloud) async fn list(
             break;
         }
     }
+    whole("ListServiceDeployments", token.is_some())?;
     found.sort_by_key(|brief| std::cmp::Reverse(brief.created_at().map(|at| at.to_millis().unwrap_or_default())));
     Ok(found)
 }

@@ -83,19 +83,6 @@ impl Aws {
     }
 }
 
-/// The kind of fault that a refusal is.
-pub(super) fn kind(status: u16, code: &str) -> FaultKind {
-    match status {
-        _ if code.contains("Throttl") || code == "RequestLimitExceeded" => FaultKind::Transient,
-        _ if code.starts_with("ExpiredToken") => FaultKind::Expired,
-        429 | 500..=599 => FaultKind::Transient,
-        401 | 403 => FaultKind::Denied,
-        _ if code.contains("AccessDenied") || code.contains("AuthorizationError") => FaultKind::Denied,
-        404 => FaultKind::Missing,
-        _ => FaultKind::Permanent,
-    }
-}
-
 fn suffix(region: &str) -> &'static str {
     SUFFIXES.iter().find(|(start, _)| region.starts_with(start)).map_or("amazonaws.com", |(_, suffix)| suffix)
 }
@@ -139,7 +126,8 @@ pub(super) fn refused(answered: &Answered, operation: &'static str) -> Option<Fa
     let error = child(body, "ErrorResponse").and_then(|answer| child(answer, "Error")).unwrap_or_default();
     let code = child(error, "Code").unwrap_or_default();
     let said = format!("status {status}: {code}: {}", child(error, "Message").unwrap_or_default());
-    (*status != 200).then(|| Fault::new(kind(*status, code), operation, one_line(&said)))
+    let kind = FaultKind::of_refusal(*status, code, FaultKind::Transient);
+    (*status != 200).then(|| Fault::new(kind, operation, one_line(&said)))
 }
 
 #[cfg(test)]
@@ -154,16 +142,5 @@ mod tests {
         check("cn-north-1", "amazonaws.com.cn");
         check("us-isob-east-1", "sc2s.sgov.gov");
         check("us-iso-east-1", "c2s.ic.gov");
-    }
-
-    #[test]
-    fn a_refusal_is_told_by_status_and_code() {
-        assert_eq!(kind(400, "ThrottlingException"), FaultKind::Transient);
-        assert_eq!(kind(403, "AuthorizationError"), FaultKind::Denied);
-        assert_eq!(kind(400, "AccessDeniedException"), FaultKind::Denied);
-        assert_eq!(kind(403, "ExpiredToken"), FaultKind::Expired);
-        assert_eq!(kind(404, "NotFound"), FaultKind::Missing);
-        assert_eq!(kind(503, ""), FaultKind::Transient);
-        assert_eq!(kind(400, "InvalidParameter"), FaultKind::Permanent);
     }
 }

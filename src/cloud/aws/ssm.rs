@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Aws;
 use super::fault::one_line;
-use super::signed::{BODY, Call, kind};
+use super::signed::{BODY, Call};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::window::CalendarSeen;
@@ -31,7 +31,8 @@ pub async fn calendars(aws: &Aws, names: &[String]) -> Result<CalendarSeen, Faul
         let code = said["__type"].as_str().and_then(|code| code.rsplit('#').next()).unwrap_or_default();
         let words = said["message"].as_str().or_else(|| said["Message"].as_str()).unwrap_or_default();
         let words = format!("status {}: {code}: {words}", answered.status);
-        return Err(Fault::new(kind(answered.status, code), OPERATION, one_line(&words)));
+        let kind = FaultKind::of_refusal(answered.status, code, FaultKind::Transient);
+        return Err(Fault::new(kind, OPERATION, one_line(&words)));
     }
     seen(&said).ok_or_else(|| Fault::new(FaultKind::Transient, OPERATION, "the answer says no state"))
 }

@@ -13,6 +13,7 @@ use sha2::Sha256;
 use super::address::{Guarded, Reach, check_literal};
 use crate::cloud::http::{self, filled};
 use crate::domain::clock::{Timestamp, wall_now};
+use crate::domain::fault::FaultKind;
 use crate::domain::notify::Message;
 use crate::gate::is_private_host;
 
@@ -133,7 +134,7 @@ fn judged(status: u16, response: &Response, word: Option<&str>) -> Result<String
     let said = word.map_or(format!("status {status}"), |word| format!("status {status}: {word}"));
     match status {
         200..=299 => Ok(said),
-        408 | 425 | 429 | 500..=599 => {
+        _ if !FaultKind::of_status(status).is_lasting() => {
             let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             Err(Undelivered { why: said, again: Some(Duration::from_secs(asked.unwrap_or(0))) })
         }

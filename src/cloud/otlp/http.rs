@@ -60,6 +60,7 @@ impl Post {
             };
         }
         let asked = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        // The protocol's own list: after any other status the same must not be sent again.
         let is_transient = matches!(status.as_u16(), 429 | 502 | 503 | 504);
         let again = is_transient.then(|| Duration::from_secs(asked.unwrap_or_default()));
         Err(Lost { why: format!("status {}{}", status.as_u16(), self.hint()), again })

@@ -108,7 +108,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         };
         match taken {
             Ok(lease) => Ok(Taken { lease, is_written }),
-            Err(LeaseError::Store(error)) => {
+            Err(error) if error.is_nonsense() || matches!(error, LeaseError::Store(_)) => {
                 is_written = is_written || self.write_unleased(asked).await;
                 Err(TakeoverError::Unleased { id: self.id.clone(), error, is_written })
             }

@@ -137,8 +137,8 @@ pub enum TakeoverError<R> {
     Unleased {
         /// The rollout.
         id: RolloutId,
-        /// What the store said.
-        error: StoreError,
+        /// What the store said, or what its document says that means nothing.
+        error: LeaseError,
         /// Whether the weights were written all the same. By the rule's tags they must not be once the rollout is
         /// committed, or another one moves the rule.
         is_written: bool,

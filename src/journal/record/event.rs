@@ -12,6 +12,8 @@ written! {
         #[serde(rename = "told")]
         Requested { #[serde(rename = "word")] request: OperatorRequest, by: String, reason: Option<String> },
         Interrupted { signal: String },
+        JournalBehind { fault: Fault },
+        JournalCaughtUp,
         Recovered { by: String, epoch: u64 },
     }
 

@@ -1,11 +1,12 @@
-//! The written form of a journal, version 4: the only place that derives serde for the run.
+//! The written form of a journal, version 5: the only place that derives serde for the run.
 //!
 //! Every type of the run has a mirror here, under its own name. A mirror names each field once, so a field
 //! that is added to the run does not compile until somebody has decided how it is written. Readers ignore
 //! fields that they do not know and take an absent optional one as absent; anything else that changes the
 //! meaning of a journal raises [`FORMAT`]. Version 1 knew nothing of what keeps the way back open, and its plans
 //! had neither step for it; version 2 knew only pairs of services, and no word that skips steps; version 3 knew no
-//! windows, nobody who is told, and no word that overrules windows. Such a plan still means what it meant. Moments and spans are whole milliseconds. Fractions are text in Rust's shortest exact form,
+//! windows, nobody who is told, and no word that overrules windows; version 4 ended where it could not be written. Such a
+//! plan still means what it meant. Moments and spans are whole milliseconds. Fractions are text in Rust's shortest exact form,
 //! because JSON has no NaN and its readers round.
 
 mod event;
@@ -25,7 +26,7 @@ use crate::machine::Event;
 use crate::plan::Plan;
 
 /// The version of the written form.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 /// The oldest version that is read.
 const OLDEST: u32 = 1;
 
@@ -149,6 +150,15 @@ pub(super) fn decode_header(json: &[u8]) -> Result<Header, Unread> {
     // A rollout needs no trace: one that cannot be read is none.
     let trace = line.trace.and_then(|text| TraceParent::parse(&text));
     Ok(Header { id, program: line.program, at, spec: line.spec, spec_digest: line.spec_digest, trace, plan })
+}
+
+/// The rule's ARN in what is left of a header.
+pub(super) fn rule_in(line: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(line);
+    let (_, rest) = text.split_once("\"recovery\":{")?;
+    let (_, rest) = rest.split_once("\"rule\":\"")?;
+    let (rule, _) = rest.split_once('"')?;
+    (rule.starts_with("arn:") && rule.contains(":listener-rule/")).then(|| rule.to_owned())
 }
 
 /// Writes an event as one JSON object.

@@ -186,6 +186,7 @@ impl Machine {
         let retire = matches!(&issued.effect, Effect::Scale { role: Role::Stable, .. });
         match &issued.effect {
             Effect::Count { .. } => self.count_failed(stage, out),
+            _ if self.is_unsent(issued, &fault) => self.ask_when_written(issued, out),
             effect if is_expired(&fault) && !self.memory.committed && !matches!(effect, Effect::Look(_)) => {
                 self.ask_when_let_in(issued, out);
             }
@@ -262,8 +263,9 @@ impl Machine {
         }
     }
 
+    /// Whether no step is taken: somebody or something paused it, or its journal is behind.
     pub(super) fn is_paused(&self) -> bool {
-        self.memory.paused.is_some()
+        self.memory.paused.is_some() || self.memory.behind.is_some()
     }
 
     /// When the present step has lasted as long as it may.
@@ -286,6 +288,7 @@ impl Machine {
     /// that have ended. Both have a limit of their own.
     pub(super) fn out_of_time(&mut self, out: &mut Reaction) -> bool {
         self.examine_pause(out);
+        self.examine_journal(out);
         let State::Forward { step, stage, .. } = self.state else { return true };
         if matches!(stage, Stage::Counting(_)) {
             return true;

@@ -47,7 +47,7 @@ impl Machine {
             return false;
         }
         let Some(closed) = self.closed() else { return false };
-        if !self.is_paused() {
+        if self.memory.paused.is_none() {
             self.pause(closed.text(), Cause::Window, out);
         }
         true

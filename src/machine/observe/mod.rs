@@ -1,5 +1,6 @@
 //! What a look at the world means for the way forward: foreign writes, breaches, silence.
 
+pub(in crate::machine) mod behind;
 pub(in crate::machine) mod expired;
 pub(in crate::machine) mod poll;
 pub(in crate::machine) mod slots;
@@ -49,6 +50,7 @@ impl Machine {
         }
         self.examine_windows(seen, asked, out);
         self.examine_pause(out);
+        self.examine_journal(out);
         self.is_forward()
     }
 

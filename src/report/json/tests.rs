@@ -74,7 +74,17 @@ fn the_end_says_why_and_what_was_served() {
 fn every_reason_has_its_kind() {
     let kinds: Vec<String> =
         reasons_of("a").iter().map(|reason| reason_fields(reason)["kind"].as_str().unwrap().to_owned()).collect();
-    let expected =
-        ["breach", "capacity", "time_limit", "operator", "signal", "foreign_write", "dead_man", "refused", "blind"];
+    let expected = [
+        "breach",
+        "capacity",
+        "time_limit",
+        "operator",
+        "signal",
+        "foreign_write",
+        "dead_man",
+        "refused",
+        "blind",
+        "store",
+    ];
     assert_eq!(kinds, expected);
 }

@@ -126,7 +126,7 @@ impl Story {
             Event::Requested { request, by, reason } => (by.clone(), request.as_str(), reason.clone()),
             Event::Recovered { by, .. } => (by.clone(), "took over", None),
             Event::Interrupted { signal } => ("the runner".to_owned(), "was stopped", Some(signal.clone())),
-            Event::Answered { .. } | Event::Woken => return,
+            Event::Answered { .. } | Event::Woken | Event::JournalBehind { .. } | Event::JournalCaughtUp => return,
         };
         self.said.push(Said { at, by, what: what.to_owned(), why, refused });
     }

@@ -351,7 +351,7 @@ impl Report for Tracer {
             }
             Event::Interrupted { signal } => self.note(true, at, "signal", vec![text("tidegate.signal", signal)]),
             Event::Started { by } => self.note(true, at, "started", vec![text("tidegate.by", by)]),
-            Event::Woken | Event::Recovered { .. } => {}
+            Event::Woken | Event::Recovered { .. } | Event::JournalBehind { .. } | Event::JournalCaughtUp => {}
         }
     }
 
@@ -371,7 +371,7 @@ fn result(reason: &Reason) -> &'static str {
     match reason {
         Reason::Operator { .. } | Reason::Signal(_) => "cancellation",
         Reason::TimeLimit { .. } | Reason::DeadMan { .. } => "timeout",
-        Reason::Refused(_) | Reason::Blind(_) => "error",
+        Reason::Refused(_) | Reason::Blind(_) | Reason::Store(_) => "error",
         Reason::Breach { .. } | Reason::Capacity { .. } | Reason::ForeignWrite { .. } | Reason::Deployment { .. } => {
             "failure"
         }

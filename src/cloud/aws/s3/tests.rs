@@ -50,6 +50,9 @@ async fn a_listing_is_read_with_its_folders_and_its_next_page() {
     let url = "https://s3.eu-west-1.amazonaws.com/dotted.store?list-type=2&prefix=v1%2F&continuation-token=p%2B\
                &delimiter=%2F&start-after=v1%2Fa";
     assert_eq!(only(&fake).uri, url);
+    let short = answering(200, "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>");
+    let failed = short.aws().objects("store").list(Asked { page: None, ..asked }).await.unwrap_err();
+    assert!(failed.fault.message.contains("cut short"), "{}", failed.fault);
     let cut = answering(200, "<ListBucketResult><Contents>");
     let failed = cut.aws().objects("store").list(Asked { page: None, ..asked }).await.unwrap_err();
     assert_eq!(failed.fault.kind, FaultKind::Transient);
@@ -61,7 +64,11 @@ async fn a_failure_tells_code_and_kind_and_is_not_tried_again() {
     let rows = [
         (404, "NoSuchKey", Missing),
         (412, "PreconditionFailed", Permanent),
-        (409, "ConditionalRequestConflict", Permanent),
+        (409, "ConditionalRequestConflict", Transient),
+        (409, "OperationAborted", Transient),
+        (400, "RequestTimeout", Transient),
+        (429, "SlowDown", Transient),
+        (404, "NoSuchBucket", Missing),
         (503, "SlowDown", Transient),
         (500, "InternalError", Transient),
         (403, "AccessDenied", Denied),
@@ -80,6 +87,15 @@ async fn a_failure_tells_code_and_kind_and_is_not_tried_again() {
     let silent = Fake::new(|_| Reply::Never);
     assert_eq!(silent.aws().objects("store").delete("k").await.unwrap_err().fault.kind, Transient);
     only(&silent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_encoded_though_nobody_asked_is_a_fault_in_words() {
+    for status in [200, 403, 503] {
+        let packed = Fake::new(move |_| Reply::Encoded(status, "gzip", vec![0x1f, 0x8b, 8, 0]));
+        let failed = packed.aws().objects("store").get("k").await.unwrap_err();
+        assert!(failed.fault.message.contains("encoded as gzip"), "{status}: {}", failed.fault);
+    }
 }
 
 #[test]
