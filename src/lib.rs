@@ -125,6 +125,7 @@
 //! | lets several processes contend for one rollout | `tests/simulation/contest.rs` |
 //! | tries the lease in every state that it can reach | `tests/protocol` |
 //! | says what a spec would do to a bad release | `simulate` |
+//! | slows the lab's clock on a busy machine | `lab/lag.rs`; whoever runs beside it follows by `cli/lab_clock.rs` |
 //! | knows the file of recorded counts | `cli/recording` |
 //! | makes up traffic | `simulate/world.rs` |
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::lab_clock::{self, Kept};
 use super::{Exit, Failure, release, target, terminal};
 use crate::cloud::aws::Aws;
-use crate::domain::clock::{Clock, Timestamp, wall_now};
+use crate::domain::clock::Clock;
 use crate::domain::name::Arn;
 use crate::domain::notify::Channel;
 use crate::domain::text::{count, escape, hang, pad};
@@ -192,8 +193,7 @@ impl Running {
     }
 
     pub(super) fn clock(&self) -> Clock {
-        let clock = self.lab.clock();
-        Clock::anchored(Timestamp::from_millis(clock.anchor_unix_ms()), clock.speed())
+        lab_clock::of(self.lab.clock())
     }
 
     pub(super) fn connections(&self) -> Vec<(String, SocketAddr)> {
@@ -201,6 +201,11 @@ impl Running {
     }
 
     pub(super) async fn stop(self) {
+    /// Says, if it comes to that, that the machine does not keep the lab's speed.
+    pub(super) fn tells(&self, say: impl Fn(&str) + Send + 'static) {
+        tokio::spawn(lab_clock::told(self.lab.slowed(), say));
+    }
+
         self.lab.stop().await;
     }
 
@@ -237,7 +242,7 @@ pub(super) async fn start(
     spec: &Spec,
     folder: &Path,
     args: &LabArgs,
-    listen: Option<SocketAddr>,
+    served: Option<(SocketAddr, LabClock)>,
 ) -> Result<Running, Failure> {
     let services = args.play.services.unwrap_or(match spec.driver {
         DriverSpec::Pair => ServiceSeed::Pair,
@@ -250,9 +255,10 @@ pub(super) async fn start(
     let world = WorldSeed { services, ready_wait, ..world(spec, folder, args.play.tasks)? };
     let (region, account) = home(spec);
     let mut config = LabConfig {
+    let (listen, clock) = served.unzip();
         region: region.clone(),
         account,
-        clock: LabClock::at(wall_now().as_millis(), args.speed),
+        clock: clock.unwrap_or_else(|| LabClock::new(args.speed)),
         seed: args.play.seed,
         rps: args.play.rps,
         candidate: args.play.candidate.clone(),
@@ -382,16 +388,17 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let spec = target::spec(context, &args.spec)?;
     let folder = target::folder(&args.spec);
     let lab = LabArgs { play: args.lab.play, speed: args.lab.speed };
-    let running = start(&spec, &folder, &lab, Some(args.listen)).await?;
-    terminal::print_json(&ready(&running))?;
+    let (clock, kept) = Kept::start(lab.speed)?;
+    let running = start(&spec, &folder, &lab, Some((args.listen, clock))).await?;
+    running.tells(terminal::say);
+    terminal::print_json(&ready(&running, &kept))?;
     stop_signal().await;
     running.stop().await;
     Ok(Exit::Done)
 }
 
 /// Everything a client needs, in one line; `environment` is what to export.
-fn ready(running: &Running) -> Value {
-    let clock = running.lab.clock();
+fn ready(running: &Running, clock: &Kept) -> Value {
     let listeners = running.connections();
     let connect_to: Vec<String> = listeners.iter().map(|(host, address)| format!("{host}={address}")).collect();
     let listeners: serde_json::Map<String, Value> =
@@ -409,7 +416,7 @@ fn ready(running: &Running) -> Value {
             "AWS_DEFAULT_REGION": running.region,
             "AWS_ACCESS_KEY_ID": "lab",
             "AWS_SECRET_ACCESS_KEY": "lab",
-            "TIDEGATE_CLOCK": format!("{}*{}", clock.anchor_unix_ms(), clock.speed()),
+            lab_clock::VARIABLE: clock.path.display().to_string(),
             "TIDEGATE_CONNECT_TO": connect_to.join(","),
         },
     })

@@ -20,6 +20,7 @@ mod iam_policy;
 mod init;
 mod lab;
 mod man;
+mod lab_clock;
 mod notify;
 mod panic;
 mod paths;
@@ -184,6 +185,9 @@ pub fn main() -> ExitCode {
     };
     terminal::read_by(context.pipeline());
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    if let Some(note) = context.note() {
+        terminal::say(note);
+    }
         Ok(runtime) => runtime,
         Err(error) => return terminal::fail(&Failure::new(Exit::Unexpected, error.to_string()), Some(&context)),
     };

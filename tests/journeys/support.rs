@@ -155,6 +155,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(arguments).env_clear().stdin(Stdio::null());
         command.env("HOME", self.folder.path()).env("TIDEGATE_STATE_DIR", self.state()).env("USER", "alice");
+        command.env("TMPDIR", self.folder.path());
         command
     }
 
@@ -481,6 +482,16 @@ impl Lab {
         let mut command = place.tidegate(arguments);
         command.envs(&self.environment);
         command
+    }
+
+    /// Sends its process a signal by name: `STOP`.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// What it has said on standard error so far.
+    pub fn errors(&self) -> String {
+        self.process.errors()
     }
 
     /// From now on rollouts are kept in this lab's bucket, where every machine reaches them.

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::cli::context::Context;
+use crate::cli::lab::Running;
 use crate::cli::telemetry::traced;
 use crate::cli::{Exit, Failure, github, panic, takeover, terminal};
 use crate::cloud::alb::AlbDriver;
@@ -33,27 +34,31 @@ const FLUSH: Duration = Duration::from_secs(5);
 const FLUSH_HURRIED: Duration = Duration::from_secs(1);
 
 /// Drives what was taken over, if it is not over.
-pub(in crate::cli) async fn go_on(context: &Context, going: Going<AlbDriver>, is_lab: bool) -> Result<Ending, Failure> {
+pub(in crate::cli) async fn go_on(context: &Context, going: Going<AlbDriver>) -> Result<Ending, Failure> {
     match going {
         Going::Over(outcome) => {
             Ok(Ending { outcome: Some(outcome), handed_over: None, fenced: None, is_untold: false })
         }
-        Going::On(driven) => drive(context, *driven, is_lab).await,
+        Going::On(driven) => drive(context, *driven, None).await,
     }
 }
 
-/// Drives until the end, telling as it goes, and gives the lease back. `is_lab` says that it is played in a lab inside
-/// this process.
+/// Drives until the end, telling as it goes, and gives the lease back; in a lab inside
+/// this process where there is one.
 pub(in crate::cli) async fn drive(
     context: &Context,
     driven: Driven<AlbDriver>,
-    is_lab: bool,
+    lab: Option<&Running>,
 ) -> Result<Ending, Failure> {
     let Driven { id, machine, records, cloud, clock, .. } = &driven;
     panic::drives(id);
     let inbox = Inbox::open();
     let (report, voice) = reports(context, id, clock, &earlier(machine, records));
-    let about = About { id: id.clone(), rehearsal: is_lab || context.follows_lab() };
+    if let Some(lab) = lab {
+        let voice = voice.clone();
+        lab.tells(move |text| voice.say(text));
+    }
+    let about = About { id: id.clone(), rehearsal: lab.is_some() || context.follows_lab() };
     let (delivery, notifier) = others(context, about.clone(), (machine.plan(), cloud.aws()), &voice);
     let saying = voice.clone();
     let say = move |text: &str| saying.say(text);

@@ -111,7 +111,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         keeper,
         then: windows::request(context, args.break_glass),
     };
-    let ending = drive(context, driven, args.lab).await?;
+    let ending = drive(context, driven, lab.as_ref()).await?;
     if let Some(lab) = lab {
         lab.finish(context).await?;
     }
