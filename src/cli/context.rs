@@ -252,6 +252,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    pub(super) fn new(store: &Store, id: RolloutId, is_lab: bool) -> Self {
+        let store = if is_lab { store.of_rehearsal(&id) } else { store.clone() };
+        Self { store, id, is_lab }
+    }
+
     /// A lab that ran inside a runner went with it: there is nothing left to go on with.
     pub(super) fn refuse_gone_lab(&self) -> Result<(), Failure> {
         if !self.is_lab {
@@ -280,7 +285,7 @@ impl Stores {
         let mut all = Vec::new();
         for (store, is_lab) in [(&self.main, false), (&self.lab, true)] {
             for id in store.list().await?.into_iter().take(LOOKED_AT) {
-                let found = Found { store: store.clone(), id, is_lab };
+                let found = Found::new(store, id, is_lab);
                 if standing(&found).await == Standing::Unfinished {
                     all.push(found);
                 }
@@ -294,6 +299,10 @@ impl Stores {
 /// Whether a rollout is over, by its control document; a journal without one tells it itself.
 pub(super) async fn standing(found: &Found) -> Standing {
     let Ok(header) = journal::header(&found.store, &found.id).await else { return Standing::Unknown };
+    if found.is_lab {
+        // A rehearsal whose runner is gone is over: its lab went with it.
+        return if found.driver(&header.plan).await.is_some() { Standing::Unfinished } else { Standing::Over };
+    }
     let is_over = match found.store.standing(&header.plan.target.rule).await {
         Ok(Some(standing)) => standing.control.rollout != found.id || standing.control.phase == Phase::Over,
         Ok(None) => match journal::read(&found.store, &found.id).await {

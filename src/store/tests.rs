@@ -98,6 +98,23 @@ async fn a_lease_excludes_and_names_its_owner_until_it_is_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rehearsals_share_no_lease() {
+    let (_folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let (one, two) = (id("web-1"), id("web-2"));
+    let begin = async |id: &RolloutId| {
+        let store = store.of_rehearsal(id);
+        let lease = store.begin(RULE, &["a", "b"], (id, &owner("ana")), &clock).await.unwrap();
+        assert_eq!(store.standing(RULE).await.unwrap().unwrap().control.rollout, *id);
+        lease
+    };
+    let (_dead, mut over) = (begin(&one).await, begin(&two).await);
+    over.renew(Phase::Over).await.unwrap();
+    assert_eq!(store.of_rehearsal(&one).standing(RULE).await.unwrap().unwrap().control.phase, Phase::Active);
+    assert_eq!(store.standing(RULE).await.unwrap(), None, "nor does a rollout on an account see any");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_rules_that_share_a_service_are_not_driven_at_once_and_a_refused_one_holds_nothing() {
     let (_folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);

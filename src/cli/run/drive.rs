@@ -51,7 +51,9 @@ pub(in crate::cli) async fn drive(
     lab: Option<&Running>,
 ) -> Result<Ending, Failure> {
     let Driven { id, machine, records, cloud, clock, .. } = &driven;
-    panic::drives(id);
+    if lab.is_none() {
+        panic::drives(id);
+    }
     let inbox = Inbox::open();
     let (report, voice) = reports(context, id, clock, &earlier(machine, records));
     if let Some(lab) = lab {
@@ -67,7 +69,11 @@ pub(in crate::cli) async fn drive(
         OnTrouble::Rollback => "giving the traffic back",
         OnTrouble::Hold => "holding where it is",
     };
-    let signals = Signals { id: id.clone(), stop, voice: voice.clone(), errands: cloud.errands() };
+    let finish = match lab {
+        Some(_) => "left at once; the lab is gone with it, and nothing is left to finish".to_owned(),
+        None => format!("left at once; finish with: tidegate rollback {id}   (or: tidegate resume {id})"),
+    };
+    let signals = Signals { stop, finish, voice: voice.clone(), errands: cloud.errands() };
     let signals = tokio::spawn(signals.carry(inbox.sender.clone()));
     let ended = driven.run(report, inbox, |odd| voice.say(&crate::domain::text::escape(odd))).await;
     signals.abort();
@@ -158,16 +164,17 @@ fn told(context: &Context, id: &RolloutId, clock: &Clock, earlier: &Summary) -> 
 
 /// What becomes of signals.
 struct Signals {
-    id: RolloutId,
     stop: &'static str,
     voice: Voice,
     errands: Errands,
 }
 
+    /// What is said by a runner that leaves at once.
+    finish: String,
 impl Signals {
     /// The first signal is an event; the second ends the process at once.
     async fn carry(self, inbox: mpsc::Sender<Inbound>) {
-        let Signals { id, stop, voice, errands } = self;
+        let Signals { stop, finish, voice, errands } = self;
         let kinds = [
             (SignalKind::interrupt(), "SIGINT"),
             (SignalKind::terminate(), "SIGTERM"),
@@ -184,7 +191,7 @@ impl Signals {
         let _ = inbox.send(Inbound::from(Event::Interrupted { signal: name.to_owned() })).await;
         if signals.recv().await.is_some() {
             errands.end();
-            voice.end(&format!("left at once; finish with: tidegate rollback {id}   (or: tidegate resume {id})"));
+            voice.end(&finish);
             std::process::exit(i32::from(Exit::HandedOver as u8));
         }
     }

@@ -81,6 +81,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         confirm(context, &args, &plan)?;
     }
     let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
+    let store = &if args.lab { store.of_rehearsal(&id) } else { store.clone() };
     if !args.lab {
         github::remember(context, &id, &plan, context.store_url(wanted.spec.store.as_deref()));
     }
