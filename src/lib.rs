@@ -92,6 +92,7 @@
 //! | says where a rollout stands | `machine/progress.rs` |
 //! | turns 10 % into a weight | `domain/traffic.rs` |
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
+//! | sends again what was refused because this machine's clock is wrong | `cloud/aws/skew.rs` |
 //! | asks whoever fills the slots and moves the weights | `cloud/drivers/mod.rs` |
 //! | builds a driver for a plan | `cli/drivers.rs` |
 //! | begins ECS's own deployment, answers its pauses, stops it | `cloud/drivers/ecs` |

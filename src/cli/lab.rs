@@ -76,6 +76,7 @@ struct PlayArgs {
     candidate: Behaviour,
     /// Trouble of the API: throttle, error, delay, lost-answer, stale-read, each with a rate, and after
     /// an @ the operation: throttle=30%@ModifyRule. Trouble of its metrics: late-data=10%.
+    /// The account's clock before or behind this machine's: skew=+10m.
     #[arg(long = "lab-fault", alias = "fault", value_name = "WORD=RATE[@OPERATION]")]
     faults: Vec<ApiFault>,
     /// Trouble that the tasks of both slots share, when it starts and how long it lasts in lab time:
@@ -200,12 +201,12 @@ impl Running {
         self.lab.connections()
     }
 
-    pub(super) async fn stop(self) {
     /// Says, if it comes to that, that the machine does not keep the lab's speed.
     pub(super) fn tells(&self, say: impl Fn(&str) + Send + 'static) {
         tokio::spawn(lab_clock::told(self.lab.slowed(), say));
     }
 
+    pub(super) async fn stop(self) {
         self.lab.stop().await;
     }
 
@@ -254,8 +255,8 @@ pub(super) async fn start(
     let ready_wait = if matches!(spec.driver, DriverSpec::CodeDeploy { .. }) { READY_WAIT } else { Duration::ZERO };
     let world = WorldSeed { services, ready_wait, ..world(spec, folder, args.play.tasks)? };
     let (region, account) = home(spec);
-    let mut config = LabConfig {
     let (listen, clock) = served.unzip();
+    let mut config = LabConfig {
         region: region.clone(),
         account,
         clock: clock.unwrap_or_else(|| LabClock::new(args.speed)),

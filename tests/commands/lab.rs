@@ -67,6 +67,7 @@ fn wrong_words_are_answered_with_the_right_ones() {
         "stale-read=20%:5s",
         "@Operation",
         "late-data=10%",
+        "skew=+10m",
     ];
     sandbox.run(&["lab", "--spec", &spec, "--lab-fault", "throtle=5%"]).is(2).says(&faults);
     sandbox.run(&["lab", "--spec", &spec, "--lab-rps", "-1"]).is(2);
