@@ -12,8 +12,8 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue};
 
 use super::Aws;
 use super::fault::one_line;
-use super::skew;
 use super::xml::child;
+use super::{endpoint, skew};
 use crate::cloud::http;
 use crate::domain::clock::wall_now;
 use crate::domain::fault::{Fault, FaultKind};
@@ -33,6 +33,8 @@ const SUFFIXES: [(&str, &str); 5] = [
 
 /// A call.
 pub(super) struct Call<'a> {
+    /// The service's id in its API model, by which endpoint variables name it: `SNS`.
+    pub(super) id: &'static str,
     /// The service, as signatures and hosts name it: `sns`.
     pub(super) service: &'static str,
     /// The operation: `Publish`.
@@ -64,7 +66,8 @@ impl Aws {
         let region = call.region.or_else(|| self.region()).ok_or_else(|| denied("no region"))?;
         let host = || format!("{}.{region}.{}", call.service, suffix(region));
         let host = || format!("https://{}/", call.host.map_or_else(host, str::to_owned));
-        let endpoint = self.config.endpoint_url().map_or_else(host, str::to_owned);
+        let said = endpoint::said(&self.config, call.id);
+        let endpoint = said.clone().unwrap_or_else(host);
         let url = Url::parse(&endpoint).map_err(|error| wrong(FaultKind::Permanent, &error.to_string()))?;
         let provider = self.config.credentials_provider().ok_or_else(|| denied("no credentials"))?;
         let keys = tokio::time::timeout(WITHIN, provider.provide_credentials()).await;
@@ -72,7 +75,7 @@ impl Aws {
         let identity: Identity = keys.map_err(|error| denied(&error.to_string()))?.into();
         let builder = http::builder().timeout(WITHIN);
         // An endpoint of one's own is where one says, not where a proxy finds it.
-        let builder = if self.config.endpoint_url().is_some() { builder.no_proxy() } else { builder };
+        let builder = if said.is_some() { builder.no_proxy() } else { builder };
         let client = builder.build().map_err(|_| wrong(FaultKind::Permanent, "no HTTP client could be made"))?;
         let lost = |why: String| wrong(FaultKind::Transient, &why);
         let mut is_first = true;
@@ -94,13 +97,13 @@ impl Aws {
     }
 }
 
-fn suffix(region: &str) -> &'static str {
-    SUFFIXES.iter().find(|(start, _)| region.starts_with(start)).map_or("amazonaws.com", |(_, suffix)| suffix)
-}
-
 /// This machine's time.
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(wall_now().as_millis())
+}
+
+fn suffix(region: &str) -> &'static str {
+    SUFFIXES.iter().find(|(start, _)| region.starts_with(start)).map_or("amazonaws.com", |(_, suffix)| suffix)
 }
 
 /// The headers of a call with its signature.
