@@ -164,6 +164,8 @@ pub struct RouteOrder {
     /// Whether stickiness is turned on or off; `None` leaves it.
     pub sticky: Option<bool>,
 }
+    /// The last moment at which it may leave, where it rests on a read, which is old then.
+    pub by: Option<Timestamp>,
 
 /// What became of a write of the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
