@@ -306,6 +306,24 @@ async fn what_is_no_word_is_set_aside_and_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn numbers_after_which_none_comes_are_nonsense_and_no_panic() {
+    let (folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let web = id("web-1");
+    let lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    let found = store.backend.document(&control::key(RULE)).await.unwrap().unwrap();
+    let body = String::from_utf8(found.body).unwrap().replacen("\"epoch\":1", "\"epoch\":18446744073709551615", 1);
+    store.backend.swap(&control::key(RULE), body.into_bytes(), Some(&found.version)).await.unwrap();
+    let preempted = store.preempt(RULE, (&web, &owner("ben")), Life::Possible, &clock).await;
+    assert!(preempted.unwrap_err().is_nonsense());
+    let document = folder.path().join("tidegate").join(control::key(RULE));
+    std::fs::write(document.join("18446744073709551615.json"), "{}").unwrap();
+    let preempted = store.preempt(RULE, (&web, &owner("ben")), Life::Possible, &clock).await.unwrap_err();
+    assert!(preempted.is_nonsense() && preempted.to_string().contains("remove that file"), "{preempted}");
+    drop(lease);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_that_means_nothing_says_how_to_get_another_and_counts_as_nonsense() {
     let (folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
