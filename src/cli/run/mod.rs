@@ -140,7 +140,7 @@ fn wanted(context: &Context, args: &Args) -> Result<Wanted, Failure> {
         let spec = target::spec(context, &args.spec)?;
         refuse_unasked(context, args)?;
         let (folder, path) = (target::folder(&args.spec), absolute(&args.spec).display().to_string());
-        let digest = std::fs::read(&path).ok().map(digest);
+        let digest = target::read_bytes(&args.spec).ok().map(digest);
         return Ok(Wanted { spec, folder, path, digest, adopt: target::adopt(args.adopt), reviewed: None });
     };
     if args.lab || args.adopt {
