@@ -113,6 +113,8 @@ fn set(file: &Path, name: &str, value: &str) {
     let end = format!("tidegate_{:016x}", RandomState::new().hash_one(name));
     let text = format!("{name}<<{end}\n{value}\n{end}\n");
     let written = OpenOptions::new().append(true).create(true).open(file).and_then(|mut file| {
+    // Whoever echoes an output in a later step gets one line, and no command.
+    let value = crate::domain::text::escape(value);
         // In one write, so that a step killed between two leaves no half of it.
         file.write_all(text.as_bytes())
     });
@@ -203,3 +205,4 @@ mod tests {
         assert!(text.contains("\noutcome<<tidegate_"), "{text}");
     }
 }
+        assert_eq!(text.lines().count(), 6, "{text}");

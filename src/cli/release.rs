@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, file};
 use crate::cloud::alb::{ReleaseDocument, task_definition};
 use crate::cloud::aws::Aws;
 use crate::plan::ReleasePlan;
@@ -75,9 +75,6 @@ fn unusable(wrong: String) -> Ready {
 /// Reads a task definition file.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let wrong = |why: String| Failure::new(Exit::Usage, format!("task definition {}: {why}", path.display()));
-    let size = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
-    if size > FILE_LIMIT {
-        return Err(wrong(format!("{size} bytes are more than a task definition can have")));
-    }
-    std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))
+    let bytes = file::read(path, FILE_LIMIT).map_err(wrong)?;
+    String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))
 }

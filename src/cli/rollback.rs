@@ -125,7 +125,7 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     found.refuse_gone_lab()?;
     let request = Request { request, reason: args.reason };
     let going = takeover(context, &found, &plan, context.clock()).take_back(&asked, scales, request).await?;
-    let ending = go_on(context, going, found.is_lab).await?;
+    let ending = go_on(context, going).await?;
     let exit = Exit::of_ending(&ending, exit::Asked::WayBack);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)

@@ -153,6 +153,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(arguments).env_clear().stdin(Stdio::null());
         command.env("HOME", self.folder.path()).env("TIDEGATE_STATE_DIR", self.state()).env("USER", "alice");
+        command.env("TMPDIR", self.folder.path());
         command
     }
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::context::{Context, Stores};
 use super::drivers::Reach;
 use super::exit::Asked;
-use super::lab::{self, LabArgs};
+use super::lab::{self, LabArgs, Running};
 use super::paths::absolute;
 use super::people::whoami;
 use super::run::drive::drive;
@@ -85,8 +85,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let url = context.store_url(wanted.spec.store.as_deref());
     let glass = windows::request(context, args.break_glass);
     let start = Start { store, aws: &aws, clock, connect_to, plan, document, spec: wanted.path, digest: wanted.digest };
-    let started = if args.lab { Where::Lab } else { Where::Account(url) };
-    let (id, ending) = roll_out(context, start, started, glass).await?;
+    let at = lab.as_ref().map_or(Where::Account(url), Where::Lab);
+    let (id, ending) = roll_out(context, start, at, glass).await?;
     if let Some(lab) = lab {
         lab.finish(context).await?;
     }
@@ -116,7 +116,7 @@ pub(in crate::cli) struct Start<'a> {
 #[derive(Clone, Copy)]
 pub(in crate::cli) enum Where<'a> {
     /// In a lab inside this process.
-    Lab,
+    Lab(&'a Running),
     /// On an account; its journal is in the store with this URL, or in the user's folder.
     Account(Option<&'a str>),
 }
@@ -130,9 +130,13 @@ pub(in crate::cli) async fn roll_out(
 ) -> Result<(RolloutId, Ending), Failure> {
     let Start { store, aws, clock, connect_to, plan, document, spec, digest } = start;
     let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
-    if let Where::Account(url) = at {
-        github::remember(context, &id, &plan, url);
-    }
+    let (store, lab) = match at {
+        Where::Lab(lab) => (store.of_rehearsal(&id), Some(lab)),
+        Where::Account(url) => {
+            github::remember(context, &id, &plan, url);
+            (store.clone(), None)
+        }
+    };
     let header = Header {
         id: id.clone(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -142,13 +146,13 @@ pub(in crate::cli) async fn roll_out(
         trace: context.trace(),
         plan,
     };
-    let Begun { keeper, journal } = begin(store, &header, whoami(context), &clock).await?;
+    let Begun { keeper, journal } = begin(&store, &header, whoami(context), &clock).await?;
     let plan = header.plan;
     announce(context, &id, &plan, &clock);
     let runner = Runner { id: &id, epoch: keeper.epoch(), clock: clock.clone(), fence: keeper.fence().clone() };
     let cloud = Reach { context, aws, connect_to }.driver(&plan, runner, document);
     let driven = Driven {
-        store: store.clone(),
+        store,
         id: id.clone(),
         trace: header.trace,
         machine: Machine::new(plan),
@@ -160,7 +164,7 @@ pub(in crate::cli) async fn roll_out(
         keeper,
         then,
     };
-    let ending = drive(context, driven, matches!(at, Where::Lab)).await?;
+    let ending = drive(context, driven, lab).await?;
     Ok((id, ending))
 }
 
@@ -183,7 +187,7 @@ fn wanted(context: &Context, args: &Args) -> Result<Wanted, Failure> {
         let spec = target::spec(context, &args.spec)?;
         refuse_unasked(context, args)?;
         let (folder, path) = (target::folder(&args.spec), absolute(&args.spec).display().to_string());
-        let digest = std::fs::read(&path).ok().map(digest);
+        let digest = target::read_bytes(&args.spec).ok().map(digest);
         return Ok(Wanted { spec, folder, path, digest, adopt: target::adopt(args.adopt), reviewed: None });
     };
     if args.lab || args.adopt {

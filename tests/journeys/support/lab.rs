@@ -65,6 +65,16 @@ impl Lab {
         command
     }
 
+    /// Sends its process a signal by name: `STOP`.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// What it has said on standard error so far.
+    pub fn errors(&self) -> String {
+        self.process.errors()
+    }
+
     /// From now on rollouts are kept in this lab's bucket, where every machine reaches them.
     pub fn share_store(&mut self) {
         self.environment.insert("TIDEGATE_STORE".into(), Self::store());
