@@ -100,7 +100,7 @@ pub(super) async fn tell_runner(
     let at = found.now(context, follower.machine());
     let by = whoami(context);
     let told = LeftRequest { request: request.as_str().to_owned(), by: by.clone(), reason, at };
-    found.store.leave_word(&found.id, &told).await?;
+    found.store.leave_word(&found.id, told).await?;
     let mut refusal = None;
     let mut lines = Lines::new(Box::new(std::io::stderr()), terminal::stderr_style(context), None);
     let mut stream = context.json().then(|| Stream::new(Box::new(std::io::stdout())));

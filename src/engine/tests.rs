@@ -470,7 +470,7 @@ async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_journal() {
     let id = crate::domain::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
     for (request, at) in [("pause", START), ("sing", START + SECOND), ("rollback", START + SECOND * 2)] {
         let told = crate::store::LeftRequest { request: request.into(), by: "ana@laptop".into(), reason: None, at };
-        store.leave_word(&id, &told).await.unwrap();
+        store.leave_word(&id, told).await.unwrap();
     }
     let pause = Event::Requested { request: OperatorRequest::Pause, by: "ana@laptop".into(), reason: None };
     let on_journal = [Record { seq: 1, at: START, event: pause }];
@@ -498,7 +498,7 @@ async fn words_are_heard_again_once_a_store_that_failed_answers() {
         reason: None,
         at: START + SECOND,
     };
-    store.leave_word(&id, &told).await.unwrap();
+    store.leave_word(&id, told).await.unwrap();
     std::fs::rename(&here, &away).unwrap();
     std::fs::write(&here, "no folder").unwrap();
     let fake = Fake::new();

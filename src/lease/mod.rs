@@ -11,8 +11,8 @@
 //! 3. A silent owner's document is taken only after it stood unchanged for [`LEASE`]: [`Watch`].
 //! 4. Going back does not wait for the lease: [`preempt`]. Until the old owner's writes can land no more, the
 //!    stable-only weights are asserted again, and nothing is called finished: [`QUARANTINE`].
-//! 5. Before the commit the owner says so in the document: from then on nobody preempts, and whoever finds the
-//!    owner silent takes over as in 3.
+//! 5. Before the commit the owner says so in the document: from then on nobody preempts. Whoever wants it back asks the
+//!    owner, who alone knows whether it has committed, and whoever finds the owner silent takes over as in 3.
 //! 6. What goes back never goes forward again.
 
 #[cfg(test)]

@@ -58,16 +58,18 @@ struct RequestFile {
 
 impl Store {
     /// Leaves a request for the runner of a rollout, whether or not there is one now. It is durable when
-    /// this returns.
+    /// this returns, and can be put away again.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn leave_word(&self, id: &RolloutId, told: &LeftRequest) -> Result<(), StoreError> {
+    pub async fn leave_word(&self, id: &RolloutId, told: LeftRequest) -> Result<WaitingRequest, StoreError> {
         let LeftRequest { request, by, reason, at } = told.clone();
         let file = RequestFile { request, by, reason, at: at.as_millis() };
         let body = serde_json::to_vec(&file).unwrap_or_default();
         let name = format!("{:015}-{:016x}.json", told.at.as_millis(), fastrand::u64(..));
-        self.backend.put(&format!("{}/{FOLDER}/{name}", rollout_key(id)), body).await
+        let key = format!("{}/{FOLDER}/{name}", rollout_key(id));
+        self.backend.put(&key, body).await?;
+        Ok(WaitingRequest { told, key })
     }
 
     /// The requests that wait for the runner of a rollout.
