@@ -1,12 +1,15 @@
 //! Watches the leases of a store for rollouts whose owner fell silent.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use super::Taken;
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
 use crate::lease::{Control, Life, Owner, Phase, Watch};
-use crate::store::{LeaseError, Store, StoreError, this_owner};
+use crate::store::{LeaseError, Sighted, Store, StoreError, this_owner};
 
 /// What a rule's document has been seen to do.
 #[derive(Debug, Default)]
@@ -65,9 +68,8 @@ impl Guard {
     /// # Errors
     /// When the store cannot be read.
     pub async fn look(&mut self, in_hand: impl Fn(&str) -> bool) -> Result<Look, StoreError> {
-        let asked = self.clock.now();
         let mut look = Look { is_settled: true, lost: Vec::new() };
-        for (rule, control) in self.store.standings().await? {
+        for Sighted { rule, control, looked } in self.store.standings(&self.clock).await? {
             if control.phase == Phase::Over || (control.owner.is_none() && control.phase == Phase::Active) {
                 self.watches.remove(&rule);
                 continue;
@@ -79,7 +81,7 @@ impl Guard {
             let seen = self.watches.entry(rule.clone()).or_default();
             seen.renewed |= *seen.first.get_or_insert(control.nonce) != control.nonce;
             let known = control.owner.as_ref().is_none_or(Owner::is_gone);
-            if known || seen.watch.look(&control, asked) == Life::Gone {
+            if known || seen.watch.look(&control, looked) == Life::Gone {
                 look.is_settled = false;
                 look.lost.push(Lost { rule, control });
             } else {

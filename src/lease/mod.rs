@@ -233,6 +233,21 @@ impl Held {
     }
 }
 
+/// When a document was read, on the clock of whoever read it: what it says was so at some moment in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// When it was there.
+    pub answered: Timestamp,
+}
+
+impl From<Timestamp> for Looked {
+    fn from(at: Timestamp) -> Self {
+        Self { asked: at, answered: at }
+    }
+}
+
 /// One who looks on, and measures silence on a clock of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Watch {
@@ -240,18 +255,20 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A look at the document. `now` must be read before the document was asked for.
-    pub fn look(&mut self, found: &Control, now: Timestamp) -> Life {
+    /// A look at the document. However long reads take, it stood still from the end of the first to the beginning of
+    /// the last.
+    pub fn look(&mut self, found: &Control, looked: impl Into<Looked>) -> Life {
+        let Looked { asked, answered } = looked.into();
         match self.seen {
             Some((nonce, since)) if nonce == found.nonce => {
-                if now.since(since) > LEASE {
+                if asked.since(since) > LEASE {
                     Life::Gone
                 } else {
                     Life::Possible
                 }
             }
             _ => {
-                self.seen = Some((found.nonce, now));
+                self.seen = Some((found.nonce, answered));
                 Life::Possible
             }
         }

@@ -6,9 +6,9 @@
 use super::backend::{Document, Swapped, Version};
 use super::control::{CONTROL, decode, decode_follower, encode, encode_follower, key, last_line, of_rule, schema};
 use super::{LastLine, Store, StoreError, process};
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
-use crate::lease::{self, Control, Held, Life, Owner, Phase, Refusal, Watch};
+use crate::lease::{self, Control, Held, Life, Looked, Owner, Phase, Refusal, Watch};
 
 /// How often a document that changes while it is taken is tried for.
 const TRIES: u32 = 5;
@@ -73,6 +73,17 @@ fn told(resource: &str, refusal: &Refusal) -> String {
         Refusal::Over(c) => format!("rollout {} is over", c.rollout),
         Refusal::Another(c) => format!("{resource} belongs to rollout {} by now", c.rollout),
     }
+}
+
+/// A rule's control document as one of all, with when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighted {
+    /// The rule.
+    pub rule: String,
+    /// What its document says.
+    pub control: Control,
+    /// When that was read, on the reader's clock.
+    pub looked: Looked,
 }
 
 /// A control document with the version that was read.
@@ -177,8 +188,8 @@ impl Store {
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
         self.prove_once().await?;
-        self.take(rule, clock, |found, asked| match found {
-            Some(found) => lease::take_over(found, rollout, life(found, watch, asked), owner.clone(), nonce()),
+        self.take(rule, clock, |found, looked| match found {
+            Some(found) => lease::take_over(found, rollout, life(found, watch, looked), owner.clone(), nonce()),
             // A journal whose document is gone, or was never written: nobody owns it.
             None => lease::begin(None, rollout, owner.clone(), nonce()),
         })
@@ -196,8 +207,8 @@ impl Store {
         watch: &mut Watch,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
-        self.take(rule, clock, |found, asked| match found {
-            Some(found) => lease::preempt(found, rollout, life(found, watch, asked), owner.clone(), nonce()),
+        self.take(rule, clock, |found, looked| match found {
+            Some(found) => lease::preempt(found, rollout, life(found, watch, looked), owner.clone(), nonce()),
             None => lease::begin(None, rollout, owner.clone(), nonce())
                 .map(|control| Control { phase: Phase::Aborting, ..control }),
         })
@@ -226,16 +237,18 @@ impl Store {
         .await
     }
 
-    /// The control documents of all rules, each with its rule, over or not.
+    /// The control documents of all rules, over or not, each with when it was read.
     ///
     /// # Errors
     /// When the store cannot be read. A document that means nothing is left out.
-    pub async fn standings(&self) -> Result<Vec<(String, Control)>, StoreError> {
+    pub async fn standings(&self, clock: &Clock) -> Result<Vec<Sighted>, StoreError> {
         let mut standings = Vec::new();
         for name in self.backend.list(CONTROL).await? {
             let key = format!("{CONTROL}/{}", name.trim_end_matches(".json"));
+            let asked = clock.now();
             let Some(Document { body, .. }) = self.backend.document(&key).await? else { continue };
-            standings.extend(of_rule(&body));
+            let looked = Looked { asked, answered: clock.now() };
+            standings.extend(of_rule(&body).map(|(rule, control)| Sighted { rule, control, looked }));
         }
         Ok(standings)
     }
@@ -245,20 +258,21 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn rule_of(&self, rollout: &RolloutId) -> Result<Option<String>, StoreError> {
-        let mut standings = self.standings().await?.into_iter();
-        Ok(standings.find(|(_, control)| control.rollout == *rollout).map(|(rule, _)| rule))
+        let mut standings = self.standings(&Clock::wall()).await?.into_iter();
+        Ok(standings.find(|one| one.control.rollout == *rollout).map(|one| one.rule))
     }
 
     async fn take(
         &self,
         rule: &str,
         clock: &Clock,
-        mut decide: impl FnMut(Option<&Control>, Timestamp) -> Result<Control, Refusal>,
+        mut decide: impl FnMut(Option<&Control>, Looked) -> Result<Control, Refusal>,
     ) -> Result<Lease, LeaseError> {
         let key = key(rule);
         for _ in 0..TRIES {
             let asked = clock.now();
             let found = self.backend.document(&key).await?;
+            let looked = Looked { asked, answered: clock.now() };
             let standing = match &found {
                 Some(found) => {
                     schema(rule, &found.body)?;
@@ -266,7 +280,7 @@ impl Store {
                 }
                 None => None,
             };
-            let control = decide(standing.as_ref(), asked).map_err(|refusal| LeaseError::refused(rule, refusal))?;
+            let control = decide(standing.as_ref(), looked).map_err(|refusal| LeaseError::refused(rule, refusal))?;
             let last = found.as_ref().and_then(|found| last_line(&found.body, &control.rollout));
             let body = encode(rule, &control, last.clone());
             if let Swapped::Done(version) = self.backend.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
@@ -322,10 +336,10 @@ fn nobody(rollout: &RolloutId) -> Control {
     Control { nonce: 0, rollout: rollout.clone(), epoch: 0, owner: None, phase: Phase::Over }
 }
 
-/// Whether the owner of a document that was asked for at `asked` still lives. A process of this machine that has ended
-/// proves what a watch would only find out later.
-fn life(found: &Control, watch: &mut Watch, asked: Timestamp) -> Life {
-    let watched = watch.look(found, asked);
+/// Whether the owner of a document still lives. A process of this machine that has ended proves what a watch would only
+/// find out later.
+fn life(found: &Control, watch: &mut Watch, looked: Looked) -> Life {
+    let watched = watch.look(found, looked);
     let ended = found.owner.as_ref().is_some_and(Owner::is_gone);
     if ended { Life::Gone } else { watched }
 }
