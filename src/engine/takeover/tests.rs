@@ -18,7 +18,7 @@ use crate::engine::{Begun, Driven, Ending, First, Guard, Inbound, Inbox, begin, 
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::journal::{self, Header, Record};
 use crate::lease::{LEASE, Phase};
-use crate::machine::{Event, Outcome, Reason};
+use crate::machine::{Event, Notice, Outcome, Reason};
 use crate::report::Several;
 
 const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
@@ -535,4 +535,65 @@ async fn what_a_living_runner_has_committed_is_refused_at_once() {
     assert_eq!(ana.outcome, Some(Outcome::Promoted));
     let told = |record: &Record| matches!(record.event, Event::Requested { .. });
     assert!(!contest.records().await.iter().any(told), "the runner is not asked for what it cannot do");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranded_rollout_waits_for_a_person_whatever_a_guard_sees() {
+    let contest = Contest::new();
+    let half = Share::from_permille(500).unwrap();
+    let stranger = async {
+        contest.until(gave_half).await;
+        contest.say(OperatorRequest::Rollback).await;
+        loop {
+            contest.until(|account| account.share == Share::NONE).await;
+            contest.pass(SECOND * 2).await;
+            contest.account().share = half;
+        }
+    };
+    let ana = tokio::select! {
+        ana = contest.ana_runs() => ana,
+        () = stranger => unreachable!("it never ends"),
+    };
+    assert!(matches!(ana.outcome, Some(Outcome::Stranded { .. })), "{ana:?}");
+    // A person repairs it by hand: what they wrote stays.
+    contest.account().share = half;
+    let before = contest.account().writes.len();
+    let mut guard = Guard::new(contest.store.clone(), contest.clock.clone());
+    let mut told = Vec::new();
+    for _ in 0..60 {
+        let mut look = guard.look(|_| false).await.unwrap();
+        assert!(look.lost.is_empty() && look.is_settled, "{look:?}");
+        told.append(&mut look.stranded);
+        contest.pass(SECOND * 5).await;
+    }
+    let told: Vec<_> = told.into_iter().map(|stranded| stranded.rollout).collect();
+    assert_eq!((told.as_slice(), contest.account().writes.len()), ([contest.id.clone()].as_slice(), before));
+    let ben = contest.ben_takes_it_back().await;
+    assert!(matches!(ben.outcome, Some(Outcome::RolledBack(_))), "a person may: {ben:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_goes_on_with_a_way_back_counts_what_others_wrote_since() {
+    let contest = Contest::new();
+    let half = Share::from_permille(500).unwrap();
+    let (freeze, frozen) = watch::channel(false);
+    let guard = async {
+        contest.until(gave_half).await;
+        contest.say(OperatorRequest::Rollback).await;
+        contest.until(|account| account.share == Share::NONE).await;
+        contest.pass(SECOND * 2).await;
+        freeze.send_replace(true);
+        contest.account().share = half;
+        contest.guard_takes_it_back().await
+    };
+    let guard = tokio::select! {
+        guard = guard => guard,
+        ana = freezable(contest.ana_runs(), frozen) => panic!("{ana:?}"),
+    };
+    assert!(matches!(guard.outcome, Some(Outcome::RolledBack(_))), "{guard:?}");
+    let machine_told = |machine: &mut Machine, record: Record| machine.apply(record.at, record.event).notices;
+    let mut machine = Machine::new(contest.plan.clone());
+    let told: Vec<_> =
+        contest.records().await.into_iter().flat_map(|record| machine_told(&mut machine, record)).collect();
+    assert!(told.iter().any(|notice| matches!(notice, Notice::ForeignWrite { .. })), "{told:#?}");
 }
