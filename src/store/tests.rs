@@ -30,6 +30,7 @@ fn told(request: &str, at: u64) -> LeftRequest {
         by: "ana@laptop".into(),
         reason: Some("why not".into()),
         at: Timestamp::from_millis(at),
+        approves: None,
     }
 }
 

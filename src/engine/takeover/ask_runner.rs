@@ -41,7 +41,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     async fn leave(&self, request: &Request, control: &Control) -> Result<WaitingRequest, LeaseError> {
         let Request { request, reason } = request.clone();
         let (request, by, at) = (request.as_str().to_owned(), self.by.clone(), self.clock.now());
-        let left = self.store.leave_word(self.id, LeftRequest { request, by, reason, at }).await?;
+        let left = self.store.leave_word(self.id, LeftRequest { request, by, reason, at, approves: None }).await?;
         self.tell_watched(control, true);
         Ok(left)
     }

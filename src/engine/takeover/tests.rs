@@ -243,7 +243,7 @@ impl Contest {
 
     /// A person says this to the latest runner.
     async fn say(&self, request: OperatorRequest) {
-        let event = Event::Requested { request, by: "cleo@laptop".into(), reason: None };
+        let event = Event::Requested { request, by: "cleo@laptop".into(), reason: None, left: None };
         let inbox = self.inbox.borrow().clone().unwrap();
         inbox.send(event.into()).await.unwrap();
     }
