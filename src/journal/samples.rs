@@ -250,8 +250,8 @@ fn answers() -> Vec<Answer> {
     let rule = |share| RuleSeen {
         share,
         sticky: true,
-        brief: true,
-        instead: Some("arn:other".into()),
+        brief: false,
+        instead: None,
         shape: "a1b2".into(),
         text: "web-blue 90, web-green 10".into(),
     };

@@ -510,7 +510,9 @@ impl Lab {
         let keys = texts(&found, "Key");
         let ours: Vec<&String> = keys.iter().filter(|key| key.ends_with(end)).collect();
         assert!(!ours.is_empty(), "no object of {prefix} ends in {end}: {found}");
-        ours.into_iter().for_each(|key| drop(self.ask(&format!("PUT /{BUCKET}/{key}"), body)));
+        for key in ours {
+            self.ask(&format!("PUT /{BUCKET}/{key}"), body);
+        }
     }
 
     /// Dials in the trouble of the API, in place of what was dialled in before.

@@ -19,8 +19,7 @@ fn listener(made_anew: Option<(u16, u16)>) -> Fake {
                  <IsDefault>true</IsDefault><Actions><member><Type>fixed-response</Type></member></Actions></member>";
             Reply::xml("DescribeRules", &format!("<Rules>{rule}{default}</Rules>"))
         }
-        ("DescribeRules" | "ModifyRule", None) => Reply::xml_error(400, "RuleNotFound"),
-        ("RemoveTags", _) => Reply::xml_error(400, "RuleNotFound"),
+        ("DescribeRules" | "ModifyRule", None) | ("RemoveTags", _) => Reply::xml_error(400, "RuleNotFound"),
         (other, _) => panic!("{other} is not expected"),
     })
 }
