@@ -222,6 +222,7 @@ pub(super) fn events() -> Vec<Event> {
         request,
         by: "ana@ci".into(),
         reason: reason.map(Into::into),
+        left: None,
     };
     let mut events = vec![
         Event::Started { by: "ana@laptop".into() },

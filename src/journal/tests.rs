@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::samples::{events, header};
 use super::*;
+use crate::domain::approval::Approval;
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;
-use crate::machine::Answer;
+use crate::machine::{Answer, Left, OperatorRequest};
 use crate::plan::{Action, Undoes};
 
 /// A store in a folder, the rollout in it, and the rollout's folder.
@@ -507,4 +508,14 @@ async fn a_journal_keeps_the_span_under_which_its_rollout_was_started() {
     let read = read(&store, &header.id).await.unwrap().header;
     assert_eq!((read.trace, read == header), (trace, true));
     assert!(trace.is_some());
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_key_and_what_it_approves() {
+    let kept = recorded(0).await;
+    let approves = Some(Approval { step: 3, release: "web:8".into() });
+    let left = Some(Left { key: "1-a.json".into(), approves });
+    let event = Event::Requested { request: OperatorRequest::Approve, by: "ana@ci".into(), reason: None, left };
+    kept.open().await.unwrap().0.append(Timestamp::default(), &event).await.unwrap();
+    assert_eq!(events_of(kept.read().await.unwrap()), [event]);
 }

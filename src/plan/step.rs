@@ -103,6 +103,16 @@ pub enum ReleasePlan {
     },
 }
 
+impl ReleasePlan {
+    /// What names it beyond doubt: its task definition, or the fingerprint of its document.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Registered(name) => name,
+            Self::Register { digest, .. } => digest,
+        }
+    }
+}
+
 /// One action with its time limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {

@@ -241,7 +241,7 @@ impl Run {
     }
 
     fn say(&mut self, request: OperatorRequest, reason: Option<&str>) -> Vec<Notice> {
-        self.feed(Event::Requested { request, by: "bob".into(), reason: reason.map(str::to_owned) })
+        self.feed(Event::Requested { request, by: "bob".into(), reason: reason.map(str::to_owned), left: None })
     }
 
     fn interrupted(&mut self) -> Vec<Notice> {
