@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Found};
 use crate::cli::lab::Running;
 use crate::cli::telemetry::traced;
 use crate::cli::{Exit, Failure, github, panic, takeover, terminal};
@@ -50,7 +50,8 @@ pub(in crate::cli) async fn drive(
     driven: Driven<AlbDriver>,
     lab: Option<&Running>,
 ) -> Result<Ending, Failure> {
-    let Driven { id, machine, records, cloud, clock, .. } = &driven;
+    let Driven { id, machine, records, cloud, clock, store, .. } = &driven;
+    let found = Found { store: store.clone(), id: id.clone(), is_lab: lab.is_some() };
     if lab.is_none() {
         panic::drives(id);
     }
@@ -78,6 +79,7 @@ pub(in crate::cli) async fn drive(
     let ended = driven.run(report, inbox, |odd| voice.say(&crate::domain::text::escape(odd))).await;
     signals.abort();
     let ending = ended.give_back(takeover::say).await?;
+    github::keep_page(context, found).await;
     let patience = patience(&ending);
     tokio::join!(delivery.close(patience), telemetry.close(patience));
     Ok(ending)
@@ -165,12 +167,12 @@ fn told(context: &Context, id: &RolloutId, clock: &Clock, earlier: &Summary) -> 
 /// What becomes of signals.
 struct Signals {
     stop: &'static str,
+    /// What is said by a runner that leaves at once.
+    finish: String,
     voice: Voice,
     errands: Errands,
 }
 
-    /// What is said by a runner that leaves at once.
-    finish: String,
 impl Signals {
     /// The first signal is an event; the second ends the process at once.
     async fn carry(self, inbox: mpsc::Sender<Inbound>) {

@@ -270,7 +270,8 @@ fn announce(context: &Context, id: &RolloutId, plan: &Plan, clock: &Clock) {
     }
     let (least, most) = plan.duration();
     let span = |span| crate::domain::clock::span(span);
-    let fast = if clock.speed() == 1.0 { String::new() } else { format!(", at {}× real time", clock.speed()) };
+    let speed = (clock.speed() * 10.0).round() / 10.0;
+    let fast = if speed == 1.0 { String::new() } else { format!(", at {speed}× real time") };
     terminal::say(&format!("rollout {id}: {} to {}{fast}", span(least), span(most)));
     for warning in &plan.warnings {
         terminal::say(&format!("note: {}", crate::domain::text::escape(warning)));
