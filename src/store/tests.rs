@@ -313,11 +313,11 @@ async fn numbers_after_which_none_comes_are_nonsense_and_no_panic() {
     let found = store.backend.document(&control::key(RULE)).await.unwrap().unwrap();
     let body = String::from_utf8(found.body).unwrap().replacen("\"epoch\":1", "\"epoch\":18446744073709551615", 1);
     store.backend.swap(&control::key(RULE), body.into_bytes(), Some(&found.version)).await.unwrap();
-    let preempted = store.preempt(RULE, (&web, &owner("ben")), Life::Possible, &clock).await;
+    let preempted = store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await;
     assert!(preempted.unwrap_err().is_nonsense());
     let document = folder.path().join("tidegate").join(control::key(RULE));
     std::fs::write(document.join("18446744073709551615.json"), "{}").unwrap();
-    let preempted = store.preempt(RULE, (&web, &owner("ben")), Life::Possible, &clock).await.unwrap_err();
+    let preempted = store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await.unwrap_err();
     assert!(preempted.is_nonsense() && preempted.to_string().contains("remove that file"), "{preempted}");
     drop(lease);
 }
