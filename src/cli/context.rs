@@ -101,7 +101,7 @@ impl Context {
         let connect_to = connect_to
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| Failure::new(Exit::Usage, "TIDEGATE_CONNECT_TO is not a list of host:port=address:port"))?;
-        Ok(Self { variables, globals, clock, is_leftover, connect_to })
+        Ok(Self { globals, clock, is_leftover, connect_to, variables })
     }
 
     /// What is wrong with the surroundings, and does no harm.

@@ -102,7 +102,7 @@ enum Command {
     History(history::Args),
     /// Take the traffic back to the stable slot at once, whoever drives the rollout.
     #[command(
-        after_help = "Examples:\n  tidegate rollback web\n  tidegate rollback web-20261123-140509-0a1b --yes --reason \"checkout is slow\"\n  tidegate rollback --cluster prod --service web-blue --dry-run"
+        after_help = "Examples:\n  tidegate rollback web\n  tidegate rollback web-20261123-140509-0a1b --yes --reason \"checkout is slow\"\n  tidegate rollback --cluster prod --service web-blue --dry-run\n  tidegate rollback web --to previous"
     )]
     Rollback(rollback::Args),
     /// End a rollout: the traffic goes back, and the candidate slot is restored.

@@ -38,8 +38,13 @@ pub(super) async fn prepare(aws: &Aws, release: &Release, folder: &Path) -> Resu
         }
         Release::Registered(name) => {
             let described = task_definition(aws, name).await?;
-            let arn = described.as_ref().and_then(|d| d["taskDefinition"]["taskDefinitionArn"].as_str());
-            Ok(match arn {
+            let about = described.as_ref().map(|described| &described["taskDefinition"]);
+            if about.is_some_and(|about| about["status"] == "INACTIVE") {
+                let wrong =
+                    format!("the task definition {name} is deregistered (INACTIVE): no service can be given it");
+                return Ok(unusable(wrong));
+            }
+            Ok(match about.and_then(|about| about["taskDefinitionArn"].as_str()) {
                 Some(arn) => {
                     Ready { plan: ReleasePlan::Registered(arn.to_owned()), document: None, problems: Vec::new() }
                 }

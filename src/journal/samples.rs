@@ -104,6 +104,7 @@ fn plan(name: RolloutName) -> Plan {
         writer_role: None,
         notify: recipients(),
         windows: Some(windows()),
+        undoes: None,
         warnings: vec!["one \"quoted\" word\nand a line \u{202e}".into()],
     }
 }
@@ -221,6 +222,7 @@ pub(super) fn events() -> Vec<Event> {
         request,
         by: "ana@ci".into(),
         reason: reason.map(Into::into),
+        left: None,
     };
     let mut events = vec![
         Event::Started { by: "ana@laptop".into() },

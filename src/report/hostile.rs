@@ -50,8 +50,12 @@ fn told(text: &str, over: bool) -> Told {
     let mut summary = Summary::new();
     let mut story = Story::default();
     let machine = Machine::new(plan.clone());
-    let request =
-        Event::Requested { request: OperatorRequest::Pause, by: text.to_owned(), reason: Some(text.to_owned()) };
+    let request = Event::Requested {
+        request: OperatorRequest::Pause,
+        by: text.to_owned(),
+        reason: Some(text.to_owned()),
+        left: None,
+    };
     let values = vec![Point { at: at(60), value: 0.5 }, Point { at: at(120), value: 1.5 }];
     let reading = Reading::Metric(MetricReading { values, samples: Vec::new() });
     let seen = Observation { readings: vec![(1, reading)], ..Observation::default() };

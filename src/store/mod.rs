@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use lease::{Lease, LeaseError, Standing, this_owner};
+pub use lease::{Lease, LeaseError, Sighted, Standing, this_owner};
 pub use requests::{LeftRequest, Requests, WaitingRequest};
 
 use crate::domain::fault::{Fault, FaultKind};

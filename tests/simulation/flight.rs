@@ -268,7 +268,7 @@ impl Contest<'_> {
         let at = self.processes[who].time(self.now());
         let (by, epoch) = (format!("{who}"), self.processes[who].epoch());
         let recovered = Event::Recovered { by: by.clone(), epoch };
-        let told = Event::Requested { request: OperatorRequest::Rollback, by, reason: None };
+        let told = Event::Requested { request: OperatorRequest::Rollback, by, reason: None, left: None };
         let alone = machine.outcome().is_some() || length == 0;
         let committed = machine.is_committed();
         let events = match (request, alone) {
