@@ -18,7 +18,7 @@ const PREFIX: &str = "journeys";
 
 /// `tidegate lab`, serving beside the runner.
 pub struct Lab {
-    process: Process,
+    pub process: Process,
     address: String,
     environment: BTreeMap<String, String>,
     rule: String,
@@ -63,16 +63,6 @@ impl Lab {
         let mut command = place.tidegate(arguments);
         command.envs(&self.environment);
         command
-    }
-
-    /// Sends its process a signal by name: `STOP`.
-    pub fn signal(&self, name: &str) {
-        self.process.signal(name);
-    }
-
-    /// What it has said on standard error so far.
-    pub fn errors(&self) -> String {
-        self.process.errors()
     }
 
     /// From now on rollouts are kept in this lab's bucket, where every machine reaches them.
