@@ -54,12 +54,12 @@ fn a_lab_that_is_late_slows_down_says_so_once_and_its_runner_follows() {
     runner.event("started");
     for _ in 0..2 {
         // So late is a process that gets no processor.
-        lab.signal("STOP");
+        lab.process.signal("STOP");
         runner.read_for(Duration::from_millis(300));
-        lab.signal("CONT");
+        lab.process.signal("CONT");
         until("the lab has slowed down", || lab.state()["speed"].as_f64().filter(|speed| *speed < 20.0));
     }
     runner.end().ends(0, &[r#""outcome":"promoted""#]);
-    assert_eq!(lab.errors().matches("this machine keeps").count(), 1, "{}", lab.errors());
+    assert_eq!(lab.process.errors().matches("this machine keeps").count(), 1, "{}", lab.process.errors());
     assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
 }
