@@ -238,7 +238,7 @@ mod tests {
         let moment = Timestamp::from_millis(400_000);
         let (slower, faster) = (Duration::from_secs(5), Duration::from_secs(15));
         let change = async {
-            for (wait, speed) in [(slower, 8.0), (faster - slower, 16.0)] {
+            for (wait, speed) in [(slower, 8.0), (faster.saturating_sub(slower), 16.0)] {
                 #[expect(clippy::disallowed_methods, reason = "a test changes the speed at a moment of its own")]
                 tokio::time::sleep(wait).await;
                 lab.change(speed);
