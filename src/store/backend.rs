@@ -14,6 +14,18 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(pub(super) String);
 
+impl Version {
+    /// The version that a backend calls so.
+    pub fn new(name: String) -> Self {
+        Self(name)
+    }
+
+    /// What the backend that made it calls it.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A document as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
