@@ -146,6 +146,7 @@ impl From<LeaseError> for Failure {
         let text = error.to_string();
         match error {
             LeaseError::Refused { refusal, .. } => {
+                let asks = matches!(*refusal, Refusal::Committing(_));
                 let (Refusal::UnderWay(control)
                 | Refusal::Owned(control)
                 | Refusal::Committing(control)
@@ -155,6 +156,11 @@ impl From<LeaseError> for Failure {
                 let failure = Failure::new(Exit::Held, text);
                 if control.phase == Phase::Over {
                     return failure.hint(format!("`tidegate status {id}` says how it ended"));
+                }
+                if asks {
+                    return failure.hint(format!(
+                        "its runner was asked to take it back: `tidegate watch {id}` shows whether it does"
+                    ));
                 }
                 failure.hint(format!("`tidegate status {id}` shows it, `tidegate rollback {id}` ends it"))
             }

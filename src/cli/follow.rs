@@ -6,7 +6,7 @@ use super::Failure;
 use super::context::Found;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::journal::{self, Tail};
-use crate::lease::{Life, Owner, Watch};
+use crate::lease::{Life, Looked, Owner, Watch};
 use crate::machine::{Machine, Notice};
 use crate::store::LeaseError;
 
@@ -89,10 +89,10 @@ pub(super) async fn owner(
 ) -> Result<Option<Owner>, LeaseError> {
     let asked = clock.now();
     let Some(standing) = found.store.standing(rule).await? else { return Ok(None) };
-    let control = standing.control;
+    let (control, looked) = (standing.control, Looked { asked, answered: clock.now() });
     let lives = control.rollout == found.id
         && control.owner.as_ref().is_some_and(|owner| !owner.is_gone())
-        && watch.look(&control, asked) == Life::Possible;
+        && watch.look(&control, looked) == Life::Possible;
     Ok(control.owner.filter(|_| lives))
 }
 

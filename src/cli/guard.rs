@@ -13,7 +13,7 @@ use super::takeover::takeover;
 use super::{Exit, Failure, terminal};
 use crate::domain::clock::Clock;
 use crate::domain::text::escape;
-use crate::engine::{Asked, Guard, Lost, Request, Taken, begun};
+use crate::engine::{Asked, Guard, Lost, Request, StrandedRollout, Taken, begun};
 use crate::machine::OperatorRequest;
 use crate::store::Store;
 
@@ -29,7 +29,8 @@ const AT_ONCE: usize = 20;
   tidegate guard --store s3://releases/tidegate
   tidegate guard --once   # one lease's time, as a job that runs every few minutes")]
 pub(super) struct Args {
-    /// End as soon as every rollout was seen with a living runner, or taken back.
+    /// End as soon as every rollout was seen with a living runner, taken back, or found to wait for a person (exit code
+    /// 12).
     #[arg(long)]
     once: bool,
 }
@@ -43,7 +44,8 @@ async fn watch(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let store = context.stores(None).await?.main;
     let clock = context.clock();
     let guard = Guard::new(store.clone(), clock.clone());
-    let mut watch = Watch { context, store, clock, guard, rescues: JoinSet::new(), hands: BTreeMap::new() };
+    let mut watch =
+        Watch { context, store, clock, guard, rescues: JoinSet::new(), hands: BTreeMap::new(), strands: false };
     terminal::say("watching; a rollout whose runner is silent for 45s goes back");
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     let mut stops = JoinSet::new();
@@ -53,7 +55,7 @@ async fn watch(context: &Context, args: &Args) -> Result<Exit, Failure> {
     loop {
         let settled = watch.look().await;
         if args.once && settled && watch.rescues.is_empty() {
-            return Ok(Exit::Done);
+            return Ok(if watch.strands { Exit::Stranded } else { Exit::Done });
         }
         let next = watch.clock.now() + POLL;
         tokio::select! {
@@ -75,6 +77,8 @@ struct Watch<'a> {
     rescues: JoinSet<String>,
     /// The rules that this guard itself takes back, or took.
     hands: BTreeMap<String, AbortHandle>,
+    /// Whether a rollout waits for a person.
+    strands: bool,
 }
 
 impl Watch<'_> {
@@ -91,6 +95,12 @@ impl Watch<'_> {
                 return false;
             }
         };
+        for StrandedRollout { rollout, why } in look.stranded {
+            self.strands = true;
+            let why = escape(&why);
+            terminal::say(&format!("rollout {rollout} is stranded and waits for a person: {why}"));
+            terminal::say(&format!("what to do: tidegate status {rollout}"));
+        }
         for lost in look.lost {
             if self.rescues.len() >= AT_ONCE {
                 break;
@@ -124,6 +134,6 @@ async fn back(context: &Context, found: &Found, clock: Clock, taken: Taken, reas
     let Some((plan, taken)) = begun(&found.store, &found.id, taken).await? else { return Ok(()) };
     let request = Request { request: OperatorRequest::Rollback, reason: Some(reason) };
     let going = takeover(context, found, &plan, clock).go_back(taken, &Asked::now(), request).await?;
-    go_on(context, going, false).await?;
+    go_on(context, going).await?;
     Ok(())
 }

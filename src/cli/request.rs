@@ -8,6 +8,7 @@ use super::follow::{Followed, Follower};
 use super::people::whoami;
 use super::promote;
 use super::{Exit, Failure, terminal};
+use crate::domain::approval::Approval;
 use crate::domain::clock::{Timestamp, span};
 use crate::journal;
 use crate::machine::{Machine, Notice, OperatorRequest, Outcome};
@@ -99,8 +100,9 @@ pub(super) async fn tell_runner(
     let mut follower = Follower::at_end(found).await?;
     let at = found.now(context, follower.machine());
     let by = whoami(context);
-    let told = LeftRequest { request: request.as_str().to_owned(), by: by.clone(), reason, at };
-    found.store.leave_word(&found.id, &told).await?;
+    let approves = (request == OperatorRequest::Approve).then(|| approval(follower.machine()));
+    let told = LeftRequest { request: request.as_str().to_owned(), by: by.clone(), reason, at, approves };
+    found.store.leave_word(&found.id, told).await?;
     let mut refusal = None;
     let mut lines = Lines::new(Box::new(std::io::stderr()), terminal::stderr_style(context), None);
     let mut stream = context.json().then(|| Stream::new(Box::new(std::io::stdout())));
@@ -144,6 +146,11 @@ pub(super) async fn tell_runner(
             Err(failure.hint(format!("`tidegate status {}` says where it stands", found.id)))
         }
     }
+}
+
+/// What an approval is for: the step that waits now, as the journal has it.
+fn approval(machine: &Machine) -> Approval {
+    Approval { step: machine.progress().step, release: machine.plan().release.name().to_owned() }
 }
 
 /// Whether a notice is what the request asked for.

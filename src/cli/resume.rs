@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let glass = args.break_glass.clone().filter(|_| back.is_none());
     github::remember(context, &found.id, &plan, context.store_url(None));
     let going = takeover.go_on(taken, back, windows::request(context, glass)).await?;
-    let ending = go_on(context, going, found.is_lab).await?;
+    let ending = go_on(context, going).await?;
     let exit = Exit::of_ending(&ending, Asked::Release);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)

@@ -109,6 +109,10 @@ impl From<TakeoverError<Failure>> for Failure {
                 let failure = error.map_or_else(was, Failure::from);
                 failure.hint(format!("forward is closed; `tidegate rollback {id}` still goes back"))
             }
+            TakeoverError::Committed(id) => {
+                Failure::new(Exit::Refused, format!("rollout {id} is committed: going back is a new rollout"))
+                    .hint(format!("`tidegate status {id}` says what its runner is at; then run the release before"))
+            }
             TakeoverError::Restless(id) => {
                 Failure::new(Exit::Held, format!("the runner of {id} keeps writing its journal"))
             }

@@ -56,5 +56,5 @@ pub(super) fn rehearsed(plan: &mut Plan, at: Timestamp) {
 /// The word that overrules windows, as an event.
 pub(super) fn request(context: &Context, reason: Option<String>) -> Option<Event> {
     let by = whoami(context);
-    reason.map(|reason| Event::Requested { request: OperatorRequest::BreakGlass, by, reason: Some(reason) })
+    reason.map(|reason| Event::Requested { request: OperatorRequest::BreakGlass, by, reason: Some(reason), left: None })
 }

@@ -1,5 +1,6 @@
 //! The vocabulary: what every other module speaks of, and what imports nothing of ours.
 
+pub mod approval;
 pub mod clock;
 pub mod code;
 pub mod count;

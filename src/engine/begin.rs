@@ -6,7 +6,7 @@ use crate::domain::clock::Clock;
 use crate::domain::fleet::Place;
 use crate::domain::name::RolloutId;
 use crate::journal::{self, Header, Journal, JournalError};
-use crate::lease::{Control, Life, Phase, of_service};
+use crate::lease::{Control, Phase, Watch, of_service};
 use crate::plan::Plan;
 use crate::store::{LeaseError, Store, this_owner};
 
@@ -69,7 +69,7 @@ pub async fn holder(store: &Store, rule: &str, clock: &Clock) -> Result<Option<C
         return Ok(Some(control));
     }
     let owner = this_owner(String::from("tidegate"), clock);
-    let mut lease = store.take_over(rule, (&control.rollout, &owner), Life::Gone, clock).await?;
+    let mut lease = store.take_over(rule, (&control.rollout, &owner), &mut Watch::default(), clock).await?;
     lease.renew(Phase::Over).await?;
     Ok(None)
 }

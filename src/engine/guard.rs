@@ -1,12 +1,17 @@
 //! Watches the leases of a store for rollouts whose owner fell silent.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use super::Taken;
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
+use crate::journal;
 use crate::lease::{Control, Life, Owner, Phase, Watch};
-use crate::store::{LeaseError, Store, StoreError, this_owner};
+use crate::machine::{Machine, Outcome};
+use crate::store::{LeaseError, Sighted, Store, StoreError, this_owner};
 
 /// What a rule's document has been seen to do.
 #[derive(Debug, Default)]
@@ -14,6 +19,8 @@ struct Seen {
     watch: Watch,
     first: Option<u64>,
     renewed: bool,
+    /// The document under which its rollout was found stranded: that stays so until somebody writes another.
+    stranded: Option<u64>,
 }
 
 /// Watches over a store's rollouts.
@@ -31,6 +38,17 @@ pub struct Look {
     pub is_settled: bool,
     /// The rollouts whose owner is gone.
     pub lost: Vec<Lost>,
+    /// The rollouts that this look was the first to find stranded. They wait for a person, and nobody else writes.
+    pub stranded: Vec<StrandedRollout>,
+}
+
+/// A rollout that waits for a person.
+#[derive(Debug, PartialEq, Eq)]
+pub struct StrandedRollout {
+    /// The rollout.
+    pub rollout: RolloutId,
+    /// Why.
+    pub why: String,
 }
 
 /// A rollout whose owner is gone, or left before it was over on the way back.
@@ -39,6 +57,8 @@ pub struct Lost {
     /// Its rule.
     pub rule: String,
     control: Control,
+    /// Whether its journal says that it goes back.
+    goes_back: bool,
 }
 
 impl Lost {
@@ -65,9 +85,8 @@ impl Guard {
     /// # Errors
     /// When the store cannot be read.
     pub async fn look(&mut self, in_hand: impl Fn(&str) -> bool) -> Result<Look, StoreError> {
-        let asked = self.clock.now();
-        let mut look = Look { is_settled: true, lost: Vec::new() };
-        for (rule, control) in self.store.standings().await? {
+        let mut look = Look { is_settled: true, lost: Vec::new(), stranded: Vec::new() };
+        for Sighted { rule, control, looked } in self.store.standings(&self.clock).await? {
             if control.phase == Phase::Over || (control.owner.is_none() && control.phase == Phase::Active) {
                 self.watches.remove(&rule);
                 continue;
@@ -79,17 +98,29 @@ impl Guard {
             let seen = self.watches.entry(rule.clone()).or_default();
             seen.renewed |= *seen.first.get_or_insert(control.nonce) != control.nonce;
             let known = control.owner.as_ref().is_none_or(Owner::is_gone);
-            if known || seen.watch.look(&control, asked) == Life::Gone {
-                look.is_settled = false;
-                look.lost.push(Lost { rule, control });
-            } else {
-                look.is_settled &= seen.renewed;
+            let gone = known || seen.watch.look(&control, looked) == Life::Gone;
+            if seen.stranded == Some(control.nonce) {
+                continue;
             }
+            if !gone {
+                look.is_settled &= seen.renewed;
+                continue;
+            }
+            let machine = journaled(&self.store, &control.rollout).await;
+            if let Some(Outcome::Stranded { why, .. }) = machine.as_ref().and_then(Machine::outcome) {
+                seen.stranded = Some(control.nonce);
+                look.stranded.push(StrandedRollout { rollout: control.rollout, why: why.clone() });
+                continue;
+            }
+            look.is_settled = false;
+            let goes_back = machine.is_some_and(|machine| machine.is_retreating());
+            look.lost.push(Lost { rule, control, goes_back });
         }
         Ok(look)
     }
 
-    /// Takes the lease of a rollout whose owner is gone, for the way back.
+    /// Takes the lease of a rollout whose owner is gone, for the way back. One that was on its way back is not written
+    /// before the journal: the rule may be somebody else's by now, and its re-assertions are counted.
     ///
     /// # Errors
     /// When somebody wrote its document since the look.
@@ -98,6 +129,12 @@ impl Guard {
         let who = (&lost.control.rollout, &owner);
         let lease = self.store.rescue(&lost.rule, who, lost.control.nonce, &self.clock).await?;
         self.watches.remove(&lost.rule);
-        Ok(Taken { lease, is_written: false })
+        Ok(Taken { lease, is_written: lost.goes_back })
     }
+}
+
+/// Where a rollout stands by its journal, if that can be read.
+async fn journaled(store: &Store, rollout: &RolloutId) -> Option<Machine> {
+    let recorded = journal::read(store, rollout).await.ok()?;
+    Some(journal::replay(recorded.header.plan, &recorded.records))
 }

@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
 use crate::journal::Record;
-use crate::machine::{Event, OperatorRequest};
+use crate::machine::{Event, Left, OperatorRequest};
 use crate::store::{LeftRequest, Store, StoreError, WaitingRequest};
 
 /// An event from outside, and who wants to know when it is in the journal.
@@ -45,12 +45,12 @@ pub async fn carry_words(
                     if done.contains(&waiting) {
                         continue;
                     }
-                    let Some(event) = event(&waiting.told) else {
+                    let Some(event) = event(&waiting) else {
                         odd(&format!("set aside: `{}` is no word", waiting.told.request.escape_debug()));
                         done.push(waiting);
                         continue;
                     };
-                    if !is_journaled(records, &waiting.told) {
+                    if !is_journaled(records, &waiting) {
                         let (journaled, on_journal) = oneshot::channel();
                         if inbox.send(Inbound { event, journaled: Some(journaled) }).await.is_err()
                             || on_journal.await.is_err()
@@ -81,13 +81,17 @@ async fn put_away(store: &Store, done: &mut Vec<WaitingRequest>) -> Result<(), S
     Ok(())
 }
 
-fn event(told: &LeftRequest) -> Option<Event> {
-    let request = OperatorRequest::parse(&told.request)?;
-    Some(Event::Requested { request, by: told.by.clone(), reason: told.reason.clone() })
+fn event(waiting: &WaitingRequest) -> Option<Event> {
+    let LeftRequest { request, by, reason, approves, at: _ } = waiting.told.clone();
+    let left = Some(Left { key: waiting.key().to_owned(), approves });
+    Some(Event::Requested { request: OperatorRequest::parse(&request)?, by, reason, left })
 }
 
-/// Whether a request that was left is in the journal already.
-pub fn is_journaled(records: &[Record], told: &LeftRequest) -> bool {
-    let Some(event) = event(told) else { return false };
-    records.iter().any(|record| record.at >= told.at && record.event == event)
+/// Whether a request that was left is in the journal already: by its key, because two clocks are never compared.
+fn is_journaled(records: &[Record], waiting: &WaitingRequest) -> bool {
+    let is_it = |record: &Record| {
+        let Event::Requested { left: Some(left), .. } = &record.event else { return false };
+        left.key == waiting.key()
+    };
+    records.iter().any(is_it)
 }

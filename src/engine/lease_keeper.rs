@@ -122,9 +122,14 @@ impl LeaseKeeper {
         *phase
     }
 
-    /// The rollout goes back; the next renewal says so.
+    /// The rollout goes back; the next renewal says so. It is due at once where nobody may take the rollout back before
+    /// the document says so.
     pub fn goes_back(&self) {
-        self.back.store(true, Ordering::SeqCst);
+        let is_news = !self.back.swap(true, Ordering::SeqCst);
+        let phase = *self.phase.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if is_news && phase == Phase::Committing {
+            self.hurry.notify_one();
+        }
     }
 
     /// Says in the document that the rollout is about to commit: from then on nobody preempts it.
@@ -199,7 +204,7 @@ fn named(control: &Control) -> String {
 mod tests {
     use super::*;
     use crate::domain::name::RolloutId;
-    use crate::lease::{Life, Owner};
+    use crate::lease::{Owner, Watch};
     use crate::store::Store;
 
     const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
@@ -218,7 +223,7 @@ mod tests {
         let keeper = LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone());
         let asked = async {
             assert_eq!(keeper.overruled().await, None, "nobody has taken over");
-            store.preempt(RULE, (&web, &owner("ben")), Life::Possible, &clock).await.unwrap();
+            store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await.unwrap();
             let since = clock.now();
             (keeper.overruled().await, clock.now().since(since))
         };

@@ -29,8 +29,8 @@ use tokio::sync::mpsc;
 
 pub use begin::{BeginError, Begun, begin, begun, holder};
 pub use driven::{Driven, Ended, Inbox};
-pub use guard::{Guard, Look, Lost};
-pub use inbox::{Inbound, carry_words, is_journaled};
+pub use guard::{Guard, Look, Lost, StrandedRollout};
+pub use inbox::{Inbound, carry_words};
 pub use lease_keeper::LeaseKeeper;
 pub use notifier::Notifier;
 pub use takeover::{

@@ -16,7 +16,7 @@ use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
 use crate::domain::traffic::Share;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::journal::{Record, replay};
-use crate::machine::{Answer, Notice, OperatorRequest, Reason};
+use crate::machine::{Answer, Left, Notice, OperatorRequest, Reason};
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use crate::spec::{Limits, Policies};
 
@@ -80,6 +80,7 @@ pub(super) fn plan() -> Plan {
         notify: Vec::new(),
         windows: None,
         writer_role: None,
+        undoes: None,
         warnings: Vec::new(),
     }
 }
@@ -290,7 +291,7 @@ fn goes_forward(call: &str) -> bool {
 }
 
 fn told(request: OperatorRequest) -> Inbound {
-    Event::Requested { request, by: "ana@laptop".into(), reason: None }.into()
+    Event::Requested { request, by: "ana@laptop".into(), reason: None, left: None }.into()
 }
 
 /// Runs to the end; a rollback is said as soon as `when` begins and `after` has passed.
@@ -468,11 +469,16 @@ async fn a_word_left_in_the_store_is_put_away_once_it_is_on_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let store = crate::store::Store::in_folder(folder.path().to_owned()).unwrap();
     let id = crate::domain::name::RolloutId::parse("web-20261123-140509-00aa").unwrap();
-    for (request, at) in [("pause", START), ("sing", START + SECOND), ("rollback", START + SECOND * 2)] {
-        let told = crate::store::LeftRequest { request: request.into(), by: "ana@laptop".into(), reason: None, at };
-        store.leave_word(&id, &told).await.unwrap();
+    let mut left = Vec::new();
+    // The clock of whoever left them is four minutes ahead of the journal's.
+    for (request, at) in [("pause", 240), ("sing", 241), ("rollback", 242)] {
+        let (request, by, at) = (request.into(), "ana@laptop".into(), START + SECOND * at);
+        let told = crate::store::LeftRequest { request, by, reason: None, at, approves: None };
+        left.push(store.leave_word(&id, told).await.unwrap());
     }
-    let pause = Event::Requested { request: OperatorRequest::Pause, by: "ana@laptop".into(), reason: None };
+    let first = Some(Left { key: left[0].key().to_owned(), approves: None });
+    let (request, by) = (OperatorRequest::Pause, "ana@laptop".to_owned());
+    let pause = Event::Requested { request, by, reason: None, left: first };
     let on_journal = [Record { seq: 1, at: START, event: pause }];
     let fake = Fake::new();
     let (engine, sender) = engine(&fake);
@@ -497,8 +503,9 @@ async fn words_are_heard_again_once_a_store_that_failed_answers() {
         by: "ana@laptop".into(),
         reason: None,
         at: START + SECOND,
+        approves: None,
     };
-    store.leave_word(&id, &told).await.unwrap();
+    store.leave_word(&id, told).await.unwrap();
     std::fs::rename(&here, &away).unwrap();
     std::fs::write(&here, "no folder").unwrap();
     let fake = Fake::new();
@@ -519,7 +526,8 @@ async fn words_are_heard_again_once_a_store_that_failed_answers() {
 /// An engine that takes over, with two events in the journal, a way back which has begun.
 fn taken_over(fake: &Fake) -> (Engine<Fake, Fake, Fake>, mpsc::Sender<Inbound>) {
     let (mut engine, sender) = engine(fake);
-    let request = || Event::Requested { request: OperatorRequest::Rollback, by: "ana@laptop".into(), reason: None };
+    let request =
+        || Event::Requested { request: OperatorRequest::Rollback, by: "ana@laptop".into(), reason: None, left: None };
     let recovered = Event::Recovered { by: "ben@ci".into(), epoch: 2 };
     let events =
         [Event::Started { by: "ana@laptop".into() }, request(), recovered, request()].map(|event| (START, event));

@@ -104,6 +104,7 @@ fn plan(name: RolloutName) -> Plan {
         writer_role: None,
         notify: recipients(),
         windows: Some(windows()),
+        undoes: None,
         warnings: vec!["one \"quoted\" word\nand a line \u{202e}".into()],
     }
 }
@@ -221,6 +222,7 @@ pub(super) fn events() -> Vec<Event> {
         request,
         by: "ana@ci".into(),
         reason: reason.map(Into::into),
+        left: None,
     };
     let mut events = vec![
         Event::Started { by: "ana@laptop".into() },
@@ -249,8 +251,8 @@ fn answers() -> Vec<Answer> {
     let rule = |share| RuleSeen {
         share,
         sticky: true,
-        brief: true,
-        instead: Some("arn:other".into()),
+        brief: false,
+        instead: None,
         shape: "a1b2".into(),
         text: "web-blue 90, web-green 10".into(),
     };

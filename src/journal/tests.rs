@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::samples::{events, header};
 use super::*;
+use crate::domain::approval::Approval;
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;
-use crate::machine::Answer;
-use crate::plan::Action;
+use crate::machine::{Answer, Left, OperatorRequest};
+use crate::plan::{Action, Undoes};
 
 /// A store in a folder, the rollout in it, and the rollout's folder.
 struct Kept {
@@ -422,6 +423,7 @@ fn what_was_added_within_a_format_is_read_back() {
     let mut header = header();
     header.spec_digest = Some("c0ffee".into());
     header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
+    header.plan.undoes = Some(Undoes { rollout: "web-1".into(), reason: Some("slow".into()) });
     (header.plan.before.sticky_groups, header.plan.before.priority) = (vec!["arn:green".into()], Some(10));
     for gate in &mut header.plan.gates {
         if let crate::gate::Check::Command(rule) = &mut gate.check {
@@ -506,4 +508,14 @@ async fn a_journal_keeps_the_span_under_which_its_rollout_was_started() {
     let read = read(&store, &header.id).await.unwrap().header;
     assert_eq!((read.trace, read == header), (trace, true));
     assert!(trace.is_some());
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_key_and_what_it_approves() {
+    let kept = recorded(0).await;
+    let approves = Some(Approval { step: 3, release: "web:8".into() });
+    let left = Some(Left { key: "1-a.json".into(), approves });
+    let event = Event::Requested { request: OperatorRequest::Approve, by: "ana@ci".into(), reason: None, left };
+    kept.open().await.unwrap().0.append(Timestamp::default(), &event).await.unwrap();
+    assert_eq!(events_of(kept.read().await.unwrap()), [event]);
 }

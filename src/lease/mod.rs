@@ -11,8 +11,8 @@
 //! 3. A silent owner's document is taken only after it stood unchanged for [`LEASE`]: [`Watch`].
 //! 4. Going back does not wait for the lease: [`preempt`]. Until the old owner's writes can land no more, the
 //!    stable-only weights are asserted again, and nothing is called finished: [`QUARANTINE`].
-//! 5. Before the commit the owner says so in the document: from then on nobody preempts, and whoever finds the
-//!    owner silent takes over as in 3.
+//! 5. Before the commit the owner says so in the document: from then on nobody preempts. Whoever wants it back asks the
+//!    owner, who alone knows whether it has committed, and whoever finds the owner silent takes over as in 3.
 //! 6. What goes back never goes forward again.
 
 #[cfg(test)]
@@ -233,6 +233,21 @@ impl Held {
     }
 }
 
+/// When a document was read, on the clock of whoever read it: what it says was so at some moment in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// When it was there.
+    pub answered: Timestamp,
+}
+
+impl From<Timestamp> for Looked {
+    fn from(at: Timestamp) -> Self {
+        Self { asked: at, answered: at }
+    }
+}
+
 /// One who looks on, and measures silence on a clock of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Watch {
@@ -240,18 +255,20 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A look at the document. `now` must be read before the document was asked for.
-    pub fn look(&mut self, found: &Control, now: Timestamp) -> Life {
+    /// A look at the document. However long reads take, it stood still from the end of the first to the beginning of
+    /// the last.
+    pub fn look(&mut self, found: &Control, looked: impl Into<Looked>) -> Life {
+        let Looked { asked, answered } = looked.into();
         match self.seen {
             Some((nonce, since)) if nonce == found.nonce => {
-                if now.since(since) > LEASE {
+                if asked.since(since) > LEASE {
                     Life::Gone
                 } else {
                     Life::Possible
                 }
             }
             _ => {
-                self.seen = Some((found.nonce, now));
+                self.seen = Some((found.nonce, answered));
                 Life::Possible
             }
         }

@@ -93,6 +93,17 @@ fn what_is_sent_has_landed_before_anybody_may_take_over() {
 }
 
 #[test]
+fn silence_is_counted_between_reads_however_long_they_take() {
+    let read = |asked, answered| Looked { asked: after(asked), answered: after(answered) };
+    let mut watch = Watch::default();
+    // The owner may have written it right before the slow answer.
+    assert_eq!(watch.look(&begun(), read(0, 44)), Life::Possible);
+    assert_eq!(watch.look(&begun(), read(46, 200)), Life::Possible);
+    assert_eq!(watch.look(&begun(), read(89, 89)), Life::Possible);
+    assert_eq!(watch.look(&begun(), read(90, 90)), Life::Gone);
+}
+
+#[test]
 fn a_renewal_counts_from_when_it_was_asked_for_and_never_backwards() {
     let mut held = Held::new(begun(), after(10));
     let body = held.next(Phase::Active, 2);

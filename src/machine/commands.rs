@@ -4,16 +4,23 @@ use super::event::OperatorRequest;
 use super::notice::{Notice, Outcome, Reason};
 use super::state::{Cause, Paused, State};
 use super::{Machine, Reaction};
+use crate::domain::approval::Approval;
 use crate::gate::Standing;
 use crate::spec::OnTrouble;
 
 impl Machine {
-    pub(super) fn told(&mut self, request: OperatorRequest, by: String, reason: Option<String>, out: &mut Reaction) {
+    pub(super) fn told(
+        &mut self,
+        (request, approves): (OperatorRequest, Option<Approval>),
+        by: String,
+        reason: Option<String>,
+        out: &mut Reaction,
+    ) {
         let refusal = match request {
             OperatorRequest::Rollback | OperatorRequest::Abort => self.told_to_go_back(request, &by, reason, out),
             OperatorRequest::Pause => self.told_to_pause(&by, reason, out),
             OperatorRequest::Continue => self.told_to_continue(&by, out),
-            OperatorRequest::Approve => self.told_to_pass(&by, out),
+            OperatorRequest::Approve => self.told_to_pass(&by, approves, out),
             OperatorRequest::Promote => self.told_to_promote(&by, reason, out),
             OperatorRequest::BreakGlass => self.told_to_break_glass(&by, reason, out),
         };

@@ -1,6 +1,7 @@
 //! All that can happen to a rollout.
 
 use super::effect::{Answer, EffectId};
+use crate::domain::approval::Approval;
 use crate::domain::fault::Fault;
 
 /// One thing that happened. Events are what the journal holds.
@@ -28,6 +29,8 @@ pub enum Event {
         by: String,
         /// Why, if they said.
         reason: Option<String>,
+        /// How it came, where it was left in the store.
+        left: Option<Left>,
     },
     /// The runner was told to stop.
     Interrupted {
@@ -49,6 +52,15 @@ pub enum Event {
         /// Counts the runners of this rollout; the first is 1.
         epoch: u64,
     },
+}
+
+/// A request as it was left in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What it is called there: one that is in the journal is not said again, whatever anybody's clock says.
+    pub key: String,
+    /// What it approves, if that is what it does.
+    pub approves: Option<Approval>,
 }
 
 /// What a person can say to a rollout.

@@ -20,7 +20,7 @@ mod state;
 mod tests;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
-pub use event::{Event, OperatorRequest};
+pub use event::{Event, Left, OperatorRequest};
 pub use notice::{Foreign, Glass, Notice, Outcome, Progress, Reason};
 pub use notify_on::occasion;
 pub use safeguard::PUSH_EVERY;
@@ -76,7 +76,10 @@ impl Machine {
             Event::Started { by } => self.start(by, &mut reaction),
             Event::Answered { id, answer } => self.answered(id, answer, &mut reaction),
             Event::Woken => self.woken(&mut reaction),
-            Event::Requested { request, by, reason } => self.told(request, by, reason, &mut reaction),
+            Event::Requested { request, by, reason, left } => {
+                let approves = left.and_then(|left| left.approves);
+                self.told((request, approves), by, reason, &mut reaction);
+            }
             Event::Interrupted { signal } => self.interrupted(signal, &mut reaction),
             Event::JournalBehind { fault } => self.falls_behind(fault, &mut reaction),
             Event::JournalCaughtUp => self.caught_up(&mut reaction),

@@ -357,6 +357,17 @@ impl Machine {
         self.safeguarded(out);
     }
 
+    /// While the commit is held there is a way back, and the rule must not say otherwise. True when that is asked for.
+    pub(super) fn reopens(&mut self, out: &mut Reaction) -> bool {
+        let Safeguard { said, marked, commit_intended, abandoned, .. } = &self.memory.safeguard;
+        let closed = *commit_intended && *marked && !abandoned.beacon && *said != Some(Beacon::Active);
+        if closed {
+            self.set_stage(Stage::Acting);
+            self.ask(Effect::Mark(Beacon::Active), out);
+        }
+        closed
+    }
+
     /// Whether nothing is left that could give the traffic back. Otherwise what is left is removed, or waited out,
     /// and the rule read again.
     pub(super) fn cleared_to_commit(&mut self, out: &mut Reaction) -> bool {

@@ -44,8 +44,19 @@ pub struct Plan {
     pub notify: Vec<Recipient>,
     /// When it may go forward; `None` is at any time.
     pub windows: Option<Windows>,
+    /// The promoted rollout that this one takes back, if it does.
+    pub undoes: Option<Undoes>,
     /// What the plan's reader should know although it refuses nothing.
     pub warnings: Vec<String>,
+}
+
+/// What a rollout takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undoes {
+    /// The id of the promoted rollout.
+    pub rollout: String,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// What stood before the rollout.
@@ -90,6 +101,16 @@ pub enum ReleasePlan {
         /// SHA-256 of the document as it will be registered, in hex.
         digest: String,
     },
+}
+
+impl ReleasePlan {
+    /// What names it beyond doubt: its task definition, or the fingerprint of its document.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Registered(name) => name,
+            Self::Register { digest, .. } => digest,
+        }
+    }
 }
 
 /// One action with its time limit.

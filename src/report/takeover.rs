@@ -16,7 +16,7 @@ pub enum TakeoverNotice {
         by: String,
         /// How long at most.
         at_most: Duration,
-        /// Whether the owner is about to commit.
+        /// Whether the owner is about to commit: only it knows whether it has, so it is asked to take the traffic back.
         commits: bool,
     },
     /// The store is not waited for: the weights are written without a lease.
@@ -96,8 +96,13 @@ impl TakeoverNotice {
     pub fn text(&self) -> String {
         match self {
             Self::OwnerWatched { by, at_most, commits } => {
-                let commits = if *commits { "it is being committed: " } else { "" };
-                format!("{commits}waiting {} at most for a sign of {}", span(*at_most), escape(by))
+                let (by, at_most) = (escape(by), span(*at_most));
+                let asked = if *commits {
+                    format!("it is being committed: {by} is asked to take it back; ")
+                } else {
+                    String::new()
+                };
+                format!("{asked}waiting {at_most} at most for a sign of {by}")
             }
             Self::StoreSilent => "the store does not answer: the traffic goes back without the lease".to_owned(),
             Self::LastLineCut { at, bytes } => {

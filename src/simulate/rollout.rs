@@ -241,6 +241,7 @@ impl Run<'_> {
                     request: OperatorRequest::Approve,
                     by: "simulate".to_owned(),
                     reason: None,
+                    left: None,
                 }),
                 (None, Some(moment)) => {
                     self.now = self.now.max(moment);

@@ -8,13 +8,10 @@ use super::control::{CONTROL, decode, decode_follower, encode, encode_follower, 
 use super::{LastLine, Store, StoreError, process};
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
-use crate::lease::{self, Control, Held, Life, Owner, Phase, Refusal, Watch};
+use crate::lease::{self, Control, Held, Life, Looked, Owner, Phase, Refusal, Watch};
 
 /// How often a document that changes while it is taken is tried for.
 const TRIES: u32 = 5;
-/// How many looks at a silent owner's document are taken at most: a lease lasts 45 s, a look is at least
-/// a second.
-const LOOKS: u32 = 600;
 
 /// Why a lease cannot be had or kept.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +75,17 @@ fn told(resource: &str, refusal: &Refusal) -> String {
     }
 }
 
+/// A rule's control document as one of all, with when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighted {
+    /// The rule.
+    pub rule: String,
+    /// What its document says.
+    pub control: Control,
+    /// When that was read, on the reader's clock.
+    pub looked: Looked,
+}
+
 /// A control document with the version that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -120,14 +128,16 @@ impl Store {
     /// # Errors
     /// When the store cannot be read, or the document means nothing.
     pub async fn standing(&self, rule: &str) -> Result<Option<Standing>, LeaseError> {
-        let Some(Document { body, version }) = self.backend.document(&key(rule)).await? else { return Ok(None) };
+        let Some(Document { body, version }) = self.backend.document(&self.document_key(rule)).await? else {
+            return Ok(None);
+        };
         let control = decode(&body).map_err(|why| unreadable(rule, &why))?;
         Ok(Some(Standing { control, version }))
     }
 
     /// How far the journal of a rollout goes at least, as the lease of its rule says, if it can be read.
     pub async fn last_line(&self, rule: &str, rollout: &RolloutId) -> Option<LastLine> {
-        let found = self.backend.document(&key(rule)).await.ok()??;
+        let found = self.backend.document(&self.document_key(rule)).await.ok()??;
         last_line(&found.body, rollout)
     }
 
@@ -136,7 +146,9 @@ impl Store {
     /// # Errors
     /// When the store cannot be read, or the document means nothing.
     pub async fn rollout_on(&self, service: &str) -> Result<Option<(String, RolloutId)>, StoreError> {
-        let Some(Document { body, .. }) = self.backend.document(&key(service)).await? else { return Ok(None) };
+        let Some(Document { body, .. }) = self.backend.document(&self.document_key(service)).await? else {
+            return Ok(None);
+        };
         let strange = |why: String| StoreError::Strange { what: format!("the lease of {service}"), why };
         decode_follower(&body).map(Some).map_err(strange)
     }
@@ -153,7 +165,7 @@ impl Store {
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
         self.prove_once().await?;
-        let begin = |found: Option<&Control>| lease::begin(found, rollout, owner.clone(), nonce());
+        let begin = |found: Option<&Control>, _| lease::begin(found, rollout, owner.clone(), nonce());
         let mut lease = self.take(rule, clock, begin).await?;
         let mut services = services.to_vec();
         services.sort_unstable();
@@ -167,7 +179,8 @@ impl Store {
         Ok(lease)
     }
 
-    /// Goes on with a rollout whose owner left, or is gone, in a store that is proven to keep a lease.
+    /// Goes on with a rollout whose owner left, or is gone as far as `watch` has seen, in a store that is proven to keep a
+    /// lease. What is taken is the very document that the watch saw stand still.
     ///
     /// # Errors
     /// When the owner may live, or the rollout is over.
@@ -175,12 +188,12 @@ impl Store {
         &self,
         rule: &str,
         (rollout, owner): (&RolloutId, &Owner),
-        life: Life,
+        watch: &mut Watch,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
         self.prove_once().await?;
-        self.take(rule, clock, |found| match found {
-            Some(found) => lease::take_over(found, rollout, life_of(found, life), owner.clone(), nonce()),
+        self.take(rule, clock, |found, looked| match found {
+            Some(found) => lease::take_over(found, rollout, life(found, watch, looked), owner.clone(), nonce()),
             // A journal whose document is gone, or was never written: nobody owns it.
             None => lease::begin(None, rollout, owner.clone(), nonce()),
         })
@@ -190,16 +203,16 @@ impl Store {
     /// Takes a rollout back, whoever owns it. That waits for no proof of the store: the way back is open without a lease.
     ///
     /// # Errors
-    /// When it is over, or is being committed by an owner who may live.
+    /// When it is over, or is being committed by an owner who may live as far as `watch` has seen.
     pub async fn preempt(
         &self,
         rule: &str,
         (rollout, owner): (&RolloutId, &Owner),
-        life: Life,
+        watch: &mut Watch,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
-        self.take(rule, clock, |found| match found {
-            Some(found) => lease::preempt(found, rollout, life_of(found, life), owner.clone(), nonce()),
+        self.take(rule, clock, |found, looked| match found {
+            Some(found) => lease::preempt(found, rollout, life(found, watch, looked), owner.clone(), nonce()),
             None => lease::begin(None, rollout, owner.clone(), nonce())
                 .map(|control| Control { phase: Phase::Aborting, ..control }),
         })
@@ -218,7 +231,7 @@ impl Store {
         nonce_seen: u64,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
-        self.take(rule, clock, |found| {
+        self.take(rule, clock, |found, _| {
             let found = found.ok_or_else(|| Refusal::Over(nobody(rollout)))?;
             if found.nonce != nonce_seen {
                 return Err(Refusal::Owned(found.clone()));
@@ -228,16 +241,18 @@ impl Store {
         .await
     }
 
-    /// The control documents of all rules, each with its rule, over or not.
+    /// The control documents of all rules, over or not, each with when it was read.
     ///
     /// # Errors
     /// When the store cannot be read. A document that means nothing is left out.
-    pub async fn standings(&self) -> Result<Vec<(String, Control)>, StoreError> {
+    pub async fn standings(&self, clock: &Clock) -> Result<Vec<Sighted>, StoreError> {
         let mut standings = Vec::new();
         for name in self.backend.list(CONTROL).await? {
             let key = format!("{CONTROL}/{}", name.trim_end_matches(".json"));
+            let asked = clock.now();
             let Some(Document { body, .. }) = self.backend.document(&key).await? else { continue };
-            standings.extend(of_rule(&body));
+            let looked = Looked { asked, answered: clock.now() };
+            standings.extend(of_rule(&body).map(|(rule, control)| Sighted { rule, control, looked }));
         }
         Ok(standings)
     }
@@ -247,20 +262,21 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn rule_of(&self, rollout: &RolloutId) -> Result<Option<String>, StoreError> {
-        let mut standings = self.standings().await?.into_iter();
-        Ok(standings.find(|(_, control)| control.rollout == *rollout).map(|(rule, _)| rule))
+        let mut standings = self.standings(&Clock::wall()).await?.into_iter();
+        Ok(standings.find(|one| one.control.rollout == *rollout).map(|one| one.rule))
     }
 
     async fn take(
         &self,
         rule: &str,
         clock: &Clock,
-        decide: impl Fn(Option<&Control>) -> Result<Control, Refusal>,
+        mut decide: impl FnMut(Option<&Control>, Looked) -> Result<Control, Refusal>,
     ) -> Result<Lease, LeaseError> {
-        let key = key(rule);
+        let key = self.document_key(rule);
         for _ in 0..TRIES {
             let asked = clock.now();
             let found = self.backend.document(&key).await?;
+            let looked = Looked { asked, answered: clock.now() };
             let standing = match &found {
                 Some(found) => {
                     schema(rule, &found.body)?;
@@ -268,7 +284,7 @@ impl Store {
                 }
                 None => None,
             };
-            let control = decide(standing.as_ref()).map_err(|refusal| LeaseError::refused(rule, refusal))?;
+            let control = decide(standing.as_ref(), looked).map_err(|refusal| LeaseError::refused(rule, refusal))?;
             let last = found.as_ref().and_then(|found| last_line(&found.body, &control.rollout));
             let body = encode(rule, &control, last.clone());
             if let Swapped::Done(version) = self.backend.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {
@@ -282,7 +298,7 @@ impl Store {
 
     /// Writes into a service's document that this rule's rollout uses it.
     async fn follow(&self, service: &str, rule: &str, rollout: &RolloutId) -> Result<(), LeaseError> {
-        let key = key(service);
+        let key = self.document_key(service);
         for _ in 0..TRIES {
             let found = self.backend.document(&key).await?;
             if found.is_some()
@@ -300,38 +316,6 @@ impl Store {
             }
         }
         Err(restless(service))
-    }
-
-    /// Watches a rollout's owner until it has left, is gone, or renews its lease: at most as long as a lease
-    /// lasts. `waiting` is told once how long that may take.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn watch_owner(
-        &self,
-        rule: &str,
-        clock: &Clock,
-        mut waiting: impl FnMut(&Owner, std::time::Duration),
-    ) -> Result<Life, LeaseError> {
-        let mut watch = Watch::default();
-        let mut first = None;
-        for _ in 0..LOOKS {
-            let asked = clock.now();
-            let Some(Standing { control, .. }) = self.standing(rule).await? else { return Ok(Life::Gone) };
-            let Some(owner) = control.owner.clone() else { return Ok(Life::Gone) };
-            if owner.is_gone() || watch.look(&control, asked) == Life::Gone {
-                return Ok(Life::Gone);
-            }
-            match first {
-                None => waiting(&owner, watch.patience(asked)),
-                Some(nonce) if nonce != control.nonce => return Ok(Life::Possible),
-                Some(_) => {}
-            }
-            first = Some(control.nonce);
-            let pause = self.between_looks().mul_f64(clock.speed()).min(watch.patience(asked));
-            clock.sleep_until(clock.now() + pause.max(std::time::Duration::from_millis(1))).await;
-        }
-        Ok(Life::Possible)
     }
 }
 
@@ -356,10 +340,12 @@ fn nobody(rollout: &RolloutId) -> Control {
     Control { nonce: 0, rollout: rollout.clone(), epoch: 0, owner: None, phase: Phase::Over }
 }
 
-/// A process of this machine that has ended proves what a watch would only find out later.
-fn life_of(found: &Control, life: Life) -> Life {
+/// Whether the owner of a document still lives. A process of this machine that has ended proves what a watch would only
+/// find out later.
+fn life(found: &Control, watch: &mut Watch, looked: Looked) -> Life {
+    let watched = watch.look(found, looked);
     let ended = found.owner.as_ref().is_some_and(Owner::is_gone);
-    if ended { Life::Gone } else { life }
+    if ended { Life::Gone } else { watched }
 }
 
 impl Lease {
@@ -387,7 +373,7 @@ impl Lease {
     }
 
     async fn write(&mut self, next: Control) -> Result<(), LeaseError> {
-        let key = key(&self.rule);
+        let key = self.store.document_key(&self.rule);
         for _ in 0..TRIES {
             let asked = self.clock.now();
             let last = self.store.goes(&next.rollout).or_else(|| self.last.clone());

@@ -77,6 +77,6 @@ mod tests {
             store.prove().await.unwrap();
         }
         assert!(store.list().await.unwrap().is_empty());
-        assert!(store.standings().await.unwrap().is_empty());
+        assert!(store.standings(&crate::domain::clock::Clock::wall()).await.unwrap().is_empty());
     }
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, rollout_key};
+use crate::domain::approval::Approval;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::RolloutId;
 
@@ -27,6 +28,8 @@ pub struct LeftRequest {
     pub reason: Option<String>,
     /// When.
     pub at: Timestamp,
+    /// What it approves, if that is what it does.
+    pub approves: Option<Approval>,
 }
 
 /// The requests that wait, in the order they were left.
@@ -46,6 +49,13 @@ pub struct WaitingRequest {
     key: String,
 }
 
+impl WaitingRequest {
+    /// What it is called among all that were ever left for its rollout.
+    pub fn key(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// A request as it stands in its file.
 #[derive(Serialize, Deserialize)]
 struct RequestFile {
@@ -54,20 +64,31 @@ struct RequestFile {
     by: String,
     reason: Option<String>,
     at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approves: Option<ApprovalFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ApprovalFile {
+    step: usize,
+    release: String,
 }
 
 impl Store {
     /// Leaves a request for the runner of a rollout, whether or not there is one now. It is durable when
-    /// this returns.
+    /// this returns, and can be put away again.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn leave_word(&self, id: &RolloutId, told: &LeftRequest) -> Result<(), StoreError> {
-        let LeftRequest { request, by, reason, at } = told.clone();
-        let file = RequestFile { request, by, reason, at: at.as_millis() };
+    pub async fn leave_word(&self, id: &RolloutId, told: LeftRequest) -> Result<WaitingRequest, StoreError> {
+        let LeftRequest { request, by, reason, at, approves } = told.clone();
+        let approves = approves.map(|Approval { step, release }| ApprovalFile { step, release });
+        let file = RequestFile { request, by, reason, at: at.as_millis(), approves };
         let body = serde_json::to_vec(&file).unwrap_or_default();
         let name = format!("{:015}-{:016x}.json", told.at.as_millis(), fastrand::u64(..));
-        self.backend.put(&format!("{}/{FOLDER}/{name}", rollout_key(id)), body).await
+        let key = format!("{}/{FOLDER}/{name}", rollout_key(id));
+        self.backend.put(&key, body).await?;
+        Ok(WaitingRequest { told, key })
     }
 
     /// The requests that wait for the runner of a rollout.
@@ -105,6 +126,8 @@ fn parse(text: &[u8]) -> Result<LeftRequest, String> {
     if text.len() > REQUEST_BYTES {
         return Err("it is longer than a word can be".to_owned());
     }
-    let RequestFile { request, by, reason, at } = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    Ok(LeftRequest { request, by, reason, at: Timestamp::from_millis(at) })
+    let file: RequestFile = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let RequestFile { request, by, reason, at, approves } = file;
+    let approves = approves.map(|ApprovalFile { step, release }| Approval { step, release });
+    Ok(LeftRequest { request, by, reason, at: Timestamp::from_millis(at), approves })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::backend::Swapped;
 use super::*;
 use crate::domain::clock::{Clock, Timestamp};
-use crate::lease::{Life, Owner, Phase, Refusal};
+use crate::lease::{Owner, Phase, Refusal, Watch};
 
 const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
 const RULE: &str = "arn:rule";
@@ -30,6 +30,7 @@ fn told(request: &str, at: u64) -> LeftRequest {
         by: "ana@laptop".into(),
         reason: Some("why not".into()),
         at: Timestamp::from_millis(at),
+        approves: None,
     }
 }
 
@@ -98,6 +99,23 @@ async fn a_lease_excludes_and_names_its_owner_until_it_is_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rehearsals_share_no_lease() {
+    let (_folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let (one, two) = (id("web-1"), id("web-2"));
+    let begin = async |id: &RolloutId| {
+        let store = store.of_rehearsal(id);
+        let lease = store.begin(RULE, &["a", "b"], (id, &owner("ana")), &clock).await.unwrap();
+        assert_eq!(store.standing(RULE).await.unwrap().unwrap().control.rollout, *id);
+        lease
+    };
+    let (_dead, mut over) = (begin(&one).await, begin(&two).await);
+    over.renew(Phase::Over).await.unwrap();
+    assert_eq!(store.of_rehearsal(&one).standing(RULE).await.unwrap().unwrap().control.phase, Phase::Active);
+    assert_eq!(store.standing(RULE).await.unwrap(), None, "nor does a rollout on an account see any");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_rules_that_share_a_service_are_not_driven_at_once_and_a_refused_one_holds_nothing() {
     let (_folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
@@ -119,8 +137,8 @@ async fn one_who_was_preempted_learns_who_decides_now() {
     let mut lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
     lease.renew(Phase::Active).await.unwrap();
     let ben = owner("ben");
-    assert!(store.take_over(RULE, (&web, &ben), Life::Possible, &clock).await.is_err());
-    let taken = store.preempt(RULE, (&web, &ben), Life::Possible, &clock).await.unwrap();
+    assert!(store.take_over(RULE, (&web, &ben), &mut Watch::default(), &clock).await.is_err());
+    let taken = store.preempt(RULE, (&web, &ben), &mut Watch::default(), &clock).await.unwrap();
     assert_eq!(taken.held().control().phase, Phase::Aborting);
     let fenced = lease.renew(Phase::Active).await.unwrap_err();
     assert_eq!(fenced.to_string(), "ben took over (epoch 2)");
@@ -128,22 +146,20 @@ async fn one_who_was_preempted_learns_who_decides_now() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_owner_is_waited_for_as_long_as_a_lease_lasts_and_a_renewing_one_is_not() {
+async fn only_the_document_that_stood_still_for_a_lease_is_taken_over() {
     let (_folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
     let web = id("web-1");
     let mut lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
-    let mut told = None;
-    let life = store.watch_owner(RULE, &clock, |owner, patience| told = Some((owner.by.clone(), patience))).await;
-    assert_eq!((life.unwrap(), told), (Life::Gone, Some(("ana".to_owned(), Duration::from_secs(45)))));
-    let waited = clock.now().since(START).as_secs();
-    assert!((45..=46).contains(&waited), "{waited} s");
-    let renewing = async {
-        clock.sleep_until(clock.now() + Duration::from_secs(10)).await;
-        lease.renew(Phase::Active).await.unwrap();
-    };
-    let (life, ()) = tokio::join!(store.watch_owner(RULE, &clock, |_, _| {}), renewing);
-    assert_eq!(life.unwrap(), Life::Possible);
+    let (mut watch, ben) = (Watch::default(), owner("ben"));
+    for (seconds, renews) in [(0, false), (46, true), (90, false), (91, false), (92, false)] {
+        clock.sleep_until(START + Duration::from_secs(seconds)).await;
+        if renews {
+            lease.renew(Phase::Active).await.unwrap();
+        }
+        let taken = store.take_over(RULE, (&web, &ben), &mut watch, &clock).await;
+        assert_eq!(taken.is_ok(), seconds == 92, "after {seconds} s: {taken:?}");
+    }
 }
 
 #[tokio::test]
@@ -254,7 +270,7 @@ async fn a_control_document_of_a_later_version_is_not_taken() {
     let found = store.backend.document(&control::key(RULE)).await.unwrap().unwrap();
     let body = String::from_utf8(found.body).unwrap().replacen("\"schema\":1", "\"schema\":2", 1);
     store.backend.swap(&control::key(RULE), body.into_bytes(), Some(&found.version)).await.unwrap();
-    let taken = store.take_over(RULE, (&web, &owner("ben")), Life::Gone, &clock).await;
+    let taken = store.take_over(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await;
     assert!(matches!(taken, Err(LeaseError::TooNew { schema: 2, .. })));
     drop(lease);
 }
@@ -263,8 +279,8 @@ async fn a_control_document_of_a_later_version_is_not_taken() {
 async fn words_are_taken_in_order_and_once() {
     let (_folder, store) = store();
     let web = id("web-1");
-    store.leave_word(&web, &told("continue", 2)).await.unwrap();
-    store.leave_word(&web, &told("pause", 1)).await.unwrap();
+    store.leave_word(&web, told("continue", 2)).await.unwrap();
+    store.leave_word(&web, told("pause", 1)).await.unwrap();
     assert_eq!(words(&store, &web).await, ["pause", "continue"]);
     for waiting in store.take_words(&web).await.unwrap().waiting {
         store.request_is_done(&waiting).await.unwrap();
@@ -280,12 +296,30 @@ async fn what_is_no_word_is_set_aside_and_told_once() {
     std::fs::create_dir_all(&path).unwrap();
     std::fs::write(path.join("1.json"), "sing").unwrap();
     std::fs::write(path.join(".half"), "{").unwrap();
-    store.leave_word(&web, &told("pause", 1)).await.unwrap();
+    store.leave_word(&web, told("pause", 1)).await.unwrap();
     let found = store.take_words(&web).await.unwrap();
     assert_eq!((found.waiting.len(), found.set_aside.len()), (1, 1));
     assert!(found.set_aside[0].starts_with("1.json: "), "{:?}", found.set_aside);
     assert!(store.take_words(&web).await.unwrap().set_aside.is_empty());
     assert_eq!(std::fs::read_to_string(path.with_file_name("set-aside").join("1.json")).unwrap(), "sing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_after_which_none_comes_are_nonsense_and_no_panic() {
+    let (folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let web = id("web-1");
+    let lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    let found = store.backend.document(&control::key(RULE)).await.unwrap().unwrap();
+    let body = String::from_utf8(found.body).unwrap().replacen("\"epoch\":1", "\"epoch\":18446744073709551615", 1);
+    store.backend.swap(&control::key(RULE), body.into_bytes(), Some(&found.version)).await.unwrap();
+    let preempted = store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await;
+    assert!(preempted.unwrap_err().is_nonsense());
+    let document = folder.path().join("tidegate").join(control::key(RULE));
+    std::fs::write(document.join("18446744073709551615.json"), "{}").unwrap();
+    let preempted = store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await.unwrap_err();
+    assert!(preempted.is_nonsense() && preempted.to_string().contains("remove that file"), "{preempted}");
+    drop(lease);
 }
 
 #[tokio::test(start_paused = true)]
@@ -299,7 +333,7 @@ async fn a_lease_that_means_nothing_says_how_to_get_another_and_counts_as_nonsen
     store.backend.swap(&control::key(RULE), b"garbage".to_vec(), Some(&found.version)).await.unwrap();
     for error in [
         store.standing(RULE).await.unwrap_err(),
-        store.preempt(RULE, (&web, &owner("ben")), Life::Possible, &clock).await.unwrap_err(),
+        store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await.unwrap_err(),
     ] {
         assert!(error.is_nonsense() && error.to_string().contains("remove that document"), "{error}");
     }

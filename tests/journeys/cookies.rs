@@ -54,6 +54,7 @@ fn a_runner_that_must_leave_leaves_no_client_on_the_candidate() {
     assert_eq!(client.asks(), "web-green");
     runner.signal("INT");
     runner.end().ends(11, &[r#""outcome":"rolled_back""#, "clients may hold cookies of the candidate until"]);
+    until("the load balancer follows the rule", || (client.asks() == "web-blue").then_some(()));
     for _ in 0..20 {
         assert_eq!(client.asks(), "web-blue");
     }

@@ -239,6 +239,27 @@ fn a_rollback_waits_for_no_store_that_hangs() {
 }
 
 #[test]
+fn a_commit_that_somebody_paused_is_taken_back_by_one_command() {
+    let here = Place::new();
+    let spec = here.spec_of("shift: 50%, hold: 30s", "");
+    let lab = Lab::playing(&here, &spec, &["--lab-speed", "30", "--lab-rps", "5"]);
+    let mut runner = lab.roll_out(&here, &spec);
+    runner.share(50);
+    // The commit waits for its tag.
+    lab.dial("error=100%@elbv2.AddTags");
+    runner.share(100);
+    let intends = || here.documents().iter().any(|document| document.contains(r#""committing""#)).then_some(());
+    until("the lease says that it is about to commit", intends);
+    lab.run(&here, ["pause", "web"]).ends(0, &[]);
+    lab.dial("none");
+    let back = lab.run(&here, ["rollback", "web", "--yes", "--reason", "checkout is slow"]);
+    back.ends(0, &["is asked to take it back", "checkout is slow"]);
+    lab.is_all_on("web-blue");
+    runner.end().ends(14, &["took over"]);
+    assert_eq!(lab.traffic().failed(), 0, "{back}");
+}
+
+#[test]
 fn a_rollback_past_the_commit_finishes_what_a_dead_runner_began() {
     let here = Place::new();
     let spec = here.spec_of("shift: 50%, hold: 30s", "");

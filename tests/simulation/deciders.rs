@@ -357,7 +357,7 @@ impl<'a> Contest<'a> {
             self.hits.told(request);
             self.after(
                 Duration::ZERO,
-                What::Said { who, event: Event::Requested { request, by: "ann".into(), reason: None } },
+                What::Said { who, event: Event::Requested { request, by: "ann".into(), reason: None, left: None } },
             );
         }
         if self.die.chance(self.world.mishaps.signal) {

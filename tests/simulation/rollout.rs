@@ -104,7 +104,7 @@ impl Runner<'_> {
             let request = self.die.one_of(if sane { &words } else { &words[..words.len() - 1] });
             self.world.hits.told(request);
             let reason = self.die.chance(0.5).then(|| "it is urgent".to_owned());
-            return self.take(Event::Requested { request, by: "ann".into(), reason });
+            return self.take(Event::Requested { request, by: "ann".into(), reason, left: None });
         }
         if self.die.chance(self.world.mishaps.signal) {
             self.world.hits.hit(Point::Interrupted);

@@ -98,8 +98,12 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     ) -> Vec<Event> {
         let by = &self.by;
         let recovered = Event::Recovered { by: by.clone(), epoch };
-        let asked =
-            back.cloned().map(|Request { request, reason }| Event::Requested { request, by: by.clone(), reason });
+        let asked = back.cloned().map(|Request { request, reason }| Event::Requested {
+            request,
+            by: by.clone(),
+            reason,
+            left: None,
+        });
         match asked {
             // A stranded rollout is over: only the request itself moves it. One that never began must not begin only
             // to go back.

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
-use super::{Asked, Drivers, Mark, Runner, Takeover, TakeoverError};
+use super::{Asked, Drivers, Mark, Request, Runner, Takeover, TakeoverError};
 use crate::cloud::Fence;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::name::RolloutId;
 use crate::domain::safeguard::Beacon;
-use crate::lease::{Life, Owner, Phase, Refusal};
+use crate::lease::{Control, LEASE, Owner, Phase, Refusal, Watch};
 use crate::report::TakeoverNotice;
 use crate::store::{Lease, LeaseError, this_owner};
 
 /// How long the store is waited for where the rule is enough to go on, in wall time: all its answers before the
 /// question together, and the lease after it. The first write is then out within 5 s although the store is silent.
 const STORE_WITHIN: Duration = Duration::from_secs(2);
+
+/// How many looks at a silent owner's document are taken at most: a lease lasts 45 s, and a look is at least a tenth of
+/// a second.
+pub(super) const LOOKS: u32 = 600;
 
 /// Until when the store is waited for.
 #[derive(Debug)]
@@ -74,24 +78,31 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     /// When the owner lives, the rollout is over, or the store cannot be used.
     pub async fn succeed(&self) -> Result<Taken, LeaseError> {
         let (rule, owner) = (&self.plan.target.rule, self.owner());
-        let take = async |life| self.store.take_over(rule, (self.id, &owner), life, &self.clock).await;
-        let lease = match take(Life::Possible).await {
-            Err(LeaseError::Refused { .. }) => take(self.watch(false).await?).await?,
-            taken => taken?,
-        };
-        Ok(Taken { lease, is_written: false })
+        let (mut watch, mut first) = (Watch::default(), None);
+        let mut taken = self.store.take_over(rule, (self.id, &owner), &mut watch, &self.clock).await;
+        for _ in 0..LOOKS {
+            let Some(control) = owned(&taken).filter(|control| first.is_none_or(|first| first == control.nonce)) else {
+                break;
+            };
+            if first.replace(control.nonce).is_none() {
+                self.tell_watched(control, false);
+            }
+            self.look_later(&watch).await;
+            taken = self.store.take_over(rule, (self.id, &owner), &mut watch, &self.clock).await;
+        }
+        Ok(Taken { lease: taken?, is_written: false })
     }
 
-    /// Takes the lease for the way back, whoever has it. Where the store is silent the weights are written first: the
-    /// way back needs no lease, but only the rule's tags say by then whether there is a way back.
+    /// Takes the lease for the way back, whoever has it; one who is about to commit is asked to turn back first. Where
+    /// the store is silent the weights are written first: the way back needs no lease, but only the rule's tags say by
+    /// then whether there is a way back.
     ///
     /// # Errors
-    /// When the rollout is over, is being committed by an owner who lives, or the store fails.
-    pub async fn preempt(&self, asked: &Asked) -> Result<Taken, TakeoverError<D::Refusal>> {
+    /// When the rollout is over, is committed by an owner who lives, or the store fails.
+    pub async fn preempt(&self, asked: &Asked, request: &Request) -> Result<Taken, TakeoverError<D::Refusal>> {
         let (rule, owner) = (&self.plan.target.rule, self.owner());
-        let take = async |life| self.store.preempt(rule, (self.id, &owner), life, &self.clock).await;
-        let mut is_written = false;
-        let mut taking = std::pin::pin!(take(Life::Possible));
+        let (mut watch, mut is_written) = (Watch::default(), false);
+        let mut taking = std::pin::pin!(self.store.preempt(rule, (self.id, &owner), &mut watch, &self.clock));
         let taken = match Patience::new(&asked.wall).soon(&mut taking).await {
             Some(taken) => taken,
             None => {
@@ -101,8 +112,9 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
             }
         };
         let taken = match taken {
-            Err(LeaseError::Refused { refusal, .. }) if matches!(*refusal, Refusal::Committing(_)) => {
-                take(self.watch(true).await?).await
+            refused if owned(&refused).is_some() => {
+                let lease = self.ask_runner(request).await?;
+                return Ok(Taken { lease, is_written });
             }
             taken => taken,
         };
@@ -116,17 +128,21 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         }
     }
 
-    fn owner(&self) -> Owner {
+    pub(super) fn owner(&self) -> Owner {
         this_owner(self.by.clone(), &self.clock)
     }
 
-    /// Watches the owner, and says so.
-    async fn watch(&self, commits: bool) -> Result<Life, LeaseError> {
-        let waiting = |owner: &Owner, patience: Duration| {
-            let at_most = patience.div_f64(self.clock.speed());
-            self.tell(&TakeoverNotice::OwnerWatched { by: owner.by.clone(), at_most, commits });
-        };
-        self.store.watch_owner(&self.plan.target.rule, &self.clock, waiting).await
+    /// Says that the owner is watched.
+    pub(super) fn tell_watched(&self, control: &Control, commits: bool) {
+        let by = control.owner.as_ref().map_or_else(|| "nobody".to_owned(), |owner| owner.by.clone());
+        self.tell(&TakeoverNotice::OwnerWatched { by, at_most: LEASE.div_f64(self.clock.speed()), commits });
+    }
+
+    /// Waits until the owner's document is worth another look.
+    pub(super) async fn look_later(&self, watch: &Watch) {
+        let now = self.clock.now();
+        let pause = self.store.between_looks().mul_f64(self.clock.speed()).min(watch.patience(now));
+        self.clock.sleep_until(now + pause.max(Duration::from_millis(1))).await;
     }
 
     /// Writes the weights without a lease, unless the rule's tags forbid it. True once that was tried.
@@ -136,6 +152,17 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         }
         self.first_write(Runner::unleased(self.id, &self.clock), asked).await;
         true
+    }
+}
+
+/// The document of an owner who may live.
+pub(super) fn owned(taken: &Result<Lease, LeaseError>) -> Option<&Control> {
+    match taken {
+        Err(LeaseError::Refused { refusal, .. }) => match &**refusal {
+            Refusal::Owned(control) | Refusal::Committing(control) => Some(control),
+            Refusal::UnderWay(_) | Refusal::Over(_) | Refusal::Another(_) => None,
+        },
+        _ => None,
     }
 }
 
@@ -171,7 +198,7 @@ mod tests {
         let clock = Clock::starting_at(start, 1.0);
         let owner = Owner { by: "ana@laptop".into(), process: String::new(), since: start };
         let id = RolloutId::parse("web-1").unwrap();
-        let lease = store.preempt("arn:rule", (&id, &owner), Life::Possible, &clock).await.unwrap();
+        let lease = store.preempt("arn:rule", (&id, &owner), &mut Watch::default(), &clock).await.unwrap();
         let fence = fence(&lease, &clock);
         fence.decide(false);
         assert_eq!(fence.check(), Ok(()));

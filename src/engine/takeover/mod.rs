@@ -5,6 +5,7 @@
 //! again, so nothing depends on that first write. The owner before is not asked: it notices that somebody else
 //! decides, and stops.
 
+mod ask_runner;
 mod first_write;
 mod go_on;
 mod journal;
@@ -152,6 +153,8 @@ pub enum TakeoverError<R> {
         /// What is wrong with it now.
         error: Option<JournalError>,
     },
+    /// It is committed, and its runner lives: going back is a new rollout.
+    Committed(RolloutId),
     /// The runner before keeps writing the journal.
     Restless(RolloutId),
     /// There is no driver for the way forward.
@@ -188,7 +191,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         scales: bool,
         request: Request,
     ) -> Result<Going<D::Driver>, TakeoverError<D::Refusal>> {
-        let mut taken = self.preempt(asked).await?;
+        let mut taken = self.preempt(asked, &request).await?;
         if scales && taken.awaits_first_write() {
             self.scale_first(&mut taken.lease).await?;
         }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::*;
 use crate::cloud::{Arming, RouteOrder, Routed};
@@ -14,11 +14,11 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Fleet, Role, RuleSeen, Served};
 use crate::domain::safeguard::{DeadMan, Scaling};
 use crate::domain::traffic::Share;
-use crate::engine::{Begun, Driven, Ending, First, Guard, Inbox, begin, tests::plan};
+use crate::engine::{Begun, Driven, Ending, First, Guard, Inbound, Inbox, begin, tests::plan};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::journal::{self, Header, Record};
 use crate::lease::{LEASE, Phase};
-use crate::machine::{Event, Outcome, Reason};
+use crate::machine::{Event, Notice, Outcome, Reason};
 use crate::report::Several;
 
 const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
@@ -174,6 +174,8 @@ struct Contest {
     account: Arc<Mutex<Account>>,
     /// What takeovers told, and when.
     told: RefCell<Vec<(Timestamp, TakeoverNotice)>>,
+    /// Where the latest runner hears signals and requests.
+    inbox: RefCell<Option<mpsc::Sender<Inbound>>>,
 }
 
 impl Drivers for &Contest {
@@ -206,6 +208,7 @@ impl Contest {
             clock: Clock::starting_at(START, 1.0),
             account: Arc::new(Mutex::new(account)),
             told: RefCell::default(),
+            inbox: RefCell::default(),
         }
     }
 
@@ -226,6 +229,25 @@ impl Contest {
         }
     }
 
+    /// Returns once the lease says that the rollout is so far.
+    async fn until_lease_says(&self, phase: Phase) {
+        loop {
+            let standing = self.store.standing("arn:rule").await.unwrap();
+            if standing.is_some_and(|standing| standing.control.phase == phase) {
+                return;
+            }
+            assert!(self.clock.now() < START + LONGEST, "it never says {phase:?}");
+            self.pass(CALL / 8).await;
+        }
+    }
+
+    /// A person says this to the latest runner.
+    async fn say(&self, request: OperatorRequest) {
+        let event = Event::Requested { request, by: "cleo@laptop".into(), reason: None, left: None };
+        let inbox = self.inbox.borrow().clone().unwrap();
+        inbox.send(event.into()).await.unwrap();
+    }
+
     async fn pass(&self, span: Duration) {
         self.clock.sleep_until(self.clock.now() + span).await;
     }
@@ -233,7 +255,7 @@ impl Contest {
     async fn drive(&self, driven: Driven<Driver>) -> Ending {
         let inbox = Inbox::open();
         // Signals could come until the end.
-        let _sender = inbox.sender.clone();
+        self.inbox.replace(Some(inbox.sender.clone()));
         driven.run(Several::new(), inbox, |odd| panic!("{odd}")).await.give_back(|_| ()).await.unwrap()
     }
 
@@ -454,4 +476,124 @@ async fn a_runner_that_left_is_succeeded_and_the_rollout_goes_forward_to_its_end
     assert_eq!(contest.account().share, Share::ALL);
     let waited = |(_, notice): &(_, TakeoverNotice)| matches!(notice, TakeoverNotice::OwnerWatched { .. });
     assert!(contest.told.borrow().iter().any(waited), "{:?}", contest.told.borrow());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_is_held_is_taken_back_by_its_own_runner_as_soon_as_somebody_asks() {
+    for waits in [SECOND, SECOND * 300] {
+        let contest = Contest::new();
+        let ben = async {
+            contest.until_lease_says(Phase::Committing).await;
+            contest.say(OperatorRequest::Pause).await;
+            contest.pass(waits).await;
+            let asked = contest.clock.now();
+            let ending = contest.ben_takes_it_back().await;
+            let back = contest.account().writes.iter().find(|write| write.share == Share::NONE).unwrap().at;
+            (ending, back.since(asked))
+        };
+        let (_ana, (ben, took)) = tokio::join!(contest.ana_runs(), ben);
+        let Some(Outcome::RolledBack(Reason::Operator { by, .. })) = &ben.outcome else { panic!("{ben:?}") };
+        assert_eq!(by, "ben@ci");
+        assert!(took < SECOND * 2, "the traffic was back after {took:?}");
+        contest.is_sound(2).await;
+        assert!(contest.store.take_words(&contest.id).await.unwrap().waiting.is_empty(), "nothing is left to be heard");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_whose_runner_froze_is_taken_over_when_its_lease_is_over() {
+    let contest = Contest::new();
+    let (freeze, frozen) = watch::channel(false);
+    let ben = async {
+        contest.until_lease_says(Phase::Committing).await;
+        freeze.send_replace(true);
+        let asked = contest.clock.now();
+        (contest.ben_takes_it_back().await, contest.first_back(2).since(asked))
+    };
+    let (ben, took) = tokio::select! {
+        ben = ben => ben,
+        ana = freezable(contest.ana_runs(), frozen) => panic!("{ana:?}"),
+    };
+    assert!(matches!(ben.outcome, Some(Outcome::RolledBack(Reason::Operator { .. }))), "{ben:?}");
+    assert!(took >= LEASE && took <= LEASE + SECOND * 2, "taken back after {took:?}");
+    contest.is_sound(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_living_runner_has_committed_is_refused_at_once() {
+    let contest = Contest::new();
+    let ben = async {
+        contest.until_lease_says(Phase::Committing).await;
+        contest.pass(SECOND * 20).await;
+        let asked = contest.clock.now();
+        let refused = contest.takeover("ben@ci").take_back(&contest.asked(), false, rollback()).await;
+        (refused.map(|_| ()), contest.clock.now().since(asked))
+    };
+    let (ana, (refused, took)) = tokio::join!(contest.ana_runs(), ben);
+    assert!(matches!(refused, Err(TakeoverError::Committed(_))), "{refused:?}");
+    assert!(took < SECOND, "it took {took:?}");
+    assert_eq!(ana.outcome, Some(Outcome::Promoted));
+    let told = |record: &Record| matches!(record.event, Event::Requested { .. });
+    assert!(!contest.records().await.iter().any(told), "the runner is not asked for what it cannot do");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranded_rollout_waits_for_a_person_whatever_a_guard_sees() {
+    let contest = Contest::new();
+    let half = Share::from_permille(500).unwrap();
+    let stranger = async {
+        contest.until(gave_half).await;
+        contest.say(OperatorRequest::Rollback).await;
+        loop {
+            contest.until(|account| account.share == Share::NONE).await;
+            contest.pass(SECOND * 2).await;
+            contest.account().share = half;
+        }
+    };
+    let ana = tokio::select! {
+        ana = contest.ana_runs() => ana,
+        () = stranger => unreachable!("it never ends"),
+    };
+    assert!(matches!(ana.outcome, Some(Outcome::Stranded { .. })), "{ana:?}");
+    // A person repairs it by hand: what they wrote stays.
+    contest.account().share = half;
+    let before = contest.account().writes.len();
+    let mut guard = Guard::new(contest.store.clone(), contest.clock.clone());
+    let mut told = Vec::new();
+    for _ in 0..60 {
+        let mut look = guard.look(|_| false).await.unwrap();
+        assert!(look.lost.is_empty() && look.is_settled, "{look:?}");
+        told.append(&mut look.stranded);
+        contest.pass(SECOND * 5).await;
+    }
+    let told: Vec<_> = told.into_iter().map(|stranded| stranded.rollout).collect();
+    assert_eq!((told.as_slice(), contest.account().writes.len()), ([contest.id.clone()].as_slice(), before));
+    let ben = contest.ben_takes_it_back().await;
+    assert!(matches!(ben.outcome, Some(Outcome::RolledBack(_))), "a person may: {ben:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_goes_on_with_a_way_back_counts_what_others_wrote_since() {
+    let contest = Contest::new();
+    let half = Share::from_permille(500).unwrap();
+    let (freeze, frozen) = watch::channel(false);
+    let guard = async {
+        contest.until(gave_half).await;
+        contest.say(OperatorRequest::Rollback).await;
+        contest.until(|account| account.share == Share::NONE).await;
+        contest.pass(SECOND * 2).await;
+        freeze.send_replace(true);
+        contest.account().share = half;
+        contest.guard_takes_it_back().await
+    };
+    let guard = tokio::select! {
+        guard = guard => guard,
+        ana = freezable(contest.ana_runs(), frozen) => panic!("{ana:?}"),
+    };
+    assert!(matches!(guard.outcome, Some(Outcome::RolledBack(_))), "{guard:?}");
+    let machine_told = |machine: &mut Machine, record: Record| machine.apply(record.at, record.event).notices;
+    let mut machine = Machine::new(contest.plan.clone());
+    let told: Vec<_> =
+        contest.records().await.into_iter().flat_map(|record| machine_told(&mut machine, record)).collect();
+    assert!(told.iter().any(|notice| matches!(notice, Notice::ForeignWrite { .. })), "{told:#?}");
 }

@@ -1,7 +1,7 @@
 //! The written form of an event, with everything the world can answer.
 
 use super::{Moment, Number, Permille, Span, Written, written};
-use crate::domain::{count, driver, fault, fleet, window};
+use crate::domain::{approval, count, driver, fault, fleet, window};
 use crate::{gate, machine};
 
 written! {
@@ -10,12 +10,27 @@ written! {
         Answered { id: u64, answer: Answer },
         Woken,
         #[serde(rename = "told")]
-        Requested { #[serde(rename = "word")] request: OperatorRequest, by: String, reason: Option<String> },
+        Requested {
+            #[serde(rename = "word")]
+            request: OperatorRequest,
+            by: String,
+            reason: Option<String>,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            left: Option<Left>,
+        },
         Interrupted { signal: String },
         JournalBehind { fault: Fault },
         JournalCaughtUp,
         Recovered { by: String, epoch: u64 },
     }
+
+    struct Left = machine::Left {
+        key: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approves: Option<Approval>,
+    }
+
+    struct Approval = approval::Approval { step: usize, release: String }
 
     enum OperatorRequest = machine::OperatorRequest { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass }
 

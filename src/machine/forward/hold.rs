@@ -65,6 +65,9 @@ impl Machine {
             return;
         }
         let ready = seen.rule.is_some() && self.memory.accepted == Share::ALL && self.memory.unsettled.is_none();
+        if self.memory.paused.is_some() && self.reopens(out) {
+            return;
+        }
         if !ready || self.is_paused() {
             return self.look_again(BRISK_POLL);
         }

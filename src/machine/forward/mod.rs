@@ -14,6 +14,7 @@ use super::notice::{Notice, Outcome, Reason};
 use super::observe::expired::is_expired;
 use super::state::{BRISK_POLL, LAST_CALL, POLL, RETRY, Stage, State};
 use super::{Machine, Reaction};
+use crate::domain::approval::Approval;
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::Role;
@@ -245,10 +246,16 @@ impl Machine {
         self.enter_step(step + 1, out);
     }
 
-    pub(super) fn told_to_pass(&mut self, by: &str, out: &mut Reaction) -> Option<String> {
-        let State::Forward { stage: Stage::Asking, .. } = self.state else {
+    /// A person approves: what they name, or, where they name nothing, whatever waits for it.
+    pub(super) fn told_to_pass(&mut self, by: &str, approves: Option<Approval>, out: &mut Reaction) -> Option<String> {
+        let State::Forward { stage: Stage::Asking, step, .. } = self.state else {
             return Some("it does not wait for an approval".to_owned());
         };
+        let waits = Approval { step, release: self.plan.release.name().to_owned() };
+        let words = |Approval { step, release }: &Approval| format!("step {} of release {release}", step + 1);
+        if let Some(other) = approves.filter(|approves| *approves != waits) {
+            return Some(format!("it approves {}, and {} waits", words(&other), words(&waits)));
+        }
         if let Some(paused) = &self.memory.paused {
             return Some(format!("it is paused: {}", paused.why));
         }

@@ -90,6 +90,7 @@ fn plan(actions: &[Action]) -> Plan {
         notify: Vec::new(),
         windows: None,
         writer_role: None,
+        undoes: None,
         warnings: Vec::new(),
     }
 }
@@ -240,7 +241,7 @@ impl Run {
     }
 
     fn say(&mut self, request: OperatorRequest, reason: Option<&str>) -> Vec<Notice> {
-        self.feed(Event::Requested { request, by: "bob".into(), reason: reason.map(str::to_owned) })
+        self.feed(Event::Requested { request, by: "bob".into(), reason: reason.map(str::to_owned), left: None })
     }
 
     fn interrupted(&mut self) -> Vec<Notice> {

@@ -1,6 +1,7 @@
 //! What people say, and what becomes of a rollout whose runner is told to stop.
 
 use super::*;
+use crate::domain::approval::Approval;
 
 fn on_breach_hold() -> Plan {
     let mut plan = canary();
@@ -132,6 +133,28 @@ fn an_approval_is_waited_for_and_passed_by_a_person() {
     run.told(OperatorRequest::Continue);
     let notices = run.told(OperatorRequest::Approve);
     assert!(notices.contains(&Notice::Approved { by: "bob".into() }) && notices.contains(&Notice::StepStarted(1)));
+}
+
+#[test]
+fn an_approval_passes_the_step_and_the_release_that_it_names_and_no_other() {
+    let approve = |step, release: &str| {
+        let approves = Some(Approval { step, release: release.into() });
+        let left = Some(Left { key: "1".into(), approves });
+        Event::Requested { request: OperatorRequest::Approve, by: "bob".into(), reason: None, left }
+    };
+    let mut run = Run::of(plan(&[Action::Approve("one?".into()), Action::Approve("two?".into())]));
+    let of_another = run.feed(approve(0, BEFORE));
+    assert_eq!(
+        refusal(&of_another),
+        Some(format!("it approves step 1 of release {BEFORE}, and step 1 of release {RELEASE} waits").as_str())
+    );
+    run.feed(approve(0, RELEASE));
+    // Said once more, by a runner that could not put it away.
+    let again = run.feed(approve(0, RELEASE));
+    assert!(refusal(&again).is_some_and(|why| why.starts_with("it approves step 1 of")), "{again:?}");
+    assert!(run.machine.outcome().is_none() && run.machine.progress().step == 1);
+    run.feed(approve(1, RELEASE));
+    assert_eq!(run.machine.progress().step, 2);
 }
 
 #[test]

@@ -454,6 +454,28 @@ fn nothing_commits_before_the_lease_says_so() {
     assert_eq!((run.end(), run.beacon), (Outcome::Promoted, Beacon::Absent));
 }
 
+#[test]
+fn while_the_commit_is_held_the_rule_does_not_say_that_there_is_no_way_back() {
+    let person = |run: &mut Run| drop(run.told(OperatorRequest::Pause));
+    let breach = |run: &mut Run| run.errors = Some(40.0);
+    for hold in [person, breach] as [fn(&mut Run); 2] {
+        let mut plan = guarded();
+        plan.policies.on_breach = OnTrouble::Hold;
+        let mut run = Run::of(plan);
+        run.until(|run| run.beacon == Beacon::Committed);
+        hold(&mut run);
+        run.until(|run| run.machine.progress().paused.is_some());
+        run.pass(MINUTE);
+        assert_eq!(run.beacon, Beacon::Active);
+        assert!(!run.is_told(|notice| *notice == Notice::Committed));
+        run.errors = Some(0.1);
+        run.told(OperatorRequest::Continue);
+        run.until(|run| run.is_told(|notice| *notice == Notice::Committed));
+        assert_eq!(run.beacon, Beacon::Committed, "it commits under a rule that says so");
+        assert_eq!(run.end(), Outcome::Promoted);
+    }
+}
+
 /// Refuses one effect, however often it is asked for, until the rollout goes back.
 fn refuse_until_back(run: &mut Run, refused: &Effect) {
     while !run.machine.is_retreating() {

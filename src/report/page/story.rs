@@ -123,7 +123,7 @@ impl Story {
         });
         let (by, what, why) = match event {
             Event::Started { by } => (by.clone(), "run", None),
-            Event::Requested { request, by, reason } => (by.clone(), request.as_str(), reason.clone()),
+            Event::Requested { request, by, reason, .. } => (by.clone(), request.as_str(), reason.clone()),
             Event::Recovered { by, .. } => (by.clone(), "took over", None),
             Event::Interrupted { signal } => ("the runner".to_owned(), "was stopped", Some(signal.clone())),
             Event::Answered { .. } | Event::Woken | Event::JournalBehind { .. } | Event::JournalCaughtUp => return,

@@ -15,8 +15,12 @@ use crate::plan::Plan;
 fn told(notices: &[(Timestamp, Notice)], plan: &Plan) -> (Story, Summary) {
     let (mut page, mut summary) = (Story::default(), Summary::new());
     let machine = Machine::new(plan.clone());
-    let ana =
-        |request| Event::Requested { request, by: "ana@ci".to_owned(), reason: Some("checkout is slow".to_owned()) };
+    let ana = |request| Event::Requested {
+        request,
+        by: "ana@ci".to_owned(),
+        reason: Some("checkout is slow".to_owned()),
+        left: None,
+    };
     page.take(at(30), &ana(OperatorRequest::Pause), &[], &machine);
     for (at, notice) in notices {
         page.take(*at, &Event::Woken, std::slice::from_ref(notice), &machine);

@@ -343,7 +343,7 @@ impl Report for Tracer {
                     self.answered(at, issued, answer, machine.plan());
                 }
             }
-            Event::Requested { request, by, reason } => {
+            Event::Requested { request, by, reason, .. } => {
                 self.endings += u32::from(std::mem::take(&mut self.is_over));
                 let mut attributes = vec![text("tidegate.word", request.as_str()), text("tidegate.by", by)];
                 attributes.extend(reason.as_ref().map(|reason| text("tidegate.said", reason)));

@@ -110,6 +110,7 @@ fn recorded(plan: &Plan) -> Vec<(Timestamp, Event)> {
                 request: OperatorRequest::Rollback,
                 by: "bob@home".to_owned(),
                 reason: Some("it is slow".to_owned()),
+                left: None,
             },
             Some(issued) => {
                 now = now + Duration::from_secs(1);
@@ -248,7 +249,8 @@ fn a_stranded_rollout_that_is_taken_back_later_has_a_span_of_its_own_for_that() 
     let back = Outcome::RolledBack(Reason::Signal("SIGTERM".to_owned()));
     tracer.hear(at(0), &Event::Started { by: "ana@ci".to_owned() }, &machine);
     tracer.tell(at(9), &Notice::Finished(stranded), &machine);
-    let request = Event::Requested { request: OperatorRequest::Rollback, by: "bob@home".to_owned(), reason: None };
+    let request =
+        Event::Requested { request: OperatorRequest::Rollback, by: "bob@home".to_owned(), reason: None, left: None };
     tracer.hear(at(600), &request, &machine);
     tracer.tell(at(610), &Notice::Finished(back), &machine);
     let spans = spans(&told);

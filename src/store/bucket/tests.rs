@@ -55,7 +55,7 @@ fn serve(objects: &mut BTreeMap<String, Vec<u8>>, seen: &Seen) -> Reply {
 async fn a_store_that_keeps_no_lock_is_not_used_to_go_forward() {
     use crate::domain::clock::Timestamp;
     use crate::domain::name::RolloutId;
-    use crate::lease::{Life, Owner};
+    use crate::lease::{Owner, Watch};
     let objects = Mutex::new(BTreeMap::<String, Vec<u8>>::new());
     // It takes every write, whatever its condition.
     let fake = Fake::new(move |seen| {
@@ -74,9 +74,12 @@ async fn a_store_that_keeps_no_lock_is_not_used_to_go_forward() {
     let id = RolloutId::parse("web-1").unwrap();
     let begun = store.begin("arn:rule", &[], (&id, &owner), &clock).await.unwrap_err();
     assert!(begun.to_string().contains("cannot keep a lease"), "{begun}");
-    let gone_on = store.take_over("arn:rule", (&id, &owner), Life::Gone, &clock).await.unwrap_err();
+    let gone_on = store.take_over("arn:rule", (&id, &owner), &mut Watch::default(), &clock).await.unwrap_err();
     assert!(gone_on.to_string().contains("cannot keep a lease"), "{gone_on}");
-    assert!(store.preempt("arn:rule", (&id, &owner), Life::Possible, &clock).await.is_ok(), "the way back stays open");
+    assert!(
+        store.preempt("arn:rule", (&id, &owner), &mut Watch::default(), &clock).await.is_ok(),
+        "the way back stays open"
+    );
 }
 
 async fn append(bucket: &Bucket, line: &[u8]) -> Result<Appended, StoreError> {

@@ -30,6 +30,8 @@ pub enum Deed {
     BeginCommit,
     /// Disarms the switch and sets the tag.
     Bar,
+    /// Takes the tag back, because the commit is held.
+    Reopen,
     /// Decides to go back.
     Turn,
     /// Appends that it goes back.
@@ -42,7 +44,7 @@ pub enum Deed {
 
 impl Deed {
     /// All that an owner can do.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Renew,
         Self::Leave,
         Self::Crash,
@@ -57,6 +59,7 @@ impl Deed {
         Self::DisarmEarly,
         Self::BeginCommit,
         Self::Bar,
+        Self::Reopen,
         Self::Turn,
         Self::TellBack,
         Self::Verify,
@@ -80,6 +83,7 @@ impl Protocol {
             Deed::Push | Deed::DisarmEarly => self.touch_switch(world, who, deed),
             Deed::BeginCommit => self.begin_commit(world, who),
             Deed::Bar => self.bar(world, who),
+            Deed::Reopen => self.reopen(world, who),
             Deed::Turn => Self::turn(world, who),
             Deed::TellBack => self.tell_back(world, who),
             Deed::Verify => self.verify(world, who),
@@ -291,14 +295,26 @@ impl Protocol {
         Some(next)
     }
 
-    /// A breach, a person's word, or a rule that is not as it should be. Before the commit any look will do;
-    /// once it began, only the rule.
+    /// The commit is held by a pause or a breach: until it goes on, the way back is open to the blind too.
+    fn reopen(&self, world: &World, who: Who) -> Option<World> {
+        let actor = world.actor(who);
+        let held = actor.phase == Phase::Committing && actor.barred && !actor.back && !actor.verified;
+        if !held || world.recorded.end.is_some() || !self.appends(world, who) {
+            return None;
+        }
+        let mut next = World { tag: Tag::Open, ..*world };
+        *next.actor_mut(who) = Actor { barred: false, fired: false, waited: 0, ..*actor };
+        Some(next)
+    }
+
+    /// A breach, a person's word, or a rule that is not as it should be. None of them counts after the last look before
+    /// the commit.
     fn turn(world: &World, who: Who) -> Option<World> {
         let actor = world.actor(who);
         let ended = world.recorded.end.is_some() && world.recorded.writer == who;
         let reason = match actor.phase {
             Phase::Active => true,
-            Phase::Committing => actor.barred && !actor.verified && world.route.may_show_other(Share::All),
+            Phase::Committing => !actor.verified,
             Phase::Aborting | Phase::Over => false,
         };
         if !actor.joined || actor.back || ended || !reason {

@@ -116,7 +116,7 @@ impl Protocol {
         *next.actor_mut(who) = Actor { joined: true, back, ..*actor };
         next.recorded.writer = who;
         if self.keeps(Rule::JournalFence) {
-            next.forget_looks(who);
+            next.forget_looks(who, world.recorded.writer);
         }
         next.recorded.epoch = actor.epoch;
         next.recorded.back |= actor.phase == Phase::Aborting;

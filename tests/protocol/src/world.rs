@@ -279,12 +279,15 @@ impl World {
         }
     }
 
-    /// What all but one have seen is of no use any more, since they cannot append.
-    pub fn forget_looks(&mut self, but: Who) {
+    /// What all but one have seen is of no use any more, since they cannot append. Whoever wrote the end, as `before` may
+    /// have, still knows it.
+    pub fn forget_looks(&mut self, but: Who, before: Who) {
+        let ended = self.recorded.end.is_some();
         for who in Who::ALL.into_iter().filter(|who| *who != but) {
             let actor = self.actor_mut(who);
             if actor.joined {
-                *actor = Actor { barred: false, fired: false, verified: false, misled: false, waited: 0, ..*actor };
+                let verified = ended && (actor.verified || who == before);
+                *actor = Actor { barred: false, fired: false, verified, misled: false, waited: 0, ..*actor };
             }
         }
     }

@@ -19,8 +19,7 @@ fn listener(made_anew: Option<(u16, u16)>) -> Fake {
                  <IsDefault>true</IsDefault><Actions><member><Type>fixed-response</Type></member></Actions></member>";
             Reply::xml("DescribeRules", &format!("<Rules>{rule}{default}</Rules>"))
         }
-        ("DescribeRules" | "ModifyRule", None) => Reply::xml_error(400, "RuleNotFound"),
-        ("RemoveTags", _) => Reply::xml_error(400, "RuleNotFound"),
+        ("DescribeRules" | "ModifyRule", None) | ("RemoveTags", _) => Reply::xml_error(400, "RuleNotFound"),
         (other, _) => panic!("{other} is not expected"),
     })
 }
@@ -31,14 +30,14 @@ fn driver(fake: &Fake) -> AlbDriver {
 }
 
 fn back() -> RouteOrder {
-    RouteOrder { share: Share::NONE, expected: None, sticky: Some(false) }
+    RouteOrder { share: Share::NONE, expected: None, sticky: Some(false), by: None }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_made_anew_is_read_by_every_look_and_left_alone_by_every_write() {
     let fake = listener(Some((900, 100)));
     let driver = driver(&fake);
-    let forward = RouteOrder { share: Share::ALL, expected: Share::from_permille(100), sticky: None };
+    let forward = RouteOrder { share: Share::ALL, expected: Share::from_permille(100), sticky: None, by: None };
     for seen in [driver.rule().await.unwrap(), driver.rule_at_once().await.unwrap()] {
         assert_eq!((seen.instead.as_deref(), seen.share), (Some(NEW), Share::from_permille(100)));
     }
