@@ -258,7 +258,9 @@ async fn settled(context: &Context, found: &Found, plan: &Plan, args: &Args) -> 
         }
         Outcome::Promoted => {
             let failure = Failure::new(Exit::Refused, format!("rollout {id} was promoted at {}", machine.now()));
-            Err(failure.hint(format!("back to the release before: `tidegate rollback {id} --to previous`")))
+            let back = format!("back to the release before: `tidegate rollback {id} --to previous`");
+            let hint = if found.is_lab { "it was a rehearsal, and its lab is gone".to_owned() } else { back };
+            Err(failure.hint(hint))
         }
         Outcome::Stranded { .. } => Err(Failure::new(Exit::Refused, how)),
     }
