@@ -59,10 +59,24 @@ impl Checks {
         }
     }
 
+    /// Another runner, with credentials of its own, goes on at this moment.
+    pub fn taken_over(&mut self, now: Timestamp) {
+        if std::mem::take(&mut self.expired) {
+            self.step_began = now;
+        }
+    }
+
     /// An answer is on its way to the machine.
     pub fn answered(&mut self, issued: &Issued, answer: &Answer) {
         self.armed |= *answer == Answer::Armed;
-        let Answer::Seen(seen) = answer else { return };
+        let Answer::Seen(seen) = answer else {
+            // A write that works shows as well as a look that somebody renewed the credentials.
+            let is_refused = matches!(answer, Answer::Failed(_));
+            if !is_refused && std::mem::take(&mut self.expired) {
+                self.step_began = issued.at;
+            }
+            return;
+        };
         if seen.faults.iter().any(|fault| fault.kind == FaultKind::Expired) {
             // What was seen before says nothing of what comes after.
             self.newest_point = None;
