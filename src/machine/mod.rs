@@ -35,7 +35,7 @@ use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use state::{Cause, Memory, State, Unsettled, Wait};
+use state::{Cause, LOOKS_WITHIN, Memory, State, Unsettled, Wait};
 
 /// What one event led to.
 #[must_use = "effects must be performed and notices told"]
@@ -208,6 +208,9 @@ impl Machine {
             self.restart_limit();
         }
         self.take_over();
+        // A clock that is behind the journal's cannot tell how long nobody looked.
+        let gap = self.memory.now.since(before);
+        self.memory.unwatched |= gap.is_zero() || gap > LOOKS_WITHIN;
         // Its lines are what was written: whoever goes on from them could write.
         self.memory.behind = None;
         if let State::Ready = self.state {
