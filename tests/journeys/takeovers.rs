@@ -224,7 +224,7 @@ fn a_rollback_waits_for_no_store_that_hangs() {
     half.runner.signal("STOP");
     half.lab.dial(SILENT);
     let since = half.lab.now();
-    let words = ["rollback", "--cluster", "prod", "--service", "web-green", "--yes"];
+    let words = ["rollback", "--cluster", "prod", "--service", "web-green", "--yes", "--reason", "checkout is slow"];
     let back = half.lab.begin(&elsewhere, words);
     let took = half.lab.is_back_since(since);
     // The store would have answered after an hour.
@@ -234,7 +234,7 @@ fn a_rollback_waits_for_no_store_that_hangs() {
     half.runner.signal("CONT");
     half.nobody_noticed();
     let Half { here: _here, lab, runner } = half;
-    runner.end().ends(15, &[r#""outcome":"rolled_back""#]);
+    runner.end().ends(11, &[r#""outcome":"rolled_back""#, "checkout is slow"]);
     lab.is_all_on("web-blue");
 }
 
@@ -285,12 +285,13 @@ fn a_rollback_without_a_store_goes_by_the_rule_and_the_runner_turns_back_too() {
     half.lab.run(&elsewhere, words).ends(2, &["--yes"]);
     let by_service =
         ["rollback", "--cluster", "prod", "--service", "web-blue", "--store", "s3://nowhere/at-all", "--yes"];
+    let by_service = by_service.iter().chain(&["--reason", "checkout is slow (p99 > 2s)"]);
     half.lab.run(&elsewhere, by_service).ends(0, &["going by the rule's tags", "all traffic is on web-blue"]);
     half.lab.is_all_on("web-blue");
     half.lab.run(&elsewhere, words.iter().chain(&["--yes"])).ends(0, &["already on stable"]);
     half.runner.signal("CONT");
     half.nobody_noticed();
     let Half { here: _here, lab, runner } = half;
-    runner.end().ends(15, &[r#""outcome":"rolled_back""#]);
+    runner.end().ends(11, &[r#""outcome":"rolled_back""#, "checkout is slow _p99 _ 2s_", "alice@"]);
     assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
 }
