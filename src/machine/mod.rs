@@ -85,6 +85,8 @@ impl Machine {
             Event::JournalCaughtUp => self.caught_up(&mut reaction),
             Event::Recovered { by, epoch } => self.recovered((by, epoch), before, &mut reaction),
         }
+        let undone = |notice: &Notice| matches!(notice, Notice::LeftUndone { .. } | Notice::StickinessOff { .. });
+        self.memory.left |= reaction.notices.iter().any(undone);
         reaction
     }
 
@@ -216,6 +218,9 @@ impl Machine {
         out.notices.push(Notice::Recovered { by, epoch });
         self.memory.hurry = false;
         self.memory.revived = false;
+        if self.has_left() {
+            return self.tidy(out);
+        }
         self.let_in();
         self.inherit();
         let has = (!self.plan.before.scaling.is_empty(), self.plan.dead_man.is_some());

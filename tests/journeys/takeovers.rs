@@ -260,6 +260,25 @@ fn a_commit_that_somebody_paused_is_taken_back_by_one_command() {
 }
 
 #[test]
+fn a_guard_leaves_a_stranded_rollout_to_a_person() {
+    let here = Place::new();
+    let spec = here.spec_of(HALF, "limits: { shift: 1h, blind: 30m, retreat: 2m }\n");
+    let lab = Lab::playing(&here, &spec, &["--lab-speed", "60", "--lab-rps", "5"]);
+    let mut runner = lab.roll_out(&here, &spec);
+    runner.share(50);
+    lab.dial("error=100%@elbv2.ModifyRule");
+    runner.signal("INT");
+    runner.end().ends(12, &["stranded"]);
+    lab.dial("none");
+    let before = lab.writes();
+    let guard = lab.run(&here, ["guard", "--once"]);
+    guard.ends(12, &["is stranded and waits for a person", "tidegate status web-"]);
+    assert_eq!((lab.writes(), lab.green_percent()), (before, 50), "{guard}");
+    lab.run(&here, ["rollback", "web", "--yes"]).ends(0, &[]);
+    lab.is_all_on("web-blue");
+}
+
+#[test]
 fn a_rollback_past_the_commit_finishes_what_a_dead_runner_began() {
     let here = Place::new();
     let spec = here.spec_of("shift: 50%, hold: 30s", "");
