@@ -92,6 +92,7 @@
 //! | says where a rollout stands | `machine/progress.rs` |
 //! | turns 10 % into a weight | `domain/traffic.rs` |
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
+//! | sends again what was refused because this machine's clock is wrong | `cloud/aws/skew.rs` |
 //! | asks whoever fills the slots and moves the weights | `cloud/drivers/mod.rs` |
 //! | builds a driver for a plan | `cli/drivers.rs` |
 //! | begins ECS's own deployment, answers its pauses, stops it | `cloud/drivers/ecs` |
@@ -127,6 +128,7 @@
 //! | lets several processes contend for one rollout | `tests/simulation/contest.rs` |
 //! | tries the lease in every state that it can reach | `tests/protocol` |
 //! | says what a spec would do to a bad release | `simulate` |
+//! | slows the lab's clock on a busy machine | `lab/lag.rs`; whoever runs beside it follows by `cli/lab_clock.rs` |
 //! | knows the file of recorded counts | `cli/recording` |
 //! | makes up traffic | `simulate/world.rs` |
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::find::Standing;
-use super::{Exit, Failure, pipeline};
+use super::{Exit, Failure, lab_clock, pipeline};
 use crate::cloud::aws::{Aws, Oidc, Settings};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::name::RolloutId;
@@ -60,8 +60,8 @@ pub(super) struct Globals {
     /// `permissions: id-token: write`.
     #[arg(long, global = true, env = "TIDEGATE_GITHUB_OIDC_ROLE", hide_env_values = true, value_name = "ARN")]
     github_oidc_role: Option<String>,
-    /// Follow a lab's time: the value that `tidegate lab` prints.
-    #[arg(long, global = true, env = "TIDEGATE_CLOCK", value_name = "ANCHOR*SPEED", hide = true)]
+    /// Follow a lab's time: the file that `tidegate lab` names.
+    #[arg(long, global = true, env = lab_clock::VARIABLE, value_name = "FILE", hide = true)]
     clock: Option<String>,
     /// Connect to a lab's listeners: the value that `tidegate lab` prints.
     #[arg(long, global = true, env = "TIDEGATE_CONNECT_TO", value_name = "HOST:PORT=ADDRESS,…", hide = true)]
@@ -73,6 +73,8 @@ pub(super) struct Globals {
 pub(super) struct Context {
     globals: Globals,
     clock: Clock,
+    /// Whether a lab's clock was named, and calls go to no lab.
+    is_leftover: bool,
     connect_to: Vec<(String, SocketAddr)>,
     variables: BTreeMap<String, String>,
 }
@@ -86,21 +88,26 @@ pub(super) struct Stores {
 }
 
 impl Context {
-    pub(super) fn new(globals: Globals) -> Result<Self, Failure> {
-        let clock = match &globals.clock {
-            None => Clock::wall(),
-            Some(text) => clock(text).ok_or_else(|| {
-                let wrong = format!("TIDEGATE_CLOCK `{text}` is not milliseconds*speed, such as 1795442709000*30");
-                Failure::new(Exit::Usage, wrong)
-            })?,
-        };
+    pub(super) fn new(mut globals: Globals) -> Result<Self, Failure> {
+        let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let variables = variables.collect();
+        // What a lab left in a shell must neither make a rollout on an account look like a rehearsal, nor keep
+        // anybody from a way back.
+        let is_beside = lab_clock::is_here(globals.endpoint_url.as_deref(), &variables);
+        let is_leftover = globals.clock.take_if(|_| !is_beside).is_some();
+        let clock = globals.clock.as_deref().map_or_else(|| Ok(Clock::wall()), lab_clock::beside)?;
         let connect_to = globals.connect_to.as_deref().unwrap_or_default();
         let connect_to = connect_to.split(',').filter(|entry| !entry.is_empty()).map(connection);
         let connect_to = connect_to
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| Failure::new(Exit::Usage, "TIDEGATE_CONNECT_TO is not a list of host:port=address:port"))?;
-        let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        Ok(Self { variables: variables.collect(), globals, clock, connect_to })
+        Ok(Self { globals, clock, is_leftover, connect_to, variables })
+    }
+
+    /// What is wrong with the surroundings, and does no harm.
+    pub(super) fn note(&self) -> Option<&'static str> {
+        let note = "note: TIDEGATE_CLOCK is set, but no AWS_ENDPOINT_URL of a lab: this follows the wall clock";
+        self.is_leftover.then_some(note)
     }
 
     /// Whether output is for programs.
@@ -229,13 +236,6 @@ fn url(text: &str) -> Result<String, String> {
     host.map(|_| text.to_owned()).ok_or_else(|| "it begins with http:// or https:// and names a host".to_owned())
 }
 
-/// `milliseconds*speed`.
-fn clock(text: &str) -> Option<Clock> {
-    let (anchor, speed) = text.split_once('*')?;
-    let speed = speed.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0)?;
-    Some(Clock::anchored(Timestamp::from_millis(anchor.parse().ok()?), speed))
-}
-
 /// `host:port=address:port`.
 fn connection(text: &str) -> Option<(String, SocketAddr)> {
     let (host, address) = text.split_once('=')?;
@@ -252,6 +252,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    pub(super) fn new(store: &Store, id: RolloutId, is_lab: bool) -> Self {
+        let store = if is_lab { store.of_rehearsal(&id) } else { store.clone() };
+        Self { store, id, is_lab }
+    }
+
     /// A lab that ran inside a runner went with it: there is nothing left to go on with.
     pub(super) fn refuse_gone_lab(&self) -> Result<(), Failure> {
         if !self.is_lab {
@@ -280,7 +285,7 @@ impl Stores {
         let mut all = Vec::new();
         for (store, is_lab) in [(&self.main, false), (&self.lab, true)] {
             for id in store.list().await?.into_iter().take(LOOKED_AT) {
-                let found = Found { store: store.clone(), id, is_lab };
+                let found = Found::new(store, id, is_lab);
                 if standing(&found).await == Standing::Unfinished {
                     all.push(found);
                 }
@@ -294,6 +299,10 @@ impl Stores {
 /// Whether a rollout is over, by its control document; a journal without one tells it itself.
 pub(super) async fn standing(found: &Found) -> Standing {
     let Ok(header) = journal::header(&found.store, &found.id).await else { return Standing::Unknown };
+    if found.is_lab {
+        // A rehearsal whose runner is gone is over: its lab went with it.
+        return if found.driver(&header.plan).await.is_some() { Standing::Unfinished } else { Standing::Over };
+    }
     let is_over = match found.store.standing(&header.plan.target.rule).await {
         Ok(Some(standing)) => standing.control.rollout != found.id || standing.control.phase == Phase::Over,
         Ok(None) => match journal::read(&found.store, &found.id).await {

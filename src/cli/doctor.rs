@@ -62,7 +62,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let aws = target::connect(context, &spec).await?;
     let clock = context.clock();
     let path = args.spec.display().to_string();
-    let (known, caller) = account::caller(&aws).await;
+    let (mut known, caller) = account::caller(&aws).await;
+    known.extend(account::clock(&aws));
     let mut sections = vec![Section::new("account", known)];
     match surveyed(context, (&aws, &clock), &spec).await {
         Err(failure) => sections.push(Section::new("target", check::of_failure("survey", &failure))),

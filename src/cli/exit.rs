@@ -44,7 +44,7 @@ Exit codes:
   12  not verified: a person is needed
   13  waiting, or handed over
   14  somebody else holds the target, or took over
-  15  refused: drift, a stale plan, a closed window, or a failed preflight
+  15  refused: drift, a stale plan, a closed window, a failed preflight, by AWS
   16  credentials or permission
   20  rolled back by a time limit, dead-man's switch or store trouble, verified";
 
@@ -71,16 +71,19 @@ impl Exit {
             Outcome::Promoted => Exit::Done,
             Outcome::Stranded { .. } => Exit::Stranded,
             Outcome::RolledBack(reason) => match reason {
-                Reason::Refused(fault) | Reason::Store(fault) if fault.kind == FaultKind::Denied => Exit::Denied,
-                Reason::Breach { .. }
-                | Reason::Capacity { .. }
-                | Reason::Deployment { .. }
-                | Reason::Blind(_)
-                | Reason::Refused(_) => Exit::RolledBack,
+                Reason::Refused(fault) | Reason::Blind(fault) | Reason::Store(fault)
+                    if fault.kind == FaultKind::Denied =>
+                {
+                    Exit::Denied
+                }
+                Reason::Breach { .. } | Reason::Capacity { .. } | Reason::Deployment { .. } => Exit::RolledBack,
                 Reason::Operator { .. } | Reason::Signal(_) => Exit::Stopped,
-                Reason::ForeignWrite { .. } => Exit::Refused,
-                // Nobody judged the release: the runner's time ran out, or its journal's.
-                Reason::TimeLimit { .. } | Reason::DeadMan { .. } | Reason::Store(_) => Exit::TimeLimit,
+                // Nobody judged the release: the target was not as it should be, or AWS takes no such release.
+                Reason::ForeignWrite { .. } | Reason::Refused(_) => Exit::Refused,
+                // Nobody judged it either: the runner's time ran out, or its journal's.
+                Reason::TimeLimit { .. } | Reason::DeadMan { .. } | Reason::Blind(_) | Reason::Store(_) => {
+                    Exit::TimeLimit
+                }
             },
         }
     }
@@ -132,6 +135,18 @@ mod tests {
         let of = |kind| Exit::of(&Outcome::RolledBack(Reason::Store(Fault::new(kind, "PutObject", "no"))));
         assert_eq!((of(FaultKind::Transient), of(FaultKind::Permanent)), (Exit::TimeLimit, Exit::TimeLimit));
         assert_eq!(of(FaultKind::Denied), Exit::Denied);
+    }
+
+    #[test]
+    fn what_nobody_judged_is_no_gates_doing() {
+        let of = |reason: fn(Fault) -> Reason, kind| {
+            Exit::of(&Outcome::RolledBack(reason(Fault::new(kind, "RegisterTaskDefinition", "no"))))
+        };
+        assert_eq!(of(Reason::Refused, FaultKind::Permanent), Exit::Refused);
+        assert_eq!(of(Reason::Blind, FaultKind::Transient), Exit::TimeLimit);
+        for reason in [Reason::Refused, Reason::Blind] {
+            assert_eq!(of(reason, FaultKind::Denied), Exit::Denied);
+        }
     }
 
     #[test]

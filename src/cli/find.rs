@@ -68,15 +68,14 @@ impl Stores {
     /// only one that is not over. A rehearsal is meant by its whole id only.
     pub(super) async fn find_to_act(&self, text: Option<&str>) -> Result<Found, Failure> {
         let known = known(&self.main, text).await?;
-        let found = |store: &Store, id: &RolloutId, is_lab| Found { store: store.clone(), id: id.clone(), is_lab };
         match meant(&known, text) {
-            Meant::One(id) => return Ok(found(&self.main, id, false)),
+            Meant::One(id) => return Ok(Found::new(&self.main, id.clone(), false)),
             Meant::Several(ids) => return Err(say_which(&ids)),
             Meant::None => {}
         }
         let rehearsals = self.lab.list().await?;
         if let Some(id) = rehearsals.iter().find(|id| Some(id.as_str()) == text) {
-            return Ok(found(&self.lab, id, true));
+            return Ok(Found::new(&self.lab, id.clone(), true));
         }
         let failure = self.unknown(text).await;
         Err(match rehearsals.iter().find(|id| text.is_none_or(|text| id.as_str().starts_with(text))) {
@@ -115,7 +114,7 @@ async fn known(store: &Store, text: Option<&str>) -> Result<Vec<Known>, Failure>
     let is_meant = |id: &RolloutId| text.is_none_or(|text| id.as_str() == text || id.name() == text);
     let mut known = Vec::new();
     for id in ids.into_iter().filter(is_meant).take(LOOKED_AT) {
-        let found = Found { store: store.clone(), id: id.clone(), is_lab: false };
+        let found = Found::new(store, id.clone(), false);
         known.push(Known { id, standing: standing(&found).await });
     }
     Ok(known)
@@ -144,7 +143,7 @@ fn say_which(ids: &[&RolloutId]) -> Failure {
 }
 
 async fn find_in(store: &Store, text: Option<&str>, is_lab: bool) -> Result<Option<Found>, Failure> {
-    let found = |id| Found { store: store.clone(), id, is_lab };
+    let found = |id| Found::new(store, id, is_lab);
     let candidates = match text {
         None => store.list().await?,
         Some(text) => match store.find(text).await {

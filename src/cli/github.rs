@@ -7,7 +7,9 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::context::Context;
+use super::context::{Context, Found};
+use super::present::Present;
+use super::report::html;
 use super::{Exit, Failure, people, terminal};
 use crate::domain::name::RolloutId;
 use crate::plan::Plan;
@@ -111,6 +113,8 @@ fn file(context: &Context, variable: &str) -> Option<PathBuf> {
 /// Appends a value to a file of the runner, between two lines that are not in it.
 fn set(file: &Path, name: &str, value: &str) {
     let end = format!("tidegate_{:016x}", RandomState::new().hash_one(name));
+    // Whoever echoes an output in a later step gets one line, and no command.
+    let value = crate::domain::text::escape(value);
     let text = format!("{name}<<{end}\n{value}\n{end}\n");
     let written = OpenOptions::new().append(true).create(true).open(file).and_then(|mut file| {
         // In one write, so that a step killed between two leaves no half of it.
@@ -121,19 +125,36 @@ fn set(file: &Path, name: &str, value: &str) {
     }
 }
 
+fn page_path(folder: &Path, id: &RolloutId) -> PathBuf {
+    folder.join(format!("tidegate-{id}.html"))
+}
+
+/// Puts the whole page of a rollout where the output `report-path` says.
+pub(super) async fn keep_page(context: &Context, found: Found) {
+    let Some(folder) = context.variable("RUNNER_TEMP").filter(|_| is_github()).map(PathBuf::from) else { return };
+    let path = page_path(&folder, &found.id);
+    let kept = match Present::read(context, found).await {
+        Ok(present) => rewrite(&path, 0, &html(&present)).map_err(|error| error.to_string()),
+        Err(failure) => Err(failure.wrong),
+    };
+    if let Err(why) = kept {
+        terminal::say(&format!("the page is not whole: {}", crate::domain::text::escape(&why)));
+    }
+}
+
 /// The files of one rollout.
 struct Files {
     output: Option<PathBuf>,
     /// The summary, and how much of it was there before us.
     summary: Option<(PathBuf, u64)>,
-    /// The page once more, as a file to keep.
+    /// The page so far, as a file to keep.
     report: Option<PathBuf>,
 }
 
 impl Files {
     fn new(context: &Context, id: &RolloutId) -> Self {
         let folder = context.variable("RUNNER_TEMP").filter(|_| is_github()).map(PathBuf::from);
-        let report = folder.map(|folder| folder.join(format!("tidegate-{id}.md")));
+        let report = folder.map(|folder| page_path(&folder, id));
         let output = file(context, "GITHUB_OUTPUT");
         let summary = file(context, "GITHUB_STEP_SUMMARY");
         let summary = summary.map(|path| {
@@ -162,7 +183,8 @@ impl Desk for Files {
             let _ = rewrite(path, *before, text);
         }
         if let Some(path) = &self.report {
-            let _ = rewrite(path, 0, text);
+            // All that a step which is killed leaves behind. In the end it is the whole page.
+            let _ = rewrite(path, 0, &format!("<!DOCTYPE html>\n<meta charset=\"utf-8\">\n{text}"));
         }
     }
 }
@@ -200,6 +222,7 @@ mod tests {
         let (head, _) = text.split_once('\n').unwrap();
         let end = head.split_once("<<").unwrap().1;
         assert_eq!(text.matches(end).count(), 2, "{text}");
+        assert_eq!(text.lines().count(), 6, "{text}");
         assert!(text.contains("\noutcome<<tidegate_"), "{text}");
     }
 }

@@ -135,6 +135,6 @@ async fn back(context: &Context, found: &Found, clock: Clock, taken: Taken, reas
     let plan = journal::header(&found.store, &found.id).await?.plan;
     let request = Request { request: OperatorRequest::Rollback, reason: Some(reason) };
     let going = takeover(context, found, &plan, clock).go_back(taken, &Asked::now(), request).await?;
-    go_on(context, going, false).await?;
+    go_on(context, going).await?;
     Ok(())
 }

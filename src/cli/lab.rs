@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::context::Context;
+use super::lab_clock::{self, Kept};
 use super::{Exit, Failure, release, target, terminal};
 use crate::cloud::aws::Aws;
-use crate::domain::clock::{Clock, Timestamp, wall_now};
+use crate::domain::clock::Clock;
 use crate::domain::name::Arn;
 use crate::domain::notify::Channel;
 use crate::domain::text::{count, escape, hang, pad};
@@ -75,6 +76,7 @@ struct PlayArgs {
     candidate: Behaviour,
     /// Trouble of the API: throttle, error, delay, lost-answer, stale-read, each with a rate, and after
     /// an @ the operation: throttle=30%@ModifyRule. Trouble of its metrics: late-data=10%.
+    /// The account's clock before or behind this machine's: skew=+10m.
     #[arg(long = "lab-fault", alias = "fault", value_name = "WORD=RATE[@OPERATION]")]
     faults: Vec<ApiFault>,
     /// Trouble that the tasks of both slots share, when it starts and how long it lasts in lab time:
@@ -192,12 +194,16 @@ impl Running {
     }
 
     pub(super) fn clock(&self) -> Clock {
-        let clock = self.lab.clock();
-        Clock::anchored(Timestamp::from_millis(clock.anchor_unix_ms()), clock.speed())
+        lab_clock::of(self.lab.clock())
     }
 
     pub(super) fn connections(&self) -> Vec<(String, SocketAddr)> {
         self.lab.connections()
+    }
+
+    /// Says, if it comes to that, that the machine does not keep the lab's speed.
+    pub(super) fn tells(&self, say: impl Fn(&str) + Send + 'static) {
+        tokio::spawn(lab_clock::told(self.lab.slowed(), say));
     }
 
     pub(super) async fn stop(self) {
@@ -237,7 +243,7 @@ pub(super) async fn start(
     spec: &Spec,
     folder: &Path,
     args: &LabArgs,
-    listen: Option<SocketAddr>,
+    served: Option<(SocketAddr, LabClock)>,
 ) -> Result<Running, Failure> {
     let services = args.play.services.unwrap_or(match spec.driver {
         DriverSpec::Pair => ServiceSeed::Pair,
@@ -249,10 +255,11 @@ pub(super) async fn start(
     let ready_wait = if matches!(spec.driver, DriverSpec::CodeDeploy { .. }) { READY_WAIT } else { Duration::ZERO };
     let world = WorldSeed { services, ready_wait, ..world(spec, folder, args.play.tasks)? };
     let (region, account) = home(spec);
+    let (listen, clock) = served.unzip();
     let mut config = LabConfig {
         region: region.clone(),
         account,
-        clock: LabClock::at(wall_now().as_millis(), args.speed),
+        clock: clock.unwrap_or_else(|| LabClock::new(args.speed)),
         seed: args.play.seed,
         rps: args.play.rps,
         candidate: args.play.candidate.clone(),
@@ -382,16 +389,17 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     let spec = target::spec(context, &args.spec)?;
     let folder = target::folder(&args.spec);
     let lab = LabArgs { play: args.lab.play, speed: args.lab.speed };
-    let running = start(&spec, &folder, &lab, Some(args.listen)).await?;
-    terminal::print_json(&ready(&running))?;
+    let (clock, kept) = Kept::start(lab.speed)?;
+    let running = start(&spec, &folder, &lab, Some((args.listen, clock))).await?;
+    running.tells(terminal::say);
+    terminal::print_json(&ready(&running, &kept))?;
     stop_signal().await;
     running.stop().await;
     Ok(Exit::Done)
 }
 
 /// Everything a client needs, in one line; `environment` is what to export.
-fn ready(running: &Running) -> Value {
-    let clock = running.lab.clock();
+fn ready(running: &Running, clock: &Kept) -> Value {
     let listeners = running.connections();
     let connect_to: Vec<String> = listeners.iter().map(|(host, address)| format!("{host}={address}")).collect();
     let listeners: serde_json::Map<String, Value> =
@@ -409,7 +417,7 @@ fn ready(running: &Running) -> Value {
             "AWS_DEFAULT_REGION": running.region,
             "AWS_ACCESS_KEY_ID": "lab",
             "AWS_SECRET_ACCESS_KEY": "lab",
-            "TIDEGATE_CLOCK": format!("{}*{}", clock.anchor_unix_ms(), clock.speed()),
+            lab_clock::VARIABLE: clock.path.display().to_string(),
             "TIDEGATE_CONNECT_TO": connect_to.join(","),
         },
     })

@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod facts;
 mod failure;
+mod file;
 mod find;
 mod follow;
 mod github;
@@ -19,6 +20,7 @@ mod history;
 mod iam_policy;
 mod init;
 mod lab;
+mod lab_clock;
 mod man;
 mod notify;
 mod panic;
@@ -100,7 +102,7 @@ enum Command {
     History(history::Args),
     /// Take the traffic back to the stable slot at once, whoever drives the rollout.
     #[command(
-        after_help = "Examples:\n  tidegate rollback web\n  tidegate rollback web-20261123-140509-0a1b --yes --reason \"checkout is slow\"\n  tidegate rollback --cluster prod --service web-blue --dry-run"
+        after_help = "Examples:\n  tidegate rollback web\n  tidegate rollback web-20261123-140509-0a1b --yes --reason \"checkout is slow\"\n  tidegate rollback --cluster prod --service web-blue --dry-run\n  tidegate rollback web --to previous"
     )]
     Rollback(rollback::Args),
     /// End a rollout: the traffic goes back, and the candidate slot is restored.
@@ -183,6 +185,9 @@ pub fn main() -> ExitCode {
         Err(failure) => return terminal::fail(&failure, None),
     };
     terminal::read_by(context.pipeline());
+    if let Some(note) = context.note() {
+        terminal::say(note);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return terminal::fail(&Failure::new(Exit::Unexpected, error.to_string()), Some(&context)),

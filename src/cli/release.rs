@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, file};
 use crate::cloud::alb::{ReleaseDocument, task_definition};
 use crate::cloud::aws::Aws;
 use crate::plan::ReleasePlan;
@@ -38,8 +38,13 @@ pub(super) async fn prepare(aws: &Aws, release: &Release, folder: &Path) -> Resu
         }
         Release::Registered(name) => {
             let described = task_definition(aws, name).await?;
-            let arn = described.as_ref().and_then(|d| d["taskDefinition"]["taskDefinitionArn"].as_str());
-            Ok(match arn {
+            let about = described.as_ref().map(|described| &described["taskDefinition"]);
+            if about.is_some_and(|about| about["status"] == "INACTIVE") {
+                let wrong =
+                    format!("the task definition {name} is deregistered (INACTIVE): no service can be given it");
+                return Ok(unusable(wrong));
+            }
+            Ok(match about.and_then(|about| about["taskDefinitionArn"].as_str()) {
                 Some(arn) => {
                     Ready { plan: ReleasePlan::Registered(arn.to_owned()), document: None, problems: Vec::new() }
                 }
@@ -70,9 +75,6 @@ fn unusable(wrong: String) -> Ready {
 /// Reads a task definition file.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let wrong = |why: String| Failure::new(Exit::Usage, format!("task definition {}: {why}", path.display()));
-    let size = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
-    if size > FILE_LIMIT {
-        return Err(wrong(format!("{size} bytes are more than a task definition can have")));
-    }
-    std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))
+    let bytes = file::read(path, FILE_LIMIT).map_err(wrong)?;
+    String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))
 }

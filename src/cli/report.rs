@@ -57,6 +57,11 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
+/// The page as one HTML file.
+pub(super) fn html(present: &Present) -> String {
+    page(present, Format::Html)
+}
+
 /// The page that people read.
 fn page(present: &Present, format: Format) -> String {
     let header = &present.recorded.header;

@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     if machine.has_left() {
         terminal::say(&format!("rollout {} is over; finishing what it left undone", found.id));
         let going = takeover.go_on(takeover.reopen(&machine).await?, None, None).await?;
-        let ending = go_on(context, going, found.is_lab).await?;
+        let ending = go_on(context, going).await?;
         // What was to be finished is finished, whatever the rollout came to.
         return Ok(if ending.fenced.is_some() { Exit::Held } else { Exit::Done });
     }
@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let glass = args.break_glass.clone().filter(|_| back.is_none());
     github::remember(context, &found.id, &plan, context.store_url(None));
     let going = takeover.go_on(taken, back, windows::request(context, glass)).await?;
-    let ending = go_on(context, going, found.is_lab).await?;
+    let ending = go_on(context, going).await?;
     let exit = Exit::of_ending(&ending, Asked::Release);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)

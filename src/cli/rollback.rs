@@ -9,6 +9,7 @@
 mod blind;
 mod drill;
 mod short;
+mod to;
 
 use super::context::{Context, Found, Stores};
 use super::drivers::Reach;
@@ -46,6 +47,10 @@ pub(super) struct Args {
     /// The rollout that moves this listener rule, by its ARN.
     #[arg(long, value_name = "ARN")]
     rule: Option<String>,
+    /// After a promotion: go back to the release that it replaced, or to this revision of the family (41, web:41 or an
+    /// ARN), by a new rollout: its tasks healthy first, then all traffic in one step.
+    #[arg(long, value_name = "previous|REVISION")]
+    to: Option<String>,
     /// Why; it is kept with the rollout.
     #[arg(long)]
     reason: Option<String>,
@@ -68,13 +73,21 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     let asked = Asked::now();
     let patience = Patience::new(&asked.wall);
     let stores = context.stores(None).await?;
-    if args.dry_run {
+    if args.dry_run && args.to.is_none() {
         return drill::run(context, &stores, &args).await;
     }
     let (found, rule) = match wanted(context, &stores, &args, &patience).await? {
         Wanted::Known(found, rule) => (found, rule),
+        Wanted::Rule(rule) if args.to.is_some() => return Err(unknown_release(&rule)),
         Wanted::Rule(rule) => return blind(context, &rule, &args, &asked).await,
     };
+    if let Some(to) = &args.to {
+        match to::run(context, &found, &args, to).await? {
+            to::To::Done(exit) => return Ok(exit),
+            to::To::WayBack if args.dry_run => return drill::run(context, &stores, &args).await,
+            to::To::WayBack => {}
+        }
+    }
     let header = journal::header(&found.store, &found.id);
     let plan = match (patience.soon(header).await, rule) {
         (Some(Ok(header)), _) => header.plan,
@@ -112,10 +125,17 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     found.refuse_gone_lab()?;
     let request = Request { request, reason: args.reason };
     let going = takeover(context, &found, &plan, context.clock()).take_back(&asked, scales, request).await?;
-    let ending = go_on(context, going, found.is_lab).await?;
+    let ending = go_on(context, going).await?;
     let exit = Exit::of_ending(&ending, exit::Asked::WayBack);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)
+}
+
+/// Which release was there before, only a journal says.
+fn unknown_release(rule: &str) -> Failure {
+    let failure =
+        Failure::new(Exit::Refused, format!("the store knows no rollout of {rule}, and so no release before"));
+    failure.hint("name the store that has it: `--store s3://BUCKET/PREFIX`, or `--state-dir DIR`")
 }
 
 /// What is said where a silent store is not waited for.
@@ -238,7 +258,7 @@ async fn settled(context: &Context, found: &Found, plan: &Plan, args: &Args) -> 
         }
         Outcome::Promoted => {
             let failure = Failure::new(Exit::Refused, format!("rollout {id} was promoted at {}", machine.now()));
-            Err(failure.hint("going back is a new rollout now: run the release before as a new one"))
+            Err(failure.hint(format!("back to the release before: `tidegate rollback {id} --to previous`")))
         }
         Outcome::Stranded { .. } => Err(Failure::new(Exit::Refused, how)),
     }

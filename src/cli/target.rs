@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::release::{self, Ready};
-use super::{Exit, Failure, github, validate};
+use super::{Exit, Failure, file, github, validate};
 use crate::cloud::alb::{AlbSurveyor, ReleaseDocument};
 use crate::cloud::aws::Aws;
 use crate::cloud::{CodeDeployNamed, RuleRequest, SurveyRequest, Surveyor};
@@ -58,14 +58,7 @@ pub(super) fn spec(context: &Context, path: &Path) -> Result<Spec, Failure> {
 /// Reads a spec's file.
 pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let wrong = |why: &str| Failure::new(Exit::Usage, format!("cannot read the spec {}: {why}", path.display()));
-    let about = std::fs::metadata(path).map_err(|error| wrong(&error.to_string()))?;
-    if about.is_dir() {
-        return Err(wrong("it is a folder").hint("name the file in it"));
-    }
-    if about.len() > READ_LIMIT {
-        return Err(wrong("it is larger than a spec can be"));
-    }
-    std::fs::read(path).map_err(|error| wrong(&error.to_string()))
+    file::read(path, READ_LIMIT).map_err(|why| wrong(&why))
 }
 
 /// The folder that a spec's relative paths start from.

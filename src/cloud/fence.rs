@@ -21,6 +21,9 @@ pub enum NotSent {
     /// It was decided too long ago.
     #[error("not sent: it was decided too long ago")]
     Late,
+    /// What it rests on was read too long ago.
+    #[error("not sent: what it rests on was read too long ago")]
+    Old,
     /// The lease was not renewed for too long to go forward.
     #[error("not sent: the lease was not renewed in time")]
     Unrenewed,
@@ -39,6 +42,8 @@ pub struct Pass {
     pub decided: Timestamp,
     /// Whether it goes forward.
     pub forward: bool,
+    /// The last moment at which it may be sent, where it rests on a read.
+    pub by: Option<Timestamp>,
     /// The last moment at which a forward write may be sent.
     pub forward_until: Timestamp,
     /// The last moment at which nobody else can believe the lease over.
@@ -66,6 +71,9 @@ impl Pass {
         if now > self.decided + SEND_WITHIN {
             return Err(NotSent::Late);
         }
+        if self.by.is_some_and(|by| now > by) {
+            return Err(NotSent::Old);
+        }
         if self.forward && now > self.forward_until {
             return Err(NotSent::Unrenewed);
         }
@@ -89,6 +97,8 @@ struct Shared {
     /// How old, in milliseconds, what is decided now is already.
     waited: AtomicU64,
     decided: AtomicU64,
+    /// Zero where it rests on no read.
+    by: AtomicU64,
     forward: AtomicBool,
     /// The store does not answer: going back is open all the same.
     blind_until: AtomicU64,
@@ -131,9 +141,15 @@ impl Fence {
 
     /// A write is decided now, and one that goes forward when its reason was; `forward` unless it takes traffic back or restores what was.
     pub fn decide(&self, forward: bool) {
+        self.decide_by(forward, None);
+    }
+
+    /// The same of a write that rests on a read, which is old after `by`.
+    pub fn decide_by(&self, forward: bool, by: Option<Timestamp>) {
         if let Some(clock) = self.0.clock.get() {
             let waited = if forward { self.0.waited.load(Ordering::SeqCst) } else { 0 };
             self.0.decided.store(clock.now().as_millis().saturating_sub(waited), Ordering::SeqCst);
+            self.0.by.store(by.map_or(0, Timestamp::as_millis), Ordering::SeqCst);
             self.0.forward.store(forward, Ordering::SeqCst);
         }
     }
@@ -152,6 +168,7 @@ impl Fence {
         Pass {
             decided: at(&self.0.decided),
             forward: self.0.forward.load(Ordering::SeqCst),
+            by: Some(at(&self.0.by)).filter(|by| *by > Timestamp::default()),
             forward_until: at(&self.0.forward_until),
             sure_until: at(&self.0.sure_until),
             blind_until: at(&self.0.blind_until),
@@ -181,6 +198,21 @@ mod tests {
         assert_eq!(fence.check(), Ok(()));
         pass(&clock, 1).await;
         assert_eq!(fence.check(), Err(NotSent::Late));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_does_not_leave_on_an_old_read() {
+        let clock = Clock::starting_at(START, 1.0);
+        let fence = Fence::new(clock.clone());
+        let soon = START + Duration::from_secs(1000);
+        fence.renewed(soon, soon);
+        fence.decide_by(true, Some(START + Duration::from_secs(4)));
+        pass(&clock, 4).await;
+        assert_eq!(fence.check(), Ok(()));
+        pass(&clock, 1).await;
+        assert_eq!(fence.check(), Err(NotSent::Old));
+        fence.decide(true);
+        assert_eq!(fence.check(), Ok(()), "what rests on no read is only as old as its reason");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! The port to AWS in our words: few calls, every write absolute, every answer a fault or a fact.
 
+mod address;
 pub mod alb;
 pub mod aws;
 pub mod drivers;
@@ -168,6 +169,8 @@ pub struct RouteOrder {
     pub expected: Option<Share>,
     /// Whether stickiness is turned on or off; `None` leaves it.
     pub sticky: Option<bool>,
+    /// The last moment at which it may leave, where it rests on a read, which is old then.
+    pub by: Option<Timestamp>,
 }
 
 /// What became of a write of the rule.

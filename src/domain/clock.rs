@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Add;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment, in milliseconds since the Unix epoch. It must outlive a process, so it is wall time.
@@ -70,57 +71,90 @@ impl fmt::Display for Timestamp {
 /// than the wall's when it follows a lab.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    base: Timestamp,
-    started: tokio::time::Instant,
-    /// How long the machine had been suspended when the clock was started.
-    suspended: Duration,
-    speed: f64,
+    /// By how much it was set forward.
+    ahead: Duration,
+    time: Time,
 }
+
+#[derive(Clone, Debug)]
+enum Time {
+    Runtime {
+        base: Timestamp,
+        started: tokio::time::Instant,
+        /// How long the machine had been suspended when the clock was started.
+        suspended: Duration,
+        speed: f64,
+    },
+    Lab(Arc<dyn LabTime>),
+}
+
+/// The time of a lab, which slows down when its machine does not keep it.
+pub trait LabTime: fmt::Debug + Send + Sync {
+    /// The present moment, which is never before one that was given already.
+    fn now(&self) -> Timestamp;
+    /// How many of the lab's seconds pass in one of the wall's, at present.
+    fn speed(&self) -> f64;
+}
+
+/// Whoever waits for a moment of a lab reckons again after this long, since its speed may have changed.
+const RECKONED_EVERY: Duration = Duration::from_millis(250);
 
 impl Clock {
     /// The wall's time.
     pub fn wall() -> Self {
-        Self::anchored(Timestamp::default(), 1.0)
+        Self::starting_at(wall_now(), 1.0)
     }
 
-    /// Time that was the wall's at `anchor` and has run `speed` times as fast since: two processes
-    /// with the same pair tell the same time.
-    pub fn anchored(anchor: Timestamp, speed: f64) -> Self {
-        let wall = wall_now();
-        let ahead = wall.since(anchor).mul_f64(speed);
-        let base = if speed == 1.0 { wall } else { anchor + ahead };
-        Self::starting_at(base, speed)
+    /// The time of a lab, in this process or beside it.
+    pub fn of_lab(time: Arc<dyn LabTime>) -> Self {
+        Self { ahead: Duration::ZERO, time: Time::Lab(time) }
     }
 
     /// Time that is `base` now and runs `speed` times as fast as the runtime's own clock.
     pub fn starting_at(base: Timestamp, speed: f64) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
         let started = tokio::time::Instant::now();
-        Self { base, started, suspended: suspended(), speed }
+        Self { ahead: Duration::ZERO, time: Time::Runtime { base, started, suspended: suspended(), speed } }
     }
 
     /// The present moment. Time in which the machine was suspended has passed too.
     pub fn now(&self) -> Timestamp {
-        let suspended = suspended().saturating_sub(self.suspended);
-        self.base + (self.started.elapsed() + suspended).mul_f64(self.speed)
+        let now = match &self.time {
+            Time::Runtime { base, started, suspended: before, speed } => {
+                let suspended = suspended().saturating_sub(*before);
+                *base + (started.elapsed() + suspended).mul_f64(*speed)
+            }
+            Time::Lab(time) => time.now(),
+        };
+        now + self.ahead
     }
 
     /// The same clock, set forward where it is behind `moment`.
     pub fn not_before(&self, moment: Timestamp) -> Self {
         let behind = moment.since(self.now());
-        Self { base: self.base + behind, ..self.clone() }
+        Self { ahead: self.ahead + behind, time: self.time.clone() }
     }
 
-    /// How many of this clock's seconds pass in one of the wall's.
+    /// How many of this clock's seconds pass in one of the wall's, at present.
     pub fn speed(&self) -> f64 {
-        self.speed
+        match &self.time {
+            Time::Runtime { speed, .. } => *speed,
+            Time::Lab(time) => time.speed(),
+        }
     }
 
     /// Returns once `moment` has come.
     pub async fn sleep_until(&self, moment: Timestamp) {
-        let span = moment.since(self.now()).div_f64(self.speed);
-        #[expect(clippy::disallowed_methods, reason = "the clock is where time is waited for")]
-        tokio::time::sleep(span).await;
+        loop {
+            let span = moment.since(self.now()).div_f64(self.speed());
+            let is_fixed = matches!(self.time, Time::Runtime { .. });
+            let span = if is_fixed { span } else { span.min(RECKONED_EVERY) };
+            #[expect(clippy::disallowed_methods, reason = "the clock is where time is waited for")]
+            tokio::time::sleep(span).await;
+            if is_fixed || self.now() >= moment {
+                return;
+            }
+        }
     }
 }
 
@@ -168,7 +202,54 @@ pub fn span(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+
+    /// Lab time by the runtime's clock, at a speed that a test changes.
+    #[derive(Debug)]
+    struct Bent(Mutex<(Timestamp, tokio::time::Instant, f64)>);
+
+    #[expect(clippy::disallowed_methods, reason = "a clock is where time is read")]
+    impl Bent {
+        fn change(&self, speed: f64) {
+            let now = self.now();
+            *self.0.lock().expect("nobody panics with it") = (now, tokio::time::Instant::now(), speed);
+        }
+    }
+
+    impl LabTime for Bent {
+        fn now(&self) -> Timestamp {
+            let (base, since, speed) = *self.0.lock().expect("nobody panics with it");
+            base + since.elapsed().mul_f64(speed)
+        }
+
+        fn speed(&self) -> f64 {
+            self.0.lock().expect("nobody panics with it").2
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_moment_of_a_lab_gets_it_although_the_speed_changes() {
+        #[expect(clippy::disallowed_methods, reason = "a clock is where time is read")]
+        let started = tokio::time::Instant::now();
+        let lab = Arc::new(Bent(Mutex::new((Timestamp::from_millis(0), started, 40.0))));
+        let clock = Clock::of_lab(lab.clone());
+        let moment = Timestamp::from_millis(400_000);
+        let (slower, faster) = (Duration::from_secs(5), Duration::from_secs(15));
+        let change = async {
+            for (wait, speed) in [(slower, 8.0), (faster.saturating_sub(slower), 16.0)] {
+                #[expect(clippy::disallowed_methods, reason = "a test changes the speed at a moment of its own")]
+                tokio::time::sleep(wait).await;
+                lab.change(speed);
+            }
+        };
+        tokio::join!(change, clock.sleep_until(moment));
+        // Five seconds at 40, ten at 8, and the other 120 s at 16 are 22.5 s.
+        assert!(clock.now() >= moment && clock.now().since(moment) < Duration::from_secs(8), "{}", clock.now());
+        assert_eq!(clock.not_before(moment + Duration::from_secs(100)).now(), moment + Duration::from_secs(100));
+        assert!(started.elapsed() >= Duration::from_millis(22_500), "{:?}", started.elapsed());
+    }
 
     #[test]
     fn a_timestamp_reads_as_rfc_3339() {

@@ -111,7 +111,7 @@ fn order(route: &Route, plan: &Plan) -> RouteOrder {
         Stickiness::Suspend => Some(false),
         Stickiness::Restore => Some(plan.before.stickiness.is_some()),
     };
-    RouteOrder { share: route.share, expected: route.expected, sticky }
+    RouteOrder { share: route.share, expected: route.expected, sticky, by: route.by }
 }
 
 /// Reads all that is asked for at once; what cannot be read is among the faults.
@@ -224,8 +224,8 @@ mod tests {
         let check = |was: Option<Duration>, stickiness, sticky| {
             let mut plan = plan();
             plan.before.stickiness = was;
-            let route = Route { share: Share::NONE, expected: Some(Share::ALL), stickiness };
-            let wanted = RouteOrder { share: Share::NONE, expected: Some(Share::ALL), sticky };
+            let route = Route { share: Share::NONE, expected: Some(Share::ALL), stickiness, by: None };
+            let wanted = RouteOrder { share: Share::NONE, expected: Some(Share::ALL), sticky, by: None };
             assert_eq!(order(&route, &plan), wanted);
         };
         check(Some(GUARD), Stickiness::Keep, None);

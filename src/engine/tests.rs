@@ -80,6 +80,7 @@ pub(super) fn plan() -> Plan {
         notify: Vec::new(),
         windows: None,
         writer_role: None,
+        undoes: None,
         warnings: Vec::new(),
     }
 }

@@ -104,6 +104,7 @@ fn plan(name: RolloutName) -> Plan {
         writer_role: None,
         notify: recipients(),
         windows: Some(windows()),
+        undoes: None,
         warnings: vec!["one \"quoted\" word\nand a line \u{202e}".into()],
     }
 }

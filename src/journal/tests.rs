@@ -11,7 +11,7 @@ use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;
 use crate::machine::{Answer, Left, OperatorRequest};
-use crate::plan::Action;
+use crate::plan::{Action, Undoes};
 
 /// A store in a folder, the rollout in it, and the rollout's folder.
 struct Kept {
@@ -423,6 +423,7 @@ fn what_was_added_within_a_format_is_read_back() {
     let mut header = header();
     header.spec_digest = Some("c0ffee".into());
     header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
+    header.plan.undoes = Some(Undoes { rollout: "web-1".into(), reason: Some("slow".into()) });
     (header.plan.before.sticky_groups, header.plan.before.priority) = (vec!["arn:green".into()], Some(10));
     for gate in &mut header.plan.gates {
         if let crate::gate::Check::Command(rule) = &mut gate.check {

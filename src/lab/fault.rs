@@ -36,13 +36,17 @@ pub enum FaultKind {
     /// No trouble of a call: this share of the requests is counted in the load balancer's metrics a minute
     /// late, so that minutes are revised after they were published.
     LateData,
+    /// The account's clock is so many milliseconds ahead of this machine's, or behind it: requests that were signed
+    /// more than five minutes apart from it are refused, fifteen with S3.
+    Skew(i64),
 }
 
 /// Words that are not a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "cannot read the fault `{text}`: write throttle=30%, error=5%, delay=10%:2s, lost-answer=2% or \
-     stale-read=20%:5s, each with an optional @Operation or @service.Operation; or late-data=10%"
+     stale-read=20%:5s, each with an optional @Operation or @service.Operation; or late-data=10%; or skew=+10m, \
+     the account's clock before this machine's"
 )]
 pub struct ApiFaultError {
     text: String,
@@ -62,6 +66,11 @@ fn parse(text: &str) -> Option<ApiFault> {
         None => (text, None),
     };
     let (kind, rate) = what.split_once('=')?;
+    if kind == "skew" && place.is_none() {
+        let by = |time: &str| i64::try_from(parse_duration(time)?.as_millis()).ok();
+        let ahead = rate.strip_prefix('+').and_then(by).or_else(|| Some(-by(rate.strip_prefix('-')?)?))?;
+        return Some(ApiFault { kind: FaultKind::Skew(ahead), rate: 1.0, service: None, operation: None });
+    }
     let (rate, time) = match rate.split_once(':') {
         Some((rate, time)) => (rate, Some(parse_duration(time)?)),
         None => (rate, None),
@@ -100,6 +109,7 @@ impl fmt::Display for ApiFault {
             FaultKind::LostAnswer => ("lost-answer", None),
             FaultKind::StaleRead(time) => ("stale-read", Some(time)),
             FaultKind::LateData => ("late-data", None),
+            FaultKind::Skew(ahead) => return write!(f, "skew={ahead:+}ms"),
         };
         write!(f, "{word}={}%", (self.rate * 1e8).round() / 1e6)?;
         if let Some(time) = time {
@@ -146,10 +156,15 @@ pub(super) fn cast(faults: &[ApiFault], service: &str, operation: &str, mut roll
             FaultKind::Delay(time) => mishap.delay += time,
             FaultKind::LostAnswer => mishap.lost = true,
             FaultKind::StaleRead(age) => mishap.stale = mishap.stale.max(Some(age)),
-            FaultKind::LateData => {}
+            FaultKind::LateData | FaultKind::Skew(_) => {}
         }
     }
     mishap
+}
+
+/// By how many milliseconds the account's clock is ahead of this machine's, where it is set apart.
+pub(super) fn apart(faults: &[ApiFault]) -> Option<i64> {
+    faults.iter().find_map(|fault| if let FaultKind::Skew(ahead) = fault.kind { Some(ahead) } else { None })
 }
 
 /// The share of requests that is counted late.
@@ -176,11 +191,24 @@ mod tests {
         check("lost-answer=2%@elbv2.*", "lost-answer=2%@elbv2.*");
         check("stale-read=20%:5s", "stale-read=20%:5000ms");
         check("late-data=10%", "late-data=10%");
+        check("skew=+10m", "skew=+600000ms");
+        check("skew=-90s", "skew=-90000ms");
     }
 
     #[test]
     fn wrong_faults_are_refused() {
-        for text in ["", "throttle", "throttle=2", "delay=10%", "error=5%:2s", "error=5%@", "x=1%", "late-data=10%@X"] {
+        for text in [
+            "",
+            "throttle",
+            "throttle=2",
+            "delay=10%",
+            "error=5%:2s",
+            "error=5%@",
+            "x=1%",
+            "late-data=10%@X",
+            "skew=10m",
+            "skew=+10m@X",
+        ] {
             assert!(text.parse::<ApiFault>().is_err(), "{text}");
         }
     }

@@ -47,6 +47,7 @@ mod config;
 mod ending;
 mod fault;
 mod keys;
+mod lag;
 mod lock;
 mod metrics;
 mod names;
@@ -96,6 +97,7 @@ impl Lab {
         let world = World::new(config);
         world.begin();
         api::serve(listener, &world);
+        lag::watch(&world, address);
         Ok(Lab { world, address })
     }
 
@@ -121,7 +123,14 @@ impl Lab {
 
     /// Lab time.
     pub fn clock(&self) -> LabClock {
-        self.world.config.clock
+        self.world.config.clock.clone()
+    }
+
+    /// The speed to which the clock was slowed when the machine did not keep the one that was asked for: once, the
+    /// first time. Nothing when the lab ends before.
+    pub fn slowed(&self) -> impl Future<Output = Option<f64>> + Send + 'static {
+        let mut slowed = self.world.slowed.subscribe();
+        async move { slowed.wait_for(Option::is_some).await.ok().and_then(|speed| *speed) }
     }
 
     /// Ends the lab and waits until all of it is gone.
@@ -162,5 +171,25 @@ mod tests {
         lab.stop().await;
         assert!(Connection::open(listener).await.is_err());
         assert!(Connection::open(api).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_lab_whose_machine_is_late_slows_its_clock_and_says_so_once() {
+        let config = LabConfig { rps: 0.0, clock: LabClock::new(40.0), ..LabConfig::default() };
+        let lab = Lab::start(config).await.expect("a loopback port is free");
+        let (clock, slowed) = (lab.clock(), lab.slowed());
+        let late = async {
+            // The only thread of this runtime sleeps: so late is a process that gets no processor.
+            while clock.speed() > 10.0 {
+                std::thread::sleep(std::time::Duration::from_millis(250));
+                let before = clock.now_ms();
+                clock.sleep(std::time::Duration::from_secs(1)).await;
+                assert!(clock.now_ms() >= before);
+            }
+        };
+        late.await;
+        let said = slowed.await.expect("it is said");
+        assert!(said <= 40.0 && clock.speed() <= 10.0, "{said}");
+        lab.stop().await;
     }
 }

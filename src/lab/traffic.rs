@@ -108,7 +108,7 @@ impl Traffic {
     /// Clients that send nothing yet.
     pub(crate) fn new(config: &LabConfig) -> Traffic {
         Traffic {
-            clock: config.clock,
+            clock: config.clock.clone(),
             seed: config.seed,
             head: request_head(&config.world),
             rps: watch::channel(config.rps).0,

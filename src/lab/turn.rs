@@ -37,10 +37,10 @@ impl World {
             self.balancer.learn(&account, now);
         }
         let world = Arc::clone(self);
-        let pause = self.config.clock.wall(TURN).clamp(TURN_WITHIN.0, TURN_WITHIN.1);
         self.ending.spawn(async move {
             loop {
                 world.turn();
+                let pause = world.config.clock.wall(TURN).clamp(TURN_WITHIN.0, TURN_WITHIN.1);
                 tokio::time::sleep(pause).await;
             }
         });
@@ -86,7 +86,7 @@ impl World {
         for probe in probes {
             let world = Arc::clone(self);
             self.ending.spawn(async move {
-                let finding = health::perform(&probe, world.config.clock).await;
+                let finding = health::perform(&probe, &world.config.clock).await;
                 health::note(&mut lock(&world.account), &probe, finding);
             });
         }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use tokio::sync::watch;
+
 use super::account::{Account, Names};
 use super::balancer::Balancer;
 use super::config::LabConfig;
@@ -26,6 +28,8 @@ pub(super) struct World {
     pub config: LabConfig,
     /// How it all ends.
     pub ending: Ending,
+    /// The speed to which the clock was slowed first.
+    pub slowed: watch::Sender<Option<f64>>,
     /// The control plane.
     pub account: Mutex<Account>,
     /// The credentials that were minted; nothing of them is stale either.
@@ -71,7 +75,7 @@ const SNAPSHOTS_LIMIT: usize = 600;
 impl World {
     /// Builds a world that does not move yet.
     pub(crate) fn new(config: LabConfig) -> Arc<World> {
-        let (clock, seed, ending) = (config.clock, config.seed, Ending::new());
+        let (clock, seed, ending) = (config.clock.clone(), config.seed, Ending::new());
         let now = clock.now_ms();
         let account = Account::seeded(&config, now);
         let store = Store::new(config.publication_delay.as_millis() as u64);
@@ -87,6 +91,7 @@ impl World {
             telemetry: Arc::clone(&telemetry),
         };
         Arc::new(World {
+            slowed: watch::Sender::new(None),
             keys: Mutex::default(),
             buckets: Mutex::new(Buckets::new(now)),
             notices: Mutex::new(Notices::seeded(&config.world.topics, &config.world.calendars)),

@@ -102,6 +102,8 @@ pub struct Route {
     pub expected: Option<Share>,
     /// What becomes of stickiness.
     pub stickiness: Stickiness,
+    /// The last moment at which it may leave, where it rests on a read, which is old then.
+    pub by: Option<Timestamp>,
 }
 
 /// What a write of the rule does with target-group stickiness.

@@ -223,12 +223,14 @@ impl Machine {
         }
         self.let_in();
         self.inherit();
-        let has = (!self.plan.before.scaling.is_empty(), self.plan.dead_man.is_some());
+        let all = !self.memory.tidies;
+        let has = (all && !self.plan.before.scaling.is_empty(), all && self.plan.dead_man.is_some());
         self.memory.safeguard.inherit(before, self.memory.now, has);
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } if self.switch_is_up(out) => {}
             State::Forward { .. } => self.reenter(out),
+            State::Retreat { .. } if self.memory.tidies => self.tidy(out),
             State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
                 let waited = self.memory.now.since(decided);
                 if waited.saturating_sub(self.memory.slept) > self.plan.limits.retreat {

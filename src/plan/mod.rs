@@ -12,6 +12,7 @@ mod refused;
 mod service;
 mod stale;
 mod step;
+mod undo;
 mod window;
 
 use std::time::Duration;
@@ -22,7 +23,8 @@ pub use refusal::short;
 pub use refused::{Refusal, Refused};
 pub use service::{Adopt, needs, sticky, unattended};
 pub use stale::{changes, renewed};
-pub use step::{Action, Before, Plan, ReleasePlan, Step};
+pub use step::{Action, Before, Plan, ReleasePlan, Step, Undoes};
+pub use undo::undoing;
 pub use window::{CLOSED_NOW, windows};
 
 use crate::domain::fleet::{Role, Slot, SlotView, Survey, Target};
@@ -75,12 +77,13 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt)
         writer_role: spec.target.writer_role.clone(),
         notify: spec.notify.clone(),
         windows,
+        undoes: None,
         warnings,
     })
 }
 
 /// The slot that has all the weight; `None` when there is no such slot.
-fn stable_slot(survey: &Survey) -> Option<Slot> {
+pub fn stable_slot(survey: &Survey) -> Option<Slot> {
     let weight = |slot: &SlotView| weight_of(survey, slot).unwrap_or(0);
     match (weight(&survey.blue), weight(&survey.green)) {
         (1.., 0) => Some(Slot::Blue),

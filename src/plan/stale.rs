@@ -35,6 +35,7 @@ pub fn changes(reviewed: &Plan, now: &Plan) -> Vec<String> {
         notify,
         // The same text, worked out from a later moment on.
         windows: _,
+        undoes: _,
         warnings: _,
     } = reviewed;
     found.extend(targets(target, &now.target));

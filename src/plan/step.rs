@@ -44,8 +44,19 @@ pub struct Plan {
     pub notify: Vec<Recipient>,
     /// When it may go forward; `None` is at any time.
     pub windows: Option<Windows>,
+    /// The promoted rollout that this one takes back, if it does.
+    pub undoes: Option<Undoes>,
     /// What the plan's reader should know although it refuses nothing.
     pub warnings: Vec<String>,
+}
+
+/// What a rollout takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undoes {
+    /// The id of the promoted rollout.
+    pub rollout: String,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 /// What stood before the rollout.

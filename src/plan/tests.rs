@@ -415,3 +415,34 @@ fn a_role_of_another_account_is_refused() {
     spec.target.writer_role = Some(format!("arn:aws:iam::{}:role/writer", survey().account));
     assert_eq!(compile(&spec, &survey(), registered()).unwrap().writer_role, spec.target.writer_role);
 }
+
+#[test]
+fn what_takes_a_promotion_back_gives_nothing_to_the_release_that_is_left() {
+    let mut spec = Spec { dead_man: guarded("000000000000", 10).dead_man, ..harm_budget() };
+    let (alarm, at_start) = ("web-5xx".to_owned(), AtStart::Refuse);
+    let rule = AlarmRule { alarm: alarm.clone(), at_start, insufficient_data: Insufficient::Inconclusive };
+    spec.gates.push(Gate { name: alarm.clone(), check: Check::Alarm(rule), watch: false });
+    let mut before = survey();
+    let window = minutes(1);
+    before.alarms.push(AlarmView { name: alarm, state: AlarmState::Ok, actions_enabled: true, window });
+    let plan = compile(&spec, &before, registered()).unwrap();
+
+    // The candidate has everything now, the slot before has no tasks, and the release is bad.
+    let mut after = before.clone();
+    after.rule.weights = vec![(before.blue.place.target_group, 0), (before.green.place.target_group, 1)];
+    (after.blue, after.green) = (slot(Slot::Blue, 0), slot(Slot::Green, 4));
+    after.alarms[0].state = AlarmState::Alarm;
+    let back = compile(&undoing(&plan, "web:1".into()), &after, ReleasePlan::Registered("web:1".into())).unwrap();
+
+    assert_eq!(back.target.candidate.slot, Slot::Blue);
+    let actions: Vec<Action> = back.steps.iter().map(|step| step.action.clone()).collect();
+    let hold = Action::Hold(minutes(2));
+    let (prepare, shift) = (Action::Prepare(4), Action::Shift(Share::ALL));
+    assert_eq!(actions, [Action::Secure, prepare, shift, hold, Action::Commit, Action::Retire, Action::Settle]);
+    assert_eq!((back.dead_man, back.windows), (None, None));
+    assert_eq!(back.policies.on_interrupt, crate::spec::OnTrouble::Hold);
+    for gate in &back.gates {
+        assert_eq!(gate.watch, !matches!(gate.check, Check::Tasks(_)), "{}", gate.name);
+        assert!(!matches!(gate.check, Check::Compare(_)), "there is nothing to compare");
+    }
+}

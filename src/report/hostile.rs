@@ -18,7 +18,7 @@ const HOSTILE: [&str; 8] = [
     "\"'><svg onload=alert(1)></title></desc></td></details><!--",
     "**b** _i_ `c` [x](javascript:alert) ![y](https://e.example/p.png) | z | ~~s~~",
     "@team #12 https://e.example www.e.example $x$ <!-- -->",
-    "\n::error::pwned\r\n::add-mask::x ##[error]x ##[group]y",
+    "\n::error::pwned\r\n::add-mask::x ##[error]x ##[group]y ##vso[task.complete]z ##teamcity[buildStop]",
     "\n# head\n- list\n> quote\n```\ncode",
     "::stop-commands::x",
 ];
@@ -112,7 +112,9 @@ fn is_plain(text: &str) -> bool {
 }
 
 fn commands(text: &str) -> Option<&str> {
-    text.lines().find(|line| line.trim_start().starts_with("::") || line.contains("##["))
+    text.lines().find(|line| {
+        line.trim_start().starts_with("::") || ["##[", "##vso[", "##teamcity["].iter().any(|word| line.contains(word))
+    })
 }
 
 #[test]

@@ -94,6 +94,7 @@ impl Status<'_> {
             "why": outcome["why"],
             "reason": progress.reason.as_ref().map_or(outcome["reason"].clone(), reason_fields),
             "handed_over": summary.handed_over.as_ref().map(|(at, why)| json!({"at": moment(*at), "why": why})),
+            "undoes": plan.undoes.as_ref().map(|undoes| json!({"rollout": undoes.rollout, "said": undoes.reason})),
             "step": {"step": step.as_ref().map(|_| progress.step + 1), "of": plan.steps.len(), "title": step},
             "stage": sentence::stage(progress, plan),
             "until": progress.until.map(moment),
@@ -140,6 +141,10 @@ impl Status<'_> {
             if let Outcome::Stranded { why, .. } = outcome {
                 rows.push(("stranded", why.clone()));
             }
+        }
+        if let Some(undoes) = &plan.undoes {
+            let reason = undoes.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            rows.push(("takes back", format!("{}{reason}", undoes.rollout)));
         }
         rows.push(("where", format!("{}, account {}, cluster {}", target.region, target.account, target.cluster)));
         if let (Some((_, why)), None) = (&summary.handed_over, &summary.finished) {
@@ -241,6 +246,9 @@ impl Status<'_> {
         let recorded = ("history", "everything that happened");
         if self.is_stranded() && !self.progress.committed {
             return vec![("rollback", "try the way back once more"), recorded];
+        }
+        if self.summary.finished.is_some() && !self.summary.undone.is_empty() {
+            return vec![("resume", "finish what was left undone"), recorded];
         }
         if self.summary.finished.is_some() {
             return vec![recorded];

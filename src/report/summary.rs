@@ -212,7 +212,8 @@ impl Summary {
         let (stable, candidate) = (&target.stable.target_group_name, &target.candidate.target_group_name);
         match (&self.finished, &self.handed_over) {
             (Some((_, Outcome::Promoted)), _) => {
-                (Sign::Good, format!("promoted: {name} is served by {candidate}, the new release"))
+                let release = if plan.undoes.is_some() { "the release before" } else { "the new release" };
+                (Sign::Good, format!("promoted: {name} is served by {candidate}, {release}"))
             }
             (Some((_, Outcome::RolledBack(_))), _) => {
                 (Sign::Back, format!("rolled back: {name} is served by {stable}, the release before"))

@@ -93,6 +93,9 @@ pub(super) fn encode(resource: &str, control: &Control, last: Option<LastLine>) 
 
 pub(super) fn decode(body: &[u8]) -> Result<Control, String> {
     let file: ControlFile = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    if file.epoch == u64::MAX {
+        return Err(format!("no epoch can follow {}", u64::MAX));
+    }
     Ok(Control {
         nonce: file.nonce,
         rollout: RolloutId::parse(&file.rollout)?,

@@ -279,7 +279,12 @@ fn numbered(folder: &Path, number: u64) -> PathBuf {
 
 /// The highest number in a document's folder.
 fn latest(folder: &Path) -> Result<Option<u64>, StoreError> {
-    Ok(numbers(folder)?.into_iter().max())
+    let latest = numbers(folder)?.into_iter().max();
+    if latest == Some(u64::MAX) {
+        let why = format!("no number can follow {}; remove that file, which tidegate did not write", u64::MAX);
+        return Err(StoreError::Strange { what: folder.display().to_string(), why });
+    }
+    Ok(latest)
 }
 
 /// The numbers in a folder, in no order.

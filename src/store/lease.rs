@@ -128,14 +128,16 @@ impl Store {
     /// # Errors
     /// When the store cannot be read, or the document means nothing.
     pub async fn standing(&self, rule: &str) -> Result<Option<Standing>, LeaseError> {
-        let Some(Document { body, version }) = self.backend.document(&key(rule)).await? else { return Ok(None) };
+        let Some(Document { body, version }) = self.backend.document(&self.document_key(rule)).await? else {
+            return Ok(None);
+        };
         let control = decode(&body).map_err(|why| unreadable(rule, &why))?;
         Ok(Some(Standing { control, version }))
     }
 
     /// How far the journal of a rollout goes at least, as the lease of its rule says, if it can be read.
     pub async fn last_line(&self, rule: &str, rollout: &RolloutId) -> Option<LastLine> {
-        let found = self.backend.document(&key(rule)).await.ok()??;
+        let found = self.backend.document(&self.document_key(rule)).await.ok()??;
         last_line(&found.body, rollout)
     }
 
@@ -144,7 +146,9 @@ impl Store {
     /// # Errors
     /// When the store cannot be read, or the document means nothing.
     pub async fn rollout_on(&self, service: &str) -> Result<Option<(String, RolloutId)>, StoreError> {
-        let Some(Document { body, .. }) = self.backend.document(&key(service)).await? else { return Ok(None) };
+        let Some(Document { body, .. }) = self.backend.document(&self.document_key(service)).await? else {
+            return Ok(None);
+        };
         let strange = |why: String| StoreError::Strange { what: format!("the lease of {service}"), why };
         decode_follower(&body).map(Some).map_err(strange)
     }
@@ -291,7 +295,7 @@ impl Store {
         clock: &Clock,
         mut decide: impl FnMut(Option<&Control>, Looked) -> Result<Control, Refusal>,
     ) -> Result<Lease, LeaseError> {
-        let key = key(rule);
+        let key = self.document_key(rule);
         for _ in 0..TRIES {
             let asked = clock.now();
             let found = self.backend.document(&key).await?;
@@ -317,7 +321,7 @@ impl Store {
 
     /// Writes into a service's document that this rule's rollout uses it.
     async fn follow(&self, service: &str, rule: &str, rollout: &RolloutId) -> Result<(), LeaseError> {
-        let key = key(service);
+        let key = self.document_key(service);
         for _ in 0..TRIES {
             let found = self.backend.document(&key).await?;
             if found.is_some()
@@ -392,7 +396,7 @@ impl Lease {
     }
 
     async fn write(&mut self, next: Control) -> Result<(), LeaseError> {
-        let key = key(&self.rule);
+        let key = self.store.document_key(&self.rule);
         for _ in 0..TRIES {
             let asked = self.clock.now();
             let last = self.store.goes(&next.rollout).or_else(|| self.last.clone());

@@ -119,6 +119,8 @@ fn rollout_key(id: &RolloutId) -> String {
 #[derive(Clone, Debug)]
 pub struct Store {
     backend: Arc<dyn Backend>,
+    /// Whose leases these are, if they are a rehearsal's own.
+    rehearsal: Option<RolloutId>,
     /// The last line of each journal that is written by this process.
     written: Arc<Mutex<BTreeMap<RolloutId, LastLine>>>,
 }
@@ -143,7 +145,22 @@ impl Store {
 
     /// The store in another backend.
     pub fn at(backend: Arc<dyn Backend>) -> Self {
-        Self { backend, written: Arc::default() }
+        Self { backend, rehearsal: None, written: Arc::default() }
+    }
+
+    /// The same store as a rehearsal uses it: with leases of its own, since each has a lab of its own. No other
+    /// rehearsal of the same rule waits for it, however it ended.
+    #[must_use]
+    pub fn of_rehearsal(&self, id: &RolloutId) -> Self {
+        Self { rehearsal: Some(id.clone()), ..self.clone() }
+    }
+
+    /// Where the document of a rule or a service is.
+    fn document_key(&self, resource: &str) -> String {
+        match &self.rehearsal {
+            Some(id) => control::key(&format!("{id} {resource}")),
+            None => control::key(resource),
+        }
     }
 
     /// The wall time that should pass between two looks for news.

@@ -99,6 +99,23 @@ async fn a_lease_excludes_and_names_its_owner_until_it_is_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rehearsals_share_no_lease() {
+    let (_folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let (one, two) = (id("web-1"), id("web-2"));
+    let begin = async |id: &RolloutId| {
+        let store = store.of_rehearsal(id);
+        let lease = store.begin(RULE, &["a", "b"], (id, &owner("ana")), &clock).await.unwrap();
+        assert_eq!(store.standing(RULE).await.unwrap().unwrap().control.rollout, *id);
+        lease
+    };
+    let (_dead, mut over) = (begin(&one).await, begin(&two).await);
+    over.renew(Phase::Over).await.unwrap();
+    assert_eq!(store.of_rehearsal(&one).standing(RULE).await.unwrap().unwrap().control.phase, Phase::Active);
+    assert_eq!(store.standing(RULE).await.unwrap(), None, "nor does a rollout on an account see any");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_rules_that_share_a_service_are_not_driven_at_once_and_a_refused_one_holds_nothing() {
     let (_folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
@@ -285,6 +302,24 @@ async fn what_is_no_word_is_set_aside_and_told_once() {
     assert!(found.set_aside[0].starts_with("1.json: "), "{:?}", found.set_aside);
     assert!(store.take_words(&web).await.unwrap().set_aside.is_empty());
     assert_eq!(std::fs::read_to_string(path.with_file_name("set-aside").join("1.json")).unwrap(), "sing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_after_which_none_comes_are_nonsense_and_no_panic() {
+    let (folder, store) = store();
+    let clock = Clock::starting_at(START, 1.0);
+    let web = id("web-1");
+    let lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    let found = store.backend.document(&control::key(RULE)).await.unwrap().unwrap();
+    let body = String::from_utf8(found.body).unwrap().replacen("\"epoch\":1", "\"epoch\":18446744073709551615", 1);
+    store.backend.swap(&control::key(RULE), body.into_bytes(), Some(&found.version)).await.unwrap();
+    let preempted = store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await;
+    assert!(preempted.unwrap_err().is_nonsense());
+    let document = folder.path().join("tidegate").join(control::key(RULE));
+    std::fs::write(document.join("18446744073709551615.json"), "{}").unwrap();
+    let preempted = store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await.unwrap_err();
+    assert!(preempted.is_nonsense() && preempted.to_string().contains("remove that file"), "{preempted}");
+    drop(lease);
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,7 +38,9 @@ fn a_healthy_release_is_promoted_and_the_outputs_say_so() {
     assert!(outputs["run-id"].starts_with("web-"), "{outputs:?}");
     assert!(outputs["stable-task-definition"].ends_with("task-definition/web:1"), "{outputs:?}");
     assert!(outputs["candidate-task-definition"].ends_with("task-definition/web:2"), "{outputs:?}");
-    assert_eq!(std::fs::read_to_string(&outputs["report-path"]).expect("it is there"), step.summary());
+    let page = std::fs::read_to_string(&outputs["report-path"]).expect("it is there");
+    assert!(outputs["report-path"].contains(".html") && page.starts_with("<!DOCTYPE html>"), "{page}");
+    assert!(page.contains("promoted: web is served by web-green") && page.contains("<svg"), "{page}");
     assert!(step.summary().starts_with("<h3>✔ promoted: web is served by web-green"), "{}", step.summary());
     assert_eq!((count(&ended.lines, "error"), count(&ended.lines, "notice")), (0, 1), "{ended}");
 }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use super::support::{Sandbox, Served, example};
+use super::support::{self, Sandbox, Served, example};
 
 #[test]
 fn the_ready_line_is_all_that_a_client_needs() {
@@ -16,6 +16,17 @@ fn the_ready_line_is_all_that_a_client_needs() {
         assert!(ready["environment"][name].as_str().is_some_and(|value| !value.is_empty()), "{name}: {ready}");
     }
     lab.run(&sandbox, &["plan", &spec]).is(0).says(&["Plan for web-blue-green"]);
+}
+
+#[test]
+fn a_labs_clock_that_is_left_in_a_shell_is_ignored_without_the_lab() {
+    let sandbox = Sandbox::new();
+    let mut status = sandbox.command(&["status"]);
+    status.env("TIDEGATE_CLOCK", "/nowhere/tidegate-lab.clock");
+    support::end(status).is(2).says(&["note: TIDEGATE_CLOCK is set", "there is no rollout in this store yet"]);
+    let mut status = sandbox.command(&["--endpoint-url", "http://127.0.0.1:9", "status"]);
+    status.env("TIDEGATE_CLOCK", "/nowhere/tidegate-lab.clock");
+    support::end(status).is(2).says(&["is the clock of no lab", "unset it"]);
 }
 
 #[test]
@@ -56,6 +67,7 @@ fn wrong_words_are_answered_with_the_right_ones() {
         "stale-read=20%:5s",
         "@Operation",
         "late-data=10%",
+        "skew=+10m",
     ];
     sandbox.run(&["lab", "--spec", &spec, "--lab-fault", "throtle=5%"]).is(2).says(&faults);
     sandbox.run(&["lab", "--spec", &spec, "--lab-rps", "-1"]).is(2);

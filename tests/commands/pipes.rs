@@ -56,7 +56,8 @@ fn a_rollout_goes_on_without_its_reader() {
     let spec = sandbox.quick("");
     let words = ["run", &spec, "--lab", "--yes", "--json", "--lab-speed", "60"];
     let (code, errors) = head(sandbox.command(&words), 3);
-    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    let said: Vec<&str> = errors.lines().filter(|line| !line.starts_with("this machine keeps")).collect();
+    assert_eq!((code, said), (Some(0), Vec::new()));
     sandbox.run(&["status"]).is(0).says(&["promoted: web is served by web-green"]);
 }
 

@@ -109,7 +109,11 @@ gates:
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(words).current_dir(self.path()).env_clear().stdin(Stdio::null());
         command.env("HOME", self.path().join("home")).env("TIDEGATE_STATE_DIR", self.state());
-        command.env("LANG", "C.UTF-8").env("USER", "ana").env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+            .env("TMPDIR", self.path())
+            .env("LANG", "C.UTF-8")
+            .env("USER", "ana")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
         command
     }
 

@@ -98,7 +98,7 @@ fn size_is_bounded_before_it_is_read() {
     refused(text, &["a spec has at most 131072", "is this the file you meant?"]);
     let sandbox = Sandbox::new();
     let name = sandbox.file("huge.yaml", vec![b'#'; 5 * 1024 * 1024]);
-    sandbox.run(&["validate", &name]).is(2).says(&["larger than a spec can be"]);
+    sandbox.run(&["validate", &name]).is(2).says(&["it has more than 4096 KiB"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::drivers::{LONG, at_a_tenth};
-use crate::support::{Ended, Lab, Place, Process};
+use crate::support::{BESIDE, Ended, Lab, Place, Process};
 
 const ALARM: &str = "gates: [ { alarm: { name: web-5xx } } ]\n";
 const ECS: &str = "AmazonEC2ContainerServiceV20141113";
@@ -32,6 +32,17 @@ fn state(ended: &Ended, name: &str) -> String {
     let mut checks = sections.iter().flat_map(|section| section["checks"].as_array().expect("it has checks"));
     let found: Option<&Value> = checks.find(|check| check["name"] == name);
     found.unwrap_or_else(|| panic!("no {name} in {told:#}"))["state"].as_str().expect("it is a word").to_owned()
+}
+
+#[test]
+fn a_wrong_clock_is_told_and_nothing_fails_for_it() {
+    let place = Place::new();
+    let spec = spec_with(&place, ALARM, "");
+    let mut lab = Lab::playing(&place, &spec, &[&BESIDE[..], &["--lab-fault", "skew=-20m"]].concat());
+    lab.share_store();
+    let ended = doctor(&place, &lab, &spec, &["--json"]);
+    ended.ends(0, &["this machine's clock is 20m ahead of AWS's"]);
+    assert_eq!((state(&ended, "clock").as_str(), state(&ended, "caller").as_str()), ("warn", "ok"));
 }
 
 #[test]

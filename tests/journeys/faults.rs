@@ -35,6 +35,11 @@ fn a_fifth_of_calls_late_changes_no_outcome() {
 }
 
 #[test]
+fn a_wrong_clock_leaves_no_write_undone() {
+    changes_no_outcome("skew=+20m");
+}
+
+#[test]
 fn a_fifth_of_reads_old_changes_no_outcome() {
     changes_no_outcome("stale-read=20%:15s");
 }

@@ -32,4 +32,5 @@ mod task_sets;
 #[cfg(feature = "otel")]
 mod telemetry;
 mod two_processes;
+mod undo;
 mod windows;

@@ -57,6 +57,26 @@ fn a_slow_release_goes_back() {
     assert_eq!(ended.traffic().failed(), 0, "{ended}");
 }
 
+#[test]
+fn rehearsals_of_one_spec_run_at_once_and_one_that_died_keeps_nobody_from_the_next() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let begun = || {
+        let mut runner = place.rehearse(&spec, &INSIDE);
+        runner.event("started");
+        runner
+    };
+    let (one, two) = (begun(), begun());
+    two.kill();
+    one.signal("INT");
+    until("the signal was caught", || one.errors().contains("again to leave at once").then_some(()));
+    one.signal("INT");
+    one.end().ends(13, &["nothing is left to finish"]);
+    let next = begun();
+    next.signal("INT");
+    next.end().ends(11, &[r#""outcome":"rolled_back""#]);
+}
+
 fn is_never_given_a_request(behaviour: &str) -> Ended {
     let place = Place::new();
     let ended = rehearse(&place, &place.spec(""), behaviour);

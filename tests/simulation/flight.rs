@@ -67,6 +67,7 @@ impl Contest<'_> {
                 let pass = &mut self.processes[who].pass;
                 let waited = if forward { time.since(issued.at) } else { Duration::ZERO };
                 (pass.decided, pass.forward) = (now.before(waited), forward);
+                pass.by = if let Effect::Route(route) = &issued.effect { route.by } else { None };
                 let prepared = self.die.span(Duration::ZERO, PREPARED_WITHIN);
                 self.after(prepared, What::Send { who, issued });
                 if self.healed.is_none() && self.die.chance(self.options.freeze_sending) {
@@ -136,7 +137,7 @@ impl Contest<'_> {
         }
         if let Err(why) = process.pass.check(clock) {
             self.hits.hit(match why {
-                NotSent::Late => Point::NotSentLate,
+                NotSent::Late | NotSent::Old => Point::NotSentLate,
                 NotSent::Unrenewed => Point::NotSentUnrenewed,
                 NotSent::Unsure => Point::NotSentUnsure,
                 NotSent::Fenced => Point::NotSentFenced,
@@ -214,7 +215,7 @@ impl Contest<'_> {
         self.note(|| format!("{who} gives the stable slot everything, lease: {has_lease}"));
         let sticky = self.plan.before.stickiness.is_some();
         let stickiness = if sticky { Stickiness::Suspend } else { Stickiness::Keep };
-        let effect = Effect::Route(Route { share: Share::NONE, expected: None, stickiness });
+        let effect = Effect::Route(Route { share: Share::NONE, expected: None, stickiness, by: None });
         if !self.world.is_ended_by_aws() {
             self.invariants.sent_back(self.now(), has_lease);
         }
@@ -297,7 +298,8 @@ impl Contest<'_> {
         if self.plan.before.stickiness.is_none() {
             return;
         }
-        let route = Route { share: Share::NONE, expected: Some(Share::NONE), stickiness: Stickiness::Restore };
+        let stickiness = Stickiness::Restore;
+        let route = Route { share: Share::NONE, expected: Some(Share::NONE), stickiness, by: None };
         let (_, answer) = self.world.answer(&Effect::Route(route), self.die);
         if matches!(answer, Answer::Failed(_)) {
             let what = "stickiness of the rule may stay off".to_owned();

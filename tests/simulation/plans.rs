@@ -48,6 +48,7 @@ pub fn canary(percents: &[f64]) -> Plan {
         notify: Vec::new(),
         windows: None,
         writer_role: None,
+        undoes: None,
         warnings: Vec::new(),
     }
 }

@@ -1,12 +1,18 @@
 //! Who calls, for how long, and who else keeps the rule.
 
+use std::time::Duration;
+
 use super::Patient;
 use super::check::Check;
 use crate::cli::credentials;
 use crate::cloud::alb::prove;
 use crate::cloud::aws::{Aws, Tenure};
+use crate::domain::clock::span;
 
 const POLICY: &str = "`tidegate iam-policy SPEC --for runner` prints what is needed";
+
+/// From so many milliseconds on a clock is off; answers say their time in whole seconds.
+const OFF_FROM: u64 = 30_000;
 
 /// What keeps a tool from writing over a rollout.
 const IGNORE: &str = "ignore_changes = [action] on the rule, [task_definition, desired_count] on the service; \
@@ -19,6 +25,19 @@ pub(super) async fn caller(aws: &Aws) -> (Vec<Check>, Option<(String, String)>) 
         Ok((arn, account)) => (vec![Check::ok("caller", format!("{arn}, {region}"))], Some((arn, account))),
         Err(fault) => (vec![Check::fault("caller", &fault, POLICY)], None),
     }
+}
+
+/// How far this machine's clock is off, where that matters to anybody.
+pub(super) fn clock(aws: &Aws) -> Option<Check> {
+    let ahead = aws.ahead().filter(|ahead| ahead.unsigned_abs() >= OFF_FROM)?;
+    let (off, side) = (
+        span(Duration::from_millis(ahead.unsigned_abs() / 1_000 * 1_000)),
+        if ahead > 0 { "behind" } else { "ahead of" },
+    );
+    let wrong = format!("this machine's clock is {off} {side} AWS's");
+    Some(Check::warn("clock", wrong).remedy(
+        "set it: tidegate signs by AWS's clock, but keeps windows and freezes by this one; other programs may be refused",
+    ))
 }
 
 /// Whether the rule is in the caller's account.

@@ -68,7 +68,9 @@ pub(super) async fn blind(context: &Context, rule: &str, args: &Args, asked: &As
     let (stable, candidate) = (&marked.target.stable.target_group_name, &marked.target.candidate.target_group_name);
     if marked.phase == Beacon::Committed {
         let failure = Failure::new(Exit::Refused, format!("rollout {} is committed", marked.rollout));
-        return Err(failure.hint("going back is a new rollout now: run the release before as a new one"));
+        return Err(
+            failure.hint("once it is over: `tidegate rollback --to previous`, with the store that has its journal")
+        );
     }
     if marked.seen.share == Some(Share::NONE) && marked.phase == Beacon::Aborting {
         say(context, &format!("already on stable: {stable} has everything, and the rule is marked as going back"))?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Found};
+use crate::cli::lab::Running;
 use crate::cli::telemetry::traced;
 use crate::cli::{Exit, Failure, github, panic, takeover, terminal};
 use crate::cloud::alb::AlbDriver;
@@ -33,27 +34,34 @@ const FLUSH: Duration = Duration::from_secs(5);
 const FLUSH_HURRIED: Duration = Duration::from_secs(1);
 
 /// Drives what was taken over, if it is not over.
-pub(in crate::cli) async fn go_on(context: &Context, going: Going<AlbDriver>, is_lab: bool) -> Result<Ending, Failure> {
+pub(in crate::cli) async fn go_on(context: &Context, going: Going<AlbDriver>) -> Result<Ending, Failure> {
     match going {
         Going::Over(outcome) => {
             Ok(Ending { outcome: Some(outcome), handed_over: None, fenced: None, is_untold: false })
         }
-        Going::On(driven) => drive(context, *driven, is_lab).await,
+        Going::On(driven) => drive(context, *driven, None).await,
     }
 }
 
-/// Drives until the end, telling as it goes, and gives the lease back. `is_lab` says that it is played in a lab inside
-/// this process.
+/// Drives until the end, telling as it goes, and gives the lease back; in a lab inside
+/// this process where there is one.
 pub(in crate::cli) async fn drive(
     context: &Context,
     driven: Driven<AlbDriver>,
-    is_lab: bool,
+    lab: Option<&Running>,
 ) -> Result<Ending, Failure> {
-    let Driven { id, machine, records, cloud, clock, .. } = &driven;
-    panic::drives(id);
+    let Driven { id, machine, records, cloud, clock, store, .. } = &driven;
+    let found = Found { store: store.clone(), id: id.clone(), is_lab: lab.is_some() };
+    if lab.is_none() {
+        panic::drives(id);
+    }
     let inbox = Inbox::open();
     let (report, voice) = reports(context, id, clock, &earlier(machine, records));
-    let about = About { id: id.clone(), rehearsal: is_lab || context.follows_lab() };
+    if let Some(lab) = lab {
+        let voice = voice.clone();
+        lab.tells(move |text| voice.say(text));
+    }
+    let about = About { id: id.clone(), rehearsal: lab.is_some() || context.follows_lab() };
     let (delivery, notifier) = others(context, about.clone(), (machine.plan(), cloud.aws()), &voice);
     let saying = voice.clone();
     let say = move |text: &str| saying.say(text);
@@ -62,11 +70,16 @@ pub(in crate::cli) async fn drive(
         OnTrouble::Rollback => "giving the traffic back",
         OnTrouble::Hold => "holding where it is",
     };
-    let signals = Signals { id: id.clone(), stop, voice: voice.clone(), errands: cloud.errands() };
+    let finish = match lab {
+        Some(_) => "left at once; the lab is gone with it, and nothing is left to finish".to_owned(),
+        None => format!("left at once; finish with: tidegate rollback {id}   (or: tidegate resume {id})"),
+    };
+    let signals = Signals { stop, finish, voice: voice.clone(), errands: cloud.errands() };
     let signals = tokio::spawn(signals.carry(inbox.sender.clone()));
     let ended = driven.run(report, inbox, |odd| voice.say(&crate::domain::text::escape(odd))).await;
     signals.abort();
     let ending = ended.give_back(takeover::say).await?;
+    github::keep_page(context, found).await;
     let patience = patience(&ending);
     tokio::join!(delivery.close(patience), telemetry.close(patience));
     Ok(ending)
@@ -153,8 +166,9 @@ fn told(context: &Context, id: &RolloutId, clock: &Clock, earlier: &Summary) -> 
 
 /// What becomes of signals.
 struct Signals {
-    id: RolloutId,
     stop: &'static str,
+    /// What is said by a runner that leaves at once.
+    finish: String,
     voice: Voice,
     errands: Errands,
 }
@@ -162,7 +176,7 @@ struct Signals {
 impl Signals {
     /// The first signal is an event; the second ends the process at once.
     async fn carry(self, inbox: mpsc::Sender<Inbound>) {
-        let Signals { id, stop, voice, errands } = self;
+        let Signals { stop, finish, voice, errands } = self;
         let kinds = [
             (SignalKind::interrupt(), "SIGINT"),
             (SignalKind::terminate(), "SIGTERM"),
@@ -179,7 +193,7 @@ impl Signals {
         let _ = inbox.send(Inbound::from(Event::Interrupted { signal: name.to_owned() })).await;
         if signals.recv().await.is_some() {
             errands.end();
-            voice.end(&format!("left at once; finish with: tidegate rollback {id}   (or: tidegate resume {id})"));
+            voice.end(&finish);
             std::process::exit(i32::from(Exit::HandedOver as u8));
         }
     }

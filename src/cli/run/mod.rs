@@ -2,6 +2,7 @@
 
 pub(in crate::cli) mod drive;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
@@ -9,17 +10,18 @@ use sha2::{Digest, Sha256};
 use super::context::{Context, Stores};
 use super::drivers::Reach;
 use super::exit::Asked;
-use super::lab::{self, LabArgs};
+use super::lab::{self, LabArgs, Running};
 use super::paths::absolute;
 use super::people::whoami;
 use super::run::drive::drive;
 use super::saved::{self, Given};
 use super::target::{self, Compiled, compiled, surveyed};
 use super::{Exit, Failure, credentials, github, pipeline, terminal, windows};
+use crate::cloud::alb::ReleaseDocument;
 use crate::cloud::aws::Aws;
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
-use crate::engine::{Begun, Driven, First, Runner, begin, holder};
+use crate::engine::{Begun, Driven, Ending, First, Runner, begin, holder};
 use crate::journal::{Header, Saved};
 use crate::machine::{Event, Machine};
 use crate::plan::{Adopt, Plan, diagram};
@@ -80,26 +82,77 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if wanted.reviewed.is_none() {
         confirm(context, &args, &plan)?;
     }
-    let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
-    if !args.lab {
-        github::remember(context, &id, &plan, context.store_url(wanted.spec.store.as_deref()));
+    let url = context.store_url(wanted.spec.store.as_deref());
+    let glass = windows::request(context, args.break_glass);
+    let start = Start { store, aws: &aws, clock, connect_to, plan, document, spec: wanted.path, digest: wanted.digest };
+    let at = lab.as_ref().map_or(Where::Account(url), Where::Lab);
+    let (id, ending) = roll_out(context, start, at, glass).await?;
+    if let Some(lab) = lab {
+        lab.finish(context).await?;
     }
+    let exit = Exit::of_ending(&ending, Asked::Release);
+    pipeline::last_line(context, id.as_str(), &ending, exit);
+    Ok(exit)
+}
+
+/// A rollout that is ready to begin.
+pub(in crate::cli) struct Start<'a> {
+    /// Where its journal and its lease will be.
+    pub(in crate::cli) store: &'a Store,
+    pub(in crate::cli) aws: &'a Aws,
+    pub(in crate::cli) clock: Clock,
+    /// Where a lab's listeners are.
+    pub(in crate::cli) connect_to: Vec<(String, SocketAddr)>,
+    pub(in crate::cli) plan: Plan,
+    /// The release's document, where it is still to be registered.
+    pub(in crate::cli) document: Option<ReleaseDocument>,
+    /// The spec's own path, absolute.
+    pub(in crate::cli) spec: String,
+    /// The fingerprint of its text, if it can be read again.
+    pub(in crate::cli) digest: Option<String>,
+}
+
+/// Where a rollout runs.
+#[derive(Clone, Copy)]
+pub(in crate::cli) enum Where<'a> {
+    /// In a lab inside this process.
+    Lab(&'a Running),
+    /// On an account; its journal is in the store with this URL, or in the user's folder.
+    Account(Option<&'a str>),
+}
+
+/// Begins a rollout and drives it to its end. `then` is what is said to it as soon as it has begun.
+pub(in crate::cli) async fn roll_out(
+    context: &Context,
+    start: Start<'_>,
+    at: Where<'_>,
+    then: Option<Event>,
+) -> Result<(RolloutId, Ending), Failure> {
+    let Start { store, aws, clock, connect_to, plan, document, spec, digest } = start;
+    let id = RolloutId::new(&plan.name, clock.now(), fastrand::u16(..));
+    let (store, lab) = match at {
+        Where::Lab(lab) => (store.of_rehearsal(&id), Some(lab)),
+        Where::Account(url) => {
+            github::remember(context, &id, &plan, url);
+            (store.clone(), None)
+        }
+    };
     let header = Header {
         id: id.clone(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         at: clock.now(),
-        spec: wanted.path,
-        spec_digest: wanted.digest,
+        spec,
+        spec_digest: digest,
         trace: context.trace(),
         plan,
     };
-    let Begun { keeper, journal } = begin(store, &header, whoami(context), &clock).await?;
+    let Begun { keeper, journal } = begin(&store, &header, whoami(context), &clock).await?;
     let plan = header.plan;
     announce(context, &id, &plan, &clock);
     let runner = Runner { id: &id, epoch: keeper.epoch(), clock: clock.clone(), fence: keeper.fence().clone() };
-    let cloud = Reach { context, aws: &aws, connect_to }.driver(&plan, runner, document);
+    let cloud = Reach { context, aws, connect_to }.driver(&plan, runner, document);
     let driven = Driven {
-        store: store.clone(),
+        store,
         id: id.clone(),
         trace: header.trace,
         machine: Machine::new(plan),
@@ -109,15 +162,10 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
         cloud,
         clock,
         keeper,
-        then: windows::request(context, args.break_glass),
+        then,
     };
-    let ending = drive(context, driven, args.lab).await?;
-    if let Some(lab) = lab {
-        lab.finish(context).await?;
-    }
-    let exit = Exit::of_ending(&ending, Asked::Release);
-    pipeline::last_line(context, id.as_str(), &ending, exit);
-    Ok(exit)
+    let ending = drive(context, driven, lab).await?;
+    Ok((id, ending))
 }
 
 /// What is to be rolled out.
@@ -139,7 +187,7 @@ fn wanted(context: &Context, args: &Args) -> Result<Wanted, Failure> {
         let spec = target::spec(context, &args.spec)?;
         refuse_unasked(context, args)?;
         let (folder, path) = (target::folder(&args.spec), absolute(&args.spec).display().to_string());
-        let digest = std::fs::read(&path).ok().map(digest);
+        let digest = target::read_bytes(&args.spec).ok().map(digest);
         return Ok(Wanted { spec, folder, path, digest, adopt: target::adopt(args.adopt), reviewed: None });
     };
     if args.lab || args.adopt {
@@ -204,7 +252,7 @@ fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), Failure> {
 }
 
 /// Refuses a target that a runner holds, or a rollout that is not over although nobody drives it.
-async fn refuse_held(store: &Store, rule: &str, clock: &Clock) -> Result<(), Failure> {
+pub(in crate::cli) async fn refuse_held(store: &Store, rule: &str, clock: &Clock) -> Result<(), Failure> {
     let Some(control) = holder(store, rule, clock).await? else { return Ok(()) };
     let id = control.rollout;
     if let Some(owner) = control.owner.filter(|owner| !owner.is_gone()) {
@@ -222,7 +270,8 @@ fn announce(context: &Context, id: &RolloutId, plan: &Plan, clock: &Clock) {
     }
     let (least, most) = plan.duration();
     let span = |span| crate::domain::clock::span(span);
-    let fast = if clock.speed() == 1.0 { String::new() } else { format!(", at {}× real time", clock.speed()) };
+    let speed = (clock.speed() * 10.0).round() / 10.0;
+    let fast = if speed == 1.0 { String::new() } else { format!(", at {speed}× real time") };
     terminal::say(&format!("rollout {id}: {} to {}{fast}", span(least), span(most)));
     for warning in &plan.warnings {
         terminal::say(&format!("note: {}", crate::domain::text::escape(warning)));

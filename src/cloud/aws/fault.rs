@@ -59,7 +59,9 @@ where
     let status = error.raw_response().map(|response| response.status().as_u16());
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
     let words = chain(error);
-    let kind = kind(call, stage(error, &words), status, code);
+    let said = error.as_service_error().and_then(ProvideErrorMetadata::message).unwrap_or_default();
+    let is_skew = is_skew(code.unwrap_or_default(), said);
+    let kind = if is_skew { FaultKind::Transient } else { kind(call, stage(error, &words), status, code) };
     let message = match (code, error.as_service_error().and_then(ProvideErrorMetadata::message)) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
@@ -68,7 +70,15 @@ where
             None => plain(&words),
         },
     };
-    Fault::new(kind, operation, one_line(&message))
+    let hint = if is_skew { "; is this machine's clock right?" } else { "" };
+    Fault::new(kind, operation, one_line(&message) + hint)
+}
+
+/// Whether a service says that a signature is of another time than its own: nothing was done, and nobody is denied.
+fn is_skew(code: &str, message: &str) -> bool {
+    code == "RequestTimeTooSkewed"
+        || message.contains("Signature expired")
+        || message.contains("Signature not yet current")
 }
 
 fn stage<E>(error: &SdkError<E, HttpResponse>, words: &str) -> Stage {
@@ -179,6 +189,18 @@ mod tests {
         check(Stage::Refused, Some(400), Some("RuleNotFound"), Missing, Missing);
         check(Stage::Refused, Some(502), None, Transient, Unknown);
         check(Stage::Refused, Some(404), None, Permanent, Permanent);
+    }
+
+    #[test]
+    fn a_signature_of_another_time_denies_nobody() {
+        assert!(is_skew("RequestTimeTooSkewed", ""));
+        assert!(is_skew("SignatureDoesNotMatch", "Signature expired: 20261123T140509Z is now earlier than …"));
+        assert!(is_skew(
+            "InvalidSignatureException",
+            "Signature not yet current: 20261123T140509Z is still later than …"
+        ));
+        assert!(!is_skew("SignatureDoesNotMatch", "The request signature we calculated does not match"));
+        assert!(!is_skew("ExpiredToken", "The security token included in the request is expired"));
     }
 
     #[test]

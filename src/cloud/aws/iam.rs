@@ -120,6 +120,7 @@ async fn call(aws: &Aws, of: &str, operation: &'static str, fields: &[(String, S
     let mut form = Serializer::new(String::new());
     form.append_pair("Action", operation).append_pair("Version", VERSION).extend_pairs(fields);
     let call = Call {
+        id: "IAM",
         service: "iam",
         operation,
         region: host.map(|(_, _, region)| *region),

@@ -2,7 +2,8 @@
 //!
 //! A poll that is throttled must not delay the way back, so writes and the reads on the way of a
 //! write have retry budgets of their own. A write is sent once: the SDK would send it again when
-//! its answer was lost, and nobody could say how often it took effect.
+//! its answer was lost, and nobody could say how often it took effect. Only what was refused for a wrong clock, and
+//! so did nothing, is sent once more.
 
 pub(super) mod autoscaling;
 pub(super) mod cloudwatch;
@@ -19,6 +20,7 @@ pub(super) mod scheduler;
 pub(super) mod service;
 pub(super) mod service_deployments;
 mod signed;
+mod skew;
 pub(super) mod sns;
 pub(super) mod ssm;
 pub(super) mod sts;
@@ -58,6 +60,7 @@ pub use oidc::Oidc;
 pub(super) use probe::Prober;
 pub use s3::{Asked, Failed, Listing, Object, Objects};
 use service::{Api, Limits, Service};
+use skew::{Noticing, Once, Skew};
 pub use ssm::calendars;
 pub use tenure::Tenure;
 
@@ -71,6 +74,8 @@ const CALL_WITHIN: Duration = Duration::from_secs(15);
 const STORE_WITHIN: Duration = Duration::from_secs(4);
 /// How often a read is tried.
 const READ_ATTEMPTS: u32 = 3;
+/// How often a write is tried: the second time only as [`Once`] says.
+const WRITE_ATTEMPTS: u32 = 2;
 /// How long the first pause between two attempts is, and how long one may become.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
 /// How many pages of a list are read; no list that matters here is longer.
@@ -107,6 +112,16 @@ pub struct Aws {
     /// For writes: each is sent once.
     pub(super) writing: Clients,
     config: SdkConfig,
+    skew: Skew,
+}
+
+/// How often a client sends what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// Again, as the SDK does.
+    Several,
+    /// As [`Once`] says.
+    Once,
 }
 
 /// One client a service.
@@ -128,7 +143,7 @@ impl Aws {
         // Each client has retries of its own, so those of environment and profile are never asked for: the SDK's
         // reader of them ends the process on values that other SDKs know (aws-config 1.13.0).
         let mut loader =
-            aws_config::defaults(BehaviorVersion::latest()).http_client(https()).retry_config(retries(READ_ATTEMPTS));
+            aws_config::defaults(BehaviorVersion::latest()).http_client(https()).retry_config(retries(Tries::Several));
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }
@@ -160,22 +175,31 @@ impl Aws {
     }
 
     pub(super) fn from_config(config: &SdkConfig) -> Aws {
+        let skew = Skew::default();
+        let clients = |purpose, tries| Clients::new(config, (purpose, tries), &skew, None);
         Aws {
-            polling: Clients::new(config, "polling", READ_ATTEMPTS, None),
-            reading: Clients::new(config, "reading", READ_ATTEMPTS, None),
-            writing: Clients::new(config, "writing", 1, None),
+            polling: clients("polling", Tries::Several),
+            reading: clients("reading", Tries::Several),
+            writing: clients("writing", Tries::Once),
             config: config.clone(),
+            skew,
         }
     }
 
     /// The same connections, with writes that ask a fence right before they are sent.
     pub fn fenced(&self, fence: &Fence) -> Aws {
-        Aws { writing: Clients::new(&self.config, "writing", 1, Some(fence)), ..self.clone() }
+        let writing = Clients::new(&self.config, ("writing", Tries::Once), &self.skew, Some(fence));
+        Aws { writing, ..self.clone() }
     }
 
     /// The objects of a store's bucket.
     pub fn objects(&self, bucket: &str) -> Objects {
-        Objects::new(&self.config, bucket)
+        Objects::new(&self.config, &self.skew, bucket)
+    }
+
+    /// By how much AWS's clock is ahead of this machine's, in milliseconds, once an answer has said it.
+    pub fn ahead(&self) -> Option<i64> {
+        self.skew.known()
     }
 
     /// The region that calls go to, when one is known.
@@ -219,14 +243,16 @@ impl Intercept for Guarded {
 
 /// Configures one service's client from `$config`.
 macro_rules! client {
-    ($service:ident, $config:expr, $purpose:expr, $attempts:expr, $fence:expr) => {{
+    ($service:ident, $config:expr, ($purpose:expr, $tries:expr), $skew:expr, $fence:expr) => {{
         let partition = RetryPartition::custom(concat!("tidegate-", stringify!($service)).to_owned() + "-" + $purpose)
             .token_bucket(TokenBucket::default())
             .build();
         let config = $service::config::Builder::from($config)
-            .retry_config(retries($attempts))
+            .retry_config(retries($tries))
             .retry_partition(partition)
+            .interceptor(Noticing($skew.clone()))
             .timeout_config(timeouts());
+        let config = if $tries == Tries::Once { config.retry_classifier(Once) } else { config };
         let config = match $fence {
             Some(fence) => config.interceptor(Guarded(fence.clone())),
             None => config,
@@ -236,28 +262,36 @@ macro_rules! client {
 }
 
 impl Clients {
-    fn new(config: &SdkConfig, purpose: &str, attempts: u32, fence: Option<&Fence>) -> Clients {
+    fn new(config: &SdkConfig, (purpose, tries): (&str, Tries), skew: &Skew, fence: Option<&Fence>) -> Clients {
+        let ours = |api| service(api, config, (purpose, tries), skew, fence);
         Clients {
-            ecs: client!(aws_sdk_ecs, config, purpose, attempts, fence),
-            elb: client!(aws_sdk_elasticloadbalancingv2, config, purpose, attempts, fence),
-            cloudwatch: client!(aws_sdk_cloudwatch, config, purpose, attempts, fence),
-            autoscaling: service(&autoscaling::API, config, purpose, attempts, fence),
-            deploy: client!(aws_sdk_codedeploy, config, purpose, attempts, fence),
-            scheduler: service(&scheduler::API, config, purpose, attempts, fence),
-            sts: client!(aws_sdk_sts, config, purpose, attempts, fence),
+            ecs: client!(aws_sdk_ecs, config, (purpose, tries), skew, fence),
+            elb: client!(aws_sdk_elasticloadbalancingv2, config, (purpose, tries), skew, fence),
+            cloudwatch: client!(aws_sdk_cloudwatch, config, (purpose, tries), skew, fence),
+            autoscaling: ours(&autoscaling::API),
+            deploy: client!(aws_sdk_codedeploy, config, (purpose, tries), skew, fence),
+            scheduler: ours(&scheduler::API),
+            sts: client!(aws_sdk_sts, config, (purpose, tries), skew, fence),
         }
     }
 }
 
 /// Configures a client of ours in the same way.
-fn service(api: &'static Api, config: &SdkConfig, purpose: &str, attempts: u32, fence: Option<&Fence>) -> Service {
+fn service(
+    api: &'static Api,
+    config: &SdkConfig,
+    (purpose, tries): (&str, Tries),
+    skew: &Skew,
+    fence: Option<&Fence>,
+) -> Service {
     let partition = RetryPartition::custom(format!("tidegate-{}-{purpose}", api.signing));
     let partition = partition.token_bucket(TokenBucket::default()).build();
-    let limits = Limits { retries: retries(attempts), timeouts: timeouts(), partition };
-    Service::new(api, config, Endpoint::named(config, api.id, api.signing), limits, fence)
+    let limits = Limits { tries, timeouts: timeouts(), partition };
+    Service::new(api, config, Endpoint::named(config, api.id, api.signing), limits, (skew, fence))
 }
 
-fn retries(attempts: u32) -> RetryConfig {
+fn retries(tries: Tries) -> RetryConfig {
+    let attempts = if tries == Tries::Once { WRITE_ATTEMPTS } else { READ_ATTEMPTS };
     RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(PAUSES.0).with_max_backoff(PAUSES.1)
 }
 

@@ -2,7 +2,6 @@
 //! 2006-03-01.
 
 use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
 use aws_sdk_ecs::config::retry::RetryPartition;
 use aws_sdk_ecs::error::{ErrorMetadata, ProvideErrorMetadata as _, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -13,13 +12,13 @@ use reqwest::Url;
 
 use super::endpoint::{self, Endpoint, Host};
 use super::service::{Answer, Api, Limits, Paths, Refused, Request, Service, encoded};
-use super::{STORE_WITHIN, fault, timeouts};
+use super::{STORE_WITHIN, Skew, Tries, fault, timeouts};
 use crate::domain::fault::{Fault, FaultKind};
 
 /// What the service is called.
 const API: Api = Api { id: "S3", signing: "s3", paths: Paths::Literal, refusal };
 
-/// A bucket's objects. Each call is sent once: who keeps a store knows what may be repeated.
+/// A bucket's objects. Each call is sent once, or as [`super::Once`] says: who keeps a store knows what may be repeated.
 #[derive(Clone, Debug)]
 pub struct Objects {
     service: Service,
@@ -73,16 +72,13 @@ pub struct Failed {
 
 impl Objects {
     /// Of the bucket called `name`.
-    pub(super) fn new(config: &SdkConfig, name: &str) -> Objects {
+    pub(super) fn new(config: &SdkConfig, skew: &Skew, name: &str) -> Objects {
         let timeouts = timeouts().to_builder().operation_attempt_timeout(STORE_WITHIN).operation_timeout(STORE_WITHIN);
-        let limits = Limits {
-            retries: RetryConfig::disabled(),
-            timeouts: timeouts.build(),
-            partition: RetryPartition::new("tidegate-s3"),
-        };
+        let limits =
+            Limits { tries: Tries::Once, timeouts: timeouts.build(), partition: RetryPartition::new("tidegate-s3") };
         let (endpoint, root) = place(config, name);
         let is_summed = config.request_checksum_calculation() != Some(RequestChecksumCalculation::WhenRequired);
-        Objects { service: Service::new(&API, config, endpoint, limits, None), root, is_summed }
+        Objects { service: Service::new(&API, config, endpoint, limits, (skew, None)), root, is_summed }
     }
 
     /// Reads an object.

@@ -6,7 +6,6 @@
 use std::fmt;
 
 use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
@@ -48,7 +47,7 @@ use aws_types::SigningName;
 use aws_types::region::SigningRegion;
 
 use super::endpoint::Endpoint;
-use super::{Fence, Guarded};
+use super::{Fence, Guarded, Noticing, Once, Skew, Tries, retries};
 
 /// What a service is called, and how it says no.
 #[derive(Debug)]
@@ -74,7 +73,7 @@ pub(super) enum Paths {
 
 /// How long a call may take, and how often it is tried.
 pub(super) struct Limits {
-    pub(super) retries: RetryConfig,
+    pub(super) tries: Tries,
     pub(super) timeouts: TimeoutConfig,
     /// Calls that share nothing with others of another partition, not even a budget of tries.
     pub(super) partition: RetryPartition,
@@ -134,15 +133,19 @@ impl Service {
         config: &SdkConfig,
         endpoint: Endpoint,
         limits: Limits,
-        fence: Option<&Fence>,
+        (skew, fence): (&Skew, Option<&Fence>),
     ) -> Service {
         let defaults = DefaultPluginParams::new()
             .with_retry_partition_name(api.signing)
             .with_behavior_version(config.behavior_version().unwrap_or_else(aws_config::BehaviorVersion::latest))
             .with_is_aws_sdk(true);
+        let mut components = components(config, endpoint, fence).with_interceptor(Noticing(skew.clone()));
+        if limits.tries == Tries::Once {
+            components = components.with_retry_classifier(Once);
+        }
         let configured = StaticRuntimePlugin::new()
             .with_config(layer(api, config, limits).freeze())
-            .with_runtime_components(components(config, endpoint, fence));
+            .with_runtime_components(components);
         let plugins =
             RuntimePlugins::new().with_client_plugins(default_plugins(defaults)).with_client_plugin(configured);
         Service { api, plugins }
@@ -167,7 +170,7 @@ impl Service {
 /// What the SDK's clients keep in their configuration.
 fn layer(api: &'static Api, config: &SdkConfig, limits: Limits) -> Layer {
     let mut layer = Layer::new("service");
-    layer.store_put(limits.retries);
+    layer.store_put(retries(limits.tries));
     layer.store_put(limits.timeouts);
     layer.store_put(limits.partition);
     layer.store_put(ApiMetadata::new(api.signing, env!("CARGO_PKG_VERSION")));

@@ -1,18 +1,19 @@
 //! One signed call to a service of which a single operation is needed: its client would be larger than all of this
 //! program.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_ecs::config::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue};
 
 use super::Aws;
 use super::fault::one_line;
 use super::xml::child;
+use super::{endpoint, skew};
 use crate::cloud::http;
 use crate::domain::clock::wall_now;
 use crate::domain::fault::{Fault, FaultKind};
@@ -32,6 +33,8 @@ const SUFFIXES: [(&str, &str); 5] = [
 
 /// A call.
 pub(super) struct Call<'a> {
+    /// The service's id in its API model, by which endpoint variables name it: `SNS`.
+    pub(super) id: &'static str,
     /// The service, as signatures and hosts name it: `sns`.
     pub(super) service: &'static str,
     /// The operation: `Publish`.
@@ -53,7 +56,7 @@ pub(super) struct Answered {
 }
 
 impl Aws {
-    /// Sends a call once.
+    /// Sends a call once, and again only what was refused for the time of its signature.
     ///
     /// # Errors
     /// When no answer came. Nobody knows then what became of it.
@@ -63,24 +66,40 @@ impl Aws {
         let region = call.region.or_else(|| self.region()).ok_or_else(|| denied("no region"))?;
         let host = || format!("{}.{region}.{}", call.service, suffix(region));
         let host = || format!("https://{}/", call.host.map_or_else(host, str::to_owned));
-        let endpoint = self.config.endpoint_url().map_or_else(host, str::to_owned);
+        let said = endpoint::said(&self.config, call.id);
+        let endpoint = said.clone().unwrap_or_else(host);
         let url = Url::parse(&endpoint).map_err(|error| wrong(FaultKind::Permanent, &error.to_string()))?;
         let provider = self.config.credentials_provider().ok_or_else(|| denied("no credentials"))?;
         let keys = tokio::time::timeout(WITHIN, provider.provide_credentials()).await;
         let keys = keys.map_err(|_| wrong(FaultKind::Transient, "no credentials in time"))?;
         let identity: Identity = keys.map_err(|error| denied(&error.to_string()))?.into();
-        let signed = signed(&call, (&url, region), &identity).map_err(|why| wrong(FaultKind::Permanent, &why))?;
         let builder = http::builder().timeout(WITHIN);
         // An endpoint of one's own is where one says, not where a proxy finds it.
-        let builder = if self.config.endpoint_url().is_some() { builder.no_proxy() } else { builder };
+        let builder = if said.is_some() { builder.no_proxy() } else { builder };
         let client = builder.build().map_err(|_| wrong(FaultKind::Permanent, "no HTTP client could be made"))?;
         let lost = |why: String| wrong(FaultKind::Transient, &why);
-        let sent = client.post(url).headers(signed).body(call.body.clone()).send().await;
-        let mut response = sent.map_err(|error| lost(http::words(error)))?;
-        let status = response.status().as_u16();
-        let body = http::body(&mut response, ANSWER).await.map_err(lost)?;
-        Ok(Answered { status, body: String::from_utf8_lossy(&body.bytes).into_owned() })
+        let mut is_first = true;
+        loop {
+            let at = self.skew.correct(now());
+            let signed = signed(&call, (&url, region), (&identity, at));
+            let signed = signed.map_err(|why| wrong(FaultKind::Permanent, &why))?;
+            let sent = client.post(url.clone()).headers(signed).body(call.body.clone()).send().await;
+            let mut response = sent.map_err(|error| lost(http::words(error)))?;
+            let status = response.status().as_u16();
+            let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+            self.skew.note(date, now());
+            if std::mem::take(&mut is_first) && skew::is_refusal(status, date, at) {
+                continue;
+            }
+            let body = http::body(&mut response, ANSWER).await.map_err(lost)?;
+            return Ok(Answered { status, body: String::from_utf8_lossy(&body.bytes).into_owned() });
+        }
     }
+}
+
+/// This machine's time.
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(wall_now().as_millis())
 }
 
 fn suffix(region: &str) -> &'static str {
@@ -88,7 +107,11 @@ fn suffix(region: &str) -> &'static str {
 }
 
 /// The headers of a call with its signature.
-fn signed(call: &Call<'_>, (url, region): (&Url, &str), identity: &Identity) -> Result<HeaderMap, String> {
+fn signed(
+    call: &Call<'_>,
+    (url, region): (&Url, &str),
+    (identity, at): (&Identity, SystemTime),
+) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     let mut add = |name: &str, value: &str| {
         let name = HeaderName::try_from(name).map_err(|_| format!("{name} is no header"))?;
@@ -103,7 +126,7 @@ fn signed(call: &Call<'_>, (url, region): (&Url, &str), identity: &Identity) -> 
         .identity(identity)
         .region(region)
         .name(call.service)
-        .time(UNIX_EPOCH + Duration::from_millis(wall_now().as_millis()))
+        .time(at)
         .settings(SigningSettings::default())
         .build()
         .map_err(|error| error.to_string())?;

@@ -40,6 +40,7 @@ pub(in crate::cloud) async fn publish(aws: &Aws, topic: &str, notification: &Mes
     }
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let call = Call {
+        id: "SNS",
         service: "sns",
         operation: "Publish",
         region: arn.map(|arn| arn.region),

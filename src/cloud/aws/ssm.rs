@@ -18,6 +18,7 @@ const OPERATION: &str = "GetCalendarState";
 /// When one cannot be read.
 pub async fn calendars(aws: &Aws, names: &[String]) -> Result<CalendarSeen, Fault> {
     let call = Call {
+        id: "SSM",
         service: "ssm",
         operation: OPERATION,
         region: None,

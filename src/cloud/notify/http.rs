@@ -10,7 +10,7 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use sha2::Sha256;
 
-use super::address::{Guarded, Reach, check_literal};
+use crate::cloud::address::{Guarded, Reach, check_literal, proxies};
 use crate::cloud::http::{self, filled};
 use crate::domain::clock::{Timestamp, wall_now};
 use crate::domain::fault::FaultKind;
@@ -25,8 +25,6 @@ const TIMESTAMP: &str = "x-tidegate-timestamp";
 const SIGNATURE: &str = "x-tidegate-signature";
 /// The most that is read of an answer, in bytes.
 const ANSWER: usize = 256;
-/// The variables that name proxies, in lower case; upper case counts too.
-const PROXIES: [&str; 3] = ["https_proxy", "all_proxy", "http_proxy"];
 
 /// Why a message did not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +54,7 @@ pub(super) struct Post {
 
 impl Post {
     pub(super) fn new(environment: &BTreeMap<String, String>) -> Self {
-        let named = environment.iter().filter(|(name, _)| PROXIES.contains(&name.to_ascii_lowercase().as_str()));
-        let hosts = named.filter_map(|(_, proxy)| {
-            let url = Url::parse(proxy).ok().filter(Url::has_host);
-            url.or_else(|| Url::parse(&format!("http://{proxy}")).ok())?.host_str().map(str::to_owned)
-        });
-        Self { proxies: Arc::new(hosts.collect()), ..Self::default() }
+        Self { proxies: proxies(environment), ..Self::default() }
     }
 
     /// Sends a message to Slack; what came back.
@@ -192,12 +185,5 @@ mod tests {
         assert_eq!(refused("http://8.8.8.8/", true), Some(None));
         assert_eq!(refused("http://169.254.169.254/", true), Some(None));
         assert_eq!(refused("http://127.0.0.1:9/", true), None);
-    }
-
-    #[test]
-    fn proxies_are_known_by_their_hosts() {
-        let environment = [("HTTPS_PROXY", "http://user:pw@proxy.corp:3128"), ("all_proxy", "10.0.0.9:80"), ("A", "b")];
-        let post = Post::new(&environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-        assert_eq!(*post.proxies, ["proxy.corp", "10.0.0.9"]);
     }
 }

@@ -4,7 +4,6 @@
 //! Each recipient has a queue of [`QUEUE`] messages. A message is sent [`TRIES`] times at most. What could not be told
 //! is said once, and at the end the rest is waited for as long as the runner allows.
 
-mod address;
 mod http;
 #[cfg(test)]
 mod tests;

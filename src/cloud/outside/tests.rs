@@ -133,6 +133,9 @@ async fn whatever_a_webhook_does_wrong_is_inconclusive() {
     is_inconclusive(&webhook("http://127.0.0.1:9/${TOKEN}", SECOND), "").await;
     is_inconclusive(&webhook("http://example.com/${TOKEN}", SECOND), "private hosts only").await;
     is_inconclusive(&webhook("file:///${TOKEN}", SECOND), "not a scheme").await;
+    for reserved in ["https://169.254.169.254/", "https://[fe80::1]/", "http://[fd00:ec2::254]/", "https://0.0.0.0/"] {
+        is_inconclusive(&webhook(reserved, SECOND), "address").await;
+    }
     is_inconclusive(&webhook("https://${UNSET}/", SECOND), "${UNSET} is not set").await;
 }
 

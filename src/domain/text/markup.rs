@@ -84,16 +84,16 @@ pub fn prometheus_label(foreign: &str) -> String {
     shown
 }
 
-/// `text` with what a runner of GitHub's would take for a command in its log shown as characters: `##[` anywhere,
-/// and `::` where a line could begin.
+/// `text` with what a pipeline's runner would take for a command in its log shown as characters: anywhere `##[` of
+/// GitHub, `##vso[` of Azure and `##teamcity[`; and `::` where a line could begin.
 pub(super) fn without_commands(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         let at_start = shown.chars().next_back().is_none_or(char::is_whitespace);
-        if rest.starts_with("##[") {
-            let _ = write!(shown, "##<U+{:04X}>", u32::from('['));
-            rest = &rest[3..];
+        if c == '[' && begins_command(&shown) {
+            let _ = write!(shown, "<U+{:04X}>", u32::from('['));
+            rest = &rest[1..];
         } else if at_start && rest.starts_with("::") {
             let _ = write!(shown, "<U+{:04X}>:", u32::from(':'));
             rest = &rest[2..];
@@ -103,6 +103,11 @@ pub(super) fn without_commands(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Whether a `[` behind this would be a command of a runner's: two `#`, and at most a word in between.
+pub(super) fn begins_command(text: &str) -> bool {
+    text.trim_end_matches(|c: char| c.is_ascii_alphanumeric()).ends_with("##")
 }
 
 #[cfg(test)]
@@ -140,6 +145,10 @@ mod tests {
         check("so ::stop-commands::x", "so <U+003A>:stop-commands::x");
         check("arn:aws:iam::1111:role/x", "arn:aws:iam::1111:role/x");
         check("a ##[add-mask]b ###[x", "a ##<U+005B>add-mask]b ###<U+005B>x");
+        check("##vso[task.complete]", "##vso<U+005B>task.complete]");
+        check("x ##teamcity[buildStop]", "x ##teamcity<U+005B>buildStop]");
+        check("#[a] ## [b] ##.c[d]", "#[a] ## [b] ##.c[d]");
+        assert_eq!(escape_json("{\"a\":\"##vso[x]\"}"), "{\"a\":\"##vso\\u005bx]\"}");
         assert_eq!(escape_json("{\"a\":\"##[error]\"}"), "{\"a\":\"##\\u005berror]\"}");
         for width in 1..12 {
             let begins = |line: &String| line.starts_with("::");

@@ -34,8 +34,8 @@ pub fn is_hidden(c: char) -> bool {
 }
 
 /// JSON text that means exactly the same and holds no hidden character: inside its strings they become `\u`
-/// escapes, between its values spaces. Nor does it hold `##[`, which GitHub's runner takes for a command wherever in a
-/// line it stands.
+/// escapes, between its values spaces. Nor does it hold what a pipeline's runner takes for a command wherever in a line
+/// it stands: `##[`, `##vso[`, `##teamcity[`.
 pub fn escape_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
@@ -46,7 +46,7 @@ pub fn escape_json(json: &str) -> String {
                     let _ = write!(shown, "\\u{unit:04x}");
                 }
             }
-            '[' if shown.ends_with("##") => shown.push_str("\\u005b"),
+            '[' if markup::begins_command(&shown) => shown.push_str("\\u005b"),
             c => shown.push(c),
         }
     }

@@ -22,7 +22,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
                 return None;
             }
             let sticky = self.plan.before.stickiness.filter(|_| !self.plan.driver.is_aws()).map(|_| false);
-            Some(cloud.route(RouteOrder { share: Share::NONE, expected: None, sticky }).await)
+            Some(cloud.route(RouteOrder { share: Share::NONE, expected: None, sticky, by: None }).await)
         };
         let late = asked.wall.now() + FIRST_WITHIN;
         let answer = tokio::select! {
@@ -51,7 +51,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         if self.plan.before.stickiness.is_none() {
             return;
         }
-        let order = RouteOrder { share: Share::NONE, expected: Some(Share::NONE), sticky: Some(true) };
+        let order = RouteOrder { share: Share::NONE, expected: Some(Share::NONE), sticky: Some(true), by: None };
         if let Err(fault) = cloud.route(order).await {
             self.tell(&TakeoverNotice::StickinessStaysOff { fault, call: stickiness_call(self.plan) });
         }

@@ -27,7 +27,7 @@ pub async fn back_by_tags<C: Cloud>(cloud: &C, tags: ByTags<'_>) -> Result<RuleS
         let words = format!("{} has no healthy target", tags.stable);
         return Err(Fault::new(FaultKind::Permanent, "DescribeTargetHealth", words));
     }
-    let order = RouteOrder { share: Share::NONE, expected: None, sticky: tags.sticky.then_some(false) };
+    let order = RouteOrder { share: Share::NONE, expected: None, sticky: tags.sticky.then_some(false), by: None };
     let seen = match cloud.route(order).await? {
         Routed::Written(seen) | Routed::Unsettled(seen) | Routed::Moving(seen) | Routed::Foreign(seen) => seen,
     };

@@ -23,8 +23,11 @@ written! {
         #[serde(default)]
         notify: Vec<Recipient>,
         windows: Option<Windows>,
+        undoes: Option<Undoes>,
         warnings: Vec<String>,
     }
+
+    struct Undoes = plan::Undoes { rollout: String, reason: Option<String> }
 
     enum Driver = driver::Driver { Pair, TaskSets, Ecs(deployment: EcsDeployment), CodeDeploy(deployment: CodeDeployment) }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::account::{Account, Phase, Suspended};
 use crate::behaviour::{Behaviour, parse_duration};
+use crate::clock::LabClock;
 use crate::fault::ApiFault;
 use crate::lock::lock;
 use crate::notices::{Calendar, Message, name_of};
@@ -28,6 +29,7 @@ pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {
         (&Method::GET, "/_lab/traffic") => {
             serde_json::to_value(world.traffic.report()).map_err(|error| error.to_string())
         }
+        (&Method::GET, "/_lab/clock") => Ok(time(&world.config.clock)),
         (&Method::GET, "/_lab/state") => Ok(state(world)),
         (&Method::POST, "/_lab/rps") => set_rps(world, parameter("value")),
         (&Method::POST, "/_lab/behaviour") => set_behaviour(world, parameter("task-definition"), parameter("value")),
@@ -38,7 +40,7 @@ pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {
         }
         (&Method::POST, "/_lab/faults") => set_faults(world, parameter("value").as_deref()),
         _ => {
-            let controls = "GET /_lab/traffic, GET /_lab/state, GET /_lab/published, \
+            let controls = "GET /_lab/traffic, GET /_lab/state, GET /_lab/clock, GET /_lab/published, \
                 POST /_lab/calendar?name=&value=open or closed or closed:2h, POST /_lab/rps?value=, \
                 POST /_lab/behaviour?value=[&task-definition=], POST /_lab/outage?value=errors=20%25@0s:2m or over, \
                 POST /_lab/faults?value=throttle=30%25,error=5%25 or none";
@@ -147,14 +149,18 @@ fn set_behaviour(
     Ok(json!({"taskDefinition": arn, "behaviour": behaviour.to_string()}))
 }
 
+fn time(clock: &LabClock) -> Value {
+    json!({"now": date(clock.now_ms()), "speed": clock.speed()})
+}
+
 fn state(world: &World) -> Value {
     let account = lock(&world.account);
-    let clock = world.config.clock;
+    let clock = &world.config.clock;
     let connections: serde_json::Map<String, Value> =
         world.balancer.connections().into_iter().map(|(name, address)| (name, json!(address.to_string()))).collect();
     json!({
         "now": date(clock.now_ms()),
-        "anchor_unix_ms": clock.anchor_unix_ms(),
+        "anchor_unix_ms": clock.began_ms(),
         "speed": clock.speed(),
         "rps": world.traffic.rps(),
         "connections": connections,

@@ -33,6 +33,7 @@ mod s3;
 mod s3_common;
 mod s3_list;
 mod schedules;
+mod skew;
 mod sns;
 mod ssm;
 mod sts;
@@ -113,11 +114,19 @@ async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<Answer
         Ok(asked) => asked,
         Err((protocol, refusal)) => return Ok(wire::refuse(protocol, &refusal, &id)),
     };
-    let Some(outcome) = undergo(world, &asked).await else { return Err(Lost) };
-    Ok(match outcome {
+    let apart = fault::apart(&world.faults.read().unwrap_or_else(PoisonError::into_inner)).map(skew::time);
+    let outcome = match apart.and_then(|now| skew::refusal(&head, &asked, now)) {
+        Some(refusal) => Err(refusal),
+        None => undergo(world, &asked).await.ok_or(Lost)?,
+    };
+    let mut answer = match outcome {
         Ok(output) => wire::tell(&asked, output, &id),
         Err(refusal) => wire::refuse(asked.protocol, &refusal, &id),
-    })
+    };
+    if let Some(now) = apart {
+        skew::date(&mut answer, now);
+    }
+    Ok(answer)
 }
 
 /// Performs an operation with what the faults make of it; nothing when its answer is lost.

@@ -89,7 +89,7 @@ fn settle(target: &mut Target, in_use: bool, now: u64) {
 }
 
 /// Asks the target.
-pub(crate) async fn perform(probe: &Probe, clock: LabClock) -> Finding {
+pub(crate) async fn perform(probe: &Probe, clock: &LabClock) -> Finding {
     let Some(address) = probe.address else { return Finding::Silent };
     let ask = async {
         let mut connection = Connection::open(address).await.ok()?;

@@ -82,7 +82,7 @@ impl Balancer {
     /// A balancer that knows nothing yet.
     pub(crate) fn new(config: &LabConfig, ending: Ending) -> Balancer {
         Balancer {
-            clock: config.clock,
+            clock: config.clock.clone(),
             ending,
             propagation: config.rule_propagation,
             late: fault::late_share(&config.faults),

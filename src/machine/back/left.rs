@@ -35,7 +35,7 @@ impl Machine {
         self.memory.left = false;
         self.memory.safeguard.begin_anew();
         match self.state.clone() {
-            State::Finished(Outcome::RolledBack(reason)) => {
+            State::Finished(Outcome::RolledBack(reason)) | State::Retreat { reason, .. } => {
                 // The time in which requests may end begins anew. How many tasks the stable slot has by now is not ours.
                 (self.memory.back_at, self.memory.revived, self.memory.tidies) = (Some(now), true, true);
                 self.state = State::Retreat { reason, decided: now, phase: Phase::Verifying, refused: 0 };

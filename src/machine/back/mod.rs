@@ -151,7 +151,7 @@ impl Machine {
             }
             Phase::Routing => {
                 let stickiness = if sticky { Stickiness::Suspend } else { Stickiness::Keep };
-                Some(Effect::Route(Route { share: Share::NONE, expected: None, stickiness }))
+                Some(Effect::Route(Route { share: Share::NONE, expected: None, stickiness, by: None }))
             }
             Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => self.takes_down(phase),
             Phase::Quieting => {
@@ -165,8 +165,8 @@ impl Machine {
                 (self.memory.wanted > 0 && !self.memory.hurry).then_some(scale)
             }
             Phase::Mending => {
-                let restore =
-                    Route { share: Share::NONE, expected: Some(Share::NONE), stickiness: Stickiness::Restore };
+                let stickiness = Stickiness::Restore;
+                let restore = Route { share: Share::NONE, expected: Some(Share::NONE), stickiness, by: None };
                 self.memory.sticky_suspended.then_some(Effect::Route(restore))
             }
             Phase::Counting => {

@@ -64,7 +64,8 @@ impl Machine {
             return false;
         }
         let expected = Some(self.memory.accepted);
-        self.ask(Effect::Route(Route { share, expected, stickiness: Stickiness::Keep }), out);
+        let by = Some(asked + FRESH);
+        self.ask(Effect::Route(Route { share, expected, stickiness: Stickiness::Keep, by }), out);
         true
     }
 

@@ -29,6 +29,19 @@ fn a_count_that_fails_does_not_undo_a_promotion() {
 }
 
 #[test]
+fn a_weight_may_leave_only_while_the_read_it_rests_on_is_fresh() {
+    let mut run = Run::of(canary());
+    run.until_asked(is_route);
+    // This world answers at once, so the look was asked for now.
+    let Some(Effect::Route(route)) = run.pending() else { panic!("a weight is asked for") };
+    assert_eq!(route.by, Some(run.now + FRESH));
+    run.errors = Some(99.0);
+    run.end();
+    let back = run.asked.iter().rfind(|effect| is_route(effect));
+    assert!(matches!(back, Some(Effect::Route(Route { by: None, .. }))), "the way back waits for no read");
+}
+
+#[test]
 fn a_step_that_lasts_too_long_goes_back() {
     let mut run = Run::of(canary());
     run.until_asked(is_scale);

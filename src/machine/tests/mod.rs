@@ -90,6 +90,7 @@ fn plan(actions: &[Action]) -> Plan {
         notify: Vec::new(),
         windows: None,
         writer_role: None,
+        undoes: None,
         warnings: Vec::new(),
     }
 }

@@ -164,6 +164,7 @@ pub(crate) fn plan() -> Plan {
         notify: Vec::new(),
         windows: None,
         writer_role: None,
+        undoes: None,
         warnings: vec!["the rule has no gate on latency: a slow release would pass".to_owned()],
     }
 }

@@ -87,7 +87,7 @@ fn health_xml(healthy: usize) -> String {
 }
 
 fn back() -> RouteOrder {
-    RouteOrder { share: Share::NONE, expected: None, sticky: Some(false) }
+    RouteOrder { share: Share::NONE, expected: None, sticky: Some(false), by: None }
 }
 
 fn refused(status: u16, code: &str) -> Reply {
@@ -234,7 +234,7 @@ async fn a_shift_in_flight_does_not_keep_the_traffic_from_being_back_in_time() {
         let aws = troubled(seed);
         let driver = aws.driver().await;
         let _ = driver.rule().await;
-        let shift = RouteOrder { share: Share::ALL, expected: Share::from_permille(100), sticky: None };
+        let shift = RouteOrder { share: Share::ALL, expected: Share::from_permille(100), sticky: None, by: None };
         let stopped = async {
             aws.pass(Duration::from_millis(seed * 20)).await;
             driver.make_way();

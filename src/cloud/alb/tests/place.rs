@@ -30,14 +30,14 @@ fn driver(fake: &Fake) -> AlbDriver {
 }
 
 fn back() -> RouteOrder {
-    RouteOrder { share: Share::NONE, expected: None, sticky: Some(false) }
+    RouteOrder { share: Share::NONE, expected: None, sticky: Some(false), by: None }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_made_anew_is_read_by_every_look_and_left_alone_by_every_write() {
     let fake = listener(Some((900, 100)));
     let driver = driver(&fake);
-    let forward = RouteOrder { share: Share::ALL, expected: Share::from_permille(100), sticky: None };
+    let forward = RouteOrder { share: Share::ALL, expected: Share::from_permille(100), sticky: None, by: None };
     for seen in [driver.rule().await.unwrap(), driver.rule_at_once().await.unwrap()] {
         assert_eq!((seen.instead.as_deref(), seen.share), (Some(NEW), Share::from_permille(100)));
     }

@@ -55,7 +55,7 @@ async fn driver(fake: &Fake) -> AlbDriver {
 
 fn order(permille: u16, expected: Option<u16>) -> RouteOrder {
     let share = |permille| Share::from_permille(permille).unwrap();
-    RouteOrder { share: share(permille), expected: expected.map(share), sticky: None }
+    RouteOrder { share: share(permille), expected: expected.map(share), sticky: None, by: None }
 }
 
 fn writes(fake: &Fake) -> Vec<Seen> {

@@ -7,7 +7,7 @@ use super::*;
 use crate::cloud::aws::fake::Reply;
 
 fn shift() -> RouteOrder {
-    RouteOrder { share: Share::ALL, expected: Share::from_permille(100), sticky: None }
+    RouteOrder { share: Share::ALL, expected: Share::from_permille(100), sticky: None, by: None }
 }
 
 /// What a write says that is asked to make way after `span`, and how long after that.

@@ -48,11 +48,11 @@ async fn driver(fake: &Fake, fence: Fence) -> AlbDriver {
 }
 
 fn forward() -> RouteOrder {
-    RouteOrder { share: Share::from_permille(100).unwrap(), expected: Some(Share::NONE), sticky: None }
+    RouteOrder { share: Share::from_permille(100).unwrap(), expected: Some(Share::NONE), sticky: None, by: None }
 }
 
 fn back() -> RouteOrder {
-    RouteOrder { share: Share::NONE, expected: None, sticky: None }
+    RouteOrder { share: Share::NONE, expected: None, sticky: None, by: None }
 }
 
 fn sent(fake: &Fake, operation: &str) -> Vec<Seen> {
@@ -92,7 +92,7 @@ async fn each_forward_write_has_credentials_of_its_own() {
     let driver = driver(&fake, Fence::default()).await;
     driver.route(forward()).await.unwrap();
     let share = forward().share;
-    driver.route(RouteOrder { share: Share::ALL, expected: Some(share), sticky: None }).await.unwrap();
+    driver.route(RouteOrder { share: Share::ALL, expected: Some(share), sticky: None, by: None }).await.unwrap();
     assert_eq!(sent(&fake, "AssumeRole").len(), 2);
 }
 

@@ -146,7 +146,7 @@ fn sent(fake: &Fake, operation: &str) -> Vec<Value> {
 
 fn order(permille: u16, expected: Option<u16>) -> RouteOrder {
     let share = |permille| Share::from_permille(permille).unwrap();
-    RouteOrder { share: share(permille), expected: expected.map(share), sticky: None }
+    RouteOrder { share: share(permille), expected: expected.map(share), sticky: None, by: None }
 }
 
 #[tokio::test(start_paused = true)]

@@ -271,9 +271,9 @@ fn lost(operation: &'static str, done: bool) -> impl Fn(&str, usize) -> Option<(
 }
 
 fn forward(share: Share, expected: Share) -> RouteOrder {
-    RouteOrder { share, expected: Some(expected), sticky: None }
+    RouteOrder { share, expected: Some(expected), sticky: None, by: None }
 }
 
 fn back() -> RouteOrder {
-    RouteOrder { share: Share::NONE, expected: None, sticky: None }
+    RouteOrder { share: Share::NONE, expected: None, sticky: None, by: None }
 }

@@ -1,15 +1,30 @@
-//! Which addresses a message may go to. What is checked is the address that is connected to: names are resolved
-//! here, checked, and handed to the connection, so that nothing can resolve them differently in between.
+//! Which addresses a message, or a question of a gate, may go to. What is checked is the address that is connected to:
+//! names are resolved here, checked, and handed to the connection, so that nothing can resolve them differently in
+//! between.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// How far a message may go.
+/// The variables that name proxies, in lower case; upper case counts too.
+const PROXIES: [&str; 3] = ["https_proxy", "all_proxy", "http_proxy"];
+
+/// The hosts of the proxies that the environment names.
+pub(in crate::cloud) fn proxies(environment: &BTreeMap<String, String>) -> Arc<Vec<String>> {
+    let named = environment.iter().filter(|(name, _)| PROXIES.contains(&name.to_ascii_lowercase().as_str()));
+    let hosts = named.filter_map(|(_, proxy)| {
+        let url = Url::parse(proxy).ok().filter(Url::has_host);
+        url.or_else(|| Url::parse(&format!("http://{proxy}")).ok())?.host_str().map(str::to_owned)
+    });
+    Arc::new(hosts.collect())
+}
+
+/// How far it may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(in crate::cloud) enum Reach {
     /// To public addresses.
     Public,
     /// To public and private ones.
@@ -30,7 +45,7 @@ enum Kind {
 
 impl Reach {
     /// Whether `address` is within reach.
-    pub(super) fn allows(self, address: IpAddr) -> bool {
+    pub(in crate::cloud) fn allows(self, address: IpAddr) -> bool {
         matches!(
             (kind(address), self),
             (Kind::Public, Reach::Public | Reach::Any) | (Kind::Private, Reach::Any | Reach::Private)
@@ -87,7 +102,7 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
 ///
 /// # Errors
 /// In words.
-pub(super) fn check_literal(url: &Url, reach: Reach) -> Result<(), String> {
+pub(in crate::cloud) fn check_literal(url: &Url, reach: Reach) -> Result<(), String> {
     let host = url.host_str().unwrap_or_default();
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match literal {
@@ -107,10 +122,10 @@ fn refused(reach: Reach) -> String {
 
 /// Resolves names to addresses within reach.
 #[derive(Clone, Debug)]
-pub(super) struct Guarded {
-    pub(super) reach: Reach,
+pub(in crate::cloud) struct Guarded {
+    pub(in crate::cloud) reach: Reach,
     /// Hosts that are not checked: the proxies that this machine's owner has set.
-    pub(super) proxies: Arc<Vec<String>>,
+    pub(in crate::cloud) proxies: Arc<Vec<String>>,
 }
 
 impl Resolve for Guarded {
@@ -157,6 +172,13 @@ mod tests {
         );
         check(&["8.8.8.8", "172.32.0.1", "172.15.0.1", "100.128.0.1", "192.0.1.1", "11.0.0.1"], Kind::Public);
         check(&["2606:4700::1111", "2a00::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2001:4860::8888"], Kind::Public);
+    }
+
+    #[test]
+    fn proxies_are_known_by_their_hosts() {
+        let environment = [("HTTPS_PROXY", "http://user:pw@proxy.corp:3128"), ("all_proxy", "10.0.0.9:80"), ("A", "b")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert_eq!(*proxies(&environment), ["proxy.corp", "10.0.0.9"]);
     }
 
     #[test]

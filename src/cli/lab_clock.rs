@@ -1,0 +1,102 @@
+//! A lab's clock: followed inside this process and beside it, and what is said when the machine does not keep it.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Exit, Failure};
+use crate::domain::clock::{Clock, LabTime, Timestamp};
+use tidegate_lab::LabClock;
+
+/// The variable that leads a runner to the clock of a lab beside it.
+pub(super) const VARIABLE: &str = "TIDEGATE_CLOCK";
+
+#[derive(Debug)]
+struct Followed(LabClock);
+
+impl LabTime for Followed {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.now_ms())
+    }
+
+    fn speed(&self) -> f64 {
+        self.0.speed()
+    }
+}
+
+/// The time of a lab.
+pub(super) fn of(clock: LabClock) -> Clock {
+    Clock::of_lab(Arc::new(Followed(clock)))
+}
+
+/// The file by which runners beside a lab follow its clock. It goes with the lab.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) path: PathBuf,
+}
+
+impl Kept {
+    /// A clock, and the file in which it is kept.
+    pub(super) fn start(speed: f64) -> Result<(LabClock, Kept), Failure> {
+        let path =
+            std::env::temp_dir().join(format!("tidegate-lab-{}-{:08x}.clock", std::process::id(), fastrand::u32(..)));
+        let made = OpenOptions::new().append(true).create_new(true).open(&path);
+        let clock = made.and_then(|file| LabClock::kept(speed, file));
+        let clock = clock.map_err(|error| {
+            let wrong = format!("the lab cannot keep its clock in {}: {error}", path.display());
+            Failure::new(Exit::Unexpected, wrong).hint("name another folder for such files: `TMPDIR`")
+        })?;
+        Ok((clock, Kept { path }))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The clock of the lab beside this process, by the file that the variable names.
+pub(super) fn beside(path: &str) -> Result<Clock, Failure> {
+    let clock = File::open(path).ok().and_then(LabClock::following);
+    clock.map(of).ok_or_else(|| {
+        let failure = Failure::new(Exit::Usage, format!("{VARIABLE} `{path}` is the clock of no lab"));
+        failure.hint("a lab prints it when it starts and takes it along when it ends; without a lab, unset it")
+    })
+}
+
+/// Whether calls go to this machine, where alone a lab can be.
+pub(super) fn is_here(endpoint: Option<&str>, variables: &BTreeMap<String, String>) -> bool {
+    let endpoint = endpoint.or_else(|| variables.get("AWS_ENDPOINT_URL").map(String::as_str));
+    let host = endpoint.and_then(|url| url.strip_prefix("http://")).and_then(|rest| rest.split('/').next());
+    let host = host.map(|host| host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']));
+    host.is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback()))
+}
+
+/// Says that the machine does not keep the speed which was asked for.
+pub(super) async fn told(slowed: impl Future<Output = Option<f64>>, say: impl Fn(&str)) {
+    if let Some(speed) = slowed.await {
+        say(&format!("this machine keeps {speed:.0}×: the lab's clock was slowed, and follows what the machine keeps"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lab_is_on_this_machine_or_nowhere() {
+        let none = BTreeMap::new();
+        for here in ["http://127.0.0.1:4566", "http://localhost:80/", "http://[::1]:4566", "http://127.9.9.9"] {
+            assert!(is_here(Some(here), &none), "{here}");
+        }
+        for elsewhere in ["https://ecs.eu-west-1.amazonaws.com", "http://10.0.0.1:4566", "http://127.0.0.1.example", ""]
+        {
+            assert!(!is_here(Some(elsewhere), &none), "{elsewhere}");
+        }
+        let set = BTreeMap::from([("AWS_ENDPOINT_URL".to_owned(), "http://127.0.0.1:4566".to_owned())]);
+        assert!(is_here(None, &set) && !is_here(None, &none) && !is_here(Some("http://10.0.0.1"), &set));
+    }
+}

@@ -1,0 +1,198 @@
+//! `rollback --to`: the way back after a promotion, which is a rollout of an earlier release. It is as short as can be:
+//! its tasks healthy first, then all traffic in one step.
+
+use serde_json::json;
+
+use super::{Args, ask, say};
+use crate::cli::context::{Context, Found};
+use crate::cli::exit::Asked;
+use crate::cli::present::fold;
+use crate::cli::request::ended;
+use crate::cli::run::{Start, Where, refuse_held, roll_out};
+use crate::cli::target::{self, Compiled};
+use crate::cli::{Exit, Failure, pipeline, terminal};
+use crate::domain::clock::span;
+use crate::domain::fleet::{Slot, SlotView, Survey};
+use crate::domain::text::escape;
+use crate::journal;
+use crate::machine::Outcome;
+use crate::plan::{Action, Adopt, Plan, ReleasePlan, Step, Undoes, stable_slot, undoing};
+
+/// The word for the release that was replaced.
+const PREVIOUS: &str = "previous";
+
+/// What `--to` of a rollout comes to.
+pub(super) enum To {
+    /// An ordinary way back: the rollout is not over, or went back itself.
+    WayBack,
+    /// It was done, or said.
+    Done(Exit),
+}
+
+/// Goes back to the release that `to` names, where the rollout is over; one that is not over is taken back as ever.
+pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str) -> Result<To, Failure> {
+    let recorded = journal::read(&found.store, &found.id).await?;
+    let (machine, _) = fold(&recorded);
+    let before = machine.plan();
+    // Who says it twice wants to be on the release before, and not on the one that was left.
+    let goes_on = to == PREVIOUS && before.undoes.is_some();
+    let release = if goes_on { released(before).to_owned() } else { release(before, to)? };
+    let Some(outcome) = machine.outcome() else { return unfinished(found, before, &release) };
+    found.refuse_gone_lab()?;
+    if to == PREVIOUS && !goes_on && *outcome != Outcome::Promoted {
+        return Ok(To::WayBack);
+    }
+    let aws = context.aws(Some(&before.target.region)).await;
+    let clock = context.clock();
+    refuse_held(&found.store, &before.target.rule, &clock).await?;
+    let spec = undoing(before, release.clone());
+    let survey = target::surveyed(context, (&aws, &clock), &spec).await?;
+    let serving = serving(&survey)?.clone();
+    if to == PREVIOUS && !goes_on {
+        refuse_others(found, before, &serving)?;
+    }
+    if names(&serving.task_definition, &release) {
+        let how = format!("rollout {} is over: {}", found.id, ended(outcome));
+        say(context, &format!("already on {}: {} has all traffic ({how})", short(&release), serving.place.service))?;
+        return Ok(To::Done(Exit::Done));
+    }
+    let folder = std::path::Path::new(".");
+    let Compiled { mut plan, document } = target::compiled(&aws, (&spec, folder), survey, Adopt::Never).await?;
+    plan.undoes = Some(Undoes { rollout: found.id.to_string(), reason: args.reason.clone() });
+    show(context, found, (&plan, &serving), args)?;
+    if args.dry_run {
+        return Ok(To::Done(Exit::Done));
+    }
+    ask(context, args, &format!("{} --to {to}", found.id))?;
+    let start = Start {
+        store: &found.store,
+        aws: &aws,
+        clock,
+        connect_to: context.connect_to(),
+        plan,
+        document,
+        spec: recorded.header.spec.clone(),
+        digest: None,
+    };
+    let (id, ending) = roll_out(context, start, Where::Account(context.store_url(None)), None).await?;
+    let exit = Exit::of_ending(&ending, Asked::Release);
+    pipeline::last_line(context, id.as_str(), &ending, exit);
+    Ok(To::Done(exit))
+}
+
+/// The task definition that is meant: the one that the rollout replaced; a revision of its family; or any, by its ARN or
+/// as `family:revision`.
+fn release(plan: &Plan, to: &str) -> Result<String, Failure> {
+    let replaced = &plan.before.stable_task_definition;
+    if to == PREVIOUS {
+        return Ok(replaced.clone());
+    }
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(to) {
+        let family = replaced.rsplit_once(':').map_or(replaced.as_str(), |(family, _)| family);
+        return Ok(format!("{family}:{to}"));
+    }
+    let revision = to.rsplit_once(':').map(|(_, revision)| revision);
+    if revision.is_some_and(is_number) {
+        return Ok(to.to_owned());
+    }
+    let failure = Failure::new(Exit::Usage, format!("`--to {}` names no release", escape(to)));
+    Err(failure.hint("`previous`; or a revision, such as 41, web:41 or a task definition's ARN"))
+}
+
+/// A rollout that is not over goes back to what it replaces, and to nothing else.
+fn unfinished(found: &Found, plan: &Plan, release: &str) -> Result<To, Failure> {
+    let id = &found.id;
+    if plan.undoes.is_some() && names(released(plan), release) {
+        let failure = Failure::new(Exit::Held, format!("rollout {id} goes back to {} already", short(release)));
+        return Err(
+            failure.hint(format!("`tidegate status {id}` shows it; `tidegate resume {id}` if nobody drives it"))
+        );
+    }
+    if names(&plan.before.stable_task_definition, release) {
+        return Ok(To::WayBack);
+    }
+    let wrong =
+        format!("rollout {id} is not over: it goes back to {} only", short(&plan.before.stable_task_definition));
+    Err(Failure::new(Exit::Refused, wrong).hint(format!("first `tidegate rollback {id}`, then this again")))
+}
+
+/// The slot that has all the traffic at this moment.
+fn serving(survey: &Survey) -> Result<&SlotView, Failure> {
+    match stable_slot(survey) {
+        Some(Slot::Blue) => Ok(&survey.blue),
+        Some(Slot::Green) => Ok(&survey.green),
+        None => {
+            let wrong = format!("neither slot has all traffic of {}", survey.rule.arn);
+            Err(Failure::new(Exit::Refused, wrong).hint("`tidegate doctor SPEC` shows where it is"))
+        }
+    }
+}
+
+/// "Previous" is what the rollout replaced, as long as what it released is what serves.
+fn refuse_others(found: &Found, plan: &Plan, serving: &SlotView) -> Result<(), Failure> {
+    if serving.place.slot == plan.target.candidate.slot {
+        return Ok(());
+    }
+    let wrong = format!(
+        "{} ({}) has all traffic, which rollout {} did not give it",
+        serving.place.service,
+        short(&serving.task_definition),
+        found.id
+    );
+    Err(Failure::new(Exit::Refused, wrong).hint("say which release is meant: `--to REVISION`"))
+}
+
+/// Whether a task definition's ARN is what `text`, an ARN or `family:revision`, names.
+fn names(arn: &str, text: &str) -> bool {
+    short(arn) == short(text)
+}
+
+/// `family:revision` of a task definition's ARN.
+fn short(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+/// What it will do, in one screen.
+fn show(context: &Context, found: &Found, (plan, serving): (&Plan, &SlotView), args: &Args) -> Result<(), Failure> {
+    let (least, most) = until_back(plan);
+    let candidate = &plan.target.candidate;
+    let titles = || plan.steps.iter().map(|step| step.title(&plan.gates));
+    if context.json() {
+        if !args.dry_run {
+            return Ok(());
+        }
+        return terminal::print_json(&json!({
+            "type": "way_back", "rollout": found.id.as_str(), "from": serving.task_definition,
+            "to": released(plan), "least_seconds": least.as_secs(), "most_seconds": most.as_secs(),
+            "steps": titles().collect::<Vec<_>>(),
+        }));
+    }
+    let target = &plan.target;
+    let at_once = if least.is_zero() { "at once".to_owned() } else { span(least) };
+    terminal::say(&format!("rollout    a new one, which goes back from {}", found.id));
+    terminal::say(&format!("where      account {}, {}, cluster {}", target.account, target.region, target.cluster));
+    terminal::say(&format!("now        {} has everything: {}", serving.place.service, short(&serving.task_definition)));
+    terminal::say(&format!("after      {} has everything: {}", candidate.service, short(released(plan))));
+    terminal::say(&format!("takes      {at_once} once its tasks are healthy, {} at most", span(most)));
+    for (index, title) in titles().enumerate() {
+        let label = if index == 0 { "steps" } else { "" };
+        terminal::say(&format!("{label:<11}{:>2}. {title}", index + 1));
+    }
+    Ok(())
+}
+
+/// The least and the most time until all traffic is back.
+fn until_back(plan: &Plan) -> (std::time::Duration, std::time::Duration) {
+    let is_before = |step: &&Step| !matches!(step.action, Action::Hold(_));
+    let steps: Vec<&Step> = plan.steps.iter().take_while(is_before).collect();
+    (steps.iter().map(|step| plan.least(step)).sum(), steps.iter().map(|step| step.within).sum())
+}
+
+/// The release of a plan.
+fn released(plan: &Plan) -> &str {
+    match &plan.release {
+        ReleasePlan::Registered(arn) => arn,
+        ReleasePlan::Register { source, .. } => source,
+    }
+}
