@@ -18,8 +18,8 @@ use crate::report::Summary;
   tidegate resume web-20261123-140509-0a1b
   tidegate resume web --store s3://releases/tidegate")]
 pub(super) struct Args {
-    /// The rollout: its whole id, or its spec's whole name [default: the only one on an account that is not over].
-    rollout: Option<String>,
+    /// The rollout: its whole id, or its spec's whole name or path [default: the only one on an account that is not over].
+    pub(super) rollout: Option<String>,
     /// Overrule the windows for the rest of this rollout, and say why; it is kept with the rollout and told.
     #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     break_glass: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let stores = context.stores(None).await?;
-    let found = stores.find_to_act(args.rollout.as_deref()).await?;
+    let found = stores.find_to_act(args.rollout.as_deref()).await?.remembered_by(context);
     let (machine, summary) = fold(&journal::read(&found.store, &found.id).await?);
     if let Some(outcome) = machine.outcome().filter(|_| !machine.has_left()) {
         already_over(context, &found, &machine, &summary)?;

@@ -1,9 +1,10 @@
 //! Begins a new rollout: who holds its rule, the lease, the journal.
 
-use super::{JournalOrNone, LeaseKeeper};
+use super::{JournalOrNone, LeaseKeeper, Taken};
 use crate::cloud::Fence;
 use crate::domain::clock::Clock;
 use crate::domain::fleet::Place;
+use crate::domain::name::RolloutId;
 use crate::journal::{self, Header, Journal, JournalError};
 use crate::lease::{Control, Phase, Watch, of_service};
 use crate::plan::Plan;
@@ -73,11 +74,51 @@ pub async fn holder(store: &Store, rule: &str, clock: &Clock) -> Result<Option<C
     Ok(None)
 }
 
+/// The plan of a rollout whose lease was just taken, and the lease; `None` for one that never began. Its runner died before
+/// the journal's first line was written, so nothing was done and nothing is to be taken back: its lease is closed.
+///
+/// # Errors
+/// When the journal cannot be read, or the lease of a rollout that never began cannot be closed.
+pub async fn begun(store: &Store, id: &RolloutId, mut taken: Taken) -> Result<Option<(Plan, Taken)>, BeginError> {
+    match journal::header(store, id).await {
+        Ok(header) => Ok(Some((header.plan, taken))),
+        Err(JournalError::NoHeader) => Ok(taken.lease.renew(Phase::Over).await.map(|()| None)?),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Whether the journal says that the rollout is over, or that it never began.
 async fn has_ended(store: &Store, control: &Control) -> bool {
     match journal::read(store, &control.rollout).await {
         Ok(recorded) => journal::replay(recorded.header.plan, &recorded.records).outcome().is_some(),
         Err(JournalError::NoHeader) => true,
         Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::clock::Timestamp;
+    use crate::engine::{Guard, tests::plan};
+
+    const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rollout_whose_runner_died_before_its_journal_began_frees_its_rule() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::in_folder(folder.path().to_owned()).unwrap();
+        let (clock, id) = (Clock::starting_at(START, 1.0), RolloutId::parse("web-1").unwrap());
+        let ana = this_owner("ana@laptop".into(), &clock);
+        store.begin(&plan().target.rule, &[], (&id, &ana), &clock).await.unwrap();
+        let mut guard = Guard::new(store.clone(), clock.clone());
+        let mut lost = guard.look(|_| false).await.unwrap().lost;
+        clock.sleep_until(START + Duration::from_secs(46)).await;
+        lost.append(&mut guard.look(|_| false).await.unwrap().lost);
+        let taken = guard.take(&lost[0], "guard@ops".into()).await.unwrap();
+        assert!(begun(&store, &id, taken).await.unwrap().is_none());
+        assert!(holder(&store, &plan().target.rule, &clock).await.unwrap().is_none(), "the rule is free");
     }
 }

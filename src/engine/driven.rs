@@ -76,6 +76,7 @@ impl<C: Cloud> Driven<C> {
         let engine =
             Engine { machine, first, cloud, clock: clock_here, recorded: journal, report, inbox, keeper: kept };
         let ending = tokio::select! {
+            biased;
             ending = engine.run() => ending,
             // Requests and lease end with the engine.
             ending = async {

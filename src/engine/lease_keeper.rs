@@ -77,8 +77,9 @@ impl LeaseKeeper {
         // Bounded by the rollout: whoever polls it lets go of it at the end.
         loop {
             tokio::select! {
-                () = self.clock.sleep_until(self.clock.now() + pause) => {}
+                biased;
                 () = self.hurry.notified() => {}
+                () = self.clock.sleep_until(self.clock.now() + pause) => {}
             }
             match self.renew(None).await {
                 Ok(()) => pause = HEARTBEAT,
@@ -172,6 +173,7 @@ impl LeaseKeeper {
         let late = self.clock.now() + ASKED_WITHIN;
         self.hurry.notify_one();
         tokio::select! {
+            biased;
             _ = renewals.changed() => self.fenced.borrow().as_ref().map(named),
             () = self.clock.sleep_until(late) => None,
         }
@@ -183,6 +185,7 @@ impl LeaseKeeper {
         self.fence.close();
         let late = self.clock.now() + LEASE;
         tokio::select! {
+            biased;
             renewed = self.renew(None) => match renewed {
                 Err(LeaseError::Fenced(control)) => Some(named(&control)),
                 _ => None,

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-pub use begin::{BeginError, Begun, begin, holder};
+pub use begin::{BeginError, Begun, begin, begun, holder};
 pub use driven::{Driven, Ended, Inbox};
 pub use guard::{Guard, Look, Lost, StrandedRollout};
 pub use inbox::{Inbound, carry_words};

@@ -26,6 +26,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         };
         let late = asked.wall.now() + FIRST_WITHIN;
         let answer = tokio::select! {
+            biased;
             answer = written => answer,
             () = asked.wall.sleep_until(late) => None,
         };
