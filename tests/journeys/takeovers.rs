@@ -262,7 +262,7 @@ fn a_commit_that_somebody_paused_is_taken_back_by_one_command() {
 #[test]
 fn a_guard_leaves_a_stranded_rollout_to_a_person() {
     let here = Place::new();
-    let spec = here.spec_of(HALF, "limits: { shift: 1h, blind: 30m, retreat: 2m }\n");
+    let spec = here.spec_of(HALF, "limits: { shift: 1h, blind: 30m, retreat: 5m }\n");
     let lab = Lab::playing(&here, &spec, &["--lab-speed", "60", "--lab-rps", "5"]);
     let mut runner = lab.roll_out(&here, &spec);
     runner.share(50);
