@@ -83,6 +83,7 @@ pub(super) const RAISE_LEAST: u16 = 2;
 /// | `Draining` | the write's answer | `Retreat` |
 /// | `Retreat` | traffic verified, slots restored | `Finished` |
 /// | `Finished` | a person's rollback, when stranded | `Retreat` |
+/// | `Finished` | somebody who finishes what was left undone | `Retreat`; `Forward` after the commit |
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum State {
     /// Nothing has happened.
@@ -340,6 +341,10 @@ pub(super) struct Memory {
     /// The runner must leave: once the traffic is back, the rest is left undone.
     pub(super) hurry: bool,
     pub(super) served: Option<Served>,
+    /// Whether something was left undone.
+    pub(super) left: bool,
+    /// Whether that is being finished, after the end.
+    pub(super) tidies: bool,
 }
 
 impl Memory {
@@ -399,6 +404,8 @@ impl Memory {
             safeguard: Safeguard::default(),
             hurry: false,
             served: None,
+            left: false,
+            tidies: false,
         }
     }
 }
