@@ -291,12 +291,10 @@ fn who_is_led_to_a_candidate_that_runs_what_it_ran_before_is_not_waited_for() {
 
 #[test]
 fn a_candidate_that_somebody_may_have_given_weight_unseen_keeps_its_tasks_until_cookies_have_ended() {
-    let (behind, late): (fn(&mut Run), fn(&mut Run)) =
-        (|run| run.now = run.now.before(MINUTE), |run| run.now = run.now + MINUTE / 2);
-    for passes in [behind, late] {
+    for is_behind in [true, false] {
         let mut run = Run::of(bound(MINUTE * 10, 0));
         run.until(|run| run.candidate.desired == FULL);
-        passes(&mut run);
+        run.now = if is_behind { run.now.before(MINUTE) } else { run.now + MINUTE / 2 };
         run.recovered();
         let since = run.now;
         run.told(OperatorRequest::Rollback);
