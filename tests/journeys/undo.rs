@@ -56,4 +56,9 @@ fn a_release_that_is_not_there_is_refused_before_anything_is_written() {
     lab.run(&place, ["rollback", "web", "--to", "97", "--yes"]).ends(15, &["there is no task definition", ":97"]);
     lab.run(&place, ["rollback", "web", "--to", "yesterday", "--yes"]).ends(2, &["`--to yesterday` names no release"]);
     lab.is_all_on("web-green");
+    // Somebody deploys by hand: what was there before that is not what the rollout replaced.
+    let theirs = json!({"cluster": "prod", "service": "web-green", "taskDefinition": "web:1"});
+    lab.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &theirs);
+    lab.run(&place, ["rollback", "web", "--to", "previous", "--yes"]).ends(15, &["has all traffic, which rollout"]);
+    lab.is_all_on("web-green");
 }

@@ -15,7 +15,7 @@ use crate::domain::clock::span;
 use crate::domain::fleet::{Slot, SlotView, Survey};
 use crate::domain::text::escape;
 use crate::journal;
-use crate::machine::Outcome;
+use crate::machine::{Machine, Outcome};
 use crate::plan::{Action, Adopt, Plan, ReleasePlan, Step, Undoes, stable_slot, undoing};
 
 /// The word for the release that was replaced.
@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
     let survey = target::surveyed(context, (&aws, &clock), &spec).await?;
     let serving = serving(&survey)?.clone();
     if to == PREVIOUS && !goes_on {
-        refuse_others(found, before, &serving)?;
+        refuse_others(found, &machine, &serving)?;
     }
     if names(&serving.task_definition, &release) {
         let how = format!("rollout {} is over: {}", found.id, ended(outcome));
@@ -130,8 +130,9 @@ fn serving(survey: &Survey) -> Result<&SlotView, Failure> {
 }
 
 /// "Previous" is what the rollout replaced, as long as what it released is what serves.
-fn refuse_others(found: &Found, plan: &Plan, serving: &SlotView) -> Result<(), Failure> {
-    if serving.place.slot == plan.target.candidate.slot {
+fn refuse_others(found: &Found, machine: &Machine, serving: &SlotView) -> Result<(), Failure> {
+    let is_ours = serving.place.slot == machine.plan().target.candidate.slot;
+    if is_ours && machine.runs_release(&serving.task_definition) {
         return Ok(());
     }
     let wrong = format!(

@@ -126,7 +126,7 @@ impl Machine {
     }
 
     /// Whether `task_definition` is the release, by ARN or by `family:revision`.
-    pub(in crate::machine) fn runs_release(&self, task_definition: &str) -> bool {
+    pub fn runs_release(&self, task_definition: &str) -> bool {
         self.release().is_some_and(|release| tail(&release) == tail(task_definition))
     }
 
