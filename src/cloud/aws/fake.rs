@@ -27,6 +27,8 @@ pub(crate) enum Reply {
     Body(u16, &'static str, Vec<u8>),
     /// An answer in an encoding: status, encoding, body.
     Encoded(u16, &'static str, Vec<u8>),
+    /// An answer with the `Date` of another clock than this machine's.
+    Dated(String, Box<Reply>),
     /// The connection breaks before an answer.
     Lost,
     /// No answer ever comes.
@@ -169,6 +171,13 @@ impl Fake {
             clock.sleep_until(clock.now() + span).await;
             reply = *then;
         }
+        let date = match reply {
+            Reply::Dated(date, then) => {
+                reply = *then;
+                Some(date)
+            }
+            _ => None,
+        };
         match reply {
             Reply::Encoded(status, encoding, body) => {
                 let status = StatusCode::try_from(status).expect("a status");
@@ -181,10 +190,13 @@ impl Fake {
                     HttpResponse::new(StatusCode::try_from(status).expect("a status"), SdkBody::from(body));
                 response.headers_mut().insert("content-type", kind);
                 response.headers_mut().insert("smithy-protocol", "rpc-v2-cbor");
+                if let Some(date) = date {
+                    response.headers_mut().insert("date", date);
+                }
                 Ok(response)
             }
             Reply::Lost => Err(ConnectorError::io("connection reset by peer".into())),
-            Reply::Never | Reply::After(..) => std::future::pending().await,
+            Reply::Never | Reply::After(..) | Reply::Dated(..) => std::future::pending().await,
         }
     }
 }

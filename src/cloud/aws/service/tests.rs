@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::cloud::aws::fake::{Fake, Reply};
-use crate::cloud::aws::{autoscaling, scheduler};
-use crate::domain::clock::{Clock, Timestamp};
+use crate::cloud::aws::{autoscaling, elbv2, scheduler};
+use crate::domain::clock::{Clock, Timestamp, wall_now};
 use crate::domain::fault::FaultKind;
 use crate::domain::safeguard::Scaling;
 
@@ -54,6 +54,42 @@ async fn a_read_is_tried_three_times_and_a_write_once() {
     assert_eq!((delete(&fake).await, fake.seen().len()), (FaultKind::Unknown, 1));
     let fake = refusing(429, "ThrottlingException");
     assert_eq!((delete(&fake).await, fake.seen().len()), (FaultKind::Transient, 1));
+}
+
+/// AWS with a clock that is so many minutes ahead of this machine's: it refuses what was signed by another.
+fn ahead(minutes: i64) -> Fake {
+    let now = i64::try_from(wall_now().as_millis()).unwrap();
+    let now = jiff::Timestamp::from_millisecond(now + minutes * 60_000).unwrap();
+    let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    Fake::new(move |seen| {
+        let signed = seen.header("x-amz-date").unwrap();
+        let signed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", signed).unwrap();
+        let signed = jiff::tz::TimeZone::UTC.to_timestamp(signed).unwrap();
+        let reply = if signed.duration_since(now).abs() > jiff::SignedDuration::from_mins(5) {
+            Reply::xml_error(403, "SignatureDoesNotMatch")
+        } else {
+            Reply::xml("ModifyRule", "<Rules></Rules>")
+        };
+        Reply::Dated(date.clone(), Box::new(reply))
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_refused_for_a_wrong_clock_is_sent_again_by_awss() {
+    for minutes in [20, -20] {
+        let fake = ahead(minutes);
+        let aws = fake.aws();
+        assert_eq!(scheduler::delete(&aws.writing.scheduler, NAME).await, Ok(()), "one of ours");
+        assert_eq!(elbv2::touch(&aws.writing.elb, "arn:rule").await, Ok(()), "one of the SDK's");
+        assert_eq!(fake.operations(), ["DeleteSchedule", "DeleteSchedule", "ModifyRule", "ModifyRule"]);
+        let off = aws.ahead().unwrap() - minutes * 60_000;
+        assert!(off.abs() < 60_000, "{off}");
+        assert_eq!(elbv2::touch(&aws.writing.elb, "arn:rule").await, Ok(()));
+        assert_eq!(fake.seen().len(), 5, "what is known is not learned again");
+    }
+    let fake = Fake::new(|_| Reply::xml_error(403, "SignatureDoesNotMatch"));
+    let fault = elbv2::touch(&fake.aws().writing.elb, "arn:rule").await.unwrap_err();
+    assert_eq!((fault.kind, fake.seen().len()), (FaultKind::Denied, 1), "a denial is one by either clock");
 }
 
 #[tokio::test(start_paused = true)]
