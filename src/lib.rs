@@ -107,6 +107,8 @@
 //! | finds the rollouts whose runner is dead | `engine/guard.rs` |
 //! | begins a rollout, drives it under its lease, gives the lease back | `engine/begin.rs`, `engine/driven.rs` |
 //! | goes back with nothing but a rule | `engine/takeover/tags.rs`; `cloud/alb/beacon.rs` reads the tags |
+//! | hears from the rule who did so | `engine/event_loop.rs` |
+//! | asks a runner that is about to commit to turn back | `engine/takeover/ask_runner.rs` |
 //! | says who may decide, and until when | `lease` |
 //! | makes a trace of a rollout, whoever drives it | `report/trace` |
 //! | brings spans and figures to a collector, and delays nothing | `cloud/otlp` |

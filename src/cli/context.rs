@@ -31,10 +31,10 @@ pub(super) struct Globals {
     json: bool,
     /// Where rollouts are kept [default: the user's state folder].
     #[arg(long, global = true, env = "TIDEGATE_STATE_DIR", hide_env_values = true, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
+    pub(super) state_dir: Option<PathBuf>,
     /// Where rollouts are kept that others can take over: s3://bucket/prefix [default: the state folder].
     #[arg(long, global = true, env = "TIDEGATE_STORE", hide_env_values = true, value_name = "URL")]
-    store: Option<String>,
+    pub(super) store: Option<String>,
     /// Write for a pipeline's log [default: whose it is by CI, GITHUB_ACTIONS, GITLAB_CI, JENKINS_URL or BUILDKITE].
     #[arg(
         long,
@@ -49,13 +49,13 @@ pub(super) struct Globals {
     ci: Option<pipeline::Said>,
     /// Use this URL in place of AWS's own endpoints.
     #[arg(long, global = true, value_name = "URL", value_parser = url)]
-    endpoint_url: Option<String>,
+    pub(super) endpoint_url: Option<String>,
     /// The region, where the spec names none.
     #[arg(long, global = true)]
-    region: Option<String>,
+    pub(super) region: Option<String>,
     /// The profile of the AWS configuration files.
     #[arg(long, global = true)]
-    profile: Option<String>,
+    pub(super) profile: Option<String>,
     /// In GitHub Actions: the role to assume with the job's own token, renewed for as long as the job lasts. It needs
     /// `permissions: id-token: write`.
     #[arg(long, global = true, env = "TIDEGATE_GITHUB_OIDC_ROLE", hide_env_values = true, value_name = "ARN")]
@@ -71,7 +71,7 @@ pub(super) struct Globals {
 /// The command's surroundings, read once.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
-    globals: Globals,
+    pub(super) globals: Globals,
     clock: Clock,
     /// Whether a lab's clock was named, and calls go to no lab.
     is_leftover: bool,
@@ -205,7 +205,7 @@ impl Context {
         Ok(Store::at(Arc::new(Bucket::new(aws.objects(name), name, prefix))))
     }
 
-    fn state_folder(&self) -> Result<PathBuf, Failure> {
+    pub(super) fn state_folder(&self) -> Result<PathBuf, Failure> {
         let home = || self.variable("HOME").map(|home| PathBuf::from(home).join(".local/state"));
         let state = self.variable("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
         state.map(|state| state.join("tidegate")).ok_or_else(|| {

@@ -29,7 +29,7 @@ Examples:
 pub(super) struct Args {
     /// The rollout to tell again: its id, the beginning of one, or a spec's name for the newest.
     #[arg(conflicts_with_all = ["name", "limit", "days", "figures", "prometheus"])]
-    rollout: Option<String>,
+    pub(super) rollout: Option<String>,
     /// Only rollouts of this spec's name.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,

@@ -30,6 +30,7 @@ mod pipeline;
 mod plan;
 mod present;
 mod promote;
+mod recall;
 mod record;
 mod recording;
 mod release;
@@ -162,6 +163,24 @@ enum Command {
     Man(man::Args),
 }
 
+impl Command {
+    /// The rollout that is named, where the command takes one and one is.
+    fn rollout(&mut self) -> Option<&mut String> {
+        match self {
+            Command::Resume(args) => args.rollout.as_mut(),
+            Command::Status(args) => args.rollout.as_mut(),
+            Command::Why(args) => args.rollout.as_mut(),
+            Command::Report(args) => args.rollout.as_mut(),
+            Command::Watch(args) => args.rollout.as_mut(),
+            Command::History(args) => args.rollout.as_mut(),
+            Command::Rollback(args) | Command::Abort(args) => args.rollout.as_mut(),
+            Command::Pause(args) | Command::Approve(args) | Command::Promote(args) => args.rollout.as_mut(),
+            Command::Continue(args) => args.args.rollout.as_mut(),
+            _ => None,
+        }
+    }
+}
+
 /// The command line as clap knows it.
 fn definition() -> clap::Command {
     Cli::command()
@@ -180,7 +199,12 @@ pub fn main() -> ExitCode {
             return if usage { Exit::Usage.detailed(detailed) } else { Exit::Done }.into();
         }
     };
-    let context = match Context::new(cli.globals) {
+    let mut command = cli.command;
+    let context = Context::new(cli.globals).and_then(|context| match command.rollout() {
+        Some(rollout) => context.recalled(rollout),
+        None => Ok(context),
+    });
+    let context = match context {
         Ok(context) => context,
         Err(failure) => return terminal::fail(&failure, None),
     };
@@ -192,7 +216,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return terminal::fail(&Failure::new(Exit::Unexpected, error.to_string()), Some(&context)),
     };
-    let result = runtime.block_on(dispatch(&context, cli.command));
+    let result = runtime.block_on(dispatch(&context, command));
     runtime.shutdown_background();
     github::ended(&context, &result);
     match result {

@@ -26,7 +26,7 @@ impl Present {
     /// The rollout that `text` names, as [`super::context::Stores::find`] understands it.
     pub(super) async fn find(context: &Context, text: Option<&str>) -> Result<Self, Failure> {
         let stores = context.stores(None).await?;
-        Self::read(context, stores.find(text).await?).await
+        Self::read(context, stores.find(text).await?.remembered_by(context)).await
     }
 
     /// A rollout that was found.

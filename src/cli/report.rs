@@ -19,7 +19,7 @@ use crate::report::page::{Origin, Page, Story};
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
     /// that is not over].
-    rollout: Option<String>,
+    pub(super) rollout: Option<String>,
     /// How it is written.
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,

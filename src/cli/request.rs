@@ -23,8 +23,8 @@ const FOLLOWED_WITHIN: Duration = Duration::from_secs(3600);
 /// A request to a rollout.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The rollout: its whole id, or its spec's whole name [default: the only one on an account that is not over].
-    rollout: Option<String>,
+    /// The rollout: its whole id, or its spec's whole name or path [default: the only one on an account that is not over].
+    pub(super) rollout: Option<String>,
     /// Why; it is kept with the rollout.
     #[arg(long)]
     reason: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args) -> Result<Exit, Failure> {
     let stores = context.stores(None).await?;
-    let found = stores.find_to_act(args.rollout.as_deref()).await?;
+    let found = stores.find_to_act(args.rollout.as_deref()).await?.remembered_by(context);
     let plan = journal::header(&found.store, &found.id).await?.plan;
     let driver = found.driver(&plan).await;
     if driver.is_none() {
@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
 #[derive(Debug, clap::Args)]
 pub(super) struct Continue {
     #[command(flatten)]
-    args: Args,
+    pub(super) args: Args,
     /// Overrule the windows for the rest of this rollout, and say why; it is kept with the rollout and told.
     #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     break_glass: Option<String>,
@@ -75,7 +75,7 @@ pub(super) async fn go_on(context: &Context, args: Continue) -> Result<Exit, Fai
     let (rollout, yes) = (args.rollout.clone(), args.yes);
     run(context, OperatorRequest::BreakGlass, Args { rollout, reason: Some(reason), yes }).await?;
     let stores = context.stores(None).await?;
-    let found = stores.find_to_act(args.rollout.as_deref()).await?;
+    let found = stores.find_to_act(args.rollout.as_deref()).await?.remembered_by(context);
     let recorded = journal::read(&found.store, &found.id).await?;
     let paused = journal::replay(recorded.header.plan, &recorded.records).progress().paused;
     if paused.is_some() { run(context, OperatorRequest::Continue, args).await } else { Ok(Exit::Done) }

@@ -35,9 +35,9 @@ use blind::{blind, only_rule, service_of};
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
-    /// The rollout: its whole id, or its spec's whole name [default: the only one on an account that is not over].
+    /// The rollout: its whole id, or its spec's whole name or path [default: the only one on an account that is not over].
     #[arg(conflicts_with_all = ["cluster", "rule"])]
-    rollout: Option<String>,
+    pub(super) rollout: Option<String>,
     /// The rollout that moves a service of this cluster: needs no spec and no name.
     #[arg(long, requires = "service", conflicts_with = "rule")]
     cluster: Option<String>,
@@ -77,7 +77,7 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
         return drill::run(context, &stores, &args).await;
     }
     let (found, rule) = match wanted(context, &stores, &args, &patience).await? {
-        Wanted::Known(found, rule) => (found, rule),
+        Wanted::Known(found, rule) => (found.remembered_by(context), rule),
         Wanted::Rule(rule) if args.to.is_some() => return Err(unknown_release(&rule)),
         Wanted::Rule(rule) => return blind(context, &rule, &args, &asked).await,
     };
@@ -258,7 +258,9 @@ async fn settled(context: &Context, found: &Found, plan: &Plan, args: &Args) -> 
         }
         Outcome::Promoted => {
             let failure = Failure::new(Exit::Refused, format!("rollout {id} was promoted at {}", machine.now()));
-            Err(failure.hint(format!("back to the release before: `tidegate rollback {id} --to previous`")))
+            let back = format!("back to the release before: `tidegate rollback {id} --to previous`");
+            let hint = if found.is_lab { "it was a rehearsal, and its lab is gone".to_owned() } else { back };
+            Err(failure.hint(hint))
         }
         Outcome::Stranded { .. } => Err(Failure::new(Exit::Refused, how)),
     }

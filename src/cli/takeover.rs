@@ -113,6 +113,11 @@ impl From<TakeoverError<Failure>> for Failure {
                 Failure::new(Exit::Refused, format!("rollout {id} is committed: going back is a new rollout"))
                     .hint(format!("`tidegate status {id}` says what its runner is at; then run the release before"))
             }
+            TakeoverError::Untidy { id, why } => {
+                let failure =
+                    Failure::new(Exit::Refused, format!("what rollout {id} left undone is left alone: {why}"));
+                failure.hint(format!("`tidegate status {id}` says what it is"))
+            }
             TakeoverError::Restless(id) => {
                 Failure::new(Exit::Held, format!("the runner of {id} keeps writing its journal"))
             }

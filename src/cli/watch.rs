@@ -37,7 +37,7 @@ Examples:
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the one that is
     /// running].
-    rollout: Option<String>,
+    pub(super) rollout: Option<String>,
     /// Watch no longer than this: 30m, 2h.
     #[arg(long, value_name = "TIME", value_parser = timeout)]
     timeout: Option<Duration>,

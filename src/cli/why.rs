@@ -13,7 +13,7 @@ use crate::report::Why;
 pub(super) struct Args {
     /// The rollout: its id, the beginning of one, or a spec's name for the newest [default: the newest
     /// that is not over].
-    rollout: Option<String>,
+    pub(super) rollout: Option<String>,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {

@@ -25,7 +25,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::driver::Deployment;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Fleet, Role, RuleSeen, Served, Survey};
-use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
+use crate::domain::safeguard::{Beacon, DeadMan, Scaling, TakenBack};
 use crate::domain::traffic::Share;
 use crate::domain::window::CalendarSeen;
 use crate::gate::{CompareRule, Gate, ProbeReading, ProbeRule, Reading};
@@ -66,6 +66,11 @@ pub trait Cloud: Send + Sync {
 
     /// Says on the rule what a rollout does with it, for whoever finds nothing but the rule.
     fn mark(&self, beacon: Beacon) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Who took the rollout back with nothing but the rule, if the rule's tags say so.
+    fn taken_back(&self) -> impl Future<Output = Option<TakenBack>> + Send {
+        std::future::ready(None)
+    }
 
     /// Sets the scalable targets of the slots' services. When it fails, some of them may be set.
     fn set_scaling(&self, targets: &[(Role, Scaling)]) -> impl Future<Output = Result<(), Fault>> + Send;

@@ -248,7 +248,7 @@ const TABLE: [Entry; 41] = [
         Code::UnknownRollout,
         203,
         "there is no such rollout",
-        "A rollout is named by its id, the beginning of one, or the spec's name, and looked for in one store: `--store`, TIDEGATE_STORE or the user's state folder. `tidegate history` lists what is there.",
+        "A rollout is named by its id, the beginning of one, or the spec's name or path, and looked for in one store: `--store`, TIDEGATE_STORE, where this machine last saw it, or the user's state folder. `tidegate history` lists what is there.",
     ),
     (
         Code::Unexpected,

@@ -20,6 +20,18 @@ pub const EVENT_LIVES: Duration = Duration::from_secs(120);
 pub const BEACON_TAGS: [&str; 5] =
     ["tidegate:rollout", "tidegate:epoch", "tidegate:stable", "tidegate:candidate", "tidegate:phase"];
 
+/// The keys of the tags by which somebody who goes back with nothing but the rule tells its runner: who, and why.
+pub const BACK_TAGS: [&str; 2] = ["tidegate:by", "tidegate:reason"];
+
+/// Who took a rollout back with nothing but its rule, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Who, as `user@host`.
+    pub by: String,
+    /// Why, if they said.
+    pub reason: Option<String>,
+}
+
 /// What the rule's tags say of the rollout to whoever finds nothing but the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beacon {

@@ -49,7 +49,7 @@ pub async fn begin(store: &Store, header: &Header, by: String, clock: &Clock) ->
 }
 
 /// What a plan's rollout takes a lease on: the rule, and the services by the names that all who use them share.
-fn resources(plan: &Plan) -> (&str, Vec<String>) {
+pub(super) fn resources(plan: &Plan) -> (&str, Vec<String>) {
     let target = &plan.target;
     let service = |place: &Place| of_service(&target.account, &target.region, &target.cluster, &place.service);
     let mut services = vec![service(&target.stable), service(&target.candidate)];

@@ -11,8 +11,10 @@ use super::inbox::Inbound;
 use super::journal_writer::{JournalWriter, Tried};
 use super::lease_keeper::LeaseKeeper;
 use super::{Ending, EngineError, JournalSink};
+use crate::cloud::Cloud;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::safeguard::TakenBack;
 use crate::domain::traffic::Share;
 use crate::journal::JournalError;
 use crate::machine::{
@@ -25,6 +27,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long an event is waited for to be in the journal, in wall time, before the rollout holds and looks go on: a store
 /// that answers late is as good as one that does not.
 const SLOW: Duration = Duration::from_secs(5);
+/// How long the rule's tags are waited for where they may say who took the rollout back, in wall time: the traffic is
+/// back by then.
+const TAGS_WITHIN: Duration = Duration::from_secs(4);
 /// How long a rollout that is over stays until its journal says so, in wall time, where that was not limited before.
 const LAST_LINES: Duration = Duration::from_secs(60);
 /// The same for a runner that was told to stop, and where waiting cannot help.
@@ -226,6 +231,36 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
             Some(keeper) => keeper.overruled().await,
             None => None,
         }
+    }
+
+    /// Somebody without the store took the rollout back by its rule: the rule's tags say who and why, and that is a
+    /// person's request like any other. It comes before what showed it, which changes nothing after it.
+    pub(super) async fn by_rule<C: Cloud>(&mut self, cloud: &C, inbound: Inbound) -> Inbound {
+        let Event::Answered { answer, .. } = &inbound.event else { return inbound };
+        if !self.has_lost_its_share(answer) {
+            return inbound;
+        }
+        let late = self.clock.now() + TAGS_WITHIN.mul_f64(self.clock.speed());
+        let told = tokio::select! {
+            biased;
+            told = cloud.taken_back() => told,
+            () = self.clock.sleep_until(late) => None,
+        };
+        let Some(TakenBack { by, reason }) = told else { return inbound };
+        self.early.push_front(inbound);
+        Event::Requested { request: OperatorRequest::Rollback, by, reason, left: None }.into()
+    }
+
+    /// Whether an answer shows the rule with nothing for a candidate that had a share.
+    fn has_lost_its_share(&self, answer: &Answer) -> bool {
+        let rule = match answer {
+            Answer::Seen(seen) => seen.rule.as_ref(),
+            Answer::Foreign(rule) => Some(rule),
+            _ => None,
+        };
+        let is_taken = rule.is_some_and(|rule| rule.share == Some(Share::NONE));
+        let goes_on = !self.machine.is_retreating() && !self.machine.is_committed();
+        is_taken && goes_on && self.machine.progress().configured > Some(Share::NONE)
     }
 
     /// Who writes the journal instead of us.

@@ -129,7 +129,7 @@ impl Guard {
         let who = (&lost.control.rollout, &owner);
         let lease = self.store.rescue(&lost.rule, who, lost.control.nonce, &self.clock).await?;
         self.watches.remove(&lost.rule);
-        Ok(Taken { lease, is_written: lost.goes_back })
+        Ok(Taken { lease, is_written: lost.goes_back, tidies: false })
     }
 }
 

@@ -171,7 +171,10 @@ impl<C: Cloud, T: JournalSink, R: Report> Engine<C, T, R> {
                 in_flight = Some(launch(&cloud, &clock, (&plan, keeper.as_deref()), issued));
             }
             turn = match event_loop.next(&mut in_flight).await? {
-                Next::Event(inbound) => event_loop.turn(inbound).await?,
+                Next::Event(inbound) => {
+                    let inbound = event_loop.by_rule(&cloud, inbound).await;
+                    event_loop.turn(inbound).await?
+                }
                 Next::Perform(issued) => Turn::Took(Reaction { effect: Some(issued), notices: Vec::new() }),
                 Next::Fenced(by) => Turn::Fenced(by),
                 Next::Lost(error) => Turn::Took(event_loop.lose(&error, None)),

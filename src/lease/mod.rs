@@ -124,6 +124,26 @@ pub fn begin(found: Option<&Control>, rollout: &RolloutId, owner: Owner, nonce: 
     Ok(Control { nonce, rollout: rollout.clone(), epoch, owner: Some(owner), phase: Phase::Active })
 }
 
+/// The document with which somebody finishes what `rollout` left undone, which is over: in the phase it was in before.
+///
+/// # Errors
+/// When another rollout has had the rule since, or this one is not over.
+pub fn reopen(
+    found: Option<&Control>,
+    rollout: &RolloutId,
+    phase: Phase,
+    owner: Owner,
+    nonce: u64,
+) -> Result<Control, Refusal> {
+    match found {
+        Some(found) if found.rollout != *rollout => return Err(Refusal::Another(found.clone())),
+        Some(found) if found.phase != Phase::Over => return Err(Refusal::UnderWay(found.clone())),
+        _ => {}
+    }
+    let epoch = found.map_or(0, |found| found.epoch) + 1;
+    Ok(Control { nonce, rollout: rollout.clone(), epoch, owner: Some(owner), phase })
+}
+
 /// The document with which somebody goes on with `rollout`, whose owner left or is gone.
 ///
 /// # Errors

@@ -60,6 +60,17 @@ fn what_is_over_or_anothers_is_not_taken() {
 }
 
 #[test]
+fn what_is_over_is_reopened_unless_another_rollout_had_the_rule_since() {
+    let reopen = |found: &Control| reopen(Some(found), &id("web-1"), Phase::Aborting, owner("ben"), 9);
+    assert_eq!(reopen(&begun()), Err(Refusal::UnderWay(begun())));
+    let over = Held::new(begun(), START).next(Phase::Over, 3);
+    let reopened = reopen(&over).unwrap();
+    assert_eq!((reopened.epoch, reopened.phase), (2, Phase::Aborting));
+    let next = begin(Some(&over), &id("web-2"), owner("cleo"), 4).unwrap();
+    assert_eq!(reopen(&next), Err(Refusal::Another(next.clone())));
+}
+
+#[test]
 fn a_phase_only_moves_on() {
     let back = Held::new(Control { phase: Phase::Aborting, ..begun() }, START);
     assert_eq!(back.next(Phase::Active, 2).phase, Phase::Aborting);

@@ -35,7 +35,7 @@ use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use state::{Cause, Memory, State, Unsettled, Wait};
+use state::{Cause, LOOKS_WITHIN, Memory, State, Unsettled, Wait};
 
 /// What one event led to.
 #[must_use = "effects must be performed and notices told"]
@@ -85,6 +85,8 @@ impl Machine {
             Event::JournalCaughtUp => self.caught_up(&mut reaction),
             Event::Recovered { by, epoch } => self.recovered((by, epoch), before, &mut reaction),
         }
+        let undone = |notice: &Notice| matches!(notice, Notice::LeftUndone { .. } | Notice::StickinessOff { .. });
+        self.memory.left |= reaction.notices.iter().any(undone);
         reaction
     }
 
@@ -208,6 +210,9 @@ impl Machine {
             self.restart_limit();
         }
         self.take_over();
+        // A clock that is behind the journal's cannot tell how long nobody looked.
+        let gap = self.memory.now.since(before);
+        self.memory.unwatched |= gap.is_zero() || gap > LOOKS_WITHIN;
         // Its lines are what was written: whoever goes on from them could write.
         self.memory.behind = None;
         if let State::Ready = self.state {
@@ -216,14 +221,19 @@ impl Machine {
         out.notices.push(Notice::Recovered { by, epoch });
         self.memory.hurry = false;
         self.memory.revived = false;
+        if self.has_left() {
+            return self.tidy(out);
+        }
         self.let_in();
         self.inherit();
-        let has = (!self.plan.before.scaling.is_empty(), self.plan.dead_man.is_some());
+        let all = !self.memory.tidies;
+        let has = (all && !self.plan.before.scaling.is_empty(), all && self.plan.dead_man.is_some());
         self.memory.safeguard.inherit(before, self.memory.now, has);
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } if self.switch_is_up(out) => {}
             State::Forward { .. } => self.reenter(out),
+            State::Retreat { .. } if self.memory.tidies => self.tidy(out),
             State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
                 let waited = self.memory.now.since(decided);
                 if waited.saturating_sub(self.memory.slept) > self.plan.limits.retreat {

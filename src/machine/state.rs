@@ -36,6 +36,8 @@ pub const BEHIND_WITHIN: Duration = Duration::from_secs(10 * 60);
 pub const WRITE_LANDS_WITHIN: Duration = Duration::from_secs(30);
 /// How long a read may show the world as it was before our last write.
 pub(super) const STALE_WITHIN: Duration = Duration::from_secs(60);
+/// How long the journal of a runner that looks at the rule stands still at most, from one look to the next.
+pub(super) const LOOKS_WITHIN: Duration = Duration::from_secs(20);
 /// How long no read may have come for the rule to count as watched: what lasts for less than that may be missed, as
 /// while reads fail.
 pub(super) const WATCHED_WITHIN: Duration = Duration::from_secs(60);
@@ -81,6 +83,7 @@ pub(super) const RAISE_LEAST: u16 = 2;
 /// | `Draining` | the write's answer | `Retreat` |
 /// | `Retreat` | traffic verified, slots restored | `Finished` |
 /// | `Finished` | a person's rollback, when stranded | `Retreat` |
+/// | `Finished` | somebody who finishes what was left undone | `Retreat`; `Forward` after the commit |
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum State {
     /// Nothing has happened.
@@ -325,15 +328,23 @@ pub(super) struct Memory {
     pub(super) sticky_suspended: bool,
     /// Whether the rule was last read to bind clients all the same, for a second.
     pub(super) brief: bool,
+    /// Whether the rule was last read to bind clients at all.
+    pub(super) binds: bool,
     /// What the rule was last read as, where it differs from the recorded one beside its weights; and the ARN of the
     /// one that stands in its place, if it does.
     pub(super) differs: Option<(String, Option<String>)>,
     /// When another runner last took over.
     pub(super) taken_over: Option<Timestamp>,
+    /// Whether nobody looked at the rule for a while before somebody took over, or for how long is not known.
+    pub(super) unwatched: bool,
     pub(super) safeguard: Safeguard,
     /// The runner must leave: once the traffic is back, the rest is left undone.
     pub(super) hurry: bool,
     pub(super) served: Option<Served>,
+    /// Whether something was left undone.
+    pub(super) left: bool,
+    /// Whether that is being finished, after the end.
+    pub(super) tidies: bool,
 }
 
 impl Memory {
@@ -386,11 +397,15 @@ impl Memory {
             revived: false,
             sticky_suspended: false,
             brief: false,
+            binds: false,
             differs: None,
             taken_over: None,
+            unwatched: false,
             safeguard: Safeguard::default(),
             hurry: false,
             served: None,
+            left: false,
+            tidies: false,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::driver::{CodeDeployment, Driver};
 use crate::domain::fleet::Role;
-use crate::domain::safeguard::BEACON_TAGS;
+use crate::domain::safeguard::{BACK_TAGS, BEACON_TAGS};
 use crate::domain::text::{columns, escape, escape_json};
 use crate::plan::{Action, Plan};
 
@@ -164,6 +164,7 @@ fn settled(plan: &Plan) -> Vec<Call> {
     });
     let mut words = vec!["--resource-arns", &target.rule, "--tag-keys"];
     words.extend(BEACON_TAGS);
+    words.extend(BACK_TAGS);
     let untag = call(plan, "take the rollout's tags off the rule", "elbv2 remove-tags", &words);
     free.chain([untag]).collect()
 }
@@ -232,7 +233,7 @@ mod tests {
                        DynamicScalingOutSuspended=true,ScheduledScalingSuspended=false";
         assert!(free.ends_with(scaling), "{free}");
         let last = commands.last().unwrap();
-        assert!(last.contains("remove-tags") && last.ends_with("tidegate:candidate tidegate:phase"), "{last}");
+        assert!(last.contains("remove-tags") && last.ends_with("tidegate:phase tidegate:by tidegate:reason"), "{last}");
         let after: Vec<String> = calls(&plan, "web-1", true).iter().map(Call::one_line).collect();
         assert_eq!((after.len(), &after[1..]), (3, &commands[commands.len() - 2..]));
     }

@@ -247,6 +247,9 @@ impl Status<'_> {
         if self.is_stranded() && !self.progress.committed {
             return vec![("rollback", "try the way back once more"), recorded];
         }
+        if self.summary.finished.is_some() && !self.summary.undone.is_empty() {
+            return vec![("resume", "finish what was left undone"), recorded];
+        }
         if self.summary.finished.is_some() {
             return vec![recorded];
         }

@@ -73,7 +73,13 @@ impl Summary {
         self.trail.take(at, notice);
         match notice {
             Notice::Started { by } => self.started = Some((at, by.clone())),
-            Notice::Recovered { .. } => self.handed_over = None,
+            Notice::Recovered { .. } => {
+                self.handed_over = None;
+                if self.finished.take().is_some() {
+                    // Somebody finishes what was left undone, and says again what is.
+                    (self.undone, self.unstuck) = (Vec::new(), false);
+                }
+            }
             Notice::Shifted { share, .. } | Notice::CarriedOn { share } => self.highest = self.highest.max(*share),
             Notice::Retreating { reason } => self.reason = Some(reason.clone()),
             Notice::TrafficBack { took } => self.back = Some((at, *took)),
@@ -295,6 +301,7 @@ impl Summary {
     pub(super) fn next(&self) -> &'static str {
         match (&self.finished, &self.handed_over) {
             (Some((_, Outcome::Stranded { .. })), _) if !self.committed => "rollback",
+            (Some((_, Outcome::Promoted | Outcome::RolledBack(_))), _) if !self.undone.is_empty() => "resume",
             (Some(_), _) => "history",
             (None, Some((_, why))) if why.ends_with(TOOK_OVER) => "status",
             (None, Some(_)) => "resume",

@@ -166,12 +166,35 @@ impl Store {
     ) -> Result<Lease, LeaseError> {
         self.prove_once().await?;
         let begin = |found: Option<&Control>, _| lease::begin(found, rollout, owner.clone(), nonce());
-        let mut lease = self.take(rule, clock, begin).await?;
+        let lease = self.take(rule, clock, begin).await?;
+        self.take_services(lease, services).await
+    }
+
+    /// Takes a rule and its services once more for a rollout that is over, to finish what it left undone.
+    ///
+    /// # Errors
+    /// As [`Store::begin`], and when another rollout has had the rule since.
+    pub async fn reopen(
+        &self,
+        rule: &str,
+        services: &[&str],
+        (rollout, owner, phase): (&RolloutId, &Owner, Phase),
+        clock: &Clock,
+    ) -> Result<Lease, LeaseError> {
+        self.prove_once().await?;
+        let reopen = |found: Option<&Control>, _| lease::reopen(found, rollout, phase, owner.clone(), nonce());
+        let lease = self.take(rule, clock, reopen).await?;
+        self.take_services(lease, services).await
+    }
+
+    /// The services follow the rule; where one of them is another's, nothing is held.
+    async fn take_services(&self, mut lease: Lease, services: &[&str]) -> Result<Lease, LeaseError> {
+        let (rule, rollout) = (lease.rule.clone(), lease.held.control().rollout.clone());
         let mut services = services.to_vec();
         services.sort_unstable();
         services.dedup();
         for service in services {
-            if let Err(error) = self.follow(service, rule, rollout).await {
+            if let Err(error) = self.follow(service, &rule, &rollout).await {
                 let _ = lease.renew(Phase::Over).await;
                 return Err(error);
             }

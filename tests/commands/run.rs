@@ -67,7 +67,7 @@ fn a_rehearsal_tells_lines_and_an_account() {
     sandbox.run(&["history"]).is(0).says(&["promoted", "(lab)"]);
     sandbox.run(&["status"]).is(0).says(&["promoted: web is served by web-green"]);
     let id = first.strip_prefix("rollout ").and_then(|rest| rest.split([':', ' ']).next()).unwrap();
-    sandbox.run(&["rollback", id]).is(15).says(&["was promoted at", "a new rollout"]);
+    sandbox.run(&["rollback", id]).is(15).says(&["was promoted at", "it was a rehearsal"]);
     sandbox.run(&["resume", id]).is(0).says(&["nothing to go on with"]);
 }
 

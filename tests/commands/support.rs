@@ -194,6 +194,21 @@ pub fn end(mut command: Command) -> Ended {
     Ended { code: status.code().unwrap_or(-1), out: out.join().unwrap(), err: err.join().unwrap() }
 }
 
+/// Runs it until it says `words` on standard error, sends it a signal, and waits for its end.
+pub fn end_after(mut command: Command, words: &str, signal: &str) -> Ended {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let out = read(child.stdout.take().unwrap());
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut err = String::new();
+    while !err.contains(words) {
+        assert_ne!(told.read_line(&mut err).unwrap(), 0, "it ended before it said {words:?}: {err}");
+    }
+    Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+    told.read_to_string(&mut err).unwrap();
+    let status = wait(&mut child);
+    Ended { code: status.code().unwrap_or(-1), out: out.join().unwrap(), err }
+}
+
 fn read(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();

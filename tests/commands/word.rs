@@ -1,6 +1,6 @@
 //! `rollback`, `abort`, `pause`, `continue`, `approve`, `promote`, `resume`, `why` where no runner is there to hear them.
 
-use super::support::Sandbox;
+use super::support::{Sandbox, end_after};
 
 const OVER: &str = "web-20261123-140509-beef";
 const WAITING: &str = "web-20261124-090000-0a1b";
@@ -103,10 +103,12 @@ fn going_on_needs_the_release_and_says_where_it_looked() {
 }
 
 #[test]
-fn a_way_back_without_credentials_ends_in_calls_for_a_person() {
+fn a_way_back_without_credentials_is_told_at_once_and_ends_in_calls_for_a_person() {
     let sandbox = Sandbox::new();
     sandbox.rollout(WAITING, 3);
-    let said = sandbox.run(&["rollback", "web", "--yes"]).is(12).harmless();
+    let command = sandbox.command(&["rollback", "web", "--yes"]);
+    // It is tried for as long as a way back may last; a signal says that nobody will allow it.
+    let said = end_after(command, "the traffic can not be taken back, because that is denied", "INT").is(12).harmless();
     said.says(&[
         "stranded: web needs a person, now",
         "aws elbv2 modify-rule --region eu-west-1",

@@ -1,6 +1,6 @@
 //! People in a second process while a runner runs, and after.
 
-use crate::support::{INSIDE, Lab, Place};
+use crate::support::{INSIDE, Lab, Place, Process};
 
 #[test]
 fn an_approval_is_given_from_another_process() {
@@ -20,7 +20,7 @@ fn an_approval_is_given_from_another_process() {
     let ended = runner.end();
     ended.ends(0, &[r#""outcome":"promoted""#]);
     assert_eq!(ended.traffic().failed(), 0, "{ended}");
-    place.run(["rollback", &place.rehearsal(), "--yes"]).ends(15, &["was promoted", "going back is a new rollout"]);
+    place.run(["rollback", &place.rehearsal(), "--yes"]).ends(15, &["was promoted", "it was a rehearsal"]);
     place.run(["history"]).ends(0, &["promoted", "web-approval-"]);
     let again = place.run(["history", "web-approval", "--json"]);
     assert!(again.has("approved") && again.last("finished")["outcome"] == "promoted", "{again}");
@@ -122,4 +122,29 @@ fn a_lab_inside_a_runner_is_gone_with_it() {
     let id = place.rehearsal();
     place.run(["resume", &id]).ends(15, &["ran in a lab inside its runner, which is gone"]);
     place.run(["rollback", &id, "--yes"]).ends(15, &["ran in a lab inside its runner, which is gone"]);
+}
+
+#[test]
+fn what_a_runner_prints_works_in_a_shell_that_knows_nothing_of_its_store() {
+    let place = Place::new();
+    let spec = place.spec_of("shift: 50%, hold: 5m", "");
+    let path = spec.to_str().expect("temporary paths are UTF-8");
+    let elsewhere = place.state().with_file_name("elsewhere").display().to_string();
+    for kept in [["--state-dir", &elsewhere], ["--store", &Lab::store()]] {
+        let lab = Lab::start(&place, &spec);
+        let bare = |arguments: &[&str]| {
+            let mut command = lab.tidegate(&place, arguments);
+            command.env_remove("TIDEGATE_STATE_DIR");
+            Process::start(&mut command).end()
+        };
+        let mut runner = lab.begin(&place, ["run", path, "--yes", "--json"].iter().chain(&kept));
+        runner.share(50);
+        let id = bare(&["status", "web", "--json"]).events()[0]["id"].as_str().expect("it has an id").to_owned();
+        bare(&["status", &id]).ends(0, &[&format!("tidegate rollback {id}")]);
+        bare(&["pause", path]).ends(0, &[]);
+        bare(&["rollback", &id, "--yes"]).ends(0, &[]);
+        lab.is_all_on("web-blue");
+        runner.end().ends(14, &[]);
+    }
+    place.run(["rollback", "nothing.yaml", "--yes"]).ends(2, &["cannot read the spec nothing.yaml"]);
 }

@@ -33,6 +33,24 @@ fn gives_the_traffic_back(signal: &str) {
 }
 
 #[test]
+fn what_a_stopped_runner_left_undone_is_finished_by_resume() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::playing(&place, &spec, &["--speed", "60"]);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.share(10);
+    runner.signal("TERM");
+    runner.end().ends(11, &["the candidate slot keeps its tasks"]);
+    lab.run(&place, ["status", "web"]).ends(0, &["left undone", "tidegate resume web"]);
+    let writes = lab.writes()["ModifyRule"].clone();
+    lab.run(&place, ["resume", "web"]).ends(0, &["finishing what it left undone"]);
+    assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
+    assert_eq!(lab.writes()["ModifyRule"], writes, "it moves no traffic");
+    lab.run(&place, ["resume", "web"]).ends(11, &["there is nothing to go on with"]);
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+}
+
+#[test]
 fn sigint_gives_the_traffic_back_and_waits_for_no_tasks() {
     gives_the_traffic_back("INT");
 }

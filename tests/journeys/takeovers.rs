@@ -224,7 +224,7 @@ fn a_rollback_waits_for_no_store_that_hangs() {
     half.runner.signal("STOP");
     half.lab.dial(SILENT);
     let since = half.lab.now();
-    let words = ["rollback", "--cluster", "prod", "--service", "web-green", "--yes"];
+    let words = ["rollback", "--cluster", "prod", "--service", "web-green", "--yes", "--reason", "checkout is slow"];
     let back = half.lab.begin(&elsewhere, words);
     let took = half.lab.is_back_since(since);
     // The store would have answered after an hour.
@@ -234,7 +234,7 @@ fn a_rollback_waits_for_no_store_that_hangs() {
     half.runner.signal("CONT");
     half.nobody_noticed();
     let Half { here: _here, lab, runner } = half;
-    runner.end().ends(15, &[r#""outcome":"rolled_back""#]);
+    runner.end().ends(11, &[r#""outcome":"rolled_back""#, "checkout is slow"]);
     lab.is_all_on("web-blue");
 }
 
@@ -257,6 +257,25 @@ fn a_commit_that_somebody_paused_is_taken_back_by_one_command() {
     lab.is_all_on("web-blue");
     runner.end().ends(14, &["took over"]);
     assert_eq!(lab.traffic().failed(), 0, "{back}");
+}
+
+#[test]
+fn a_guard_leaves_a_stranded_rollout_to_a_person() {
+    let here = Place::new();
+    let spec = here.spec_of(HALF, "limits: { shift: 1h, blind: 30m, retreat: 5m }\n");
+    let lab = Lab::playing(&here, &spec, &["--lab-speed", "60", "--lab-rps", "5"]);
+    let mut runner = lab.roll_out(&here, &spec);
+    runner.share(50);
+    lab.dial("error=100%@elbv2.ModifyRule");
+    runner.signal("INT");
+    runner.end().ends(12, &["stranded"]);
+    lab.dial("none");
+    let before = lab.writes();
+    let guard = lab.run(&here, ["guard", "--once"]);
+    guard.ends(12, &["is stranded and waits for a person", "tidegate status web-"]);
+    assert_eq!((lab.writes(), lab.green_percent()), (before, 50), "{guard}");
+    lab.run(&here, ["rollback", "web", "--yes"]).ends(0, &[]);
+    lab.is_all_on("web-blue");
 }
 
 #[test]
@@ -285,12 +304,13 @@ fn a_rollback_without_a_store_goes_by_the_rule_and_the_runner_turns_back_too() {
     half.lab.run(&elsewhere, words).ends(2, &["--yes"]);
     let by_service =
         ["rollback", "--cluster", "prod", "--service", "web-blue", "--store", "s3://nowhere/at-all", "--yes"];
+    let by_service = by_service.iter().chain(&["--reason", "checkout is slow (p99 > 2s)"]);
     half.lab.run(&elsewhere, by_service).ends(0, &["going by the rule's tags", "all traffic is on web-blue"]);
     half.lab.is_all_on("web-blue");
     half.lab.run(&elsewhere, words.iter().chain(&["--yes"])).ends(0, &["already on stable"]);
     half.runner.signal("CONT");
     half.nobody_noticed();
     let Half { here: _here, lab, runner } = half;
-    runner.end().ends(15, &[r#""outcome":"rolled_back""#]);
+    runner.end().ends(11, &[r#""outcome":"rolled_back""#, "checkout is slow _p99 _ 2s_", "alice@"]);
     assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
 }

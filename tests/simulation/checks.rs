@@ -59,12 +59,20 @@ impl Checks {
         }
     }
 
+    /// Another runner, with credentials of its own, goes on at this moment.
+    pub fn taken_over(&mut self, now: Timestamp) {
+        if std::mem::take(&mut self.expired) {
+            self.step_began = now;
+        }
+    }
+
     /// An answer is on its way to the machine.
     pub fn answered(&mut self, issued: &Issued, answer: &Answer) {
         self.armed |= *answer == Answer::Armed;
         let Answer::Seen(seen) = answer else {
-            let works = !matches!(answer, Answer::Failed(_) | Answer::Probed(_));
-            if works && std::mem::take(&mut self.expired) {
+            // A write that works shows as well as a look that somebody renewed the credentials.
+            let is_refused = matches!(answer, Answer::Failed(_));
+            if !is_refused && std::mem::take(&mut self.expired) {
                 self.step_began = issued.at;
             }
             return;
@@ -213,8 +221,6 @@ impl Checks {
                     self.retreating = true;
                 }
                 Notice::Committed => self.committed = true,
-                // Whoever goes on has credentials of its own, and begins the step anew.
-                Notice::Recovered { .. } if std::mem::take(&mut self.expired) => self.step_began = now,
                 Notice::StepStarted(_) => self.step_began = now,
                 Notice::StepPassed { step, .. } if self.holds[*step] => {
                     let newest = self.newest_point.expect("a hold passes on data");

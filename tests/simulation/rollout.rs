@@ -185,6 +185,7 @@ impl Runner<'_> {
         *read = self.recorded.len();
         assert_eq!(*replayed, self.machine, "replay differs from the live machine");
         self.epoch += 1;
+        self.checks.taken_over(self.world.now);
         self.take(Event::Recovered { by: "sim".into(), epoch: self.epoch });
     }
 }

@@ -50,6 +50,9 @@ impl Sim {
             {
                 checks.answered(issued, answer);
             }
+            if let Event::Recovered { .. } = record.event {
+                checks.taken_over(record.at);
+            }
             let reaction = shadow.apply(record.at, record.event.clone());
             checks.told(&reaction.notices, &shadow, record.at);
         }
@@ -129,6 +132,9 @@ impl Sim {
             if !is_good(answer) {
                 seat.calm_since = seat.calm_since.map(|_| now);
             }
+        }
+        if let Event::Recovered { .. } = event {
+            seat.checks.taken_over(at);
         }
         let reaction = seat.shadow.apply(at, event.clone());
         seat.checks.told(&reaction.notices, &seat.shadow, at.max(seat.shadow.now()));

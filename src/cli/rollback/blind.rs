@@ -1,19 +1,30 @@
 //! The way back by a rule's tags alone, for the hour in which the store cannot be asked.
 
+use std::time::Duration;
+
 use super::{Args, ask, say};
 use crate::cli::context::Context;
 use crate::cli::drivers::Reach;
+use crate::cli::people::whoami;
 use crate::cli::{Exit, Failure, terminal};
-use crate::cloud::alb::beacon;
+use crate::cloud::Delivery;
+use crate::cloud::alb::beacon::{self, Marked};
 use crate::cloud::aws::Aws;
 use crate::cloud::drivers::{codedeploy, ecs};
 use crate::domain::clock::span;
 use crate::domain::fault::FaultKind;
-use crate::domain::name::Arn;
-use crate::domain::safeguard::Beacon;
+use crate::domain::name::{Arn, RolloutId};
+use crate::domain::safeguard::{Beacon, TakenBack};
 use crate::domain::traffic::Share;
-use crate::engine::{Asked, ByTags, back_by_tags};
+use crate::engine::{Asked, ByTags, Notifier, Patience, back_by_tags};
+use crate::journal;
 use crate::lease::of_service;
+use crate::machine::{Event, Notice, OperatorRequest};
+use crate::report::Report as _;
+use crate::report::news::About;
+
+/// How long messages to others are waited for.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a service is called among leases, from its ARN.
 pub(super) fn service_of(arn: &str) -> String {
@@ -72,7 +83,9 @@ pub(super) async fn blind(context: &Context, rule: &str, args: &Args, asked: &As
     terminal::say(&format!("after      {stable} has everything, {candidate} nothing; its tasks stay"));
     ask(context, args, &format!("--rule {rule}"))?;
     let sticky = marked.seen.sticky;
+    let back = TakenBack { by: whoami(context), reason: args.reason.clone() };
     let cloud = Reach { context, aws: &aws, connect_to: context.connect_to() }.by_tags(&marked, context.clock());
+    let cloud = cloud.going_back_for(back.clone());
     let tags = ByTags { stable, sticky, accepts_unhealthy: args.accept_unhealthy_stable };
     let seen = back_by_tags(&cloud, tags).await.map_err(|fault| {
         let unhealthy = fault.operation == "DescribeTargetHealth" && fault.kind == FaultKind::Permanent;
@@ -87,6 +100,7 @@ pub(super) async fn blind(context: &Context, rule: &str, args: &Args, asked: &As
         return Err(Failure::new(Exit::Stranded, format!("the rule says {} after the write", seen.text)));
     }
     say(context, &format!("all traffic is on {stable}, read back {took} after the command"))?;
+    tell_others(context, &aws, (&marked, &back), asked).await;
     if seen.brief {
         terminal::say(&format!(
             "clients that hold a cookie of {candidate} are led there at least once more: AWS does not take the rule's \
@@ -104,6 +118,26 @@ pub(super) async fn blind(context: &Context, rule: &str, args: &Args, asked: &As
         crate::domain::text::escape(&marked.rollout)
     ));
     Ok(Exit::Done)
+}
+
+/// Tells whom the spec names, where the journal can be read: nobody else may know of this rollback for a while.
+async fn tell_others(context: &Context, aws: &Aws, (marked, back): (&Marked, &TakenBack), asked: &Asked) {
+    let Ok(id) = RolloutId::parse(&marked.rollout) else { return };
+    let Ok(stores) = context.stores(None).await else { return };
+    let read = journal::read(&stores.main, &id);
+    let Some(Ok(recorded)) = Patience::new(&asked.wall).soon(read).await else { return };
+    let mut machine = journal::replay(recorded.header.plan, &recorded.records);
+    let (delivery, queue) = Delivery::open(&machine.plan().notify, context.variables(), aws, terminal::say);
+    let mut notifier = Notifier::new(About { id, rehearsal: context.follows_lab() }, queue);
+    let TakenBack { by, reason } = back.clone();
+    let request = Event::Requested { request: OperatorRequest::Rollback, by, reason, left: None };
+    let at = context.clock().now().max(machine.now());
+    let mut notices = machine.apply(at, request).notices;
+    notices.push(Notice::TrafficBack { took: asked.wall.now().since(asked.at) });
+    for notice in &notices {
+        notifier.tell(at, notice, &machine);
+    }
+    delivery.close(TOLD_WITHIN).await;
 }
 
 /// Stops what would write other weights over those of the way back: a deployment of ECS's own, or one of CodeDeploy's

@@ -133,6 +133,7 @@ pub(in crate::cli) async fn roll_out(
     let (store, lab) = match at {
         Where::Lab(lab) => (store.of_rehearsal(&id), Some(lab)),
         Where::Account(url) => {
+            context.remember(&id, url);
             github::remember(context, &id, &plan, url);
             (store.clone(), None)
         }

@@ -25,7 +25,7 @@ pub struct Recorded {
     pub weights: Vec<(String, u16)>,
     /// How long a client stuck to a target group, when stickiness was on.
     pub stickiness: Option<Duration>,
-    /// The target groups that were sticky themselves, by ARN: see [`Binding::Brief`].
+    /// The target groups that were sticky themselves, by ARN: while one is, clients are bound briefly on the way back.
     pub sticky_groups: Vec<String>,
     /// The rule's priority, where it is known and has one.
     pub priority: Option<u32>,

@@ -11,7 +11,10 @@ use crate::cloud::aws::{Aws, ecs, elbv2};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Place, RuleSeen, Slot, Target};
 use crate::domain::name::Arn;
-use crate::domain::safeguard::{BEACON_TAGS, Beacon};
+use crate::domain::safeguard::{BACK_TAGS, BEACON_TAGS, Beacon, TakenBack};
+
+/// The longest value of a tag, in characters.
+const TAG_VALUE_LONGEST: usize = 256;
 
 /// A rule that carries the beacon of a rollout.
 #[derive(Clone, Debug)]
@@ -69,6 +72,33 @@ pub async fn marked(aws: &Aws, rule: &str) -> Result<Option<Marked>, Fault> {
         seen: seen(found.actions(), &slots),
         target,
     }))
+}
+
+/// Who took a rollout back with nothing but its rule, if the rule's tags say so.
+///
+/// # Errors
+/// When AWS refuses the read.
+pub(super) async fn taken_back(aws: &Aws, rule: &str, rollout: &str) -> Result<Option<TakenBack>, Fault> {
+    let tags = elbv2::tags(&aws.reading.elb, rule).await?;
+    let tag = |key: &str| {
+        let value = tags.iter().find(|(found, _)| found == key).map(|(_, value)| value.as_str());
+        value.filter(|value| !value.is_empty())
+    };
+    let ([id, .., phase], [by, reason]) = (BEACON_TAGS.map(tag), BACK_TAGS.map(tag));
+    let ours = id == Some(rollout) && phase == Some("aborting");
+    Ok(by.filter(|_| ours).map(|by| TakenBack { by: by.to_owned(), reason: reason.map(str::to_owned) }))
+}
+
+/// Foreign words as AWS takes them for a tag's value: letters, digits, spaces and a few marks, 256 characters at most
+/// ("Tag your Application Load Balancer" in its user guide). Anything else becomes `_`.
+pub(super) fn tag_value(words: &str) -> String {
+    let taken = |c: char| match c {
+        c if c.is_whitespace() => ' ',
+        c if c.is_alphanumeric() || "_.:/=+-@".contains(c) => c,
+        _ => '_',
+    };
+    let value: String = words.trim().chars().map(taken).take(TAG_VALUE_LONGEST).collect();
+    value.trim_end().to_owned()
 }
 
 /// Finds a service and the rules that forward to its target groups.
@@ -137,5 +167,23 @@ fn recorded(rule: &Rule, slots: &Slots) -> Recorded {
         priority: rule.priority().and_then(|priority| priority.parse().ok()),
         shape: json::shape(list, slots),
         actions_json: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_made_fit_for_a_tag() {
+        for (words, value) in [
+            ("checkout is slow", "checkout is slow"),
+            ("p99 > 2s!\nsince 14:05 (ana's graph)", "p99 _ 2s_ since 14:05 _ana_s graph_"),
+            ("langsam: \u{fc}ber 2\u{a0}s\u{202e}", "langsam: \u{fc}ber 2 s_"),
+            ("", ""),
+        ] {
+            assert_eq!(tag_value(words), value);
+        }
+        assert_eq!(tag_value(&"a".repeat(400)).len(), 256);
     }
 }

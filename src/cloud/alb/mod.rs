@@ -59,7 +59,7 @@ use crate::domain::driver::{Deployment, Driver};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Fleet, Role, RuleSeen, Served, Target};
 use crate::domain::name::RolloutId;
-use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
+use crate::domain::safeguard::{Beacon, DeadMan, Scaling, TakenBack};
 use crate::domain::traffic::Share;
 use crate::domain::window::CalendarSeen;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
@@ -116,6 +116,8 @@ pub struct AlbDriver {
     /// The rule's actions as they were last read, and when.
     last_read: LastRead,
     way: Way,
+    /// Who goes back with nothing but the rule, if somebody does.
+    back: Option<TakenBack>,
 }
 
 impl fmt::Debug for AlbDriver {
@@ -154,7 +156,14 @@ impl AlbDriver {
             writer_role,
             last_read,
             way,
+            back: None,
         }
+    }
+
+    /// Says on the rule who goes back with nothing but the rule: its runner hears it from there.
+    #[must_use]
+    pub fn going_back_for(self, back: TakenBack) -> Self {
+        Self { back: Some(back), ..self }
     }
 
     /// The connections it uses.
@@ -254,6 +263,10 @@ impl Cloud for AlbDriver {
             self.restore_configuration(ecs).await?;
         }
         self.write_beacon(beacon).await
+    }
+
+    async fn taken_back(&self) -> Option<TakenBack> {
+        self.who_went_back().await
     }
 
     async fn set_scaling(&self, targets: &[(Role, Scaling)]) -> Result<(), Fault> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::actions::{BRIEF, Binding, Slots};
+use super::beacon::{self, tag_value};
 use super::{AlbDriver, drill};
 use crate::cloud::Arming;
 use crate::cloud::aws::{autoscaling, elbv2, scheduler};
@@ -12,7 +13,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::Role;
 use crate::domain::name::RolloutId;
-use crate::domain::safeguard::{BEACON_TAGS, Beacon, DeadMan, Scaling};
+use crate::domain::safeguard::{BACK_TAGS, BEACON_TAGS, Beacon, DeadMan, Scaling, TakenBack};
 
 /// How often it is looked whether a removed schedule is gone: reads may lag behind writes.
 const LOOKS: u32 = 3;
@@ -28,18 +29,45 @@ impl AlbDriver {
             Beacon::Aborting => "aborting",
             Beacon::Committed => "committed",
             Beacon::Absent => {
-                return match elbv2::untag(client, rule, &BEACON_TAGS).await {
+                return match elbv2::untag(client, rule, &[&BEACON_TAGS[..], &BACK_TAGS].concat()).await {
                     // A rule that is there no more carries no tags.
                     Err(fault) if fault.kind == FaultKind::Missing => Ok(()),
                     answer => answer,
                 };
             }
         };
+        let tags = BEACON_TAGS.into_iter().zip(self.beacon(phase)?);
+        let Some(TakenBack { by, reason }) = self.back.as_ref().filter(|_| beacon == Beacon::Aborting) else {
+            return elbv2::tag(client, rule, tags).await;
+        };
+        let words = [tag_value(by), tag_value(reason.as_deref().unwrap_or_default())];
+        match elbv2::tag(client, rule, tags.clone().chain(BACK_TAGS.into_iter().zip(words))).await {
+            // Where AWS does not take the words, it goes without them.
+            Err(fault) if fault.kind == FaultKind::Permanent => elbv2::tag(client, rule, tags).await,
+            marked => marked,
+        }
+    }
+
+    fn beacon(&self, phase: &str) -> Result<[String; 5], Fault> {
         let (id, epoch) = self.rollout("AddTags")?;
         let group = |role| self.target.place(role).target_group_name.clone();
         let (stable, candidate) = (group(Role::Stable), group(Role::Candidate));
-        let values = [id.to_string(), epoch.to_string(), stable, candidate, phase.to_owned()];
-        elbv2::tag(client, rule, BEACON_TAGS.into_iter().zip(values)).await
+        Ok([id.to_string(), epoch.to_string(), stable, candidate, phase.to_owned()])
+    }
+
+    /// Who took the rollout back with nothing but the rule. Their tags come right after their weights.
+    pub(super) async fn who_went_back(&self) -> Option<TakenBack> {
+        let (id, _) = self.rollout("DescribeTags").ok()?;
+        for look in 1..=LOOKS {
+            match beacon::taken_back(&self.aws, &self.target.rule, id.as_str()).await {
+                Ok(None) | Err(_) if look < LOOKS => {
+                    let pause = LOOK_AGAIN.mul_f64(self.clock.speed());
+                    self.clock.sleep_until(self.clock.now() + pause).await;
+                }
+                found => return found.ok().flatten(),
+            }
+        }
+        None
     }
 
     /// One after the other, each until the first that fails. A hold goes forward: one that landed behind a takeover

@@ -18,7 +18,8 @@ use crate::domain::fault::{Fault, FaultKind};
 /// What the service is called.
 const API: Api = Api { id: "S3", signing: "s3", paths: Paths::Literal, refusal };
 
-/// A bucket's objects. Each call is sent once, or as [`super::Once`] says: who keeps a store knows what may be repeated.
+/// A bucket's objects. Each call is sent once, or as its kind of call allows: who keeps a store knows what may be
+/// repeated.
 #[derive(Clone, Debug)]
 pub struct Objects {
     service: Service,

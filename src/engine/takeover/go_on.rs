@@ -47,8 +47,9 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         back: Option<Request>,
         then: Option<Event>,
     ) -> Result<Going<D::Driver>, TakeoverError<D::Refusal>> {
-        let keeper = LeaseKeeper::new(taken.lease, Fence::new(self.clock.clone()), self.clock.clone());
-        match self.join(&keeper, back.as_ref()).await {
+        let Taken { lease, tidies, .. } = taken;
+        let keeper = LeaseKeeper::new(lease, Fence::new(self.clock.clone()), self.clock.clone());
+        match self.join(&keeper, back.as_ref(), tidies).await {
             Ok(Join::Over(outcome)) => {
                 let _ = keeper.release(true).await;
                 Ok(Going::Over(outcome))
@@ -80,6 +81,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         &self,
         keeper: &LeaseKeeper,
         back: Option<&Request>,
+        tidies: bool,
     ) -> Result<Join<D::Driver>, TakeoverError<D::Refusal>> {
         let epoch = keeper.epoch();
         for _ in 0..TRIES {
@@ -88,7 +90,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
             // The runner before may have had a clock that was ahead of ours: time in the journal never goes back.
             let clock = self.clock.not_before(machine.now());
             let runner = |clock| Runner { id: self.id, epoch, clock, fence: keeper.fence().clone() };
-            if let Some(outcome) = over(&machine, back.is_some()) {
+            if let Some(outcome) = over(&machine, back.is_some()).filter(|_| !(tidies && machine.has_left())) {
                 // Where cookies of the candidate last, it was left off, and stays so.
                 let unbound = machine.cookies_last_until() <= clock.now();
                 if back.is_some() && matches!(outcome, Outcome::RolledBack(_)) && unbound {

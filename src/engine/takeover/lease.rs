@@ -48,6 +48,8 @@ pub struct Taken {
     pub(in crate::engine) lease: Lease,
     /// Whether the traffic went back before it.
     pub(in crate::engine) is_written: bool,
+    /// Whether the rollout is over, and this is to finish what it left undone.
+    pub(in crate::engine) tidies: bool,
 }
 
 impl Taken {
@@ -90,7 +92,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
             self.look_later(&watch).await;
             taken = self.store.take_over(rule, (self.id, &owner), &mut watch, &self.clock).await;
         }
-        Ok(Taken { lease: taken?, is_written: false })
+        Ok(Taken { lease: taken?, is_written: false, tidies: false })
     }
 
     /// Takes the lease for the way back, whoever has it; one who is about to commit is asked to turn back first. Where
@@ -114,12 +116,12 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         let taken = match taken {
             refused if owned(&refused).is_some() => {
                 let lease = self.ask_runner(request).await?;
-                return Ok(Taken { lease, is_written });
+                return Ok(Taken { lease, is_written, tidies: false });
             }
             taken => taken,
         };
         match taken {
-            Ok(lease) => Ok(Taken { lease, is_written }),
+            Ok(lease) => Ok(Taken { lease, is_written, tidies: false }),
             Err(error) if error.is_nonsense() || matches!(error, LeaseError::Store(_)) => {
                 is_written = is_written || self.write_unleased(asked).await;
                 Err(TakeoverError::Unleased { id: self.id.clone(), error, is_written })

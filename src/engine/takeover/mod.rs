@@ -14,6 +14,7 @@ mod scale_first;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod tidy;
 
 use std::future::Future;
 
@@ -155,6 +156,13 @@ pub enum TakeoverError<R> {
     },
     /// It is committed, and its runner lives: going back is a new rollout.
     Committed(RolloutId),
+    /// It is over, and what it left undone is not to be touched any more.
+    Untidy {
+        /// The rollout.
+        id: RolloutId,
+        /// Why not.
+        why: String,
+    },
     /// The runner before keeps writing the journal.
     Restless(RolloutId),
     /// There is no driver for the way forward.

@@ -17,7 +17,7 @@ pub struct ByTags<'a> {
     pub accepts_unhealthy: bool,
 }
 
-/// Gives everything to the stable slot, and marks the rule so that its runner turns back.
+/// Gives everything to the stable slot, and marks the rule so that its runner turns back
 ///
 /// # Errors
 /// When AWS refuses, or the stable slot could not take the traffic.

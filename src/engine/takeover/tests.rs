@@ -12,7 +12,7 @@ use super::*;
 use crate::cloud::{Arming, RouteOrder, Routed};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Fleet, Role, RuleSeen, Served};
-use crate::domain::safeguard::{DeadMan, Scaling};
+use crate::domain::safeguard::{DeadMan, Scaling, TakenBack};
 use crate::domain::traffic::Share;
 use crate::engine::{Begun, Driven, Ending, First, Guard, Inbound, Inbox, begin, tests::plan};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
@@ -48,6 +48,7 @@ struct Account {
     /// How long the next write of a share is under way before it is sent.
     slow: Option<(Share, Duration)>,
     mark: Option<Mark>,
+    taken_back: Option<TakenBack>,
 }
 
 /// What one process reaches the account by.
@@ -106,6 +107,11 @@ impl Cloud for Driver {
 
     async fn mark(&self, _: Beacon) -> Result<(), Fault> {
         Ok(())
+    }
+
+    async fn taken_back(&self) -> Option<TakenBack> {
+        self.call().await;
+        self.account().taken_back.clone()
     }
 
     async fn set_scaling(&self, _: &[(Role, Scaling)]) -> Result<(), Fault> {
@@ -596,4 +602,32 @@ async fn a_guard_that_goes_on_with_a_way_back_counts_what_others_wrote_since() {
     let told: Vec<_> =
         contest.records().await.into_iter().flat_map(|record| machine_told(&mut machine, record)).collect();
     assert!(told.iter().any(|notice| matches!(notice, Notice::ForeignWrite { .. })), "{told:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_by_the_rule_alone_reaches_the_runner_with_who_and_why() {
+    for (which, tags) in [("with tags", true), ("without", false)] {
+        let contest = Contest::new();
+        let dora = async {
+            contest.until(gave_half).await;
+            contest.pass(SECOND * 3).await;
+            if !tags {
+                contest.account().share = Share::NONE;
+                return;
+            }
+            let cloud = contest.driver(Runner::unleased(&contest.id, &contest.clock));
+            let back = TakenBack { by: "dora@phone".into(), reason: Some("checkout is slow".into()) };
+            contest.account().taken_back = Some(back);
+            back_by_tags(&cloud, ByTags { stable: "web-blue", sticky: false, accepts_unhealthy: false }).await.unwrap();
+        };
+        let (ana, ()) = tokio::join!(contest.ana_runs(), dora);
+        match ana.outcome {
+            Some(Outcome::RolledBack(Reason::Operator { by, reason, .. })) if tags => {
+                assert_eq!((by.as_str(), reason.as_deref()), ("dora@phone", Some("checkout is slow")), "{which}");
+            }
+            Some(Outcome::RolledBack(Reason::ForeignWrite { .. })) if !tags => {}
+            outcome => panic!("{which}: {outcome:?}"),
+        }
+        assert_eq!(contest.account().share, Share::NONE, "{which}");
+    }
 }

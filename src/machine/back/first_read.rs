@@ -129,7 +129,7 @@ impl Machine {
         let memory = &self.memory;
         let watched =
             memory.steady.filter(|steady| steady.share == Share::NONE).map_or(memory.now, |steady| steady.since);
-        let unseen = watched > memory.started + WATCHED_WITHIN;
+        let unseen = memory.unwatched || watched > memory.started + WATCHED_WITHIN;
         let lasts = self.plan.before.stickiness.filter(|_| memory.carried || unseen);
         let since = if unseen { watched.max(memory.accepted_at) } else { memory.accepted_at };
         lasts.map_or(memory.accepted_at, |lasts| since + lasts)
@@ -138,7 +138,7 @@ impl Machine {
     /// Whether a cookie may still lead a client to a candidate that is to have no tasks any more.
     pub(in crate::machine) fn still_leads(&self) -> bool {
         let emptied = self.plan.before.candidate_desired == 0;
-        self.memory.brief && emptied && self.bound_until() > self.memory.now
+        self.memory.binds && emptied && self.bound_until() > self.memory.now
     }
 
     /// Whether cookies last longer than other requests may take to end.

@@ -1,6 +1,7 @@
 //! The way back: traffic first, everything else after. Monotone and idempotent; every wait is bounded.
 
 pub(in crate::machine) mod first_read;
+pub(in crate::machine) mod left;
 
 use std::time::Duration;
 
@@ -118,6 +119,9 @@ impl Machine {
 
     /// Enters a phase and asks what it asks.
     pub(super) fn go(&mut self, to: Phase, out: &mut Reaction) {
+        if to == Phase::Checking && self.memory.tidies {
+            return self.stop_tidying(out);
+        }
         let State::Retreat { phase, refused, .. } = &mut self.state else { return };
         if *phase != to {
             *refused = 0;
@@ -456,25 +460,12 @@ impl Machine {
         }
     }
 
-    pub(super) fn leave_undone(&mut self, phase: Phase, what: &str, fault: &Fault, out: &mut Reaction) {
-        out.notices.push(Notice::LeftUndone { what: format!("{what}: {fault}") });
-        self.after(phase, out);
-    }
-
-    /// The runner must leave and the traffic is back: only the rule is put right.
-    pub(super) fn leave_in_a_hurry(&mut self, out: &mut Reaction) {
-        if self.memory.unsettled.is_some() {
-            return self.go(Phase::Verifying, out);
-        }
-        self.after(Phase::Verifying, out);
-    }
-
     fn strand(&mut self, why: String, out: &mut Reaction) {
         let State::Retreat { reason, .. } = self.state.clone() else { return };
         self.finish(Outcome::Stranded { reason: Some(reason), why }, out);
     }
 
-    fn end(&mut self, out: &mut Reaction) {
+    pub(super) fn end(&mut self, out: &mut Reaction) {
         let State::Retreat { reason, .. } = self.state.clone() else { return };
         if self.memory.hurry && self.memory.wanted > 0 {
             let what = "the candidate slot keeps its tasks, because the runner was told to stop".to_owned();

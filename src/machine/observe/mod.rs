@@ -136,6 +136,7 @@ impl Machine {
         self.memory.carried |= weighted;
         self.memory.weighted |= weighted;
         self.memory.brief = rule.brief;
+        self.memory.binds = rule.sticky || rule.brief;
         let differs = rule.shape != self.plan.before.shape || rule.instead.is_some();
         self.memory.differs = differs.then(|| (rule.text.clone(), rule.instead.clone()));
         let now = self.memory.now;

@@ -132,10 +132,18 @@ impl Machine {
 
     /// Whether `task_definition` is the one the stable slot was recorded with. Where none was, or none is read,
     /// there is nothing to tell apart.
-    fn runs_before(&self, task_definition: &str) -> bool {
-        let before = &self.plan.before.stable_task_definition;
-        before.is_empty() || task_definition.is_empty() || tail(before) == tail(task_definition)
+    pub(in crate::machine) fn runs_before(&self, task_definition: &str) -> bool {
+        is_same(&self.plan.before.stable_task_definition, task_definition)
     }
+
+    /// The same of the candidate slot.
+    pub(in crate::machine) fn ran_before(&self, task_definition: &str) -> bool {
+        is_same(&self.plan.before.candidate_task_definition, task_definition)
+    }
+}
+
+fn is_same(before: &str, task_definition: &str) -> bool {
+    before.is_empty() || task_definition.is_empty() || tail(before) == tail(task_definition)
 }
 
 /// The `family:revision` of an ARN.

@@ -290,6 +290,22 @@ fn who_is_led_to_a_candidate_that_runs_what_it_ran_before_is_not_waited_for() {
 }
 
 #[test]
+fn a_candidate_that_somebody_may_have_given_weight_unseen_keeps_its_tasks_until_cookies_have_ended() {
+    let (behind, late): (fn(&mut Run), fn(&mut Run)) =
+        (|run| run.now = run.now.before(MINUTE), |run| run.now = run.now + MINUTE / 2);
+    for passes in [behind, late] {
+        let mut run = Run::of(bound(MINUTE * 10, 0));
+        run.until(|run| run.candidate.desired == FULL);
+        passes(&mut run);
+        run.recovered();
+        let since = run.now;
+        run.told(OperatorRequest::Rollback);
+        run.until(|run| run.candidate.desired == 0);
+        assert!(run.now >= since + MINUTE * 10, "a cookie leads to no task after {:?}", run.now.since(since));
+    }
+}
+
+#[test]
 fn nobody_is_led_to_a_candidate_that_never_had_weight() {
     let mut run = Run::of(bound(MINUTE * 10, 0));
     run.until_step(1);

@@ -233,3 +233,52 @@ fn a_runner_told_to_stop_after_the_commit_hands_over_and_another_finishes() {
     assert_eq!(run.end(), Outcome::Promoted);
     assert_eq!(run.stable.desired, 0);
 }
+
+#[test]
+fn what_a_runner_in_a_hurry_left_undone_is_finished_by_the_next() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.interrupted();
+    assert!(matches!(run.end(), Outcome::RolledBack(Reason::Signal(_))));
+    assert!(run.machine.has_left() && run.candidate == capacity(FULL, RELEASE), "{:?}", run.candidate);
+    let (before, share) = (run.shares.len(), run.share);
+    run.now = run.now + MINUTE * 120;
+    run.recovered();
+    assert!(matches!(run.end(), Outcome::RolledBack(Reason::Signal(_))), "it ended as it had");
+    assert!(!run.machine.has_left());
+    assert_eq!(run.candidate, capacity(1, BEFORE));
+    assert_eq!((run.shares.len(), run.share), (before, share), "no traffic moved");
+}
+
+#[test]
+fn what_was_left_after_a_commit_is_finished_by_the_next() {
+    let mut run = Run::of(canary());
+    run.until(|run| run.is_told(|notice| *notice == Notice::Committed));
+    run.told(OperatorRequest::Pause);
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert!(run.machine.has_left() && run.stable == capacity(FULL, BEFORE));
+    run.recovered();
+    assert_eq!((run.end(), run.stable.desired), (Outcome::Promoted, 0));
+    assert!(!run.machine.has_left());
+}
+
+#[test]
+fn what_somebody_else_moved_or_deployed_since_is_left_alone() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.interrupted();
+    run.end();
+    let objection = |run: &Run| {
+        let fleet = Fleet { stable: run.stable.clone(), candidate: run.candidate.clone() };
+        run.machine.objection_to_tidying(&run.rule(), &fleet)
+    };
+    assert_eq!(objection(&run), None);
+    run.candidate = capacity(FULL, "web:99");
+    assert_eq!(objection(&run).as_deref(), Some("somebody else deployed web:99 since"));
+    run.share = tenth();
+    assert!(objection(&run).is_some_and(|why| why.starts_with("the traffic was moved since")));
+    let writes = run.shares.len();
+    run.recovered();
+    assert!(matches!(run.end(), Outcome::RolledBack(_)));
+    assert!(run.machine.has_left() && run.shares.len() == writes && run.share == tenth());
+}

@@ -123,7 +123,7 @@ ok promoted: web is served by web-green, the new release
   time         20m, 2026-11-23T14:05:09Z to 14:25:09Z, by alice@ci
   left undone  web-blue keeps 4 tasks: AccessDenied
 
-  next         tidegate history web-20261123-140509-0a1b
+  next         tidegate resume web-20261123-140509-0a1b
 ",
     );
 }

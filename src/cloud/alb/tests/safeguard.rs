@@ -85,11 +85,32 @@ async fn a_beacon_is_five_tags_and_leaves_none() {
     ];
     assert_eq!(tags.collect::<Vec<_>>(), expected);
     let keys = untagged.form().into_iter().filter(|(key, _)| key.starts_with("TagKeys"));
-    assert_eq!(keys.map(|(_, value)| value).collect::<Vec<_>>().len(), 5);
+    assert_eq!(
+        keys.map(|(_, value)| value).collect::<Vec<_>>().len(),
+        7,
+        "and what one leaves who goes back by the rule"
+    );
     assert_eq!(
         (untagged.operation.as_str(), untagged.param("ResourceArns.member.1")),
         ("RemoveTags", Some(RULE.into()))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_back_by_the_rule_says_so_in_two_more_tags_or_without_words() {
+    for refuses in [false, true] {
+        let fake = Fake::new(move |seen| match seen.param("Tags.member.7.Key") {
+            Some(_) if refuses => Reply::xml_error(400, "ValidationError"),
+            _ => Reply::xml(&seen.operation, ""),
+        });
+        let back = TakenBack { by: "dora@phone".into(), reason: Some("checkout is slow!".into()) };
+        driver_with(&fake, recorded()).going_back_for(back).mark(Beacon::Aborting).await.unwrap();
+        let seen = fake.seen();
+        let value = |n: usize| seen[0].param(&format!("Tags.member.{n}.Value"));
+        assert_eq!(value(5).as_deref(), Some("aborting"));
+        assert_eq!((value(6).as_deref(), value(7).as_deref()), (Some("dora@phone"), Some("checkout is slow_")));
+        assert_eq!(seen.len(), 1 + usize::from(refuses), "{:?}", fake.operations());
+    }
 }
 
 #[tokio::test(start_paused = true)]
