@@ -125,7 +125,7 @@
 //! | draws a rollout's page | `report/page` |
 //! | chooses an exit code | `cli/exit.rs` |
 //! | throws thousands of rollouts at the machine | `tests/simulation` |
-//! | lets several processes contend for one rollout | `tests/simulation/contest.rs` |
+//! | lets several processes contend for one rollout, with the shipped engine | `tests/simulation/contest.rs` |
 //! | tries the lease in every state that it can reach | `tests/protocol` |
 //! | says what a spec would do to a bad release | `simulate` |
 //! | slows the lab's clock on a busy machine | `lab/lag.rs`; whoever runs beside it follows by `cli/lab_clock.rs` |

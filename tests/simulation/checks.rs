@@ -31,7 +31,7 @@ pub struct Checks {
     newest_point: Option<Timestamp>,
     holds: Vec<bool>,
     step_began: Timestamp,
-    /// Whether the last look found that the credentials had ended.
+    /// Whether the credentials had ended at the last look, and nothing has worked since.
     expired: bool,
     /// Whether the dead-man's switch was ever known to be armed.
     armed: bool,
@@ -132,12 +132,13 @@ impl Checks {
         }
     }
 
-    /// Weight is given, at this moment of the runner's, on a read that was not much older than it was when it was
-    /// decided.
-    pub fn sent_in_time(&self, now: Timestamp) {
+    /// Weight is given, at this moment of the runner's, on a read that is fresh; where AWS moves the weights, on one that
+    /// was when it was decided.
+    pub fn sent_in_time(&self, now: Timestamp, route: &Route) {
+        let within = if route.by.is_some() { FRESH } else { FRESH + SEND_WITHIN };
         let asked = self.fleet.as_ref().map(|(asked, _)| *asked);
         let old = asked.map(|asked| now.since(asked));
-        assert!(old.is_some_and(|old| old <= FRESH + SEND_WITHIN), "weight is given on a read of {old:?} ago");
+        assert!(old.is_some_and(|old| old <= within), "weight is given on a read of {old:?} ago");
     }
 
     /// Weight only to a slot with enough healthy targets, read at most 10 s ago, and never once going back.

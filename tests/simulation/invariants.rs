@@ -9,10 +9,11 @@ use tidegate::domain::traffic::Share;
 use tidegate::lease::{Control, Phase, QUARANTINE};
 use tidegate::machine::{Effect, Machine, Notice, Outcome};
 
+use super::backend::Objects;
 use super::checks::Checks;
-use super::deciders::Contest;
-use super::process::Process;
-use super::world::World;
+use super::points::Point;
+use super::scene::Sim;
+use super::world::{FULL, World};
 
 /// More owners than a rollout ever has.
 const OWNERS: u64 = 60;
@@ -58,6 +59,8 @@ pub struct Invariants {
     /// When one with a lease last read the rule, or wrote it.
     pub rule_read: Timestamp,
     over_at: Timestamp,
+    /// When somebody changed the journal so that it shows.
+    pub damaged: Option<Timestamp>,
     pub notices: Vec<Notice>,
     /// How it ended last, and for whom.
     pub outcome: Option<(usize, Outcome)>,
@@ -96,6 +99,9 @@ impl Invariants {
         assert!(epoch >= latest, "epoch {epoch} moves traffic after epoch {latest} did: {effect:?}");
         assert!(epoch == latest || now >= landed, "epoch {epoch} moves traffic while a write of {latest} can land");
         self.forward = (epoch, landed.max(lands));
+        let began = self.epochs.iter().find(|(one, _)| *one == epoch).map(|(_, since)| *since);
+        let from_damage = self.damaged.is_some_and(|damaged| began > Some(damaged));
+        assert!(!from_damage, "epoch {epoch} goes forward from a damaged journal: {effect:?}");
         let next = self.epochs.iter().find(|(later, _)| *later > epoch);
         if let Some((later, since)) = next {
             assert!(lands <= *since + QUARANTINE, "a write of epoch {epoch} lands in epoch {later}: {effect:?}");
@@ -103,6 +109,11 @@ impl Invariants {
         }
         assert!(self.phase != Some(Phase::Aborting), "forward under a document that says Aborting: {effect:?}");
         false
+    }
+
+    /// Nobody has committed, nor is about to.
+    pub fn is_before_commit(&self) -> bool {
+        self.committed.is_none() && !matches!(self.phase, Some(Phase::Committing | Phase::Over))
     }
 
     /// Somebody gives the stable slot everything.
@@ -119,8 +130,7 @@ impl Invariants {
 
     /// Somebody committed. One that was frozen after the last word for it went in the journal hears so when another has
     /// ended the rollout by that journal.
-    pub fn committed(&mut self, now: Timestamp, who: usize, document: Option<&Control>) {
-        let phase = document.map(|control| control.phase);
+    pub fn committed(&mut self, now: Timestamp, who: usize, phase: Option<Phase>) {
         let holds = matches!(phase, Some(Phase::Committing | Phase::Over));
         assert!(holds, "{who} commits under another document: {phase:?}");
         self.committed = self.committed.or(Some(now));
@@ -138,25 +148,26 @@ impl Invariants {
         assert!(!early, "epoch {epoch} calls it finished while writes of the one before can land");
     }
 
+    /// Whether it ended with a call for a person, and nobody decides any more.
+    pub fn is_stranded(&self, control: &Control) -> bool {
+        control.owner.is_none() && matches!(self.outcome, Some((_, Outcome::Stranded { .. })))
+    }
+}
+
+impl Sim {
     /// Somebody takes tasks from a slot: nobody else may hold a write that could still give it weight.
-    pub fn takes_capacity(now: Timestamp, role: Role, processes: &[Process], who: usize) {
-        let gives = |process: &Process| {
-            let in_flight = process.event_loop.as_ref().and_then(|event_loop| event_loop.in_flight.as_ref());
-            let unsent = in_flight.filter(|in_flight| !in_flight.is_sent).map(|in_flight| &in_flight.issued.effect);
-            let Some(Effect::Route(route)) = unsent else { return false };
+    pub fn takes_capacity(&self, role: Role, who: usize) {
+        for (other, process) in self.processes.iter().enumerate().filter(|(other, one)| *other != who && one.alive) {
+            let Some((Effect::Route(route), fence)) = &process.unsent else { continue };
             let share = if role == Role::Stable { route.share.rest() } else { route.share };
-            process.alive && share > Share::NONE && process.pass.check(process.clock(now)).is_ok()
-        };
-        let other = processes.iter().enumerate().find(|(other, process)| *other != who && gives(process));
-        assert!(
-            other.is_none(),
-            "the {role} slot loses tasks that a write of {:?} could give weight",
-            other.map(|o| o.0)
-        );
+            let gives = share > Share::NONE && fence.check().is_ok();
+            assert!(!gives, "the {role} slot loses tasks that a write of {other} could give weight");
+        }
     }
 
     /// After everything that happens.
-    pub fn hold(world: &World, processes: &[Process]) {
+    pub fn invariants_hold(&self) {
+        let world = &self.world;
         assert_eq!(world.requests_to_nobody, 0, "traffic goes to a slot without tasks");
         let weighted = world.share() > Share::NONE && !world.foreign_rules;
         let within = BACK_WITHIN + world.aws_takes();
@@ -164,46 +175,50 @@ impl Invariants {
         if !weighted || !able {
             return;
         }
-        for (who, process) in processes.iter().enumerate() {
-            let Some(event_loop) = process.event_loop.as_ref().filter(|_| process.is_driving()) else { continue };
-            let Some(since) = event_loop.calm_since.map(|since| since.max(process.frozen_until)) else { continue };
-            let took = world.now.since(since);
+        for (who, process) in self.processes.iter().enumerate().filter(|(_, process)| process.is_driving()) {
+            let Some(since) = process.seat.as_ref().and_then(|seat| seat.calm_since) else { continue };
+            let took = world.now.since(since.max(process.frozen_until));
             assert!(took <= within, "{who} goes back, and for {took:?} of working calls the traffic is not back");
         }
     }
 
-    /// Whether it ended with a call for a person, and nobody decides any more.
-    pub fn is_stranded(&self, control: &Control) -> bool {
-        control.owner.is_none() && matches!(self.outcome, Some((_, Outcome::Stranded { .. })))
+    /// Whether the world is as it was.
+    fn is_untouched(&self) -> bool {
+        let world = &self.world;
+        world.shares.len() == 1 && world.candidate.desired == 0 && world.stable.desired == FULL
     }
-}
 
-impl Contest<'_> {
-    /// It is over, or should be.
+    /// It is over, or should be: how it ended, if it began.
     pub fn end(&mut self) {
-        let control = self.store.document.clone();
-        let Some((who, outcome)) = self.invariants.outcome.clone() else {
+        let control = self.control().cloned();
+        let recorded = self.objects.recorded();
+        let mut replayed = Machine::new(self.plan.clone());
+        let mut notices = std::mem::take(&mut self.invariants.notices);
+        for record in &recorded {
+            notices.extend(replayed.apply(record.at, record.event.clone()).notices);
+        }
+        let told = replayed.outcome().cloned().map(|outcome| (self.processes.len(), outcome));
+        let Some((who, outcome)) = self.invariants.outcome.clone().or(told) else {
             let begun = control.as_ref().is_some_and(|control| control.phase != Phase::Over);
-            assert!(!begun && self.store.recorded.is_empty(), "no end within its bound: {control:?}");
+            // Whoever is frozen before its first line is written may write it under a lease that others have closed, and
+            // is fenced then.
+            let nothing = recorded.is_empty() || (self.hits.of(Point::NeverBegan) > 0 && self.is_untouched());
+            assert!(!begun && nothing, "no end within its bound: {control:?}");
             return;
         };
         self.note(|| format!("it ended for {who}: {outcome:?}"));
         let control = control.expect("somebody began");
         let over = control.phase == Phase::Over || self.invariants.is_stranded(&control);
         assert!(over, "nobody ended it: {control:?}, {outcome:?}");
-        let mut replayed = Machine::new(self.plan.clone());
-        let mut notices = std::mem::take(&mut self.invariants.notices);
-        for (at, event, _) in &self.store.recorded {
-            notices.extend(replayed.apply(*at, event.clone()).notices);
-        }
-        let live = self.processes[who].event_loop.as_ref().filter(|event_loop| event_loop.machine.outcome().is_some());
-        let on_journal = live.filter(|event_loop| !event_loop.is_untold && event_loop.place.is_some());
-        if let Some(event_loop) = on_journal {
-            assert_eq!(replayed, event_loop.machine, "the journal tells another story than {who}");
+        let live = self.processes.get(who).and_then(|process| process.seat.as_ref());
+        let whole = !self.objects.is_damaged();
+        if let Some(seat) = live.filter(|seat| whole && seat.is_journaled && seat.shadow.outcome().is_some()) {
+            assert_eq!(replayed, seat.shadow, "the journal tells another story than {who}");
         }
         if self.invariants.committed.is_some() {
             assert!(!matches!(outcome, Outcome::RolledBack(_)), "committed, and rolled back");
         }
+        Objects::requests_are_there_once(&recorded);
         // One that knows no store may write behind the last read of the rule, after which another may be frozen.
         let (read, over) = (self.invariants.rule_read, self.invariants.over_at);
         let behind = self.invariants.blind_wrote.is_some_and(|at| at + BEHIND_WITHIN >= over || at >= read);
@@ -211,7 +226,8 @@ impl Contest<'_> {
             self.world.late.clear();
         }
         Checks::end(&outcome, &mut self.world);
-        if !behind {
+        // What was set up in lines that are gone nobody knows of.
+        if !behind && whole {
             self.world.safeguard.is_taken_down(&outcome, &notices);
         }
     }

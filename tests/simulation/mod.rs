@@ -1,20 +1,20 @@
-//! Thousands of rollouts in virtual time. It drives the machine, not the engine: a world with tasks,
-//! weights and metrics, a die, and checkers that know the truth. In `contest.rs` several processes would each decide
-//! one rollout.
+//! Thousands of rollouts in virtual time: a world with tasks, weights and metrics, a die, and checkers that know the
+//! truth. `rollout.rs` drives the machine alone. In `contest.rs` several processes would each decide one rollout, and run
+//! the shipped engine, takeover, guard, lease and journal.
 //!
 //! `TIDEGATE_SEEDS=100000 cargo test --release --test proofs simulation` runs more of them;
 //! `TIDEGATE_SEED=7 cargo test --test proofs one_seed -- --ignored --nocapture` repeats one.
 
+mod account;
+mod backend;
 mod checks;
 mod contest;
-mod deciders;
+mod crowd;
 mod deployment;
-mod desk;
 mod die;
-mod flight;
 mod invariants;
 mod journals;
-mod lease;
+mod kinds;
 mod mishaps;
 mod plans;
 mod points;
@@ -23,10 +23,11 @@ mod ramps;
 mod rollout;
 mod safeguard;
 mod scenarios;
+mod scene;
 mod seeds;
 mod sight;
-mod store;
 mod traffic;
+mod witness;
 mod world;
 
 use std::collections::BTreeMap;

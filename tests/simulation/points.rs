@@ -95,6 +95,10 @@ points! {
         JournalCaughtUp,
         JournalLost,
         JournalNowhere,
+        JournalEdited,
+        JournalHoled,
+        JournalTailLost,
+        JournalSalvaged,
         // What happens to a process.
         Frozen,
         FrozenForLong,
@@ -115,6 +119,7 @@ points! {
         Rescued,
         RescueTooLate,
         NothingToTake,
+        NeverBegan,
         BlindWrite,
         BlindRefused,
         // What a fence stops.

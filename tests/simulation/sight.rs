@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::domain::clock::Timestamp;
-use tidegate::domain::fleet::{Capacity, Fleet, Role, Stopped};
+use tidegate::domain::fleet::{Capacity, Fleet, Role, RuleSeen, Stopped};
 use tidegate::domain::traffic::Share;
 use tidegate::gate::{MetricReading, Point as Value, Reading};
 use tidegate::machine::{Look, Observation};
@@ -22,6 +22,27 @@ const PUBLISHED_AFTER: Duration = Duration::from_secs(20);
 impl World {
     pub fn look(&mut self, look: &Look, die: &mut Die) -> Observation {
         self.tasks_come_and_go(die);
+        let rule = self.rule_seen(die);
+        let unread = look.first_read.is_some() && die.chance(self.mishaps.read_fails);
+        if unread {
+            self.hits.hit(Point::StableUnread);
+        }
+        let quiet = look.quiet.map(|role| self.requests(role));
+        Observation {
+            rule: Some(rule),
+            fleet: look.fleet.then(|| self.fleet()),
+            deployment: self.aws.as_ref().filter(|_| look.deployment).and_then(Deployment::told),
+            stable: look.first_read.filter(|_| !unread).map(|_| self.healthy(Role::Stable)),
+            readings: look.gates.iter().map(|gate| (*gate, self.gate_reading(*gate, look, die))).collect(),
+            requests: quiet,
+            observed: None,
+            calendar: None,
+            faults: Vec::new(),
+        }
+    }
+
+    /// The rule, as it is or was a few seconds ago.
+    pub fn rule_seen(&mut self, die: &mut Die) -> RuleSeen {
         let age = if die.chance(self.mishaps.read_is_stale) {
             Duration::from_secs(die.between(1, 8))
         } else {
@@ -31,26 +52,25 @@ impl World {
         if rule.share != Some(self.share()) {
             self.hits.hit(Point::ReadStale);
         }
-        let unread = look.first_read.is_some() && die.chance(self.mishaps.read_fails);
-        if unread {
-            self.hits.hit(Point::StableUnread);
-        }
-        let quiet = look.quiet.map(|role| {
-            let published = self.now.before(PUBLISHED_AFTER).as_millis();
-            let closed = Timestamp::from_millis(published - published % 60_000);
-            u64::from(self.served_between(role, closed.before(MINUTE * QUIET_PERIODS), closed)) * 100
-        });
-        Observation {
-            rule: Some(rule),
-            fleet: look.fleet.then(|| self.fleet()),
-            deployment: self.aws.as_ref().filter(|_| look.deployment).and_then(Deployment::told),
-            stable: look.first_read.filter(|_| !unread).map(|_| self.healthy(Role::Stable)),
-            readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look, die))).collect(),
-            requests: quiet,
-            observed: None,
-            calendar: None,
-            faults: Vec::new(),
-        }
+        rule
+    }
+
+    /// Tasks and targets, after what chance did to them.
+    pub fn fleet_seen(&mut self, die: &mut Die) -> Fleet {
+        self.tasks_come_and_go(die);
+        self.fleet()
+    }
+
+    /// What a gate reads, of what was measured since then.
+    pub fn reading(&mut self, gate: usize, since: Timestamp, die: &mut Die) -> Reading {
+        self.gate_reading(gate, &Look { since, ..Look::default() }, die)
+    }
+
+    /// A slot's requests in the last closed minutes.
+    pub fn requests(&self, role: Role) -> u64 {
+        let published = self.now.before(PUBLISHED_AFTER).as_millis();
+        let closed = Timestamp::from_millis(published - published % 60_000);
+        u64::from(self.served_between(role, closed.before(MINUTE * QUIET_PERIODS), closed)) * 100
     }
 
     /// Tasks stop, and the new release is what it is.
@@ -100,7 +120,7 @@ impl World {
         }
     }
 
-    fn reading(&mut self, gate: usize, look: &Look, die: &mut Die) -> Reading {
+    fn gate_reading(&mut self, gate: usize, look: &Look, die: &mut Die) -> Reading {
         match self.gates[gate].feed() {
             Some(_) => Reading::Counts(traffic::counted(self, look, PUBLISHED_AFTER, die)),
             None => self.error_rate(look.since, die),

@@ -214,7 +214,7 @@ impl World {
         (latency, answer)
     }
 
-    fn is_expired(&self) -> bool {
+    pub fn is_expired(&self) -> bool {
         let since = self.now.since(self.shares[0].0);
         self.mishaps.expired.is_some_and(|(ends, renewed)| (ends..renewed).contains(&since))
     }
