@@ -1,7 +1,8 @@
 //! How a journal is taken over: opened or salvaged, and the first events of the new owner.
 
-use super::{Drivers, Request, Takeover, TakeoverError};
+use super::{Drivers, Mark, Request, Takeover, TakeoverError};
 use crate::domain::clock::Timestamp;
+use crate::domain::safeguard::Beacon;
 use crate::engine::JournalSink;
 use crate::journal::{self, Journal, JournalEnd, JournalError, Recorded};
 use crate::machine::{Event, Machine};
@@ -54,7 +55,9 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
             }
             Err(error @ JournalError::Damaged { .. }) if goes_back => {
                 self.tell(&TakeoverNotice::JournalDamaged(error.to_string()));
-                Ok(self.salvage().await?)
+                let opened = self.salvage().await?;
+                self.refuse_back_from_lost_commit(&opened.recorded).await?;
+                Ok(opened)
             }
             Err(error @ JournalError::Damaged { .. }) => Err(self.only_back(Some(error))),
             Err(error) => Err(error.into()),
@@ -70,6 +73,17 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
                 Ok(Opened { recorded, journal: JournalOrNone::None })
             }
         }
+    }
+
+    /// The commit may be among the lines that are lost, and the slot before without tasks by now. The rule's tag says so
+    /// before the journal does.
+    async fn refuse_back_from_lost_commit(&self, left: &Recorded) -> Result<(), TakeoverError<D::Refusal>> {
+        if journal::replay(left.header.plan.clone(), &left.records).is_committed() {
+            return Ok(());
+        }
+        let mark = self.drivers.mark(self.plan).await;
+        let is_committed = |mark: &Mark| mark.phase == Beacon::Committed && mark.rollout == self.id.as_str();
+        if mark.as_ref().is_some_and(is_committed) { Err(TakeoverError::Committed(self.id.clone())) } else { Ok(()) }
     }
 
     /// What is left of a damaged journal leads back only, whoever comes after the one who began the way back.

@@ -462,6 +462,26 @@ async fn without_a_store_the_traffic_goes_back_unless_the_tags_forbid_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_commit_that_a_damaged_journal_has_lost_is_not_taken_back_where_the_tags_say_it() {
+    for (phase, goes_back) in [(Beacon::Active, true), (Beacon::Committed, false)] {
+        let contest = Contest::new();
+        let about_to = contest.until_lease_says(Phase::Committing);
+        // Killed: nothing of it is polled any more.
+        tokio::select! { biased; () = about_to => {}, _ = contest.ana_runs() => unreachable!("it is killed") }
+        let lines = contest.folder.path().join("here/rollouts").join(contest.id.as_str()).join("journal");
+        let mut found: Vec<_> = std::fs::read_dir(&lines).unwrap().map(|line| line.unwrap().path()).collect();
+        found.sort();
+        std::fs::write(&found[found.len() / 2], "no line\n").unwrap();
+        let mark = Mark { rollout: contest.id.to_string(), phase };
+        contest.account().mark = Some(mark);
+        let going = contest.takeover("ben@ci").take_back(&contest.asked(), false, rollback()).await;
+        let refused = matches!(going, Err(TakeoverError::Committed(_)));
+        assert_eq!(refused, !goes_back, "{going:?}");
+        assert_eq!(contest.account().share, Share::ALL, "nothing is written before that is known");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_runner_that_left_is_succeeded_and_the_rollout_goes_forward_to_its_end() {
     let contest = Contest::new();
     let (freeze, frozen) = watch::channel(false);
