@@ -111,7 +111,8 @@ impl From<TakeoverError<Failure>> for Failure {
             }
             TakeoverError::Committed(id) => {
                 Failure::new(Exit::Refused, format!("rollout {id} is committed: going back is a new rollout"))
-                    .hint(format!("`tidegate status {id}` says what its runner is at; then run the release before"))
+                    .hint(format!("`tidegate status {id}` says what its runner is at"))
+                    .hint(format!("as soon as it is over: `tidegate rollback {id} --to previous`"))
             }
             TakeoverError::Untidy { id, why } => {
                 let failure =
