@@ -42,8 +42,11 @@ impl Context {
     pub(super) fn remember(&self, id: &RolloutId, of_spec: Option<&str>) {
         let Some(folder) = self.places() else { return };
         let kept = Kept { store: self.store_url(of_spec).map(str::to_owned), ..self.globals.kept() };
-        if std::fs::create_dir_all(&folder).is_ok() {
-            let _ = std::fs::write(folder.join(id.as_str()), kept.to_json().to_string());
+        let (entry, text) = (folder.join(id.as_str()), kept.to_json().to_string());
+        // One that is known stays as old as it is: to look at it makes it no newer.
+        let is_known = std::fs::read_to_string(&entry).is_ok_and(|known| known == text);
+        if !is_known && std::fs::create_dir_all(&folder).is_ok() {
+            let _ = std::fs::write(entry, text);
             forget_oldest(&folder);
         }
     }
@@ -117,11 +120,12 @@ impl Globals {
     }
 }
 
-/// Where the rollout with this id is kept, or the newest with this name.
+/// Where the rollout with this id is kept, or the one with this name that this machine came to know last.
 fn find(folder: &Path, text: &str) -> Option<Kept> {
     let known = remembered(folder);
     let exact = known.iter().find(|id| id.as_str() == text);
-    let named = || known.iter().filter(|id| id.name() == text).max_by_key(|id| id.started());
+    let since = |id: &RolloutId| std::fs::metadata(folder.join(id.as_str())).and_then(|about| about.modified()).ok();
+    let named = || known.iter().filter(|id| id.name() == text).max_by_key(|id| (since(id), id.started()));
     let bytes = std::fs::read(folder.join(exact.or_else(named)?.as_str())).ok()?;
     serde_json::from_slice(&bytes).ok().map(|value| Kept::of_json(&value))
 }
@@ -176,9 +180,9 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_found_where_it_was_kept_and_a_name_where_its_newest_was() {
+    fn an_id_is_found_where_it_was_kept_and_a_name_where_its_latest_was() {
         let folder = tempfile::tempdir().unwrap();
-        for (id, store) in [(NEW, "s3://new"), (OLD, "s3://old"), (OTHER, "s3://other")] {
+        for (id, store) in [(OLD, "s3://old"), (NEW, "s3://new"), (OTHER, "s3://other")] {
             std::fs::write(folder.path().join(id), kept(store).to_json().to_string()).unwrap();
         }
         assert_eq!(find(folder.path(), OLD), Some(kept("s3://old")));
