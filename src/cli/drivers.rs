@@ -33,7 +33,7 @@ impl Reach<'_> {
             shape: plan.before.shape.clone(),
             actions_json: plan.before.actions_json.clone(),
         };
-        let (ReleasePlan::Registered(released) | ReleasePlan::Register { source: released, .. }) = &plan.release;
+        let released = plan.release.called();
         let known = match &plan.release {
             ReleasePlan::Registered(name) => ReleaseKnown::Named(name.clone()),
             ReleasePlan::Register { digest, .. } => ReleaseKnown::Tagged(digest.clone()),
@@ -46,7 +46,7 @@ impl Reach<'_> {
             ours: Ours { since: plan.before.at, stable, release: known },
             recorded,
             release,
-            about: About { name: plan.name.to_string(), release: released.clone() },
+            about: About { name: plan.name.to_string(), release: released.to_owned() },
             environment: self.context.variables().clone(),
             connect_to: self.connect_to,
             fence: runner.fence,

@@ -112,6 +112,17 @@ impl<'a> Arn<'a> {
     }
 }
 
+/// What comes last in an ARN: a task definition's `family:revision`, a deployment's or a task's id. What is no ARN is
+/// its own last part.
+pub fn last_part(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+/// Whether two names of a task definition, by ARN or by `family:revision`, are one.
+pub fn same_definition(one: &str, other: &str) -> bool {
+    last_part(one) == last_part(other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +141,8 @@ mod tests {
         let arn = Arn::parse("arn:aws:ecs:eu-west-1:1234:service/prod/web").unwrap();
         assert_eq!((arn.service, arn.account, arn.resource), ("ecs", "1234", "service/prod/web"));
         assert_eq!(Arn::parse("web"), None);
+        assert_eq!(last_part("arn:aws:ecs:eu-west-1:1234:task-definition/web:7"), "web:7");
+        assert!(same_definition("arn:aws:ecs:eu-west-1:1234:task-definition/web:7", "web:7"));
+        assert!(!same_definition("web:7", "web:8"));
     }
 }

@@ -8,7 +8,7 @@ use super::refused::{Refusal, refusal};
 use crate::domain::clock::span;
 use crate::domain::driver::{CodeDeployView, DriverKind, Timetable, Unattended, UnderWay, Waits};
 use crate::domain::fleet::{SlotView, Survey};
-use crate::domain::name::Arn;
+use crate::domain::name::{Arn, last_part};
 use crate::gate::Check;
 use crate::spec::{DriverSpec, Spec, Strategy, timetable};
 
@@ -198,7 +198,7 @@ pub(super) fn under_way(spec: &Spec, survey: &Survey, (release, adopt): (&Releas
             .then(|| refusal("there is no deployment under way that could be adopted", "leave out `--adopt`"));
     };
     let UnderWay { id, task_definition, stage } = found;
-    let what = format!("deployment {} of {}", short(id), revision(task_definition));
+    let what = format!("deployment {} of {}", last_part(id), revision(task_definition));
     let after = "wait until it has ended, or stop it";
     if moved(survey) {
         let wrong = format!("{what} is under way and has moved traffic already: what stood before it is not known");
@@ -240,11 +240,6 @@ fn revision(arn: &str) -> &str {
     }
 }
 
-/// The last part of an ARN, or the id.
-fn short(id: &str) -> &str {
-    id.rsplit('/').next().unwrap_or(id)
-}
-
 /// What the driver gives up on this service.
 pub(super) fn warnings(spec: &Spec, survey: &Survey) -> Vec<String> {
     let kind = spec.driver.kind();
@@ -265,7 +260,7 @@ pub(super) fn warnings(spec: &Spec, survey: &Survey) -> Vec<String> {
     if let Some(found) = &survey.under_way {
         said.push(format!(
             "deployment {} is adopted at stage {}: it keeps the timetable and the pauses that it was begun with",
-            short(&found.id),
+            last_part(&found.id),
             found.stage
         ));
     }

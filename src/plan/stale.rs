@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::step::{Before, Plan};
 use crate::domain::clock::span;
 use crate::domain::fleet::{Place, Role, Target};
-use crate::domain::name::Arn;
+use crate::domain::name::{Arn, last_part};
 use crate::domain::safeguard::Scaling;
 use crate::gate::{Check, Gate};
 
@@ -74,7 +74,7 @@ fn changed(what: &str, then: &(impl Display + ?Sized), now: &(impl Display + ?Si
 
 fn released(plan: &Plan) -> String {
     match &plan.release {
-        super::ReleasePlan::Registered(arn) => last(arn).to_owned(),
+        super::ReleasePlan::Registered(arn) => last_part(arn).to_owned(),
         super::ReleasePlan::Register { source, digest } => {
             format!("{source}, fingerprint {}", digest.get(..12).unwrap_or(digest))
         }
@@ -163,7 +163,7 @@ fn stood(then: &Before, now: &Before, target: &Target) -> Vec<String> {
     ];
     for (service, tasks, tasks_now, runs, runs_now) in services {
         if runs != runs_now {
-            found.push(changed(&format!("the task definition of {service}"), last(runs), last(runs_now)));
+            found.push(changed(&format!("the task definition of {service}"), last_part(runs), last_part(runs_now)));
         }
         if tasks != tasks_now {
             found.push(changed(&format!("the number of tasks of {service}"), &tasks, &tasks_now));
@@ -191,11 +191,6 @@ fn scaled(scaling: &[(Role, Scaling)]) -> String {
         [] => "none".to_owned(),
         scaling => scaling.iter().map(one).collect::<Vec<_>>().join("; "),
     }
-}
-
-/// `family:revision` of an ARN.
-fn last(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 #[cfg(test)]

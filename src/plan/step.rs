@@ -113,6 +113,15 @@ impl ReleasePlan {
     }
 }
 
+impl ReleasePlan {
+    /// What it is called: the task definition, or where one that is still to be registered comes from.
+    pub fn called(&self) -> &str {
+        match self {
+            ReleasePlan::Registered(called) | ReleasePlan::Register { source: called, .. } => called,
+        }
+    }
+}
+
 /// One action with its time limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {

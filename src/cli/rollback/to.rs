@@ -13,10 +13,11 @@ use crate::cli::target::{self, Compiled};
 use crate::cli::{Exit, Failure, pipeline, terminal};
 use crate::domain::clock::span;
 use crate::domain::fleet::{Slot, SlotView, Survey};
+use crate::domain::name::{last_part, same_definition};
 use crate::domain::text::escape;
 use crate::journal;
 use crate::machine::{Machine, Outcome};
-use crate::plan::{Action, Adopt, Plan, ReleasePlan, Step, Undoes, stable_slot, undoing};
+use crate::plan::{Action, Adopt, Plan, Step, Undoes, stable_slot, undoing};
 
 /// The word for the release that was replaced.
 const PREVIOUS: &str = "previous";
@@ -36,7 +37,7 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
     let before = machine.plan();
     // Who says it twice wants to be on the release before, and not on the one that was left.
     let goes_on = to == PREVIOUS && before.undoes.is_some();
-    let release = if goes_on { released(before).to_owned() } else { release(before, to)? };
+    let release = if goes_on { before.release.called().to_owned() } else { release(before, to)? };
     let Some(outcome) = machine.outcome() else { return unfinished(found, before, &release) };
     found.refuse_gone_lab()?;
     if to == PREVIOUS && !goes_on && *outcome != Outcome::Promoted {
@@ -51,9 +52,12 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
     if to == PREVIOUS && !goes_on {
         refuse_others(found, &machine, &serving)?;
     }
-    if names(&serving.task_definition, &release) {
+    if same_definition(&serving.task_definition, &release) {
         let how = format!("rollout {} is over: {}", found.id, ended(outcome));
-        say(context, &format!("already on {}: {} has all traffic ({how})", short(&release), serving.place.service))?;
+        say(
+            context,
+            &format!("already on {}: {} has all traffic ({how})", last_part(&release), serving.place.service),
+        )?;
         return Ok(To::Done(Exit::Done));
     }
     let folder = std::path::Path::new(".");
@@ -103,17 +107,17 @@ fn release(plan: &Plan, to: &str) -> Result<String, Failure> {
 /// A rollout that is not over goes back to what it replaces, and to nothing else.
 fn unfinished(found: &Found, plan: &Plan, release: &str) -> Result<To, Failure> {
     let id = &found.id;
-    if plan.undoes.is_some() && names(released(plan), release) {
-        let failure = Failure::new(Exit::Held, format!("rollout {id} goes back to {} already", short(release)));
+    if plan.undoes.is_some() && same_definition(plan.release.called(), release) {
+        let failure = Failure::new(Exit::Held, format!("rollout {id} goes back to {} already", last_part(release)));
         return Err(
             failure.hint(format!("`tidegate status {id}` shows it; `tidegate resume {id}` if nobody drives it"))
         );
     }
-    if names(&plan.before.stable_task_definition, release) {
+    if same_definition(&plan.before.stable_task_definition, release) {
         return Ok(To::WayBack);
     }
     let wrong =
-        format!("rollout {id} is not over: it goes back to {} only", short(&plan.before.stable_task_definition));
+        format!("rollout {id} is not over: it goes back to {} only", last_part(&plan.before.stable_task_definition));
     Err(Failure::new(Exit::Refused, wrong).hint(format!("first `tidegate rollback {id}`, then this again")))
 }
 
@@ -138,20 +142,10 @@ fn refuse_others(found: &Found, machine: &Machine, serving: &SlotView) -> Result
     let wrong = format!(
         "{} ({}) has all traffic, which rollout {} did not give it",
         serving.place.service,
-        short(&serving.task_definition),
+        last_part(&serving.task_definition),
         found.id
     );
     Err(Failure::new(Exit::Refused, wrong).hint("say which release is meant: `--to REVISION`"))
-}
-
-/// Whether a task definition's ARN is what `text`, an ARN or `family:revision`, names.
-fn names(arn: &str, text: &str) -> bool {
-    short(arn) == short(text)
-}
-
-/// `family:revision` of a task definition's ARN.
-fn short(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 /// What it will do, in one screen.
@@ -165,7 +159,7 @@ fn show(context: &Context, found: &Found, (plan, serving): (&Plan, &SlotView), a
         }
         return terminal::print_json(&json!({
             "type": "way_back", "rollout": found.id.as_str(), "from": serving.task_definition,
-            "to": released(plan), "least_seconds": least.as_secs(), "most_seconds": most.as_secs(),
+            "to": plan.release.called(), "least_seconds": least.as_secs(), "most_seconds": most.as_secs(),
             "steps": titles().collect::<Vec<_>>(),
         }));
     }
@@ -173,8 +167,12 @@ fn show(context: &Context, found: &Found, (plan, serving): (&Plan, &SlotView), a
     let at_once = if least.is_zero() { "at once".to_owned() } else { span(least) };
     terminal::say(&format!("rollout    a new one, which goes back from {}", found.id));
     terminal::say(&format!("where      account {}, {}, cluster {}", target.account, target.region, target.cluster));
-    terminal::say(&format!("now        {} has everything: {}", serving.place.service, short(&serving.task_definition)));
-    terminal::say(&format!("after      {} has everything: {}", candidate.service, short(released(plan))));
+    terminal::say(&format!(
+        "now        {} has everything: {}",
+        serving.place.service,
+        last_part(&serving.task_definition)
+    ));
+    terminal::say(&format!("after      {} has everything: {}", candidate.service, last_part(plan.release.called())));
     terminal::say(&format!("takes      {at_once} once its tasks are healthy, {} at most", span(most)));
     for (index, title) in titles().enumerate() {
         let label = if index == 0 { "steps" } else { "" };
@@ -188,12 +186,4 @@ fn until_back(plan: &Plan) -> (std::time::Duration, std::time::Duration) {
     let is_before = |step: &&Step| !matches!(step.action, Action::Hold(_));
     let steps: Vec<&Step> = plan.steps.iter().take_while(is_before).collect();
     (steps.iter().map(|step| plan.least(step)).sum(), steps.iter().map(|step| step.within).sum())
-}
-
-/// The release of a plan.
-fn released(plan: &Plan) -> &str {
-    match &plan.release {
-        ReleasePlan::Registered(arn) => arn,
-        ReleasePlan::Register { source, .. } => source,
-    }
 }

@@ -7,6 +7,7 @@ use crate::cloud::aws::{ecs, elbv2, timestamp};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Fleet, Role, Stopped};
+use crate::domain::name::last_part;
 
 /// How many stopped tasks are told of.
 pub(in crate::cloud) const STOPPED_LIMIT: usize = 20;
@@ -141,7 +142,7 @@ pub(in crate::cloud) fn tell(task: &Task) -> Stopped {
     let details: Vec<String> = task.containers().iter().filter_map(detail).collect();
     let reason = if details.is_empty() { reason.to_owned() } else { format!("{reason} ({})", details.join("; ")) };
     let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-    Stopped { task: arn.rsplit('/').next().unwrap_or(arn).to_owned(), at, reason }
+    Stopped { task: last_part(arn).to_owned(), at, reason }
 }
 
 fn detail(container: &Container) -> Option<String> {

@@ -19,7 +19,7 @@ use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
 use crate::domain::clock::Clock;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Place, RuleView, Slot, SlotView, Survey};
-use crate::domain::name::Arn;
+use crate::domain::name::{Arn, last_part};
 use crate::domain::safeguard::Scaling;
 
 /// How many names are listed where one was not found.
@@ -289,7 +289,7 @@ fn listed(names: &[String]) -> String {
 }
 
 pub(super) fn last_parts(arns: &[String]) -> Vec<String> {
-    arns.iter().map(|arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()).collect()
+    arns.iter().map(|arn| last_part(arn).to_owned()).collect()
 }
 
 fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::clock::Timestamp) -> Survey {

@@ -2,6 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::fleet::{Capacity, Fleet, Role};
+use crate::domain::name::{last_part, same_definition};
 use crate::domain::traffic::Share;
 use crate::gate::{Check, Reading, TasksReading};
 use crate::machine::notice::{Foreign, Notice, Reason};
@@ -68,7 +69,7 @@ impl Machine {
         };
         if again && theirs && self.is_forward() {
             let service = &self.plan.target.place(role).service;
-            let found = format!("the {role} slot's service {service} runs {}", tail(runs));
+            let found = format!("the {role} slot's service {service} runs {}", last_part(runs));
             self.foreign(Foreign::Service(role), found, out);
         }
     }
@@ -108,7 +109,7 @@ impl Machine {
     /// was, and able to take it.
     pub(in crate::machine) fn stable_objects(&self, stable: &Capacity) -> Option<String> {
         let runs = &stable.task_definition;
-        let drifted = || format!("a second look at the stable slot, whose service runs {}", tail(runs));
+        let drifted = || format!("a second look at the stable slot, whose service runs {}", last_part(runs));
         if self.runs_before(runs) { self.stable_lacks(stable) } else { Some(drifted()) }
     }
 
@@ -127,7 +128,7 @@ impl Machine {
 
     /// Whether `task_definition` is the release, by ARN or by `family:revision`.
     pub fn runs_release(&self, task_definition: &str) -> bool {
-        self.release().is_some_and(|release| tail(&release) == tail(task_definition))
+        self.release().is_some_and(|release| same_definition(&release, task_definition))
     }
 
     /// Whether `task_definition` is the one the stable slot was recorded with. Where none was, or none is read,
@@ -143,10 +144,5 @@ impl Machine {
 }
 
 fn is_same(before: &str, task_definition: &str) -> bool {
-    before.is_empty() || task_definition.is_empty() || tail(before) == tail(task_definition)
-}
-
-/// The `family:revision` of an ARN.
-fn tail(text: &str) -> &str {
-    text.rsplit('/').next().unwrap_or(text)
+    before.is_empty() || task_definition.is_empty() || same_definition(before, task_definition)
 }

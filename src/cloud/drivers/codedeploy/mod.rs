@@ -20,7 +20,7 @@ use std::time::Duration;
 use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::types::{DeploymentCreator, DeploymentInfo, DeploymentStatus, DeploymentWaitType};
 
-use super::task_sets::{same_definition, set_behind};
+use super::task_sets::set_behind;
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::alb::release::is_release;
 use crate::cloud::aws::codedeploy;
@@ -30,7 +30,7 @@ use crate::cloud::{ReleaseKnown, RouteOrder, Routed};
 use crate::domain::driver::{CodeDeployment, Deployment};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::Role;
-use crate::domain::name::RolloutId;
+use crate::domain::name::{RolloutId, same_definition};
 
 /// States of a deployment that is on its way.
 pub(in crate::cloud) const ON_ITS_WAY: [DeploymentStatus; 5] = [

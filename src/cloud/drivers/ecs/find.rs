@@ -17,6 +17,7 @@ use crate::cloud::aws::{ecs, timestamp};
 use crate::domain::clock::Timestamp;
 use crate::domain::driver::EcsDeployment;
 use crate::domain::fault::Fault;
+use crate::domain::name::same_definition;
 
 /// How far back deployments are listed: longer than one can wait at a pause, which is 14 days.
 const FURTHEST: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -146,7 +147,7 @@ impl AlbDriver {
         match &self.ours.release {
             _ if definition.is_empty() => Ok(false),
             ReleaseKnown::Unknown => Ok(false),
-            ReleaseKnown::Named(name) => Ok(tail(name) == tail(definition)),
+            ReleaseKnown::Named(name) => Ok(same_definition(name, definition)),
             // What served before was registered before.
             ReleaseKnown::Tagged(_) if definition == self.ours.stable => Ok(false),
             ReleaseKnown::Tagged(digest) => {
@@ -160,9 +161,4 @@ impl AlbDriver {
             }
         }
     }
-}
-
-/// The `family:revision` of an ARN.
-pub(super) fn tail(text: &str) -> &str {
-    text.rsplit('/').next().unwrap_or(text)
 }

@@ -27,6 +27,7 @@ use crate::cloud::{RouteOrder, Routed};
 use crate::domain::driver::Deployment;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Role, RuleSeen};
+use crate::domain::name::{last_part, same_definition};
 use crate::domain::traffic::Share;
 pub use by_rule::stop_deployment;
 pub(in crate::cloud) use find::EcsDrive;
@@ -63,11 +64,11 @@ impl AlbDriver {
         let (cluster, service) = self.service();
         let there = self.unless_way(OPERATION, self.under_way(drive, reading)).await?;
         if let Some((brief, brings)) = there {
-            if find::tail(&brings) == find::tail(definition) {
+            if same_definition(&brings, definition) {
                 return Ok(());
             }
             let arn = brief.service_deployment_arn().unwrap_or_default();
-            let words = format!("deployment {arn} of {} is under way", find::tail(&brings));
+            let words = format!("deployment {arn} of {} is under way", last_part(&brings));
             return Err(Fault::new(FaultKind::Permanent, OPERATION, words));
         }
         let names = [service];
@@ -77,7 +78,7 @@ impl AlbDriver {
         let found = found.into_iter().next().ok_or_else(missing)?;
         let configuration = begin::configuration(found.deployment_configuration(), &drive.asked);
         // What the service runs already would begin nothing.
-        let anew = found.task_definition().is_some_and(|runs| find::tail(runs) == find::tail(definition));
+        let anew = found.task_definition().is_some_and(|runs| same_definition(runs, definition));
         drive.forget();
         let how = Begin { count, task_definition: definition, configuration, anew };
         deployments::begin(&self.aws.writing.ecs, (cluster, service), how).await

@@ -54,9 +54,3 @@ fn is_going(set: &TaskSet) -> bool {
 fn is_primary(set: &TaskSet) -> bool {
     set.status() == Some("PRIMARY")
 }
-
-/// Whether two names of a task definition, by ARN or by `family:revision`, are one.
-pub(in crate::cloud) fn same_definition(one: &str, other: &str) -> bool {
-    let tail = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
-    tail(one) == tail(other)
-}

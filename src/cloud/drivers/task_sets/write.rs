@@ -2,12 +2,13 @@
 
 use aws_sdk_ecs::types::{Scale, Service, TaskSet};
 
-use super::{is_behind, is_going, is_primary, same_definition, set_behind};
+use super::{is_behind, is_going, is_primary, set_behind};
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::alb::json::hex;
 use crate::cloud::aws::{ecs, task_sets};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::Role;
+use crate::domain::name::same_definition;
 use crate::domain::traffic::Share;
 
 /// The longest `clientToken` (CreateTaskSet), in characters, is 36; a fingerprint of this many tells rollouts apart.
