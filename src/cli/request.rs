@@ -157,7 +157,7 @@ fn approval(machine: &Machine) -> Approval {
 fn answers(request: OperatorRequest, notice: &Notice) -> bool {
     match request {
         OperatorRequest::Rollback => matches!(notice, Notice::TrafficBack { .. } | Notice::Finished(_)),
-        OperatorRequest::Abort => matches!(notice, Notice::Finished(_)),
+        OperatorRequest::Abort | OperatorRequest::Spare => matches!(notice, Notice::Finished(_)),
         OperatorRequest::Pause => matches!(notice, Notice::Paused { .. }),
         OperatorRequest::Continue => matches!(notice, Notice::Continued { .. }),
         OperatorRequest::Approve => matches!(notice, Notice::Approved { .. }),

@@ -9,6 +9,7 @@
 mod blind;
 mod drill;
 mod short;
+mod spare;
 mod to;
 
 use super::context::{Context, Found, Stores};
@@ -32,7 +33,7 @@ use crate::report;
 use blind::{blind, only_rule, service_of};
 
 /// Take the traffic back.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
     /// The rollout: its whole id, or its spec's whole name or path [default: the only one on an account that is not over].

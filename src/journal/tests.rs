@@ -434,13 +434,16 @@ fn what_was_added_within_a_format_is_read_back() {
     assert_eq!(looks(&record::decode_header(line.as_bytes()).unwrap()), looks(&header));
     let (shape, text) = (String::new(), String::new());
     let seen = RuleSeen { share: None, sticky: false, brief: true, instead: Some("arn:new".into()), shape, text };
-    let event = Event::Answered { id: 7, answer: Answer::Routed(seen) };
-    let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
-    assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
     let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");
-    let event = Event::Answered { id: 7, answer: Answer::Failed(fault) };
-    let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
-    assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
+    let events = [
+        Event::Answered { id: 7, answer: Answer::Routed(seen) },
+        Event::Answered { id: 7, answer: Answer::Failed(fault) },
+        Event::Requested { request: OperatorRequest::Spare, by: "ana@ci".into(), reason: None, left: None },
+    ];
+    for event in events {
+        let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
+        assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
+    }
 }
 
 #[test]

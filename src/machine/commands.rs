@@ -23,6 +23,7 @@ impl Machine {
             OperatorRequest::Approve => self.told_to_pass(&by, approves, out),
             OperatorRequest::Promote => self.told_to_promote(&by, reason, out),
             OperatorRequest::BreakGlass => self.told_to_break_glass(&by, reason, out),
+            OperatorRequest::Spare => self.told_to_spare(by.clone(), out),
         };
         if let Some(why) = refusal {
             out.notices.push(Notice::Refused { request, by, why });

@@ -294,6 +294,8 @@ pub(super) struct Memory {
     pub(super) paused: Option<Paused>,
     /// Who said that nothing is to be waited for any more.
     pub(super) promoted_by: Option<String>,
+    /// Who goes back to the old stable slot after the commit, so that it keeps its tasks.
+    pub(super) spared_for: Option<String>,
     /// Who overruled the windows.
     pub(super) glass: Option<Glass>,
     /// What the change calendars said, and when that was asked for.
@@ -375,6 +377,7 @@ impl Memory {
             course: Vec::new(),
             paused: None,
             promoted_by: None,
+            spared_for: None,
             glass: None,
             calendar: None,
             blind_since: None,

@@ -77,6 +77,7 @@ points! {
     /// What only a rollout without rivals does.
     ALONE:
         ToldToPromote,
+        ToldToSpare,
         KilledBeforeAsking,
         KilledWithWriteInFlight,
         DeadForLong,
@@ -171,6 +172,7 @@ impl Hits {
                 self.hit(Point::ToldToContinue);
             }
             OperatorRequest::Promote => self.hit(Point::ToldToPromote),
+            OperatorRequest::Spare => self.hit(Point::ToldToSpare),
         }
     }
 

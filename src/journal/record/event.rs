@@ -32,7 +32,7 @@ written! {
 
     struct Approval = approval::Approval { step: usize, release: String }
 
-    enum OperatorRequest = machine::OperatorRequest { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass }
+    enum OperatorRequest = machine::OperatorRequest { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass, Spare }
 
     enum Answer = machine::Answer {
         Registered(arn: String),
