@@ -9,8 +9,8 @@ use super::*;
 use crate::domain::approval::Approval;
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::RuleSeen;
-use crate::machine::{Answer, Left, OperatorRequest};
+use crate::domain::fleet::{Capacity, Fleet, GivenUp, RuleSeen, Stopped};
+use crate::machine::{Answer, Left, Observation, OperatorRequest};
 use crate::plan::{Action, Undoes};
 
 /// A store in a folder, the rollout in it, and the rollout's folder.
@@ -438,9 +438,20 @@ fn what_was_added_within_a_format_is_read_back() {
     let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
     assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
     let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");
-    let event = Event::Answered { id: 7, answer: Answer::Failed(fault) };
-    let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
-    assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
+    let stop = Stopped { task_definition: "arn:web:2".into(), ..stopped() };
+    let given_up = GivenUp { task_definition: "arn:web:2".into(), why: "tasks failed to start".into() };
+    let candidate = Capacity { stopped: vec![stop], given_up: Some(given_up), ..Capacity::default() };
+    let fleet = Some(Fleet { stable: Capacity::default(), candidate });
+    let seen = Observation { fleet, ..Observation::default() };
+    for answer in [Answer::Failed(fault), Answer::Seen(Box::new(seen))] {
+        let event = Event::Answered { id: 7, answer };
+        let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
+        assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
+    }
+}
+
+fn stopped() -> Stopped {
+    Stopped { task: "9f".into(), at: Timestamp::default(), reason: "exit".into(), task_definition: String::new() }
 }
 
 #[test]
