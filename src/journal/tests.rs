@@ -9,8 +9,8 @@ use super::*;
 use crate::domain::approval::Approval;
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::RuleSeen;
-use crate::machine::{Answer, Left, OperatorRequest};
+use crate::domain::fleet::{Capacity, Fleet, GivenUp, RuleSeen, Stopped};
+use crate::machine::{Answer, Left, Observation, OperatorRequest};
 use crate::plan::{Action, Undoes};
 
 /// A store in a folder, the rollout in it, and the rollout's folder.
@@ -435,15 +435,25 @@ fn what_was_added_within_a_format_is_read_back() {
     let (shape, text) = (String::new(), String::new());
     let seen = RuleSeen { share: None, sticky: false, brief: true, instead: Some("arn:new".into()), shape, text };
     let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");
+    let stop = Stopped { task_definition: "arn:web:2".into(), ..stopped() };
+    let given_up = GivenUp { task_definition: "arn:web:2".into(), why: "tasks failed to start".into() };
+    let candidate = Capacity { stopped: vec![stop], given_up: Some(given_up), ..Capacity::default() };
+    let fleet = Some(Fleet { stable: Capacity::default(), candidate });
+    let looked = Observation { fleet, ..Observation::default() };
     let events = [
         Event::Answered { id: 7, answer: Answer::Routed(seen) },
         Event::Answered { id: 7, answer: Answer::Failed(fault) },
+        Event::Answered { id: 7, answer: Answer::Seen(Box::new(looked)) },
         Event::Requested { request: OperatorRequest::Spare, by: "ana@ci".into(), reason: None, left: None },
     ];
     for event in events {
         let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
         assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
     }
+}
+
+fn stopped() -> Stopped {
+    Stopped { task: "9f".into(), at: Timestamp::default(), reason: "exit".into(), task_definition: String::new() }
 }
 
 #[test]

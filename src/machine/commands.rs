@@ -108,6 +108,8 @@ impl Machine {
         self.memory.short_since = None;
         self.memory.stable_drifts = 0;
         self.memory.candidate_drifts = 0;
+        // Whoever overrules that ECS ended the release's deployment wants it tried again.
+        (self.memory.brought, self.memory.setbacks) = (false, 0);
         self.memory.verdicts.fill(None);
     }
 

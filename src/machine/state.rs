@@ -309,6 +309,10 @@ pub(super) struct Memory {
     /// In how many looks in a row each slot's service ran something else than it should.
     pub(super) stable_drifts: u32,
     pub(super) candidate_drifts: u32,
+    /// Whether the candidate's service was seen to run the release since tasks were asked for.
+    pub(super) brought: bool,
+    /// In how many looks in a row it was seen to be taken back.
+    pub(super) setbacks: u32,
     /// In how many looks in a row the rule said something that AWS's own deployment does not explain.
     pub(super) rule_drifts: u32,
     /// Whether the old slot was proven quiet before AWS takes its tasks.
@@ -386,6 +390,8 @@ impl Memory {
             short_since: None,
             stable_drifts: 0,
             candidate_drifts: 0,
+            brought: false,
+            setbacks: 0,
             rule_drifts: 0,
             quieted: false,
             barren: false,

@@ -9,6 +9,7 @@ mod alarms;
 mod ask;
 mod back;
 pub mod beacon;
+mod brings;
 mod burn;
 mod cancel;
 pub mod composed;
@@ -65,6 +66,7 @@ use crate::domain::window::CalendarSeen;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use actions::Slots;
 use alarms::Histories;
+use brings::Releases;
 use cancel::Way;
 use rule::LastRead;
 
@@ -104,6 +106,7 @@ pub struct AlbDriver {
     pub(super) target: Target,
     drive: Drive,
     pub(super) ours: Ours,
+    releases: Releases,
     pub(super) slots: Slots,
     pub(super) recorded: Recorded,
     release: Option<ReleaseDocument>,
@@ -145,6 +148,7 @@ impl AlbDriver {
             target,
             drive: Drive::of(driver),
             ours,
+            releases: Releases::default(),
             slots,
             recorded,
             release,
