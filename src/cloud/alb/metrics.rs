@@ -105,6 +105,10 @@ impl Part<'_> {
         };
         let anchors = self.anchors();
         let real = if anchors.is_empty() { self.metric.inputs.iter().collect() } else { anchors };
+        // What is filled or computed rests on every input, so each must have been answered.
+        for input in &self.metric.inputs {
+            points(series, &self.id(&input.id))?;
+        }
         let mut moments = Vec::new();
         for input in real {
             moments.extend(points(series, &self.id(&input.id))?.iter().map(|point| point.at));
@@ -192,9 +196,11 @@ mod tests {
         Timestamp::from_millis(minute * 60_000)
     }
 
+    /// A whole answer: what is not named has no points.
     fn series(all: &[(&str, &[(u64, f64)])]) -> Series {
         let points = |list: &[(u64, f64)]| list.iter().map(|(m, value)| Point { at: at(*m), value: *value }).collect();
-        all.iter().map(|(id, list)| ((*id).to_owned(), Ok(points(list)))).collect()
+        let none = ["g0_e", "g0_r", "g0__value"].map(|id| (id, [].as_slice()));
+        none.iter().chain(all).map(|(id, list)| ((*id).to_owned(), Ok(points(list)))).collect()
     }
 
     #[test]

@@ -98,6 +98,7 @@ async fn metric_gates_share_a_call_and_its_pages_are_read_to_the_end() {
             );
         }
         let results = [
+            result("g0_e", &[], &[]),
             result("g0_r", &[-3], &[40.0]),
             result("g0__value", &[-4, -3], &[0.0, 0.0]),
             json!({ "Id": "g1_e", "StatusCode": "InternalError", "Timestamps": [], "Values": [] }),
@@ -127,6 +128,7 @@ async fn a_count_that_was_never_published_is_nought_where_requests_flowed() {
         let values = if again { vec![0.0] } else { Vec::new() };
         let times = if again { vec![at(-120)] } else { Vec::new() };
         Reply::cbor(&json!({ "MetricDataResults": [
+            { "Id": "g0_e", "Timestamps": [], "Values": [] },
             { "Id": "g0_r", "Timestamps": [at(-120)], "Values": [40.0] },
             { "Id": "g0__value", "Timestamps": times, "Values": values },
         ] }))
