@@ -10,7 +10,7 @@ use crate::domain::approval::Approval;
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;
-use crate::machine::{Answer, Left, OperatorRequest};
+use crate::machine::{Answer, Left, Observation, OperatorRequest};
 use crate::plan::{Action, Undoes};
 
 /// A store in a folder, the rollout in it, and the rollout's folder.
@@ -435,6 +435,11 @@ fn what_was_added_within_a_format_is_read_back() {
     let (shape, text) = (String::new(), String::new());
     let seen = RuleSeen { share: None, sticky: false, brief: true, instead: Some("arn:new".into()), shape, text };
     let event = Event::Answered { id: 7, answer: Answer::Routed(seen) };
+    let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
+    assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
+    let published = Some(Timestamp::from_millis(1_800_000_060_000));
+    let seen = Observation { requests: Some(0), published, ..Observation::default() };
+    let event = Event::Answered { id: 7, answer: Answer::Seen(Box::new(seen)) };
     let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
     assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
     let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");

@@ -149,6 +149,12 @@ pub(super) fn count_query(id: &str, metric: &str, target: &Target, role: Role) -
     query(id, ("AWS/ApplicationELB", metric), slot_dimensions(target, role), ("Sum", minute))
 }
 
+/// The same of everything behind the load balancer.
+pub(super) fn balancer_query(id: &str, metric: &str, target: &Target) -> MetricDataQuery {
+    let balancer = ("LoadBalancer".to_owned(), target.load_balancer_dimension.clone());
+    query(id, ("AWS/ApplicationELB", metric), [balancer], ("Sum", Duration::from_secs(60)))
+}
+
 /// `expression` with every identifier for which `term` has something replaced by it. Numbers such
 /// as `1e3`, longer names and quoted text stay as they are.
 fn rewritten(expression: &str, term: impl Fn(&str) -> Option<String>) -> String {
