@@ -58,7 +58,7 @@ use crate::cloud::drivers::Drive;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::driver::{Deployment, Driver};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Fleet, Role, RuleSeen, Served, Target};
+use crate::domain::fleet::{Counted, Fleet, Role, RuleSeen, Served, Target};
 use crate::domain::name::RolloutId;
 use crate::domain::safeguard::{Beacon, DeadMan, Scaling, TakenBack};
 use crate::domain::traffic::Share;
@@ -320,7 +320,7 @@ impl Cloud for AlbDriver {
         self.outside.said(gates, since).await
     }
 
-    async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<u64, Fault> {
+    async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<Counted, Fault> {
         self.count_requests(role, periods, now).await
     }
 
