@@ -69,7 +69,7 @@ mod tests {
         let now = start + Duration::from_secs(seconds);
         let reason = "Essential container in task exited (exit code 1)".to_owned();
         let stop =
-            |n: u32| Stopped { task: n.to_string(), at: now, reason: reason.clone(), task_definition: "".into() };
+            |n: u32| Stopped { task: n.to_string(), at: now, reason: reason.clone(), task_definition: String::new() };
         let stopped = (0..failed).map(stop).collect();
         let capacity = Capacity { desired: 4, running: 4, healthy, failed, stopped, ..Capacity::default() };
         let window =

@@ -111,7 +111,7 @@ impl Mishaps {
         let breaker = die.chance(0.5);
         let published_after = Duration::from_secs(die.one_of(&[20, 20, 60, 125, 180, 360]));
         let aws = Ways::throw(die);
-        Self { write_again, stable_ails, deployments, breaker, published_after, aws, ..mishaps }
+        Self { published_after, write_again, deployments, stable_ails, breaker, aws, ..mishaps }
     }
 
     /// Nothing goes wrong, and the release is good.
