@@ -23,9 +23,13 @@ const AT_ONCE: u64 = 4;
 /// No rollout needs more processes than this, and no more once there is no trouble any more.
 const PROCESSES: u32 = 40;
 const CALM: u32 = 4;
-/// A rollout meets one of these troubles of the API.
-const TROUBLES: [&str; 3] =
-    ["none", "throttle=5%,error=5%", "throttle=3%,error=3%,lost-answer=3%,delay=10%:3s,stale-read=5%:5s"];
+/// A rollout meets one of these troubles of the API; the last is the bucket's alone.
+const TROUBLES: [&str; 4] = [
+    "none",
+    "throttle=5%,error=5%",
+    "throttle=3%,error=3%,lost-answer=3%,delay=10%:3s,stale-read=5%:5s",
+    "error=20%@PutObject,lost-answer=10%@PutObject,throttle=10%@GetObject,delay=10%:3s@ListObjectsV2",
+];
 /// A switch as a spec names it.
 const SWITCH: &str = "dead_man: { role: 'arn:aws:iam::123456789012:role/tidegate-switch', after: 5m }\n";
 
@@ -212,6 +216,22 @@ impl Case {
     fn may_end(&mut self, ended: &Ended) {
         self.said.push(ended.to_string());
         assert!(!matches!(ended.code, Some(12 | 101)), "{ended}");
+        self.said_the_truth(ended);
+    }
+
+    /// What it said of the traffic is so: the rule is read, and nobody may have moved it since.
+    fn said_the_truth(&self, ended: &Ended) {
+        let text = ended.to_string();
+        self.lab.dial("none");
+        let share = self.lab.green_percent();
+        self.lab.dial(self.trouble);
+        let back = ["already on stable", r#""type":"traffic_back""#, "all traffic is on"];
+        if back.iter().any(|words| text.contains(words)) {
+            assert_eq!(share, 0, "not back: {ended}");
+        }
+        if text.contains(r#""outcome":"promoted""#) {
+            assert_eq!(share, 100, "not promoted: {ended}");
+        }
     }
 
     /// Who was frozen to the end does nothing when it thaws.
