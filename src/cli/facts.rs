@@ -166,10 +166,11 @@ async fn rate(driver: &AlbDriver, plan: &Plan, now: Timestamp) -> Option<f64> {
     if learned.is_some() {
         return learned;
     }
-    let requests = driver.requests(Role::Stable, COUNTED, now).await.ok()?;
+    let counted = driver.requests(Role::Stable, COUNTED, now).await.ok()?;
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    let requests = requests as f64;
-    Some(requests / (60.0 * f64::from(COUNTED)))
+    let requests = counted.requests as f64;
+    // The minute that proves the others published is counted too.
+    Some(requests / (60.0 * f64::from(COUNTED + 1)))
 }
 
 /// What differs between what serves and what is released, or why that is not known; and what one task of it takes.

@@ -439,7 +439,8 @@ fn what_was_added_within_a_format_is_read_back() {
     let given_up = GivenUp { task_definition: "arn:web:2".into(), why: "tasks failed to start".into() };
     let candidate = Capacity { stopped: vec![stop], given_up: Some(given_up), ..Capacity::default() };
     let fleet = Some(Fleet { stable: Capacity::default(), candidate });
-    let looked = Observation { fleet, ..Observation::default() };
+    let published = Some(Timestamp::from_millis(1_800_000_060_000));
+    let looked = Observation { fleet, requests: Some(0), published, ..Observation::default() };
     let events = [
         Event::Answered { id: 7, answer: Answer::Routed(seen) },
         Event::Answered { id: 7, answer: Answer::Failed(fault) },

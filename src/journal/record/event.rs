@@ -64,6 +64,8 @@ written! {
         calendar: Option<CalendarSeen>,
         readings: Vec<(usize, Reading)>,
         requests: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        published: Option<Moment>,
         observed: Option<Permille>,
         faults: Vec<Fault>,
     }

@@ -353,7 +353,7 @@ impl Machine {
 
     fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
         let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
-        if self.is_ripe(Share::NONE, self.memory.now) && seen.requests == Some(0) && !self.still_leads() {
+        if self.is_quiet(Share::NONE, seen) && !self.still_leads() {
             out.notices.push(Notice::Quiet { role: Role::Candidate });
             return self.after(Phase::Quieting, out);
         }

@@ -114,7 +114,7 @@ impl Machine {
         let now = self.memory.now;
         let ripe = self.is_ripe(Share::ALL, now);
         self.memory.quieted &= ripe;
-        if ripe && !self.memory.quieted && seen.requests == Some(0) {
+        if !self.memory.quieted && self.is_quiet(Share::ALL, seen) {
             self.memory.quieted = true;
             out.notices.push(Notice::Quiet { role: Role::Stable });
         }

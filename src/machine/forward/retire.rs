@@ -49,9 +49,8 @@ impl Machine {
             return;
         }
         let now = self.memory.now;
-        let ripe = self.is_ripe(Share::ALL, now);
         let at_all = seen.rule.as_ref().is_some_and(|rule| rule.share == Some(Share::ALL));
-        if ripe && at_all && seen.requests == Some(0) && !self.is_paused() {
+        if at_all && self.is_quiet(Share::ALL, seen) && !self.is_paused() {
             out.notices.push(Notice::Quiet { role: Role::Stable });
             self.set_stage(Stage::Acting);
             let retire = Effect::Scale { role: Role::Stable, count: 0, task_definition: None };

@@ -20,7 +20,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;
 use crate::domain::traffic::Share;
 use crate::gate::{Outcome as GateOutcome, Reading, Verdict, Window};
-use crate::plan::QUIET_LEAST;
+use crate::plan::{QUIET_LEAST, QUIET_PERIODS};
 use crate::spec::OnTrouble;
 
 /// What the observed share is counted over.
@@ -152,6 +152,17 @@ impl Machine {
     pub(super) fn is_ripe(&self, share: Share, now: Timestamp) -> bool {
         let steady = self.memory.steady.filter(|steady| steady.share == share);
         steady.is_some_and(|steady| now.since(steady.since) >= QUIET_LEAST)
+    }
+
+    /// Whether a slot to which this share gives nothing had no requests in closed minutes that are proven published
+    /// and lie wholly within the time in which nothing else was seen.
+    pub(super) fn is_quiet(&self, share: Share, seen: &Observation) -> bool {
+        let steady = self.memory.steady.filter(|steady| steady.share == share);
+        let lies_within = |steady: Steady| match seen.published {
+            Some(until) => until.before(MINUTE * QUIET_PERIODS) >= steady.since + MINUTE,
+            None => self.is_ripe(share, self.memory.now),
+        };
+        seen.requests == Some(0) && steady.is_some_and(lies_within)
     }
 
     /// The candidate's share is now known to be this.
