@@ -8,9 +8,10 @@ use crate::domain::driver::DeploymentState;
 use crate::domain::fleet::{Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation};
-use crate::machine::notice::{Notice, Reason};
+use crate::machine::notice::Notice;
 use crate::machine::observe::is_close;
 use crate::machine::state::{BRISK_POLL, DRIFTS, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
+use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, Step};
 
@@ -120,7 +121,7 @@ impl Machine {
         if self.memory.quieted {
             return true;
         }
-        self.wait_for("the proof that the old stable slot has no requests left".to_owned(), out);
+        self.wait_for(Awaited::OldSlotQuiet, out);
         let ripe = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, ripe.then_some(Role::Stable))));
         false
