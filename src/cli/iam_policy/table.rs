@@ -168,7 +168,7 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("cloudwatch:GetMetricData", Reads, PEOPLE),
     ("cloudwatch:DescribeAlarms", AlarmReads, SURVEY),
     ("cloudwatch:DescribeAlarmHistory", Alarms, RUNNER),
-    ("application-autoscaling:DescribeScalableTargets", Reads, SURVEY),
+    ("application-autoscaling:DescribeScalableTargets", Reads, PEOPLE),
     ("application-autoscaling:RegisterScalableTarget", ScalableTargets, BACK),
     ("scheduler:CreateSchedule", Schedules, RUNNER),
     ("scheduler:UpdateSchedule", Schedules, RUNNER),

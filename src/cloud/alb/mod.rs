@@ -146,7 +146,7 @@ impl AlbDriver {
             clock,
             rollout,
             target,
-            drive: Drive::of(driver),
+            drive: Drive::of(driver, &ours),
             ours,
             releases: Releases::default(),
             slots,

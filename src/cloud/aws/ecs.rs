@@ -43,6 +43,17 @@ pub(in crate::cloud) async fn services(ecs: &Client, cluster: &str, names: &[&st
     Ok((answer.services.unwrap_or_default(), answer.failures.unwrap_or_default()))
 }
 
+/// Reads a service as the JSON that ECS sent, or `None` when there is none. The SDK's own types would drop what they do not
+/// know.
+pub(in crate::cloud) async fn service(ecs: &Client, (cluster, name): (&str, &str)) -> Result<Option<Value>, Fault> {
+    let body = Body::default();
+    let call = ecs.describe_services().cluster(cluster).services(name).customize().interceptor(body.clone());
+    call.send().await.map_err(|error| fault::read("DescribeServices", &error))?;
+    let told = body.json("DescribeServices")?;
+    let found = told["services"].as_array().and_then(|all| all.first());
+    Ok(found.filter(|found| found["status"] != "INACTIVE").cloned())
+}
+
 /// Lists the ARNs of a cluster's services.
 pub(in crate::cloud) async fn list_services(ecs: &Client, cluster: &str) -> Result<Vec<String>, Fault> {
     let mut pages = ecs.list_services().cluster(cluster).max_results(100).into_paginator().items().send();

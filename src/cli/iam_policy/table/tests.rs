@@ -295,6 +295,7 @@ fn who_only_looks_writes_nothing_and_who_goes_back_brings_nothing_new() {
 #[test]
 fn who_is_on_call_can_make_every_call_of_a_way_back_that_begins_with_a_service() {
     let calls = [
+        "application-autoscaling:DescribeScalableTargets",
         "application-autoscaling:RegisterScalableTarget",
         "cloudwatch:GetMetricData",
         "codedeploy:BatchGetApplications",
