@@ -162,6 +162,7 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("ecs:ListTasks", ReadsOfCluster, BACK),
     ("ecs:DescribeTaskDefinition", Reads, SURVEY),
     ("ecs:DescribeTaskDefinition", DefinitionReads, &[Who::OnCall, Who::Guard]),
+    ("ecs:ListTaskDefinitions", Reads, SURVEY),
     ("ecs:RegisterTaskDefinition", Registrations, RUNNER),
     ("ecs:TagResource", Family, RUNNER),
     ("iam:PassRole", TaskRoles, RUNNER),

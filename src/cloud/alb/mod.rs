@@ -215,6 +215,17 @@ pub async fn task_definition(aws: &Aws, name: &str) -> Result<Option<Value>, Fau
     ecs::task_definition(&aws.polling.ecs, name).await
 }
 
+/// Reads the newest revision of a family of which every revision is deregistered. `None` when there is none at all.
+///
+/// # Errors
+/// When AWS refuses a read.
+pub async fn newest_deregistered(aws: &Aws, family: &str) -> Result<Option<Value>, Fault> {
+    match ecs::newest_deregistered(&aws.polling.ecs, family).await? {
+        Some(arn) => ecs::task_definition(&aws.polling.ecs, &arn).await,
+        None => Ok(None),
+    }
+}
+
 impl Cloud for AlbDriver {
     async fn register(&self, digest: &str) -> Result<String, Fault> {
         let _turn = self.way.turn();

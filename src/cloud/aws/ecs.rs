@@ -7,7 +7,10 @@ use aws_sdk_ecs::config::ConfigBag;
 use aws_sdk_ecs::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_ecs::config::{Intercept, RuntimeComponents};
 use aws_sdk_ecs::error::{BoxError, ProvideErrorMetadata};
-use aws_sdk_ecs::types::{Cluster, ContainerDefinition, DesiredStatus, Failure, Service, Task, TaskDefinitionField};
+use aws_sdk_ecs::types::{
+    Cluster, ContainerDefinition, DesiredStatus, Failure, Service, SortOrder, Task, TaskDefinitionField,
+    TaskDefinitionStatus,
+};
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
@@ -116,6 +119,14 @@ pub(in crate::cloud) async fn task_definition(ecs: &Client, name: &str) -> Resul
             if none { Ok(None) } else { Err(fault::read("DescribeTaskDefinition", &error)) }
         }
     }
+}
+
+/// The ARN of the newest deregistered revision of a family.
+pub(in crate::cloud) async fn newest_deregistered(ecs: &Client, family: &str) -> Result<Option<String>, Fault> {
+    let list = ecs.list_task_definitions().family_prefix(family).status(TaskDefinitionStatus::Inactive);
+    let call = list.sort(SortOrder::Desc).max_results(1).send().await;
+    let arns = call.map_err(|error| fault::read("ListTaskDefinitions", &error))?.task_definition_arns;
+    Ok(arns.unwrap_or_default().into_iter().next())
 }
 
 /// Registers a task definition given as the JSON that ECS takes, and returns its ARN. The SDK's own
