@@ -36,6 +36,16 @@ pub enum Role {
     Candidate,
 }
 
+impl Role {
+    /// What the slot beside it is.
+    pub fn other(self) -> Role {
+        match self {
+            Role::Stable => Role::Candidate,
+            Role::Candidate => Role::Stable,
+        }
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -329,6 +339,16 @@ impl Fleet {
             Role::Candidate => &self.candidate,
         }
     }
+}
+
+/// Requests of a slot in its last minutes that are proven published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// How many there were from the first of those minutes on.
+    pub requests: u64,
+    /// The end of those minutes: one that begins no earlier is published already, of the slot or of what is measured
+    /// beside it.
+    pub until: Timestamp,
 }
 
 /// Requests a slot served in a stretch of time, as the load balancer counted them.

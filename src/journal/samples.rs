@@ -325,6 +325,7 @@ fn observation(rule: RuleSeen) -> Observation {
         calendar: None,
         readings,
         requests: Some(0),
+        published: None,
         observed,
         faults,
     }

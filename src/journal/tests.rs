@@ -435,23 +435,26 @@ fn what_was_added_within_a_format_is_read_back() {
     assert_eq!(looks(&record::decode_header(line.as_bytes()).unwrap()), looks(&header));
     let (shape, text) = (String::new(), String::new());
     let seen = RuleSeen { share: None, sticky: false, brief: true, instead: Some("arn:new".into()), shape, text };
-    let event = Event::Answered { id: 7, answer: Answer::Routed(seen) };
-    let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
-    assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
     let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");
     let stop = Stopped { task_definition: "arn:web:2".into(), ..stopped() };
     let given_up = GivenUp { task_definition: "arn:web:2".into(), why: "tasks failed to start".into() };
     let candidate = Capacity { stopped: vec![stop], given_up: Some(given_up), ..Capacity::default() };
     let fleet = Some(Fleet { stable: Capacity::default(), candidate });
-    let deployment = Deployment {
+    let deployment = Some(Deployment {
         id: "arn:deployment".into(),
         state: DeploymentState::Moving,
         stage: "POST_SCALE_UP".into(),
         held_by: Some("ecs-pause-9".into()),
-    };
-    let seen = Observation { fleet, deployment: Some(deployment), ..Observation::default() };
-    for answer in [Answer::Failed(fault), Answer::Seen(Box::new(seen))] {
-        let event = Event::Answered { id: 7, answer };
+    });
+    let published = Some(Timestamp::from_millis(1_800_000_060_000));
+    let looked = Observation { fleet, requests: Some(0), published, deployment, ..Observation::default() };
+    let events = [
+        Event::Answered { id: 7, answer: Answer::Routed(seen) },
+        Event::Answered { id: 7, answer: Answer::Failed(fault) },
+        Event::Answered { id: 7, answer: Answer::Seen(Box::new(looked)) },
+        Event::Requested { request: OperatorRequest::Spare, by: "ana@ci".into(), reason: None, left: None },
+    ];
+    for event in events {
         let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
         assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
     }

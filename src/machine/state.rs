@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::effect::{Effect, Issued};
-use super::notice::{Glass, Outcome, Reason};
+use super::notice::{Glass, Outcome};
 use super::safeguard::Safeguard;
+use super::why::{Awaited, PausedFor, Reason};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Fleet, Served};
@@ -212,33 +213,8 @@ pub(super) struct Steady {
 /// Why no step is taken.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Paused {
-    pub(super) why: String,
+    pub(super) why: PausedFor,
     pub(super) since: Timestamp,
-    pub(super) cause: Cause,
-}
-
-/// What a pause came of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// A person's word. Breaches and foreign writes still count.
-    Person,
-    /// The end of a runner; the next one ends the pause.
-    Interrupt,
-    /// A breach, which a person may overrule.
-    Breach,
-    /// Somebody else's write, which is not written over.
-    ForeignWrite,
-    /// Neither slot has the tasks its share needs. Breaches still count.
-    Capacity,
-    /// A window that is closed; it ends when that opens.
-    Window,
-}
-
-impl Cause {
-    /// Whether something is wrong with the release or its target.
-    pub(super) fn is_trouble(self) -> bool {
-        matches!(self, Cause::Breach | Cause::ForeignWrite | Cause::Capacity)
-    }
 }
 
 /// A lifecycle hook of the service's own at which AWS's deployment waits for somebody else.
@@ -301,6 +277,8 @@ pub(super) struct Memory {
     pub(super) paused: Option<Paused>,
     /// Who said that nothing is to be waited for any more.
     pub(super) promoted_by: Option<String>,
+    /// Who goes back to the old stable slot after the commit, so that it keeps its tasks.
+    pub(super) spared_for: Option<String>,
     /// Who overruled the windows.
     pub(super) glass: Option<Glass>,
     /// What the change calendars said, and when that was asked for.
@@ -326,7 +304,7 @@ pub(super) struct Memory {
     /// Whether the stable slot was last read without a healthy target.
     pub(super) barren: bool,
     pub(super) told_fault: Option<Fault>,
-    pub(super) told_waiting: Option<String>,
+    pub(super) told_waiting: Option<Awaited>,
     pub(super) looks: u64,
     pub(super) committed: bool,
     /// When all traffic was read back on the stable slot.
@@ -387,6 +365,7 @@ impl Memory {
             course: Vec::new(),
             paused: None,
             promoted_by: None,
+            spared_for: None,
             glass: None,
             calendar: None,
             blind_since: None,

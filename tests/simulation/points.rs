@@ -78,6 +78,7 @@ points! {
     /// What only a rollout without rivals does.
     ALONE:
         ToldToPromote,
+        ToldToSpare,
         KilledBeforeAsking,
         KilledWithWriteInFlight,
         DeadForLong,
@@ -172,6 +173,7 @@ impl Hits {
                 self.hit(Point::ToldToContinue);
             }
             OperatorRequest::Promote => self.hit(Point::ToldToPromote),
+            OperatorRequest::Spare => self.hit(Point::ToldToSpare),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::domain::clock::Timestamp;
-use tidegate::domain::fleet::{Capacity, Fleet, GivenUp, Role, RuleSeen, Stopped};
+use tidegate::domain::fleet::{Capacity, Counted, Fleet, GivenUp, Role, RuleSeen, Stopped};
 use tidegate::domain::traffic::Share;
 use tidegate::gate::{MetricReading, Point as Value, Reading};
 use tidegate::machine::{Look, Observation};
@@ -38,7 +38,8 @@ impl World {
             deployment: self.aws.as_ref().filter(|_| look.deployment).and_then(Deployment::told),
             stable: look.first_read.filter(|_| !unread).map(|_| self.healthy(Role::Stable)),
             readings: look.gates.iter().map(|gate| (*gate, self.gate_reading(*gate, look, die))).collect(),
-            requests: quiet,
+            requests: quiet.map(|counted| counted.requests),
+            published: quiet.map(|counted| counted.until),
             observed: None,
             calendar: None,
             faults: Vec::new(),
@@ -70,11 +71,14 @@ impl World {
         self.gate_reading(gate, &Look { since, ..Look::default() }, die)
     }
 
-    /// A slot's requests in the last closed minutes.
-    pub fn requests(&self, role: Role) -> u64 {
-        let published = self.now.before(PUBLISHED_AFTER).as_millis();
-        let closed = Timestamp::from_millis(published - published % 60_000);
-        u64::from(self.served_between(role, closed.before(MINUTE * QUIET_PERIODS), closed)) * 100
+    /// A slot's requests in its last published minutes. The newest of them, in which the other slot had requests,
+    /// proves the others.
+    pub fn requests(&self, role: Role) -> Counted {
+        let published = self.now.before(self.mishaps.published_after).as_millis() / 60_000 * 60_000;
+        let closed = Timestamp::from_millis(published);
+        let until = closed.before(MINUTE);
+        let served = self.served_between(role, until.before(MINUTE * QUIET_PERIODS), closed);
+        Counted { requests: u64::from(served) * 100, until }
     }
 
     /// Tasks stop, and the new release is what it is.

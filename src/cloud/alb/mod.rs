@@ -26,6 +26,7 @@ mod promql;
 pub mod prove;
 mod readings;
 pub(super) mod release;
+mod releases;
 mod rule;
 mod safeguard;
 pub mod scout;
@@ -58,7 +59,7 @@ use crate::cloud::drivers::Drive;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::driver::{Deployment, Driver};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Fleet, Role, RuleSeen, Served, Target};
+use crate::domain::fleet::{Counted, Fleet, Role, RuleSeen, Served, Target};
 use crate::domain::name::RolloutId;
 use crate::domain::safeguard::{Beacon, DeadMan, Scaling, TakenBack};
 use crate::domain::traffic::Share;
@@ -66,8 +67,8 @@ use crate::domain::window::CalendarSeen;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use actions::Slots;
 use alarms::Histories;
-use brings::Releases;
 use cancel::Way;
+use releases::Releases;
 use rule::LastRead;
 
 /// What a rollout's driver is made for.
@@ -331,7 +332,7 @@ impl Cloud for AlbDriver {
         self.outside.said(gates, since).await
     }
 
-    async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<u64, Fault> {
+    async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<Counted, Fault> {
         self.count_requests(role, periods, now).await
     }
 

@@ -32,7 +32,7 @@ written! {
 
     struct Approval = approval::Approval { step: usize, release: String }
 
-    enum OperatorRequest = machine::OperatorRequest { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass }
+    enum OperatorRequest = machine::OperatorRequest { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass, Spare }
 
     enum Answer = machine::Answer {
         Registered(arn: String),
@@ -64,6 +64,8 @@ written! {
         calendar: Option<CalendarSeen>,
         readings: Vec<(usize, Reading)>,
         requests: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        published: Option<Moment>,
         observed: Option<Permille>,
         faults: Vec<Fault>,
     }

@@ -9,9 +9,10 @@ use crate::domain::driver::{Deployment, DeploymentState};
 use crate::domain::fleet::{Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation};
-use crate::machine::notice::{Notice, Reason};
+use crate::machine::notice::Notice;
 use crate::machine::observe::is_close;
 use crate::machine::state::{BRISK_POLL, DRIFTS, Held, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
+use crate::machine::why::{Awaited, HookWait, Reason};
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, Step};
 
@@ -46,21 +47,20 @@ impl Machine {
             }
             return;
         };
-        let Deployment { id, stage, .. } = deployment;
-        let why = format!(
-            "ECS waits in {stage} at hook {hook} of the service's own; who may let it go on says `aws ecs \
-             continue-service-deployment --region {} --service-deployment-arn {id} --hook-id {hook} --action CONTINUE`",
-            self.plan.target.region
-        );
         let same = |held: &&Held| held.hook == *hook;
-        let since = self.memory.held.as_ref().filter(same).map_or(now, |held| held.since);
-        if self.memory.held.as_ref().is_none_or(|held| held.hook != *hook) {
-            out.notices.push(Notice::Waiting { why: why.clone() });
-            self.memory.told_waiting = Some(why.clone());
+        let known = self.memory.held.as_ref().filter(same).map(|held| held.since);
+        if known.is_none() {
+            let Deployment { id, stage, .. } = deployment.clone();
+            let region = self.plan.target.region.clone();
+            let on = Awaited::Hook(HookWait { deployment: id, stage, hook: hook.clone(), region });
+            out.notices.push(Notice::Waiting { on: on.clone() });
+            self.memory.told_waiting = Some(on);
         }
+        let since = known.unwrap_or(now);
         self.memory.held = Some(Held { hook: hook.clone(), since });
         if now.since(since) > self.plan.limits.pause && !self.memory.committed {
-            let what = format!("{why}, and nobody did within {}", span(self.plan.limits.pause));
+            let (stage, limit) = (&deployment.stage, span(self.plan.limits.pause));
+            let what = format!("nobody let ECS go on at hook {hook} of the service's own, in {stage}, within {limit}");
             self.retreat(Reason::TimeLimit { what }, out);
         }
     }
@@ -145,14 +145,14 @@ impl Machine {
         let now = self.memory.now;
         let ripe = self.is_ripe(Share::ALL, now);
         self.memory.quieted &= ripe;
-        if ripe && !self.memory.quieted && seen.requests == Some(0) {
+        if !self.memory.quieted && self.is_quiet(Share::ALL, seen) {
             self.memory.quieted = true;
             out.notices.push(Notice::Quiet { role: Role::Stable });
         }
         if self.memory.quieted {
             return true;
         }
-        self.wait_for("the proof that the old stable slot has no requests left".to_owned(), out);
+        self.wait_for(Awaited::OldSlotQuiet, out);
         let ripe = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, ripe.then_some(Role::Stable))));
         false

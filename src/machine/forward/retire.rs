@@ -4,15 +4,53 @@ use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Observation};
 use crate::machine::notice::{Notice, Outcome};
-use crate::machine::state::{ATTEMPTS, POLL, RETRY, Stage};
+use crate::machine::state::{ATTEMPTS, POLL, RETRY, Stage, State};
+use crate::machine::why::{Awaited, Objection};
 use crate::machine::{Machine, Reaction};
+use crate::plan::Action;
 
 impl Machine {
+    /// Somebody goes back to what was promoted over, so its tasks stay: they are the shortest way there.
+    pub(in crate::machine) fn told_to_spare(&mut self, by: String, out: &mut Reaction) -> Option<Objection> {
+        let State::Forward { step, stage, .. } = self.state else {
+            return Some(Objection::NothingToSpare);
+        };
+        if !self.memory.committed {
+            return Some(Objection::NotCommitted);
+        }
+        let retires = |action: &Action| matches!(action, Action::Retire);
+        let action = self.plan.steps.get(step).map(|step| &step.action);
+        if action.is_some_and(retires) && stage == Stage::Acting {
+            return Some(Objection::TakesTasks);
+        }
+        if !self.plan.steps.iter().skip(step).any(|step| retires(&step.action)) {
+            return Some(Objection::TasksNotOurs);
+        }
+        // A pause kept the tasks too; who goes back does not wait for its end.
+        self.memory.paused = None;
+        self.memory.spared_for = Some(by);
+        if action.is_some_and(retires) && !self.has_pending_write() {
+            self.leave_spared(out);
+        }
+        None
+    }
+
+    /// Leaves the step that takes the old tasks away, where somebody goes back to them. True when it did.
+    pub(in crate::machine) fn leave_spared(&mut self, out: &mut Reaction) -> bool {
+        let Some(by) = self.memory.spared_for.as_ref().filter(|_| self.memory.behind.is_none()) else { return false };
+        let what = format!("the old stable slot keeps its tasks: {by} goes back to them");
+        out.notices.push(Notice::LeftUndone { what });
+        self.leave_step(out);
+        true
+    }
+
     pub(in crate::machine) fn check_quiet(&mut self, seen: &Observation, out: &mut Reaction) {
+        if self.leave_spared(out) {
+            return;
+        }
         let now = self.memory.now;
-        let ripe = self.is_ripe(Share::ALL, now);
         let at_all = seen.rule.as_ref().is_some_and(|rule| rule.share == Some(Share::ALL));
-        if ripe && at_all && seen.requests == Some(0) && !self.is_paused() {
+        if at_all && self.is_quiet(Share::ALL, seen) && !self.is_paused() {
             out.notices.push(Notice::Quiet { role: Role::Stable });
             self.set_stage(Stage::Acting);
             let retire = Effect::Scale { role: Role::Stable, count: 0, task_definition: None };
@@ -23,7 +61,7 @@ impl Machine {
             out.notices.push(Notice::LeftUndone { what });
             return self.leave_step(out);
         }
-        self.wait_for("the proof that the old stable slot has no requests left".to_owned(), out);
+        self.wait_for(Awaited::OldSlotQuiet, out);
         let quiet = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, quiet.then_some(Role::Stable))));
     }
