@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::context::Context;
-use super::target::{Unread, read_spec};
-use super::{Exit, Failure, terminal};
+use super::target::{self, Unread, read_spec};
+use super::{Exit, Failure, release, terminal};
+use crate::cloud::alb::Slip;
+use crate::domain::code::Code;
 use crate::domain::text::{escape, many};
 
 /// Check specs: every problem at once, each with its place.
@@ -25,8 +27,10 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     for path in &args.specs {
         let shown = escape(&path.display().to_string());
         match read_spec(context, path) {
-            Ok(_) if context.json() => terminal::print_json(&json!({"spec": shown, "valid": true}))?,
-            Ok(_) => terminal::print(&format!("{shown}: valid\n"))?,
+            Ok(spec) => {
+                let valid = examine(context, &shown, release::examined(&spec.release, &target::folder(path)))?;
+                exit = if valid { exit } else { Exit::Usage };
+            }
             Err(unread) => {
                 exit = Exit::Usage;
                 tell(context, &shown, &unread)?;
@@ -34,6 +38,43 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
         }
     }
     Ok(exit)
+}
+
+/// Tells what the release's file says, and whether it is valid.
+fn examine(
+    context: &Context,
+    shown: &str,
+    release: Option<(String, Result<Vec<Slip>, Vec<Slip>>)>,
+) -> Result<bool, Failure> {
+    let (file, found) = release.unwrap_or((String::new(), Ok(Vec::new())));
+    let valid = found.is_ok();
+    let slips = found.unwrap_or_else(|wrong| wrong);
+    if context.json() {
+        let told = |slip: &Slip| {
+            let at = slip.mark.map(|mark| json!({"line": mark.line, "column": mark.column, "length": 1}));
+            let code = Code::SpecRelease.to_string();
+            json!({"code": code, "file": escape(&file), "at": at, "wrong": escape(&slip.says), "help": null, "note": null})
+        };
+        let told: Vec<_> = slips.iter().map(told).collect();
+        let mut line = json!({"spec": shown, "valid": valid});
+        if !valid {
+            line["problems"] = json!(told);
+        } else if !told.is_empty() {
+            line["notices"] = json!(told);
+        }
+        terminal::print_json(&line)?;
+        return Ok(valid);
+    }
+    for slip in &slips {
+        terminal::say(&escape(&slip.of(&file)));
+    }
+    if valid {
+        terminal::print(&format!("{shown}: valid\n"))?;
+    } else {
+        let many = many(slips.len() as u64, "problem");
+        terminal::say(&format!("{many} in {}, the release of {shown}", escape(&file)));
+    }
+    Ok(valid)
 }
 
 fn tell(context: &Context, shown: &str, unread: &Unread) -> Result<(), Failure> {
