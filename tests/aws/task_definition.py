@@ -10,7 +10,8 @@ which only some words are known, `text(A|B)`. A `!` is behind what is required.
 import pathlib
 
 import botocore
-import botocore.session
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 MADE = pathlib.Path(__file__).parent.parent.parent / "src/cloud/alb/task_definition.txt"
 PLAIN = {"string": "text", "integer": "whole", "long": "whole", "double": "number", "float": "number", "boolean": "flag"}
@@ -41,7 +42,7 @@ def visit(name, shape, shapes):
 
 
 def main():
-    model = botocore.session.get_session().get_service_model("ecs")
+    model = ServiceModel(Loader().load_service_model("ecs", "service-2"))
     shapes = {}
     visit("TaskDefinition", model.operation_model("RegisterTaskDefinition").input_shape, shapes)
     lines = [f"# botocore {botocore.__version__}: tests/aws/task_definition.py makes this file"]

@@ -14,7 +14,6 @@ use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Role, RuleSeen};
-use crate::domain::name::last_part;
 use crate::domain::traffic::Share;
 
 impl Machine {
@@ -435,7 +434,9 @@ impl Machine {
             Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(fault.to_string(), out),
             Phase::Routing if is_expired(fault) => self.ask_after(RETRY, issued.effect.clone()),
             Phase::Routing => self.ask_after(Self::patience(tries), issued.effect.clone()),
-            Phase::Reviving | Phase::Restoring if fault.kind == FaultKind::Permanent && is_of_a_revision(issued) => {
+            Phase::Reviving | Phase::Restoring
+                if fault.kind == FaultKind::Permanent && left::is_of_a_revision(issued) =>
+            {
                 self.count_alone(issued, fault, out);
             }
             Phase::Reviving if self.memory.back_at.is_some() => {
@@ -465,16 +466,6 @@ impl Machine {
         }
     }
 
-    /// The recorded revision is refused: it may be deregistered by now. A count needs none.
-    fn count_alone(&mut self, issued: &Issued, fault: &Fault, out: &mut Reaction) {
-        let Effect::Scale { role, count, task_definition: Some(refused) } = &issued.effect else { return };
-        let service = &self.plan.target.place(*role).service;
-        let what =
-            format!("{service} keeps the revision that it has, because {} is refused: {fault}", last_part(refused));
-        out.notices.push(Notice::LeftUndone { what });
-        self.ask(Effect::Scale { role: *role, count: *count, task_definition: None }, out);
-    }
-
     fn strand(&mut self, why: String, out: &mut Reaction) {
         let State::Retreat { reason, .. } = self.state.clone() else { return };
         self.finish(Outcome::Stranded { reason: Some(reason), why }, out);
@@ -497,10 +488,6 @@ impl Machine {
 /// Whether the rule is there no more, and nothing in its place.
 fn is_gone(fault: &Fault) -> bool {
     fault.kind == FaultKind::Missing && ["DescribeRules", "ModifyRule"].contains(&fault.operation.as_str())
-}
-
-fn is_of_a_revision(issued: &Issued) -> bool {
-    matches!(issued.effect, Effect::Scale { task_definition: Some(_), .. })
 }
 
 /// Whether the rule gives the candidate nothing.
