@@ -140,5 +140,7 @@ pub(super) fn examined(release: &Release, folder: &Path) -> Option<(String, Resu
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let wrong = |why: String| Failure::new(Exit::Usage, format!("task definition {}: {why}", path.display()));
     let bytes = file::read(path, FILE_LIMIT).map_err(wrong)?;
-    String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))
+    let text = String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
+    // An editor's mark of UTF-8 says nothing.
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
