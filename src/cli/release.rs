@@ -129,11 +129,23 @@ fn unusable(wrong: String) -> Ready {
 
 /// What is wrong with the file that a release names, which is looked at without an account, and what in it is new to this
 /// version. A file that is not there yet may be made before it is rolled out.
-pub(super) fn examined(release: &Release, folder: &Path) -> Option<(String, Result<Vec<Slip>, Vec<Slip>>)> {
+pub(super) fn examined(release: &Release, folder: &Path) -> Option<Examined> {
     let Release::File(path) = release else { return None };
     let text = read(&folder.join(path)).ok()?;
-    let document = ReleaseDocument::from_file(&text);
-    Some((path.display().to_string(), document.map(|document| document.news().to_vec())))
+    let file = path.display().to_string();
+    Some(match ReleaseDocument::from_file(&text) {
+        Ok(document) => Examined { file, valid: true, slips: document.news().to_vec() },
+        Err(slips) => Examined { file, valid: false, slips },
+    })
+}
+
+/// A release file that was looked at.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub(super) file: String,
+    pub(super) valid: bool,
+    /// What is wrong with it; of a valid one what is new to this version.
+    pub(super) slips: Vec<Slip>,
 }
 
 /// Reads a task definition file.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::context::Context;
+use super::release::Examined;
 use super::target::{self, Unread, read_spec};
 use super::{Exit, Failure, release, terminal};
 use crate::cloud::alb::Slip;
@@ -41,14 +42,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// Tells what the release's file says, and whether it is valid.
-fn examine(
-    context: &Context,
-    shown: &str,
-    release: Option<(String, Result<Vec<Slip>, Vec<Slip>>)>,
-) -> Result<bool, Failure> {
-    let (file, found) = release.unwrap_or((String::new(), Ok(Vec::new())));
-    let valid = found.is_ok();
-    let slips = found.unwrap_or_else(|wrong| wrong);
+fn examine(context: &Context, shown: &str, release: Option<Examined>) -> Result<bool, Failure> {
+    let none = Examined { file: String::new(), valid: true, slips: Vec::new() };
+    let Examined { file, valid, slips } = release.unwrap_or(none);
     if context.json() {
         let told = |slip: &Slip| {
             let at = slip.mark.map(|mark| json!({"line": mark.line, "column": mark.column, "length": 1}));

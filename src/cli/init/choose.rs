@@ -3,7 +3,7 @@
 
 use super::lack::{self, Lack};
 use crate::cli::{Exit, Failure};
-use crate::cloud::alb::scout::{self, RuleFound, Seen, ServiceSeen};
+use crate::cloud::alb::scout::{self, GroupFound, RuleFound, Seen, ServiceSeen};
 use crate::cloud::aws::Aws;
 use crate::domain::driver::DriverKind;
 use crate::domain::fault::FaultKind;
@@ -50,7 +50,7 @@ impl Chosen {
     /// The paths that the slots' health checks ask for, blue first.
     pub(super) fn checked_at(&self, seen: &Seen) -> [String; 2] {
         [&self.blue.1, &self.green.1]
-            .map(|arn| seen.groups.get(arn).map_or_else(|| "/".to_owned(), |group| group.health_path()))
+            .map(|arn| seen.groups.get(arn).map_or_else(|| "/".to_owned(), GroupFound::health_path))
     }
 
     /// The port of another listener of the load balancer that leads to a slot.

@@ -12,6 +12,27 @@ pub(super) struct Block {
     inner: Vec<Block>,
 }
 
+/// A value as it stands.
+pub(super) struct Raw(String);
+
+impl From<&str> for Raw {
+    fn from(text: &str) -> Self {
+        Raw(text.to_owned())
+    }
+}
+
+impl From<String> for Raw {
+    fn from(text: String) -> Self {
+        Raw(text)
+    }
+}
+
+impl From<i32> for Raw {
+    fn from(number: i32) -> Self {
+        Raw(number.to_string())
+    }
+}
+
 impl Block {
     pub(super) fn new(head: impl Into<String>) -> Self {
         Block { head: head.into(), ..Block::default() }
@@ -22,8 +43,8 @@ impl Block {
     }
 
     /// An argument whose value is written as it stands.
-    pub(super) fn raw(mut self, name: &str, value: impl ToString) -> Self {
-        self.arguments.push((name.to_owned(), value.to_string()));
+    pub(super) fn raw(mut self, name: &str, value: impl Into<Raw>) -> Self {
+        self.arguments.push((name.to_owned(), value.into().0));
         self
     }
 
@@ -102,7 +123,7 @@ mod tests {
 
     #[test]
     fn arguments_are_in_line_and_blocks_come_after_them() {
-        let block = Block::new("a").block(Block::new("b").raw("c", 1)).raw("long", true).text("d", "e");
+        let block = Block::new("a").block(Block::new("b").raw("c", 1)).raw("long", "true").text("d", "e");
         assert_eq!(block.write(""), "a {\n  long = true\n  d    = \"e\"\n  b {\n    c = 1\n  }\n}\n");
     }
 }

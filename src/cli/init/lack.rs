@@ -160,7 +160,7 @@ fn own_rule(listener: &str, groups: [&str; 2]) -> String {
 }
 
 fn weighted([serves, idle]: [&str; 2]) -> Block {
-    let group = |arn: &str, weight: u16| Block::new("target_group").raw("arn", arn).raw("weight", weight);
+    let group = |arn: &str, weight: u16| Block::new("target_group").raw("arn", arn).raw("weight", i32::from(weight));
     let groups = Block::new("forward").block(group(serves, 100)).block(group(idle, 0));
     Block::new("action").raw("type", "\"forward\"").block(groups)
 }
@@ -174,7 +174,7 @@ fn like(group: &GroupFound, name: &str) -> Block {
     let plain = |value: &str| value.to_owned();
     let block = Block::resource("aws_lb_target_group", name)
         .text("name", name)
-        .raw("port", port)
+        .raw("port", *port)
         .text("protocol", protocol)
         .given("protocol_version", protocol_version.as_deref(), quoted)
         .text("target_type", target_type)
@@ -198,7 +198,7 @@ fn like(group: &GroupFound, name: &str) -> Block {
         Block::new(part).given("minimum_healthy_targets_count", said(&key("count")), quotes).given(
             "minimum_healthy_targets_percentage",
             said(&key("percentage")),
-            |value| text(value),
+            text,
         )
     };
     let fails = [of_health("dns_failover", quoted), of_health("unhealthy_state_routing", plain)];

@@ -74,7 +74,7 @@ impl Check {
             match step {
                 Step::Field(name) if text.is_empty() => text.push_str(name),
                 Step::Field(name) => text.extend([".", name]),
-                Step::Item(index) => text.push_str(&format!("[{index}]")),
+                Step::Item(index) => text.extend(["[", &index.to_string(), "]"]),
             }
         }
         text

@@ -307,7 +307,7 @@ mod tests {
 
     /// What is wrong, each in a line with its place.
     fn slips(text: &str) -> Vec<String> {
-        let slips = ReleaseDocument::from_file(text).map(|_| Vec::new()).unwrap_or_else(|slips| slips);
+        let slips = ReleaseDocument::from_file(text).map_or_else(|slips| slips, |_| Vec::new());
         slips.iter().map(|slip| slip.of("f")).collect()
     }
 

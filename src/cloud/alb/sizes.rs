@@ -14,7 +14,7 @@ const SIZES: [(u32, u32, u32, u32); 7] = [
     (2048, 4096, 16384, 1024),
     (4096, 8192, 30720, 1024),
     (8192, 16384, 61440, 4096),
-    (16384, 32768, 122880, 8192),
+    (16384, 32768, 122_880, 8192),
 ];
 /// The one step that 256 units leave out.
 const LEFT_OUT: (u32, u32) = (256, 1536);
@@ -125,11 +125,11 @@ fn image(index: usize, container: &Value) -> Option<Finding> {
 pub(super) fn misfit(document: &Map<String, Value>, (container, port): (&str, u16)) -> Option<Finding> {
     let named = |(_, one): &(usize, &Value)| one["name"] == container;
     let Some((index, found)) = containers(document).find(named) else {
-        let names: Vec<&str> = containers(document).filter_map(|(_, one)| one["name"].as_str()).collect();
-        let near = nearest(container, names.iter().copied()).map(|near| format!("; `{near}` is near"));
+        let others: Vec<&str> = containers(document).filter_map(|(_, one)| one["name"].as_str()).collect();
+        let near = nearest(container, others.iter().copied()).map(|near| format!("; `{near}` is near"));
         let says = format!(
             "the service's load balancer leads to container `{container}`, and there is only {}{}",
-            names.join(", "),
+            others.join(", "),
             near.unwrap_or_default()
         );
         return Some(wrong(&[field("containerDefinitions")], says));

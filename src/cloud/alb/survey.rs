@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aws_sdk_ecs::types::{DeploymentStrategy, Service};
+use aws_sdk_ecs::types::{DeploymentStrategy, Service, TaskSet};
 use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule, RuleCondition, TargetGroup};
 
 use super::actions::{self, Slots};
@@ -360,7 +360,7 @@ fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {
 /// The containers and ports that the services' load balancers name.
 fn entries(containers: &Containers) -> Vec<Entry> {
     let of = |(slot, service): (Slot, &Service)| {
-        let sets = service.task_sets().iter().flat_map(|set| set.load_balancers());
+        let sets = service.task_sets().iter().flat_map(TaskSet::load_balancers);
         let ways = service.load_balancers().iter().chain(sets);
         let entry = |way: &aws_sdk_ecs::types::LoadBalancer| {
             let port = u16::try_from(way.container_port()?).ok()?;

@@ -67,7 +67,9 @@ pub(super) fn restored(now: &Value, before: Option<&Value>, asked: &EcsDeploymen
     let ours = configuration(before, asked);
     let is_left = |member: &str| same(&now[member], &ours[member]);
     if SHIFTS.iter().all(|member| is_left(member)) {
-        SHIFTS.iter().for_each(|member| put_back(&mut after, before, member));
+        for member in SHIFTS {
+            put_back(&mut after, before, member);
+        }
     }
     if is_left(BAKE) {
         put_back(&mut after, before, BAKE);

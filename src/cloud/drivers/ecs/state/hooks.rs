@@ -3,7 +3,7 @@
 
 use aws_sdk_ecs::types::{
     DeploymentConfiguration, DeploymentLifecycleHook, DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus,
-    DeploymentLifecycleHookTargetType, ServiceDeployment,
+    DeploymentLifecycleHookTargetType, DeploymentLifecycleHookTimeoutConfiguration, ServiceDeployment,
 };
 
 use super::super::begin::{PAUSES, USUAL};
@@ -45,7 +45,7 @@ pub(super) fn ours<'a>(
     // A deployment that somebody else began, and that was adopted, has none of ours: its pauses are answered.
     let begun = all.iter().any(|hook| is_ours(hook) && waits(hook) == pauses.minutes);
     let mine = |hook: &&DeploymentLifecycleHook| is_ours(hook) && (!begun || waits(hook) == pauses.minutes);
-    if here.iter().all(|hook| mine(hook)) {
+    if here.iter().all(mine) {
         return awaiting(deployment).next();
     }
     here.sort_by_key(|hook| waits(hook));
@@ -82,5 +82,7 @@ fn is_ours(hook: &DeploymentLifecycleHook) -> bool {
 }
 
 fn waits(hook: &DeploymentLifecycleHook) -> i32 {
-    hook.timeout_configuration().and_then(|timeout| timeout.timeout_in_minutes()).unwrap_or(USUAL)
+    hook.timeout_configuration()
+        .and_then(DeploymentLifecycleHookTimeoutConfiguration::timeout_in_minutes)
+        .unwrap_or(USUAL)
 }
