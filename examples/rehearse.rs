@@ -97,11 +97,12 @@ fn survey() -> Survey {
         alarms: Vec::new(),
         past: Some(Ok(past())),
         code_deploy: None,
+        entries: Vec::new(),
+        deployment_configuration: None,
         under_way: None,
         task_sets: Vec::new(),
         shared_with: Vec::new(),
         release_problems: Vec::new(),
-        deployment_configuration: None,
     }
 }
 

@@ -96,6 +96,9 @@
 //! | asks whoever fills the slots and moves the weights | `cloud/drivers/mod.rs` |
 //! | builds a driver for a plan | `cli/drivers.rs` |
 //! | begins ECS's own deployment, answers its pauses, stops it | `cloud/drivers/ecs` |
+//! | leaves a service's own way to deploy as it was | `cloud/drivers/ecs/begin.rs` |
+//! | notices that ECS took the release back by itself | `machine/observe/given_up.rs` |
+//! | says what is wrong in a release file, and where | `cloud/alb/known.rs`, `cloud/alb/sizes.rs` |
 //! | sends the way back's write again while no answer comes | `cloud/alb/back.rs` |
 //! | asks a webhook or a command, and waits for nobody | `cloud/outside` |
 //! | says what is news for others | `machine/notify_on.rs`, `report/news.rs` |

@@ -2,6 +2,7 @@
 
 mod choose;
 mod draft;
+mod hcl;
 mod lack;
 mod page;
 mod yaml;

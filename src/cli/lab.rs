@@ -362,8 +362,13 @@ fn seed_release(world: &mut WorldSeed, release: &Release, folder: &Path) -> Resu
             let body = document.get("taskDefinition").unwrap_or(&document);
             let name = |value: &Value| value.as_str().map(str::to_owned);
             world.family = name(&body["family"]).unwrap_or_else(|| world.family.clone());
-            let container = &body["containerDefinitions"][0]["name"];
-            world.container = name(container).unwrap_or_else(|| world.container.clone());
+            // The load balancer leads to the first container that has a port.
+            let port = |container: &Value| container["portMappings"][0]["containerPort"].as_u64();
+            let containers = body["containerDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let serves = containers.iter().find(|one| port(one).is_some()).or(containers.first());
+            world.container = serves.and_then(|one| name(&one["name"])).unwrap_or_else(|| world.container.clone());
+            let port = serves.and_then(port).and_then(|port| u16::try_from(port).ok());
+            world.container_port = port.unwrap_or(world.container_port);
         }
         Release::Images { family, images } => {
             world.family.clone_from(family);

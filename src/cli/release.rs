@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{Exit, Failure, file};
-use crate::cloud::alb::{ReleaseDocument, newest_deregistered, task_definition};
+use crate::cloud::alb::{ReleaseDocument, Slip, newest_deregistered, task_definition};
 use crate::cloud::aws::Aws;
-use crate::domain::fleet::{Slot, SlotView, Survey};
+use crate::domain::fleet::{Entry, Slot, SlotView, Survey};
 use crate::domain::name::{last_part, same_definition};
 use crate::plan::{ReleasePlan, stable_slot};
 use crate::spec::Release;
@@ -20,6 +20,10 @@ pub(super) struct Ready {
     pub(super) document: Option<ReleaseDocument>,
     /// What is wrong with it; the plan will be refused for it, with everything else.
     pub(super) problems: Vec<String>,
+    /// What is new to this version in it, one line each.
+    pub(super) notices: Vec<String>,
+    /// What its tasks are made of, and the name of the file that says so.
+    shape: Option<(ReleaseDocument, String)>,
     /// The ARN of what exists and is deregistered: only a service that has it can run it.
     pub(super) deregistered: Option<String>,
 }
@@ -29,8 +33,8 @@ pub(super) async fn prepare(aws: &Aws, release: &Release, folder: &Path) -> Resu
     match release {
         Release::File(path) => {
             let text = read(&folder.join(path))?;
-            let shown = path.display();
-            Ok(registered(ReleaseDocument::from_file(&text), &format!("file {shown}"), &shown.to_string()))
+            let shown = path.display().to_string();
+            Ok(registered(ReleaseDocument::from_file(&text), &format!("file {shown}"), &shown))
         }
         Release::Images { family, images } => {
             let active = task_definition(aws, family).await?;
@@ -48,7 +52,10 @@ pub(super) async fn prepare(aws: &Aws, release: &Release, folder: &Path) -> Resu
             };
             let said = images.iter().map(|(container, image)| format!("{container}={image}")).collect::<Vec<_>>();
             let source = format!("{base} with {}", said.join(", "));
-            Ok(registered(ReleaseDocument::from_images(&current, images), &source, &format!("family {family}")))
+            let document = ReleaseDocument::from_images(&current, images);
+            let document = document
+                .map_err(|wrong| wrong.lines().map(|says| Slip { mark: None, says: says.to_owned() }).collect());
+            Ok(registered(document, &source, &format!("family {family}")))
         }
         Release::Registered(name) => {
             let described = task_definition(aws, name).await?;
@@ -58,7 +65,10 @@ pub(super) async fn prepare(aws: &Aws, release: &Release, folder: &Path) -> Resu
                 Some(arn) => {
                     let deregistered = inactive.then(|| arn.to_owned());
                     let plan = ReleasePlan::Registered(arn.to_owned());
-                    Ready { plan, document: None, problems: Vec::new(), deregistered }
+                    let shape =
+                        described.as_ref().and_then(|described| ReleaseDocument::from_images(described, &[]).ok());
+                    let shape = shape.map(|shape| (shape, name.clone()));
+                    Ready { plan, document: None, problems: Vec::new(), notices: Vec::new(), shape, deregistered }
                 }
                 None => unusable(format!("there is no task definition {name}")),
             })
@@ -67,6 +77,16 @@ pub(super) async fn prepare(aws: &Aws, release: &Release, folder: &Path) -> Resu
 }
 
 impl Ready {
+    /// Why the service of the slot that gets it could not run it: its load balancer leads elsewhere.
+    pub(super) fn misfits(&self, survey: &Survey) -> Vec<String> {
+        let Some((shape, shown)) = &self.shape else { return Vec::new() };
+        let gets_it = |entry: &&Entry| stable_slot(survey) != Some(entry.slot);
+        let misfit = |entry: &Entry| shape.misfit((&entry.container, entry.port)).map(|slip| slip.of(shown));
+        let mut found: Vec<String> = survey.entries.iter().filter(gets_it).filter_map(misfit).collect();
+        found.dedup();
+        found
+    }
+
     /// What is wrong with it on this account: a deregistered revision can only be scaled where it is, which is in the slot
     /// that gets the release.
     pub(super) fn objection(&self, survey: &Survey) -> Option<String> {
@@ -84,28 +104,55 @@ impl Ready {
     }
 }
 
-fn registered(document: Result<ReleaseDocument, String>, source: &str, shown: &str) -> Ready {
+fn registered(document: Result<ReleaseDocument, Vec<Slip>>, source: &str, shown: &str) -> Ready {
     match document {
         Ok(document) => Ready {
             plan: ReleasePlan::Register { source: source.to_owned(), digest: document.digest() },
+            notices: document.news().iter().map(|slip| slip.of(shown)).collect(),
+            shape: Some((document.clone(), shown.to_owned())),
             document: Some(document),
             problems: Vec::new(),
             deregistered: None,
         },
         Err(wrong) => {
-            let problems = wrong.lines().map(|line| format!("{shown}: {line}")).collect();
+            let problems = wrong.iter().map(|slip| slip.of(shown)).collect();
             Ready { problems, ..unusable(String::new()) }
         }
     }
 }
 
 fn unusable(wrong: String) -> Ready {
-    Ready { plan: ReleasePlan::Registered(String::new()), document: None, problems: vec![wrong], deregistered: None }
+    let plan = ReleasePlan::Registered(String::new());
+    let (problems, notices) = (vec![wrong], Vec::new());
+    Ready { plan, document: None, problems, notices, shape: None, deregistered: None }
+}
+
+/// What is wrong with the file that a release names, which is looked at without an account, and what in it is new to this
+/// version. A file that is not there yet may be made before it is rolled out.
+pub(super) fn examined(release: &Release, folder: &Path) -> Option<Examined> {
+    let Release::File(path) = release else { return None };
+    let text = read(&folder.join(path)).ok()?;
+    let file = path.display().to_string();
+    Some(match ReleaseDocument::from_file(&text) {
+        Ok(document) => Examined { file, valid: true, slips: document.news().to_vec() },
+        Err(slips) => Examined { file, valid: false, slips },
+    })
+}
+
+/// A release file that was looked at.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub(super) file: String,
+    pub(super) valid: bool,
+    /// What is wrong with it; of a valid one what is new to this version.
+    pub(super) slips: Vec<Slip>,
 }
 
 /// Reads a task definition file.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let wrong = |why: String| Failure::new(Exit::Usage, format!("task definition {}: {why}", path.display()));
     let bytes = file::read(path, FILE_LIMIT).map_err(wrong)?;
-    String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))
+    let text = String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
+    // An editor's mark of UTF-8 says nothing.
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
 }

@@ -122,10 +122,11 @@ pub(super) async fn compiled(
     adopt: Adopt,
 ) -> Result<Compiled, Failure> {
     let ready = release::prepare(aws, &spec.release, folder).await?;
-    survey.release_problems.extend(ready.objection(&survey));
-    let Ready { plan: release, document, problems, .. } = ready;
-    survey.release_problems.extend(problems);
-    let plan = compile(spec, &survey, release, adopt)?;
+    let unfit = ready.objection(&survey).into_iter().chain(ready.misfits(&survey)).collect::<Vec<_>>();
+    let Ready { plan: release, document, problems, notices, .. } = ready;
+    survey.release_problems.extend(unfit.into_iter().chain(problems));
+    let mut plan = compile(spec, &survey, release, adopt)?;
+    plan.warnings.extend(notices);
     Ok(Compiled { plan, document })
 }
 

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::context::Context;
-use super::target::{Unread, read_spec};
-use super::{Exit, Failure, terminal};
+use super::release::Examined;
+use super::target::{self, Unread, read_spec};
+use super::{Exit, Failure, release, terminal};
+use crate::cloud::alb::Slip;
+use crate::domain::code::Code;
 use crate::domain::text::{escape, many};
 
 /// Check specs: every problem at once, each with its place.
@@ -25,8 +28,10 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     for path in &args.specs {
         let shown = escape(&path.display().to_string());
         match read_spec(context, path) {
-            Ok(_) if context.json() => terminal::print_json(&json!({"spec": shown, "valid": true}))?,
-            Ok(_) => terminal::print(&format!("{shown}: valid\n"))?,
+            Ok(spec) => {
+                let valid = examine(context, &shown, release::examined(&spec.release, &target::folder(path)))?;
+                exit = if valid { exit } else { Exit::Usage };
+            }
             Err(unread) => {
                 exit = Exit::Usage;
                 tell(context, &shown, &unread)?;
@@ -34,6 +39,38 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
         }
     }
     Ok(exit)
+}
+
+/// Tells what the release's file says, and whether it is valid.
+fn examine(context: &Context, shown: &str, release: Option<Examined>) -> Result<bool, Failure> {
+    let none = Examined { file: String::new(), valid: true, slips: Vec::new() };
+    let Examined { file, valid, slips } = release.unwrap_or(none);
+    if context.json() {
+        let told = |slip: &Slip| {
+            let at = slip.mark.map(|mark| json!({"line": mark.line, "column": mark.column, "length": 1}));
+            let code = Code::SpecRelease.to_string();
+            json!({"code": code, "file": escape(&file), "at": at, "wrong": escape(&slip.says), "help": null, "note": null})
+        };
+        let told: Vec<_> = slips.iter().map(told).collect();
+        let mut line = json!({"spec": shown, "valid": valid});
+        if !valid {
+            line["problems"] = json!(told);
+        } else if !told.is_empty() {
+            line["notices"] = json!(told);
+        }
+        terminal::print_json(&line)?;
+        return Ok(valid);
+    }
+    for slip in &slips {
+        terminal::say(&escape(&slip.of(&file)));
+    }
+    if valid {
+        terminal::print(&format!("{shown}: valid\n"))?;
+    } else {
+        let many = many(slips.len() as u64, "problem");
+        terminal::say(&format!("{many} in {}, the release of {shown}", escape(&file)));
+    }
+    Ok(valid)
 }
 
 fn tell(context: &Context, shown: &str, unread: &Unread) -> Result<(), Failure> {

@@ -161,6 +161,17 @@ pub struct SlotView {
     pub slow_start: Duration,
 }
 
+/// Where a service's load balancer leads to in its tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose service it is.
+    pub slot: Slot,
+    /// The container's name.
+    pub container: String,
+    /// The container's port.
+    pub port: u16,
+}
+
 /// A task set as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskSetView {
@@ -236,6 +247,8 @@ pub struct Survey {
     pub past: Option<Result<Past, String>>,
     /// CodeDeploy's application and deployment group of the service, where the driver needs them and they exist.
     pub code_deploy: Option<CodeDeployView>,
+    /// The containers and ports that the services' load balancers lead to.
+    pub entries: Vec<Entry>,
     /// How ECS deploys the service, as it tells that in JSON, where it shifts traffic by itself.
     pub deployment_configuration: Option<String>,
     /// AWS's own deployment of the service that is under way, whoever started it.

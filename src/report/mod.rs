@@ -47,7 +47,7 @@ pub use reasons::{objection, paused, reason};
 pub use status::Status;
 pub use summary::{Closing, Summary, TOOK_OVER};
 pub use takeover::TakeoverNotice;
-pub use terraform::lifecycle;
+pub use terraform::{lifecycle, rule_lifecycle, service_lifecycle};
 pub use trail::Trail;
 pub use view::View;
 pub use why::Why;

@@ -139,7 +139,7 @@ impl Summary {
             text.push_str(&by_hand(&[rescue::stick(plan)], style));
         }
         if self.meddled {
-            text.push_str(&terraform::lifecycle(style));
+            text.push_str(&terraform::lifecycle(style, plan.driver.kind()));
         }
         text.push_str(&self.last(id, plan, style));
         text

@@ -1,17 +1,38 @@
 //! What keeps Terraform from writing over what a rollout moves, ready to paste.
 
 use super::Style;
+use crate::domain::driver::DriverKind;
 use crate::domain::text::hang;
 
-/// Each resource that a rollout writes, with the arguments that it moves.
-const MOVED: [(&str, &str); 2] =
-    [("aws_lb_listener_rule", "action"), ("aws_ecs_service", "task_definition, desired_count")];
+/// What a rollout moves in the listener rule's resource.
+const OF_RULE: &str = "action";
+
+/// What it moves in the service's. CodeDeploy also turns the service to its other target group.
+fn of_service(kind: DriverKind) -> &'static str {
+    match kind {
+        DriverKind::CodeDeploy => "task_definition, desired_count, load_balancer",
+        DriverKind::Pair | DriverKind::TaskSets | DriverKind::Ecs => "task_definition, desired_count",
+    }
+}
+
+/// The block of a listener rule's resource, indented by so much.
+pub fn rule_lifecycle(indent: &str) -> String {
+    block(indent, OF_RULE)
+}
+
+/// The same of a service's.
+pub fn service_lifecycle(indent: &str, kind: DriverKind) -> String {
+    block(indent, of_service(kind))
+}
+
+fn block(indent: &str, moved: &str) -> String {
+    format!("{indent}lifecycle {{\n{indent}  ignore_changes = [{moved}]\n{indent}}}\n")
+}
 
 /// The blocks, with the reason.
-pub fn lifecycle(style: Style) -> String {
+pub fn lifecycle(style: Style, kind: DriverKind) -> String {
     let why = "If Terraform wrote it: with these blocks it leaves alone what a rollout moves.";
-    let blocks = MOVED.iter().map(|(resource, moved)| {
-        format!("     # {resource}\n     lifecycle {{\n       ignore_changes = [{moved}]\n     }}\n")
-    });
-    format!("\n{}{}", hang("  ", 2, why, style.width), blocks.collect::<String>())
+    let blocks = [("aws_lb_listener_rule", OF_RULE), ("aws_ecs_service", of_service(kind))];
+    let blocks = blocks.map(|(resource, moved)| format!("     # {resource}\n{}", block("     ", moved)));
+    format!("\n{}{}", hang("  ", 2, why, style.width), blocks.concat())
 }

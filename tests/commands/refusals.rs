@@ -136,3 +136,24 @@ fn a_release_that_cannot_be_registered_is_refused() {
     let spec = scene.sandbox.changed("canary.yaml", &[("file: taskdef.json", "file: nowhere.json")]);
     scene.lab.run(&scene.sandbox, &["plan", &spec]).is(2).says(&["nowhere.json", "No such file"]);
 }
+
+#[test]
+fn a_release_that_the_services_load_balancer_does_not_lead_to_is_refused() {
+    let scene = scene("canary.yaml");
+    let text = std::fs::read_to_string(scene.sandbox.path().join("taskdef.json")).unwrap();
+    assert!(text.contains("\"containerPort\": 8080,"), "{text}");
+    scene.sandbox.file("taskdef.json", text.replace("8080,", "3000,"));
+    let spec = scene.sandbox.changed("canary.yaml", &[]);
+    let says = ["taskdef.json:9:", "the service's load balancer leads to port 8080 of container `app`"];
+    scene.refuses_spec(&spec, &says);
+}
+
+#[test]
+fn a_family_without_an_active_revision_is_rolled_out_from_its_newest() {
+    let scene = scene("approval.yaml");
+    let images = "images: { family: web, containers: { app: \"example/web:9\" } }";
+    let spec = scene.sandbox.changed("approval.yaml", &[("file: taskdef.json", images)]);
+    scene.lab.json(&format!("{ECS}.DeregisterTaskDefinition"), &json!({"taskDefinition": "web:1"}));
+    let said = scene.lab.run(&scene.sandbox, &["plan", &spec]).is(0);
+    said.says(&["web:1, the newest of a family of which none is ACTIVE"]);
+}

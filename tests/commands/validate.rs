@@ -155,3 +155,48 @@ fn what_a_driver_cannot_do_is_told_with_the_nearest_that_it_can() {
         &["the target lacks `service`", "a slot has no service of its own", "one share and then everything"],
     );
 }
+
+/// A spec whose release is this file.
+fn released(taskdef: &str) -> (Sandbox, String) {
+    let sandbox = Sandbox::new();
+    let text = std::fs::read_to_string(examples().join("approval.yaml")).unwrap();
+    assert!(text.contains("taskdef.json"), "{text}");
+    sandbox.file("taskdef.json", taskdef);
+    let name = sandbox.file("spec.yaml", text);
+    (sandbox, name)
+}
+
+#[test]
+fn a_release_file_is_checked_with_its_places() {
+    let slip = r#"{"family": "web", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+        "cpu": 256, "memory": "512", "containerDefinitions": [{"name": "app", "image": "web:2", "essential": "true"}]}"#;
+    let (sandbox, name) = released(slip);
+    let said = sandbox.run(&["validate", &name]).is(2);
+    let said = said.says(&["taskdef.json:2:9: `cpu` is a number", "taskdef.json:2:", "write `true`", "2 problems"]);
+    assert_eq!(said.out, "");
+    let json = sandbox.run(&["validate", "--json", &name]).is(2).json();
+    let first = &json[0]["problems"][0];
+    assert_eq!(
+        (&first["at"]["line"], &first["at"]["column"]),
+        (&serde_json::json!(2), &serde_json::json!(9)),
+        "{first}"
+    );
+    assert!(first["file"].as_str().unwrap().ends_with("taskdef.json"), "{first}");
+}
+
+#[test]
+fn what_is_newer_than_this_version_passes_with_a_notice() {
+    let newer = "\u{feff}{\"$schema\": \"https://example.com\", \"family\": \"web\", \"quantumEntanglement\": {},
+        \"containerDefinitions\": [{\"name\": \"app\", \"image\": \"web:2\", \"memory\": 64}]}";
+    let (sandbox, name) = released(newer);
+    sandbox.run(&["validate", &name]).is(0).says(&["field `quantumEntanglement` is unknown to this version"]);
+    let json = sandbox.run(&["validate", "--json", &name]).is(0).json();
+    assert_eq!((&json[0]["valid"], json[0]["notices"].as_array().unwrap().len()), (&serde_json::json!(true), 1));
+}
+
+#[test]
+fn a_release_file_that_is_made_later_keeps_no_spec_from_being_valid() {
+    let (sandbox, name) = released("{}");
+    std::fs::remove_file(sandbox.path().join("taskdef.json")).unwrap();
+    sandbox.run(&["validate", &name]).is(0);
+}

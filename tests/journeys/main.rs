@@ -14,6 +14,7 @@ mod drivers;
 mod ecs;
 mod faults;
 mod following;
+mod given_up;
 mod journals;
 mod kills;
 mod notify;

@@ -3,7 +3,7 @@
 
 use super::lack::{self, Lack};
 use crate::cli::{Exit, Failure};
-use crate::cloud::alb::scout::{self, RuleFound, Seen, ServiceSeen};
+use crate::cloud::alb::scout::{self, GroupFound, RuleFound, Seen, ServiceSeen};
 use crate::cloud::aws::Aws;
 use crate::domain::driver::DriverKind;
 use crate::domain::fault::FaultKind;
@@ -50,7 +50,7 @@ impl Chosen {
     /// The paths that the slots' health checks ask for, blue first.
     pub(super) fn checked_at(&self, seen: &Seen) -> [String; 2] {
         [&self.blue.1, &self.green.1]
-            .map(|arn| seen.groups.get(arn).map_or_else(|| "/".to_owned(), |group| group.health_path.clone()))
+            .map(|arn| seen.groups.get(arn).map_or_else(|| "/".to_owned(), GroupFound::health_path))
     }
 
     /// The port of another listener of the load balancer that leads to a slot.
@@ -88,12 +88,15 @@ pub(super) async fn choose(aws: &Aws, seen: &Seen, kind: DriverKind, wanted: &Wa
         return Ok(Choice::Lacking(vec![lack::no_group(seen)]));
     }
     let Some(rule) = rule(seen, wanted)? else {
-        return Ok(Choice::Lacking(vec![lack::no_rule(seen)]));
+        let second = second(aws, seen, &seen.service.groups[0]).await?;
+        return Ok(Choice::Lacking(vec![lack::no_rule(seen, &second)]));
     };
-    let mut lacks: Vec<Lack> = rule.priority.is_none().then(|| lack::default_rule(seen, rule)).into_iter().collect();
     let own = rule.groups.iter().map(|(arn, _)| arn).find(|arn| seen.service.groups.contains(arn));
     let own = own.unwrap_or(&seen.service.groups[0]);
     let others: Vec<&String> = rule.groups.iter().map(|(arn, _)| arn).filter(|arn| *arn != own).collect();
+    let second = second(aws, seen, own).await?;
+    let mut lacks: Vec<Lack> =
+        rule.priority.is_none().then(|| lack::default_rule(seen, rule, &second)).into_iter().collect();
     let other = if kind.can().one_service {
         one_service(seen, (own, &others), wanted)?
     } else {
@@ -107,14 +110,23 @@ pub(super) async fn choose(aws: &Aws, seen: &Seen, kind: DriverKind, wanted: &Wa
         }
         Other::Found(_) => Ok(Choice::Lacking(lacks)),
         Other::NoGroup => {
-            lacks.push(lack::one_group(seen, rule, (own, kind)));
+            lacks.push(lack::one_group(seen, rule, (own, kind), &second));
             Ok(Choice::Lacking(lacks))
         }
         Other::NoService(group) => {
-            lacks.push(lack::no_second(seen, &group));
+            let taken = scout::has_service(aws, &seen.cluster, seen.group_name(&group)).await?;
+            lacks.push(lack::no_second(seen, &group, taken));
             Ok(Choice::Lacking(lacks))
         }
     }
+}
+
+/// What the second slot would be called, and what of it is there already.
+async fn second(aws: &Aws, seen: &Seen, own: &str) -> Result<lack::Second, Failure> {
+    let name = lack::second_name(seen.group_name(own));
+    let group = scout::group(aws, &name).await?.map(|(arn, _)| arn);
+    let has_service = scout::has_service(aws, &seen.cluster, &name).await?;
+    Ok(lack::Second { name, group, has_service })
 }
 
 /// What fills the other slot.

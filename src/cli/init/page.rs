@@ -80,7 +80,7 @@ fn page(told: &Told<'_>, style: Style) -> String {
         text.push_str(&row("note", note));
     }
     text.push_str(&missing(told, style));
-    text.push_str(&lifecycle(style));
+    text.push_str(&lifecycle(style, told.kind));
     text.push('\n');
     let mut label = "next";
     for next in next(told) {

@@ -30,7 +30,9 @@ mod releases;
 mod rule;
 mod safeguard;
 pub mod scout;
+mod sizes;
 mod survey;
+mod text_place;
 mod writer;
 
 #[cfg(test)]
@@ -48,8 +50,9 @@ use serde_json::Value;
 
 pub use actions::Recorded;
 pub(super) use release::is_release;
-pub use release::{RELEASE_TAG, ReleaseDocument};
+pub use release::{RELEASE_TAG, ReleaseDocument, Slip};
 pub use survey::AlbSurveyor;
+pub use text_place::Mark;
 
 use super::aws::{Aws, Prober, ecs, ssm};
 use super::http::Http;

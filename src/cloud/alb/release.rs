@@ -6,7 +6,9 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::json::{canonical, hex};
-use super::known::{READ_ONLY, nearest, problems};
+use super::known::{self, Finding, READ_ONLY, nearest};
+use super::sizes;
+use super::text_place::{Mark, Step, mark};
 
 /// The tag by which a registration of ours is known again: its value is the document's fingerprint.
 pub const RELEASE_TAG: &str = "tidegate:release";
@@ -15,6 +17,31 @@ pub const RELEASE_TAG: &str = "tidegate:release";
 #[derive(Clone, PartialEq)]
 pub struct ReleaseDocument {
     body: Map<String, Value>,
+    /// The text that it was read from.
+    text: Option<String>,
+    /// What in it is newer than this version.
+    news: Vec<Slip>,
+}
+
+/// Something about a document, and where it stands in its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slip {
+    /// Where, if it was read from a text.
+    pub mark: Option<Mark>,
+    /// What.
+    pub says: String,
+}
+
+impl Slip {
+    fn whole(says: impl Into<String>) -> Self {
+        Slip { mark: None, says: says.into() }
+    }
+
+    /// It in one line, of a file with this name.
+    pub fn of(&self, file: &str) -> String {
+        let Slip { mark, says } = self;
+        mark.map_or_else(|| format!("{file}: {says}"), |mark| format!("{file}:{mark}: {says}"))
+    }
 }
 
 impl fmt::Debug for ReleaseDocument {
@@ -27,12 +54,45 @@ impl ReleaseDocument {
     /// Reads what `aws ecs describe-task-definition` prints, or what `register-task-definition` takes.
     ///
     /// # Errors
-    /// Says all that is wrong, one line each: no JSON, a field that does not exist, no family, no containers.
-    pub fn from_file(json_text: &str) -> Result<Self, String> {
-        let value: Value = serde_json::from_str(json_text).map_err(|error| format!("not JSON: {error}"))?;
-        let document = Self::of(value)?;
-        let unknown = problems(&document.body);
-        if unknown.is_empty() { Ok(document) } else { Err(unknown.join("\n")) }
+    /// Says all that is wrong: no JSON, a field that does not exist or is of another type, what ECS could not run.
+    pub fn from_file(json_text: &str) -> Result<Self, Vec<Slip>> {
+        // An editor's mark of UTF-8, and the name of a schema for it, are nothing of the task definition's.
+        let text = json_text.trim_start_matches('\u{feff}');
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            let mark = Some(Mark { line: error.line(), column: error.column() });
+            vec![Slip { mark, says: format!("not JSON: {error}") }]
+        })?;
+        let body = Self::body(value).map_err(|wrong| vec![Slip::whole(wrong)])?;
+        let mut document = ReleaseDocument { body, text: Some(text.to_owned()), news: Vec::new() };
+        let found = known::findings(&document.body).into_iter().chain(sizes::findings(&document.body));
+        let (news, wrong): (Vec<Finding>, Vec<Finding>) = found.partition(|finding| finding.is_news);
+        let mut slips: Vec<Slip> = wrong.iter().map(|finding| document.slip(finding)).collect();
+        slips.sort_by_key(|slip| slip.mark.map(|mark| (mark.line, mark.column)));
+        slips.extend(document.lacks().map(Slip::whole).filter(|_| slips.is_empty()));
+        document.news = news.iter().map(|finding| document.slip(finding)).collect();
+        if slips.is_empty() { Ok(document) } else { Err(slips) }
+    }
+
+    /// What in it is newer than this version: ECS gets it as it stands.
+    pub fn news(&self) -> &[Slip] {
+        &self.news
+    }
+
+    /// Why a service whose load balancer names this container and port could not run it.
+    pub fn misfit(&self, entry: (&str, u16)) -> Option<Slip> {
+        sizes::misfit(&self.body, entry).map(|finding| self.slip(&finding))
+    }
+
+    fn slip(&self, finding: &Finding) -> Slip {
+        let place = |text: &String| {
+            // What `describe-task-definition` prints has it one level down.
+            let is_inner =
+                serde_json::from_str::<Map<String, Value>>(text).is_ok_and(|all| all.contains_key("taskDefinition"));
+            let is_beside = finding.path.first() == Some(&Step::Field("tags".to_owned()));
+            let outer = (is_inner && !is_beside).then(|| Step::Field("taskDefinition".to_owned()));
+            mark(text, &outer.into_iter().chain(finding.path.iter().cloned()).collect::<Vec<_>>())
+        };
+        Slip { mark: self.text.as_ref().map(place), says: finding.says.clone() }
     }
 
     /// Takes a registered task definition, as DescribeTaskDefinition answers, and gives its
@@ -41,7 +101,10 @@ impl ReleaseDocument {
     /// # Errors
     /// Says all that is wrong, one line each: a container that does not exist, or is named twice.
     pub fn from_images(current: &Value, images: &[(String, String)]) -> Result<Self, String> {
-        let mut document = Self::of(current.clone())?;
+        let mut document = ReleaseDocument { body: Self::body(current.clone())?, text: None, news: Vec::new() };
+        if let Some(lacks) = document.lacks() {
+            return Err(lacks.to_owned());
+        }
         let mut wrong = Vec::new();
         for (index, (container, image)) in images.iter().enumerate() {
             if images[..index].iter().any(|(earlier, _)| earlier == container) {
@@ -53,7 +116,7 @@ impl ReleaseDocument {
         if wrong.is_empty() { Ok(document) } else { Err(wrong.join("\n")) }
     }
 
-    fn of(value: Value) -> Result<Self, String> {
+    fn body(value: Value) -> Result<Map<String, Value>, String> {
         let Value::Object(mut outer) = without_nulls(value) else {
             return Err("a task definition is a JSON object".to_owned());
         };
@@ -67,15 +130,17 @@ impl ReleaseDocument {
             Some(_) => return Err("`taskDefinition` is not an object".to_owned()),
             None => outer,
         };
-        body.retain(|field, _| !READ_ONLY.contains(&field.as_str()));
+        body.retain(|field, _| !READ_ONLY.contains(&field.as_str()) && field != "$schema");
         keep_own_tags(&mut body)?;
-        if body.get("family").and_then(Value::as_str).is_none_or(str::is_empty) {
-            return Err("it has no `family`".to_owned());
+        Ok(body)
+    }
+
+    fn lacks(&self) -> Option<&'static str> {
+        if self.family().is_empty() {
+            return Some("it has no `family`");
         }
-        match body.get("containerDefinitions").and_then(Value::as_array) {
-            Some(containers) if !containers.is_empty() => Ok(Self { body }),
-            _ => Err("it has no `containerDefinitions`".to_owned()),
-        }
+        let containers = self.body.get("containerDefinitions").and_then(Value::as_array);
+        containers.is_none_or(Vec::is_empty).then_some("it has no `containerDefinitions`")
     }
 
     fn set_image(&mut self, container: &str, image: &str) -> Result<(), String> {
@@ -223,7 +288,7 @@ mod tests {
     #[test]
     fn every_slip_is_named() {
         let check = |text: &str, said: &[&str]| {
-            let wrong = ReleaseDocument::from_file(text).unwrap_err();
+            let wrong = slips(text).join("\n");
             for part in said {
                 assert!(wrong.contains(part), "{wrong}");
             }
@@ -238,6 +303,127 @@ mod tests {
         let wrong = ReleaseDocument::from_images(&described(), &images(&[("sidcar", "x")])).unwrap_err();
         assert_eq!(wrong, "there is no container `sidcar` among app, sidecar; did you mean `sidecar`?");
         assert!(ReleaseDocument::from_images(&described(), &images(&[("app", "x"), ("app", "y")])).is_err());
+    }
+
+    /// What is wrong, each in a line with its place.
+    fn slips(text: &str) -> Vec<String> {
+        let slips = ReleaseDocument::from_file(text).map_or_else(|slips| slips, |_| Vec::new());
+        slips.iter().map(|slip| slip.of("f")).collect()
+    }
+
+    /// A document on Fargate; `more` goes into its only container, and `task` beside it.
+    fn fargate(task: &str, more: &str) -> String {
+        format!(
+            "{{\"family\": \"shop\", \"networkMode\": \"awsvpc\", \"requiresCompatibilities\": [\"FARGATE\"],\n {task},\n \
+             \"containerDefinitions\": [{{\"name\": \"app\", \"image\": \"shop:2\"{more}}}]}}"
+        )
+    }
+
+    const SIZE: &str = r#""cpu": "256", "memory": "512""#;
+
+    #[test]
+    fn values_of_another_type_are_told_with_their_place() {
+        let table = [
+            (r#""cpu": 256, "memory": "512""#, "", "f:2:2: `cpu` is a number, and must be text: write `\"256\"`"),
+            (
+                SIZE,
+                r#", "portMappings": [{"containerPort": "8080"}]"#,
+                "f:3:80: `containerDefinitions[0].portMappings[0].containerPort` is text, and must be a whole number: write `8080`",
+            ),
+            (
+                SIZE,
+                r#", "essential": "true""#,
+                "f:3:62: `containerDefinitions[0].essential` is text, and must be true or false: write `true`",
+            ),
+            // What may be a secret is not shown.
+            (
+                SIZE,
+                r#", "environment": [{"name": "PIN", "value": 4711}]"#,
+                "f:3:94: `containerDefinitions[0].environment[0].value` is a number, and must be text: put it into quotes",
+            ),
+            (SIZE, r#", "command": "run""#, "f:3:62: `containerDefinitions[0].command` is text, and must be a list"),
+            (
+                SIZE,
+                r#", "secrets": [{"name": "S"}]"#,
+                "f:3:74: `containerDefinitions[0].secrets[0]` has no `valueFrom`",
+            ),
+            (
+                SIZE,
+                r#", "portMappings": [{"containerPort": 80, "protocol": "TCP"}]"#,
+                "f:3:101: `containerDefinitions[0].portMappings[0].protocol` is `TCP`; did you mean `tcp`?",
+            ),
+            (
+                SIZE,
+                r#", "portMappings": [{"containerPort": 80, "hostPort": 8080}]"#,
+                "f:3:101: `hostPort` must be as `containerPort`, or left out, where `networkMode` is `awsvpc`",
+            ),
+        ];
+        for (task, more, wrong) in table {
+            assert_eq!(slips(&fargate(task, more)), [wrong]);
+        }
+        let outer = format!("{{\n\"taskDefinition\":\n{}}}", fargate(r#""cpu": 256, "memory": "512""#, ""));
+        assert!(slips(&outer)[0].starts_with("f:4:2: `cpu`"), "what `describe-task-definition` prints");
+    }
+
+    #[test]
+    fn sizes_are_those_that_fargate_has() {
+        let size = |cpu: &str, memory: &str| slips(&fargate(&format!(r#""cpu": "{cpu}", "memory": "{memory}""#), ""));
+        for (cpu, memory) in [
+            ("256", "1024"),
+            (".25 vCPU", "0.5 GB"),
+            ("1 vcpu", "8GB"),
+            ("4096", "9216"),
+            ("8192", "61440"),
+            ("16384", "122880"),
+        ] {
+            assert_eq!(size(cpu, memory), <[String; 0]>::default(), "{cpu}, {memory}");
+        }
+        for (cpu, memory) in
+            [("256", "8192"), ("256", "1536"), ("512", "512"), ("8192", "17408"), ("300", "512"), ("256", "lots")]
+        {
+            assert_eq!(size(cpu, memory).len(), 1, "{cpu}, {memory}");
+        }
+        assert_eq!(
+            size("256", "8192"),
+            [
+                "f:2:16: Fargate has no task of 256 CPU units with 8192 MiB: with these `memory` is from 512 to 2048, in steps \
+              of 512"
+            ]
+        );
+        assert_eq!(size("32768", "245760"), <[String; 0]>::default(), "a greater one may be new");
+        assert_eq!(slips(&fargate(r#""tags": []"#, "")).len(), 2, "both are needed");
+    }
+
+    #[test]
+    fn what_editors_and_newer_versions_put_there_passes() {
+        let text = fargate(&format!(r#""$schema": "https://example.com/s.json", {SIZE}"#), "");
+        let document = ReleaseDocument::from_file(&format!("\u{feff}{text}")).unwrap();
+        assert!(!document.fields().contains_key("$schema") && document.news().is_empty());
+        let newer = fargate(&format!(r#"{SIZE}, "quantumEntanglement": {{ "qubits": 4 }}"#), "");
+        let document = ReleaseDocument::from_file(&newer).unwrap();
+        let told: Vec<String> = document.news().iter().map(|slip| slip.of("f")).collect();
+        assert_eq!(
+            told,
+            ["f:2:33: field `quantumEntanglement` is unknown to this version; it is sent to ECS as it stands"]
+        );
+        assert!(document.fields().contains_key("quantumEntanglement"));
+        assert_eq!(slips(&fargate(&format!(r#"{SIZE}, "NetwrkMode": "awsvpc""#), "")).len(), 1, "a slip is no news");
+    }
+
+    #[test]
+    fn a_load_balancer_must_find_its_container_and_port() {
+        let text = fargate(SIZE, r#", "portMappings": [{"containerPort": 80}, {"containerPortRange": "3000-3010"}]"#);
+        let document = ReleaseDocument::from_file(&text).unwrap();
+        assert_eq!((document.misfit(("app", 80)), document.misfit(("app", 3010))), (None, None));
+        let told = |container, port| document.misfit((container, port)).unwrap().of("f");
+        assert_eq!(
+            told("app", 8080),
+            "f:3:62: the service's load balancer leads to port 8080 of container `app`, which does not map it"
+        );
+        assert_eq!(
+            told("web", 80),
+            "f:3:2: the service's load balancer leads to container `web`, and there is only app"
+        );
     }
 
     #[test]

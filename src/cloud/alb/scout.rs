@@ -91,8 +91,44 @@ pub struct GroupFound {
     pub target_type: String,
     /// The VPC's id.
     pub vpc: String,
+    /// `HTTP1`, `HTTP2`, `GRPC`, where its protocol has versions.
+    pub protocol_version: Option<String>,
+    /// `ipv4`, `ipv6`.
+    pub ip_address_type: Option<String>,
+    /// Its health check.
+    pub health: HealthFound,
+    /// Its attributes, as DescribeTargetGroupAttributes tells them.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl GroupFound {
     /// The path that its health check asks for.
-    pub health_path: String,
+    pub fn health_path(&self) -> String {
+        self.health.path.clone().unwrap_or_else(|| "/".to_owned())
+    }
+}
+
+/// A target group's health check, as far as AWS tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct HealthFound {
+    /// Whether there is one: a group of Lambda functions can do without.
+    pub enabled: Option<bool>,
+    /// `HTTP`, `TCP`.
+    pub protocol: Option<String>,
+    /// `traffic-port`, or a port.
+    pub port: Option<String>,
+    /// What is asked for.
+    pub path: Option<String>,
+    /// The codes of a healthy answer, of HTTP or gRPC.
+    pub matcher: Option<String>,
+    /// Seconds between two.
+    pub interval: Option<i32>,
+    /// Seconds until one has failed.
+    pub timeout: Option<i32>,
+    /// How many in a row make a target healthy.
+    pub healthy: Option<i32>,
+    /// How many make it unhealthy.
+    pub unhealthy: Option<i32>,
 }
 
 /// An alarm on what a rollout moves.
@@ -133,11 +169,32 @@ pub async fn scout(aws: &Aws, cluster: &str, service: &str) -> Result<Seen, Surv
     let all = rules.iter().flat_map(|rule| rule.groups.iter().map(|(arn, _)| arn)).chain(&service.groups);
     for arn in all {
         if !groups.contains_key(arn) {
-            let found = elbv2::target_groups(&aws.polling.elb, Some(arn)).await.map_err(SurveyError::Fault)?;
-            groups.extend(found.iter().map(|group| (arn.clone(), group_found(group))));
+            groups.extend(group(aws, arn).await.map_err(SurveyError::Fault)?);
         }
     }
     Ok(Seen { region: region.to_owned(), account: account.to_owned(), cluster, service, rules, groups })
+}
+
+/// A target group by its name or ARN, with its ARN; `None` when there is none.
+///
+/// # Errors
+/// When AWS refuses a read.
+pub async fn group(aws: &Aws, name: &str) -> Result<Option<(String, GroupFound)>, Fault> {
+    let client = &aws.polling.elb;
+    let Some(found) = elbv2::target_groups(client, Some(name)).await?.into_iter().next() else { return Ok(None) };
+    let arn = found.target_group_arn().unwrap_or(name).to_owned();
+    let attributes = elbv2::attributes(client, &arn).await?;
+    let said = attributes.iter().filter_map(|one| Some((one.key()?.to_owned(), one.value()?.to_owned())));
+    Ok(Some((arn, GroupFound { attributes: said.collect(), ..group_found(&found) })))
+}
+
+/// Whether a cluster has a service of this name.
+///
+/// # Errors
+/// When AWS refuses the read.
+pub async fn has_service(aws: &Aws, cluster: &str, name: &str) -> Result<bool, Fault> {
+    let (found, _) = ecs::services(&aws.polling.ecs, cluster, &[name]).await?;
+    Ok(found.iter().any(|service| service.status() != Some("INACTIVE")))
 }
 
 /// One service of a cluster by its name or ARN.
@@ -297,6 +354,19 @@ fn group_found(group: &TargetGroup) -> GroupFound {
         port: group.port().unwrap_or(80),
         target_type: group.target_type().map_or("ip", |kind| kind.as_str()).to_owned(),
         vpc: group.vpc_id().unwrap_or_default().to_owned(),
-        health_path: group.health_check_path().unwrap_or("/").to_owned(),
+        protocol_version: group.protocol_version().map(ToOwned::to_owned),
+        ip_address_type: group.ip_address_type().map(|kind| kind.as_str().to_owned()),
+        health: HealthFound {
+            enabled: group.health_check_enabled(),
+            protocol: group.health_check_protocol().map(|protocol| protocol.as_str().to_owned()),
+            port: group.health_check_port().map(ToOwned::to_owned),
+            path: group.health_check_path().map(ToOwned::to_owned),
+            matcher: group.matcher().and_then(|one| one.http_code().or(one.grpc_code())).map(ToOwned::to_owned),
+            interval: group.health_check_interval_seconds(),
+            timeout: group.health_check_timeout_seconds(),
+            healthy: group.healthy_threshold_count(),
+            unhealthy: group.unhealthy_threshold_count(),
+        },
+        attributes: BTreeMap::new(),
     }
 }

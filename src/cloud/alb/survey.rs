@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aws_sdk_ecs::types::{DeploymentStrategy, Service};
+use aws_sdk_ecs::types::{DeploymentStrategy, Service, TaskSet};
 use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule, RuleCondition, TargetGroup};
 
 use super::actions::{self, Slots};
@@ -18,7 +18,7 @@ use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
 use crate::domain::clock::Clock;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Place, RuleView, Slot, SlotView, Survey};
+use crate::domain::fleet::{Entry, Place, RuleView, Slot, SlotView, Survey};
 use crate::domain::name::{Arn, last_part};
 use crate::domain::safeguard::Scaling;
 
@@ -319,6 +319,7 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
         alarms: Vec::new(),
         past: None,
         code_deploy: None,
+        entries: entries(containers),
         deployment_configuration: None,
         under_way: None,
         task_sets: Vec::new(),
@@ -354,6 +355,23 @@ fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {
         shape: json::shape(list, slots),
         actions_json: json::actions(&writable).to_string(),
     }
+}
+
+/// The containers and ports that the services' load balancers name.
+fn entries(containers: &Containers) -> Vec<Entry> {
+    let of = |(slot, service): (Slot, &Service)| {
+        let sets = service.task_sets().iter().flat_map(TaskSet::load_balancers);
+        let ways = service.load_balancers().iter().chain(sets);
+        let entry = |way: &aws_sdk_ecs::types::LoadBalancer| {
+            let port = u16::try_from(way.container_port()?).ok()?;
+            Some(Entry { slot, container: way.container_name()?.to_owned(), port })
+        };
+        ways.filter_map(entry).collect::<Vec<_>>()
+    };
+    let mut found: Vec<Entry> =
+        [(Slot::Blue, &containers.blue), (Slot::Green, &containers.green)].into_iter().flat_map(of).collect();
+    found.dedup();
+    found
 }
 
 fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {

@@ -26,8 +26,8 @@ impl Machine {
             return;
         }
         self.memory.setbacks += 1;
-        // A read may be old that only shows the revision before.
-        if counts || self.memory.setbacks >= DRIFTS {
+        // A read may be old that only shows the revision before, and so may one soon after our write.
+        if (counts && late) || self.memory.setbacks >= DRIFTS {
             let why = self.why_ended(candidate, failed);
             self.breach(Reason::Deployment { why }, out);
         }

@@ -16,7 +16,7 @@ fn coming_up(plan: Plan) -> Run {
     run.until_asked(is_scale);
     run.go();
     run.candidate = Capacity { healthy: 0, running: 0, settled: false, ..capacity(FULL, RELEASE) };
-    run.pass(MINUTE);
+    run.pass(MINUTE * 2);
     run
 }
 
