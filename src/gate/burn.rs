@@ -144,6 +144,7 @@ mod tests {
         let burnt = |(requests, errors)| Burnt { requests, errors };
         let reading = BurnReading { until: at(until), long: burnt(long), short: burnt(short) };
         let window = Window {
+            rules: 1,
             rollout: at(90),
             exposed: (until > 100).then_some(at(100)),
             step: at(105),

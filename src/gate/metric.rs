@@ -260,6 +260,7 @@ mod tests {
 
     fn verdict(rule: &MetricRule, values: &[(u64, f64)], samples: &[(u64, f64)]) -> Verdict {
         let window = Window {
+            rules: 1,
             rollout: at(0),
             exposed: Some(at(60)),
             step: at(120),

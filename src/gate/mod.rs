@@ -7,6 +7,7 @@ mod alarm;
 mod burn;
 pub mod compare;
 mod metric;
+mod quiet;
 mod said;
 mod split;
 mod standing;
@@ -20,6 +21,7 @@ pub use compare::CompareRule;
 pub use metric::{
     Bound, CloudWatchMetric, Input, MetricReading, MetricRule, MetricSource, MissingData, Of, Point, PrometheusMetric,
 };
+pub use quiet::{AlarmData, Quiet, Watched};
 pub use said::{CommandRule, SaidReading, WebhookRule, is_private_host};
 pub use split::{Split, SplitRule};
 pub use standing::Standing;
@@ -116,6 +118,8 @@ pub enum Reading {
 /// The stretch of time a reading is judged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window<'a> {
+    /// By which rules it is judged: those of the build that made the plan. A journal leads where it led then.
+    pub rules: u32,
     /// When the rollout started.
     pub rollout: Timestamp,
     /// When the candidate was first seen to have traffic, if it was.

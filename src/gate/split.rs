@@ -205,6 +205,7 @@ mod tests {
     fn verdict(stable: f64, candidate: f64) -> Verdict {
         let course = [(START, Share::from_permille(100).unwrap())];
         let window = Window {
+            rules: 1,
             rollout: START,
             exposed: Some(START),
             step: START,
@@ -258,6 +259,7 @@ mod tests {
     fn counts_that_cannot_be_never_pass() {
         let course = [(START, Share::from_permille(100).unwrap())];
         let window = Window {
+            rules: 1,
             rollout: START,
             exposed: Some(START),
             step: START,

@@ -2,6 +2,7 @@
 
 use super::burn::Burning;
 use super::compare::Comparison;
+use super::quiet::Quiet;
 use super::said::Asked;
 use super::split::Split;
 use super::{Check, CommandRule, Gate, Reading, Verdict, WebhookRule, Window, alarm, metric, tasks};
@@ -18,6 +19,8 @@ pub enum Standing {
     Split(Box<Split>),
     /// What the whole service burned before the candidate had traffic.
     Burn(Burning),
+    /// Since when an alarm's data cover the present step.
+    Alarm(Quiet),
     /// When somebody else was last asked.
     Said(Asked),
 }
@@ -29,6 +32,7 @@ impl Standing {
             Check::Compare(_) => Self::Compare(Box::default()),
             Check::Split(_) => Self::Split(Box::default()),
             Check::Burn(_) => Self::Burn(Burning::default()),
+            Check::Alarm(_) => Self::Alarm(Quiet::default()),
             Check::Webhook(_) | Check::Command(_) => Self::Said(Asked::default()),
             _ => Self::Plain,
         }
@@ -42,7 +46,9 @@ impl Standing {
                 comparison.take(rule, bins, window)
             }
             (Check::Split(rule), Reading::Counts(bins), Self::Split(split)) => split.take(rule, bins, window),
-            (Check::Alarm(rule), Reading::Alarm(reading), _) => alarm::judge(rule, reading, window),
+            (Check::Alarm(rule), Reading::Alarm(reading), Self::Alarm(quiet)) => {
+                alarm::judge(rule, reading, window, quiet)
+            }
             (Check::Metric(rule), Reading::Metric(reading), _) => metric::judge(rule, reading, window),
             (Check::Tasks(rule), Reading::Tasks(reading), _) => tasks::judge(rule, reading, window),
             (Check::Burn(rule), Reading::Burn(reading), Self::Burn(burning)) => burning.take(rule, reading, window),

@@ -70,8 +70,15 @@ mod tests {
         let reason = "Essential container in task exited (exit code 1)".to_owned();
         let stopped = (0..failed).map(|n| Stopped { task: format!("{n}"), at: now, reason: reason.clone() }).collect();
         let capacity = Capacity { desired: 4, running: 4, healthy, failed, stopped, ..Capacity::default() };
-        let window =
-            Window { rollout: start, exposed: None, step: start, deadline: Timestamp::default(), course: &[], now };
+        let window = Window {
+            rules: 1,
+            rollout: start,
+            exposed: None,
+            step: start,
+            deadline: Timestamp::default(),
+            course: &[],
+            now,
+        };
         judge(&TasksRule::default(), &TasksReading { capacity, wanted: 4, asked: start, started }, window)
     }
 

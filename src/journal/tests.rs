@@ -9,8 +9,9 @@ use super::*;
 use crate::domain::approval::Approval;
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::RuleSeen;
-use crate::machine::{Answer, Left, OperatorRequest};
+use crate::domain::fleet::{AlarmState, RuleSeen};
+use crate::gate::{AlarmData, AlarmReading, Reading, Watched};
+use crate::machine::{Answer, Left, Observation, OperatorRequest};
 use crate::plan::{Action, Undoes};
 
 /// A store in a folder, the rollout in it, and the rollout's folder.
@@ -423,6 +424,7 @@ fn what_was_added_within_a_format_is_read_back() {
     let mut header = header();
     header.spec_digest = Some("c0ffee".into());
     header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
+    header.plan.rules = 1;
     header.plan.undoes = Some(Undoes { rollout: "web-1".into(), reason: Some("slow".into()) });
     (header.plan.before.sticky_groups, header.plan.before.priority) = (vec!["arn:green".into()], Some(10));
     for gate in &mut header.plan.gates {
@@ -437,6 +439,7 @@ fn what_was_added_within_a_format_is_read_back() {
     let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");
     let events = [
         Event::Answered { id: 7, answer: Answer::Routed(seen) },
+        Event::Answered { id: 7, answer: Answer::Seen(Box::new(alarms_seen())) },
         Event::Answered { id: 7, answer: Answer::Failed(fault) },
         Event::Requested { request: OperatorRequest::Spare, by: "ana@ci".into(), reason: None, left: None },
     ];
@@ -444,6 +447,22 @@ fn what_was_added_within_a_format_is_read_back() {
         let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
         assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
     }
+}
+
+/// An alarm with everything that can be known of what it looks at.
+fn alarms_seen() -> Observation {
+    let (at, minute) = (Timestamp::from_millis(60_000), Duration::from_secs(60));
+    let known = [
+        AlarmData::Read { until: Some(at), broken: None },
+        AlarmData::Read { until: None, broken: Some(at) },
+        AlarmData::Hidden,
+        AlarmData::Rings,
+        AlarmData::Blind("EVALUATION_ERROR".into()),
+    ];
+    let watched = known.map(|data| Watched { alarm: "5xx".into(), window: minute, every: minute, data }).into();
+    let reading =
+        AlarmReading { state: Some(AlarmState::Ok), changed: at, rang: None, window: minute, read: at, watched };
+    Observation { readings: vec![(0, Reading::Alarm(reading))], ..Observation::default() }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::deployment::Ways;
 use super::die::Die;
+use super::measures::Publishes;
 use super::safeguard::Denied;
 
 /// How the new release behaves.
@@ -51,6 +52,8 @@ pub struct Mishaps {
     pub foreign_writes: u32,
     /// Probability that a minute's metrics are missing.
     pub silence: f64,
+    /// How late CloudWatch publishes.
+    pub publishes: Publishes,
     /// Since when after the start, and until when, AWS takes no credentials.
     pub expired: Option<(Duration, Duration)>,
     /// Probability that a write of the way back is sent more than once, and once more arrives later.
@@ -104,7 +107,8 @@ impl Mishaps {
         let write_again = if die.chance(0.4) { 0.3 } else { 0.0 };
         let stable_ails = if die.chance(0.1) { 0.05 } else { 0.0 };
         let deployments = u32::from(die.chance(0.1));
-        Self { write_again, stable_ails, deployments, aws: Ways::throw(die), ..mishaps }
+        let publishes = Publishes::throw(die);
+        Self { write_again, stable_ails, deployments, aws: Ways::throw(die), publishes, ..mishaps }
     }
 
     /// Nothing goes wrong, and the release is good.
@@ -124,6 +128,7 @@ impl Mishaps {
             signal: 0.0,
             foreign_writes: 0,
             silence: 0.0,
+            publishes: Publishes::steadily(),
             expired: None,
             write_again: 0.0,
             deployments: 0,

@@ -46,6 +46,7 @@ points! {
         StableBarren,
         MetricsMissing,
         CountsMissing,
+        PublishedLate,
         // Other hands.
         ForeignWrite,
         ForeignWeight,

@@ -13,6 +13,7 @@ use tidegate::plan::Plan;
 
 use super::deployment::Deployment;
 use super::die::Die;
+use super::measures::Alarm;
 use super::mishaps::{Candidate, Mishaps};
 use super::points::{Hits, Point};
 use super::safeguard::Safeguard;
@@ -61,6 +62,8 @@ pub struct World {
     pub rate: f64,
     /// What keeps the way back open.
     pub safeguard: Safeguard,
+    /// What CloudWatch evaluates.
+    pub alarm: Alarm,
     /// AWS's own deployment, where it moves the weights.
     pub aws: Option<Deployment>,
     /// How long after it was sent a late write lands at most.
@@ -95,6 +98,7 @@ impl World {
             requests_to_nobody: 0,
             rate: traffic::rate(&gates),
             safeguard: Safeguard::new(plan),
+            alarm: Alarm::new(now),
             aws,
             late_for: LATE,
             lands: None,

@@ -10,6 +10,7 @@ use crate::domain::traffic::Share;
 use crate::gate::compare::{Bounds, CompareRule, RampRule};
 use crate::gate::{Check, Gate, Outcome, Reading, Standing, Verdict, Window};
 use crate::machine::POLL;
+use crate::plan::RULES;
 
 /// A past shorter than this teaches too little about how counts scatter beyond chance.
 const PAST_LEAST: Duration = Duration::from_secs(12 * 3600);
@@ -182,6 +183,7 @@ impl Trial {
             return;
         }
         let window = Window {
+            rules: RULES,
             rollout: self.first,
             exposed: Some(self.first),
             step: self.first,

@@ -147,7 +147,7 @@ pub(super) fn count_query(id: &str, metric: &str, target: &Target, role: Role) -
 
 /// `expression` with every identifier for which `term` has something replaced by it. Numbers such
 /// as `1e3`, longer names and quoted text stay as they are.
-fn rewritten(expression: &str, term: impl Fn(&str) -> Option<String>) -> String {
+pub(super) fn rewritten(expression: &str, term: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::new();
     let mut rest = expression;
     while let Some(first) = rest.chars().next() {

@@ -121,6 +121,19 @@ written! {
         changed: Moment,
         rang: Option<Moment>,
         window: Span,
+        #[serde(default = "never")]
+        read: Moment,
+        #[serde(default)]
+        watched: Vec<Watched>,
+    }
+
+    struct Watched = gate::Watched { alarm: String, window: Span, every: Span, data: AlarmData }
+
+    enum AlarmData = gate::AlarmData {
+        Read { until: Option<Moment>, broken: Option<Moment> },
+        Hidden,
+        Rings,
+        Blind(why: String),
     }
 
     struct MetricReading = gate::MetricReading { values: Vec<Point>, samples: Vec<Point> }
@@ -146,4 +159,9 @@ written! {
     struct Fault = fault::Fault { kind: FaultKind, operation: String, message: String }
 
     enum FaultKind = fault::FaultKind { Transient, Unknown, Missing, Denied, Expired, Permanent }
+}
+
+/// Journals from before alarms' data were read do not say when that was.
+fn never() -> Moment {
+    Written::write(&crate::domain::clock::Timestamp::default())
 }

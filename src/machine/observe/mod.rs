@@ -204,6 +204,7 @@ impl Machine {
         let Some(gate) = self.plan.gates.get(index) else { return };
         let memory = &mut self.memory;
         let window = Window {
+            rules: self.plan.rules,
             rollout: memory.judged_from,
             exposed: memory.exposed.map(|exposed| exposed.max(memory.judged_from)),
             step: memory.step_since,

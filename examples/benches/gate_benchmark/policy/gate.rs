@@ -72,6 +72,7 @@ impl Gate {
 
     fn take(&mut self, seen: &Seen<'_>) -> Verdict {
         let window = Window {
+            rules: tidegate::plan::RULES,
             rollout: START,
             exposed: Some(START),
             step: self.step,
