@@ -170,6 +170,7 @@ impl World {
             fleet: look.fleet.then_some(Fleet { stable, candidate }),
             readings: look.gates.iter().map(|gate| (*gate, self.counted(look.since, now))).collect(),
             requests: look.quiet.map(|_| 0),
+            published: None,
             observed: None,
             faults: Vec::new(),
         }

@@ -12,7 +12,7 @@ use crate::domain::approval::Approval;
 use crate::domain::clock::{Timestamp, span};
 use crate::journal;
 use crate::machine::{Machine, Notice, OperatorRequest, Outcome};
-use crate::report::{Lines, Stream};
+use crate::report::{self, Lines, Stream};
 use crate::store::LeftRequest;
 
 /// How long a running runner has to take a request up, in wall time.
@@ -37,6 +37,7 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     let stores = context.stores(None).await?;
     let found = stores.find_to_act(args.rollout.as_deref()).await?.remembered_by(context);
     let plan = journal::header(&found.store, &found.id).await?.plan;
+    found.introduce(context, &plan);
     let driver = found.driver(&plan).await;
     if driver.is_none() {
         let id = &found.id;
@@ -85,7 +86,7 @@ pub(super) async fn go_on(context: &Context, args: Continue) -> Result<Exit, Fai
 pub(super) fn ended(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Promoted => "promoted".to_owned(),
-        Outcome::RolledBack(reason) => format!("rolled back, {reason}"),
+        Outcome::RolledBack(reason) => format!("rolled back, {}", report::reason(reason)),
         Outcome::Stranded { why, .. } => format!("stranded, {why}"),
     }
 }
@@ -117,7 +118,7 @@ pub(super) async fn tell_runner(
     };
     let answered = |notice: &Notice| match notice {
         Notice::Refused { request: refused, by: whose, why } if *refused == request && *whose == by => {
-            refusal = Some(why.clone());
+            refusal = Some(report::objection(why));
             true
         }
         notice => answers(request, notice),

@@ -24,7 +24,7 @@ pub use outside::{About, Errands};
 use crate::domain::clock::Timestamp;
 use crate::domain::driver::Deployment;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Fleet, Role, RuleSeen, Served, Survey};
+use crate::domain::fleet::{Counted, Fleet, Role, RuleSeen, Served, Survey};
 use crate::domain::safeguard::{Beacon, DeadMan, Scaling, TakenBack};
 use crate::domain::traffic::Share;
 use crate::domain::window::CalendarSeen;
@@ -116,9 +116,10 @@ pub trait Cloud: Send + Sync {
         std::future::ready(Vec::new())
     }
 
-    /// Counts a slot's requests in the last `periods` closed minutes before `now`. Minutes the load
-    /// balancer did not report are minutes without requests.
-    fn requests(&self, role: Role, periods: u32, now: Timestamp) -> impl Future<Output = Result<u64, Fault>> + Send;
+    /// Counts a slot's requests in the last `periods` minutes before `now` that are proven published, and since. Among
+    /// those, minutes that the load balancer did not report are minutes without requests.
+    fn requests(&self, role: Role, periods: u32, now: Timestamp)
+    -> impl Future<Output = Result<Counted, Fault>> + Send;
 
     /// The candidate's share of the requests that the two slots got in the last minute that has any;
     /// `None` when the last few minutes had none.

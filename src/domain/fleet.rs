@@ -36,6 +36,16 @@ pub enum Role {
     Candidate,
 }
 
+impl Role {
+    /// What the slot beside it is.
+    pub fn other(self) -> Role {
+        match self {
+            Role::Stable => Role::Candidate,
+            Role::Candidate => Role::Stable,
+        }
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -276,6 +286,17 @@ pub struct Stopped {
     pub at: Timestamp,
     /// Why, in ECS's words, with the exit code when there is one.
     pub reason: String,
+    /// What it ran, as an ARN; empty where that is not known.
+    pub task_definition: String,
+}
+
+/// A deployment of a service that ECS gave up by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// What it was to bring, as an ARN; empty where only the way back from it is seen.
+    pub task_definition: String,
+    /// Why, in ECS's words.
+    pub why: String,
 }
 
 /// One slot's tasks and targets as one look saw them.
@@ -295,6 +316,8 @@ pub struct Capacity {
     pub failed: u32,
     /// Tasks that stopped by themselves lately, newest first, when there are failed ones.
     pub stopped: Vec<Stopped>,
+    /// The deployment that ECS gave up, while it shows.
+    pub given_up: Option<GivenUp>,
 }
 
 /// Both slots' capacity.
@@ -314,6 +337,16 @@ impl Fleet {
             Role::Candidate => &self.candidate,
         }
     }
+}
+
+/// Requests of a slot in its last minutes that are proven published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// How many there were from the first of those minutes on.
+    pub requests: u64,
+    /// The end of those minutes: one that begins no earlier is published already, of the slot or of what is measured
+    /// beside it.
+    pub until: Timestamp,
 }
 
 /// Requests a slot served in a stretch of time, as the load balancer counted them.

@@ -149,6 +149,7 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
     };
     let readings = readings.into_iter().map(matter);
     let mut faults = Vec::new();
+    let counted = kept(requests, &mut faults);
     Observation {
         rule: kept(rule, &mut faults),
         fleet: kept(fleet, &mut faults),
@@ -156,7 +157,8 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
         stable: None,
         calendar: kept(calendar, &mut faults),
         readings: asked.iter().map(|(index, _)| *index).zip(readings).chain(said).collect(),
-        requests: kept(requests, &mut faults),
+        requests: counted.map(|counted| counted.requests),
+        published: counted.map(|counted| counted.until),
         observed: kept(observed, &mut faults).flatten(),
         faults,
     }

@@ -10,7 +10,7 @@ use super::*;
 use crate::cloud::{Arming, RouteOrder, Routed};
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
+use crate::domain::fleet::{Capacity, Counted, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
 use crate::domain::name::{RolloutId, RolloutName};
 use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
 use crate::domain::traffic::Share;
@@ -157,7 +157,7 @@ impl Fake {
     fn capacity(&self, role: &str) -> Capacity {
         let (count, task_definition) = self.world().tasks[role].clone();
         let (desired, running, healthy) = (count, count, count);
-        Capacity { desired, running, healthy, task_definition, settled: true, failed: 0, stopped: Vec::new() }
+        Capacity { desired, running, healthy, task_definition, settled: true, ..Capacity::default() }
     }
 
     /// When `what` is first in the diary.
@@ -220,8 +220,8 @@ impl Cloud for Fake {
         unreachable!("the plan has no gates")
     }
 
-    async fn requests(&self, _role: Role, _periods: u32, _now: Timestamp) -> Result<u64, Fault> {
-        Ok(0)
+    async fn requests(&self, _role: Role, _periods: u32, now: Timestamp) -> Result<Counted, Fault> {
+        Ok(Counted { requests: 0, until: now })
     }
 
     async fn served(&self, _role: Role, _since: Timestamp, _now: Timestamp) -> Result<Served, Fault> {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::quiet::{Quiet, Watched};
+use super::quiet::{Doubt, Quiet, Watched};
 use super::{Verdict, Window};
-use crate::domain::clock::{Timestamp, span};
+use crate::domain::clock::Timestamp;
 use crate::domain::fleet::AlarmState;
 
 /// An alarm that must be quiet.
@@ -54,30 +54,52 @@ pub struct AlarmReading {
     pub watched: Vec<Watched>,
 }
 
+/// What an alarm's verdict rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlarmEvidence {
+    /// No alarm of this name exists any more.
+    Gone(String),
+    /// It went into ALARM then, and may have left it since.
+    Rang(Timestamp),
+    /// It is in ALARM since then.
+    InAlarm(Timestamp),
+    /// It is in ALARM since before the rollout, and has not been quiet once.
+    NotYetQuiet,
+    /// INSUFFICIENT_DATA.
+    Insufficient {
+        /// Whether the rule counts that as a breach.
+        is_breach: bool,
+    },
+    /// OK over this much data.
+    Quiet(Duration),
+    /// OK, and not known to rest on data from after the step.
+    Unproven(Doubt),
+}
+
 /// Judges a reading; `quiet` is what earlier ones left behind.
 pub(super) fn judge(rule: &AlarmRule, reading: &AlarmReading, window: Window<'_>, quiet: &mut Quiet) -> Verdict {
     let Some(state) = reading.state else {
-        return Verdict::fail(format!("alarm {} does not exist any more", rule.alarm));
+        return Verdict::fail(AlarmEvidence::Gone(rule.alarm.clone()));
     };
     if let Some(rang) = reading.rang.filter(|rang| *rang >= window.rollout) {
-        return Verdict::fail(format!("in ALARM at {}", rang.time_of_day()));
+        return Verdict::fail(AlarmEvidence::Rang(rang));
     }
     match state {
         AlarmState::Alarm if reading.changed < window.rollout && rule.at_start == AtStart::WaitForOk => {
-            Verdict::inconclusive("in ALARM since before the rollout, not yet quiet once")
+            Verdict::inconclusive(AlarmEvidence::NotYetQuiet)
         }
-        AlarmState::Alarm => Verdict::fail(format!("in ALARM since {}", reading.changed.time_of_day())),
+        AlarmState::Alarm => Verdict::fail(AlarmEvidence::InAlarm(reading.changed)),
         AlarmState::InsufficientData if rule.insufficient_data == Insufficient::Fail => {
-            Verdict::fail("INSUFFICIENT_DATA, which this spec counts as a breach")
+            Verdict::fail(AlarmEvidence::Insufficient { is_breach: true })
         }
-        AlarmState::InsufficientData => Verdict::inconclusive("INSUFFICIENT_DATA"),
+        AlarmState::InsufficientData => Verdict::inconclusive(AlarmEvidence::Insufficient { is_breach: false }),
         // A journal from before alarms' data were read says nothing of them.
         AlarmState::Ok if window.rules == 0 => {
-            Verdict::pass(format!("OK over the last {}", span(reading.window)), window.now.before(reading.window))
+            Verdict::pass(AlarmEvidence::Quiet(reading.window), window.now.before(reading.window))
         }
         AlarmState::Ok => match quiet.take(&reading.watched, reading.read, window) {
-            Ok(from) => Verdict::pass(format!("OK over the last {}", span(reading.window)), from),
-            Err(doubt) => Verdict::inconclusive(format!("OK, {doubt}")),
+            Ok(from) => Verdict::pass(AlarmEvidence::Quiet(reading.window), from),
+            Err(doubt) => Verdict::inconclusive(AlarmEvidence::Unproven(doubt)),
         },
     }
 }
@@ -104,8 +126,15 @@ mod tests {
         };
         let judged = |now, quiet: &mut Quiet| {
             let (exposed, deadline) = (None, Timestamp::default());
-            let window =
-                Window { rules: 1, rollout: START, exposed, step: at(100), deadline, course: &[], now: at(now) };
+            let window = Window {
+                rules: 1,
+                rollout: START,
+                exposed,
+                step: at(100),
+                deadline,
+                course: &[],
+                now: at(now),
+            };
             judge(&rule, &reading, window, quiet)
         };
         // The data are there since some looks ago.

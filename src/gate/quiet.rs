@@ -11,7 +11,6 @@
 //! Of logs and PromQL nothing can be read. There the alarm's word counts once its window has passed since the step, an
 //! evaluation, and the longest delay with which CloudWatch is known to publish.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::Window;
@@ -62,19 +61,46 @@ pub struct Quiet {
 
 /// Why an OK says nothing of the step yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Doubt {
+pub enum Doubt {
     /// No alarm is known that could ring it.
     NothingWatched,
-    /// The state says nothing, for this reason.
-    Blind { alarm: String, why: String },
+    /// The state says nothing.
+    Blind {
+        /// The alarm.
+        alarm: String,
+        /// Why.
+        why: String,
+    },
     /// The data are not published as far as is needed.
-    Unpublished { alarm: String, until: Option<Timestamp>, needs: Timestamp },
+    Unpublished {
+        /// The alarm.
+        alarm: String,
+        /// As far as they are, if there are any.
+        until: Option<Timestamp>,
+        /// As far as they must be.
+        needs: Timestamp,
+    },
     /// What was published breaks the threshold.
-    Contradicted { alarm: String, at: Timestamp },
+    Contradicted {
+        /// The alarm.
+        alarm: String,
+        /// The start of the newest datapoint that does.
+        at: Timestamp,
+    },
     /// The data are there, and no evaluation is sure to have seen them before this moment.
-    Unevaluated { alarm: String, by: Timestamp },
+    Unevaluated {
+        /// The alarm.
+        alarm: String,
+        /// From when on one is.
+        by: Timestamp,
+    },
     /// Data that nobody can read have had too little time.
-    Early { alarm: String, by: Timestamp },
+    Early {
+        /// The alarm.
+        alarm: String,
+        /// When they have had enough.
+        by: Timestamp,
+    },
 }
 
 impl Quiet {
@@ -129,29 +155,6 @@ impl Quiet {
     }
 }
 
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NothingWatched => write!(f, "but no alarm is known that could ring it"),
-            Self::Blind { alarm, why } => write!(f, "but {alarm} says nothing: {why}"),
-            Self::Unpublished { alarm, until: None, .. } => write!(f, "but what {alarm} looks at has no data"),
-            Self::Unpublished { alarm, until: Some(until), needs } => {
-                let (until, needs) = (until.time_of_day(), needs.time_of_day());
-                write!(f, "but what {alarm} looks at is published until {until}, and needed until {needs}")
-            }
-            Self::Contradicted { alarm, at } => {
-                write!(f, "but the data of {alarm} break its threshold at {}", at.time_of_day())
-            }
-            Self::Unevaluated { alarm, by } => {
-                write!(f, "and {alarm} is sure to have seen the data of this step by {}", by.time_of_day())
-            }
-            Self::Early { alarm, by } => {
-                write!(f, "but nobody can read what {alarm} looks at; its word counts from {}", by.time_of_day())
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +175,15 @@ mod tests {
     /// What a look at `now` says, in a step that took hold at 100, of a candidate that has had traffic since 40.
     fn look(quiet: &mut Quiet, now: u64, watched: &[Watched]) -> Result<Timestamp, Doubt> {
         let (exposed, deadline) = (Some(at(40)), at(900));
-        let window = Window { rules: 1, rollout: at(0), exposed, step: at(100), deadline, course: &[], now: at(now) };
+        let window = Window {
+            rules: 1,
+            rollout: at(0),
+            exposed,
+            step: at(100),
+            deadline,
+            course: &[],
+            now: at(now),
+        };
         quiet.take(watched, at(now), window)
     }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::approval::Approval;
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{AlarmState, RuleSeen};
+use crate::domain::fleet::{AlarmState, Capacity, Fleet, GivenUp, RuleSeen, Stopped};
 use crate::gate::{AlarmData, AlarmReading, Reading, Watched};
 use crate::machine::{Answer, Left, Observation, OperatorRequest};
 use crate::plan::{Action, Undoes};
@@ -437,16 +437,27 @@ fn what_was_added_within_a_format_is_read_back() {
     let (shape, text) = (String::new(), String::new());
     let seen = RuleSeen { share: None, sticky: false, brief: true, instead: Some("arn:new".into()), shape, text };
     let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");
+    let stop = Stopped { task_definition: "arn:web:2".into(), ..stopped() };
+    let given_up = GivenUp { task_definition: "arn:web:2".into(), why: "tasks failed to start".into() };
+    let candidate = Capacity { stopped: vec![stop], given_up: Some(given_up), ..Capacity::default() };
+    let fleet = Some(Fleet { stable: Capacity::default(), candidate });
+    let published = Some(Timestamp::from_millis(1_800_000_060_000));
+    let looked = Observation { fleet, requests: Some(0), published, ..Observation::default() };
     let events = [
         Event::Answered { id: 7, answer: Answer::Routed(seen) },
         Event::Answered { id: 7, answer: Answer::Seen(Box::new(alarms_seen())) },
         Event::Answered { id: 7, answer: Answer::Failed(fault) },
+        Event::Answered { id: 7, answer: Answer::Seen(Box::new(looked)) },
         Event::Requested { request: OperatorRequest::Spare, by: "ana@ci".into(), reason: None, left: None },
     ];
     for event in events {
         let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
         assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
     }
+}
+
+fn stopped() -> Stopped {
+    Stopped { task: "9f".into(), at: Timestamp::default(), reason: "exit".into(), task_definition: String::new() }
 }
 
 /// An alarm with everything that can be known of what it looks at.

@@ -138,7 +138,7 @@ pub struct Look {
     pub calendar: bool,
     /// The share of the requests that the candidate really gets.
     pub observed: bool,
-    /// The slot whose requests are counted over the last [`crate::plan::QUIET_PERIODS`] closed minutes.
+    /// The slot whose requests are counted over the last [`crate::plan::QUIET_PERIODS`] published minutes.
     pub quiet: Option<Role>,
     /// The way back is in a hurry: the rule and the stable slot's healthy targets are read at once, within this
     /// span of wall time. What is not read by then is among the faults.
@@ -202,8 +202,10 @@ pub struct Observation {
     pub calendar: Option<CalendarSeen>,
     /// Readings by gate index.
     pub readings: Vec<(usize, Reading)>,
-    /// Requests of the slot that should be quiet in the last closed minutes.
+    /// Requests of the slot that should be quiet in the last minutes that are proven published, and since.
     pub requests: Option<u64>,
+    /// The end of those minutes; `None` in journals of before it was read.
+    pub published: Option<Timestamp>,
     /// The candidate's share of the requests in the last minute that had any.
     pub observed: Option<Share>,
     /// What could not be read, and why.

@@ -36,11 +36,11 @@ use crate::spec::Spec;
 /// at first sight, and an alarm's OK for a word on whatever its window held by then.
 pub const RULES: u32 = 1;
 
-/// How many closed minutes without a request make a slot quiet.
+/// How many closed and published minutes without a request make a slot quiet.
 pub const QUIET_PERIODS: u32 = 3;
 
-/// The least time between the last weight and the proof that no requests are left: the quiet
-/// periods, one that was open when the weight went, and the minute in which CloudWatch publishes.
+/// The least time between the last weight and the proof that no requests are left: the quiet periods, one that was
+/// open when the weight went, and one that proves them published. It is longer where CloudWatch is late.
 pub const QUIET_LEAST: Duration = Duration::from_secs(60 * (QUIET_PERIODS as u64 + 2));
 
 /// Compiles a spec against the live account; a deployment that is under way there is refused, or adopted.

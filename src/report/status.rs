@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::json::{moment, outcome_fields, percent, reason_fields, served_fields};
+use super::evidence::{evidence, measured};
+use super::fields::{moment, percent, served_fields, verdict_word};
+use super::json::outcome_fields;
+use super::reasons::{self, reason_fields};
 use super::sentence::{self, Sign};
 use super::summary::{LABEL, Summary, hands, row};
-use super::{Style, command};
+use super::{About, Style, command};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::text::{columns, escape, hang, pad};
 use crate::domain::traffic::Share;
@@ -28,6 +31,18 @@ pub struct Status<'a> {
     pub progress: &'a Progress,
     /// What its notices add up to so far.
     pub summary: &'a Summary,
+    /// The store that has its journal: a folder, or a bucket's URL.
+    pub store: &'a str,
+    /// Whether it is a rehearsal in a lab inside its runner.
+    pub is_lab: bool,
+}
+
+impl<'a> Status<'a> {
+    /// Which rollout it is, and of what.
+    pub fn about(&self) -> About<'a> {
+        let Self { id, plan, summary, store, is_lab, .. } = *self;
+        About { id, plan, registered: summary.registered.as_deref(), store, is_lab }
+    }
 }
 
 impl Status<'_> {
@@ -69,7 +84,8 @@ impl Status<'_> {
 
     /// The state for programs. Names and units are those of the event stream.
     pub fn json(&self) -> Value {
-        let Status { id, at, plan, progress, summary } = *self;
+        let Status { id, at, plan, progress, summary, .. } = *self;
+        let about = self.about().json();
         let outcome = summary.finished.as_ref().map(|(_, outcome)| outcome_fields(outcome));
         let outcome = outcome.unwrap_or_else(|| json!({"outcome": null, "reason": null, "why": null}));
         let step = plan.steps.get(progress.step).map(|step| step.title(&plan.gates));
@@ -80,14 +96,18 @@ impl Status<'_> {
                 "name": gate.name,
                 "watch": gate.watch,
                 "question": gate.question(),
-                "verdict": verdict.map(|verdict| sentence::verdict_word(verdict.outcome)),
-                "evidence": verdict.map(|verdict| &verdict.evidence),
+                "verdict": verdict.map(|verdict| verdict_word(verdict.outcome)),
+                "evidence": verdict.map(|verdict| evidence(&verdict.evidence)),
+                "measured": verdict.map(|verdict| measured(&verdict.evidence)),
                 "data_from": verdict.and_then(|verdict| verdict.data_from).map(moment),
             })
         });
         json!({
             "id": id,
             "name": plan.name.as_str(),
+            "release": about["release"],
+            "where": about["where"],
+            "store": about["store"],
             "at": moment(at),
             "started": summary.started.as_ref().map(|(at, by)| json!({"at": moment(*at), "by": by})),
             "outcome": outcome["outcome"],
@@ -98,7 +118,9 @@ impl Status<'_> {
             "step": {"step": step.as_ref().map(|_| progress.step + 1), "of": plan.steps.len(), "title": step},
             "stage": sentence::stage(progress, plan),
             "until": progress.until.map(moment),
-            "paused": progress.paused,
+            "paused": progress.paused.as_ref().map(reasons::paused),
+            "paused_for": progress.paused.as_ref().map(reasons::paused_fields),
+            "waiting_for": progress.waiting.as_ref().map(reasons::awaited_fields),
             "promoted_by": progress.promoted_by,
             "broke_glass": progress.glass.as_ref().map(|glass| json!({"by": glass.by, "said": glass.reason})),
             "committed": progress.committed,
@@ -130,9 +152,9 @@ impl Status<'_> {
     }
 
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let Status { id, at, plan, progress, summary } = *self;
-        let target = &plan.target;
-        let mut rows = vec![("rollout", id.to_owned())];
+        let Status { id, at, plan, progress, summary, .. } = *self;
+        let about = self.about();
+        let mut rows = vec![("rollout", id.to_owned()), ("release", about.release())];
         if let Some((start, by)) = &summary.started {
             rows.push(("started", format!("{start} by {by}, {} ago", span(at.since(*start)))));
         }
@@ -146,13 +168,14 @@ impl Status<'_> {
             let reason = undoes.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             rows.push(("takes back", format!("{}{reason}", undoes.rollout)));
         }
-        rows.push(("where", format!("{}, account {}, cluster {}", target.region, target.account, target.cluster)));
+        rows.push(("where", about.place()));
+        rows.push(("journal", about.store.to_owned()));
         if let (Some((_, why)), None) = (&summary.handed_over, &summary.finished) {
             rows.push(("handed over", why.clone()));
         }
         if let Some(reason) = &progress.reason {
             let label = if summary.finished.is_some() { "why" } else { "going back" };
-            rows.push((label, reason.to_string()));
+            rows.push((label, reasons::reason(reason)));
         }
         if summary.finished.is_none() {
             let left = progress.until.filter(|until| *until > at);
@@ -161,7 +184,7 @@ impl Status<'_> {
             });
             rows.push(("stage", format!("{}{left}", sentence::stage(progress, plan))));
         }
-        rows.extend(progress.paused.as_ref().map(|why| ("paused", why.clone())));
+        rows.extend(progress.paused.as_ref().map(|why| ("paused", reasons::paused(why))));
         rows.extend(
             progress.promoted_by.as_ref().map(|by| ("promoted", format!("by {by}: nothing more is waited for"))),
         );
@@ -207,8 +230,8 @@ impl Status<'_> {
             let verdict = self.progress.verdicts.get(n).and_then(Option::as_ref);
             let sign = verdict.map_or(" ".repeat(blank), |verdict| Sign::of(verdict.outcome, gate.watch).paint(style));
             let says = verdict.map_or("not asked yet".to_owned(), |verdict| match verdict.outcome {
-                GateOutcome::Pass => verdict.evidence.clone(),
-                outcome => format!("{}: {}", sentence::verdict_word(outcome), verdict.evidence),
+                GateOutcome::Pass => evidence(&verdict.evidence),
+                outcome => format!("{}: {}", verdict_word(outcome), evidence(&verdict.evidence)),
             });
             let says = if gate.watch { format!("only watches; {says}") } else { says };
             let label = pad(if n == 0 { "gates" } else { "" }, LABEL);

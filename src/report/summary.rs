@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::fields::{moment, percent, served_fields};
 use super::fold::{Fold, Markup};
-use super::json::{moment, outcome_fields, percent, reason_fields, served_fields};
+use super::json::outcome_fields;
+use super::reasons::{self, reason_fields};
 use super::sentence::{self, Sign};
 use super::trail::Trail;
 use super::{Closed, Output, Report, Style, command, rescue, terraform};
@@ -58,6 +60,8 @@ pub struct Summary {
     pub glass: Option<(Timestamp, Glass)>,
     /// The steps that were left without a verdict on that word.
     pub skipped: Vec<usize>,
+    /// The release's task definition, once registered.
+    pub registered: Option<String>,
     /// What explains where it stands.
     pub trail: Trail,
 }
@@ -97,10 +101,10 @@ impl Summary {
             Notice::Promoting { by, reason } => self.promoted = Some((at, by.clone(), reason.clone())),
             Notice::Skipped { step, .. } => self.skipped.push(*step),
             Notice::HandedOver { why } => self.handed_over = Some((at, why.clone())),
+            Notice::Registered(arn) => self.registered = Some(arn.clone()),
             Notice::Finished(outcome) => self.finished = Some((at, outcome.clone())),
             Notice::StepStarted(_)
             | Notice::StepPassed { .. }
-            | Notice::Registered(_)
             | Notice::CapacityChanged { .. }
             | Notice::Judged { .. }
             | Notice::Probed { .. }
@@ -240,7 +244,7 @@ impl Summary {
             Some(Outcome::Promoted) | None => None,
         });
         if let Some(reason) = reason {
-            rows.push(("why", reason.to_string()));
+            rows.push(("why", reasons::reason(reason)));
         }
         rows.extend(self.promotion(plan).map(|words| ("promoted", words)));
         rows.extend(self.glass.as_ref().map(|(_, glass)| ("glass", sentence::broke_glass(glass))));

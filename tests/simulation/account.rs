@@ -9,7 +9,7 @@ use tidegate::cloud::{Arming, Cloud, Fence, NotSent, RouteOrder, Routed};
 use tidegate::domain::clock::{Clock, Timestamp};
 use tidegate::domain::driver::Deployment;
 use tidegate::domain::fault::{Fault, FaultKind};
-use tidegate::domain::fleet::{Fleet, Role, RuleSeen, Served};
+use tidegate::domain::fleet::{Counted, Fleet, Role, RuleSeen, Served};
 use tidegate::domain::safeguard::{Beacon, DeadMan, Scaling};
 use tidegate::domain::traffic::Share;
 use tidegate::gate::{Gate, ProbeReading, ProbeRule, Reading};
@@ -406,8 +406,12 @@ impl Cloud for Account {
         }
     }
 
-    async fn requests(&self, role: Role, _: u32, _: Timestamp) -> Result<u64, Fault> {
-        self.read(|sim| sim.world.requests(role)).await
+    async fn requests(&self, role: Role, _: u32, _: Timestamp) -> Result<Counted, Fault> {
+        let see = |sim: &mut Sim| {
+            let counted = sim.world.requests(role);
+            Counted { until: self.to_mine(counted.until, sim.world.now), ..counted }
+        };
+        self.read(see).await
     }
 
     async fn observed(&self, _: Timestamp) -> Result<Option<Share>, Fault> {

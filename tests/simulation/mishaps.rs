@@ -66,6 +66,8 @@ pub struct Mishaps {
     pub denied: Option<Denied>,
     /// How long after its time the dead-man's switch writes.
     pub fires_after: Duration,
+    /// Whether ECS takes a release back whose tasks do not come up, where it does not move the weights.
+    pub breaker: bool,
     /// What AWS does of its own accord, where it moves the weights.
     pub aws: Ways,
 }
@@ -107,8 +109,9 @@ impl Mishaps {
         let write_again = if die.chance(0.4) { 0.3 } else { 0.0 };
         let stable_ails = if die.chance(0.1) { 0.05 } else { 0.0 };
         let deployments = u32::from(die.chance(0.1));
-        let publishes = Publishes::throw(die);
-        Self { write_again, stable_ails, deployments, aws: Ways::throw(die), publishes, ..mishaps }
+        let breaker = die.chance(0.5);
+        let (publishes, aws) = (Publishes::throw(die), Ways::throw(die));
+        Self { publishes, write_again, deployments, stable_ails, breaker, aws, ..mishaps }
     }
 
     /// Nothing goes wrong, and the release is good.
@@ -135,6 +138,7 @@ impl Mishaps {
             stable_ails: 0.0,
             denied: None,
             fires_after: Duration::from_secs(30),
+            breaker: false,
             aws: Ways::obedient(),
         }
     }

@@ -42,6 +42,7 @@ points! {
         CandidateNeverHealthy,
         CandidateCrashes,
         CandidateLosesTasks,
+        CandidateGivenUp,
         StableLosesTasks,
         StableBarren,
         MetricsMissing,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::domain::clock::Timestamp;
-use tidegate::domain::fleet::{Capacity, Fleet, Role, RuleSeen, Stopped};
+use tidegate::domain::fleet::{Capacity, Counted, Fleet, GivenUp, Role, RuleSeen, Stopped};
 use tidegate::domain::traffic::Share;
 use tidegate::gate::{Check, Reading};
 use tidegate::machine::{Look, Observation};
@@ -14,10 +14,12 @@ use super::die::Die;
 use super::mishaps::Candidate;
 use super::points::Point;
 use super::traffic;
-use super::world::{FULL, MINUTE, RELEASE, START_UP, World};
+use super::world::{BEFORE, FULL, MINUTE, RELEASE, START_UP, World};
 
-/// How long CloudWatch takes to publish a minute, for the proof that nothing is served.
-const PUBLISHED_AFTER: Duration = Duration::from_secs(20);
+/// How long ECS starts tasks that do not come up.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(50);
+/// How long the deployment shows that ECS gave up.
+const SHOWS_FOR: Duration = Duration::from_secs(30);
 
 impl World {
     pub fn look(&mut self, look: &Look, die: &mut Die) -> Observation {
@@ -34,7 +36,8 @@ impl World {
             deployment: self.aws.as_ref().filter(|_| look.deployment).and_then(Deployment::told),
             stable: look.first_read.filter(|_| !unread).map(|_| self.healthy(Role::Stable)),
             readings: look.gates.iter().map(|gate| (*gate, self.gate_reading(*gate, look, die))).collect(),
-            requests: quiet,
+            requests: quiet.map(|counted| counted.requests),
+            published: quiet.map(|counted| counted.until),
             observed: None,
             calendar: None,
             faults: Vec::new(),
@@ -66,17 +69,28 @@ impl World {
         self.gate_reading(gate, &Look { since, ..Look::default() }, die)
     }
 
-    /// A slot's requests in the last closed minutes.
-    pub fn requests(&self, role: Role) -> u64 {
-        let published = self.now.before(PUBLISHED_AFTER).as_millis();
-        let closed = Timestamp::from_millis(published - published % 60_000);
-        u64::from(self.served_between(role, closed.before(MINUTE * QUIET_PERIODS), closed)) * 100
+    /// A slot's requests in its last published minutes. The newest of them, in which the other slot had requests,
+    /// proves the others.
+    pub fn requests(&self, role: Role) -> Counted {
+        let published = self.mishaps.publishes.until(self.now).as_millis() / 60_000 * 60_000;
+        let closed = Timestamp::from_millis(published);
+        let until = closed.before(MINUTE);
+        let served = self.served_between(role, until.before(MINUTE * QUIET_PERIODS), closed);
+        Counted { requests: u64::from(served) * 100, until }
     }
 
     /// Tasks stop, and the new release is what it is.
     fn tasks_come_and_go(&mut self, die: &mut Die) {
         let serves = self.share() > Share::NONE;
         let runs = self.candidate.desired > 0 && self.candidate.task_definition == RELEASE;
+        let bad = matches!(self.mishaps.candidate, Candidate::NeverHealthy | Candidate::Crashing);
+        let lasts = self.now.since(self.candidate.since);
+        if runs && bad && self.mishaps.breaker && self.aws.is_none() && lasts > GIVEN_UP_AFTER {
+            self.hits.hit(Point::CandidateGivenUp);
+            self.given_up = true;
+            BEFORE.clone_into(&mut self.candidate.task_definition);
+            self.candidate.since = self.now;
+        }
         match self.mishaps.candidate {
             Candidate::Failing if serves => self.hits.hit(Point::CandidateFails),
             Candidate::NeverHealthy if runs => self.hits.hit(Point::CandidateNeverHealthy),
@@ -108,7 +122,8 @@ impl World {
         let crashes = self.mishaps.candidate == Candidate::Crashing && tasks.task_definition == RELEASE;
         let failed =
             if crashes && tasks.desired > 0 { u32::try_from(age.as_secs() / 15).unwrap_or(u32::MAX) } else { 0 };
-        let stop = Stopped { task: "1".into(), at: self.now, reason: "exit code 1".into() };
+        let stop =
+            Stopped { task: "1".into(), at: self.now, reason: "exit code 1".into(), task_definition: RELEASE.into() };
         Capacity {
             desired: tasks.desired,
             running: tasks.desired,
@@ -117,6 +132,7 @@ impl World {
             settled: age >= START_UP,
             failed,
             stopped: if failed > 0 { vec![stop] } else { Vec::new() },
+            given_up: (role == Role::Candidate && self.given_up && age < SHOWS_FOR).then(given_up),
         }
     }
 
@@ -128,4 +144,8 @@ impl World {
             _ => self.error_rate(look.since, die),
         }
     }
+}
+
+fn given_up() -> GivenUp {
+    GivenUp { task_definition: RELEASE.into(), why: "circuit breaker".into() }
 }

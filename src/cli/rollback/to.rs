@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Args, ask, say, spare};
+use super::{Args, ask, spare};
 use crate::cli::context::{Context, Found};
 use crate::cli::exit::Asked;
 use crate::cli::present::fold;
@@ -35,6 +35,7 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
     let recorded = journal::read(&found.store, &found.id).await?;
     let (machine, _) = fold(&recorded);
     let before = machine.plan();
+    found.introduce(context, before);
     // Who says it twice wants to be on the release before, and not on the one that was left.
     let goes_on = to == PREVIOUS && before.undoes.is_some();
     let release = if goes_on { before.release.called().to_owned() } else { release(before, to)? };
@@ -65,8 +66,9 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
     }
     if same_definition(&serving.task_definition, &release) {
         let how = format!("rollout {} is over: {}", found.id, ended(outcome));
-        say(
+        found.answer(
             context,
+            before,
             &format!("already on {}: {} has all traffic ({how})", last_part(&release), serving.place.service),
         )?;
         return Ok(To::Done(Exit::Done));

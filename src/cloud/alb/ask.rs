@@ -47,12 +47,12 @@ fn calls(bundles: Vec<Bundle>) -> Vec<Bundle> {
     calls
 }
 
-/// A query's points; none when it was not answered at all.
+/// A query's points. One that was not asked for is a fault too: no data is zero only in an answer.
 pub(super) fn points<'a>(series: &'a Series, id: &str) -> Result<&'a [Point], Fault> {
     match series.get(id) {
         Some(Ok(points)) => Ok(points),
         Some(Err(fault)) => Err(fault.clone()),
-        None => Ok(&[]),
+        None => Err(Fault::new(FaultKind::Permanent, "GetMetricData", format!("query {id} was not asked"))),
     }
 }
 

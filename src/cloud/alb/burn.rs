@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::types::MetricDataQuery;
 
 use super::AlbDriver;
-use super::ask::floor;
+use super::ask::{floor, points};
 use super::metrics::count_query;
 use crate::cloud::aws::cloudwatch::{self, Series};
 use crate::domain::clock::Timestamp;
@@ -56,11 +56,7 @@ fn read(series: &Series, rule: &BurnRule, to: Timestamp) -> Result<BurnReading, 
     let mut counted = [Vec::new(), Vec::new(), Vec::new()];
     for (all, (id, _)) in counted.iter_mut().zip(METRICS) {
         for role in ROLES {
-            match series.get(&name(id, role)) {
-                Some(Ok(points)) => all.extend(points.iter().filter(|point| point.at + MINUTE <= to)),
-                Some(Err(fault)) => return Err(fault.clone()),
-                None => {}
-            }
+            all.extend(points(series, &name(id, role))?.iter().filter(|point| point.at + MINUTE <= to));
         }
     }
     let [requests, errors, refused] = counted;

@@ -105,6 +105,10 @@ impl Part<'_> {
         };
         let anchors = self.anchors();
         let real = if anchors.is_empty() { self.metric.inputs.iter().collect() } else { anchors };
+        // What is filled or computed rests on every input, so each must have been answered.
+        for input in &self.metric.inputs {
+            points(series, &self.id(&input.id))?;
+        }
         let mut moments = Vec::new();
         for input in real {
             moments.extend(points(series, &self.id(&input.id))?.iter().map(|point| point.at));
@@ -143,6 +147,12 @@ fn slot_dimensions(target: &Target, role: Role) -> Vec<(String, String)> {
 pub(super) fn count_query(id: &str, metric: &str, target: &Target, role: Role) -> MetricDataQuery {
     let minute = Duration::from_secs(60);
     query(id, ("AWS/ApplicationELB", metric), slot_dimensions(target, role), ("Sum", minute))
+}
+
+/// The same of everything behind the load balancer.
+pub(super) fn balancer_query(id: &str, metric: &str, target: &Target) -> MetricDataQuery {
+    let balancer = ("LoadBalancer".to_owned(), target.load_balancer_dimension.clone());
+    query(id, ("AWS/ApplicationELB", metric), [balancer], ("Sum", Duration::from_secs(60)))
 }
 
 /// `expression` with every identifier for which `term` has something replaced by it. Numbers such
@@ -192,9 +202,11 @@ mod tests {
         Timestamp::from_millis(minute * 60_000)
     }
 
+    /// A whole answer: what is not named has no points.
     fn series(all: &[(&str, &[(u64, f64)])]) -> Series {
         let points = |list: &[(u64, f64)]| list.iter().map(|(m, value)| Point { at: at(*m), value: *value }).collect();
-        all.iter().map(|(id, list)| ((*id).to_owned(), Ok(points(list)))).collect()
+        let none = ["g0_e", "g0_r", "g0__value"].map(|id| (id, [].as_slice()));
+        none.iter().chain(all).map(|(id, list)| ((*id).to_owned(), Ok(points(list)))).collect()
     }
 
     #[test]

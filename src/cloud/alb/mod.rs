@@ -10,6 +10,7 @@ mod alarms;
 mod ask;
 mod back;
 pub mod beacon;
+mod brings;
 mod burn;
 mod cancel;
 pub mod composed;
@@ -26,6 +27,7 @@ mod promql;
 pub mod prove;
 mod readings;
 pub(super) mod release;
+mod releases;
 mod rule;
 mod safeguard;
 pub mod scout;
@@ -58,7 +60,7 @@ use crate::cloud::drivers::Drive;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::driver::{Deployment, Driver};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Fleet, Role, RuleSeen, Served, Target};
+use crate::domain::fleet::{Counted, Fleet, Role, RuleSeen, Served, Target};
 use crate::domain::name::RolloutId;
 use crate::domain::safeguard::{Beacon, DeadMan, Scaling, TakenBack};
 use crate::domain::traffic::Share;
@@ -67,6 +69,7 @@ use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use actions::Slots;
 use alarms::Histories;
 use cancel::Way;
+use releases::Releases;
 use rule::LastRead;
 
 /// What a rollout's driver is made for.
@@ -105,6 +108,7 @@ pub struct AlbDriver {
     pub(super) target: Target,
     drive: Drive,
     pub(super) ours: Ours,
+    releases: Releases,
     pub(super) slots: Slots,
     pub(super) recorded: Recorded,
     release: Option<ReleaseDocument>,
@@ -146,6 +150,7 @@ impl AlbDriver {
             target,
             drive: Drive::of(driver),
             ours,
+            releases: Releases::default(),
             slots,
             recorded,
             release,
@@ -317,7 +322,7 @@ impl Cloud for AlbDriver {
         self.outside.said(gates, since).await
     }
 
-    async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<u64, Fault> {
+    async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<Counted, Fault> {
         self.count_requests(role, periods, now).await
     }
 

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use super::ask::{Bundle, ask, floor, points};
 use super::counts::{Question, questions};
-use super::metrics::{Part, count_query};
+use super::metrics::{Part, balancer_query, count_query};
 use super::{AlbDriver, promql};
 use crate::cloud::aws::cloudwatch::{self, Series};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Role, Served};
+use crate::domain::fleet::{Counted, Role, Served};
 use crate::domain::traffic::Share;
 use crate::gate::{AlarmRule, BurnRule, Check, Gate, MetricSource, Point, PrometheusMetric, Reading};
 
 /// The length of the load balancer's own datapoints.
 const MINUTE: Duration = Duration::from_secs(60);
+/// How far back a minute is looked for that proves what is published: more than CloudWatch has been seen to be late.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// How far back the last minute with requests is looked for.
 const OBSERVED_WITHIN: Duration = Duration::from_secs(300);
 
@@ -114,12 +116,30 @@ impl AlbDriver {
         counts.into_iter().flatten().chain(metrics).collect()
     }
 
-    pub(super) async fn count_requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<u64, Fault> {
+    /// A minute counts as published where another begins no earlier that can be read: of the other slot, of the load
+    /// balancer. How late CloudWatch is just now does not matter then.
+    pub(super) async fn count_requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<Counted, Fault> {
         let to = floor(now, MINUTE);
-        let from = to.before(MINUTE * periods);
-        let queries = [count_query("requests", "RequestCount", &self.target, role)];
+        let from = to.before(MINUTE * periods + PUBLISHED_WITHIN);
+        let target = &self.target;
+        let queries = [
+            count_query("requests", "RequestCount", target, role),
+            count_query("beside", "RequestCount", target, role.other()),
+            balancer_query("balancer", "RequestCount", target),
+            count_query("hosts", "HealthyHostCount", target, role),
+            count_query("hosts_beside", "HealthyHostCount", target, role.other()),
+        ];
         let series = cloudwatch::metric_data(&self.aws.polling.cloudwatch, &queries, (from, to)).await?;
-        sum(&series, "requests")
+        // What is most like the slot's own counts comes first. Where nobody had a request for so long, only what is
+        // measured without requests shows what is published.
+        let mut until = None;
+        for id in ["beside", "balancer", "hosts", "hosts_beside"] {
+            until = until.or(points(&series, id)?.last().map(|point| point.at));
+        }
+        let until = until.unwrap_or(from);
+        let first = until.before(MINUTE * periods);
+        let counted = points(&series, "requests")?.iter().filter(|point| point.at >= first);
+        Ok(Counted { requests: whole(counted), until })
     }
 
     pub(super) async fn observe_share(&self, now: Timestamp) -> Result<Option<Share>, Fault> {
@@ -154,9 +174,14 @@ fn share_of_last(stable: &[Point], candidate: &[Point]) -> Option<Share> {
 }
 
 fn sum(series: &Series, id: &str) -> Result<u64, Fault> {
-    let total: f64 = points(series, id)?.iter().map(|point| point.value.max(0.0)).sum();
+    points(series, id).map(|points| whole(points.iter()))
+}
+
+fn whole<'a>(points: impl Iterator<Item = &'a Point>) -> u64 {
+    let total: f64 = points.map(|point| point.value.max(0.0)).sum();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, and no less than zero")]
-    Ok(total.round() as u64)
+    let total = total.round() as u64;
+    total
 }
 
 fn not_read_here(gate: &Gate) -> Reading {

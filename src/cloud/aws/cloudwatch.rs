@@ -106,9 +106,10 @@ pub(in crate::cloud) async fn history(
 /// The points of each query, by its id, oldest first. A query that AWS could not answer has its fault.
 pub(in crate::cloud) type Series = HashMap<String, Result<Vec<Point>, Fault>>;
 
-/// Reads the queries' points that begin in `from..to`. At most [`QUERIES_LIMIT`] of them. A query of which a part
-/// is missing after the last page has a fault: where a count is absent from an answer that is whole, it is zero,
-/// so an answer that is not whole says nothing. (CloudWatch gives no further page where it computes.)
+/// Reads the queries' points that begin in `from..to`. At most [`QUERIES_LIMIT`] of them. Every query has its points
+/// or a fault in what is returned. A query of which a part is missing after the last page has a fault, and so has one
+/// that no page holds: where a count is absent from an answer that is whole, it is zero, so an answer that is not
+/// whole says nothing. (CloudWatch gives no further page where it computes.)
 pub(in crate::cloud) async fn metric_data(
     cloudwatch: &Client,
     queries: &[MetricDataQuery],
@@ -139,8 +140,11 @@ pub(in crate::cloud) async fn metric_data(
         parts.extend(series.keys().cloned());
     }
     for id in parts {
-        let fault = Fault::new(FaultKind::Transient, "GetMetricData", "a part of the data is missing");
-        series.insert(id, Err(fault));
+        series.insert(id, Err(unanswered("a part of the data is missing")));
+    }
+    for id in queries.iter().filter(|query| query.return_data != Some(false)).filter_map(MetricDataQuery::id) {
+        let absent = || Err(unanswered(&format!("the answer does not hold query {id}")));
+        series.entry(id.to_owned()).or_insert_with(absent);
     }
     for points in series.values_mut().flatten() {
         points.sort_by_key(|point| point.at);
@@ -149,13 +153,18 @@ pub(in crate::cloud) async fn metric_data(
     Ok(series)
 }
 
+fn unanswered(words: &str) -> Fault {
+    Fault::new(FaultKind::Transient, "GetMetricData", words)
+}
+
 /// Adds one page's part of a query to what earlier pages brought.
 fn gather(series: &mut Series, result: MetricDataResult) {
     let Some(id) = result.id else { return };
+    let (moments, values) = (result.timestamps.unwrap_or_default(), result.values.unwrap_or_default());
     let trouble = match result.status_code {
-        Some(StatusCode::InternalError) => Some(FaultKind::Transient),
+        None | Some(StatusCode::Complete | StatusCode::PartialData) if moments.len() == values.len() => None,
         Some(StatusCode::Forbidden) => Some(FaultKind::Denied),
-        _ => None,
+        _ => Some(FaultKind::Transient),
     };
     if let Some(kind) = trouble {
         let words = result.messages.unwrap_or_default().into_iter().filter_map(|message| message.value);
@@ -164,8 +173,7 @@ fn gather(series: &mut Series, result: MetricDataResult) {
         series.insert(id, Err(Fault::new(kind, "GetMetricData", fault::one_line(&words))));
         return;
     }
-    let pairs = result.timestamps.unwrap_or_default().into_iter().zip(result.values.unwrap_or_default());
-    let points = pairs.map(|(at, value)| Point { at: timestamp(&at), value });
+    let points = moments.iter().zip(values).map(|(at, value)| Point { at: timestamp(at), value });
     if let Ok(known) = series.entry(id).or_insert_with(|| Ok(Vec::new())) {
         known.extend(points);
     }

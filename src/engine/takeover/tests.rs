@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::*;
 use crate::cloud::{Arming, RouteOrder, Routed};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Capacity, Fleet, Role, RuleSeen, Served};
+use crate::domain::fleet::{Capacity, Counted, Fleet, Role, RuleSeen, Served};
 use crate::domain::safeguard::{DeadMan, Scaling, TakenBack};
 use crate::domain::traffic::Share;
 use crate::engine::{Begun, Driven, Ending, First, Guard, Inbound, Inbox, begin, tests::plan};
@@ -84,7 +84,7 @@ impl Driver {
     fn capacity(&self, role: Role) -> Capacity {
         let (count, task_definition) = self.account().tasks[&role].clone();
         let (desired, running, healthy) = (count, count, count);
-        Capacity { desired, running, healthy, task_definition, settled: true, failed: 0, stopped: Vec::new() }
+        Capacity { desired, running, healthy, task_definition, settled: true, ..Capacity::default() }
     }
 }
 
@@ -157,8 +157,8 @@ impl Cloud for Driver {
         unreachable!("the plan has no gates")
     }
 
-    async fn requests(&self, _: Role, _: u32, _: Timestamp) -> Result<u64, Fault> {
-        Ok(0)
+    async fn requests(&self, _: Role, _: u32, now: Timestamp) -> Result<Counted, Fault> {
+        Ok(Counted { requests: 0, until: now })
     }
 
     async fn served(&self, _: Role, _: Timestamp, _: Timestamp) -> Result<Served, Fault> {

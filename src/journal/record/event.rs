@@ -64,6 +64,8 @@ written! {
         calendar: Option<CalendarSeen>,
         readings: Vec<(usize, Reading)>,
         requests: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        published: Option<Moment>,
         observed: Option<Permille>,
         faults: Vec<Fault>,
     }
@@ -94,9 +96,19 @@ written! {
         settled: bool,
         failed: u32,
         stopped: Vec<Stopped>,
+        #[serde(default)]
+        given_up: Option<GivenUp>,
     }
 
-    struct Stopped = fleet::Stopped { task: String, at: Moment, reason: String }
+    struct GivenUp = fleet::GivenUp { task_definition: String, why: String }
+
+    struct Stopped = fleet::Stopped {
+        task: String,
+        at: Moment,
+        reason: String,
+        #[serde(default)]
+        task_definition: String,
+    }
 
     struct Served = fleet::Served { requests: u64, failed: u64 }
 

@@ -6,9 +6,10 @@ pub(in crate::machine) mod left;
 use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
-use super::notice::{Foreign, Notice, Outcome, Reason};
+use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
 use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
+use super::why::{Foreign, Reason};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
@@ -352,7 +353,7 @@ impl Machine {
 
     fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
         let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
-        if self.is_ripe(Share::NONE, self.memory.now) && seen.requests == Some(0) && !self.still_leads() {
+        if self.is_quiet(Share::NONE, seen) && !self.still_leads() {
             out.notices.push(Notice::Quiet { role: Role::Candidate });
             return self.after(Phase::Quieting, out);
         }

@@ -8,9 +8,10 @@ use crate::domain::driver::DeploymentState;
 use crate::domain::fleet::{Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation};
-use crate::machine::notice::{Notice, Reason};
+use crate::machine::notice::Notice;
 use crate::machine::observe::is_close;
 use crate::machine::state::{BRISK_POLL, DRIFTS, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
+use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, Step};
 
@@ -25,7 +26,8 @@ impl Machine {
             DeploymentState::Failed { why } => {
                 // AWS may go back by itself even after it was told to end.
                 self.memory.committed = false;
-                self.retreat(Reason::Deployment { why: why.clone() }, out);
+                let why = self.with_last_stop(why.clone(), seen.fleet.as_ref().map(|fleet| &fleet.candidate));
+                self.retreat(Reason::Deployment { why }, out);
             }
             DeploymentState::Done if !self.memory.committed => self.ended_by_aws(seen, out),
             DeploymentState::Moving | DeploymentState::Waiting { .. } | DeploymentState::Done => {}
@@ -112,14 +114,14 @@ impl Machine {
         let now = self.memory.now;
         let ripe = self.is_ripe(Share::ALL, now);
         self.memory.quieted &= ripe;
-        if ripe && !self.memory.quieted && seen.requests == Some(0) {
+        if !self.memory.quieted && self.is_quiet(Share::ALL, seen) {
             self.memory.quieted = true;
             out.notices.push(Notice::Quiet { role: Role::Stable });
         }
         if self.memory.quieted {
             return true;
         }
-        self.wait_for("the proof that the old stable slot has no requests left".to_owned(), out);
+        self.wait_for(Awaited::OldSlotQuiet, out);
         let ripe = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, ripe.then_some(Role::Stable))));
         false

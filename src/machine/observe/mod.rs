@@ -2,15 +2,17 @@
 
 pub(in crate::machine) mod behind;
 pub(in crate::machine) mod expired;
+pub(in crate::machine) mod given_up;
 pub(in crate::machine) mod poll;
 pub(in crate::machine) mod slots;
 
 use std::time::Duration;
 
 use super::effect::Observation;
-use super::notice::{Foreign, Notice, Outcome, Reason};
+use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{Cause, STALE_WITHIN, State, Steady, WATCHED_WITHIN};
+use super::state::{STALE_WITHIN, State, Steady, WATCHED_WITHIN};
+use super::why::{Cause, Foreign, PausedFor, Reason};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts};
@@ -18,7 +20,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;
 use crate::domain::traffic::Share;
 use crate::gate::{Outcome as GateOutcome, Reading, Verdict, Window};
-use crate::plan::QUIET_LEAST;
+use crate::plan::{QUIET_LEAST, QUIET_PERIODS};
 use crate::spec::OnTrouble;
 
 /// What the observed share is counted over.
@@ -152,6 +154,17 @@ impl Machine {
         steady.is_some_and(|steady| now.since(steady.since) >= QUIET_LEAST)
     }
 
+    /// Whether a slot to which this share gives nothing had no requests in closed minutes that are proven published
+    /// and lie wholly within the time in which nothing else was seen.
+    pub(super) fn is_quiet(&self, share: Share, seen: &Observation) -> bool {
+        let steady = self.memory.steady.filter(|steady| steady.share == share);
+        let lies_within = |steady: Steady| match seen.published {
+            Some(until) => until.before(MINUTE * QUIET_PERIODS) >= steady.since + MINUTE,
+            None => self.is_ripe(share, self.memory.now),
+        };
+        seen.requests == Some(0) && steady.is_some_and(lies_within)
+    }
+
     /// The candidate's share is now known to be this.
     pub(super) fn accept(&mut self, share: Share) {
         let now = self.memory.now;
@@ -186,8 +199,7 @@ impl Machine {
         match self.plan.policies.on_foreign_write {
             OnTrouble::Rollback => self.retreat(Reason::ForeignWrite { found }, out),
             OnTrouble::Hold => {
-                let what = if to == Foreign::Rule { "wrote the rule" } else { "deployed to a slot" };
-                self.pause(format!("somebody else {what}: {found}"), Cause::ForeignWrite, out);
+                self.pause(PausedFor::ForeignWrite { to, found }, out);
             }
         }
     }
@@ -244,7 +256,7 @@ impl Machine {
         match self.plan.policies.on_breach {
             OnTrouble::Rollback => self.retreat(reason, out),
             OnTrouble::Hold => {
-                self.pause(reason.to_string(), Cause::Breach, out);
+                self.pause(PausedFor::Breach(Box::new(reason)), out);
                 self.keep_looking();
             }
         }
@@ -268,7 +280,7 @@ impl Machine {
     }
 
     pub(super) fn is_paused_for(&self, causes: &[Cause]) -> bool {
-        self.memory.paused.as_ref().is_some_and(|paused| causes.contains(&paused.cause))
+        self.memory.paused.as_ref().is_some_and(|paused| causes.contains(&paused.why.cause()))
     }
 }
 

@@ -476,6 +476,25 @@ fn a_gap_between_two_looks_begins_the_wait_for_quiet_anew() {
     assert!(run.now.since(back) >= crate::plan::QUIET_LEAST, "{:?}", run.now.since(back));
 }
 
+/// CloudWatch is this many minutes late: what it shows of the candidate was, for so long, before it had traffic.
+#[test]
+fn no_requests_in_minutes_from_before_the_traffic_prove_nothing() {
+    for late in [0, 1, 2, 6, 9] {
+        let mut run = Run::of(asking());
+        run.late = MINUTE * late;
+        run.until_step(1);
+        run.pass(MINUTE * 15);
+        run.told(OperatorRequest::Approve);
+        run.until(|run| run.share == tenth());
+        run.told(OperatorRequest::Rollback);
+        run.until(|run| run.share == Share::NONE);
+        let back = run.now;
+        run.until_asked(is_scale);
+        let (took, least) = (run.now.since(back), MINUTE * (late + 5));
+        assert!(took >= least && took <= least + MINUTE * 2, "{late} minutes late: {took:?}");
+    }
+}
+
 #[test]
 fn a_new_runner_goes_on_going_back() {
     let mut run = told_back(canary());

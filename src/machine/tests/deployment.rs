@@ -220,6 +220,18 @@ fn the_old_slot_is_proven_quiet_anew_once_somebody_gave_it_weight() {
 }
 
 #[test]
+fn aws_takes_the_old_tasks_on_minutes_that_are_published() {
+    for late in [0, 2, 6] {
+        let mut run = begun();
+        run.late = MINUTE * late;
+        run.until(|run| run.share == Share::ALL);
+        let all = run.now;
+        run.until_asked(|effect| *effect == Effect::Conclude);
+        assert!(run.now.since(all) >= MINUTE * (late + 5), "{late} minutes late: {:?}", run.now.since(all));
+    }
+}
+
+#[test]
 fn a_beacon_that_may_still_land_is_outlived_before_it_is_taken_off() {
     let mut run = begun();
     run.until_asked(|effect| *effect == Effect::Mark(Beacon::Committed));

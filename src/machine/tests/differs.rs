@@ -22,6 +22,7 @@ fn differs(run: &Run) -> Vec<Option<&str>> {
 /// Somebody deletes the rule and makes one with the same place and priority.
 fn made_anew(run: &mut Run, share: Share) {
     (run.instead, run.shape, run.share) = (Some("arn:rule/new".into()), "ours of arn:rule/new", share);
+    run.shares.push((run.now, share));
 }
 
 #[test]

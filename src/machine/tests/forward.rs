@@ -182,7 +182,7 @@ fn weight_is_given_to_the_release_and_to_nothing_else() {
     let mut run = Run::of(canary());
     run.until_step(1);
     run.candidate.task_definition = "web:7".into();
-    assert!(matches!(reason(run.end()), Reason::TimeLimit { .. }));
+    assert!(matches!(reason(run.end()), Reason::ForeignWrite { .. }));
     assert_eq!(run.routes(), []);
 }
 
@@ -238,4 +238,16 @@ fn a_new_runner_looks_before_it_writes() {
     assert!(run.pending().is_some_and(is_look));
     run.until_step(2);
     assert_eq!(run.routes(), [tenth()]);
+}
+
+#[test]
+fn the_old_slot_is_retired_on_minutes_that_are_published() {
+    for late in [0, 2, 6] {
+        let mut run = Run::of(canary());
+        run.late = MINUTE * late;
+        run.until(|run| run.share == Share::ALL);
+        let all = run.now;
+        run.until_asked(|effect| matches!(effect, Effect::Scale { role: Role::Stable, .. }));
+        assert!(run.now.since(all) >= MINUTE * (late + 5), "{late} minutes late: {:?}", run.now.since(all));
+    }
 }

@@ -6,6 +6,7 @@ mod differs;
 mod expired;
 mod first_read;
 mod forward;
+mod given_up;
 mod outer;
 mod people;
 mod ramp;
@@ -20,14 +21,14 @@ use super::*;
 use crate::domain::count::{Bin, Counts};
 use crate::domain::driver::{Deployment, DeploymentState, Driver};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Capacity, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
+use crate::domain::fleet::{Capacity, Counted, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
 use crate::domain::name::RolloutName;
 use crate::domain::safeguard::{Beacon, DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use crate::domain::traffic::Share;
 use crate::domain::window::CalendarSeen;
 use crate::gate::{
-    Bound, Check, CloudWatchMetric, Gate, MetricReading, MetricRule, MetricSource, MissingData, Point, ProbeReading,
-    ProbeRule, Reading, TasksRule,
+    Bound, Check, CloudWatchMetric, Evidence, Gate, MetricReading, MetricRule, MetricSource, MissingData, Point,
+    ProbeReading, ProbeRule, Reading, TasksRule,
 };
 use crate::plan::{Action, Before, ReleasePlan, Step};
 use crate::spec::{Limits, Policies};
@@ -172,6 +173,8 @@ struct Run {
     fires: Option<Timestamp>,
     /// Why the rule cannot be read.
     rule_fault: Option<Fault>,
+    /// How late CloudWatch publishes a minute.
+    late: Duration,
     /// Whether counts cannot be read.
     counts_fail: bool,
     /// What AWS's own deployment says, where there is one.
@@ -222,6 +225,7 @@ impl Run {
             held: false,
             fires: None,
             rule_fault: None,
+            late: Duration::ZERO,
             counts_fail: false,
             deployment: None,
             moves: None,
@@ -408,7 +412,7 @@ impl Run {
     }
 
     fn seen(&self, look: &Look) -> Observation {
-        let requests = |role| if role == Role::Candidate { self.share } else { self.share.rest() };
+        let requests = |role| self.requests(role);
         Observation {
             rule: self.rule_fault.is_none().then(|| self.rule()),
             fleet: look.fleet.then(|| Fleet { stable: self.stable.clone(), candidate: self.candidate.clone() }),
@@ -421,10 +425,23 @@ impl Run {
             }),
             calendar: self.calendar.filter(|_| look.calendar),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),
-            requests: look.quiet.map(|role| u64::from(requests(role).permille())),
+            requests: look.quiet.map(|role| requests(role).requests),
+            published: look.quiet.map(|role| requests(role).until),
             observed: None,
             faults: self.rule_fault.iter().cloned().collect(),
         }
+    }
+
+    /// What a slot's last published minutes count, and the newest of them, which proves the others.
+    fn requests(&self, role: Role) -> Counted {
+        let newest = self.now.before(self.late + MINUTE).as_millis() / 60_000;
+        let until = Timestamp::from_millis(newest * 60_000);
+        let from = until.before(MINUTE * crate::plan::QUIET_PERIODS);
+        let ends = self.shares.iter().skip(1).map(|(at, _)| *at).chain([self.now]);
+        let within = self.shares.iter().zip(ends).filter(|((_, _), end)| *end > from);
+        let within = within.filter(|((start, _), _)| *start < until + MINUTE).map(|((_, share), _)| *share);
+        let gets = |share: Share| if role == Role::Candidate { share } else { share.rest() };
+        Counted { requests: within.map(|share| u64::from(gets(share).permille())).sum(), until }
     }
 
     fn reading(&self, gate: usize, look: &Look) -> Reading {
@@ -500,8 +517,8 @@ fn is_look(effect: &Effect) -> bool {
 }
 
 /// Why a word was refused, if it was.
-fn refusal(notices: &[Notice]) -> Option<&str> {
-    notices.iter().find_map(|notice| if let Notice::Refused { why, .. } = notice { Some(why.as_str()) } else { None })
+fn refusal(notices: &[Notice]) -> Option<Objection> {
+    notices.iter().find_map(|notice| if let Notice::Refused { why, .. } = notice { Some(why.clone()) } else { None })
 }
 
 /// Why the rollout went back.

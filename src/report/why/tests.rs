@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::super::sample::{ASCII, FINE, ID, at, plan, progress, progress_back, story, stranded};
 use super::super::summary::Summary;
 use super::*;
-use crate::machine::{Notice, Progress};
+use crate::machine::{Notice, PausedFor, Progress};
 use crate::plan::Plan;
 
 fn summary(count: usize) -> Summary {
@@ -19,7 +19,7 @@ fn summary(count: usize) -> Summary {
 static PLAN: LazyLock<Plan> = LazyLock::new(plan);
 
 fn answer<'a>(progress: &'a Progress, summary: &'a Summary) -> Why<'a> {
-    let status = Status { id: ID, at: at(94), plan: &PLAN, progress, summary };
+    let status = Status { id: ID, at: at(94), plan: &PLAN, progress, summary, store: "/state", is_lab: false };
     Why { status, driver: Some(("alice@ci", at(0))), last: at(82) }
 }
 
@@ -48,6 +48,11 @@ fn a_hold_names_the_gate_its_question_and_what_comes_next() {
                by 14:25:31
   owner        alice@ci, since 2026-11-23T14:05:09Z; the journal last grew 12s
                ago
+  rollout      web-20261123-140509-0a1b
+  release      family web with images app=registry.example.com/web:v2 in place
+               of web:41
+  where        eu-west-1, account 123456789012, cluster prod
+  journal      /state
 
   tidegate pause web-20261123-140509-0a1b     take no further step
   tidegate rollback web-20261123-140509-0a1b  all traffic back to stable
@@ -72,6 +77,11 @@ fn a_finished_rollout_says_why_it_ended_as_it_did() {
   traffic      all on web-blue since 14:07:32, 0.6s after the decision
   next         nothing: it is over
   owner        nobody any more; started by alice@ci
+  rollout      web-20261123-140509-0a1b
+  release      family web with images app=registry.example.com/web:v2 in place
+               of web:41
+  where        eu-west-1, account 123456789012, cluster prod
+  journal      /state
 
   tidegate history web-20261123-140509-0a1b  everything that happened
 ",
@@ -81,13 +91,9 @@ fn a_finished_rollout_says_why_it_ended_as_it_did() {
 #[test]
 fn a_pause_says_since_when_and_what_ends_it() {
     let mut summary = summary(7);
-    summary.take(at(60), &Notice::Paused { why: "paused by bob: lunch".to_owned(), until: at(3_660) });
-    let paused = Progress {
-        paused: Some("paused by bob: lunch".to_owned()),
-        goes_back: Some(at(3_660)),
-        unproven: None,
-        ..progress()
-    };
+    let why = PausedFor::Person { by: "bob".to_owned(), reason: Some("lunch".to_owned()) };
+    summary.take(at(60), &Notice::Paused { why: why.clone(), until: at(3_660) });
+    let paused = Progress { paused: Some(why), goes_back: Some(at(3_660)), unproven: None, ..progress() };
     let text = answer(&paused, &summary).text(ASCII);
     for row in [
         "|| web is paused at step 5 of 9: hold 5m\n",

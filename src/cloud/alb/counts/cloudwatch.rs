@@ -80,16 +80,21 @@ impl Slot {
         for (n, metric) in self.errors.iter().enumerate() {
             all.extend(self.asked(&format!("errors{n}"), metric, "Sum", self.period));
         }
-        if let Some(latency) = self.latency.as_ref().filter(|_| !self.marks.is_empty()) {
+        if let Some(latency) = self.timed() {
             all.extend(self.asked("timed", latency, "SampleCount", self.period));
         }
         all.extend(self.slower_queries());
         all
     }
 
+    /// The metric whose times are taken, where any are.
+    fn timed(&self) -> Option<&String> {
+        self.latency.as_ref().filter(|_| !self.marks.is_empty())
+    }
+
     /// Asks for the slow answers alone.
     pub(in crate::cloud::alb) fn slower_queries(&self) -> Bundle {
-        let Some(latency) = &self.latency else { return Bundle::new() };
+        let Some(latency) = self.timed() else { return Bundle::new() };
         let mark = |(n, mark): (usize, &f64)| self.asked(&format!("slower{n}"), latency, &slower(*mark), self.period);
         self.marks.iter().enumerate().flat_map(mark).collect()
     }
@@ -99,14 +104,17 @@ impl Slot {
         Ok(Columns {
             requests: self.column(series, "requests")?,
             errors: self.numbered(series, "errors", self.errors.len())?,
-            timed: self.column(series, "timed")?,
+            timed: if self.timed().is_some() { self.column(series, "timed")? } else { Vec::new() },
             slower: self.slower_columns(series)?,
         })
     }
 
     /// What CloudWatch answered of the slow answers, one series a mark.
     pub(in crate::cloud::alb) fn slower_columns(&self, series: &Series) -> Result<Vec<Vec<Point>>, Fault> {
-        self.numbered(series, "slower", self.marks.len())
+        match self.timed() {
+            Some(_) => self.numbered(series, "slower", self.marks.len()),
+            None => Ok(vec![Vec::new(); self.marks.len()]),
+        }
     }
 
     fn column(&self, series: &Series, name: &str) -> Result<Vec<Point>, Fault> {
@@ -132,6 +140,9 @@ impl Slot {
     /// What CloudWatch answered, with each quantile. A stretch that does not begin with a period has points for
     /// two; the one that rests on more answers is taken.
     pub(in crate::cloud::alb) fn quantiles(&self, series: &Series) -> Result<Vec<(f64, f64)>, Fault> {
+        if self.latency.is_none() {
+            return Ok(Vec::new());
+        }
         let of = points(series, &self.id("of"))?;
         let Some(best) = of.iter().max_by(|a, b| a.value.total_cmp(&b.value)) else { return Ok(Vec::new()) };
         let mut found = Vec::new();

@@ -28,6 +28,7 @@ async fn both_slots_are_summed_over_closed_minutes_in_one_call() {
             series("burn_candidate_errors", &[(-2, 4.0), (0, 500.0)]),
             series("burn_stable_errors", &[(-40, 7.0)]),
             series("burn_candidate_refused", &[(-3, 1.0)]),
+            series("burn_stable_refused", &[]),
         ] }))
     });
     let (five, one) = (gate(5), gate(1));
@@ -52,7 +53,11 @@ async fn a_count_that_cannot_be_read_makes_the_budget_unreadable() {
 
 #[tokio::test(start_paused = true)]
 async fn silence_is_no_data() {
-    let fake = Fake::new(|_| Reply::cbor(&json!({ "MetricDataResults": [] })));
+    let fake = Fake::new(|_| {
+        let of = |role| ["requests", "errors", "refused"].map(|id| series(&format!("burn_{role}_{id}"), &[]));
+        let results = ["stable", "candidate"].map(of).concat();
+        Reply::cbor(&json!({ "MetricDataResults": results }))
+    });
     let readings = driver_with(&fake, no_record()).readings(&[&gate(5)], NOW).await;
     let none = Burnt::default();
     assert_eq!(readings, [Reading::Burn(BurnReading { until: Timestamp::default(), long: none, short: none })]);

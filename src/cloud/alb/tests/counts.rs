@@ -14,15 +14,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// One query of a GetMetricData call; an expression has an id alone.
 #[derive(Clone, Debug, Default)]
-struct Asked {
-    id: String,
+pub(super) struct Asked {
+    pub id: String,
     metric: String,
     statistic: String,
     period: i64,
     dimensions: Vec<(String, String)>,
 }
 
-fn field<'a>(value: &'a ciborium::Value, name: &str) -> Option<&'a ciborium::Value> {
+pub(super) fn field<'a>(value: &'a ciborium::Value, name: &str) -> Option<&'a ciborium::Value> {
     value.as_map()?.iter().find(|(key, _)| key.as_text() == Some(name)).map(|(_, value)| value)
 }
 
@@ -30,7 +30,7 @@ fn text(value: Option<&ciborium::Value>) -> String {
     value.and_then(ciborium::Value::as_text).unwrap_or_default().to_owned()
 }
 
-fn asked(seen: &Seen) -> Vec<Asked> {
+pub(super) fn asked(seen: &Seen) -> Vec<Asked> {
     let body = seen.cbor();
     let queries = field(&body, "MetricDataQueries").and_then(ciborium::Value::as_array).unwrap();
     let query = |query: &ciborium::Value| {
@@ -52,7 +52,7 @@ fn asked(seen: &Seen) -> Vec<Asked> {
 }
 
 /// A result of a query: moments in seconds from now, and values.
-fn result(id: &str, points: &[(i64, f64)]) -> serde_json::Value {
+pub(super) fn result(id: &str, points: &[(i64, f64)]) -> serde_json::Value {
     let now = (NOW.as_millis() / 1000).cast_signed();
     let times: Vec<String> = points.iter().map(|(at, _)| format!("@{}", now + at)).collect();
     let values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
@@ -78,11 +78,11 @@ fn rule(feed: Feed) -> CompareRule {
     CompareRule { feed, baseline: Baseline { thresholds, ..Baseline::default() }, ..CompareRule::default() }
 }
 
-fn compare(feed: Feed) -> Gate {
+pub(super) fn compare(feed: Feed) -> Gate {
     Gate { name: "compare".into(), check: Check::Compare(Box::new(rule(feed))), watch: false }
 }
 
-fn split(feed: Feed) -> Gate {
+pub(super) fn split(feed: Feed) -> Gate {
     Gate { name: "split".into(), check: Check::Split(SplitRule { feed, ..SplitRule::default() }), watch: false }
 }
 

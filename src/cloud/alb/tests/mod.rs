@@ -4,6 +4,7 @@ mod back;
 mod burn;
 mod containers;
 mod counts;
+mod metric_data;
 mod place;
 mod readings;
 mod route;

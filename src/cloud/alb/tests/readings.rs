@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::cloud::aws::fake::Reply;
-use crate::domain::fleet::AlarmState;
+use crate::domain::fleet::{AlarmState, Counted};
 use crate::gate::{
     AlarmData, AlarmReading, AlarmRule, AtStart, Bound, Check, CloudWatchMetric, Input, Insufficient, MetricRule,
     MetricSource, MissingData, Of, Watched,
@@ -255,6 +255,7 @@ async fn metric_gates_share_a_call_and_its_pages_are_read_to_the_end() {
             );
         }
         let results = [
+            result("g0_e", &[], &[]),
             result("g0_r", &[-3], &[40.0]),
             result("g0__value", &[-4, -3], &[0.0, 0.0]),
             json!({ "Id": "g1_e", "StatusCode": "InternalError", "Timestamps": [], "Values": [] }),
@@ -284,6 +285,7 @@ async fn a_count_that_was_never_published_is_nought_where_requests_flowed() {
         let values = if again { vec![0.0] } else { Vec::new() };
         let times = if again { vec![at(-120)] } else { Vec::new() };
         Reply::cbor(&json!({ "MetricDataResults": [
+            { "Id": "g0_e", "Timestamps": [], "Values": [] },
             { "Id": "g0_r", "Timestamps": [at(-120)], "Values": [40.0] },
             { "Id": "g0__value", "Timestamps": times, "Values": values },
         ] }))
@@ -295,10 +297,40 @@ async fn a_count_that_was_never_published_is_nought_where_requests_flowed() {
     assert_eq!(fake.operations().len(), 2);
 }
 
+/// Each series by id, as minutes from now with a point; what is counted, and until when in minutes from now.
+type Counting = (&'static str, &'static [(&'static str, &'static [i64])], (u64, i64));
+
+/// CloudWatch is late, now and then or always; a slot is asked about that had requests until some minute.
+const COUNTINGS: [Counting; 9] = [
+    ("nobody had a request", &[("hosts", &[-2, -1]), ("hosts_beside", &[-2, -1])], (0, -1)),
+    ("nothing is published at all", &[], (0, -18)),
+    ("the other slot proves the minute before its newest", &[("beside", &[-3, -2]), ("balancer", &[-3, -2])], (0, -2)),
+    (
+        "two minutes late and under way",
+        &[("requests", &[-6, -5, -4]), ("beside", &[-6, -5, -4]), ("balancer", &[-6, -5, -4])],
+        (30, -4),
+    ),
+    ("the balancer where the other slot has nothing", &[("balancer", &[-4]), ("hosts", &[-1])], (0, -4)),
+    ("another minute is earlier", &[("beside", &[-9]), ("hosts", &[-1])], (0, -9)),
+    ("a request in the minute that proves", &[("requests", &[-2]), ("beside", &[-2])], (10, -2)),
+    ("a request in the first minute", &[("requests", &[-5]), ("beside", &[-2])], (10, -2)),
+    ("a request in the minute before", &[("requests", &[-6]), ("beside", &[-2])], (0, -2)),
+];
+
 #[tokio::test(start_paused = true)]
-async fn minutes_that_were_not_reported_are_minutes_without_requests() {
-    let fake = Fake::new(|_| {
-        Reply::cbor(&json!({ "MetricDataResults": [{ "Id": "requests", "Timestamps": [], "Values": [] }] }))
-    });
-    assert_eq!(driver_with(&fake, no_record()).requests(Role::Stable, 3, NOW).await, Ok(0));
+async fn requests_are_counted_over_minutes_that_are_proven_published() {
+    for (name, series, (requests, until)) in COUNTINGS {
+        let fake = Fake::new(move |_| {
+            let result = |id: &str| {
+                let minutes = series.iter().find(|(named, _)| *named == id).map_or(&[][..], |(_, minutes)| *minutes);
+                let times: Vec<String> = minutes.iter().map(|minute| at(minute * 60)).collect();
+                json!({ "Id": id, "Timestamps": times, "Values": vec![10.0; minutes.len()], "StatusCode": "Complete" })
+            };
+            let results = ["requests", "beside", "balancer", "hosts", "hosts_beside"].map(result);
+            Reply::cbor(&json!({ "MetricDataResults": results }))
+        });
+        let counted = driver_with(&fake, no_record()).requests(Role::Stable, 3, NOW).await;
+        let until = NOW.before(Duration::from_secs(until.unsigned_abs() * 60));
+        assert_eq!(counted, Ok(Counted { requests, until }), "{name}");
+    }
 }
