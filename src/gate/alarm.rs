@@ -133,6 +133,7 @@ mod tests {
                 step: at(100),
                 deadline,
                 course: &[],
+                unseen: &[],
                 now: at(now),
             };
             judge(&rule, &reading, window, quiet)

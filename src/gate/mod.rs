@@ -135,6 +135,9 @@ pub struct Window<'a> {
     pub deadline: Timestamp,
     /// The candidate's share since each of these moments, oldest first.
     pub course: &'a [(Timestamp, Share)],
+    /// The stretches in which nobody read the rule, oldest first: a share that was first seen after one may have been in
+    /// force all the while.
+    pub unseen: &'a [(Timestamp, Timestamp)],
     /// When the reading was taken.
     pub now: Timestamp,
 }
@@ -187,7 +190,7 @@ impl Gate {
         match &self.check {
             Check::Metric(rule) => rule.period * rule.of,
             Check::Compare(rule) => rule.feed.span(),
-            Check::Burn(_) => Duration::from_secs(60),
+            Check::Burn(rule) => rule.short,
             Check::Alarm(_)
             | Check::Probe(_)
             | Check::Tasks(_)

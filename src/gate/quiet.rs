@@ -182,6 +182,7 @@ mod tests {
             step: at(100),
             deadline,
             course: &[],
+            unseen: &[],
             now: at(now),
         };
         quiet.take(watched, at(now), window)

@@ -135,6 +135,7 @@ mod tests {
             step: start,
             deadline: Timestamp::default(),
             course: &[],
+            unseen: &[],
             now,
         };
         judge(&TasksRule::default(), &TasksReading { capacity, wanted: 4, asked: start, started }, window)

@@ -50,7 +50,7 @@ impl Publishes {
         let mut die = Die::new(seed);
         let within = die.one_of(&[USUALLY, 60, 180, LATEST]);
         let least = if die.chance(0.5) { within } else { 0 };
-        Self { within, least, seed, revises: false }
+        Self { within, least, seed, revises: die.chance(0.3) }
     }
 
     /// A throw for this minute, up to `most`.

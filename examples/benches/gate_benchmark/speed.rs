@@ -38,6 +38,7 @@ pub fn measure() -> String {
                     step: START,
                     deadline,
                     course: &course,
+                    unseen: &[],
                     now,
                 };
                 let verdict = comparison.take(&rule, seen, window);

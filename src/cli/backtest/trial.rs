@@ -190,6 +190,7 @@ impl Trial {
             step: self.first,
             deadline: Timestamp::from_millis(u64::MAX),
             course: &self.course,
+            unseen: &[],
             now,
         };
         let verdict = self.standing.judge(&self.rules.compare, reading, window);

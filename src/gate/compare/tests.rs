@@ -78,6 +78,7 @@ fn look(comparison: &mut Comparison, rule: &CompareRule, bins: &[Bin], at: &At) 
         step: minute(at.step),
         deadline: minute(at.deadline),
         course: &course,
+        unseen: &[],
         now: minute(at.now),
     };
     comparison.take(rule, bins, window);
@@ -202,6 +203,7 @@ fn an_open_bin_ends_a_rollout_only_on_much_stronger_evidence_and_never_passes() 
             step: START,
             deadline: minute(60),
             course: &course,
+            unseen: &[],
             now: minute(20),
         };
         Comparison::new().take(&rule(), bins, window)
@@ -298,6 +300,7 @@ fn a_rollout_that_a_person_lets_go_on_starts_anew() {
         step: minute(3),
         deadline: minute(60),
         course: &course,
+        unseen: &[],
         now: minute(4),
     };
     let verdict = comparison.take(&rule(), &bad, window);

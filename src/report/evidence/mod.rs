@@ -136,6 +136,7 @@ fn burn(evidence: &BurnEvidence) -> String {
     };
     match says {
         BurnSays::Within => format!("{rates}: {} in the last {}", failed(short), span(short.over)),
+        BurnSays::SeenOnce => format!("{rates}: seen once so far"),
         BurnSays::BeforeCandidate => format!("{rates}: so it was before the candidate had traffic"),
         BurnSays::ShortAlone => format!("{rates}, where {factor} is a breach"),
         BurnSays::FewErrors => format!("{rates}, but only {}", failed(long)),
@@ -210,6 +211,7 @@ fn found(evidence: &Evidence) -> &'static str {
             BurnEvidence::NoRequests => "no_data",
             BurnEvidence::Rates { says, .. } => match says {
                 BurnSays::Within => "within_budget",
+                BurnSays::SeenOnce => "seen_once",
                 BurnSays::BeforeCandidate => "burned_before",
                 BurnSays::ShortAlone => "short_window_burns",
                 BurnSays::FewErrors => "too_few_errors",

@@ -78,6 +78,7 @@ impl Gate {
             step: self.step,
             deadline: self.deadline,
             course: seen.course,
+            unseen: &[],
             now: moment(seen),
         };
         let recent = &seen.bins[seen.bins.len().saturating_sub(REREAD)..];
