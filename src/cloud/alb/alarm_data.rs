@@ -14,7 +14,7 @@ use aws_sdk_cloudwatch::types::{
 };
 
 use super::ask::{Bundle, ask, floor, points};
-use super::metrics::rewritten;
+use super::metrics::{is_select, rewritten};
 use crate::cloud::aws::cloudwatch::Series;
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
@@ -83,10 +83,12 @@ impl Metric {
     /// Its queries, each under a prefix that no other alarm's have.
     fn bundle(&self, prefix: &str) -> Bundle {
         let ids: Vec<&str> = self.queries.iter().filter_map(MetricDataQuery::id).collect();
+        let measured = self.queries.iter().filter(|query| query.metric_stat().is_some());
+        let measured: Vec<&str> = measured.filter_map(MetricDataQuery::id).filter(|id| !id.starts_with('_')).collect();
         let renamed = |id: &str| ids.contains(&id).then(|| format!("{prefix}{id}"));
         let query = |query: &MetricDataQuery| {
             let mut own = query.clone();
-            own.expression = query.expression().map(|text| rewritten(text, renamed));
+            own.expression = query.expression().map(|text| rewritten(text, &measured, renamed));
             own.id = query.id().map(|id| format!("{prefix}{id}"));
             own
         };
@@ -147,7 +149,7 @@ fn breaks(alarm: &MetricAlarm, own: &[MetricDataQuery], datapoints: u32) -> Opti
         && alarm.evaluate_low_sample_count_percentile() != Some("ignore")
         && !matches!(alarm.evaluation_window(), Some(EvaluationWindow::WallClockWindow(_)));
     let watched = own.iter().find(|query| query.return_data() != Some(false)).filter(|_| is_plain)?;
-    let is_one = watched.expression().is_none_or(|text| !text.to_ascii_uppercase().contains("SELECT"));
+    let is_one = watched.expression().is_none_or(|text| !is_select(text));
     let (comparison, threshold) = (alarm.comparison_operator()?.clone(), alarm.threshold()?);
     is_one.then(|| Breaks { id: watched.id().unwrap_or_default().to_owned(), comparison, threshold, datapoints })
 }
