@@ -546,7 +546,7 @@ async fn a_journal_keeps_the_span_under_which_its_rollout_was_started() {
 #[tokio::test]
 async fn a_request_keeps_its_key_and_what_it_approves() {
     let kept = recorded(0).await;
-    let approves = Some(Approval { step: 3, release: "web:8".into() });
+    let approves = Some(Approval { step: 3, release: "web:8".into(), undecided: vec!["compare".into()] });
     let left = Some(Left { key: "1-a.json".into(), approves });
     let event = Event::Requested { request: OperatorRequest::Approve, by: "ana@ci".into(), reason: None, left };
     kept.open().await.unwrap().0.append(Timestamp::default(), &event).await.unwrap();

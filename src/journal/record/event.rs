@@ -30,7 +30,12 @@ written! {
         approves: Option<Approval>,
     }
 
-    struct Approval = approval::Approval { step: usize, release: String }
+    struct Approval = approval::Approval {
+        step: usize,
+        release: String,
+        #[serde(default)]
+        undecided: Vec<String>,
+    }
 
     enum OperatorRequest = machine::OperatorRequest { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass, Spare }
 
