@@ -116,6 +116,7 @@ pub(super) fn awaited_of(text: &str) -> Vec<Awaited> {
         Awaited::Credentials { share: share(25), fires: None },
         Awaited::StableTarget { running: 1, wanted: 4 },
         Awaited::OldSlotQuiet,
+        Awaited::Hook { hook: foul(), stage: foul(), deployment: foul(), region: foul() },
         Awaited::Switch,
         Awaited::SwitchLanded,
     ]

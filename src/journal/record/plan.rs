@@ -114,6 +114,8 @@ written! {
         candidate_task_definition: String,
         #[serde(default)]
         scaling: Vec<(Role, Scaling)>,
+        #[serde(default)]
+        deployment_configuration: Option<String>,
     }
 
     struct Scaling = safeguard::Scaling {

@@ -48,6 +48,7 @@ fn failing() -> Cause {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row for each finding")]
 fn every_finding_has_its_words() {
     let reason = || Some("exit code 1".to_owned());
     let rows: Vec<(Evidence, &str)> = vec![
