@@ -9,6 +9,8 @@ mod checks;
 mod deployment;
 #[path = "../../tests/simulation/die.rs"]
 mod die;
+#[path = "../../tests/simulation/measures.rs"]
+mod measures;
 #[path = "../../tests/simulation/mishaps.rs"]
 mod mishaps;
 #[path = "../../tests/simulation/plans.rs"]

@@ -120,7 +120,8 @@ async fn answers(driver: &AlbDriver, plan: &Plan, now: Timestamp) -> Vec<(usize,
 
 /// A reading in words, judged as a step would that began at `from`.
 fn answer(gate: &Gate, reading: &Reading, from: Timestamp, now: Timestamp) -> String {
-    let window = Window { rollout: from, exposed: None, step: from, deadline: now, course: &[], now };
+    let window =
+        Window { rules: 0, rollout: from, exposed: None, step: from, deadline: now, course: &[], unseen: &[], now };
     let verdict = Standing::new(gate).judge(gate, reading, window);
     let of = if asks_of_candidate(gate) { "on the stable slot: " } else { "" };
     let breach = if verdict.outcome == Outcome::Fail { ", which would be a breach" } else { "" };

@@ -89,9 +89,10 @@ struct PlayArgs {
     /// How many hours of metrics the serving slot has behind it when the lab starts; 0h is none.
     #[arg(long = "lab-past", default_value = "12h", value_name = "TIME", value_parser = past)]
     past: Duration,
-    /// How long after the end of a minute its load balancer metrics can be read.
-    #[arg(long = "lab-delay", default_value = "20s", value_name = "TIME", value_parser = delay)]
-    delay: Duration,
+    /// How long after the end of a minute its load balancer metrics can be read [default: one to three minutes, now and
+    /// then six, as on AWS].
+    #[arg(long = "lab-delay", value_name = "TIME", value_parser = delay)]
+    delay: Option<Duration>,
     /// Requests a lab second.
     #[arg(long = "lab-rps", alias = "rps", default_value_t = 20.0, value_name = "N", value_parser = rps)]
     rps: f64,

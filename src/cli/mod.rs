@@ -127,7 +127,7 @@ enum Command {
     #[command(
         after_help = "Examples:\n  tidegate approve\n  tidegate approve web --reason \"dashboards look right\"\n  tidegate approve web --store s3://releases/tidegate"
     )]
-    Approve(request::Args),
+    Approve(request::Approve),
     /// Wait for nothing more: give everything to the candidate and commit.
     #[command(
         after_help = "Examples:\n  tidegate promote\n  tidegate promote web\n  tidegate promote web --yes --reason \"security fix, seen on staging\""
@@ -174,7 +174,8 @@ impl Command {
             Command::Watch(args) => args.rollout.as_mut(),
             Command::History(args) => args.rollout.as_mut(),
             Command::Rollback(args) | Command::Abort(args) => args.rollout.as_mut(),
-            Command::Pause(args) | Command::Approve(args) | Command::Promote(args) => args.rollout.as_mut(),
+            Command::Pause(args) | Command::Promote(args) => args.rollout.as_mut(),
+            Command::Approve(request::Approve { args, .. }) => args.rollout.as_mut(),
             Command::Continue(args) => args.args.rollout.as_mut(),
             _ => None,
         }
@@ -244,7 +245,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Guard(args) => guard::run(context, &args).await,
         Command::Pause(args) => request::run(context, OperatorRequest::Pause, args).await,
         Command::Continue(args) => request::go_on(context, args).await,
-        Command::Approve(args) => request::run(context, OperatorRequest::Approve, args).await,
+        Command::Approve(args) => request::approve(context, args).await,
         Command::Promote(args) => request::run(context, OperatorRequest::Promote, args).await,
         Command::Simulate(args) => simulate::run(context, args),
         Command::Backtest(args) => backtest::run(context, &args),

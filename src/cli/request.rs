@@ -34,6 +34,14 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args) -> Result<Exit, Failure> {
+    act(context, (request, Vec::new()), args).await
+}
+
+async fn act(
+    context: &Context,
+    (request, undecided): (OperatorRequest, Vec<String>),
+    args: Args,
+) -> Result<Exit, Failure> {
     let stores = context.stores(None).await?;
     let found = stores.find_to_act(args.rollout.as_deref()).await?.remembered_by(context);
     let plan = journal::header(&found.store, &found.id).await?.plan;
@@ -57,7 +65,22 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
         let machine = journal::replay(plan, &recorded.records);
         promote::confirm(context, (&found, &machine), (&owner.by, args.reason.as_deref(), args.yes))?;
     }
-    tell_runner(context, &found, request, args.reason).await
+    tell_runner(context, &found, (request, undecided), args.reason).await
+}
+
+/// `approve`, which passes what its gates have decided.
+#[derive(Debug, clap::Args)]
+pub(super) struct Approve {
+    #[command(flatten)]
+    pub(super) args: Args,
+    /// Pass the step although these gates have not decided; several are parted by commas.
+    #[arg(long, value_name = "GATE", value_delimiter = ',')]
+    undecided: Vec<String>,
+}
+
+pub(super) async fn approve(context: &Context, args: Approve) -> Result<Exit, Failure> {
+    let Approve { args, undecided } = args;
+    act(context, (OperatorRequest::Approve, undecided), args).await
 }
 
 /// `continue`, which a closed window keeps from going on unless it is overruled.
@@ -95,13 +118,13 @@ pub(super) fn ended(outcome: &Outcome) -> String {
 pub(super) async fn tell_runner(
     context: &Context,
     found: &Found,
-    request: OperatorRequest,
+    (request, undecided): (OperatorRequest, Vec<String>),
     reason: Option<String>,
 ) -> Result<Exit, Failure> {
     let mut follower = Follower::at_end(found).await?;
     let at = found.now(context, follower.machine());
     let by = whoami(context);
-    let approves = (request == OperatorRequest::Approve).then(|| approval(follower.machine()));
+    let approves = (request == OperatorRequest::Approve).then(|| approval(follower.machine(), undecided));
     let told = LeftRequest { request: request.as_str().to_owned(), by: by.clone(), reason, at, approves };
     found.store.leave_word(&found.id, told).await?;
     let mut refusal = None;
@@ -150,8 +173,9 @@ pub(super) async fn tell_runner(
 }
 
 /// What an approval is for: the step that waits now, as the journal has it.
-fn approval(machine: &Machine) -> Approval {
-    Approval { step: machine.progress().step, release: machine.plan().release.name().to_owned() }
+fn approval(machine: &Machine, undecided: Vec<String>) -> Approval {
+    let release = machine.plan().release.name().to_owned();
+    Approval { step: machine.progress().step, release, undecided }
 }
 
 /// Whether a notice is what the request asked for.

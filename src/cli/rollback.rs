@@ -122,7 +122,7 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     let scales = confirm(context, &args, (&found, &plan), &patience).await?;
     if found.is_lab && found.driver(&plan).await.is_some() {
         // Only the runner itself can reach a lab inside its own process.
-        return tell_runner(context, &found, request, args.reason).await;
+        return tell_runner(context, &found, (request, Vec::new()), args.reason).await;
     }
     found.refuse_gone_lab()?;
     let request = Request { request, reason: args.reason };

@@ -141,15 +141,17 @@ impl Fence {
 
     /// A write is decided now, and one that goes forward when its reason was; `forward` unless it takes traffic back or restores what was.
     pub fn decide(&self, forward: bool) {
-        self.decide_by(forward, None);
+        self.decide_by(forward, None, Timestamp::default());
     }
 
-    /// The same of a write that rests on a read, which is old after `by`.
-    pub fn decide_by(&self, forward: bool, by: Option<Timestamp>) {
+    /// The same of a write that rests on a read, which is old after `by`. That is a moment of the rollout's own clock, which
+    /// says `now` and may be ahead of this machine's: one who took a rollout over goes on in the time of its journal.
+    pub fn decide_by(&self, forward: bool, by: Option<Timestamp>, now: Timestamp) {
         if let Some(clock) = self.0.clock.get() {
             let waited = if forward { self.0.waited.load(Ordering::SeqCst) } else { 0 };
             self.0.decided.store(clock.now().as_millis().saturating_sub(waited), Ordering::SeqCst);
-            self.0.by.store(by.map_or(0, Timestamp::as_millis), Ordering::SeqCst);
+            let here = by.map(|by| clock.now().before(now.since(by)) + by.since(now));
+            self.0.by.store(here.map_or(0, Timestamp::as_millis), Ordering::SeqCst);
             self.0.forward.store(forward, Ordering::SeqCst);
         }
     }
@@ -206,7 +208,9 @@ mod tests {
         let fence = Fence::new(clock.clone());
         let soon = START + Duration::from_secs(1000);
         fence.renewed(soon, soon);
-        fence.decide_by(true, Some(START + Duration::from_secs(4)));
+        // The rollout's clock is an hour ahead.
+        let theirs = START + Duration::from_secs(3600);
+        fence.decide_by(true, Some(theirs + Duration::from_secs(4)), theirs);
         pass(&clock, 4).await;
         assert_eq!(fence.check(), Ok(()));
         pass(&clock, 1).await;

@@ -82,6 +82,7 @@ pub(super) fn plan() -> Plan {
         windows: None,
         writer_role: None,
         undoes: None,
+        rules: crate::plan::RULES,
         warnings: Vec::new(),
     }
 }

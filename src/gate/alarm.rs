@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::quiet::{Doubt, Quiet, Watched};
 use super::{Verdict, Window};
 use crate::domain::clock::Timestamp;
 use crate::domain::fleet::AlarmState;
@@ -47,6 +48,10 @@ pub struct AlarmReading {
     pub rang: Option<Timestamp>,
     /// How much time of data one evaluation looks at.
     pub window: Duration,
+    /// When its state was read.
+    pub read: Timestamp,
+    /// What its OK rests on: its own data, or those of the alarms that can ring it when it is a composite one.
+    pub watched: Vec<Watched>,
 }
 
 /// What an alarm's verdict rests on.
@@ -67,9 +72,12 @@ pub enum AlarmEvidence {
     },
     /// OK over this much data.
     Quiet(Duration),
+    /// OK, and not known to rest on data from after the step.
+    Unproven(Doubt),
 }
 
-pub(super) fn judge(rule: &AlarmRule, reading: &AlarmReading, window: Window<'_>) -> Verdict {
+/// Judges a reading; `quiet` is what earlier ones left behind.
+pub(super) fn judge(rule: &AlarmRule, reading: &AlarmReading, window: Window<'_>, quiet: &mut Quiet) -> Verdict {
     let Some(state) = reading.state else {
         return Verdict::fail(AlarmEvidence::Gone(rule.alarm.clone()));
     };
@@ -85,41 +93,55 @@ pub(super) fn judge(rule: &AlarmRule, reading: &AlarmReading, window: Window<'_>
             Verdict::fail(AlarmEvidence::Insufficient { is_breach: true })
         }
         AlarmState::InsufficientData => Verdict::inconclusive(AlarmEvidence::Insufficient { is_breach: false }),
-        AlarmState::Ok => quiet(reading, window),
+        // A journal from before alarms' data were read says nothing of them.
+        AlarmState::Ok if window.rules == 0 => {
+            Verdict::pass(AlarmEvidence::Quiet(reading.window), window.now.before(reading.window))
+        }
+        AlarmState::Ok => match quiet.take(&reading.watched, reading.read, window) {
+            Ok(from) => Verdict::pass(AlarmEvidence::Quiet(reading.window), from),
+            Err(doubt) => Verdict::inconclusive(AlarmEvidence::Unproven(doubt)),
+        },
     }
-}
-
-/// An alarm is quiet for a step once its whole window of data lies after the step took hold.
-fn quiet(reading: &AlarmReading, window: Window<'_>) -> Verdict {
-    let from = window.now.before(reading.window);
-    Verdict::pass(AlarmEvidence::Quiet(reading.window), from)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Outcome;
+    use crate::gate::{AlarmData, Outcome};
 
     const START: Timestamp = Timestamp::from_millis(1_000_000);
 
     fn verdict(state: Option<AlarmState>, changed: i64, rang: Option<u64>, rule: (AtStart, Insufficient)) -> Verdict {
         let at = |offset: i64| Timestamp::from_millis(1_000_000_u64.saturating_add_signed(offset * 1000));
         let rule = AlarmRule { alarm: "5xx".into(), at_start: rule.0, insufficient_data: rule.1 };
+        let data = AlarmData::Read { until: Some(at(300)), broken: None };
+        let (window, every) = (Duration::from_secs(120), Duration::ZERO);
         let reading = AlarmReading {
             state,
             changed: at(changed),
             rang: rang.map(|s| at(s.cast_signed())),
-            window: Duration::from_secs(120),
+            window,
+            read: at(360),
+            watched: vec![Watched { alarm: "5xx".into(), window, every, data }],
         };
-        let window = Window {
-            rollout: START,
-            exposed: None,
-            step: at(100),
-            deadline: Timestamp::default(),
-            course: &[],
-            now: at(300),
+        let judged = |now, quiet: &mut Quiet| {
+            let (exposed, deadline) = (None, Timestamp::default());
+            let window = Window {
+                rules: 1,
+                rollout: START,
+                exposed,
+                step: at(100),
+                deadline,
+                course: &[],
+                unseen: &[],
+                now: at(now),
+            };
+            judge(&rule, &reading, window, quiet)
         };
-        judge(&rule, &reading, window)
+        // The data are there since some looks ago.
+        let mut quiet = Quiet::default();
+        judged(300, &mut quiet);
+        judged(360, &mut quiet)
     }
 
     #[test]
@@ -143,12 +165,5 @@ mod tests {
     fn an_alarm_that_rang_between_two_looks_fails() {
         let rule = (AtStart::Refuse, Insufficient::Inconclusive);
         assert_eq!(verdict(Some(AlarmState::Ok), 200, Some(150), rule).outcome, Outcome::Fail);
-    }
-
-    #[test]
-    fn quiet_counts_only_once_its_window_lies_after_the_step() {
-        let verdict = verdict(Some(AlarmState::Ok), -50, None, (AtStart::Refuse, Insufficient::Inconclusive));
-        assert!(verdict.passes(START + Duration::from_secs(100)));
-        assert!(!verdict.passes(START + Duration::from_secs(200)));
     }
 }

@@ -93,6 +93,8 @@ pub struct BurnRate {
 pub enum BurnSays {
     /// The short window keeps within the factor.
     Within,
+    /// It does, at first sight: CloudWatch may revise that.
+    SeenOnce,
     /// A window has exceeded it since before the candidate had traffic.
     BeforeCandidate,
     /// Only the short window exceeds it.
@@ -114,10 +116,12 @@ impl BurnEvidence {
 
 /// What is remembered between two looks: which window has exceeded the factor ever since the candidate was
 /// given traffic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Burning {
     long: bool,
     short: bool,
+    /// What the last look brought: CloudWatch may revise the newest minutes, so nothing passes at first sight.
+    last: Option<BurnReading>,
 }
 
 impl BurnRule {
@@ -143,19 +147,27 @@ impl Burning {
         let (Some(long), Some(short)) = (rule.burn(reading.long), rule.burn(reading.short)) else {
             return Verdict::inconclusive(BurnEvidence::NoRequests);
         };
-        let exceeds = Burning { long: long > rule.factor, short: short > rule.factor };
+        let exceeds = (long > rule.factor, short > rule.factor);
         let before = window.exposed.is_none_or(|exposed| reading.until <= exposed);
-        *self = Burning { long: exceeds.long && (before || self.long), short: exceeds.short && (before || self.short) };
+        let agrees = self.last == Some(*reading);
+        let last = Some(*reading);
+        let (long_since, short_since) = (exceeds.0 && (before || self.long), exceeds.1 && (before || self.short));
+        *self = Burning { long: long_since, short: short_since, last };
         let rate = |rate, over, burnt| BurnRate { rate, over, burnt };
         let (short, long) = (rate(short, rule.short, reading.short), rate(long, rule.long, reading.long));
         let rates = |says| BurnEvidence::Rates { short, long, factor: rule.factor, says };
-        if !exceeds.short {
-            return Verdict::pass(rates(BurnSays::Within), reading.until.before(MINUTE));
+        if !exceeds.1 {
+            // Minutes from before the step would thin out what fails since.
+            return match window.rules {
+                0 => Verdict::pass(rates(BurnSays::Within), reading.until.before(MINUTE)),
+                _ if agrees => Verdict::pass(rates(BurnSays::Within), reading.until.before(rule.short)),
+                _ => Verdict::inconclusive(rates(BurnSays::SeenOnce)),
+            };
         }
         if self.long || self.short {
             return Verdict::inconclusive(rates(BurnSays::BeforeCandidate));
         }
-        if !exceeds.long {
+        if !exceeds.0 {
             return Verdict::inconclusive(rates(BurnSays::ShortAlone));
         }
         if reading.long.errors < LEAST_ERRORS {
@@ -183,13 +195,16 @@ mod tests {
         let burnt = |(requests, errors)| Burnt { requests, errors };
         let reading = BurnReading { until: at(until), long: burnt(long), short: burnt(short) };
         let window = Window {
+            rules: 1,
             rollout: at(90),
             exposed: (until > 100).then_some(at(100)),
             step: at(105),
             deadline: at(200),
             course: &[],
+            unseen: &[],
             now: at(until + 1),
         };
+        burning.take(&RULE, &reading, window);
         burning.take(&RULE, &reading, window)
     }
 
@@ -211,10 +226,24 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_rests_on_the_last_closed_minute() {
+    fn a_pass_rests_on_a_short_window_wholly_within_the_step() {
         let verdict = |until| take(&mut Burning::default(), until, (600.0, 0.0), (50.0, 0.0));
-        assert!(verdict(106).passes(at(105)));
-        assert!(!verdict(105).passes(at(105)));
+        assert!(verdict(110).passes(at(105)));
+        assert!(!verdict(109).passes(at(105)));
+    }
+
+    #[test]
+    fn nothing_passes_at_first_sight() {
+        let burnt = Burnt { requests: 60.0, errors: 0.0 };
+        let reading = BurnReading { until: at(110), long: burnt, short: burnt };
+        let exposed = Some(at(100));
+        let (rollout, step, deadline, now) = (at(90), at(105), at(200), at(111));
+        let window = Window { rules: 1, rollout, exposed, step, deadline, course: &[], unseen: &[], now };
+        let mut burning = Burning::default();
+        let revised = BurnReading { short: Burnt { errors: 1.0, ..burnt }, ..reading };
+        let mut look = |reading| burning.take(&RULE, reading, window).outcome;
+        let looks = [&reading, &revised, &reading, &reading].map(&mut look);
+        assert_eq!(looks, [Outcome::Inconclusive, Outcome::Inconclusive, Outcome::Inconclusive, Outcome::Pass]);
     }
 
     #[test]

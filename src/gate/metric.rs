@@ -219,12 +219,37 @@ impl MetricEvidence {
     }
 }
 
-pub(super) fn judge(rule: &MetricRule, reading: &MetricReading, window: Window<'_>) -> Verdict {
+/// The values of the last look: a datapoint passes a step once two looks agree on it, because CloudWatch may revise what
+/// it has just published. One that breaks the bound breaks it at first sight.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Sighted {
+    values: Vec<Point>,
+    samples: Vec<Point>,
+}
+
+impl Sighted {
+    /// Takes in one look.
+    pub(super) fn take(&mut self, rule: &MetricRule, reading: &MetricReading, window: Window<'_>) -> Verdict {
+        let before = std::mem::replace(self, Self { values: reading.values.clone(), samples: reading.samples.clone() });
+        let same = |before: &[Point], now: &[Point], at: Timestamp| {
+            let of = |points: &[Point]| points.iter().find(|point| point.at == at).map(|point| point.value);
+            of(before) == of(now)
+        };
+        let agreed = |point: &&Point| {
+            let (at, rules) = (point.at, window.rules);
+            rules == 0 || same(&before.values, &reading.values, at) && same(&before.samples, &reading.samples, at)
+        };
+        let values = reading.values.iter().filter(agreed).copied().collect();
+        judge(rule, reading, &MetricReading { values, samples: reading.samples.clone() }, window)
+    }
+}
+
+fn judge(rule: &MetricRule, reading: &MetricReading, agreed: &MetricReading, window: Window<'_>) -> Verdict {
     let since = window.exposed.unwrap_or(window.step).min(window.step);
     if let Some(point) = rule.breach(&rule.considered(reading, since, window.now)) {
         return Verdict::fail(MetricEvidence::Broken { value: point.value, bound: rule.bound, at: point.at });
     }
-    let points = rule.considered(reading, window.step, window.now);
+    let points = rule.considered(agreed, window.step, window.now);
     let enough = points.len() >= rule.of.max(1) as usize;
     match (points.first(), points.last()) {
         (Some(first), Some(last)) if enough => {
@@ -279,14 +304,19 @@ mod tests {
 
     fn verdict(rule: &MetricRule, values: &[(u64, f64)], samples: &[(u64, f64)]) -> Verdict {
         let window = Window {
+            rules: 1,
             rollout: at(0),
             exposed: Some(at(60)),
             step: at(120),
             deadline: Timestamp::default(),
             course: &[],
+            unseen: &[],
             now: at(330),
         };
-        judge(rule, &MetricReading { values: series(values), samples: series(samples) }, window)
+        let reading = MetricReading { values: series(values), samples: series(samples) };
+        let mut sighted = Sighted::default();
+        sighted.take(rule, &reading, window);
+        sighted.take(rule, &reading, window)
     }
 
     #[test]
@@ -334,5 +364,28 @@ mod tests {
         let strict = MetricRule { missing_data: MissingData::Fail, ..rule() };
         assert_eq!(verdict(&strict, &[], &[]).outcome, Outcome::Fail);
         assert_eq!(verdict(&rule(), &[], &[]).outcome, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn a_point_passes_once_two_looks_agree_on_it_and_fails_at_first_sight() {
+        let window = Window {
+            rules: 1,
+            rollout: at(0),
+            exposed: Some(at(60)),
+            step: at(120),
+            deadline: Timestamp::default(),
+            course: &[],
+            unseen: &[],
+            now: at(330),
+        };
+        let mut sighted = Sighted::default();
+        let mut look = |values: &[(u64, f64)]| {
+            let reading = MetricReading { values: series(values), samples: Vec::new() };
+            sighted.take(&rule(), &reading, window).outcome
+        };
+        assert_eq!(look(&[(120, 0.2)]), Outcome::Inconclusive);
+        assert_eq!(look(&[(120, 0.4), (180, 0.1)]), Outcome::Inconclusive);
+        assert_eq!(look(&[(120, 0.4), (180, 0.1)]), Outcome::Pass);
+        assert_eq!(look(&[(120, 0.4), (180, 0.1), (240, 9.0)]), Outcome::Fail);
     }
 }

@@ -9,6 +9,7 @@ pub mod compare;
 mod evidence;
 mod measure;
 mod metric;
+mod quiet;
 mod said;
 mod split;
 mod standing;
@@ -25,6 +26,7 @@ pub use metric::{
     CloudWatchMetric, Input, MetricEvidence, MetricReading, MetricRule, MetricSource, MissingData, Of, Point,
     PrometheusMetric,
 };
+pub use quiet::{AlarmData, Doubt, Quiet, Watched};
 pub use said::{CommandRule, SaidReading, WebhookRule, is_private_host};
 pub use split::{Split, SplitEvidence, SplitRule, SplitSays};
 pub use standing::Standing;
@@ -121,6 +123,8 @@ pub enum Reading {
 /// The stretch of time a reading is judged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window<'a> {
+    /// By which rules it is judged: those of the build that made the plan. A journal leads where it led then.
+    pub rules: u32,
     /// When the rollout started.
     pub rollout: Timestamp,
     /// When the candidate was first seen to have traffic, if it was.
@@ -131,6 +135,9 @@ pub struct Window<'a> {
     pub deadline: Timestamp,
     /// The candidate's share since each of these moments, oldest first.
     pub course: &'a [(Timestamp, Share)],
+    /// The stretches in which nobody read the rule, oldest first: a share that was first seen after one may have been in
+    /// force all the while.
+    pub unseen: &'a [(Timestamp, Timestamp)],
     /// When the reading was taken.
     pub now: Timestamp,
 }
@@ -183,7 +190,7 @@ impl Gate {
         match &self.check {
             Check::Metric(rule) => rule.period * rule.of,
             Check::Compare(rule) => rule.feed.span(),
-            Check::Burn(_) => Duration::from_secs(60),
+            Check::Burn(rule) => rule.short,
             Check::Alarm(_)
             | Check::Probe(_)
             | Check::Tasks(_)

@@ -98,7 +98,16 @@ mod tests {
 
     fn window() -> Window<'static> {
         let step = at(100);
-        Window { rollout: at(50), exposed: None, step, deadline: at(900), course: &[], now: at(300) }
+        Window {
+            rules: 1,
+            rollout: at(50),
+            exposed: None,
+            step,
+            deadline: at(900),
+            course: &[],
+            unseen: &[],
+            now: at(300),
+        }
     }
 
     fn said(asked: u64, outcome: Outcome) -> SaidReading {

@@ -110,7 +110,10 @@ impl Split {
     /// Takes in the bins of one look. A slot that is absent from a bin had no requests in it.
     pub fn take(&mut self, rule: &SplitRule, bins: &[Bin], window: Window<'_>) -> Verdict {
         let span = rule.feed.span();
-        let shares = |bin: &Bin| shares(window.course, bin.at.before(SETTLES), bin.at + span + UNSEEN);
+        let shares = |bin: &Bin| {
+            let around = watched(window.unseen, (bin.at.before(SETTLES), bin.at + span + UNSEEN));
+            shares(window.course, around.0, around.1)
+        };
         let manner = Manner {
             span,
             wrong,
@@ -197,6 +200,15 @@ fn wrong(bin: &Bin) -> Option<BinFlaw> {
     })
 }
 
+/// A stretch of time, and the ones without a read of the rule that it meets: a change within them was seen at their end.
+fn watched(unseen: &[(Timestamp, Timestamp)], around: (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
+    let met = |(from, to): (Timestamp, Timestamp), (since, until): &(Timestamp, Timestamp)| {
+        let meets = *since < to && from < *until;
+        if meets { (from.min(*since), to.max(*until + Duration::from_millis(1))) } else { (from, to) }
+    };
+    unseen.iter().fold(around, met)
+}
+
 /// The least and the most that was in force from one moment to another.
 fn shares(course: &[(Timestamp, Share)], from: Timestamp, to: Timestamp) -> (Share, Share) {
     let before = course.iter().rev().find(|(since, _)| *since <= from).map_or(Share::NONE, |(_, share)| *share);
@@ -235,11 +247,13 @@ mod tests {
     fn verdict(stable: f64, candidate: f64) -> Verdict {
         let course = [(START, Share::from_permille(100).unwrap())];
         let window = Window {
+            rules: 1,
             rollout: START,
             exposed: Some(START),
             step: START,
             deadline: minute(60),
             course: &course,
+            unseen: &[],
             now: minute(11),
         };
         let mut split = Split::default();
@@ -290,11 +304,13 @@ mod tests {
     fn counts_that_cannot_be_never_pass() {
         let course = [(START, Share::from_permille(100).unwrap())];
         let window = Window {
+            rules: 1,
             rollout: START,
             exposed: Some(START),
             step: START,
             deadline: minute(60),
             course: &course,
+            unseen: &[],
             now: minute(11),
         };
         let mut bins = bins(10, 900.0, 100.0);
@@ -321,6 +337,27 @@ mod tests {
         assert!(routed.capital.amount() < DOUBT);
         routed.add(&SplitRule::default(), shares(4, 6), (200.0, 800.0));
         assert!(routed.capital.amount() > 1000.0);
+    }
+
+    #[test]
+    fn a_change_that_nobody_was_there_to_see_may_have_been_in_force_all_the_while() {
+        let share = |permille| Share::from_permille(permille).unwrap();
+        let course = [(START, share(100)), (minute(15), share(500))];
+        let unseen = [(minute(5), minute(15))];
+        let verdict = |unseen: &[(Timestamp, Timestamp)]| {
+            let (exposed, deadline, now) = (Some(START), minute(60), minute(16));
+            let (rollout, step) = (START, START);
+            let window = Window { rules: 1, rollout, exposed, step, deadline, course: &course, unseen, now };
+            let mut bins = bins(15, 900.0, 100.0);
+            for bin in &mut bins[7..] {
+                (bin.stable, bin.candidate) = (slot(500.0), slot(500.0));
+            }
+            let mut split = Split::default();
+            split.take(&SplitRule::default(), &bins, window);
+            split.take(&SplitRule::default(), &bins, window).outcome
+        };
+        assert_eq!(verdict(&[]), Outcome::Fail);
+        assert_eq!(verdict(&unseen), Outcome::Pass);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use super::burn::Burning;
 use super::compare::Comparison;
+use super::metric::Sighted;
+use super::quiet::Quiet;
 use super::said::Asked;
 use super::split::Split;
-use super::{Check, CommandRule, Evidence, Gate, Reading, Verdict, WebhookRule, Window, alarm, metric, tasks};
+use super::{Check, CommandRule, Evidence, Gate, Reading, Verdict, WebhookRule, Window, alarm, tasks};
 use crate::domain::clock::Timestamp;
 
 /// Where one gate stands. Most judge every reading by itself and remember nothing.
@@ -18,6 +20,10 @@ pub enum Standing {
     Split(Box<Split>),
     /// What the whole service burned before the candidate had traffic.
     Burn(Burning),
+    /// What the last look saw of a metric.
+    Metric(Sighted),
+    /// Since when an alarm's data cover the present step.
+    Alarm(Quiet),
     /// When somebody else was last asked.
     Said(Asked),
 }
@@ -29,6 +35,8 @@ impl Standing {
             Check::Compare(_) => Self::Compare(Box::default()),
             Check::Split(_) => Self::Split(Box::default()),
             Check::Burn(_) => Self::Burn(Burning::default()),
+            Check::Alarm(_) => Self::Alarm(Quiet::default()),
+            Check::Metric(_) => Self::Metric(Sighted::default()),
             Check::Webhook(_) | Check::Command(_) => Self::Said(Asked::default()),
             _ => Self::Plain,
         }
@@ -42,8 +50,12 @@ impl Standing {
                 comparison.take(rule, bins, window)
             }
             (Check::Split(rule), Reading::Counts(bins), Self::Split(split)) => split.take(rule, bins, window),
-            (Check::Alarm(rule), Reading::Alarm(reading), _) => alarm::judge(rule, reading, window),
-            (Check::Metric(rule), Reading::Metric(reading), _) => metric::judge(rule, reading, window),
+            (Check::Alarm(rule), Reading::Alarm(reading), Self::Alarm(quiet)) => {
+                alarm::judge(rule, reading, window, quiet)
+            }
+            (Check::Metric(rule), Reading::Metric(reading), Self::Metric(sighted)) => {
+                sighted.take(rule, reading, window)
+            }
             (Check::Tasks(rule), Reading::Tasks(reading), _) => tasks::judge(rule, reading, window),
             (Check::Burn(rule), Reading::Burn(reading), Self::Burn(burning)) => burning.take(rule, reading, window),
             (_, Reading::Said(reading), Self::Said(asked)) => asked.take(reading, window),

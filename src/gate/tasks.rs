@@ -128,8 +128,16 @@ mod tests {
             |n: u32| Stopped { task: n.to_string(), at: now, reason: reason.clone(), task_definition: String::new() };
         let stopped = (0..failed).map(stop).collect();
         let capacity = Capacity { desired: 4, running: 4, healthy, failed, stopped, ..Capacity::default() };
-        let window =
-            Window { rollout: start, exposed: None, step: start, deadline: Timestamp::default(), course: &[], now };
+        let window = Window {
+            rules: 1,
+            rollout: start,
+            exposed: None,
+            step: start,
+            deadline: Timestamp::default(),
+            course: &[],
+            unseen: &[],
+            now,
+        };
         judge(&TasksRule::default(), &TasksReading { capacity, wanted: 4, asked: start, started }, window)
     }
 

@@ -106,6 +106,7 @@ fn plan(name: RolloutName) -> Plan {
         notify: recipients(),
         windows: Some(windows()),
         undoes: None,
+        rules: 0,
         warnings: vec!["one \"quoted\" word\nand a line \u{202e}".into()],
     }
 }
@@ -293,8 +294,10 @@ fn observation(rule: RuleSeen) -> Observation {
         stopped,
         given_up: None,
     };
-    let alarm =
-        |state, rang| Reading::Alarm(AlarmReading { state, changed: at(4), rang, window: Duration::from_secs(120) });
+    let alarm = |state, rang| {
+        let (read, watched) = (Timestamp::default(), Vec::new());
+        Reading::Alarm(AlarmReading { state, changed: at(4), rang, window: Duration::from_secs(120), read, watched })
+    };
     let values = [0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e-300, -0.0];
     let points: Vec<Point> = (0..).zip(values).map(|(n, value)| Point { at: at(n * 60), value }).collect();
     let tasks = TasksReading { capacity: sick.clone(), wanted: 4, asked: at(9), started: true };

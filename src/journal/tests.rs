@@ -9,7 +9,8 @@ use super::*;
 use crate::domain::approval::Approval;
 use crate::domain::driver::{Deployment, DeploymentState, Driver};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Capacity, Fleet, GivenUp, RuleSeen, Stopped};
+use crate::domain::fleet::{AlarmState, Capacity, Fleet, GivenUp, RuleSeen, Stopped};
+use crate::gate::{AlarmData, AlarmReading, Reading, Watched};
 use crate::machine::{Answer, Left, Observation, OperatorRequest};
 use crate::plan::{Action, Undoes};
 
@@ -423,6 +424,7 @@ fn what_was_added_within_a_format_is_read_back() {
     let mut header = header();
     header.spec_digest = Some("c0ffee".into());
     header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
+    header.plan.rules = 1;
     header.plan.undoes = Some(Undoes { rollout: "web-1".into(), reason: Some("slow".into()) });
     (header.plan.before.sticky_groups, header.plan.before.priority) = (vec!["arn:green".into()], Some(10));
     header.plan.before.deployment_configuration = Some("{}".into());
@@ -450,6 +452,7 @@ fn what_was_added_within_a_format_is_read_back() {
     let looked = Observation { fleet, requests: Some(0), published, deployment, ..Observation::default() };
     let events = [
         Event::Answered { id: 7, answer: Answer::Routed(seen) },
+        Event::Answered { id: 7, answer: Answer::Seen(Box::new(alarms_seen())) },
         Event::Answered { id: 7, answer: Answer::Failed(fault) },
         Event::Answered { id: 7, answer: Answer::Seen(Box::new(looked)) },
         Event::Requested { request: OperatorRequest::Spare, by: "ana@ci".into(), reason: None, left: None },
@@ -462,6 +465,22 @@ fn what_was_added_within_a_format_is_read_back() {
 
 fn stopped() -> Stopped {
     Stopped { task: "9f".into(), at: Timestamp::default(), reason: "exit".into(), task_definition: String::new() }
+}
+
+/// An alarm with everything that can be known of what it looks at.
+fn alarms_seen() -> Observation {
+    let (at, minute) = (Timestamp::from_millis(60_000), Duration::from_secs(60));
+    let known = [
+        AlarmData::Read { until: Some(at), broken: None },
+        AlarmData::Read { until: None, broken: Some(at) },
+        AlarmData::Hidden,
+        AlarmData::Rings,
+        AlarmData::Blind("EVALUATION_ERROR".into()),
+    ];
+    let watched = known.map(|data| Watched { alarm: "5xx".into(), window: minute, every: minute, data }).into();
+    let reading =
+        AlarmReading { state: Some(AlarmState::Ok), changed: at, rang: None, window: minute, read: at, watched };
+    Observation { readings: vec![(0, Reading::Alarm(reading))], ..Observation::default() }
 }
 
 #[test]
@@ -534,7 +553,7 @@ async fn a_journal_keeps_the_span_under_which_its_rollout_was_started() {
 #[tokio::test]
 async fn a_request_keeps_its_key_and_what_it_approves() {
     let kept = recorded(0).await;
-    let approves = Some(Approval { step: 3, release: "web:8".into() });
+    let approves = Some(Approval { step: 3, release: "web:8".into(), undecided: vec!["compare".into()] });
     let left = Some(Left { key: "1-a.json".into(), approves });
     let event = Event::Requested { request: OperatorRequest::Approve, by: "ana@ci".into(), reason: None, left };
     kept.open().await.unwrap().0.append(Timestamp::default(), &event).await.unwrap();

@@ -36,8 +36,8 @@ pub struct LabConfig {
     pub past: Duration,
     /// What exists at the start.
     pub world: WorldSeed,
-    /// How long after the end of a minute its load balancer metrics can be read, in lab time.
-    pub publication_delay: Duration,
+    /// How long after the end of a minute its load balancer metrics can be read, in lab time; none is as on AWS.
+    pub publication_delay: Option<Duration>,
     /// How long a rule change takes to reach the data plane, in lab time.
     pub rule_propagation: Duration,
     /// Before which shifts of an ECS deployment a pause hook holds.
@@ -87,7 +87,7 @@ impl Default for LabConfig {
             outages: Vec::new(),
             past: Duration::from_secs(12 * 3_600),
             world: WorldSeed::default(),
-            publication_delay: Duration::from_secs(20),
+            publication_delay: None,
             rule_propagation: Duration::from_secs(1),
             shift_pauses: ShiftPauses::default(),
         }

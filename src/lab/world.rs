@@ -12,6 +12,7 @@ use super::ending::Ending;
 use super::fault::{ApiFault, FaultKind};
 use super::keys::Keys;
 use super::lock::lock;
+use super::metrics::publication::Publication;
 use super::metrics::store::Store;
 use super::notices::Notices;
 use super::outage::Outages;
@@ -78,7 +79,11 @@ impl World {
         let (clock, seed, ending) = (config.clock.clone(), config.seed, Ending::new());
         let now = clock.now_ms();
         let account = Account::seeded(&config, now);
-        let store = Store::new(config.publication_delay.as_millis() as u64);
+        let publication = match config.publication_delay {
+            Some(delay) => Publication::Steady(delay.as_millis() as u64),
+            None => Publication::Usual(seed),
+        };
+        let store = Store::published(publication);
         let outages = Arc::new(Outages::new(&config.outages, now));
         let telemetry = Arc::new(Telemetry::default());
         let surroundings = Surroundings {

@@ -249,6 +249,9 @@ pub(super) struct Memory {
     pub(super) unsettled: Option<Unsettled>,
     /// The share that was watched since some moment. What came before it is not known: a slot may have had requests.
     pub(super) steady: Option<Steady>,
+    /// When the rule was last read, and the stretches in which it was not.
+    pub(super) rule_seen: Timestamp,
+    pub(super) unseen: Vec<(Timestamp, Timestamp)>,
     /// Whether a write that gives the candidate weight was ever asked for.
     pub(super) carried: bool,
     /// Whether the candidate was seen to have weight since all traffic was last seen on the stable slot:
@@ -349,6 +352,8 @@ impl Memory {
             accepted_at: zero,
             unsettled: None,
             steady: None,
+            rule_seen: zero,
+            unseen: Vec::new(),
             carried: false,
             weighted: false,
             exposed: None,

@@ -249,6 +249,8 @@ pub enum Objection {
         /// What is waited for.
         waits: Approval,
     },
+    /// These gates have not decided, and it does not name them.
+    Undecided(Vec<(String, Evidence)>),
     /// It has to say why.
     NoReason,
     /// It has no windows.

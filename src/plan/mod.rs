@@ -32,6 +32,10 @@ use crate::domain::safeguard::Scaling;
 use crate::gate::{Check, Gate};
 use crate::spec::Spec;
 
+/// By which rules readings are judged. A journal is judged by those of its plan, so that it leads where it led: 0 took data
+/// at first sight, and an alarm's OK for a word on whatever its window held by then.
+pub const RULES: u32 = 1;
+
 /// How many closed and published minutes without a request make a slot quiet.
 pub const QUIET_PERIODS: u32 = 3;
 
@@ -78,6 +82,7 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt)
         notify: spec.notify.clone(),
         windows,
         undoes: None,
+        rules: RULES,
         warnings,
     })
 }

@@ -12,7 +12,8 @@ use crate::gate::{Check, Gate};
 /// The reviewed plan as it may be followed from now on: all as reviewed, but what stood before was read at this moment,
 /// from which on deployments are told apart.
 pub fn renewed(reviewed: &Plan, now: &Plan) -> Plan {
-    Plan { before: Before { at: now.before.at, ..reviewed.before.clone() }, ..reviewed.clone() }
+    let before = Before { at: now.before.at, ..reviewed.before.clone() };
+    Plan { before, rules: now.rules, ..reviewed.clone() }
 }
 
 /// What would be another plan if it were made now; empty when it is the same. What a gate learned of the past may
@@ -36,6 +37,8 @@ pub fn changes(reviewed: &Plan, now: &Plan) -> Vec<String> {
         // The same text, worked out from a later moment on.
         windows: _,
         undoes: _,
+        // What was not begun is judged as this build judges.
+        rules: _,
         warnings: _,
     } = reviewed;
     found.extend(targets(target, &now.target));

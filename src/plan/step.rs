@@ -46,6 +46,8 @@ pub struct Plan {
     pub windows: Option<Windows>,
     /// The promoted rollout that this one takes back, if it does.
     pub undoes: Option<Undoes>,
+    /// By which rules readings are judged: [`RULES`](super::RULES) of the build that made it.
+    pub rules: u32,
     /// What the plan's reader should know although it refuses nothing.
     pub warnings: Vec<String>,
 }

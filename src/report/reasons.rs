@@ -123,8 +123,14 @@ pub fn objection(objection: &Objection) -> String {
         }
         Objection::NothingToApprove => "it does not wait for an approval",
         Objection::OtherApproval { approves, waits } => {
-            let words = |Approval { step, release }: &Approval| format!("step {} of release {release}", step + 1);
+            let words = |Approval { step, release, .. }: &Approval| format!("step {} of release {release}", step + 1);
             return format!("it approves {}, and {} waits", words(approves), words(waits));
+        }
+        Objection::Undecided(gates) => {
+            let said: Vec<String> = gates.iter().map(|(gate, found)| format!("{gate} ({})", evidence(found))).collect();
+            let names: Vec<&str> = gates.iter().map(|(gate, _)| gate.as_str()).collect();
+            let (said, names) = (said.join(", "), names.join(","));
+            return format!("undecided: {said}; to pass it all the same, say `--undecided {names}`");
         }
         Objection::NoReason => "it has to say why",
         Objection::NoWindows => "it has no windows",

@@ -144,7 +144,7 @@ pub(super) fn pauses_of(text: &str) -> Vec<PausedFor> {
 /// Every reason for which a request changes nothing, with `text` wherever text is not ours.
 pub(super) fn objections_of(text: &str) -> Vec<Objection> {
     let foul = || text.to_owned();
-    let approval = |step| Approval { step, release: foul() };
+    let approval = |step| Approval { step, release: foul(), undecided: Vec::new() };
     vec![
         Objection::NotBegun,
         Objection::GoesBack,
@@ -156,6 +156,7 @@ pub(super) fn objections_of(text: &str) -> Vec<Objection> {
         Objection::Paused(paused_by(text)),
         Objection::Closed(closed(text)),
         Objection::NothingToApprove,
+        Objection::Undecided(vec![(foul(), Evidence::NoReading)]),
         Objection::OtherApproval { approves: approval(0), waits: approval(1) },
         Objection::NoReason,
         Objection::NoWindows,

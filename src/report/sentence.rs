@@ -295,7 +295,7 @@ fn trouble(fault: &Fault) -> String {
 
 fn finished(outcome: &Outcome, plan: &Plan) -> String {
     match outcome {
-        Outcome::Promoted => format!("promoted: {} serves everything", slot(Role::Candidate, plan)),
+        Outcome::Promoted => format!("promoted: the rule gives {} everything", slot(Role::Candidate, plan)),
         Outcome::RolledBack(reason) => format!("rolled back: {}", reasons::reason(reason)),
         Outcome::Stranded { why, .. } => format!("stranded, a person is needed: {why}"),
     }

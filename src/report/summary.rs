@@ -217,7 +217,14 @@ impl Summary {
         match (&self.finished, &self.handed_over) {
             (Some((_, Outcome::Promoted)), _) => {
                 let release = if plan.undoes.is_some() { "the release before" } else { "the new release" };
-                (Sign::Good, format!("promoted: {name} is served by {candidate}, {release}"))
+                match self.served {
+                    Some(served) if served.requests == 0 => {
+                        let what =
+                            format!("promoted: the rule gives {candidate} everything, and no request reached it");
+                        (Sign::Heed, what)
+                    }
+                    _ => (Sign::Good, format!("promoted: {name} is served by {candidate}, {release}")),
+                }
             }
             (Some((_, Outcome::RolledBack(_))), _) => {
                 (Sign::Back, format!("rolled back: {name} is served by {stable}, the release before"))
@@ -260,9 +267,9 @@ impl Summary {
     fn traffic(&self, plan: &Plan, went_back: bool) -> String {
         let stable = &plan.target.stable.target_group_name;
         let highest = match self.highest {
-            Share::NONE => "the candidate never had any".to_owned(),
-            Share::ALL => "the candidate had all of it".to_owned(),
-            share => format!("the candidate had at most {share}"),
+            Share::NONE => "the rule never gave the candidate any".to_owned(),
+            Share::ALL => "the rule gave the candidate all of it".to_owned(),
+            share => format!("the rule gave the candidate at most {share}"),
         };
         match self.back {
             Some((at, took)) => {

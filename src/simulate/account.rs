@@ -13,7 +13,8 @@ use crate::domain::fleet::{AlarmState, Capacity, Fleet, RuleSeen, Served};
 use crate::domain::traffic::Share;
 use crate::gate::compare::Feed;
 use crate::gate::{
-    AlarmReading, BurnReading, BurnRule, Burnt, Check, Gate, Outcome, ProbeReading, Reading, SaidReading,
+    AlarmData, AlarmReading, BurnReading, BurnRule, Burnt, Check, Gate, Outcome, ProbeReading, Reading, SaidReading,
+    Watched,
 };
 use crate::machine::{Answer, Effect, Look, Observation};
 use crate::plan::Plan;
@@ -241,12 +242,19 @@ fn add(mut one: Counts, other: Counts) -> Counts {
 /// What a gate is read as whose world is not simulated.
 fn passing(gate: &Gate, since: Timestamp, now: Timestamp) -> Reading {
     match &gate.check {
-        Check::Alarm(_) => Reading::Alarm(AlarmReading {
-            state: Some(AlarmState::Ok),
-            changed: START.before(MINUTE),
-            rang: None,
-            window: Duration::ZERO,
-        }),
+        Check::Alarm(rule) => {
+            let (changed, window, data) =
+                (START.before(MINUTE), Duration::ZERO, AlarmData::Read { until: Some(now), broken: None });
+            let watched = vec![Watched { alarm: rule.alarm.clone(), window, every: Duration::ZERO, data }];
+            Reading::Alarm(AlarmReading {
+                state: Some(AlarmState::Ok),
+                changed,
+                rang: None,
+                window,
+                read: now,
+                watched,
+            })
+        }
         Check::Metric(rule) => Reading::Metric(Meter::within(rule, since, now.before(Feed::LoadBalancer.delay()))),
         _ => Reading::Said(SaidReading { asked: now, outcome: Outcome::Pass, text: "not simulated".to_owned() }),
     }

@@ -72,6 +72,8 @@ struct RequestFile {
 struct ApprovalFile {
     step: usize,
     release: String,
+    #[serde(default)]
+    undecided: Vec<String>,
 }
 
 impl Store {
@@ -82,7 +84,7 @@ impl Store {
     /// When the store cannot be written.
     pub async fn leave_word(&self, id: &RolloutId, told: LeftRequest) -> Result<WaitingRequest, StoreError> {
         let LeftRequest { request, by, reason, at, approves } = told.clone();
-        let approves = approves.map(|Approval { step, release }| ApprovalFile { step, release });
+        let approves = approves.map(|Approval { step, release, undecided }| ApprovalFile { step, release, undecided });
         let file = RequestFile { request, by, reason, at: at.as_millis(), approves };
         let body = serde_json::to_vec(&file).unwrap_or_default();
         let name = format!("{:015}-{:016x}.json", told.at.as_millis(), fastrand::u64(..));
@@ -128,6 +130,6 @@ fn parse(text: &[u8]) -> Result<LeftRequest, String> {
     }
     let file: RequestFile = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     let RequestFile { request, by, reason, at, approves } = file;
-    let approves = approves.map(|ApprovalFile { step, release }| Approval { step, release });
+    let approves = approves.map(|ApprovalFile { step, release, undecided }| Approval { step, release, undecided });
     Ok(LeftRequest { request, by, reason, at: Timestamp::from_millis(at), approves })
 }

@@ -40,3 +40,12 @@ fn a_service_that_burns_its_budget_sends_the_rollout_back() {
     let ended = place.rehearse(&place.spec(&gate), &play).end();
     ended.ends(10, &[r#""outcome":"rolled_back""#, "gate error budget failed", "times the budget over 5m"]);
 }
+
+#[test]
+fn an_alarm_that_was_quiet_before_the_step_passes_no_bad_release_while_metrics_are_late() {
+    let place = Place::new();
+    let gate = format!("{WATCH}  - alarm: {{ name: web-5xx }}\n");
+    let play = [&INSIDE[..], &["--lab-delay", "5m", "--lab-candidate", "errors=60%"]].concat();
+    let ended = place.rehearse(&place.spec(&gate), &play).end();
+    ended.ends(10, &[r#""outcome":"rolled_back""#, "gate web-5xx"]);
+}

@@ -100,7 +100,16 @@ fn a_release_that_never_gets_healthy_is_never_given_a_request() {
 fn text_for_people_says_how_it_ended_and_how_many_requests_failed() {
     let place = Place::new();
     let spec = place.example("canary.yaml");
-    let arguments = ["run", spec.to_str().expect("paths are UTF-8 here"), "--lab", "--yes", "--lab-speed", "40"];
+    let arguments = [
+        "run",
+        spec.to_str().expect("paths are UTF-8 here"),
+        "--lab",
+        "--yes",
+        "--lab-delay",
+        "20s",
+        "--lab-speed",
+        "40",
+    ];
     let ended = place.run(arguments.iter().chain(&["--lab-candidate", "errors=20%"]));
     ended.ends(10, &["rolled back: web is served by web-blue", "gate candidate errors failed"]);
     assert!(!ended.lines.iter().any(|line| line.contains("before they reached a task")), "{ended}");

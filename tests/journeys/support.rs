@@ -91,6 +91,11 @@ pub fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("rollout-specs").join(name)
 }
 
+/// Metrics that come soon, unless a journey says how late they are: each minute of theirs costs every journey.
+pub fn prompt(play: &[&str]) -> &'static [&'static str] {
+    if play.contains(&"--lab-delay") { &[] } else { &["--lab-delay", "20s"] }
+}
+
 /// Patient limits in the text of a spec, unless it has limits of its own.
 pub fn patient(text: &str) -> String {
     format!("{text}{}", if text.contains("\nlimits:") { "" } else { PATIENT })
@@ -164,7 +169,8 @@ impl Place {
     /// Starts a rollout in a lab inside the runner.
     pub fn rehearse(&self, spec: &Path, play: &[&str]) -> Process {
         let spec = spec.to_str().expect("paths are UTF-8 here");
-        Process::start(&mut self.tidegate(["run", spec, "--lab", "--yes", "--json"].iter().chain(play)))
+        let fixed = ["run", spec, "--lab", "--yes", "--json"];
+        Process::start(&mut self.tidegate(fixed.iter().chain(prompt(play)).chain(play)))
     }
 
     /// Runs a command to its end.

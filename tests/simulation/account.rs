@@ -122,7 +122,7 @@ impl Account {
     /// What is decided now. When that was, by the world's clock and by this one, and how long until it is sent.
     fn decides(&self, effect: &Effect, forward: bool) -> ((Timestamp, Timestamp), Duration) {
         match effect {
-            Effect::Route(route) => self.fence.decide_by(forward, route.by),
+            Effect::Route(route) => self.fence.decide_by(forward, route.by, self.clock.now()),
             _ => self.fence.decide(forward),
         }
         let mut sim = self.scene.sim();

@@ -39,7 +39,8 @@ pub struct Checks {
 
 impl Checks {
     pub fn new(plan: &Plan) -> Self {
-        let series = plan.gates.iter().any(|gate| matches!(gate.check, Check::Metric(_)));
+        let is_series = |check: &Check| matches!(check, Check::Metric(_) | Check::Alarm(_) | Check::Burn(_));
+        let series = plan.gates.iter().any(|gate| is_series(&gate.check));
         let judged = |n: usize, step: &Step| match step.action {
             // With everything on the candidate there is nothing to compare with.
             Action::Hold(_) => series || plan.share_after(n) < Share::ALL,
@@ -91,6 +92,10 @@ impl Checks {
             match reading {
                 Reading::Metric(metric) => {
                     self.newest_point = metric.values.last().map(|point| point.at).or(self.newest_point);
+                }
+                Reading::Burn(burn) => {
+                    let minute = burn.until.before(Duration::from_secs(60));
+                    self.newest_point = self.newest_point.max(Some(minute));
                 }
                 // A gate that compares remembers what earlier looks have brought.
                 Reading::Counts(bins) => {
@@ -207,7 +212,8 @@ impl Checks {
     }
 
     /// The machine told people something.
-    pub fn told(&mut self, notices: &[Notice], machine: &Machine, now: Timestamp) {
+    /// Where it happens now, `published` is the newest minute that CloudWatch has.
+    pub fn told(&mut self, notices: &[Notice], machine: &Machine, (now, published): (Timestamp, Option<Timestamp>)) {
         for notice in notices {
             match notice {
                 Notice::Retreating { reason } => {
@@ -223,13 +229,24 @@ impl Checks {
                 Notice::Committed => self.committed = true,
                 Notice::StepStarted(_) => self.step_began = now,
                 Notice::StepPassed { step, .. } if self.holds[*step] => {
-                    let newest = self.newest_point.expect("a hold passes on data");
-                    assert!(newest >= self.step_began, "a hold passed on data from before it");
+                    self.rests_on_data(machine.plan(), published);
                 }
                 _ => {}
             }
         }
         assert!(machine.pending().is_none() || machine.wake_at().is_none(), "two things are waited for");
+    }
+
+    /// A hold passes only on data that are published, and begin after it did.
+    fn rests_on_data(&self, plan: &Plan, published: Option<Timestamp>) {
+        let asks = |is: fn(&Check) -> bool| plan.gates.iter().any(|gate| !gate.watch && is(&gate.check));
+        if asks(|check| !matches!(check, Check::Alarm(_) | Check::Tasks(_))) {
+            let newest = self.newest_point.expect("a hold passes on data");
+            assert!(newest >= self.step_began, "a hold passed on data from before it");
+        }
+        if let (true, Some(newest)) = (asks(|check| matches!(check, Check::Alarm(_))), published) {
+            assert!(newest >= self.step_began, "a hold passed on an alarm that could see nothing of it");
+        }
     }
 
     /// It is over: the world must be as the outcome says, and stay so.

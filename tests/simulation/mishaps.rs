@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::deployment::Ways;
 use super::die::Die;
+use super::measures::Publishes;
 use super::safeguard::Denied;
 
 /// How the new release behaves.
@@ -51,8 +52,8 @@ pub struct Mishaps {
     pub foreign_writes: u32,
     /// Probability that a minute's metrics are missing.
     pub silence: f64,
-    /// How long CloudWatch takes to publish a closed minute's requests.
-    pub published_after: Duration,
+    /// How late CloudWatch publishes.
+    pub publishes: Publishes,
     /// Since when after the start, and until when, AWS takes no credentials.
     pub expired: Option<(Duration, Duration)>,
     /// Probability that a write of the way back is sent more than once, and once more arrives later.
@@ -109,9 +110,8 @@ impl Mishaps {
         let stable_ails = if die.chance(0.1) { 0.05 } else { 0.0 };
         let deployments = u32::from(die.chance(0.1));
         let breaker = die.chance(0.5);
-        let published_after = Duration::from_secs(die.one_of(&[20, 20, 60, 125, 180, 360]));
-        let aws = Ways::throw(die);
-        Self { published_after, write_again, deployments, stable_ails, breaker, aws, ..mishaps }
+        let (publishes, aws) = (Publishes::throw(die), Ways::throw(die));
+        Self { publishes, write_again, deployments, stable_ails, breaker, aws, ..mishaps }
     }
 
     /// Nothing goes wrong, and the release is good.
@@ -131,7 +131,7 @@ impl Mishaps {
             signal: 0.0,
             foreign_writes: 0,
             silence: 0.0,
-            published_after: Duration::from_secs(20),
+            publishes: Publishes::steadily(),
             expired: None,
             write_again: 0.0,
             deployments: 0,

@@ -15,6 +15,7 @@ mod die;
 mod invariants;
 mod journals;
 mod kinds;
+mod measures;
 mod mishaps;
 mod plans;
 mod points;

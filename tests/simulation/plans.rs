@@ -15,7 +15,7 @@ use tidegate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use tidegate::spec::{Limits, OnTrouble, Policies};
 
 use super::die::Die;
-use super::rollout::{comparing, gates};
+use super::rollout::{alarmed, budgeted, comparing, gates, split};
 use super::world::{BEFORE, FULL, RELEASE};
 
 /// When rollouts start, in milliseconds.
@@ -49,6 +49,7 @@ pub fn canary(percents: &[f64]) -> Plan {
         windows: None,
         writer_role: None,
         undoes: None,
+        rules: tidegate::plan::RULES,
         warnings: Vec::new(),
     }
 }
@@ -90,9 +91,12 @@ fn windows(die: &mut Die) -> Windows {
 pub fn throw(die: &mut Die) -> Plan {
     let lists: [&[f64]; 4] = [&[], &[10.0], &[0.1, 5.0, 50.0], &[25.0, 50.0, 75.0]];
     let rate = die.one_of(&[1.0, 20.0, 500.0]);
-    let mut plan = match die.between(0, 5) {
+    let mut plan = match die.between(0, 9) {
         0 => ramp(rate),
         1 => Plan { gates: comparing(rate), ..canary(die.one_of(&lists[1..])) },
+        2 => Plan { gates: alarmed(), ..canary(die.one_of(&lists)) },
+        3 => Plan { gates: budgeted(), ..canary(die.one_of(&lists)) },
+        4 => Plan { gates: split(), ..canary(die.one_of(&lists[1..])) },
         _ => canary(die.one_of(&lists)),
     };
     if die.chance(0.3)

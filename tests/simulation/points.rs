@@ -47,6 +47,7 @@ points! {
         StableBarren,
         MetricsMissing,
         CountsMissing,
+        PublishedLate,
         // Other hands.
         ForeignWrite,
         ForeignWeight,

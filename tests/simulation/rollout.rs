@@ -5,7 +5,8 @@ use std::time::Duration;
 use tidegate::domain::clock::Timestamp;
 use tidegate::domain::traffic::Share;
 use tidegate::gate::{
-    Bound, Check, CloudWatchMetric, Gate, MetricRule, MetricSource, MissingData, SplitRule, TasksRule,
+    AlarmRule, AtStart, Bound, BurnRule, Check, CloudWatchMetric, Gate, Insufficient, MetricRule, MetricSource,
+    MissingData, SplitRule, TasksRule,
 };
 use tidegate::lease::LEASE;
 use tidegate::machine::{Answer, Event, Issued, Machine, Notice, OperatorRequest, Outcome, Reaction};
@@ -145,7 +146,8 @@ impl Runner<'_> {
         if self.die.chance(self.world.mishaps.crash / 3.0) {
             self.world.hits.hit(Point::KilledBeforeAsking);
             // The runner dies between the journal and the world: what the event led to is asked of nobody.
-            self.checks.told(&reaction.notices, &self.machine, now);
+            let published = Some(self.world.newest_minute());
+            self.checks.told(&reaction.notices, &self.machine, (now, published));
             self.world.heard(&reaction.notices);
             self.notices.extend(reaction.notices);
             return self.recover();
@@ -155,7 +157,8 @@ impl Runner<'_> {
 
     fn perform(&mut self, reaction: Reaction) {
         let handed_over = reaction.notices.iter().any(|notice| matches!(notice, Notice::HandedOver { .. }));
-        self.checks.told(&reaction.notices, &self.machine, self.world.now);
+        let published = Some(self.world.newest_minute());
+        self.checks.told(&reaction.notices, &self.machine, (self.world.now, published));
         self.world.heard(&reaction.notices);
         self.notices.extend(reaction.notices);
         if let Some(issued) = reaction.effect {
@@ -210,6 +213,26 @@ pub fn gates() -> Vec<Gate> {
         Gate { name: "errors".into(), check: Check::Metric(errors), watch: false },
         Gate { name: "tasks".into(), check: Check::Tasks(TasksRule::default()), watch: false },
     ]
+}
+
+/// The gates of a spec that trusts an alarm.
+pub fn alarmed() -> Vec<Gate> {
+    let (at_start, insufficient_data) = (AtStart::Refuse, Insufficient::Inconclusive);
+    let alarm = AlarmRule { alarm: "5xx".into(), at_start, insufficient_data };
+    vec![Gate { name: "5xx".into(), check: Check::Alarm(alarm), watch: false }, gates().remove(1)]
+}
+
+/// The same with an error budget.
+pub fn budgeted() -> Vec<Gate> {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let burn = BurnRule { objective: 0.999, factor: 14.4, long: minutes(60), short: minutes(5) };
+    vec![Gate { name: "burn".into(), check: Check::Burn(burn), watch: false }, gates().remove(1)]
+}
+
+/// The error rate and an alarm, and a split that decides.
+pub fn split() -> Vec<Gate> {
+    let split = Gate { name: "split".into(), check: Check::Split(SplitRule::default()), watch: false };
+    gates().into_iter().chain([split, alarmed().remove(0)]).collect()
 }
 
 /// The gates of a spec that names none: the slots compared, tasks, and the split, which only tells.

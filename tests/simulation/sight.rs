@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidegate::domain::clock::Timestamp;
 use tidegate::domain::fleet::{Capacity, Counted, Fleet, GivenUp, Role, RuleSeen, Stopped};
 use tidegate::domain::traffic::Share;
-use tidegate::gate::{MetricReading, Point as Value, Reading};
+use tidegate::gate::{Check, Reading};
 use tidegate::machine::{Look, Observation};
 use tidegate::plan::QUIET_PERIODS;
 
@@ -16,8 +16,6 @@ use super::points::Point;
 use super::traffic;
 use super::world::{BEFORE, FULL, MINUTE, RELEASE, START_UP, World};
 
-/// How long CloudWatch takes to publish a closed minute.
-const PUBLISHED_AFTER: Duration = Duration::from_secs(20);
 /// How long ECS starts tasks that do not come up.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(50);
 /// How long the deployment shows that ECS gave up.
@@ -74,7 +72,7 @@ impl World {
     /// A slot's requests in its last published minutes. The newest of them, in which the other slot had requests,
     /// proves the others.
     pub fn requests(&self, role: Role) -> Counted {
-        let published = self.now.before(self.mishaps.published_after).as_millis() / 60_000 * 60_000;
+        let published = self.mishaps.publishes.until(self.now).as_millis() / 60_000 * 60_000;
         let closed = Timestamp::from_millis(published);
         let until = closed.before(MINUTE);
         let served = self.served_between(role, until.before(MINUTE * QUIET_PERIODS), closed);
@@ -139,33 +137,12 @@ impl World {
     }
 
     fn gate_reading(&mut self, gate: usize, look: &Look, die: &mut Die) -> Reading {
-        match self.gates[gate].feed() {
-            Some(_) => Reading::Counts(traffic::counted(self, look, PUBLISHED_AFTER, die)),
-            None => self.error_rate(look.since, die),
+        match self.gates[gate].check {
+            Check::Compare(_) | Check::Split(_) => Reading::Counts(traffic::counted(self, look, die)),
+            Check::Alarm(_) => self.alarm_reading(look.since),
+            Check::Burn(rule) => self.burnt(&rule),
+            _ => self.error_rate(look.since, die),
         }
-    }
-
-    /// The candidate's error rate in percent, a point for each closed, published minute with requests.
-    fn error_rate(&mut self, since: Timestamp, die: &mut Die) -> Reading {
-        let minute = 60_000;
-        let first = since.as_millis().div_ceil(minute) * minute;
-        let last = self.now.before(PUBLISHED_AFTER).as_millis();
-        let mut values = Vec::new();
-        let mut start = first;
-        while start + minute <= last {
-            let at = Timestamp::from_millis(start);
-            let had_requests = self.rule_at(at).share > Some(Share::NONE);
-            let silent = had_requests && die.chance(self.mishaps.silence);
-            if silent {
-                self.hits.hit(Point::MetricsMissing);
-            }
-            if had_requests && !silent {
-                let value = if self.mishaps.candidate == Candidate::Failing { 20.0 } else { 0.2 };
-                values.push(Value { at, value });
-            }
-            start += minute;
-        }
-        Reading::Metric(MetricReading { values, samples: Vec::new() })
     }
 }
 

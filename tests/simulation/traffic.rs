@@ -88,8 +88,8 @@ fn gets(world: &World, role: Role, from: u64, to: u64) -> f64 {
 }
 
 /// The minutes that a look asks for, the last one as far as it is published.
-pub fn counted(world: &mut World, look: &Look, published_after: Duration, die: &mut Die) -> Vec<Bin> {
-    let published = world.now.before(published_after).as_millis();
+pub fn counted(world: &mut World, look: &Look, die: &mut Die) -> Vec<Bin> {
+    let published = world.mishaps.publishes.until(world.now).as_millis();
     let (mut bins, mut missing) = (Vec::new(), 0_u32);
     let mut start = look.since.as_millis() / MINUTE * MINUTE;
     while start < published {
@@ -111,6 +111,17 @@ pub fn counted(world: &mut World, look: &Look, published_after: Duration, die: &
         world.hits.hit(Point::CountsMissing);
     }
     bins
+}
+
+/// What both slots counted in a whole minute.
+pub fn both(world: &World, at: Timestamp) -> Vec<Counts> {
+    let errors = if world.mishaps.candidate == Candidate::Failing { FAILING } else { ERRORS };
+    let slots = [(Role::Stable, ERRORS), (Role::Candidate, errors)];
+    let counted = slots.map(|(role, errors)| {
+        let requests = world.rate * gets(world, role, at.as_millis(), at.as_millis() + MINUTE);
+        (requests >= 0.5).then(|| counts(requests, errors, at, role))
+    });
+    counted.into_iter().flatten().collect()
 }
 
 /// How many requests a failing candidate harmed.

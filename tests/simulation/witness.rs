@@ -54,7 +54,7 @@ impl Sim {
                 checks.taken_over(record.at);
             }
             let reaction = shadow.apply(record.at, record.event.clone());
-            checks.told(&reaction.notices, &shadow, record.at);
+            checks.told(&reaction.notices, &shadow, (record.at, None));
         }
         assert_eq!(shadow, driven.machine, "it goes on from another machine than its journal's");
         let process = &self.processes[who];
@@ -137,7 +137,8 @@ impl Sim {
             seat.checks.taken_over(at);
         }
         let reaction = seat.shadow.apply(at, event.clone());
-        seat.checks.told(&reaction.notices, &seat.shadow, at.max(seat.shadow.now()));
+        let published = Some(self.world.newest_minute());
+        seat.checks.told(&reaction.notices, &seat.shadow, (at.max(seat.shadow.now()), published));
         let urgent = seat.shadow.is_urgent();
         seat.back_since = seat.shadow.is_retreating().then(|| seat.back_since.unwrap_or(now).max(frozen));
         seat.calm_since = urgent.then(|| seat.calm_since.unwrap_or(now).max(frozen));

@@ -13,6 +13,7 @@ use tidegate::plan::Plan;
 
 use super::deployment::Deployment;
 use super::die::Die;
+use super::measures::Alarm;
 use super::mishaps::{Candidate, Mishaps};
 use super::points::{Hits, Point};
 use super::safeguard::Safeguard;
@@ -63,6 +64,8 @@ pub struct World {
     pub given_up: bool,
     /// What keeps the way back open.
     pub safeguard: Safeguard,
+    /// What CloudWatch evaluates.
+    pub alarm: Alarm,
     /// AWS's own deployment, where it moves the weights.
     pub aws: Option<Deployment>,
     /// How long after it was sent a late write lands at most.
@@ -98,6 +101,7 @@ impl World {
             rate: traffic::rate(&gates),
             given_up: false,
             safeguard: Safeguard::new(plan),
+            alarm: Alarm::new(now),
             aws,
             late_for: LATE,
             lands: None,

@@ -31,8 +31,16 @@ pub fn measure() -> String {
             for look in 1..=2 {
                 let now = bin.at + world.span * (1 + look);
                 let deadline = START + world.span * BINS;
-                let window =
-                    Window { rollout: START, exposed: Some(START), step: START, deadline, course: &course, now };
+                let window = Window {
+                    rules: 1,
+                    rollout: START,
+                    exposed: Some(START),
+                    step: START,
+                    deadline,
+                    course: &course,
+                    unseen: &[],
+                    now,
+                };
                 let verdict = comparison.take(&rule, seen, window);
                 passed += usize::from(at + 1 == bins.len() && verdict.passes(START));
             }

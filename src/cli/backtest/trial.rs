@@ -10,6 +10,7 @@ use crate::domain::traffic::Share;
 use crate::gate::compare::{Bounds, CompareRule, RampRule};
 use crate::gate::{Check, Evidence, Gate, Outcome, Reading, Standing, Verdict, Window};
 use crate::machine::POLL;
+use crate::plan::RULES;
 use crate::report;
 
 /// A past shorter than this teaches too little about how counts scatter beyond chance.
@@ -183,11 +184,13 @@ impl Trial {
             return;
         }
         let window = Window {
+            rules: RULES,
             rollout: self.first,
             exposed: Some(self.first),
             step: self.first,
             deadline: Timestamp::from_millis(u64::MAX),
             course: &self.course,
+            unseen: &[],
             now,
         };
         let verdict = self.standing.judge(&self.rules.compare, reading, window);

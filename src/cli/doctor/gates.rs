@@ -11,6 +11,7 @@ use crate::domain::fault::Fault;
 use crate::domain::fleet::{AlarmState, AlarmView};
 use crate::domain::name::RolloutId;
 use crate::engine::Runner;
+use crate::gate::compare::Feed;
 use crate::gate::{self, Gate, Reading};
 
 /// How far back a metric is looked for.
@@ -71,6 +72,12 @@ fn data(gate: &Gate, reading: Option<Reading>) -> Check {
     };
     match reading {
         Some(Reading::Metric(reading)) => match reading.values.last() {
+            Some(point) if !point.value.is_finite() => {
+                let text =
+                    format!("{} at {}: that is no number, and passes nothing", point.value, point.at.time_of_day());
+                let check = if gate.watch { Check::warn(name, text) } else { Check::fail(name, text) };
+                check.remedy("make the query a number where nothing happened, as `… or vector(0)` does")
+            }
             Some(point) => {
                 Check::ok(name, format!("{} at {} on the slot that serves", short(point.value), point.at.time_of_day()))
             }
@@ -121,6 +128,18 @@ fn alarm(gate: &Gate, found: Option<&AlarmView>, history: Option<Reading>) -> Ch
     }
 }
 
+/// What makes a past readable, by who has it and what they said.
+fn past_remedy(gate: &Gate, why: &str) -> String {
+    match gate.feed() {
+        Some(Feed::Prometheus(feed)) => {
+            let period = span(feed.period);
+            format!("see that the server answers, that each query gives a series, and that {period} holds two scrapes")
+        }
+        _ if why.contains("reported no requests") => "see that the slot that serves gets requests".to_owned(),
+        _ => "allow cloudwatch:GetMetricData".to_owned(),
+    }
+}
+
 /// What the comparison has to learn from.
 fn past(patient: &Patient<'_>, gate: &Gate) -> Check {
     match &patient.survey.past {
@@ -131,8 +150,52 @@ fn past(patient: &Patient<'_>, gate: &Gate) -> Check {
         Some(Err(_)) if patient.survey.serving().is_none() => {
             Check::unknown(&gate.name, "no slot has all the weight, so there is no past to read")
         }
-        Some(Err(why)) => Check::fail(&gate.name, format!("the stable slot's past cannot be read: {why}"))
-            .remedy("allow cloudwatch:GetMetricData"),
+        Some(Err(why)) => {
+            let check = Check::fail(&gate.name, format!("the stable slot's past cannot be read: {why}"));
+            check.remedy(past_remedy(gate, why))
+        }
         None => Check::unknown(&gate.name, "the stable slot's past was not asked for"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::State;
+    use super::*;
+    use crate::domain::clock::Timestamp;
+    use crate::gate::compare::PrometheusFeed;
+    use crate::gate::{Check as Asks, CompareRule, MetricReading, Point};
+
+    fn gate(feed: Feed) -> Gate {
+        let rule = CompareRule { feed, ..CompareRule::default() };
+        Gate { name: "compare".into(), check: Asks::Compare(Box::new(rule)), watch: false }
+    }
+
+    #[test]
+    fn what_is_no_number_is_no_good_metric() {
+        for (value, good) in [(0.5, true), (f64::NAN, false), (f64::INFINITY, false)] {
+            let values = vec![Point { at: Timestamp::default(), value }];
+            let check =
+                data(&gate(Feed::LoadBalancer), Some(Reading::Metric(MetricReading { values, samples: vec![] })));
+            assert_eq!(check.state == State::Ok, good, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_past_without_series_is_not_a_matter_of_permissions() {
+        let prometheus = PrometheusFeed {
+            url: String::new(),
+            headers: Vec::new(),
+            requests: String::new(),
+            errors: String::new(),
+            slower: None,
+            thresholds: Vec::new(),
+            period: Duration::from_secs(10),
+        };
+        let none = "web-blue reported no requests in the last 12h";
+        let check = |feed, why, part: &str| assert!(past_remedy(&gate(feed), why).contains(part), "{why}");
+        check(Feed::Prometheus(prometheus), none, "10s holds two scrapes");
+        check(Feed::LoadBalancer, none, "gets requests");
+        check(Feed::LoadBalancer, "GetMetricData: AccessDenied", "cloudwatch:GetMetricData");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 
+use super::metrics::is_select;
 use crate::cloud::aws::cloudwatch::{QUERIES_LIMIT, Series, metric_data};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
@@ -39,12 +40,20 @@ pub(super) async fn ask(cloudwatch: &Client, bundles: Vec<Bundle>, stretch: (Tim
 fn calls(bundles: Vec<Bundle>) -> Vec<Bundle> {
     let mut calls: Vec<Bundle> = Vec::new();
     for bundle in bundles.into_iter().filter(|bundle| !bundle.is_empty()) {
-        match calls.last_mut().filter(|call| call.len() + bundle.len() <= QUERIES_LIMIT) {
+        // Only one query by SELECT may be in a call.
+        let fits = |call: &&mut Bundle| {
+            call.len() + bundle.len() <= QUERIES_LIMIT && !(call.iter().any(selects) && bundle.iter().any(selects))
+        };
+        match calls.last_mut().filter(fits) {
             Some(call) => call.extend(bundle),
             None => calls.push(bundle),
         }
     }
     calls
+}
+
+fn selects(query: &MetricDataQuery) -> bool {
+    query.expression().is_some_and(is_select)
 }
 
 /// A query's points. One that was not asked for is a fault too: no data is zero only in an answer.
@@ -88,6 +97,13 @@ mod tests {
         assert_eq!(sizes(vec![bundle(3), bundle(0), bundle(26)]), [29]);
         assert_eq!(sizes(vec![bundle(300), bundle(200), bundle(1), bundle(600), bundle(2)]), [500, 1, 600, 2]);
         assert!(sizes(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn only_one_query_by_select_is_in_a_call() {
+        let select = || vec![MetricDataQuery::builder().expression("SELECT SUM(a) FROM b").build()];
+        let plain = vec![MetricDataQuery::builder().build()];
+        assert_eq!(calls(vec![select(), plain, select()]).iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
     }
 
     #[test]

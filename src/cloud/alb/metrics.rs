@@ -49,7 +49,8 @@ impl Part<'_> {
             None if filled => first.id.as_str(),
             None => return None,
         };
-        Some(rewritten(text, |id| self.term(id)))
+        let ids: Vec<&str> = self.metric.inputs.iter().map(|input| input.id.as_str()).collect();
+        Some(rewritten(text, &ids, |id| self.term(id)))
     }
 
     /// What stands for an id of the rule. An input without a single point may have nothing that
@@ -155,9 +156,13 @@ pub(super) fn balancer_query(id: &str, metric: &str, target: &Target) -> MetricD
     query(id, ("AWS/ApplicationELB", metric), [balancer], ("Sum", Duration::from_secs(60)))
 }
 
-/// `expression` with every identifier for which `term` has something replaced by it. Numbers such
-/// as `1e3`, longer names and quoted text stay as they are.
-fn rewritten(expression: &str, term: impl Fn(&str) -> Option<String>) -> String {
+/// `expression` with every identifier for which `term` has something replaced by it. Numbers such as `1e3`, longer names and
+/// quoted text stay as they are. `METRICS(…)` becomes the list of those of `ids` that it means: CloudWatch would take it for
+/// all metrics of the call, those of other gates among them. A query by SELECT names no ids.
+pub(super) fn rewritten(expression: &str, ids: &[&str], term: impl Fn(&str) -> Option<String>) -> String {
+    if is_select(expression) {
+        return expression.to_owned();
+    }
     let mut out = String::new();
     let mut rest = expression;
     while let Some(first) = rest.chars().next() {
@@ -168,10 +173,34 @@ fn rewritten(expression: &str, term: impl Fn(&str) -> Option<String>) -> String 
             c => c.len_utf8(),
         };
         let (token, tail) = rest.split_at(length);
+        if let Some((part, after)) = Some(tail).filter(|_| token == "METRICS").and_then(meant) {
+            let all = ids.iter().filter(|id| id.contains(part)).filter_map(|id| term(id));
+            out.push_str(&format!("[{}]", all.collect::<Vec<_>>().join(",")));
+            rest = after;
+            continue;
+        }
         out.push_str(&term(token).unwrap_or_else(|| token.to_owned()));
         rest = tail;
     }
     out
+}
+
+/// What stands in quotes between the parentheses of `METRICS`, or nothing, and what follows them.
+fn meant(tail: &str) -> Option<(&str, &str)> {
+    let inside = tail.trim_start().strip_prefix('(')?.trim_start();
+    match inside.chars().next()? {
+        ')' => Some(("", &inside[1..])),
+        quote @ ('"' | '\'') => {
+            let (part, after) = inside[1..].split_once(quote)?;
+            Some((part, after.trim_start().strip_prefix(')')?))
+        }
+        _ => None,
+    }
+}
+
+/// Whether an expression is a query of Metrics Insights, of which a call may hold one.
+pub(super) fn is_select(expression: &str) -> bool {
+    expression.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select"))
 }
 
 #[cfg(test)]
@@ -212,7 +241,7 @@ mod tests {
     #[test]
     fn ids_are_rewritten_as_whole_words() {
         let term = |id: &str| ["e", "r"].contains(&id).then(|| format!("g0_{id}"));
-        let check = |text, expected| assert_eq!(rewritten(text, term), expected);
+        let check = |text, expected| assert_eq!(rewritten(text, &[], term), expected);
         check("100*e/r", "100*g0_e/g0_r");
         check("1e3 * e + er - e_r", "1e3 * g0_e + er - e_r");
         check("IF(r>1.5e-3,e,'e')", "IF(g0_r>1.5e-3,g0_e,'e')");
@@ -254,6 +283,25 @@ mod tests {
         assert_eq!(part.expression(), None);
         let Reading::Metric(reading) = part.reading(&series(&[("g0_e", &[(2, 1.0)])]), at(0)) else { panic!() };
         assert_eq!(reading.values.len(), 1);
+    }
+
+    #[test]
+    fn an_expression_over_all_metrics_sees_those_of_its_own_gate() {
+        let metric =
+            |text| metric(vec![input("errors_a", true), input("r", false), input("errors_b", true)], Some(text));
+        let check = |text, expected: &str| {
+            let metric = metric(text);
+            let mut part = part(&metric, 3);
+            assert_eq!(part.expression().as_deref(), Some(expected));
+            part.hollow = vec!["errors_b".to_owned()];
+            let hollow = expected.replace("FILL(g3_errors_b,0)", "(0*g3_r)");
+            assert_eq!(part.expression(), Some(hollow));
+        };
+        check("100 * SUM(METRICS(\"errors\")) / r", "100 * SUM([FILL(g3_errors_a,0),FILL(g3_errors_b,0)]) / g3_r");
+        check("MAX(METRICS( ))", "MAX([FILL(g3_errors_a,0),g3_r,FILL(g3_errors_b,0)])");
+        check("SUM(METRICS ('_b'))", "SUM([FILL(g3_errors_b,0)])");
+        check("SUM(SEARCH('{App} METRICS()', 'Sum', 60)) + r", "SUM(SEARCH('{App} METRICS()', 'Sum', 60)) + g3_r");
+        check("SELECT SUM(r) FROM App", "SELECT SUM(r) FROM App");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! this one: see `drive.rs`.
 
 mod actions;
+mod alarm_data;
 mod alarms;
 mod ask;
 mod back;

@@ -57,7 +57,7 @@ impl AlbDriver {
         let Asked { alarms, metrics, counts, burns, scraped } = Asked::new(gates);
         let rules: Vec<&AlarmRule> = alarms.iter().map(|(_, rule)| *rule).collect();
         let (rung, measured, budgets, scraped) = tokio::join!(
-            self.histories.readings(&self.aws.polling.cloudwatch, &rules, since),
+            self.histories.readings(&self.aws.polling.cloudwatch, &rules, (since, self.clock.now())),
             self.measure(metrics, &counts, since),
             self.burn(&burns),
             self.scrape(&scraped.0, &scraped.1, since),

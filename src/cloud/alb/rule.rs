@@ -46,7 +46,7 @@ impl AlbDriver {
     pub(super) async fn write_forward(&self, order: RouteOrder, expected: Share) -> Result<Routed, Fault> {
         let decided = self.clock.now();
         let forward = order.share > Share::NONE;
-        self.fence.decide_by(forward, order.by);
+        self.fence.decide_by(forward, order.by, self.clock.now());
         let actions = match self.unless_way("ModifyRule", self.actions()).await {
             Err(fault) if fault.kind == FaultKind::Missing => {
                 return self.in_its_place(&self.aws.reading.elb, fault).await.map(Routed::Foreign);

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{
-    AlarmHistoryItem, AlarmType, CompositeAlarm, HistoryItemType, MetricAlarm, MetricDataQuery, MetricDataResult,
-    ScanBy, StatusCode,
+    AlarmHistoryItem, AlarmType, CompositeAlarm, HistoryItemType, LogAlarm, MetricAlarm, MetricDataQuery,
+    MetricDataResult, ScanBy, StatusCode,
 };
 
 use super::{PAGES_LIMIT, date, fault, timestamp, whole};
@@ -20,24 +20,38 @@ const HISTORY_LIMIT: usize = 5;
 /// The most queries one GetMetricData may hold.
 pub(in crate::cloud) const QUERIES_LIMIT: usize = 500;
 
-/// The alarms of both kinds that were found.
+/// The kinds of alarms there are. What is not asked for by its kind is not told.
+const KINDS: [AlarmType; 3] = [AlarmType::MetricAlarm, AlarmType::CompositeAlarm, AlarmType::LogAlarm];
+
+/// The alarms of each kind that were found. Those on PromQL are among the metric ones.
 #[derive(Clone, Debug, Default)]
 pub(in crate::cloud) struct Alarms {
     pub metric: Vec<MetricAlarm>,
     pub composite: Vec<CompositeAlarm>,
+    pub log: Vec<LogAlarm>,
 }
 
-/// Reads alarms by name, metric and composite ones. A name without an alarm is not in the answer.
+impl Alarms {
+    /// Adds those of others.
+    pub(in crate::cloud) fn extend(&mut self, others: Alarms) {
+        self.metric.extend(others.metric);
+        self.composite.extend(others.composite);
+        self.log.extend(others.log);
+    }
+}
+
+/// Reads alarms of every kind by name. A name without an alarm is not in the answer.
 pub(in crate::cloud) async fn alarms(cloudwatch: &Client, names: &[String]) -> Result<Alarms, Fault> {
     let mut found = Alarms::default();
     for names in names.chunks(ALARMS_LIMIT) {
         let mut next = None;
         for _ in 0..PAGES_LIMIT {
             let call = cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec())).set_next_token(next);
-            let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
-            let page = call.send().await.map_err(|error| fault::read("DescribeAlarms", &error))?;
+            let page = call.set_alarm_types(Some(KINDS.to_vec())).send().await;
+            let page = page.map_err(|error| fault::read("DescribeAlarms", &error))?;
             found.metric.extend(page.metric_alarms.unwrap_or_default());
             found.composite.extend(page.composite_alarms.unwrap_or_default());
+            found.log.extend(page.log_alarms.unwrap_or_default());
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 break;
@@ -48,7 +62,7 @@ pub(in crate::cloud) async fn alarms(cloudwatch: &Client, names: &[String]) -> R
     Ok(found)
 }
 
-/// Reads the account's alarms of both kinds, at most ten thousand.
+/// Reads the account's alarms, metric and composite ones, at most ten thousand. Others are on nothing that a rollout moves.
 pub(in crate::cloud) async fn every_alarm(cloudwatch: &Client) -> Result<Alarms, Fault> {
     let mut found = Alarms::default();
     let mut next = None;
@@ -76,7 +90,7 @@ pub(in crate::cloud) async fn history(
     let mut next = None;
     for _ in 0..HISTORY_LIMIT {
         let call = cloudwatch.describe_alarm_history().alarm_name(alarm).set_next_token(next);
-        let call = call.alarm_types(AlarmType::MetricAlarm).alarm_types(AlarmType::CompositeAlarm);
+        let call = call.set_alarm_types(Some(KINDS.to_vec()));
         let call = call.history_item_type(HistoryItemType::StateUpdate).start_date(date(since));
         let call = call.scan_by(ScanBy::TimestampDescending).max_records(100);
         let page = call.send().await.map_err(|error| fault::read("DescribeAlarmHistory", &error))?;

@@ -72,11 +72,13 @@ impl At {
 fn look(comparison: &mut Comparison, rule: &CompareRule, bins: &[Bin], at: &At) -> Verdict {
     let course = [(START, share(at.share))];
     let window = Window {
+        rules: 1,
         rollout: START,
         exposed: Some(START),
         step: minute(at.step),
         deadline: minute(at.deadline),
         course: &course,
+        unseen: &[],
         now: minute(at.now),
     };
     comparison.take(rule, bins, window);
@@ -195,11 +197,13 @@ fn an_open_bin_ends_a_rollout_only_on_much_stronger_evidence_and_never_passes() 
     let once = |bins: &[Bin]| {
         let course = [(START, share(500))];
         let window = Window {
+            rules: 1,
             rollout: START,
             exposed: Some(START),
             step: START,
             deadline: minute(60),
             course: &course,
+            unseen: &[],
             now: minute(20),
         };
         Comparison::new().take(&rule(), bins, window)
@@ -290,11 +294,13 @@ fn a_rollout_that_a_person_lets_go_on_starts_anew() {
     assert_eq!(look(&mut comparison, &rule(), &bad, &At::minute(4)).outcome, Outcome::Fail);
     let course = [(START, share(500))];
     let window = Window {
+        rules: 1,
         rollout: minute(3),
         exposed: Some(minute(3)),
         step: minute(3),
         deadline: minute(60),
         course: &course,
+        unseen: &[],
         now: minute(4),
     };
     let verdict = comparison.take(&rule(), &bad, window);

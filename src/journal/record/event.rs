@@ -30,7 +30,12 @@ written! {
         approves: Option<Approval>,
     }
 
-    struct Approval = approval::Approval { step: usize, release: String }
+    struct Approval = approval::Approval {
+        step: usize,
+        release: String,
+        #[serde(default)]
+        undecided: Vec<String>,
+    }
 
     enum OperatorRequest = machine::OperatorRequest { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass, Spare }
 
@@ -139,6 +144,19 @@ written! {
         changed: Moment,
         rang: Option<Moment>,
         window: Span,
+        #[serde(default = "never")]
+        read: Moment,
+        #[serde(default)]
+        watched: Vec<Watched>,
+    }
+
+    struct Watched = gate::Watched { alarm: String, window: Span, every: Span, data: AlarmData }
+
+    enum AlarmData = gate::AlarmData {
+        Read { until: Option<Moment>, broken: Option<Moment> },
+        Hidden,
+        Rings,
+        Blind(why: String),
     }
 
     struct MetricReading = gate::MetricReading { values: Vec<Point>, samples: Vec<Point> }
@@ -164,4 +182,9 @@ written! {
     struct Fault = fault::Fault { kind: FaultKind, operation: String, message: String }
 
     enum FaultKind = fault::FaultKind { Transient, Unknown, Missing, Denied, Expired, Permanent }
+}
+
+/// Journals from before alarms' data were read do not say when that was.
+fn never() -> Moment {
+    Written::write(&crate::domain::clock::Timestamp::default())
 }

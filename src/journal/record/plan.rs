@@ -24,6 +24,8 @@ written! {
         notify: Vec<Recipient>,
         windows: Option<Windows>,
         undoes: Option<Undoes>,
+        #[serde(default)]
+        rules: u32,
         warnings: Vec<String>,
     }
 

@@ -20,6 +20,7 @@ pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
     Some(match operation {
         "PutMetricAlarm" => put_metric_alarm(call),
         "PutCompositeAlarm" => put_composite_alarm(call),
+        "PutLogAlarm" => put_log_alarm(call),
         "DescribeAlarms" => describe_alarms(call),
         "DescribeAlarmHistory" => describe_history(call),
         "SetAlarmState" => set_state(call),
@@ -40,8 +41,49 @@ fn put_metric_alarm(call: &mut Call<'_>) -> Outcome {
     if let Some(threshold) = number(call.input, "Threshold") {
         body.insert("Threshold".to_owned(), json!(threshold));
     }
+    if call.input.get("EvaluationCriteria").is_some_and(|criteria| !criteria.is_null()) {
+        return put_promql_alarm(call, body);
+    }
     let rule = MetricRule::parse(call.input).map_err(invalid)?;
     put(call, body, AlarmRule::Metric(rule))
+}
+
+/// What an alarm on one metric or on metric math says, and one on PromQL may not ("EvaluationCriteria" of PutMetricAlarm).
+const NOT_BESIDE_CRITERIA: [&str; 7] =
+    ["Namespace", "MetricName", "Metrics", "Period", "Threshold", "ComparisonOperator", "EvaluationPeriods"];
+
+fn put_promql_alarm(call: &mut Call<'_>, mut body: Members) -> Outcome {
+    let query = call.input["EvaluationCriteria"]["PromQLCriteria"]["Query"].as_str().unwrap_or_default();
+    let interval = whole(call.input, "EvaluationInterval");
+    let beside = NOT_BESIDE_CRITERIA.iter().find(|key| call.input.get(**key).is_some_and(|value| !value.is_null()));
+    if query.is_empty() || beside.is_some() {
+        return Err(invalid("EvaluationCriteria must have a query, and nothing of other kinds of alarms beside it."));
+    }
+    let is_interval =
+        |seconds: &i64| matches!(seconds, 10 | 20 | 30) || (seconds % 60 == 0 && (60..=3600).contains(seconds));
+    let interval = interval.filter(is_interval);
+    let interval = interval.ok_or_else(|| invalid("EvaluationInterval must be 10, 20, 30 or a multiple of 60."))?;
+    body.insert("EvaluationInterval".to_owned(), json!(interval));
+    put(call, body, AlarmRule::PromQl)
+}
+
+fn put_log_alarm(call: &mut Call<'_>) -> Outcome {
+    let mut body = call.input.as_object().cloned().unwrap_or_default();
+    let counts = ["QueryResultsToEvaluate", "QueryResultsToAlarm"].map(|key| (key, whole(call.input, key)));
+    for (key, count) in counts {
+        let count = count.filter(|count| (1..=100).contains(count));
+        let count = count.ok_or_else(|| invalid(format!("{key} must be from 1 to 100.")))?;
+        body.insert(key.to_owned(), json!(count));
+    }
+    if counts[1].1 > counts[0].1 {
+        return Err(invalid("QueryResultsToAlarm must be at most QueryResultsToEvaluate."));
+    }
+    let query = &call.input["ScheduledQueryConfiguration"];
+    let schedule = text(&query["ScheduleConfiguration"], "ScheduleExpression").unwrap_or_default();
+    if text(query, "QueryString").is_none() || !schedule.starts_with("rate(") {
+        return Err(invalid("ScheduledQueryConfiguration must have a query and a schedule by rate()."));
+    }
+    put(call, body, AlarmRule::Log)
 }
 
 fn put_composite_alarm(call: &mut Call<'_>) -> Outcome {
@@ -95,7 +137,7 @@ fn show(alarm: &Alarm) -> Value {
     for key in ["OKActions", "AlarmActions", "InsufficientDataActions"] {
         shown.entry(key).or_insert_with(empty);
     }
-    if let AlarmRule::Metric(_) = alarm.rule
+    if let AlarmRule::Metric(_) = &alarm.rule
         && !shown.contains_key("Metrics")
     {
         shown.entry("Dimensions").or_insert_with(empty);
@@ -147,7 +189,8 @@ fn describe_alarms(call: &Call<'_>) -> Outcome {
     let of = |kind: &str| -> Vec<Value> {
         page.iter().filter(|alarm| alarm.kind() == kind).map(|alarm| show(alarm)).collect()
     };
-    let answer = json!({"MetricAlarms": of("MetricAlarm"), "CompositeAlarms": of("CompositeAlarm")});
+    let [metric, composite, log] = ["MetricAlarm", "CompositeAlarm", "LogAlarm"].map(of);
+    let answer = json!({"MetricAlarms": metric, "CompositeAlarms": composite, "LogAlarms": log});
     Ok(with_token(answer, "NextToken", next))
 }
 

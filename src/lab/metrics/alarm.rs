@@ -43,6 +43,10 @@ pub(crate) enum AlarmRule {
     Metric(MetricRule),
     /// The states of other alarms.
     Composite(composite::Rule),
+    /// A metric by PromQL. It is told, and nothing here evaluates it: its state is the one it is set to.
+    PromQl,
+    /// The results of a query over logs, of which the lab has none: the same.
+    Log,
 }
 
 /// Something that happened to an alarm.
@@ -83,11 +87,12 @@ impl Alarm {
         }
     }
 
-    /// `MetricAlarm` or `CompositeAlarm`.
+    /// `MetricAlarm`, `CompositeAlarm` or `LogAlarm`.
     pub(crate) fn kind(&self) -> &'static str {
         match self.rule {
-            AlarmRule::Metric(_) => "MetricAlarm",
+            AlarmRule::Metric(_) | AlarmRule::PromQl => "MetricAlarm",
             AlarmRule::Composite(_) => "CompositeAlarm",
+            AlarmRule::Log => "LogAlarm",
         }
     }
 
@@ -95,7 +100,7 @@ impl Alarm {
     pub(crate) fn window_ms(&self) -> u64 {
         match &self.rule {
             AlarmRule::Metric(rule) => rule.window() * 1_000,
-            AlarmRule::Composite(_) => 0,
+            AlarmRule::Composite(_) | AlarmRule::PromQl | AlarmRule::Log => 0,
         }
     }
 
@@ -129,7 +134,7 @@ pub(crate) fn remember(history: &mut VecDeque<HistoryItem>, item: HistoryItem) {
 pub(crate) fn looked_at_from(alarms: &[Alarm], now: u64) -> u64 {
     let starts = alarms.iter().filter_map(|alarm| match &alarm.rule {
         AlarmRule::Metric(rule) => Some(rule.start(now)),
-        AlarmRule::Composite(_) => None,
+        AlarmRule::Composite(_) | AlarmRule::PromQl | AlarmRule::Log => None,
     });
     starts.min().unwrap_or(now / 1_000)
 }

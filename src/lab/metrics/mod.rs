@@ -9,6 +9,7 @@ pub(super) mod composite;
 pub(super) mod expression;
 pub(super) mod formula;
 pub(super) mod math;
+pub(super) mod publication;
 pub(super) mod query;
 pub(super) mod sketch;
 pub(super) mod statistic;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Series;
 use super::bucket::Bucket;
+use super::publication::Publication;
 use super::statistic::Statistic;
 
 /// Minutes kept of each series.
@@ -74,13 +75,19 @@ struct Kept {
 #[derive(Debug)]
 pub(crate) struct Store {
     series: HashMap<Key, Kept>,
-    publication_delay_ms: u64,
+    publication: Publication,
 }
 
 impl Store {
-    /// An empty store.
+    /// An empty store, whose load balancer metrics are always as late.
+    #[cfg(test)]
     pub(crate) fn new(publication_delay_ms: u64) -> Store {
-        Store { series: HashMap::new(), publication_delay_ms }
+        Store::published(Publication::Steady(publication_delay_ms))
+    }
+
+    /// An empty store.
+    pub(crate) fn published(publication: Publication) -> Store {
+        Store { series: HashMap::new(), publication }
     }
 
     /// Adds a value that was seen so often in the minute that holds this second.
@@ -164,19 +171,21 @@ impl Store {
     /// The buckets that lie in a window and can be seen, in order.
     fn visible<'a>(&self, key: &Key, kept: &'a Kept, period: u64, window: Window) -> Vec<(u64, &'a Bucket)> {
         let is_ours = key.namespace.starts_with("AWS/");
-        let delay = if is_ours { 60_000 + self.publication_delay_ms } else { 0 };
+        let seen = window.seen_at_ms;
+        // Of the load balancer's metrics a minute is published whole; others are there as they come.
+        let until = |seen: u64| if is_ours { self.publication.until(seen) } else { seen + 60_000 };
         let oldest = if period < 60 { (window.seen_at_ms / 1_000).saturating_sub(FINE_KEPT) } else { 0 };
         let start = (window.start / period * period).max(oldest);
-        let within = |buckets: &'a Buckets, delay: u64| {
+        let within = |buckets: &'a Buckets, until: u64| {
             let found = buckets.range(start..window.end.max(start)).map(|(at, bucket)| (*at, &**bucket));
-            found.filter(move |(at, _)| at * 1_000 + delay <= window.seen_at_ms)
+            found.filter(move |(at, _)| at * 1_000 + 60_000 <= until)
         };
         if period < 60 {
-            return within(&kept.seconds, delay).collect();
+            return within(&kept.seconds, until(seen)).collect();
         }
-        let mut all: Vec<_> = within(&kept.minutes, delay).collect();
+        let mut all: Vec<_> = within(&kept.minutes, until(seen)).collect();
         if !kept.late.is_empty() {
-            all.extend(within(&kept.late, delay + LATE_MS));
+            all.extend(within(&kept.late, until(seen.saturating_sub(LATE_MS))));
             all.sort_by_key(|(at, _)| *at);
         }
         all

@@ -32,11 +32,24 @@ impl Machine {
     /// The first gate whose latest verdict does not pass the present step. One that only watches is not waited
     /// for, nor one that compares the slots once the candidate has everything.
     pub(in crate::machine) fn unproven(&self) -> Option<usize> {
+        self.unproven_gates().next()
+    }
+
+    fn unproven_gates(&self) -> impl Iterator<Item = usize> {
         let since = self.memory.step_since;
-        let passes = |index: usize| self.memory.verdicts[index].as_ref().is_some_and(|v| v.passes(since));
+        let passes = move |index: usize| self.memory.verdicts[index].as_ref().is_some_and(|v| v.passes(since));
         let both = self.memory.accepted < Share::ALL;
-        let asked = |gate: &Gate| gate.decides() && (both || gate.feed().is_none());
-        (0..self.plan.gates.len()).find(|index| asked(&self.plan.gates[*index]) && !passes(*index))
+        let asked = move |gate: &Gate| gate.decides() && (both || gate.feed().is_none());
+        (0..self.plan.gates.len()).filter(move |index| asked(&self.plan.gates[*index]) && !passes(*index))
+    }
+
+    /// The gates that have not decided, in a step that a person may pass: with what each says. While the candidate has
+    /// nothing there is nothing to decide.
+    pub(in crate::machine) fn undecided(&self) -> Vec<(String, Evidence)> {
+        if self.plan.rules == 0 || self.memory.accepted == Share::NONE {
+            return Vec::new();
+        }
+        self.unproven_gates().map(|index| self.said(index)).collect()
     }
 
     /// The step has lasted as long as it may, and this gate never let it pass.
@@ -53,6 +66,14 @@ impl Machine {
             Check::Tasks(_) | Check::Split(_) => self.look_again(self.pace()),
             _ => self.next_look(),
         }
+    }
+
+    /// A person is waited for, and told which gate has not decided meanwhile.
+    pub(in crate::machine) fn wait_for_person(&mut self, out: &mut Reaction) {
+        if let Some((gate, evidence)) = self.undecided().into_iter().next() {
+            self.wait_for(Awaited::Gate { gate, evidence }, out);
+        }
+        self.next_look();
     }
 
     /// A gate's name, and what it said last.

@@ -41,8 +41,15 @@ impl Machine {
             Action::Retire => Stage::Quieting,
             Action::Conclude => Stage::Settling,
         };
+        // What the hold before was passed on is what a person is asked about.
+        let is_asked_of =
+            |before: &Action| matches!(before, Action::Hold(_) | Action::Ramp { .. } | Action::Approve(_));
+        let before = step.checked_sub(1).and_then(|before| self.plan.steps.get(before));
+        let asks = matches!(action, Action::Approve(_)) && before.is_some_and(|before| is_asked_of(&before.action));
         self.state = State::Forward { step, began: now, stage };
-        self.memory.step_since = now;
+        if self.plan.rules == 0 || !asks {
+            self.memory.step_since = now;
+        }
         match action {
             Action::Register => self.register(out),
             Action::Secure => self.secure(out),
@@ -181,6 +188,7 @@ impl Machine {
             (Action::Retire, _) => self.check_quiet(seen, out),
             (Action::Conclude, _) => self.check_concluded(seen, out),
             (Action::Approve(_), _) if self.out_of_time(out) => {}
+            (Action::Approve(_), _) => self.wait_for_person(out),
             (Action::Probe(gate), _) if !self.is_paused() => self.ask(Effect::Probe(gate), out),
             _ => self.next_look(),
         }
@@ -261,12 +269,17 @@ impl Machine {
         let State::Forward { stage: Stage::Asking, step, .. } = self.state else {
             return Some(Objection::NothingToApprove);
         };
-        let waits = Approval { step, release: self.plan.release.name().to_owned() };
+        let undecided = approves.as_ref().map(|approves| approves.undecided.clone()).unwrap_or_default();
+        let waits = Approval { step, release: self.plan.release.name().to_owned(), undecided: undecided.clone() };
         if let Some(approves) = approves.filter(|approves| *approves != waits) {
             return Some(Objection::OtherApproval { approves, waits });
         }
         if let Some(paused) = &self.memory.paused {
             return Some(Objection::Paused(paused.why.clone()));
+        }
+        let unnamed: Vec<_> = self.undecided().into_iter().filter(|(gate, _)| !undecided.contains(gate)).collect();
+        if !unnamed.is_empty() {
+            return Some(Objection::Undecided(unnamed));
         }
         out.notices.push(Notice::Approved { by: by.to_owned() });
         self.pass_step(out);

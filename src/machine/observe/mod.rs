@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::effect::Observation;
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{STALE_WITHIN, State, Steady, WATCHED_WITHIN};
+use super::state::{LOOKS_WITHIN, STALE_WITHIN, State, Steady, WATCHED_WITHIN};
 use super::why::{Cause, Foreign, PausedFor, Reason};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
@@ -23,6 +23,8 @@ use crate::gate::{Outcome as GateOutcome, Reading, Verdict, Window};
 use crate::plan::{QUIET_LEAST, QUIET_PERIODS};
 use crate::spec::OnTrouble;
 
+/// How many stretches without a read of the rule are remembered.
+const UNSEEN_LIMIT: usize = 100;
 /// What the observed share is counted over.
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -134,6 +136,13 @@ impl Machine {
 
     /// The rule may give the candidate weight.
     pub(super) fn saw(&mut self, rule: &RuleSeen) {
+        let (before, now) = (self.memory.rule_seen, self.memory.now);
+        if self.plan.rules > 0 && self.memory.exposed.is_some() && now.since(before) > LOOKS_WITHIN {
+            self.memory.unseen.push((before, now));
+            let kept = self.memory.unseen.len().saturating_sub(UNSEEN_LIMIT);
+            self.memory.unseen.drain(..kept);
+        }
+        self.memory.rule_seen = now;
         let weighted = rule.share != Some(Share::NONE);
         self.memory.carried |= weighted;
         self.memory.weighted |= weighted;
@@ -216,11 +225,13 @@ impl Machine {
         let Some(gate) = self.plan.gates.get(index) else { return };
         let memory = &mut self.memory;
         let window = Window {
+            rules: self.plan.rules,
             rollout: memory.judged_from,
             exposed: memory.exposed.map(|exposed| exposed.max(memory.judged_from)),
             step: memory.step_since,
             deadline,
             course: &memory.course,
+            unseen: &memory.unseen,
             now: memory.now,
         };
         let verdict = memory.standings[index].judge(gate, reading, window);

@@ -93,6 +93,7 @@ fn plan(actions: &[Action]) -> Plan {
         windows: None,
         writer_role: None,
         undoes: None,
+        rules: crate::plan::RULES,
         warnings: Vec::new(),
     }
 }

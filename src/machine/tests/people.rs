@@ -169,13 +169,13 @@ fn an_approval_is_waited_for_and_passed_by_a_person() {
 #[test]
 fn an_approval_passes_the_step_and_the_release_that_it_names_and_no_other() {
     let approve = |step, release: &str| {
-        let approves = Some(Approval { step, release: release.into() });
+        let approves = Some(Approval { step, release: release.into(), undecided: Vec::new() });
         let left = Some(Left { key: "1".into(), approves });
         Event::Requested { request: OperatorRequest::Approve, by: "bob".into(), reason: None, left }
     };
     let mut run = Run::of(plan(&[Action::Approve("one?".into()), Action::Approve("two?".into())]));
     let of_another = run.feed(approve(0, BEFORE));
-    let named = |step, release: &str| Approval { step, release: release.into() };
+    let named = |step, release: &str| Approval { step, release: release.into(), undecided: Vec::new() };
     let other = |approves, waits| Some(Objection::OtherApproval { approves, waits });
     assert_eq!(refusal(&of_another), other(named(0, BEFORE), named(0, RELEASE)));
     run.feed(approve(0, RELEASE));
@@ -185,6 +185,33 @@ fn an_approval_passes_the_step_and_the_release_that_it_names_and_no_other() {
     assert!(run.machine.outcome().is_none() && run.machine.progress().step == 1);
     run.feed(approve(1, RELEASE));
     assert_eq!(run.machine.progress().step, 2);
+}
+
+#[test]
+fn an_approval_leaves_no_gate_undecided_that_it_does_not_name() {
+    let approve = |undecided: &[&str]| {
+        let undecided = undecided.iter().map(|gate| (*gate).to_owned()).collect();
+        let approves = Some(Approval { step: 1, release: RELEASE.into(), undecided });
+        let left = Some(Left { key: "1".into(), approves });
+        Event::Requested { request: OperatorRequest::Approve, by: "bob".into(), reason: None, left }
+    };
+    let steps = [Action::Shift(Share::ALL), Action::Approve("look well?".into())];
+    let mut run = Run::of(plan(&steps));
+    run.until_step(1);
+    let Some(Objection::Undecided(gates)) = refusal(&run.feed(approve(&["tasks"]))) else { panic!("it passed") };
+    assert!(gates.iter().any(|(gate, _)| gate == "errors"), "{gates:?}");
+    assert!(run.is_told(|notice| matches!(notice, Notice::Approved { .. })).eq(&false));
+    run.feed(approve(&["errors", "tasks"]));
+    assert!(run.is_told(|notice| matches!(notice, Notice::Approved { .. })));
+}
+
+#[test]
+fn an_approval_after_a_hold_rests_on_what_the_hold_was_passed_on() {
+    let steps = [Action::Shift(Share::ALL), Action::Hold(MINUTE), Action::Approve("look well?".into())];
+    let mut run = Run::of(plan(&steps));
+    run.until_step(2);
+    run.told(OperatorRequest::Approve);
+    assert!(run.is_told(|notice| matches!(notice, Notice::Approved { .. })), "{:?}", run.notices);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::domain::clock::span;
 use crate::domain::text::{count, many};
 use crate::gate::{
-    AlarmEvidence, Bound, BurnEvidence, BurnRate, BurnSays, Evidence, Measure, MetricEvidence, SplitEvidence,
+    AlarmEvidence, Bound, BurnEvidence, BurnRate, BurnSays, Doubt, Evidence, Measure, MetricEvidence, SplitEvidence,
     SplitSays, TasksEvidence, Unit,
 };
 use compare::whole;
@@ -32,6 +32,28 @@ pub fn evidence(evidence: &Evidence) -> String {
     }
 }
 
+/// Why an alarm's OK says nothing of the step.
+fn unproven(doubt: &Doubt) -> String {
+    match doubt {
+        Doubt::NothingWatched => "but no alarm is known that could ring it".to_owned(),
+        Doubt::Blind { alarm, why } => format!("but {alarm} says nothing: {why}"),
+        Doubt::Unpublished { alarm, until: None, .. } => format!("but what {alarm} looks at has no data"),
+        Doubt::Unpublished { alarm, until: Some(until), needs } => {
+            let (until, needs) = (until.time_of_day(), needs.time_of_day());
+            format!("but what {alarm} looks at is published until {until}, and needed until {needs}")
+        }
+        Doubt::Contradicted { alarm, at } => {
+            format!("but the data of {alarm} break its threshold at {}", at.time_of_day())
+        }
+        Doubt::Unevaluated { alarm, by } => {
+            format!("and {alarm} is sure to have seen the data of this step by {}", by.time_of_day())
+        }
+        Doubt::Early { alarm, by } => {
+            format!("but nobody can read what {alarm} looks at; its word counts from {}", by.time_of_day())
+        }
+    }
+}
+
 fn alarm(evidence: &AlarmEvidence) -> String {
     match evidence {
         AlarmEvidence::Gone(name) => format!("alarm {name} does not exist any more"),
@@ -40,6 +62,7 @@ fn alarm(evidence: &AlarmEvidence) -> String {
         AlarmEvidence::NotYetQuiet => "in ALARM since before the rollout, not yet quiet once".to_owned(),
         AlarmEvidence::Insufficient { is_breach } => format!("INSUFFICIENT_DATA{}", breach(*is_breach)),
         AlarmEvidence::Quiet(over) => format!("OK over the last {}", span(*over)),
+        AlarmEvidence::Unproven(doubt) => format!("OK, {}", unproven(doubt)),
     }
 }
 
@@ -113,6 +136,7 @@ fn burn(evidence: &BurnEvidence) -> String {
     };
     match says {
         BurnSays::Within => format!("{rates}: {} in the last {}", failed(short), span(short.over)),
+        BurnSays::SeenOnce => format!("{rates}: seen once so far"),
         BurnSays::BeforeCandidate => format!("{rates}: so it was before the candidate had traffic"),
         BurnSays::ShortAlone => format!("{rates}, where {factor} is a breach"),
         BurnSays::FewErrors => format!("{rates}, but only {}", failed(long)),
@@ -161,6 +185,7 @@ fn found(evidence: &Evidence) -> &'static str {
             AlarmEvidence::NotYetQuiet => "not_yet_quiet",
             AlarmEvidence::Insufficient { .. } => "insufficient_data",
             AlarmEvidence::Quiet(_) => "quiet",
+            AlarmEvidence::Unproven(_) => "unproven",
         },
         Evidence::Metric(evidence) => match evidence {
             MetricEvidence::Broken { .. } => "bound_broken",
@@ -186,6 +211,7 @@ fn found(evidence: &Evidence) -> &'static str {
             BurnEvidence::NoRequests => "no_data",
             BurnEvidence::Rates { says, .. } => match says {
                 BurnSays::Within => "within_budget",
+                BurnSays::SeenOnce => "seen_once",
                 BurnSays::BeforeCandidate => "burned_before",
                 BurnSays::ShortAlone => "short_window_burns",
                 BurnSays::FewErrors => "too_few_errors",

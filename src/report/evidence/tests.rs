@@ -10,7 +10,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::Role;
 use crate::gate::compare::{BinFlaw, Bounds, Cause, CountsFlaw, Flaw, Margins, Part, Proof};
 use crate::gate::{
-    AlarmEvidence, Bound, BurnEvidence, BurnRate, BurnSays, Burnt, CompareEvidence, Evidence, MetricEvidence,
+    AlarmEvidence, Bound, BurnEvidence, BurnRate, BurnSays, Burnt, CompareEvidence, Doubt, Evidence, MetricEvidence,
     ReadCount, SplitEvidence, SplitSays, TasksEvidence,
 };
 
@@ -62,6 +62,14 @@ fn every_finding_has_its_words() {
         ),
         (AlarmEvidence::Insufficient { is_breach: false }.into(), "INSUFFICIENT_DATA"),
         (AlarmEvidence::Quiet(MINUTES(2)).into(), "OK over the last 2m"),
+        (
+            AlarmEvidence::Unproven(Doubt::Unpublished { alarm: "5xx".into(), until: Some(AT), needs: AT }).into(),
+            "OK, but what 5xx looks at is published until 14:05:09, and needed until 14:05:09",
+        ),
+        (
+            AlarmEvidence::Unproven(Doubt::Blind { alarm: "5xx".into(), why: "PARTIAL_DATA".into() }).into(),
+            "OK, but 5xx says nothing: PARTIAL_DATA",
+        ),
         (
             MetricEvidence::Broken { value: 19.84, bound: Bound::Above(1.0), at: AT }.into(),
             "19.8 against at most 1 at 14:05:09",

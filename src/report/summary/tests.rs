@@ -33,8 +33,8 @@ fn a_rollback_says_why_and_what_it_cost() {
 ↩ rolled back: web is served by web-blue, the release before
 
   why          gate candidate-errors failed (19.8 against at most 1 at 14:06:00)
-  traffic      back on web-blue at 14:07:32, after 0.6s; the candidate had at
-               most 25%
+  traffic      back on web-blue at 14:07:32, after 0.6s; the rule gave the
+               candidate at most 25%
   candidate    served 1,204 requests, 238 of them failed (19.8%)
   time         7m 25s, 2026-11-23T14:05:09Z to 14:12:34Z, by alice@ci
 
@@ -89,7 +89,8 @@ fn a_rollback_fits_40_columns() {
                most 1 at 14:06:00)
   traffic      back on web-blue at
                14:07:32, after 0.6s; the
-               candidate had at most 25%
+               rule gave the candidate
+               at most 25%
   candidate    served 1,204 requests,
                238 of them failed
                (19.8%)
@@ -118,7 +119,7 @@ fn a_promotion_is_brief() {
         "
 ok promoted: web is served by web-green, the new release
 
-  traffic      the candidate had all of it
+  traffic      the rule gave the candidate all of it
   candidate    served 52,114 requests, none of them failed
   time         20m, 2026-11-23T14:05:09Z to 14:25:09Z, by alice@ci
   left undone  web-blue keeps 4 tasks: AccessDenied
@@ -126,6 +127,18 @@ ok promoted: web is served by web-green, the new release
   next         tidegate resume web-20261123-140509-0a1b
 ",
     );
+}
+
+#[test]
+fn a_promotion_that_no_request_reached_does_not_speak_of_serving() {
+    let notices = [
+        (at(30), Notice::Shifted { share: Share::ALL, took: Duration::from_millis(400) }),
+        (at(901), Notice::Counted(Served { requests: 0, failed: 0 })),
+        (at(1_200), Notice::Finished(Outcome::Promoted)),
+    ];
+    let (sign, said) = summary(&notices).headline(&plan());
+    assert_eq!(sign, Sign::Heed);
+    assert_eq!(said, "promoted: the rule gives web-green everything, and no request reached it");
 }
 
 #[test]
@@ -138,8 +151,8 @@ x  stranded: web needs a person, now
 
   stranded     ModifyRule was refused for 30m: AccessDenied
   why          gate candidate-errors failed (19.8 against at most 1 at 14:06:00)
-  traffic      not verified to be back on web-blue; the candidate had at most
-               25%
+  traffic      not verified to be back on web-blue; the rule gave the candidate
+               at most 25%
   candidate    what it served was not counted
   time         32m 22s, 2026-11-23T14:05:09Z to 14:37:31Z, by alice@ci
 

@@ -161,6 +161,10 @@ impl Check<'_> {
                 self.add::<()>(finding.help(words::did_you_mean(words::closest(id, &ids), &ids)));
             }
         }
+        for part in parts_of_all(expression).into_iter().filter(|part| !ids.iter().any(|id| id.contains(part))) {
+            let wrong = format!("no input has {} in its id", words::quoted(part));
+            self.wrong::<()>(place.value(), wrong, "name a part of an input's id in METRICS, or none");
+        }
         if used.iter().all(|id| ids.contains(id)) {
             self.unused(metric, inputs, at, &used);
         }
@@ -168,7 +172,7 @@ impl Check<'_> {
 
     /// An input that nothing reads is a mistake, and is paid for.
     fn unused(&mut self, metric: &Metric, inputs: &Inputs, at: &Node, used: &[&str]) {
-        let all_at_once = metric.expression.as_ref().is_some_and(|expression| expression.contains("METRICS("));
+        let all_at_once = metric.expression.as_ref().is_some_and(|expression| !parts_of_all(expression).is_empty());
         for id in inputs.keys().filter(|_| !all_at_once) {
             let counts = metric.samples.as_ref().is_some_and(|samples| samples.input == *id);
             if !counts && !used.contains(&id.as_str()) {
@@ -300,6 +304,12 @@ fn ids_in(expression: &str) -> Result<Vec<&str>, String> {
     if open.is_empty() { Ok(ids) } else { Err("the expression has a bracket that is not closed".to_owned()) }
 }
 
+/// What each `METRICS(…)` of an expression says of the ids that it means; nothing where it means all.
+fn parts_of_all(expression: &str) -> Vec<&str> {
+    let after = expression.split("METRICS").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('('));
+    after.map(|rest| rest.split(')').next().unwrap_or_default().trim().trim_matches(['"', '\''])).collect()
+}
+
 fn brackets(c: char, open: &mut Vec<char>) -> Result<(), String> {
     let opener = match c {
         '(' | '[' => {
@@ -340,6 +350,7 @@ mod tests {
         check("100 * errors / requests", Some(&["errors", "requests"]));
         check("IF(r > 1e3, FILL(e, REPEAT), 0)", Some(&["r", "e"]));
         check("SUM(METRICS(\"err\"))", Some(&[]));
+        assert_eq!(parts_of_all("SUM(METRICS(\"err\")) / AVG(METRICS ( ))"), ["err", ""]);
         check("", None);
         check("(a", None);
         check("a)", None);

@@ -40,7 +40,7 @@ pub(crate) enum Gate {
     Command(Command),
 }
 
-/// A CloudWatch alarm, metric or composite.
+/// A CloudWatch alarm of any kind: metric, composite, log or PromQL.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Alarm {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{BESIDE, Ended, PATIENCE, Place, Process, Traffic, now, until};
+use super::{BESIDE, Ended, PATIENCE, Place, Process, Traffic, now, prompt, until};
 
 /// Where rollouts are kept in a lab: its bucket, and the prefix there.
 const BUCKET: &str = "tidegate-lab";
@@ -33,7 +33,7 @@ impl Lab {
     pub fn playing(place: &Place, spec: &Path, play: &[&str]) -> Self {
         let spec = spec.to_str().expect("temporary paths are UTF-8");
         let fixed = ["lab", "--spec", spec, "--listen", "127.0.0.1:0"];
-        let mut process = Process::start(&mut place.tidegate(fixed.iter().chain(play)));
+        let mut process = Process::start(&mut place.tidegate(fixed.iter().chain(prompt(play)).chain(play)));
         let line = process.line_until(now() + PATIENCE);
         let line = line.unwrap_or_else(|why| panic!("the lab does not start ({why}): {}", process.errors()));
         let ready: Value = serde_json::from_str(&line).expect("its line is JSON");

@@ -72,11 +72,13 @@ impl Gate {
 
     fn take(&mut self, seen: &Seen<'_>) -> Verdict {
         let window = Window {
+            rules: tidegate::plan::RULES,
             rollout: START,
             exposed: Some(START),
             step: self.step,
             deadline: self.deadline,
             course: seen.course,
+            unseen: &[],
             now: moment(seen),
         };
         let recent = &seen.bins[seen.bins.len().saturating_sub(REREAD)..];

@@ -105,7 +105,7 @@ impl AlbDriver {
 
     /// Lets the deployment go on if it waits. Later shares come by its own timetable.
     async fn let_on(&self, begun: &Begun, order: RouteOrder) -> Result<Routed, Fault> {
-        self.fence.decide_by(true, order.by);
+        self.fence.decide_by(true, order.by, self.clock.now());
         let seen = self.unless_way("DescribeRules", self.rule_before_write()).await?;
         let ours = seen.shape == self.recorded.shape;
         if ours && seen.share == Some(order.share) {

@@ -112,7 +112,7 @@ impl AlbDriver {
     /// Answers the pause before `order`'s share, if ECS waits there, and says what the rule shows.
     pub(in crate::cloud) async fn go_on_by_ecs(&self, drive: &EcsDrive, order: RouteOrder) -> Result<Routed, Fault> {
         const OPERATION: &str = "ContinueServiceDeployment";
-        self.fence.decide_by(true, order.by);
+        self.fence.decide_by(true, order.by, self.clock.now());
         let reading = &self.aws.reading.ecs;
         let both = async { tokio::try_join!(self.our_deployment(drive, reading), self.read_rule()) };
         let (ours, seen) = self.unless_way(OPERATION, both).await?;
