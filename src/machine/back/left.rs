@@ -8,6 +8,7 @@ use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued};
 use crate::machine::notice::{Notice, Outcome};
 use crate::machine::state::{Phase, State};
+use crate::machine::undone::Undone;
 use crate::machine::{Machine, Reaction};
 use crate::plan::Action;
 
@@ -55,13 +56,12 @@ impl Machine {
     /// Somebody moved the traffic while what was left undone was being finished: the rest stays.
     pub(in crate::machine) fn stop_tidying(&mut self, out: &mut Reaction) {
         self.memory.tidies = false;
-        let what = "the rest, because somebody else moved the traffic meanwhile".to_owned();
-        out.notices.push(Notice::LeftUndone { what });
+        out.notices.push(Notice::LeftUndone { what: Undone::Rest });
         self.end(out);
     }
 
-    pub(in crate::machine) fn leave_undone(&mut self, phase: Phase, what: &str, fault: &Fault, out: &mut Reaction) {
-        out.notices.push(Notice::LeftUndone { what: format!("{what}: {fault}") });
+    pub(in crate::machine) fn leave_undone(&mut self, phase: Phase, what: Undone, out: &mut Reaction) {
+        out.notices.push(Notice::LeftUndone { what });
         self.after(phase, out);
     }
 
@@ -76,9 +76,8 @@ impl Machine {
     /// The recorded revision is refused: it may be deregistered by now. A count needs none.
     pub(in crate::machine) fn count_alone(&mut self, issued: &Issued, fault: &Fault, out: &mut Reaction) {
         let Effect::Scale { role, count, task_definition: Some(refused) } = &issued.effect else { return };
-        let service = &self.plan.target.place(*role).service;
-        let what =
-            format!("{service} keeps the revision that it has, because {} is refused: {fault}", last_part(refused));
+        let service = self.plan.target.place(*role).service.clone();
+        let what = Undone::Revision { service, refused: last_part(refused).to_owned(), fault: fault.clone() };
         out.notices.push(Notice::LeftUndone { what });
         self.ask(Effect::Scale { role: *role, count: *count, task_definition: None }, out);
     }

@@ -4,7 +4,6 @@
 //! A step that is asked for is under way until the rule shows it. AWS may not wait where the plan would have it wait:
 //! then the plan is carried on to what the rule shows, and that is told. It is never carried back.
 
-use crate::domain::clock::span;
 use crate::domain::driver::{Deployment, DeploymentState};
 use crate::domain::fleet::{Role, RuleSeen};
 use crate::domain::traffic::Share;
@@ -12,7 +11,8 @@ use crate::machine::effect::{Effect, Issued, Observation};
 use crate::machine::notice::Notice;
 use crate::machine::observe::is_close;
 use crate::machine::state::{BRISK_POLL, DRIFTS, Held, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
-use crate::machine::why::{Awaited, HookWait, Reason};
+use crate::machine::undone::Undone;
+use crate::machine::why::{Awaited, HookWait, Overdue, Reason};
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, Step};
 
@@ -59,9 +59,8 @@ impl Machine {
         let since = known.unwrap_or(now);
         self.memory.held = Some(Held { hook: hook.clone(), since });
         if now.since(since) > self.plan.limits.pause && !self.memory.committed {
-            let (stage, limit) = (&deployment.stage, span(self.plan.limits.pause));
-            let what = format!("nobody let ECS go on at hook {hook} of the service's own, in {stage}, within {limit}");
-            self.retreat(Reason::TimeLimit { what }, out);
+            let (hook, stage, within) = (hook.clone(), deployment.stage.clone(), self.plan.limits.pause);
+            self.retreat(Reason::TimeLimit(Overdue::Hook { hook, stage, within }), out);
         }
     }
 
@@ -165,8 +164,7 @@ impl Machine {
             return self.pass_step(out);
         }
         if self.memory.now >= self.deadline() && !self.is_paused() && self.memory.held.is_none() {
-            let what = format!("{} has not ended its deployment in time", self.plan.driver.mover());
-            out.notices.push(Notice::LeftUndone { what });
+            out.notices.push(Notice::LeftUndone { what: Undone::Deployment(self.plan.driver.mover()) });
             return self.leave_step(out);
         }
         self.look_again(BRISK_POLL);

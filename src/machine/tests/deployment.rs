@@ -280,6 +280,7 @@ fn a_wait_at_somebody_elses_hook_is_named_and_takes_no_steps_time() {
 
 #[test]
 fn a_hook_that_nobody_answers_ends_in_its_own_words() {
-    let Reason::TimeLimit { what } = reason(held().end()) else { panic!("another reason") };
-    assert!(what.contains("hook ecs-pause-9") && what.ends_with("within 1h"), "{what}");
+    let (hook, stage) = ("ecs-pause-9".to_owned(), "PRE_PRODUCTION_TRAFFIC_SHIFT".to_owned());
+    let unanswered = Overdue::Hook { hook, stage, within: MINUTE * 60 };
+    assert_eq!(reason(held().end()), Reason::TimeLimit(unanswered));
 }

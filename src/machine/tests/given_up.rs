@@ -196,9 +196,10 @@ fn an_idle_slot_whose_revision_is_deregistered_still_gets_its_count_back() {
     run.errors = Some(20.0);
     assert!(matches!(reason(refuse_revisions(&mut run)), Reason::Breach { .. }));
     assert_eq!(run.candidate.desired, 1);
-    let told = "web-green keeps the revision that it has, because web:1 is refused: UpdateService: ClientException: \
-                TaskDefinition is inactive";
-    let is_it = |notice: &Notice| matches!(notice, Notice::LeftUndone { what } if what == told);
+    let is_it = |notice: &Notice| {
+        matches!(notice, Notice::LeftUndone { what: Undone::Revision { service, refused, .. } }
+            if service == "web-green" && refused == "web:1")
+    };
     assert_eq!(run.notices.iter().filter(|notice| is_it(notice)).count(), 1, "{:#?}", run.notices);
 }
 
