@@ -25,3 +25,17 @@ fn a_release_that_the_circuit_breaker_takes_back_is_sent_once_and_is_a_breach() 
     lab.is_all_on("web-blue");
     assert_eq!((lab.desired("web-green"), lab.traffic().of("web-green").0), (0, 0));
 }
+
+#[test]
+fn an_idle_slot_whose_revision_is_deregistered_has_no_tasks_left_after_the_way_back() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::playing(&place, &spec, &[&BESIDE[..], &["--lab-candidate", "errors=20%"]].concat());
+    // The only revision of the family, which both services have: Terraform deregisters what it replaced.
+    let gone = json!({"taskDefinition": "web:1"});
+    lab.ask_json("AmazonEC2ContainerServiceV20141113.DeregisterTaskDefinition", &gone);
+    let ended = lab.roll_out(&place, &spec).end();
+    ended.ends(10, &[r#""outcome":"rolled_back""#, "web-green keeps the revision that it has"]);
+    lab.is_all_on("web-blue");
+    assert_eq!((lab.desired("web-green"), lab.desired("web-blue")), (0, 4));
+}
