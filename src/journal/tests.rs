@@ -440,13 +440,13 @@ fn what_was_added_within_a_format_is_read_back() {
     let given_up = GivenUp { task_definition: "arn:web:2".into(), why: "tasks failed to start".into() };
     let candidate = Capacity { stopped: vec![stop], given_up: Some(given_up), ..Capacity::default() };
     let fleet = Some(Fleet { stable: Capacity::default(), candidate });
-    let deployment = Some(Deployment {
+    let deployment = Deployment {
         id: "arn:deployment".into(),
         state: DeploymentState::Moving,
         stage: "POST_SCALE_UP".into(),
         held_by: Some("ecs-pause-9".into()),
-    });
-    let published = Some(Timestamp::from_millis(1_800_000_060_000));
+    };
+    let (published, deployment) = (Some(Timestamp::from_millis(1_800_000_060_000)), Some(deployment));
     let looked = Observation { fleet, requests: Some(0), published, deployment, ..Observation::default() };
     let events = [
         Event::Answered { id: 7, answer: Answer::Routed(seen) },

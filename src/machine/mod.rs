@@ -28,7 +28,7 @@ pub use safeguard::PUSH_EVERY;
 pub use state::{
     ATTEMPTS, BEHIND_WITHIN, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN,
 };
-pub use why::{Awaited, Foreign, HookWait, KnownBreach, Lack, Objection, PausedFor, Reason, Shortage};
+pub use why::{Awaited, Foreign, KnownBreach, Lack, Objection, PausedFor, Reason, Shortage};
 
 use std::time::Duration;
 

@@ -101,25 +101,21 @@ pub enum Awaited {
     },
     /// The proof that the old stable slot has no requests left.
     OldSlotQuiet,
+    /// Somebody's answer to a lifecycle hook of the service's own.
+    Hook {
+        /// The hook's id.
+        hook: String,
+        /// The stage of the deployment that it holds.
+        stage: String,
+        /// The deployment's ARN.
+        deployment: String,
+        /// Its region.
+        region: String,
+    },
     /// The dead-man's switch, which could fire before the write.
     Switch,
     /// The moment from which on the dead-man's switch can write no more.
     SwitchLanded,
-    /// Somebody else's word at a lifecycle hook of the service's own.
-    Hook(HookWait),
-}
-
-/// A lifecycle hook of the service's own, at which ECS waits for whoever it is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookWait {
-    /// The deployment's ARN.
-    pub deployment: String,
-    /// Where it is, in ECS's words.
-    pub stage: String,
-    /// The hook's id.
-    pub hook: String,
-    /// The region.
-    pub region: String,
 }
 
 /// What keeps the candidate from more weight.

@@ -9,9 +9,7 @@ use crate::domain::approval::Approval;
 use crate::domain::clock::span;
 use crate::domain::fleet::Role;
 use crate::gate::Outcome as GateOutcome;
-use crate::machine::{
-    Awaited, BEHIND_WITHIN, Foreign, HookWait, KnownBreach, Lack, Objection, PausedFor, Reason, Shortage,
-};
+use crate::machine::{Awaited, BEHIND_WITHIN, Foreign, KnownBreach, Lack, Objection, PausedFor, Reason, Shortage};
 
 /// Why a rollout goes back, with foreign text as it came.
 pub fn reason(reason: &Reason) -> String {
@@ -64,13 +62,13 @@ pub(super) fn awaited(awaited: &Awaited) -> String {
             format!("the stable slot has no healthy target ({running} of {wanted} tasks running)")
         }
         Awaited::OldSlotQuiet => "the proof that the old stable slot has no requests left".to_owned(),
-        Awaited::Switch => "the dead-man's switch, which could fire before the write".to_owned(),
-        Awaited::SwitchLanded => "the moment from which on the dead-man's switch can write no more".to_owned(),
-        Awaited::Hook(HookWait { deployment, stage, hook, region }) => format!(
-            "ECS waits in {stage} at hook {hook} of the service's own, for whoever says `aws ecs \
+        Awaited::Hook { hook, stage, deployment, region } => format!(
+            "ECS waits in {stage} at hook {hook} of the service's own; who may let it go on says `aws ecs \
              continue-service-deployment --region {region} --service-deployment-arn {deployment} --hook-id {hook} \
              --action CONTINUE`"
         ),
+        Awaited::Switch => "the dead-man's switch, which could fire before the write".to_owned(),
+        Awaited::SwitchLanded => "the moment from which on the dead-man's switch can write no more".to_owned(),
     }
 }
 
@@ -162,11 +160,11 @@ pub(super) fn awaited_fields(on: &Awaited) -> Value {
         }
         Awaited::StableTarget { running, wanted } => ("stable_target", json!({"running": running, "wanted": wanted})),
         Awaited::OldSlotQuiet => ("quiet", json!({})),
+        Awaited::Hook { hook, stage, deployment, .. } => {
+            ("hook", json!({"hook": hook, "stage": stage, "deployment": deployment}))
+        }
         Awaited::Switch => ("switch", json!({})),
         Awaited::SwitchLanded => ("switch_landed", json!({})),
-        Awaited::Hook(HookWait { deployment, stage, hook, .. }) => {
-            ("hook", json!({"deployment": deployment, "stage": stage, "hook": hook}))
-        }
     };
     fields["kind"] = json!(kind);
     fields

@@ -13,8 +13,8 @@ use crate::domain::traffic::Share;
 use crate::domain::window::Closed;
 use crate::gate::{Evidence, Outcome as GateOutcome, Verdict};
 use crate::machine::{
-    Awaited, Foreign, Glass, HookWait, KnownBreach, Lack, Notice, Objection, OperatorRequest, Outcome, PausedFor,
-    Progress, Reason, Shortage,
+    Awaited, Foreign, Glass, KnownBreach, Lack, Notice, Objection, OperatorRequest, Outcome, PausedFor, Progress,
+    Reason, Shortage,
 };
 pub(super) use crate::plan::diagram::sample::{START, plan, share};
 
@@ -116,8 +116,8 @@ pub(super) fn awaited_of(text: &str) -> Vec<Awaited> {
         Awaited::Credentials { share: share(25), fires: None },
         Awaited::StableTarget { running: 1, wanted: 4 },
         Awaited::OldSlotQuiet,
+        Awaited::Hook { hook: foul(), stage: foul(), deployment: foul(), region: foul() },
         Awaited::Switch,
-        Awaited::Hook(HookWait { deployment: foul(), stage: foul(), hook: foul(), region: foul() }),
         Awaited::SwitchLanded,
     ]
 }

@@ -3,9 +3,7 @@
 
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Capacity, Fleet, RuleSeen};
-use crate::domain::name::last_part;
 use crate::domain::traffic::Share;
-use crate::machine::effect::{Effect, Issued};
 use crate::machine::notice::{Notice, Outcome};
 use crate::machine::state::{Phase, State};
 use crate::machine::{Machine, Reaction};
@@ -72,19 +70,4 @@ impl Machine {
         }
         self.after(Phase::Verifying, out);
     }
-
-    /// The recorded revision is refused: it may be deregistered by now. A count needs none.
-    pub(in crate::machine) fn count_alone(&mut self, issued: &Issued, fault: &Fault, out: &mut Reaction) {
-        let Effect::Scale { role, count, task_definition: Some(refused) } = &issued.effect else { return };
-        let service = &self.plan.target.place(*role).service;
-        let what =
-            format!("{service} keeps the revision that it has, because {} is refused: {fault}", last_part(refused));
-        out.notices.push(Notice::LeftUndone { what });
-        self.ask(Effect::Scale { role: *role, count: *count, task_definition: None }, out);
-    }
-}
-
-/// Whether a write of a slot's count also names what its tasks run.
-pub(in crate::machine) fn is_of_a_revision(issued: &Issued) -> bool {
-    matches!(issued.effect, Effect::Scale { task_definition: Some(_), .. })
 }

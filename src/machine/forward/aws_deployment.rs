@@ -12,7 +12,7 @@ use crate::machine::effect::{Effect, Issued, Observation};
 use crate::machine::notice::Notice;
 use crate::machine::observe::is_close;
 use crate::machine::state::{BRISK_POLL, DRIFTS, Held, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
-use crate::machine::why::{Awaited, HookWait, Reason};
+use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, Step};
 
@@ -47,20 +47,19 @@ impl Machine {
             }
             return;
         };
+        let stage = &deployment.stage;
         let same = |held: &&Held| held.hook == *hook;
         let known = self.memory.held.as_ref().filter(same).map(|held| held.since);
         if known.is_none() {
-            let Deployment { id, stage, .. } = deployment.clone();
+            let (stage, deployment) = (stage.clone(), deployment.id.clone());
             let region = self.plan.target.region.clone();
-            let on = Awaited::Hook(HookWait { deployment: id, stage, hook: hook.clone(), region });
-            out.notices.push(Notice::Waiting { on: on.clone() });
-            self.memory.told_waiting = Some(on);
+            self.wait_for(Awaited::Hook { hook: hook.clone(), stage, deployment, region }, out);
         }
         let since = known.unwrap_or(now);
         self.memory.held = Some(Held { hook: hook.clone(), since });
         if now.since(since) > self.plan.limits.pause && !self.memory.committed {
-            let (stage, limit) = (&deployment.stage, span(self.plan.limits.pause));
-            let what = format!("nobody let ECS go on at hook {hook} of the service's own, in {stage}, within {limit}");
+            let limit = span(self.plan.limits.pause);
+            let what = format!("nobody answered hook {hook} of the service's own in {stage} within {limit}");
             self.retreat(Reason::TimeLimit { what }, out);
         }
     }

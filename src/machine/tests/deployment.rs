@@ -270,8 +270,8 @@ fn a_wait_at_somebody_elses_hook_is_named_and_takes_no_steps_time() {
     let mut run = held();
     run.pass(MINUTE * 40);
     let named = |notice: &Notice| {
-        matches!(notice, Notice::Waiting { on: Awaited::Hook(wait) }
-            if wait.stage == "PRE_PRODUCTION_TRAFFIC_SHIFT" && wait.hook == "ecs-pause-9")
+        matches!(notice, Notice::Waiting { on: Awaited::Hook { hook, stage, .. } }
+            if hook == "ecs-pause-9" && stage == "PRE_PRODUCTION_TRAFFIC_SHIFT")
     };
     assert_eq!(run.notices.iter().filter(|notice| named(notice)).count(), 1, "told once");
     (run.deployment, run.held_by, run.candidate.settled) = (Some(waiting()), None, true);

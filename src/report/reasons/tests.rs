@@ -22,9 +22,9 @@ fn everything_awaited_has_its_words() {
             "the credentials have ended; the candidate keeps 25% until they are renewed",
             "the stable slot has no healthy target (1 of 4 tasks running)",
             "the proof that the old stable slot has no requests left",
+            "ECS waits in x at hook x of the service's own; who may let it go on says `aws ecs \
+             continue-service-deployment --region x --service-deployment-arn x --hook-id x --action CONTINUE`",
             "the dead-man's switch, which could fire before the write",
-            "ECS waits in x at hook x of the service's own, for whoever says `aws ecs continue-service-deployment \
-             --region x --service-deployment-arn x --hook-id x --action CONTINUE`",
             "the moment from which on the dead-man's switch can write no more",
         ]
     );
@@ -96,8 +96,8 @@ fn programs_tell_what_is_awaited_and_why_it_is_paused_by_a_word_and_numbers() {
         "credentials",
         "stable_target",
         "quiet",
-        "switch",
         "hook",
+        "switch",
         "switch_landed",
     ];
     assert_eq!(kinds, expected);

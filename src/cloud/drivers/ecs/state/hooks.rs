@@ -1,9 +1,10 @@
 //! Which of the hooks that hold a deployment is ours: by how long it waits, which none of the service's own does at the same
 //! stages.
 
+use aws_sdk_ecs::types::DeploymentLifecycleHookTimeoutConfiguration as HookTimeout;
 use aws_sdk_ecs::types::{
     DeploymentConfiguration, DeploymentLifecycleHook, DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus,
-    DeploymentLifecycleHookTargetType, DeploymentLifecycleHookTimeoutConfiguration, ServiceDeployment,
+    DeploymentLifecycleHookTargetType, ServiceDeployment,
 };
 
 use super::super::begin::{PAUSES, USUAL};
@@ -45,7 +46,7 @@ pub(super) fn ours<'a>(
     // A deployment that somebody else began, and that was adopted, has none of ours: its pauses are answered.
     let begun = all.iter().any(|hook| is_ours(hook) && waits(hook) == pauses.minutes);
     let mine = |hook: &&DeploymentLifecycleHook| is_ours(hook) && (!begun || waits(hook) == pauses.minutes);
-    if here.iter().all(mine) {
+    if here.iter().all(&mine) {
         return awaiting(deployment).next();
     }
     here.sort_by_key(|hook| waits(hook));
@@ -82,7 +83,5 @@ fn is_ours(hook: &DeploymentLifecycleHook) -> bool {
 }
 
 fn waits(hook: &DeploymentLifecycleHook) -> i32 {
-    hook.timeout_configuration()
-        .and_then(DeploymentLifecycleHookTimeoutConfiguration::timeout_in_minutes)
-        .unwrap_or(USUAL)
+    hook.timeout_configuration().and_then(HookTimeout::timeout_in_minutes).unwrap_or(USUAL)
 }
