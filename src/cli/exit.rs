@@ -128,7 +128,7 @@ impl From<Exit> for std::process::ExitCode {
 mod tests {
     use super::*;
     use crate::domain::fault::Fault;
-    use crate::machine::OperatorRequest;
+    use crate::machine::{OperatorRequest, Stranding};
 
     #[test]
     fn a_store_that_fails_is_neither_a_person_nor_a_gate() {
@@ -154,7 +154,7 @@ mod tests {
         let request = OperatorRequest::Rollback;
         let by = || Reason::Operator { request, by: "ana@laptop".into(), reason: None };
         let back = Outcome::RolledBack(by());
-        let stranded = Outcome::Stranded { why: "nobody answers".into(), reason: Some(by()) };
+        let stranded = Outcome::Stranded { why: Stranding::Late { last: None }, reason: Some(by()) };
         for (asked, codes) in [
             (Asked::Release, [Exit::Done, Exit::Stopped, Exit::Stranded]),
             (Asked::WayBack, [Exit::Refused, Exit::Done, Exit::Stranded]),

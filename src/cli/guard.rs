@@ -97,7 +97,7 @@ impl Watch<'_> {
         };
         for StrandedRollout { rollout, why } in look.stranded {
             self.strands = true;
-            let why = escape(&why);
+            let why = escape(&crate::report::stranding(&why));
             terminal::say(&format!("rollout {rollout} is stranded and waits for a person: {why}"));
             terminal::say(&format!("what to do: tidegate status {rollout}"));
         }

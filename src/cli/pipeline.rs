@@ -57,10 +57,10 @@ pub(super) fn last_line(context: &Context, id: &str, ending: &Ending, exit: Exit
     let (word, why) = match &ending.outcome {
         Some(Outcome::Promoted) => ("promoted", None),
         Some(Outcome::RolledBack(reason)) => ("rolled back", Some(report::reason(reason))),
-        Some(Outcome::Stranded { why, .. }) => ("stranded, a person is needed", Some(why.clone())),
+        Some(Outcome::Stranded { why, .. }) => ("stranded, a person is needed", Some(report::stranding(why))),
         None => match &ending.fenced {
             Some(by) => ("not finished here", Some(format!("{by} decides now"))),
-            None => ("not finished", ending.handed_over.clone()),
+            None => ("not finished", ending.handed_over.as_ref().map(report::leaving)),
         },
     };
     let why = why.map_or(String::new(), |why| format!(": {}", escape(&why)));

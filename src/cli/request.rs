@@ -87,7 +87,7 @@ pub(super) fn ended(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Promoted => "promoted".to_owned(),
         Outcome::RolledBack(reason) => format!("rolled back, {}", report::reason(reason)),
-        Outcome::Stranded { why, .. } => format!("stranded, {why}"),
+        Outcome::Stranded { why, .. } => format!("stranded, {}", report::stranding(why)),
     }
 }
 

@@ -18,9 +18,9 @@ use crate::domain::safeguard::TakenBack;
 use crate::domain::traffic::Share;
 use crate::journal::JournalError;
 use crate::machine::{
-    Answer, BEHIND_WITHIN, Effect, Event, Issued, Machine, Notice, OperatorRequest, Outcome, Reaction, Reason,
+    Answer, BEHIND_WITHIN, Effect, Event, Issued, Leaving, Machine, Notice, OperatorRequest, Outcome, Reaction, Reason,
 };
-use crate::report::{Report, TOOK_OVER};
+use crate::report::Report;
 
 /// The wall time between two ticks of the report.
 const TICK: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ pub(super) struct EventLoop<T, R> {
     /// What was decided and not performed, because a word overtook it.
     pub(super) withheld: Option<Issued>,
     /// Why the journal ends here, once it cannot be written.
-    pub(super) lost: Option<String>,
+    pub(super) lost: Option<Leaving>,
     /// When the latest event happened: time in the journal never goes back.
     pub(super) at: Timestamp,
     pub(super) tick_at: Timestamp,
@@ -193,7 +193,7 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
     /// not in the journal, so that nothing forward follows from that event. Past the commit there is no way back.
     pub(super) fn lose(&mut self, error: &JournalError, event: Option<Event>) -> Reaction {
         let fault = Fault::new(FaultKind::Permanent, "append to the journal", error.to_string());
-        self.lost = Some(format!("the journal cannot be written: {error}"));
+        self.lost = Some(Leaving::Journal(error.to_string()));
         if self.machine.is_retreating() || self.machine.is_committed() {
             self.report.tell(self.at, &Notice::Trouble(fault), &self.machine);
             return event.map_or_else(Reaction::default, |event| self.apply(event));
@@ -216,7 +216,7 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
             return None;
         }
         // Whoever cannot write down what comes after the commit leaves it to somebody who can.
-        let notice = Notice::HandedOver { why: format!("the journal cannot be written: {fault}") };
+        let notice = Notice::HandedOver { why: Leaving::Journal(fault.to_string()) };
         self.report.tell(self.at, &notice, &self.machine);
         Some(Next::Left(Reaction { effect: None, notices: vec![notice] }))
     }
@@ -273,7 +273,7 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
 
     /// The run ends because somebody else decides.
     pub(super) fn fenced(&mut self, by: String) -> Ending {
-        let why = format!("{by} {TOOK_OVER}");
+        let why = Leaving::TakenOver { by: by.clone() };
         self.report.tell(self.at, &Notice::HandedOver { why }, &self.machine);
         Ending { outcome: None, handed_over: None, fenced: Some(by), is_untold: false }
     }

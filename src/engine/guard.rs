@@ -10,7 +10,7 @@ use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
 use crate::journal;
 use crate::lease::{Control, Life, Owner, Phase, Watch};
-use crate::machine::{Machine, Outcome};
+use crate::machine::{Machine, Outcome, Stranding};
 use crate::store::{LeaseError, Sighted, Store, StoreError, this_owner};
 
 /// What a rule's document has been seen to do.
@@ -43,12 +43,12 @@ pub struct Look {
 }
 
 /// A rollout that waits for a person.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct StrandedRollout {
     /// The rollout.
     pub rollout: RolloutId,
     /// Why.
-    pub why: String,
+    pub why: Stranding,
 }
 
 /// A rollout whose owner is gone, or left before it was over on the way back.

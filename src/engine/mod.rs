@@ -41,7 +41,7 @@ pub use takeover::{
 use crate::cloud::Cloud;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::journal::{Journal, JournalError};
-use crate::machine::{Event, Machine, Outcome, Reaction};
+use crate::machine::{Event, Leaving, Machine, Outcome, Reaction};
 use crate::report::Report;
 use event_loop::{EventLoop, Next, Turn};
 use in_flight::{InFlight, land, launch};
@@ -100,7 +100,7 @@ pub struct Ending {
     /// How the rollout ended, if it did.
     pub outcome: Option<Outcome>,
     /// Why the runner left before the rollout ended.
-    pub handed_over: Option<String>,
+    pub handed_over: Option<Leaving>,
     /// Who decides instead of this runner, when somebody took over.
     pub fenced: Option<String>,
     /// Whether the journal ends before this.

@@ -3,7 +3,7 @@
 use super::event::OperatorRequest;
 use super::notice::{Notice, Outcome};
 use super::state::{Paused, State};
-use super::why::{Cause, Objection, PausedFor, Reason};
+use super::why::{Cause, Leaving, Objection, PausedFor, Reason};
 use super::{Machine, Reaction};
 use crate::domain::approval::Approval;
 use crate::gate::Standing;
@@ -135,17 +135,14 @@ impl Machine {
                 }
             }
             State::Forward { .. } if self.memory.committed => {
-                out.notices.push(Notice::HandedOver { why: format!("{signal}; all traffic is on the candidate") });
+                out.notices.push(Notice::HandedOver { why: Leaving::StoppedAfterCommit(signal) });
             }
             State::Ready | State::Forward { .. } if hold => {
                 if self.memory.paused.is_none() {
                     self.pause(PausedFor::Signal(signal.clone()), out);
                 }
-                let share = self.memory.accepted;
-                let until = self.memory.safeguard.fires().map_or(String::new(), |at| {
-                    format!(" until the dead-man's switch fires at {}, unless somebody takes over", at.time_of_day())
-                });
-                out.notices.push(Notice::HandedOver { why: format!("{signal}; the candidate keeps {share}{until}") });
+                let (share, fires) = (self.memory.accepted, self.memory.safeguard.fires());
+                out.notices.push(Notice::HandedOver { why: Leaving::Stopped { signal, share, fires } });
             }
             State::Ready | State::Forward { .. } => {
                 self.memory.hurry = true;

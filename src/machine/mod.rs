@@ -18,6 +18,7 @@ mod safeguard;
 mod state;
 #[cfg(test)]
 mod tests;
+mod undone;
 mod why;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
@@ -28,7 +29,11 @@ pub use safeguard::PUSH_EVERY;
 pub use state::{
     ATTEMPTS, BEHIND_WITHIN, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN,
 };
-pub use why::{Awaited, Foreign, KnownBreach, Lack, Objection, PausedFor, Reason, Shortage};
+pub use undone::{Kept, StaysOff, Undone};
+pub use why::{
+    Awaited, Foreign, KnownBreach, Lack, Leaving, Objection, Overdue, PausedFor, Reason, Shortage, Stranding,
+    SwitchSeen,
+};
 
 use std::time::Duration;
 

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::event::OperatorRequest;
-use super::why::{Awaited, Foreign, Objection, PausedFor, Reason};
+use super::undone::{StaysOff, Undone};
+use super::why::{Awaited, Foreign, Leaving, Objection, PausedFor, Reason, Stranding};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Capacity, Role, Served};
@@ -179,7 +180,7 @@ pub enum Notice {
     /// Something was left undone that does not touch the traffic.
     LeftUndone {
         /// What, and why.
-        what: String,
+        what: Undone,
     },
     /// The traffic is back but for clients that hold a cookie of the candidate, because AWS does not let the rule's
     /// stickiness be off: they are led there once more at least.
@@ -204,12 +205,12 @@ pub enum Notice {
     /// The way back turned the rule's stickiness off, and it stays off.
     StickinessOff {
         /// Why it was not put back.
-        why: String,
+        why: StaysOff,
     },
     /// The runner leaves; the rollout is not finished.
     HandedOver {
         /// Why.
-        why: String,
+        why: Leaving,
     },
     /// It is over.
     Finished(Outcome),
@@ -236,7 +237,7 @@ pub enum Outcome {
         /// Why the way back was taken, if it was.
         reason: Option<Reason>,
         /// Why it did not end.
-        why: String,
+        why: Stranding,
     },
 }
 

@@ -9,7 +9,8 @@ use super::effect::{Answer, Effect, Issued};
 use super::notice::Notice;
 use super::observe::expired::is_expired;
 use super::state::{ATTEMPTS, POLL, RETRY, Stage, State, WRITE_LANDS_WITHIN};
-use super::why::{Awaited, Reason};
+use super::undone::Undone;
+use super::why::{Awaited, Reason, SwitchSeen};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
@@ -269,14 +270,14 @@ impl Machine {
         let (safeguard, forward) = (&self.memory.safeguard, self.is_forward() && !self.memory.committed);
         let soon = self.memory.now + if safeguard.switch.inherited { CLOCKS_DIFFER } else { Duration::ZERO };
         let Some(at) = safeguard.fires().filter(|at| *at <= soon && forward) else { return false };
-        self.retreat(Reason::DeadMan { seen: format!("nobody pushed it on before {}", at.time_of_day()) }, out);
+        self.retreat(Reason::DeadMan(SwitchSeen::Due(at)), out);
         true
     }
 
     /// A push found nothing.
     pub(super) fn switch_is_gone(&mut self, out: &mut Reaction) {
         if !self.memory.committed {
-            self.retreat(Reason::DeadMan { seen: "its schedule is gone".to_owned() }, out);
+            self.retreat(Reason::DeadMan(SwitchSeen::Gone), out);
         }
     }
 
@@ -288,7 +289,7 @@ impl Machine {
         let ours = rule.share == Some(Share::NONE) && rule.shape == self.plan.before.shape;
         let wrote = may_fire && near && ours && !self.memory.committed;
         if wrote {
-            self.retreat(Reason::DeadMan { seen: rule.text.clone() }, out);
+            self.retreat(Reason::DeadMan(SwitchSeen::Wrote(rule.text.clone())), out);
         }
         wrote
     }
@@ -333,10 +334,10 @@ impl Machine {
         let over = refused || self.memory.safeguard.tries >= ATTEMPTS;
         match issued.effect.clone() {
             Effect::Mark(beacon) if over && (beacon != Beacon::Committed || refused) => {
-                self.abandon(|all| all.beacon = true, unmarked(beacon), &fault, out);
+                self.abandon(|all| all.beacon = true, Undone::Beacon(beacon, Some(fault)), out);
             }
             Effect::FreeScaling if refused || self.memory.now >= self.deadline() => {
-                self.abandon(|all| all.scaling = true, UNFREED, &fault, out);
+                self.abandon(|all| all.scaling = true, Undone::Scaling(Some(fault)), out);
             }
             Effect::HoldScaling | Effect::Arm { .. } | Effect::Disarm if refused => {
                 self.retreat(Reason::Refused(fault), out);
@@ -350,11 +351,11 @@ impl Machine {
         }
     }
 
-    fn abandon(&mut self, what: fn(&mut Abandoned), words: &str, fault: &Fault, out: &mut Reaction) {
+    fn abandon(&mut self, of: fn(&mut Abandoned), what: Undone, out: &mut Reaction) {
         let safeguard = &mut self.memory.safeguard;
-        what(&mut safeguard.abandoned);
+        of(&mut safeguard.abandoned);
         safeguard.tries = 0;
-        out.notices.push(Notice::LeftUndone { what: format!("{words}: {fault}") });
+        out.notices.push(Notice::LeftUndone { what });
         self.safeguarded(out);
     }
 
@@ -395,17 +396,5 @@ impl Machine {
         self.set_stage(Stage::Acting);
         self.ask(effect, out);
         false
-    }
-}
-
-const UNFREED: &str = "autoscaling stays held: no scale-in, no scheduled scaling";
-
-/// What is missing when a beacon could not be written.
-fn unmarked(beacon: Beacon) -> &'static str {
-    match beacon {
-        Beacon::Active => "the rule carries no beacon: a rollback that finds only the rule knows less",
-        Beacon::Aborting => "the rule's beacon does not say that the rollout goes back",
-        Beacon::Committed => "the rule's beacon does not say that the rollout is committed",
-        Beacon::Absent => "the rule keeps its tidegate tags",
     }
 }

@@ -1,5 +1,7 @@
 //! Why a rollout goes back, waits, is paused, or cannot do what a person asks: as data, which `report` makes words of.
 
+use std::time::Duration;
+
 use super::event::OperatorRequest;
 use crate::domain::approval::Approval;
 use crate::domain::clock::Timestamp;
@@ -24,10 +26,7 @@ pub enum Reason {
     /// The candidate lost the capacity its share needs.
     Capacity(Shortage),
     /// A step took longer than it may.
-    TimeLimit {
-        /// What was waited for.
-        what: String,
-    },
+    TimeLimit(Overdue),
     /// A person said so.
     Operator {
         /// Which word.
@@ -45,10 +44,7 @@ pub enum Reason {
         found: String,
     },
     /// The dead-man's switch gave the traffic back, or is about to.
-    DeadMan {
-        /// What shows it.
-        seen: String,
-    },
+    DeadMan(SwitchSeen),
     /// AWS's own deployment went back, or was ended.
     Deployment {
         /// Why, in AWS's words.
@@ -69,6 +65,85 @@ pub enum Foreign {
     Rule,
     /// The service of a slot.
     Service(Role),
+}
+
+/// What lasted longer than it may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overdue {
+    /// A step.
+    Step {
+        /// Its title.
+        title: String,
+        /// How long it may last.
+        within: Duration,
+    },
+    /// A pause, in which nobody said how to go on.
+    Pause(Duration),
+    /// Credentials that had ended, and that nobody renewed.
+    Credentials(Duration),
+}
+
+/// What shows that the dead-man's switch gives the traffic back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SwitchSeen {
+    /// Nobody pushed it on before this moment.
+    Due(Timestamp),
+    /// Its schedule is gone.
+    Gone,
+    /// The rule is as the switch writes it: what was found.
+    Wrote(String),
+}
+
+/// Why a rollout that needs a person does not end.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stranding {
+    /// Somebody else changed the target after the commit.
+    ChangedAfterCommit {
+        /// What was found.
+        found: String,
+    },
+    /// The traffic could not be taken back within the limit.
+    Late {
+        /// The last refusal, if there was one.
+        last: Option<Fault>,
+    },
+    /// AWS refused what gives the traffic back.
+    Refused(Fault),
+    /// Another rule stands in the place of one that was deleted.
+    Replaced {
+        /// The ARN of the one that is there.
+        by: String,
+        /// What it says.
+        found: String,
+    },
+    /// Somebody else keeps writing the rule.
+    Overwritten {
+        /// What was found last.
+        found: String,
+    },
+}
+
+/// Why a runner leaves a rollout that is not finished.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Leaving {
+    /// Somebody else decides: there is nothing to go on with.
+    TakenOver {
+        /// Who.
+        by: String,
+    },
+    /// It was told to stop by this signal, after the commit.
+    StoppedAfterCommit(String),
+    /// It was told to stop, and the rollout holds.
+    Stopped {
+        /// By which signal.
+        signal: String,
+        /// What the candidate keeps.
+        share: Share,
+        /// When the dead-man's switch fires, while there is one.
+        fires: Option<Timestamp>,
+    },
+    /// The journal cannot be written: what the store said.
+    Journal(String),
 }
 
 /// What a rollout waits for beyond the time of its step.

@@ -8,7 +8,7 @@ use super::sample::{self, ASCII, FINE, NARROW, all_of, at};
 use super::{Lines, Status, Stream, Style, Summary, View, Why};
 use crate::domain::text::escape_json;
 use crate::gate::{Evidence, MetricReading, Point, Reading};
-use crate::machine::{Answer, Event, Machine, Observation, OperatorRequest, Outcome, Progress};
+use crate::machine::{Answer, Event, Machine, Observation, OperatorRequest, Outcome, Progress, Stranding};
 use crate::plan::Plan;
 
 /// What would steer a terminal, run as HTML, be markup or a mention, or a command to a pipeline's runner.
@@ -68,7 +68,7 @@ fn told(text: &str, over: bool) -> Told {
         story.take(*at, &Event::Woken, std::slice::from_ref(notice), &machine);
     }
     if over {
-        let stranded = Outcome::Stranded { reason: None, why: text.to_owned() };
+        let stranded = Outcome::Stranded { reason: None, why: Stranding::Overwritten { found: text.to_owned() } };
         summary.finished = Some((at(9), stranded));
     }
     Told { plan, notices, progress, summary, story }
@@ -147,7 +147,7 @@ fn json_says_the_same_and_nothing_else() {
         assert!(is_plain(&all), "{all:?}");
         assert_eq!(commands(&all), None, "{all}");
         let whys: Vec<Value> = all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert!(whys.iter().any(|value| value["why"] == text), "{text} is kept");
+        assert!(whys.iter().any(|value| value["by"] == text), "{text} is kept");
     }
 }
 

@@ -1,52 +1,5 @@
 //! The event stream for programs: JSON Lines, one object a line, in the order things happened.
-//!
-//! The first line is `{"type":"version","format":1,"tidegate":"0.1.0"}`. Every other line is one notice and has
-//! `type` and `at` (RFC 3339 in UTC, with milliseconds). Within format 1 types and fields are only ever added:
-//! ignore those you do not know, and refuse a format you do not know. Steps are numbered from 1, as people see
-//! them; names ending in `_seconds` and `_percent` are numbers in that unit; a value that is not known is `null`.
-//!
-//! | type | fields |
-//! |---|---|
-//! | `started` | `by`, `name`, `region`, `account`, `cluster`, `stable`, `candidate`, `release` (`from`, `to`), `steps`, `gates` |
-//! | `recovered` | `by`, `epoch` |
-//! | `step_started` | `step`, `of`, `title` |
-//! | `step_passed` | `step`, `of`, `title`, `took_seconds` |
-//! | `registered` | `task_definition` |
-//! | `capacity` | `role`, `wanted`, `desired`, `running`, `healthy`, `failed`, `stopped` |
-//! | `shifted` | `share_percent` (the candidate's), `took_seconds` |
-//! | `judged` | `gate`, `watch`, `verdict` (`pass`, `fail`, `inconclusive`), `evidence` (in words), `measured`, `data_from` |
-//! | `probed` | `gate`, `right`, `text` |
-//! | `waiting` | `why`; `on`: `kind`, and what belongs to it |
-//! | `awaiting_approval` | `message`, `until` |
-//! | `approved`, `continued` | `by` |
-//! | `promoting` | `by`, `said` (why, if they said) |
-//! | `broke_glass` | `by`, `said` (why) |
-//! | `skipped` | `step`, `of`, `title`, `by` |
-//! | `paused` | `why`, `until`; `for`: `kind`, and what belongs to it |
-//! | `refused` | `word`, `by`, `why` |
-//! | `foreign_write` | `to` (`rule`, `stable_service`, `candidate_service`), `found`, `expected_percent` |
-//! | `trouble` | `fault`: `kind` (`transient`, `unknown`, `missing`, `denied`, `expired`, `permanent`), `operation`, `message` |
-//! | `retreating` | `reason` |
-//! | `traffic_back` | `took_seconds` |
-//! | `quiet` | `role` |
-//! | `scaled` | `role`, `count` |
-//! | `back_denied` | `fault` as of `trouble`, `until` |
-//! | `rule_differs` | `found`; `instead` (the ARN of the rule in its place, or `null`) |
-//! | `still_led` | `to` (a target group's name), `until` |
-//! | `scaling_held`, `scaling_freed` | |
-//! | `armed` | `fires` (when the dead-man's switch fires unless it is pushed on) |
-//! | `disarmed` | |
-//! | `committed` | |
-//! | `counted` | `served`: `requests`, `failed` |
-//! | `left_undone` | `what`; `call` (the AWS command that does it), where one call does |
-//! | `handed_over` | `why` |
-//! | `finished` | `outcome` (`promoted`, `rolled_back`, `stranded`), `reason`, `why` (of `stranded`), `served` |
-//!
-//! `stable` and `candidate` have `slot`, `service` and `target_group`; `steps` are titles, `gates` names;
-//! each of `stopped` has `task`, `at` and `reason`.
-//! A `reason` is `null` or has `kind` (`breach`, `capacity`, `time_limit`, `operator`, `signal`, `foreign_write`,
-//! `dead_man`, `refused`, `blind`), `text` (the reason in words) and what belongs to its kind: `gate`, `evidence`, `verdict`;
-//! `seen`; `what`; `word`, `by`, `said`; `signal`; `found`; `fault`.
+#![doc = include_str!("json/events.md")]
 
 use std::io::Write;
 use std::time::Duration;
@@ -56,7 +9,7 @@ use serde_json::{Value, json};
 use super::evidence::{evidence, measured};
 use super::fields::{fault_fields, moment, outcome_word, percent, seconds, served_fields, verdict_word};
 use super::reasons::{self, reason_fields};
-use super::{Closed, Output, Report, rescue, sentence};
+use super::{Closed, Output, Report, rescue, sentence, undone};
 use crate::domain::clock::Timestamp;
 use crate::domain::fleet::{Capacity, Place, Role, Served};
 use crate::domain::text::escape_json;
@@ -64,6 +17,8 @@ use crate::gate::Verdict;
 use crate::machine::{Foreign, Glass, Machine, Notice, Outcome};
 use crate::plan::Plan;
 
+/// The stream as its readers know it.
+pub const EVENTS: &str = include_str!("json/events.md");
 /// The version of the stream's format.
 pub const FORMAT: u32 = 1;
 
@@ -170,7 +125,9 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         Notice::Disarmed => ("disarmed", json!({})),
         Notice::Committed => ("committed", json!({})),
         Notice::Counted(served) => ("counted", json!({"served": served_fields(*served)})),
-        Notice::LeftUndone { what } => ("left_undone", json!({"what": what})),
+        Notice::LeftUndone { what } => {
+            ("left_undone", json!({"kind": undone::kind(what), "what": undone::undone(what)}))
+        }
         Notice::StillLed { until } => {
             ("still_led", json!({"to": plan.target.candidate.target_group_name, "until": moment(*until)}))
         }
@@ -178,10 +135,11 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
             ("back_denied", json!({"fault": fault_fields(fault), "until": moment(*until)}))
         }
         Notice::RuleDiffers { found, instead } => ("rule_differs", json!({"found": found, "instead": instead})),
-        Notice::StickinessOff { why } => {
-            ("left_undone", json!({"what": sentence::unstuck(why), "call": rescue::stick(plan).one_line()}))
-        }
-        Notice::HandedOver { why } => ("handed_over", json!({"why": why})),
+        Notice::StickinessOff { why } => (
+            "left_undone",
+            json!({"kind": "stickiness", "what": undone::unstuck(why), "call": rescue::stick(plan).one_line()}),
+        ),
+        Notice::HandedOver { why } => ("handed_over", reasons::leaving_fields(why)),
         Notice::Finished(outcome) => ("finished", finished(outcome, served)),
     }
 }
@@ -251,7 +209,7 @@ pub(super) fn outcome_fields(outcome: &Outcome) -> Value {
     let (reason, why) = match outcome {
         Outcome::Promoted => (None, None),
         Outcome::RolledBack(reason) => (Some(reason), None),
-        Outcome::Stranded { reason, why } => (reason.as_ref(), Some(why)),
+        Outcome::Stranded { reason, why } => (reason.as_ref(), Some(reasons::stranding(why))),
     };
     json!({"outcome": outcome_word(outcome), "reason": reason.map(reason_fields), "why": why})
 }

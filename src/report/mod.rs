@@ -30,6 +30,7 @@ mod terraform;
 #[cfg(feature = "otel")]
 pub mod trace;
 mod trail;
+mod undone;
 pub mod view;
 pub mod why;
 
@@ -43,12 +44,13 @@ pub use footer::Live;
 pub use github::Github;
 pub use json::Stream;
 pub use lines::Lines;
-pub use reasons::{objection, paused, reason};
+pub use reasons::{leaving, objection, paused, reason, stranding};
 pub use status::Status;
-pub use summary::{Closing, Summary, TOOK_OVER};
+pub use summary::{Closing, Summary};
 pub use takeover::TakeoverNotice;
 pub use terraform::lifecycle;
 pub use trail::Trail;
+pub use undone::undone;
 pub use view::View;
 pub use why::Why;
 

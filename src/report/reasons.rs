@@ -4,12 +4,15 @@
 use serde_json::{Value, json};
 
 use super::evidence::{evidence, measured};
-use super::fields::{fault_fields, moment, percent, verdict_word};
+use super::fields::{fault_fields, moment, percent, seconds, verdict_word};
 use crate::domain::approval::Approval;
 use crate::domain::clock::span;
 use crate::domain::fleet::Role;
 use crate::gate::Outcome as GateOutcome;
-use crate::machine::{Awaited, BEHIND_WITHIN, Foreign, KnownBreach, Lack, Objection, PausedFor, Reason, Shortage};
+use crate::machine::{
+    Awaited, BEHIND_WITHIN, Foreign, KnownBreach, Lack, Leaving, Objection, Overdue, PausedFor, Reason, Shortage,
+    Stranding, SwitchSeen,
+};
 
 /// Why a rollout goes back, with foreign text as it came.
 pub fn reason(reason: &Reason) -> String {
@@ -19,14 +22,14 @@ pub fn reason(reason: &Reason) -> String {
         }
         Reason::Breach { gate, evidence: found, .. } => format!("gate {gate} failed ({})", evidence(found)),
         Reason::Capacity(shortage) => format!("the candidate lost capacity: {}", lost(*shortage)),
-        Reason::TimeLimit { what } => format!("time limit: {what}"),
+        Reason::TimeLimit(overdue) => format!("time limit: {}", overdue_words(overdue)),
         Reason::Operator { request, by, reason } => {
             let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
             format!("{} by {by}{reason}", request.as_str())
         }
         Reason::Signal(signal) => stopped_by(signal),
         Reason::ForeignWrite { found } => format!("somebody else changed the target: {found}"),
-        Reason::DeadMan { seen } => format!("the dead-man's switch gave the traffic back ({seen})"),
+        Reason::DeadMan(seen) => format!("the dead-man's switch gave the traffic back ({})", switch_seen(seen)),
         Reason::Deployment { why } => format!("AWS's own deployment went back ({why})"),
         Reason::Refused(fault) => format!("AWS refused what the plan needs ({fault})"),
         Reason::Store(fault) => format!("the journal could not be written ({fault})"),
@@ -41,6 +44,70 @@ pub(super) fn lost(Shortage { healthy, need, share }: Shortage) -> String {
 
 fn stopped_by(signal: &str) -> String {
     format!("the runner was stopped by {signal}")
+}
+
+fn overdue_words(overdue: &Overdue) -> String {
+    match overdue {
+        Overdue::Step { title, within } => format!("{title} was not done within {}", span(*within)),
+        Overdue::Pause(within) => format!("nobody said how to go on within {}", span(*within)),
+        Overdue::Credentials(within) => format!("nobody renewed the credentials within {}", span(*within)),
+    }
+}
+
+fn switch_seen(seen: &SwitchSeen) -> String {
+    match seen {
+        SwitchSeen::Due(at) => format!("nobody pushed it on before {}", at.time_of_day()),
+        SwitchSeen::Gone => "its schedule is gone".to_owned(),
+        SwitchSeen::Wrote(found) => found.clone(),
+    }
+}
+
+/// Why a rollout that needs a person does not end, with foreign text as it came.
+pub fn stranding(why: &Stranding) -> String {
+    match why {
+        Stranding::ChangedAfterCommit { found } => {
+            format!("the target was changed after the commit ({found}); the old stable slot keeps its tasks")
+        }
+        Stranding::Late { last } => {
+            let last = last.as_ref().map_or(String::new(), |fault| format!("; the last answer was {fault}"));
+            format!("the traffic could not be taken back within the limit{last}")
+        }
+        Stranding::Refused(fault) => fault.to_string(),
+        Stranding::Replaced { by, found } => {
+            format!("the rule was deleted, and {by}, which is somebody else's, stands in its place: {found}")
+        }
+        Stranding::Overwritten { found } => format!("somebody else keeps writing the rule: {found}"),
+    }
+}
+
+/// Why a runner leaves a rollout that is not finished, with foreign text as it came.
+pub fn leaving(why: &Leaving) -> String {
+    match why {
+        Leaving::TakenOver { by } => format!("{by} took over"),
+        Leaving::StoppedAfterCommit(signal) => format!("{signal}; all traffic is on the candidate"),
+        Leaving::Stopped { signal, share, fires } => {
+            let until = fires.map_or(String::new(), |at| {
+                format!(" until the dead-man's switch fires at {}, unless somebody takes over", at.time_of_day())
+            });
+            format!("{signal}; the candidate keeps {share}{until}")
+        }
+        Leaving::Journal(said) => format!("the journal cannot be written: {said}"),
+    }
+}
+
+/// Why a runner leaves, for programs.
+pub(super) fn leaving_fields(of: &Leaving) -> Value {
+    let (kind, mut fields) = match of {
+        Leaving::TakenOver { by } => ("taken_over", json!({"to": by})),
+        Leaving::StoppedAfterCommit(signal) => ("signal", json!({"signal": signal, "share_percent": 100})),
+        Leaving::Stopped { signal, share, fires } => {
+            ("signal", json!({"signal": signal, "share_percent": percent(*share), "fires": fires.map(moment)}))
+        }
+        Leaving::Journal(_) => ("journal", json!({})),
+    };
+    fields["kind"] = json!(kind);
+    fields["why"] = json!(leaving(of));
+    fields
 }
 
 /// What a rollout waits for, with foreign text as it came.
@@ -189,11 +256,11 @@ pub(super) fn kind(reason: &Reason) -> &'static str {
         Reason::Breach { .. } => "breach",
         Reason::Capacity(_) => "capacity",
         Reason::Deployment { .. } => "deployment",
-        Reason::TimeLimit { .. } => "time_limit",
+        Reason::TimeLimit(_) => "time_limit",
         Reason::Operator { .. } => "operator",
         Reason::Signal(_) => "signal",
         Reason::ForeignWrite { .. } => "foreign_write",
-        Reason::DeadMan { .. } => "dead_man",
+        Reason::DeadMan(_) => "dead_man",
         Reason::Refused(_) => "refused",
         Reason::Blind(_) => "blind",
         Reason::Store(_) => "store",
@@ -210,9 +277,12 @@ pub(super) fn reason_fields(of: &Reason) -> Value {
             "verdict": verdict_word(*outcome),
         }),
         Reason::Capacity(shortage) => json!({"seen": lost(*shortage), "shortage": shortage_fields(*shortage)}),
-        Reason::DeadMan { seen } => json!({"seen": seen}),
+        Reason::DeadMan(seen) => json!({"seen": switch_seen(seen)}),
         Reason::Deployment { why } => json!({"why": why}),
-        Reason::TimeLimit { what } => json!({"what": what}),
+        Reason::TimeLimit(overdue) => {
+            let (Overdue::Step { within, .. } | Overdue::Pause(within) | Overdue::Credentials(within)) = overdue;
+            json!({"what": overdue_words(overdue), "limit_seconds": seconds(*within)})
+        }
         Reason::Operator { request, by, reason } => json!({"word": request.as_str(), "by": by, "said": reason}),
         Reason::Signal(signal) => json!({"signal": signal}),
         Reason::ForeignWrite { found } => json!({"found": found}),

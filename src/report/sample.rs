@@ -9,12 +9,13 @@ use crate::domain::approval::Approval;
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Role, Served, Stopped};
+use crate::domain::safeguard::Beacon;
 use crate::domain::traffic::Share;
 use crate::domain::window::Closed;
 use crate::gate::{Evidence, Outcome as GateOutcome, Verdict};
 use crate::machine::{
-    Awaited, Foreign, Glass, KnownBreach, Lack, Notice, Objection, OperatorRequest, Outcome, PausedFor, Progress,
-    Reason, Shortage,
+    Awaited, Foreign, Glass, Kept, KnownBreach, Lack, Leaving, Notice, Objection, OperatorRequest, Outcome, Overdue,
+    PausedFor, Progress, Reason, Shortage, StaysOff, Stranding, SwitchSeen, Undone,
 };
 pub(super) use crate::plan::diagram::sample::{START, plan, share};
 
@@ -68,7 +69,7 @@ pub(super) fn breach() -> Reason {
 }
 
 pub(super) fn stranded() -> Outcome {
-    Outcome::Stranded { reason: Some(breach()), why: "ModifyRule was refused for 30m: AccessDenied".to_owned() }
+    Outcome::Stranded { reason: Some(breach()), why: Stranding::Refused(denied()) }
 }
 
 /// Every kind of reason, with `text` wherever text is not ours.
@@ -78,11 +79,16 @@ pub(super) fn reasons_of(text: &str) -> Vec<Reason> {
     vec![
         Reason::Breach { gate: foul(), evidence: Evidence::Said(foul()), outcome: GateOutcome::Inconclusive },
         Reason::Capacity(short()),
-        Reason::TimeLimit { what: foul() },
+        Reason::TimeLimit(Overdue::Step { title: foul(), within: HOUR }),
+        Reason::TimeLimit(Overdue::Pause(HOUR)),
+        Reason::TimeLimit(Overdue::Credentials(HOUR)),
         Reason::Operator { request: OperatorRequest::Rollback, by: foul(), reason: Some(foul()) },
         Reason::Signal(foul()),
         Reason::ForeignWrite { found: foul() },
-        Reason::DeadMan { seen: foul() },
+        Reason::DeadMan(SwitchSeen::Wrote(foul())),
+        Reason::DeadMan(SwitchSeen::Due(START)),
+        Reason::DeadMan(SwitchSeen::Gone),
+        Reason::Deployment { why: foul() },
         Reason::Refused(fault.clone()),
         Reason::Blind(fault.clone()),
         Reason::Store(fault),
@@ -96,6 +102,75 @@ pub(super) fn paused_by(by: &str) -> PausedFor {
 /// That a rollout waits for a gate that says this.
 pub(super) fn waits(said: &str) -> Notice {
     Notice::Waiting { on: Awaited::Gate { gate: "g".to_owned(), evidence: Evidence::Said(said.to_owned()) } }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A write that AWS refused.
+pub(super) fn denied() -> Fault {
+    Fault::new(FaultKind::Denied, "ModifyRule", "AccessDenied")
+}
+
+/// Everything that can be left undone, with `text` wherever text is not ours.
+pub(super) fn undone_of(text: &str) -> Vec<Undone> {
+    let fault = || Fault::new(FaultKind::Denied, text, text);
+    vec![
+        Undone::OldSlot(Kept::Unanswered(HOUR)),
+        Undone::OldSlot(Kept::Unproven),
+        Undone::OldSlot(Kept::Refused(fault())),
+        Undone::OldSlot(Kept::SparedFor(text.to_owned())),
+        Undone::Candidate(Kept::Cookies(at(600))),
+        Undone::Candidate(Kept::RunnerStopped),
+        Undone::CandidateLate,
+        Undone::StableTasks(fault()),
+        Undone::Deployment("ECS"),
+        Undone::Switch { fires: Some(at(600)), fault: None },
+        Undone::Switch { fires: None, fault: Some(fault()) },
+        Undone::Scaling(None),
+        Undone::Scaling(Some(fault())),
+        Undone::Beacon(Beacon::Active, Some(fault())),
+        Undone::Beacon(Beacon::Aborting, None),
+        Undone::Beacon(Beacon::Committed, None),
+        Undone::Beacon(Beacon::Absent, None),
+        Undone::Rest,
+    ]
+}
+
+/// Every reason for which stickiness stays off, with `text` wherever text is not ours.
+pub(super) fn stays_off_of(text: &str) -> Vec<StaysOff> {
+    vec![
+        StaysOff::Cookies(at(600)),
+        StaysOff::Foreign { found: text.to_owned() },
+        StaysOff::Refused(Fault::new(FaultKind::Denied, text, text)),
+        StaysOff::Switch,
+        StaysOff::NoTime,
+    ]
+}
+
+/// Every reason for which a runner leaves, with `text` wherever text is not ours.
+pub(super) fn leaving_of(text: &str) -> Vec<Leaving> {
+    let signal = || text.to_owned();
+    vec![
+        Leaving::TakenOver { by: text.to_owned() },
+        Leaving::StoppedAfterCommit(signal()),
+        Leaving::Stopped { signal: signal(), share: share(25), fires: Some(at(600)) },
+        Leaving::Stopped { signal: signal(), share: share(25), fires: None },
+        Leaving::Journal(text.to_owned()),
+    ]
+}
+
+/// Every reason for which a person is needed, with `text` wherever text is not ours.
+pub(super) fn stranding_of(text: &str) -> Vec<Stranding> {
+    let found = || text.to_owned();
+    let fault = || Fault::new(FaultKind::Denied, text, text);
+    vec![
+        Stranding::ChangedAfterCommit { found: found() },
+        Stranding::Late { last: Some(fault()) },
+        Stranding::Late { last: None },
+        Stranding::Refused(fault()),
+        Stranding::Replaced { by: found(), found: found() },
+        Stranding::Overwritten { found: found() },
+    ]
 }
 
 fn short() -> Shortage {
@@ -132,7 +207,7 @@ pub(super) fn pauses_of(text: &str) -> Vec<PausedFor> {
         paused_by(text),
         PausedFor::Person { by: foul(), reason: None },
         PausedFor::Signal(foul()),
-        PausedFor::Breach(Box::new(Reason::DeadMan { seen: foul() })),
+        PausedFor::Breach(Box::new(Reason::DeadMan(SwitchSeen::Wrote(foul())))),
         PausedFor::ForeignWrite { to: Foreign::Rule, found: foul() },
         PausedFor::ForeignWrite { to: Foreign::Service(Role::Stable), found: foul() },
         PausedFor::Capacity { candidate: short(), stable: short() },
@@ -220,16 +295,18 @@ pub(super) fn all_of(text: &str) -> Vec<Notice> {
         Notice::Disarmed,
         Notice::Committed,
         Notice::Counted(Served { requests: 1_204, failed: 238 }),
-        Notice::LeftUndone { what: foul() },
         Notice::StillLed { until: at(1) },
         Notice::BackDenied { fault: Fault::new(FaultKind::Denied, "ModifyRule", foul()), until: at(600) },
         Notice::RuleDiffers { found: foul(), instead: None },
         Notice::RuleDiffers { found: foul(), instead: Some(foul()) },
-        Notice::StickinessOff { why: foul() },
-        Notice::HandedOver { why: foul() },
+        Notice::CarriedOn { share: share(25) },
         Notice::Finished(Outcome::Promoted),
-        Notice::Finished(Outcome::Stranded { reason: None, why: foul() }),
     ];
+    all.extend(undone_of(text).into_iter().map(|what| Notice::LeftUndone { what }));
+    all.extend(stays_off_of(text).into_iter().map(|why| Notice::StickinessOff { why }));
+    all.extend(leaving_of(text).into_iter().map(|why| Notice::HandedOver { why }));
+    let stranded = |why| Notice::Finished(Outcome::Stranded { reason: None, why });
+    all.extend(stranding_of(text).into_iter().map(stranded));
     all.extend(awaited_of(text).into_iter().map(|on| Notice::Waiting { on }));
     all.extend(pauses_of(text).into_iter().map(|why| Notice::Paused { why, until: at(600) }));
     let refused = |why| Notice::Refused { request: OperatorRequest::Approve, by: foul(), why };

@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Effects};
 
 use super::evidence::evidence;
+use super::undone::{undone, unstuck};
 use super::{Style, reasons};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::fault::{Fault, FaultKind};
@@ -175,22 +176,26 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         Notice::Disarmed => "the dead-man's switch is gone".to_owned(),
         Notice::Committed => "committed: from here on going back is a new rollout".to_owned(),
         Notice::Counted(served) => format!("the candidate served {}", served_words(*served)),
-        Notice::LeftUndone { what } => format!("left undone: {what}"),
+        Notice::LeftUndone { what } => format!("left undone: {}", undone(what)),
         Notice::StillLed { until } => still_led(*until, plan),
         Notice::BackDenied { fault, until } => format!(
             "the traffic can not be taken back, because that is denied ({fault}): allow it, or do it by hand; it is tried \
              again until {}",
             until.time_of_day()
         ),
-        Notice::RuleDiffers { found, instead: None } => {
-            format!("the rule is not what it was before beside its weights, and is kept as it was found: {found}")
-        }
-        Notice::RuleDiffers { found, instead: Some(arn) } => {
-            format!("the rule was deleted; {arn} stands in its place, and is not written: {found}")
-        }
+        Notice::RuleDiffers { found, instead } => rule_differs(found, instead.as_deref()),
         Notice::StickinessOff { why } => format!("left undone: {}", unstuck(why)),
-        Notice::HandedOver { why } => format!("the runner leaves, the rollout is not finished: {why}"),
+        Notice::HandedOver { why } => {
+            format!("the runner leaves, the rollout is not finished: {}", reasons::leaving(why))
+        }
         Notice::Finished(outcome) => finished(outcome, plan),
+    }
+}
+
+fn rule_differs(found: &str, instead: Option<&str>) -> String {
+    match instead {
+        None => format!("the rule is not what it was before beside its weights, and is kept as it was found: {found}"),
+        Some(arn) => format!("the rule was deleted; {arn} stands in its place, and is not written: {found}"),
     }
 }
 
@@ -219,11 +224,6 @@ pub(super) fn still_led(until: Timestamp, plan: &Plan) -> String {
         "clients that hold a cookie of {candidate} are led there at least once more, until {until} at most: AWS does \
          not take the rule's stickiness off while one of its target groups is sticky itself"
     )
-}
-
-/// That the rule's stickiness was not put back.
-pub(super) fn unstuck(why: &str) -> String {
-    format!("stickiness of the rule stays off: {why}")
 }
 
 /// Where a rollout is: `step 3 of 9: shift 25% to the candidate`.
@@ -297,7 +297,7 @@ fn finished(outcome: &Outcome, plan: &Plan) -> String {
     match outcome {
         Outcome::Promoted => format!("promoted: {} serves everything", slot(Role::Candidate, plan)),
         Outcome::RolledBack(reason) => format!("rolled back: {}", reasons::reason(reason)),
-        Outcome::Stranded { why, .. } => format!("stranded, a person is needed: {why}"),
+        Outcome::Stranded { why, .. } => format!("stranded, a person is needed: {}", reasons::stranding(why)),
     }
 }
 

@@ -9,7 +9,7 @@ use super::fields::{moment, percent, served_fields, verdict_word};
 use super::json::outcome_fields;
 use super::reasons::{self, reason_fields};
 use super::sentence::{self, Sign};
-use super::summary::{LABEL, Summary, hands, row};
+use super::summary::{LABEL, Summary, hands, left_fields, row};
 use super::{About, Style, command};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::text::{columns, escape, hang, pad};
@@ -113,7 +113,7 @@ impl Status<'_> {
             "outcome": outcome["outcome"],
             "why": outcome["why"],
             "reason": progress.reason.as_ref().map_or(outcome["reason"].clone(), reason_fields),
-            "handed_over": summary.handed_over.as_ref().map(|(at, why)| json!({"at": moment(*at), "why": why})),
+            "handed_over": summary.handed_over.as_ref().map(left_fields),
             "undoes": plan.undoes.as_ref().map(|undoes| json!({"rollout": undoes.rollout, "said": undoes.reason})),
             "step": {"step": step.as_ref().map(|_| progress.step + 1), "of": plan.steps.len(), "title": step},
             "stage": sentence::stage(progress, plan),
@@ -161,7 +161,7 @@ impl Status<'_> {
         if let Some((end, outcome)) = &summary.finished {
             rows.push(("finished", format!("{end}, {} ago", span(at.since(*end)))));
             if let Outcome::Stranded { why, .. } = outcome {
-                rows.push(("stranded", why.clone()));
+                rows.push(("stranded", reasons::stranding(why)));
             }
         }
         if let Some(undoes) = &plan.undoes {
@@ -171,7 +171,7 @@ impl Status<'_> {
         rows.push(("where", about.place()));
         rows.push(("journal", about.store.to_owned()));
         if let (Some((_, why)), None) = (&summary.handed_over, &summary.finished) {
-            rows.push(("handed over", why.clone()));
+            rows.push(("handed over", reasons::leaving(why)));
         }
         if let Some(reason) = &progress.reason {
             let label = if summary.finished.is_some() { "why" } else { "going back" };

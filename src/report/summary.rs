@@ -14,16 +14,14 @@ use super::json::outcome_fields;
 use super::reasons::{self, reason_fields};
 use super::sentence::{self, Sign};
 use super::trail::Trail;
+use super::undone::{undone, unstuck};
 use super::{Closed, Output, Report, Style, command, rescue, terraform};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::fleet::Served;
 use crate::domain::text::{columns, escape, hang, pad};
 use crate::domain::traffic::Share;
-use crate::machine::{Glass, Machine, Notice, Outcome, Reason};
+use crate::machine::{Glass, Leaving, Machine, Notice, Outcome, Reason};
 use crate::plan::Plan;
-
-/// How a runner's leaving is told when somebody else decides: there is nothing to go on with.
-pub const TOOK_OVER: &str = "took over";
 
 /// What a rollout's notices add up to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,7 +31,7 @@ pub struct Summary {
     /// When it finished, and how.
     pub finished: Option<(Timestamp, Outcome)>,
     /// When the last runner left, and why, if no other has taken over and it is not finished.
-    pub handed_over: Option<(Timestamp, String)>,
+    pub handed_over: Option<(Timestamp, Leaving)>,
     /// Why it went back, if it did.
     pub reason: Option<Reason>,
     /// The highest share the candidate had.
@@ -90,9 +88,9 @@ impl Summary {
             Notice::Committed => self.committed = true,
             Notice::Counted(served) => self.served = Some(*served),
             Notice::ForeignWrite { .. } => self.meddled = true,
-            Notice::LeftUndone { what } => self.undone.push(what.clone()),
+            Notice::LeftUndone { what } => self.undone.push(undone(what)),
             Notice::StickinessOff { why } => {
-                self.undone.push(sentence::unstuck(why));
+                self.undone.push(unstuck(why));
                 self.unstuck = true;
             }
             Notice::StillLed { until } => self.led_until = Some(*until),
@@ -162,7 +160,7 @@ impl Summary {
             "why": outcome["why"],
             "started": self.started.as_ref().map(|(at, by)| json!({"at": moment(*at), "by": by})),
             "finished": self.finished.as_ref().map(|(at, _)| moment(*at)),
-            "handed_over": self.handed_over.as_ref().map(|(at, why)| json!({"at": moment(*at), "why": why})),
+            "handed_over": self.handed_over.as_ref().map(left_fields),
             "highest_percent": percent(self.highest),
             "traffic_back": self.back.map(|(at, took)| json!({
                 "at": moment(at), "took_seconds": took.as_secs_f64(),
@@ -232,10 +230,10 @@ impl Summary {
     pub(super) fn rows(&self, plan: &Plan) -> Vec<(&'static str, String)> {
         let mut rows = Vec::new();
         if let Some((_, Outcome::Stranded { why, .. })) = &self.finished {
-            rows.push(("stranded", why.clone()));
+            rows.push(("stranded", reasons::stranding(why)));
         }
         if let Some((_, why)) = self.handed_over.as_ref().filter(|_| self.finished.is_none()) {
-            rows.push(("handed over", why.clone()));
+            rows.push(("handed over", reasons::leaving(why)));
         }
         let finished = self.finished.as_ref().map(|(_, outcome)| outcome);
         let reason = self.reason.as_ref().or(match finished {
@@ -307,11 +305,17 @@ impl Summary {
             (Some((_, Outcome::Stranded { .. })), _) if !self.committed => "rollback",
             (Some((_, Outcome::Promoted | Outcome::RolledBack(_))), _) if !self.undone.is_empty() => "resume",
             (Some(_), _) => "history",
-            (None, Some((_, why))) if why.ends_with(TOOK_OVER) => "status",
+            (None, None | Some((_, Leaving::TakenOver { .. }))) => "status",
             (None, Some(_)) => "resume",
-            (None, None) => "status",
         }
     }
+}
+
+/// When the last runner left, and why, for programs.
+pub(super) fn left_fields((at, why): &(Timestamp, Leaving)) -> Value {
+    let mut fields = reasons::leaving_fields(why);
+    fields["at"] = json!(moment(*at));
+    fields
 }
 
 /// The end of a stretch of time, without the date when it is the start's.

@@ -172,7 +172,7 @@ impl Why<'_> {
                 let back = reason
                     .as_ref()
                     .map_or(String::new(), |reason| format!("; it was going back: {}", reasons::reason(reason)));
-                return format!("{why}{back}");
+                return format!("{}{back}", reasons::stranding(why));
             }
             Some((_, Outcome::RolledBack(reason))) => return reasons::reason(reason),
             None => {}

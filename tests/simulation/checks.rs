@@ -256,7 +256,7 @@ impl Checks {
                 let long = |(ends, renewed): (Duration, Duration)| renewed > ends + Duration::from_secs(20 * 60);
                 let expired = world.mishaps.expired.is_some_and(long);
                 let hopeless = world.foreign || world.healthy(Role::Stable) == 0 || expired;
-                assert!(hopeless, "stranded without need: {why}");
+                assert!(hopeless, "stranded without need: {why:?}");
             }
         }
         assert_eq!(world.requests_to_nobody, 0, "traffic went to a slot without tasks");

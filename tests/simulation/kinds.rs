@@ -15,7 +15,7 @@ use tidegate::engine::{
 };
 use tidegate::journal::{self, Header, Recorded};
 use tidegate::lease::{Phase, Refusal};
-use tidegate::machine::{Event, Machine, Notice, OperatorRequest, Outcome};
+use tidegate::machine::{Event, Machine, Notice, OperatorRequest, Outcome, StaysOff};
 use tidegate::plan::Plan;
 use tidegate::report::TakeoverNotice;
 use tidegate::store::{LeaseError, LeftRequest, Store};
@@ -192,8 +192,7 @@ impl Work {
             TakeoverNotice::GoesUnwritten(_) => sim.hits.hit(Point::JournalNowhere),
             TakeoverNotice::LeaseNotReturned(_) => sim.hits.hit(Point::NotReleased),
             TakeoverNotice::StickinessStaysOff { .. } => {
-                let what = "stickiness of the rule may stay off".to_owned();
-                sim.invariants.notices.push(Notice::LeftUndone { what });
+                sim.invariants.notices.push(Notice::StickinessOff { why: StaysOff::NoTime });
             }
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate::domain::clock::Timestamp;
 use tidegate::domain::safeguard::Beacon;
-use tidegate::machine::{Answer, Effect, Notice, Outcome, Stickiness};
+use tidegate::machine::{Answer, Effect, Notice, Outcome, Stickiness, Undone};
 use tidegate::plan::Plan;
 
 use super::die::Die;
@@ -212,16 +212,17 @@ impl Safeguard {
 
     /// It is over: everything is as it was, unless it was told.
     pub fn is_taken_down(&self, outcome: &Outcome, notices: &[Notice]) {
-        let told = |words: &str| {
-            notices.iter().any(|notice| matches!(notice, Notice::LeftUndone { what } if what.contains(words)))
+        let told = |is: fn(&Undone) -> bool| {
+            notices.iter().any(|notice| matches!(notice, Notice::LeftUndone { what } if is(what)))
         };
-        assert!(!self.may_give_back() || told("dead-man's switch stays armed"), "the switch is left: {self:?}");
-        assert!(self.held == 0 || told("autoscaling stays held"), "autoscaling is left held");
+        let switch = told(|what| matches!(what, Undone::Switch { .. }));
+        assert!(!self.may_give_back() || switch, "the switch is left: {self:?}");
+        assert!(self.held == 0 || told(|what| matches!(what, Undone::Scaling(_))), "autoscaling is left held");
         let marked = self.beacon != Beacon::Absent;
-        assert!(!marked || told("keeps its tidegate tags") || told("carries no beacon"), "{:?} is left", self.beacon);
-        let switch = told("dead-man's switch stays armed");
+        let unmarked = told(|what| matches!(what, Undone::Beacon(Beacon::Absent | Beacon::Active, _)));
+        assert!(!marked || unmarked, "{:?} is left", self.beacon);
         let stuck = matches!(outcome, Outcome::RolledBack(_)) && self.sticky != self.was_sticky;
         let off = notices.iter().any(|notice| matches!(notice, Notice::StickinessOff { .. }));
-        assert!(!stuck || switch || off || told("stickiness"), "stickiness is left off");
+        assert!(!stuck || switch || off, "stickiness is left off");
     }
 }

@@ -35,6 +35,8 @@ enum Topic {
     Windows,
     /// Slack, webhooks and SNS.
     Notify,
+    /// What `--json` tells of a rollout, line by line.
+    Events,
     /// GitHub Actions, and any other pipeline.
     Pipelines,
     /// What the exit codes mean.
@@ -75,6 +77,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
 fn page(topic: Topic, width: usize) -> String {
     match topic {
         Topic::Commands => include_str!("commands.md").to_owned(),
+        Topic::Events => crate::report::json::EVENTS.to_owned(),
         Topic::Terms => include_str!("terms.md").to_owned(),
         Topic::Spec => reference::of(&crate::spec::schema(), width),
         Topic::Gates => {

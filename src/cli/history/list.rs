@@ -73,7 +73,7 @@ impl Row {
         match told.machine.outcome() {
             Some(Outcome::Promoted) => None,
             Some(Outcome::RolledBack(reason)) => Some(report::reason(reason)),
-            Some(Outcome::Stranded { why, .. }) => Some(why.clone()),
+            Some(Outcome::Stranded { why, .. }) => Some(report::stranding(why)),
             None => Some(told.machine.progress().stage),
         }
     }

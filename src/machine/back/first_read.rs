@@ -12,6 +12,7 @@ use crate::machine::state::{
     BRISK_POLL, DENIED_RETRIES, FIRST_READ_WITHIN, FRESH, PROMPT_RETRIES, Phase, RETRY, State, Unsettled,
     WATCHED_WITHIN, WRITE_LANDS_WITHIN,
 };
+use crate::machine::undone::StaysOff;
 use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 
@@ -147,10 +148,6 @@ impl Machine {
         self.bound_until() > self.memory.accepted_at + self.plan.limits.drain
     }
 
-    pub(in crate::machine) fn cookies_last(&self) -> String {
-        format!("clients may hold cookies of the candidate until {}", self.bound_until())
-    }
-
     /// Stickiness that is on again leads clients with a cookie of the candidate back there: to the release that was
     /// taken back, where a runner that must leave could not take its tasks, or to no task at all. So the cookies are
     /// outlived, if that takes no longer than other requests may take to end; else it stays off, which means nothing
@@ -160,7 +157,7 @@ impl Machine {
         if !self.memory.sticky_suspended || !late || self.bound_until() <= self.memory.now {
             return self.go(Phase::Mending, out);
         }
-        out.notices.push(Notice::StickinessOff { why: self.cookies_last() });
+        out.notices.push(Notice::StickinessOff { why: StaysOff::Cookies(self.bound_until()) });
         self.mended(out);
     }
 

@@ -1,11 +1,11 @@
 //! What a rollout leaves undone, and finishing that once it is over. No traffic moves then: it is where it should be, or
 //! what is left stays.
 
-use crate::domain::fault::Fault;
 use crate::domain::fleet::{Capacity, Fleet, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::notice::{Notice, Outcome};
 use crate::machine::state::{Phase, State};
+use crate::machine::undone::Undone;
 use crate::machine::{Machine, Reaction};
 use crate::plan::Action;
 
@@ -53,13 +53,12 @@ impl Machine {
     /// Somebody moved the traffic while what was left undone was being finished: the rest stays.
     pub(in crate::machine) fn stop_tidying(&mut self, out: &mut Reaction) {
         self.memory.tidies = false;
-        let what = "the rest, because somebody else moved the traffic meanwhile".to_owned();
-        out.notices.push(Notice::LeftUndone { what });
+        out.notices.push(Notice::LeftUndone { what: Undone::Rest });
         self.end(out);
     }
 
-    pub(in crate::machine) fn leave_undone(&mut self, phase: Phase, what: &str, fault: &Fault, out: &mut Reaction) {
-        out.notices.push(Notice::LeftUndone { what: format!("{what}: {fault}") });
+    pub(in crate::machine) fn leave_undone(&mut self, phase: Phase, what: Undone, out: &mut Reaction) {
+        out.notices.push(Notice::LeftUndone { what });
         self.after(phase, out);
     }
 

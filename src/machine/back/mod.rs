@@ -9,7 +9,8 @@ use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
 use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
-use super::why::{Foreign, Reason};
+use super::undone::{Kept, StaysOff, Undone};
+use super::why::{Foreign, Reason, Stranding};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
@@ -96,15 +97,13 @@ impl Machine {
         let limits = self.plan.limits;
         let waited = self.memory.now.since(decided).saturating_sub(self.memory.slept);
         if self.memory.back_at.is_none() && waited > limits.retreat {
-            let last =
-                self.memory.told_fault.as_ref().map_or(String::new(), |fault| format!("; the last answer was {fault}"));
-            self.strand(format!("the traffic could not be taken back within the limit{last}"), out);
+            let last = self.memory.told_fault.clone();
+            self.strand(Stranding::Late { last }, out);
             return true;
         }
         if waited > limits.retreat + limits.drain {
             if self.memory.wanted > 0 {
-                let what = "the candidate slot, which could not be restored within the limit".to_owned();
-                out.notices.push(Notice::LeftUndone { what });
+                out.notices.push(Notice::LeftUndone { what: Undone::CandidateLate });
             }
             self.end(out);
             return true;
@@ -218,10 +217,12 @@ impl Machine {
             self.memory.fleet = Some((self.memory.now, fleet.clone()));
         }
         let gone = seen.faults.iter().find(|fault| is_gone(fault));
+        if let Some(fault) = gone.filter(|_| self.memory.back_at.is_none())
+            && matches!(phase, Phase::Checking | Phase::Verifying)
+        {
+            return self.strand(Stranding::Refused(fault.clone()), out);
+        }
         match phase {
-            Phase::Checking | Phase::Verifying if gone.is_some() && self.memory.back_at.is_none() => {
-                self.strand(gone.map(Fault::to_string).unwrap_or_default(), out);
-            }
             Phase::Checking => self.checked(seen, out),
             Phase::Verifying | Phase::Quieting => self.verified(phase, seen, out),
             _ => self.go(phase, out),
@@ -296,7 +297,7 @@ impl Machine {
         if phase != Phase::Mending || !is_back(seen) {
             return self.ask_after_phase(Phase::Verifying, RETRY);
         }
-        out.notices.push(Notice::StickinessOff { why: format!("somebody else changed the rule ({})", seen.text) });
+        out.notices.push(Notice::StickinessOff { why: StaysOff::Foreign { found: seen.text.clone() } });
         self.mended(out);
     }
 
@@ -308,11 +309,9 @@ impl Machine {
         if is_back(rule) {
             return true;
         }
-        let (found, instead) = (rule.text.clone(), Some(arn.to_owned()));
-        out.notices.push(Notice::RuleDiffers { found, instead });
-        let why =
-            format!("the rule was deleted, and {arn}, which is somebody else's, stands in its place: {}", rule.text);
-        self.strand(why, out);
+        let (found, by) = (rule.text.clone(), arn.to_owned());
+        out.notices.push(Notice::RuleDiffers { found: found.clone(), instead: Some(by.clone()) });
+        self.strand(Stranding::Replaced { by, found }, out);
         false
     }
 
@@ -358,13 +357,8 @@ impl Machine {
             return self.after(Phase::Quieting, out);
         }
         if waited > self.plan.limits.drain || (self.still_leads() && self.outlasts_patience()) {
-            let why = if self.still_leads() {
-                self.cookies_last()
-            } else {
-                "no proof that its requests have ended".to_owned()
-            };
-            let what = format!("the candidate slot keeps its tasks: {why}");
-            out.notices.push(Notice::LeftUndone { what });
+            let why = if self.still_leads() { Kept::Cookies(self.bound_until()) } else { Kept::Unproven };
+            out.notices.push(Notice::LeftUndone { what: Undone::Candidate(why) });
             return self.after(Phase::Restoring, out);
         }
         self.ask_after_phase(Phase::Quieting, POLL);
@@ -389,7 +383,7 @@ impl Machine {
         out.notices.push(Notice::ForeignWrite { to: Foreign::Rule, found: rule.text.clone(), expected: Share::NONE });
         let too_often = self.memory.overwritten > REASSERTIONS;
         if too_often {
-            self.strand(format!("somebody else keeps writing the rule: {}", rule.text), out);
+            self.strand(Stranding::Overwritten { found: rule.text.clone() }, out);
         }
         !too_often
     }
@@ -424,19 +418,18 @@ impl Machine {
         match phase {
             Phase::Checking => self.weigh(&Observation::default(), out),
             // The adapter has looked for what stands in its place.
-            Phase::Routing if is_gone(fault) => self.strand(fault.to_string(), out),
+            Phase::Routing if is_gone(fault) => self.strand(Stranding::Refused(fault.clone()), out),
             Phase::Routing if fault.kind == FaultKind::Denied && !self.memory.hurry => {
                 if tries == 1 {
                     out.notices.push(Notice::BackDenied { fault: fault.clone(), until: self.gives_up_at() });
                 }
                 self.ask_after(Self::patience_with_denial(tries), issued.effect.clone());
             }
-            Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(fault.to_string(), out),
+            Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(Stranding::Refused(fault.clone()), out),
             Phase::Routing if is_expired(fault) => self.ask_after(RETRY, issued.effect.clone()),
             Phase::Routing => self.ask_after(Self::patience(tries), issued.effect.clone()),
             Phase::Reviving if self.memory.back_at.is_some() => {
-                let what = format!("the stable slot, which serves with fewer tasks than before, gets no more: {fault}");
-                out.notices.push(Notice::LeftUndone { what });
+                out.notices.push(Notice::LeftUndone { what: Undone::StableTasks(fault.clone()) });
                 self.go(Phase::Verifying, out);
             }
             Phase::Reviving => {
@@ -451,9 +444,11 @@ impl Machine {
             // Somebody may have given the slot weight since: the proof of quiet is taken again first.
             Phase::Restoring if !for_good => self.ask_after_phase(Phase::Quieting, RETRY),
             Phase::Mending if tries < ATTEMPTS * 3 && !for_good => self.ask_after(RETRY, issued.effect.clone()),
-            Phase::Restoring => self.leave_undone(phase, "the candidate slot keeps its tasks", fault, out),
+            Phase::Restoring => {
+                self.leave_undone(phase, Undone::Candidate(Kept::Refused(fault.clone())), out);
+            }
             Phase::Mending => {
-                out.notices.push(Notice::StickinessOff { why: fault.to_string() });
+                out.notices.push(Notice::StickinessOff { why: StaysOff::Refused(fault.clone()) });
                 self.mended(out);
             }
             Phase::Counting if tries < ATTEMPTS => self.ask_after(RETRY, issued.effect.clone()),
@@ -461,7 +456,7 @@ impl Machine {
         }
     }
 
-    fn strand(&mut self, why: String, out: &mut Reaction) {
+    fn strand(&mut self, why: Stranding, out: &mut Reaction) {
         let State::Retreat { reason, .. } = self.state.clone() else { return };
         self.finish(Outcome::Stranded { reason: Some(reason), why }, out);
     }
@@ -469,12 +464,10 @@ impl Machine {
     pub(super) fn end(&mut self, out: &mut Reaction) {
         let State::Retreat { reason, .. } = self.state.clone() else { return };
         if self.memory.hurry && self.memory.wanted > 0 {
-            let what = "the candidate slot keeps its tasks, because the runner was told to stop".to_owned();
-            out.notices.push(Notice::LeftUndone { what });
+            out.notices.push(Notice::LeftUndone { what: Undone::Candidate(Kept::RunnerStopped) });
         }
         if self.memory.sticky_suspended {
-            let why = "the way back had no time left to put it back".to_owned();
-            out.notices.push(Notice::StickinessOff { why });
+            out.notices.push(Notice::StickinessOff { why: StaysOff::NoTime });
         }
         self.finish(Outcome::RolledBack(reason), out);
     }

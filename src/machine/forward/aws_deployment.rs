@@ -11,6 +11,7 @@ use crate::machine::effect::{Effect, Issued, Observation};
 use crate::machine::notice::Notice;
 use crate::machine::observe::is_close;
 use crate::machine::state::{BRISK_POLL, DRIFTS, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
+use crate::machine::undone::Undone;
 use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, Step};
@@ -134,8 +135,7 @@ impl Machine {
             return self.pass_step(out);
         }
         if self.memory.now >= self.deadline() && !self.is_paused() {
-            let what = format!("{} has not ended its deployment in time", self.plan.driver.mover());
-            out.notices.push(Notice::LeftUndone { what });
+            out.notices.push(Notice::LeftUndone { what: Undone::Deployment(self.plan.driver.mover()) });
             return self.leave_step(out);
         }
         self.look_again(BRISK_POLL);

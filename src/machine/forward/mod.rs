@@ -13,10 +13,11 @@ use super::effect::{Answer, Effect, Issued, Observation};
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
 use super::state::{BRISK_POLL, LAST_CALL, POLL, RETRY, Stage, State};
-use super::why::{Awaited, Objection, Reason};
+use super::undone::{Kept, Undone};
+use super::why::{Awaited, Objection, Overdue, Reason};
 use super::{Machine, Reaction};
 use crate::domain::approval::Approval;
-use crate::domain::clock::{Timestamp, span};
+use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::Role;
 use crate::plan::Action;
@@ -197,8 +198,7 @@ impl Machine {
                 self.ask_when_let_in(issued, out);
             }
             _ if retire && (refused || self.memory.now >= self.deadline()) => {
-                let what = format!("the old stable slot keeps its tasks: {fault}");
-                out.notices.push(Notice::LeftUndone { what });
+                out.notices.push(Notice::LeftUndone { what: Undone::OldSlot(Kept::Refused(fault)) });
                 self.leave_step(out);
             }
             effect if effect.is_write() && refused => self.retreat(Reason::Refused(fault), out),
@@ -314,9 +314,8 @@ impl Machine {
             return false;
         }
         let Some(step) = self.plan.steps.get(step) else { return false };
-        let title = step.title(&self.plan.gates);
-        let what = format!("{title} was not done within {}", span(step.within));
-        self.retreat(Reason::TimeLimit { what }, out);
+        let overdue = Overdue::Step { title: step.title(&self.plan.gates), within: step.within };
+        self.retreat(Reason::TimeLimit(overdue), out);
         true
     }
 

@@ -5,6 +5,7 @@ use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Observation};
 use crate::machine::notice::{Notice, Outcome};
 use crate::machine::state::{ATTEMPTS, POLL, RETRY, Stage, State};
+use crate::machine::undone::{Kept, Undone};
 use crate::machine::why::{Awaited, Objection};
 use crate::machine::{Machine, Reaction};
 use crate::plan::Action;
@@ -38,8 +39,7 @@ impl Machine {
     /// Leaves the step that takes the old tasks away, where somebody goes back to them. True when it did.
     pub(in crate::machine) fn leave_spared(&mut self, out: &mut Reaction) -> bool {
         let Some(by) = self.memory.spared_for.as_ref().filter(|_| self.memory.behind.is_none()) else { return false };
-        let what = format!("the old stable slot keeps its tasks: {by} goes back to them");
-        out.notices.push(Notice::LeftUndone { what });
+        out.notices.push(Notice::LeftUndone { what: Undone::OldSlot(Kept::SparedFor(by.clone())) });
         self.leave_step(out);
         true
     }
@@ -57,8 +57,7 @@ impl Machine {
             return self.ask(retire, out);
         }
         if now >= self.deadline() && !self.is_paused() {
-            let what = "the old stable slot keeps its tasks: no proof that its requests have ended".to_owned();
-            out.notices.push(Notice::LeftUndone { what });
+            out.notices.push(Notice::LeftUndone { what: Undone::OldSlot(Kept::Unproven) });
             return self.leave_step(out);
         }
         self.wait_for(Awaited::OldSlotQuiet, out);

@@ -5,11 +5,10 @@
 //! dead-man's switch, which nobody can push on meanwhile, still fires. What works again first ends it: from then on
 //! the present step has all of its time, and passes on data from after that moment only.
 
-use crate::domain::clock::span;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::machine::effect::{Effect, Issued};
 use crate::machine::state::{BRISK_POLL, POLL, State};
-use crate::machine::why::{Awaited, Reason};
+use crate::machine::why::{Awaited, Overdue, Reason};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
@@ -28,8 +27,7 @@ impl Machine {
         self.memory.blind_since = None;
         let limit = self.plan.limits.pause;
         if self.memory.now.since(since) > limit {
-            let what = format!("nobody renewed the credentials within {}", span(limit));
-            return self.retreat(Reason::TimeLimit { what }, out);
+            return self.retreat(Reason::TimeLimit(Overdue::Credentials(limit)), out);
         }
         let (share, fires) = (self.memory.accepted, self.memory.safeguard.fires());
         self.wait_for(Awaited::Credentials { share, fires }, out);

@@ -12,7 +12,8 @@ use super::effect::Observation;
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
 use super::state::{STALE_WITHIN, State, Steady, WATCHED_WITHIN};
-use super::why::{Cause, Foreign, PausedFor, Reason};
+use super::undone::{Kept, Undone};
+use super::why::{Cause, Foreign, Overdue, PausedFor, Reason, Stranding};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts};
@@ -193,7 +194,7 @@ impl Machine {
         }
         out.notices.push(Notice::ForeignWrite { to, found: found.clone(), expected: self.memory.accepted });
         if self.memory.committed {
-            let why = format!("the target was changed after the commit ({found}); the old stable slot keeps its tasks");
+            let why = Stranding::ChangedAfterCommit { found };
             return self.finish(Outcome::Stranded { reason: None, why }, out);
         }
         match self.plan.policies.on_foreign_write {
@@ -269,13 +270,12 @@ impl Machine {
         if self.memory.now.since(paused.since) <= limit || !self.is_forward() {
             return;
         }
-        let what = format!("nobody said how to go on within {}", crate::domain::clock::span(limit));
         if self.memory.committed {
             self.memory.paused = None;
-            out.notices.push(Notice::LeftUndone { what: format!("the old stable slot keeps its tasks: {what}") });
+            out.notices.push(Notice::LeftUndone { what: Undone::OldSlot(Kept::Unanswered(limit)) });
             return self.leave_step(out);
         }
-        self.retreat(Reason::TimeLimit { what }, out);
+        self.retreat(Reason::TimeLimit(Overdue::Pause(limit)), out);
     }
 
     pub(super) fn is_paused_for(&self, causes: &[Cause]) -> bool {

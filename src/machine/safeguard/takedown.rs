@@ -10,8 +10,9 @@ use std::time::Duration;
 use super::super::effect::{Effect, Issued};
 use super::super::notice::Notice;
 use super::super::state::{ATTEMPTS, Phase, RETRY};
+use super::super::undone::{StaysOff, Undone};
 use super::super::{Machine, Reaction};
-use super::{Safeguard, UNFREED, unmarked};
+use super::Safeguard;
 use crate::domain::fault::Fault;
 use crate::domain::safeguard::Beacon;
 
@@ -88,17 +89,13 @@ impl Machine {
             Phase::Freeing => abandoned.scaling = true,
             _ => abandoned.beacon = true,
         }
-        let words = match phase {
-            Phase::Disarming => self.unremoved(),
-            Phase::Freeing => UNFREED.to_owned(),
-            _ => unmarked(Beacon::Absent).to_owned(),
+        let fault = Some(fault.clone());
+        let what = match phase {
+            Phase::Disarming => Undone::Switch { fires: self.memory.safeguard.fires(), fault },
+            Phase::Freeing => Undone::Scaling(fault),
+            _ => Undone::Beacon(Beacon::Absent, fault),
         };
-        self.leave_undone(phase, &words, fault, out);
-    }
-
-    fn unremoved(&self) -> String {
-        let at = self.memory.safeguard.fires().map_or(String::new(), |at| format!(" at {}", at.time_of_day()));
-        format!("the dead-man's switch stays armed, and gives all traffic to the stable slot{at}")
+        self.leave_undone(phase, what, out);
     }
 
     /// At the end: what is still not as it was, and not told yet.
@@ -107,13 +104,12 @@ impl Machine {
         // One who must leave does not wait until a switch that has fired can write no more.
         let lands = self.memory.now < switch.quiet_from && self.plan.before.stickiness.is_some();
         if lands {
-            let why = "the dead-man's switch may turn it off once more".to_owned();
-            out.notices.push(Notice::StickinessOff { why });
+            out.notices.push(Notice::StickinessOff { why: StaysOff::Switch });
         }
         let left = [
-            (switch.there && !abandoned.switch, self.unremoved()),
-            (*touched && !abandoned.scaling, UNFREED.to_owned()),
-            (*marked && !abandoned.beacon, unmarked(Beacon::Absent).to_owned()),
+            (switch.there && !abandoned.switch, Undone::Switch { fires: self.memory.safeguard.fires(), fault: None }),
+            (*touched && !abandoned.scaling, Undone::Scaling(None)),
+            (*marked && !abandoned.beacon, Undone::Beacon(Beacon::Absent, None)),
         ];
         let told = left.into_iter().filter(|(is_left, _)| *is_left);
         out.notices.extend(told.map(|(_, what)| Notice::LeftUndone { what }));

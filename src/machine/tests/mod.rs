@@ -481,19 +481,15 @@ impl Run {
     }
 
     /// What was left undone.
-    fn undone(&self) -> Vec<&str> {
+    fn undone(&self) -> Vec<&Undone> {
         let notices = self.notices.iter();
-        notices
-            .filter_map(|notice| if let Notice::LeftUndone { what } = notice { Some(what.as_str()) } else { None })
-            .collect()
+        notices.filter_map(|notice| if let Notice::LeftUndone { what } = notice { Some(what) } else { None }).collect()
     }
 
     /// Why stickiness stays off.
-    fn unstuck(&self) -> Vec<&str> {
+    fn unstuck(&self) -> Vec<&StaysOff> {
         let notices = self.notices.iter();
-        notices
-            .filter_map(|notice| if let Notice::StickinessOff { why } = notice { Some(why.as_str()) } else { None })
-            .collect()
+        notices.filter_map(|notice| if let Notice::StickinessOff { why } = notice { Some(why) } else { None }).collect()
     }
 
     /// Shares that were asked for.
@@ -529,7 +525,7 @@ fn reason(outcome: Outcome) -> Reason {
 }
 
 /// Why a person is needed.
-fn stranded(outcome: Outcome) -> String {
+fn stranded(outcome: Outcome) -> Stranding {
     match outcome {
         Outcome::Stranded { why, .. } => why,
         other => panic!("not stranded: {other:?}"),

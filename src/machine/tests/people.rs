@@ -86,7 +86,7 @@ fn a_breach_after_it_was_overruled_holds_again() {
 
 #[test]
 fn nobody_keeps_a_rollout_paused_for_ever() {
-    let nobody = Reason::TimeLimit { what: "nobody said how to go on within 1h".into() };
+    let nobody = Reason::TimeLimit(Overdue::Pause(MINUTE * 60));
     for step in [0, 1, 2] {
         let mut run = Run::of(plan(&[Action::Probe(PROBE), TENTH, HOLD]));
         run.candidate = capacity(FULL, RELEASE);
@@ -118,10 +118,8 @@ fn who_goes_back_after_the_commit_finds_the_old_tasks_in_place() {
     let said = run.now;
     assert_eq!(refusal(&run.told(OperatorRequest::Spare)), None);
     assert_eq!(run.end(), Outcome::Promoted);
-    assert_eq!(
-        (run.stable.desired, run.undone()),
-        (FULL, vec!["the old stable slot keeps its tasks: bob goes back to them"])
-    );
+    let spared = Undone::OldSlot(Kept::SparedFor("bob".into()));
+    assert_eq!((run.stable.desired, run.undone()), (FULL, vec![&spared]));
     assert!(run.now.since(said) < MINUTE, "it ended {:?} later", run.now.since(said));
 }
 
@@ -190,7 +188,8 @@ fn an_approval_passes_the_step_and_the_release_that_it_names_and_no_other() {
 #[test]
 fn an_approval_that_nobody_gives_goes_back() {
     let mut run = Run::of(plan(&[Action::Approve("go on?".into())]));
-    assert_eq!(reason(run.end()), Reason::TimeLimit { what: "wait for approval was not done within 5m".into() });
+    let title = "wait for approval".into();
+    assert_eq!(reason(run.end()), Reason::TimeLimit(Overdue::Step { title, within: MINUTE * 5 }));
 }
 
 #[test]

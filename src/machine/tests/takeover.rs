@@ -84,7 +84,7 @@ fn a_runner_that_must_leave_tells_that_the_switch_may_turn_stickiness_off_again(
     run.until(|run| run.machine.is_retreating());
     run.interrupted();
     run.end();
-    let told = |notice: &Notice| matches!(notice, Notice::StickinessOff { why } if why.contains("may turn it off"));
+    let told = |notice: &Notice| matches!(notice, Notice::StickinessOff { why: StaysOff::Switch });
     assert!(run.is_told(told), "{:?}", run.notices);
 }
 

@@ -86,12 +86,12 @@ impl Github {
                 match outcome {
                     Outcome::Promoted => {}
                     Outcome::RolledBack(reason) => self.desk.output("reason", &reasons::reason(reason)),
-                    Outcome::Stranded { why, .. } => self.desk.output("reason", why),
+                    Outcome::Stranded { why, .. } => self.desk.output("reason", &reasons::stranding(why)),
                 }
             }
             Notice::HandedOver { why } => {
                 self.desk.output("outcome", "handed_over");
-                self.desk.output("reason", why);
+                self.desk.output("reason", &reasons::leaving(why));
             }
             _ => {}
         }
@@ -101,16 +101,15 @@ impl Github {
         let (level, text) = match notice {
             Notice::Finished(Outcome::Promoted) => (Level::Notice, None),
             Notice::Finished(Outcome::RolledBack(reason)) => (Level::Error, Some(reasons::reason(reason))),
-            Notice::Finished(Outcome::Stranded { why, .. }) => (Level::Error, Some(why.clone())),
-            Notice::HandedOver { why } => (Level::Warning, Some(why.clone())),
-            Notice::LeftUndone { what } => return self.warn(plan, &format!("left undone: {what}")),
-            Notice::RuleDiffers { .. } | Notice::BackDenied { .. } => {
+            Notice::Finished(Outcome::Stranded { why, .. }) => (Level::Error, Some(reasons::stranding(why))),
+            Notice::HandedOver { why } => (Level::Warning, Some(reasons::leaving(why))),
+            Notice::RuleDiffers { .. }
+            | Notice::BackDenied { .. }
+            | Notice::LeftUndone { .. }
+            | Notice::StickinessOff { .. } => {
                 return self.warn(plan, &sentence::words(notice, plan));
             }
             Notice::StillLed { until } => return self.warn(plan, &sentence::still_led(*until, plan)),
-            Notice::StickinessOff { why } => {
-                return self.warn(plan, &format!("left undone: {}", sentence::unstuck(why)));
-            }
             _ => return,
         };
         let (_, head) = self.summary.headline(plan);

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use super::super::sample::{self, FOUL, all, at, plan, story};
 use super::*;
-use crate::machine::Event;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::machine::{Event, Leaving, Undone};
 
 /// Keeps what is set.
 #[derive(Clone, Default)]
@@ -105,8 +106,8 @@ fn foul_text_is_harmless_on_the_page_and_in_annotations() {
     let mut bad = plan();
     bad.warnings = vec![foul.to_owned(), FOUL.to_owned()];
     let mut notices: Vec<_> = all().into_iter().map(|notice| (at(0), notice)).collect();
-    notices.push((at(1), Notice::HandedOver { why: foul.to_owned() }));
-    notices.push((at(1), Notice::LeftUndone { what: foul.to_owned() }));
+    notices.push((at(1), Notice::HandedOver { why: Leaving::Journal(foul.to_owned()) }));
+    notices.push((at(1), Notice::LeftUndone { what: Undone::StableTasks(Fault::new(FaultKind::Denied, foul, foul)) }));
     let (log, kept) = told(bad, &notices);
     assert!(log.lines().all(|line| ["::error ", "::warning ", "::notice "].iter().any(|word| line.starts_with(word))));
     assert!(!log.contains(['\u{1b}', '\r', '\u{202e}']), "{log}");

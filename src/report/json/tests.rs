@@ -1,5 +1,7 @@
 //! The event stream, line by line.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::sample::{Page, all, at, plan, reasons_of, story, verdict};
 use super::*;
 use crate::domain::traffic::Share;
@@ -53,12 +55,51 @@ fn every_line_parses_and_holds_nothing_hidden() {
     }
 }
 
+/// The items of a part of the page on events: what each is about, and the fields it has. Values of fields, and words on
+/// them, are in brackets.
+fn items(part: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let coded = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
+    let mut items = BTreeMap::new();
+    for item in part.split("\n- ").skip(1) {
+        let (about, said) = item.split("\n\n").next().unwrap().split_once(':').unwrap();
+        let outside: String = said.split('(').filter_map(|part| part.rsplit(')').next()).collect();
+        items.extend(coded(about).into_iter().map(|about| (about, coded(&outside))));
+    }
+    items
+}
+
+fn keys(value: &Value, but: &[&str]) -> BTreeSet<String> {
+    value.as_object().unwrap().keys().filter(|key| !but.contains(&key.as_str())).cloned().collect()
+}
+
+#[test]
+fn the_page_on_events_has_every_type_and_reason_with_all_of_its_fields() {
+    let parts: Vec<&str> = EVENTS.split("\n## ").collect();
+    let (types, reasons) = (items(parts[1]), items(parts[2]));
+    let mut told_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut told_why: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut why = |reason: &Value| {
+        let kind = reason["kind"].as_str().unwrap().to_owned();
+        told_why.entry(kind).or_default().extend(keys(reason, &["kind", "text"]));
+    };
+    for notice in all() {
+        let value = object(at(0), &notice, &plan(), None);
+        if value["reason"].is_object() {
+            why(&value["reason"]);
+        }
+        let kind = value["type"].as_str().unwrap().to_owned();
+        told_of.entry(kind).or_default().extend(keys(&value, &["type", "at"]));
+    }
+    assert_eq!(types, told_of);
+    assert_eq!(reasons, told_why);
+}
+
 #[test]
 fn a_value_survives_the_escapes() {
     let what = "a\u{1b}\nb\u{202e}c\u{7f}\u{e0041}".to_owned();
-    let line = told(&[(at(0), Notice::LeftUndone { what: what.clone() })]).pop().unwrap();
+    let line = told(&[(at(0), Notice::Registered(what.clone()))]).pop().unwrap();
     let value: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(value["what"], what);
+    assert_eq!(value["task_definition"], what);
 }
 
 #[test]
@@ -73,8 +114,9 @@ fn the_end_says_why_and_what_was_served() {
 
 #[test]
 fn every_reason_has_its_kind() {
-    let kinds: Vec<String> =
+    let mut kinds: Vec<String> =
         reasons_of("a").iter().map(|reason| reason_fields(reason)["kind"].as_str().unwrap().to_owned()).collect();
+    kinds.dedup();
     let expected = [
         "breach",
         "capacity",
@@ -83,6 +125,7 @@ fn every_reason_has_its_kind() {
         "signal",
         "foreign_write",
         "dead_man",
+        "deployment",
         "refused",
         "blind",
         "store",

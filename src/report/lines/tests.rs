@@ -3,6 +3,7 @@
 use super::super::sample::{ASCII, FINE, FOUL, NARROW, Page, all, at, plan, progress, story};
 use super::*;
 use crate::gate::{Evidence, Outcome as GateOutcome, Verdict};
+use crate::machine::Leaving;
 
 fn told(style: Style, notices: &[(Timestamp, Notice)]) -> String {
     let page = Page::default();
@@ -132,7 +133,7 @@ fn silence_is_broken_by_a_heartbeat() {
     lines.write(at(100), &Notice::Committed, &plan());
     assert!(!lines.beat(at(159)));
     assert!(lines.beat(at(160)));
-    lines.write(at(161), &Notice::HandedOver { why: "SIGINT".to_owned() }, &plan());
+    lines.write(at(161), &Notice::HandedOver { why: Leaving::StoppedAfterCommit("SIGINT".to_owned()) }, &plan());
     assert!(!lines.beat(at(1_000)));
     let text = Feed::new(ASCII).alive(at(94), &progress(), &plan());
     assert_eq!(text, "14:06:43 *  step 5 of 9: hold 5m: holding; 25% on the candidate; at most 4m left\n");

@@ -1,7 +1,7 @@
 //! Why a rollout waits, is paused or cannot do what a person asks, in words.
 
-use super::super::sample::{awaited_of, objections_of, pauses_of};
-use super::{awaited, awaited_fields, objection, paused, paused_fields};
+use super::super::sample::{awaited_of, leaving_of, objections_of, pauses_of, reasons_of, stranding_of};
+use super::{awaited, awaited_fields, leaving, leaving_fields, objection, paused, paused_fields, reason, stranding};
 
 const X: &str = "x";
 
@@ -78,6 +78,49 @@ fn every_objection_has_its_words() {
             "the old tasks are not in its hand",
         ]
     );
+}
+
+#[test]
+fn every_end_has_its_words() {
+    let words: Vec<String> = reasons_of(X).iter().map(reason).collect();
+    let expected = [
+        "gate x did not pass in time (x)",
+        "the candidate lost capacity: 1 healthy candidate tasks, 2 needed for 50%",
+        "time limit: x was not done within 1h",
+        "time limit: nobody said how to go on within 1h",
+        "time limit: nobody renewed the credentials within 1h",
+        "rollback by x: x",
+        "the runner was stopped by x",
+        "somebody else changed the target: x",
+        "the dead-man's switch gave the traffic back (x)",
+        "the dead-man's switch gave the traffic back (nobody pushed it on before 14:05:09)",
+        "the dead-man's switch gave the traffic back (its schedule is gone)",
+        "AWS's own deployment went back (x)",
+        "AWS refused what the plan needs (x: x)",
+        "the rule could not be read for too long (x: x)",
+        "the journal could not be written (x: x)",
+    ];
+    assert_eq!(words, expected);
+    let words: Vec<String> = stranding_of(X).iter().map(stranding).collect();
+    let expected = [
+        "the target was changed after the commit (x); the old stable slot keeps its tasks",
+        "the traffic could not be taken back within the limit; the last answer was x: x",
+        "the traffic could not be taken back within the limit",
+        "x: x",
+        "the rule was deleted, and x, which is somebody else's, stands in its place: x",
+        "somebody else keeps writing the rule: x",
+    ];
+    assert_eq!(words, expected);
+    let words: Vec<String> = leaving_of(X).iter().map(leaving).collect();
+    let expected = [
+        "x took over",
+        "x; all traffic is on the candidate",
+        "x; the candidate keeps 25% until the dead-man's switch fires at 14:15:09, unless somebody takes over",
+        "x; the candidate keeps 25%",
+        "the journal cannot be written: x",
+    ];
+    assert_eq!(words, expected);
+    assert_eq!(leaving_fields(&leaving_of(X)[0])["to"], X);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::sample::{ASCII, FINE, ID, NARROW, at, paused_by, plan, progress, progress_back, story, stranded};
 use super::*;
-use crate::machine::Notice;
+use crate::machine::{Leaving, Notice};
 
 fn summary(count: usize) -> Summary {
     let mut summary = Summary::new();
@@ -146,7 +146,7 @@ fn only_words_that_make_sense_are_offered() {
     assert_eq!(words(&progress_back(), &summary), ["history"]);
     assert_eq!(words(&Progress { committed: true, ..progress() }, &summary), ["history"]);
     let mut left = summary.clone();
-    left.take(at(90), &Notice::HandedOver { why: "SIGINT".to_owned() });
+    left.take(at(90), &Notice::HandedOver { why: Leaving::StoppedAfterCommit("SIGINT".to_owned()) });
     assert_eq!(words(&progress(), &left), ["resume", "rollback"]);
     left.take(at(91), &Notice::Finished(stranded()));
     assert_eq!(words(&progress_back(), &left), ["rollback", "history"]);

@@ -1,9 +1,9 @@
 //! The closing account of each ending.
 
-use super::super::sample::{ASCII, FINE, FOUL, ID, NARROW, Page, all, at, plan, share, story, stranded};
+use super::super::sample::{ASCII, FINE, FOUL, ID, NARROW, Page, all, at, denied, plan, share, story, stranded};
 use super::*;
 use crate::domain::fleet::Role;
-use crate::machine::Foreign;
+use crate::machine::{Foreign, Kept, Leaving, StaysOff, Stranding, Undone};
 
 fn summary(notices: &[(Timestamp, Notice)]) -> Summary {
     let mut summary = Summary::new();
@@ -46,7 +46,7 @@ fn a_rollback_says_why_and_what_it_cost() {
 #[test]
 fn stickiness_that_stays_off_comes_with_the_call_that_turns_it_on() {
     let mut story = story();
-    story.insert(12, (at(444), Notice::StickinessOff { why: "ModifyRule: AccessDenied".to_owned() }));
+    story.insert(12, (at(444), Notice::StickinessOff { why: StaysOff::Refused(denied()) }));
     let (summary, plan) = (summary(&story), plan());
     let text = summary.text(ID, &plan, FINE);
     assert!(text.contains("  left undone  stickiness of the rule stays off: ModifyRule: AccessDenied\n"), "{text}");
@@ -108,7 +108,7 @@ fn a_promotion_is_brief() {
         (at(0), Notice::Started { by: "alice@ci".to_owned() }),
         (at(30), Notice::Shifted { share: Share::ALL, took: Duration::from_millis(400) }),
         (at(900), Notice::Committed),
-        (at(901), Notice::LeftUndone { what: "web-blue keeps 4 tasks: AccessDenied".to_owned() }),
+        (at(901), Notice::LeftUndone { what: Undone::OldSlot(Kept::Refused(denied())) }),
         (at(901), Notice::Counted(Served { requests: 52_114, failed: 0 })),
         (at(1_200), Notice::Finished(Outcome::Promoted)),
     ];
@@ -121,7 +121,7 @@ ok promoted: web is served by web-green, the new release
   traffic      the candidate had all of it
   candidate    served 52,114 requests, none of them failed
   time         20m, 2026-11-23T14:05:09Z to 14:25:09Z, by alice@ci
-  left undone  web-blue keeps 4 tasks: AccessDenied
+  left undone  the old stable slot keeps its tasks: ModifyRule: AccessDenied
 
   next         tidegate resume web-20261123-140509-0a1b
 ",
@@ -136,7 +136,7 @@ fn a_stranded_rollout_says_what_to_do_by_hand() {
         r#"
 x  stranded: web needs a person, now
 
-  stranded     ModifyRule was refused for 30m: AccessDenied
+  stranded     ModifyRule: AccessDenied
   why          gate candidate-errors failed (19.8 against at most 1 at 14:06:00)
   traffic      not verified to be back on web-blue; the candidate had at most
                25%
@@ -170,9 +170,14 @@ x  stranded: web needs a person, now
 
 #[test]
 fn a_hand_over_says_how_to_go_on() {
-    let text = ending(vec![Notice::HandedOver { why: "SIGINT".to_owned() }]).text(ID, &plan(), ASCII);
+    let why = Leaving::StoppedAfterCommit("SIGINT".to_owned());
+    let text = ending(vec![Notice::HandedOver { why }]).text(ID, &plan(), ASCII);
     assert!(text.starts_with("|| handed over: web is not finished\n"), "{text}");
     assert!(text.ends_with(&format!("next         tidegate resume {ID}\n")), "{text}");
+    let why = Leaving::TakenOver { by: "bob@ci".to_owned() };
+    let taken = ending(vec![Notice::HandedOver { why }]).text(ID, &plan(), ASCII);
+    assert!(taken.contains("  handed over  bob@ci took over\n"), "{taken}");
+    assert!(taken.ends_with(&format!("next         tidegate status {ID}\n")), "{taken}");
 }
 
 #[test]
@@ -201,7 +206,10 @@ fn a_foreign_write_prints_once_what_keeps_terraform_off() {
 #[test]
 fn nothing_steers_the_terminal() {
     let notices: Vec<_> = all().into_iter().map(|notice| (at(0), notice)).collect();
-    for end in [Notice::Finished(Outcome::Stranded { reason: None, why: FOUL.to_owned() }), notices[3].1.clone()] {
+    for end in [
+        Notice::Finished(Outcome::Stranded { reason: None, why: Stranding::Overwritten { found: FOUL.to_owned() } }),
+        notices[3].1.clone(),
+    ] {
         let mut summary = summary(&notices);
         summary.take(at(1), &end);
         let text = summary.text("web\u{1b}", &plan(), ASCII);

@@ -251,7 +251,7 @@ impl Tracer {
         let wrong = match outcome {
             Outcome::Promoted => None,
             Outcome::RolledBack(reason) => Some((reasons::kind(reason), reasons::reason(reason))),
-            Outcome::Stranded { why, .. } => Some(("stranded", why.clone())),
+            Outcome::Stranded { why, .. } => Some(("stranded", reasons::stranding(why))),
         };
         let reason = match outcome {
             Outcome::RolledBack(reason) | Outcome::Stranded { reason: Some(reason), .. } => reasons::kind(reason),
@@ -302,7 +302,7 @@ impl Tracer {
             }
             Notice::Finished(outcome) => {
                 let stranded = match outcome {
-                    Outcome::Stranded { why, .. } => Some(("stranded", why.clone())),
+                    Outcome::Stranded { why, .. } => Some(("stranded", reasons::stranding(why))),
                     Outcome::Promoted | Outcome::RolledBack(_) => None,
                 };
                 self.end(at, if stranded.is_some() { "error" } else { "success" }, stranded, plan);

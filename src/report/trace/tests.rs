@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::fleet::{Capacity, Fleet, RuleSeen, Served};
 use crate::domain::name::RolloutId;
 use crate::gate::ProbeReading;
-use crate::machine::{Answer, Effect, Observation, OperatorRequest};
+use crate::machine::{Answer, Effect, Observation, OperatorRequest, Stranding};
 use crate::plan::diagram::sample::secured;
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -245,7 +245,7 @@ fn a_stranded_rollout_that_is_taken_back_later_has_a_span_of_its_own_for_that() 
     let plan = plan();
     let (mut tracer, told) = tracer(None);
     let machine = Machine::new(plan.clone());
-    let stranded = Outcome::Stranded { reason: None, why: "denied".to_owned() };
+    let stranded = Outcome::Stranded { reason: None, why: Stranding::Late { last: None } };
     let back = Outcome::RolledBack(Reason::Signal("SIGTERM".to_owned()));
     tracer.hear(at(0), &Event::Started { by: "ana@ci".to_owned() }, &machine);
     tracer.tell(at(9), &Notice::Finished(stranded), &machine);
