@@ -561,6 +561,7 @@ fn no_text_speaks_of_where_it_was_written() {
         "role session",
         "role-session-name",
         "sso session",
+        "sso-session",
         "session token",
         "session name",
         "session policy",

@@ -168,7 +168,11 @@ pub(in crate::cloud) fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::cloud::aws::{Aws, elbv2};
 
     #[test]
     fn every_row_of_the_table() {
@@ -203,13 +207,29 @@ mod tests {
         assert!(!is_skew("ExpiredToken", "The security token included in the request is expired"));
     }
 
-    #[test]
-    fn words_of_the_sdk_are_told_apart() {
-        assert!(names_credentials("dispatch failure: other: the credential provider was not enabled"));
-        assert!(is_passing("failed to load credentials: timed out"));
-        assert!(!is_passing("the credential provider was not enabled"));
-        assert!(never_connected("io error: client error (Connect): tcp connect error: Connection refused"));
-        assert!(!never_connected("io error: connection reset by peer"));
+    /// What a write means that goes to this port of this machine.
+    async fn written_to(port: u16) -> FaultKind {
+        let aws = Aws::lab(&format!("http://127.0.0.1:{port}"), "eu-west-1");
+        elbv2::touch(&aws.writing.elb, "arn:aws:elasticloadbalancing:rule").await.unwrap_err().kind
+    }
+
+    #[tokio::test]
+    async fn a_write_that_never_connected_was_not_made_and_one_that_lost_its_answer_may_have_been() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let hung_up = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 64]).await;
+            }
+        };
+        let kind = tokio::select! {
+            kind = written_to(port) => kind,
+            () = hung_up => unreachable!("it listens for ever"),
+        };
+        assert_eq!(kind, FaultKind::Unknown);
+        drop(listener);
+        assert_eq!(written_to(port).await, FaultKind::Transient);
     }
 
     #[test]
