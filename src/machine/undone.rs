@@ -17,6 +17,15 @@ pub enum Undone {
     CandidateLate,
     /// The stable slot, which serves with fewer tasks than before, gets no more.
     StableTasks(Fault),
+    /// A service keeps the revision that it has, because the recorded one is refused.
+    Revision {
+        /// The service.
+        service: String,
+        /// What is refused.
+        refused: String,
+        /// In AWS's words.
+        fault: Fault,
+    },
     /// AWS has not ended its deployment in time: who moves the weights.
     Deployment(&'static str),
     /// The dead-man's switch stays armed.

@@ -81,6 +81,15 @@ pub enum Overdue {
     Pause(Duration),
     /// Credentials that had ended, and that nobody renewed.
     Credentials(Duration),
+    /// A lifecycle hook of the service's own, which nobody answered.
+    Hook {
+        /// The hook's id.
+        hook: String,
+        /// The stage of the deployment that it holds.
+        stage: String,
+        /// How long somebody had.
+        within: Duration,
+    },
 }
 
 /// What shows that the dead-man's switch gives the traffic back.
@@ -176,6 +185,17 @@ pub enum Awaited {
     },
     /// The proof that the old stable slot has no requests left.
     OldSlotQuiet,
+    /// Somebody's answer to a lifecycle hook of the service's own.
+    Hook {
+        /// The hook's id.
+        hook: String,
+        /// The stage of the deployment that it holds.
+        stage: String,
+        /// The deployment's ARN.
+        deployment: String,
+        /// Its region.
+        region: String,
+    },
     /// The dead-man's switch, which could fire before the write.
     Switch,
     /// The moment from which on the dead-man's switch can write no more.

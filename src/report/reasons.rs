@@ -50,6 +50,9 @@ fn overdue_words(overdue: &Overdue) -> String {
     match overdue {
         Overdue::Step { title, within } => format!("{title} was not done within {}", span(*within)),
         Overdue::Pause(within) => format!("nobody said how to go on within {}", span(*within)),
+        Overdue::Hook { hook, stage, within } => {
+            format!("nobody answered hook {hook} of the service's own in {stage} within {}", span(*within))
+        }
         Overdue::Credentials(within) => format!("nobody renewed the credentials within {}", span(*within)),
     }
 }
@@ -129,6 +132,11 @@ pub(super) fn awaited(awaited: &Awaited) -> String {
             format!("the stable slot has no healthy target ({running} of {wanted} tasks running)")
         }
         Awaited::OldSlotQuiet => "the proof that the old stable slot has no requests left".to_owned(),
+        Awaited::Hook { hook, stage, deployment, region } => format!(
+            "ECS waits in {stage} at hook {hook} of the service's own; who may let it go on says `aws ecs \
+             continue-service-deployment --region {region} --service-deployment-arn {deployment} --hook-id {hook} \
+             --action CONTINUE`"
+        ),
         Awaited::Switch => "the dead-man's switch, which could fire before the write".to_owned(),
         Awaited::SwitchLanded => "the moment from which on the dead-man's switch can write no more".to_owned(),
     }
@@ -222,6 +230,9 @@ pub(super) fn awaited_fields(on: &Awaited) -> Value {
         }
         Awaited::StableTarget { running, wanted } => ("stable_target", json!({"running": running, "wanted": wanted})),
         Awaited::OldSlotQuiet => ("quiet", json!({})),
+        Awaited::Hook { hook, stage, deployment, .. } => {
+            ("hook", json!({"hook": hook, "stage": stage, "deployment": deployment}))
+        }
         Awaited::Switch => ("switch", json!({})),
         Awaited::SwitchLanded => ("switch_landed", json!({})),
     };
@@ -280,7 +291,10 @@ pub(super) fn reason_fields(of: &Reason) -> Value {
         Reason::DeadMan(seen) => json!({"seen": switch_seen(seen)}),
         Reason::Deployment { why } => json!({"why": why}),
         Reason::TimeLimit(overdue) => {
-            let (Overdue::Step { within, .. } | Overdue::Pause(within) | Overdue::Credentials(within)) = overdue;
+            let (Overdue::Step { within, .. }
+            | Overdue::Pause(within)
+            | Overdue::Credentials(within)
+            | Overdue::Hook { within, .. }) = overdue;
             json!({"what": overdue_words(overdue), "limit_seconds": seconds(*within)})
         }
         Reason::Operator { request, by, reason } => json!({"word": request.as_str(), "by": by, "said": reason}),

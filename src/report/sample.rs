@@ -82,6 +82,7 @@ pub(super) fn reasons_of(text: &str) -> Vec<Reason> {
         Reason::TimeLimit(Overdue::Step { title: foul(), within: HOUR }),
         Reason::TimeLimit(Overdue::Pause(HOUR)),
         Reason::TimeLimit(Overdue::Credentials(HOUR)),
+        Reason::TimeLimit(Overdue::Hook { hook: foul(), stage: foul(), within: HOUR }),
         Reason::Operator { request: OperatorRequest::Rollback, by: foul(), reason: Some(foul()) },
         Reason::Signal(foul()),
         Reason::ForeignWrite { found: foul() },
@@ -123,6 +124,7 @@ pub(super) fn undone_of(text: &str) -> Vec<Undone> {
         Undone::Candidate(Kept::RunnerStopped),
         Undone::CandidateLate,
         Undone::StableTasks(fault()),
+        Undone::Revision { service: text.to_owned(), refused: text.to_owned(), fault: fault() },
         Undone::Deployment("ECS"),
         Undone::Switch { fires: Some(at(600)), fault: None },
         Undone::Switch { fires: None, fault: Some(fault()) },
@@ -191,6 +193,7 @@ pub(super) fn awaited_of(text: &str) -> Vec<Awaited> {
         Awaited::Credentials { share: share(25), fires: None },
         Awaited::StableTarget { running: 1, wanted: 4 },
         Awaited::OldSlotQuiet,
+        Awaited::Hook { hook: foul(), stage: foul(), deployment: foul(), region: foul() },
         Awaited::Switch,
         Awaited::SwitchLanded,
     ]

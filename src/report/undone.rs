@@ -14,6 +14,9 @@ pub fn undone(what: &Undone) -> String {
         Undone::StableTasks(fault) => {
             format!("the stable slot, which serves with fewer tasks than before, gets no more: {fault}")
         }
+        Undone::Revision { service, refused, fault } => {
+            format!("{service} keeps the revision that it has, because {refused} is refused: {fault}")
+        }
         Undone::Deployment(mover) => format!("{mover} has not ended its deployment in time"),
         Undone::Switch { fires, fault } => {
             let at = fires.map_or(String::new(), |at| format!(" at {}", at.time_of_day()));
@@ -70,6 +73,7 @@ pub(super) fn kind(what: &Undone) -> &'static str {
         Undone::OldSlot(_) => "old_slot",
         Undone::Candidate(_) | Undone::CandidateLate => "candidate",
         Undone::StableTasks(_) => "stable_tasks",
+        Undone::Revision { .. } => "revision",
         Undone::Deployment(_) => "deployment",
         Undone::Switch { .. } => "switch",
         Undone::Scaling(_) => "scaling",
@@ -95,6 +99,7 @@ mod tests {
             "the candidate slot keeps its tasks, because the runner was told to stop",
             "the candidate slot, which could not be restored within the limit",
             "the stable slot, which serves with fewer tasks than before, gets no more: x: x",
+            "x keeps the revision that it has, because x is refused: x: x",
             "ECS has not ended its deployment in time",
             "the dead-man's switch stays armed, and gives all traffic to the stable slot at 14:15:09",
             "the dead-man's switch stays armed, and gives all traffic to the stable slot: x: x",

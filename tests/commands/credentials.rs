@@ -53,7 +53,7 @@ fn the_sdk_s_own_chain_says_whether_credentials_are_missing_have_ended_or_may_co
     sandbox.file("home/.aws/config", CONFIG);
     let profile = "AWS_PROFILE";
     let rows = [
-        (("TIDEGATE_NONE", ""), DENIED, "no credentials found"),
+        (("UNUSED", ""), DENIED, "no credentials found"),
         ((profile, "nowhere"), DENIED, "no credentials found"),
         ((profile, "sso"), DENIED, "failed to load the cached SSO token"),
         ((profile, "process-fails"), DENIED, "no such vault"),

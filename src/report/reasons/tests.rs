@@ -22,6 +22,8 @@ fn everything_awaited_has_its_words() {
             "the credentials have ended; the candidate keeps 25% until they are renewed",
             "the stable slot has no healthy target (1 of 4 tasks running)",
             "the proof that the old stable slot has no requests left",
+            "ECS waits in x at hook x of the service's own; who may let it go on says `aws ecs \
+             continue-service-deployment --region x --service-deployment-arn x --hook-id x --action CONTINUE`",
             "the dead-man's switch, which could fire before the write",
             "the moment from which on the dead-man's switch can write no more",
         ]
@@ -89,6 +91,7 @@ fn every_end_has_its_words() {
         "time limit: x was not done within 1h",
         "time limit: nobody said how to go on within 1h",
         "time limit: nobody renewed the credentials within 1h",
+        "time limit: nobody answered hook x of the service's own in x within 1h",
         "rollback by x: x",
         "the runner was stopped by x",
         "somebody else changed the target: x",
@@ -137,6 +140,7 @@ fn programs_tell_what_is_awaited_and_why_it_is_paused_by_a_word_and_numbers() {
         "credentials",
         "stable_target",
         "quiet",
+        "hook",
         "switch",
         "switch_landed",
     ];
