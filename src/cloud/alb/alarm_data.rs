@@ -13,8 +13,8 @@ use aws_sdk_cloudwatch::types::{
     ComparisonOperator, EvaluationWindow, Metric as Named, MetricAlarm, MetricDataQuery, MetricStat, Statistic,
 };
 
-use super::ask::{Bundle, ask, floor, points};
-use super::metrics::{is_select, rewritten};
+use super::ask::{Bundle, ask, floor, is_select, points};
+use super::metrics::rewritten;
 use crate::cloud::aws::cloudwatch::Series;
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 
-use super::metrics::is_select;
 use crate::cloud::aws::cloudwatch::{QUERIES_LIMIT, Series, metric_data};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
@@ -50,6 +49,11 @@ fn calls(bundles: Vec<Bundle>) -> Vec<Bundle> {
         }
     }
     calls
+}
+
+/// Whether an expression is a query of Metrics Insights, of which a call may hold one.
+pub(super) fn is_select(expression: &str) -> bool {
+    expression.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select"))
 }
 
 fn selects(query: &MetricDataQuery) -> bool {

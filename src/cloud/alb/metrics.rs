@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::MetricDataQuery;
 
-use super::ask::{Bundle, floor, points, query};
+use super::ask::{Bundle, floor, is_select, points, query};
 use crate::cloud::aws::cloudwatch::Series;
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
@@ -196,11 +196,6 @@ fn meant(tail: &str) -> Option<(&str, &str)> {
         }
         _ => None,
     }
-}
-
-/// Whether an expression is a query of Metrics Insights, of which a call may hold one.
-pub(super) fn is_select(expression: &str) -> bool {
-    expression.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select"))
 }
 
 #[cfg(test)]
