@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cloudwatch_metrics::{invalid, wrong_value};
+use super::cloudwatch_metrics::{invalid, wrong_query, wrong_value};
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
 use crate::account::Account;
 use crate::metrics::alarm::{Alarm, AlarmRule, HistoryItem, remember};
@@ -40,13 +40,13 @@ fn put_metric_alarm(call: &mut Call<'_>) -> Outcome {
     if let Some(threshold) = number(call.input, "Threshold") {
         body.insert("Threshold".to_owned(), json!(threshold));
     }
-    let rule = MetricRule::parse(call.input).map_err(invalid)?;
+    let rule = MetricRule::parse(call.input).map_err(wrong_query)?;
     put(call, body, AlarmRule::Metric(rule))
 }
 
 fn put_composite_alarm(call: &mut Call<'_>) -> Outcome {
     let rule = composite::parse(text(call.input, "AlarmRule").unwrap_or_default());
-    let rule = rule.map_err(invalid)?;
+    let rule = rule.map_err(wrong_query)?;
     for name in rule.names() {
         if !call.account.alarms.iter().any(|alarm| alarm.name == name || alarm.arn == name) {
             return Err(invalid(format!(
