@@ -1,5 +1,5 @@
-//! The lab against what we did not write: boto3 and the AWS CLI at the versions that `requirements.txt` names, and
-//! botocore's models. Python fetches them once, into the target folder.
+//! The lab against what we did not write: boto3 and the AWS CLI at the versions that `requirements.txt` names, botocore's
+//! models, and moto. Python fetches them once, into the target folder.
 
 #![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
 
@@ -27,7 +27,12 @@ fn packages(name: &str, list: &str) -> Option<PathBuf> {
 
 /// Runs a file of tests in Python, each of its classes in a program of its own, beside a lab of its own.
 fn hold(script: &str) {
-    let Some(folder) = packages("wire-clients", "tests/wire/requirements.txt") else { return };
+    hold_with("wire-clients", "tests/wire/requirements.txt", script);
+}
+
+/// The same with the packages of a list.
+fn hold_with(name: &str, list: &str, script: &str) {
+    let Some(folder) = packages(name, list) else { return };
     let text = std::fs::read_to_string(Path::new(ROOT).join("tests/wire").join(script)).expect("it is there");
     let classes = text.lines().filter_map(|line| line.strip_prefix("class ")?.strip_suffix("Case):"));
     let classes = classes.filter_map(|class| class.split('(').next()).filter(|class| *class != "Case");
@@ -67,6 +72,11 @@ fn boto3_and_the_aws_cli_drive_deployments_of_ecs() {
 #[test]
 fn every_answer_and_refusal_is_one_that_botocores_models_have() {
     hold("contract.py");
+}
+
+#[test]
+fn the_lab_and_moto_differ_only_where_the_table_says_who_is_right() {
+    hold_with("wire-moto", "tests/wire/moto.txt", "against_moto.py");
 }
 
 #[test]
