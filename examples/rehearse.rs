@@ -101,6 +101,7 @@ fn survey() -> Survey {
         task_sets: Vec::new(),
         shared_with: Vec::new(),
         release_problems: Vec::new(),
+        deployment_configuration: None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::samples::{events, header};
 use super::*;
 use crate::domain::approval::Approval;
-use crate::domain::driver::Driver;
+use crate::domain::driver::{Deployment, DeploymentState, Driver};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Fleet, GivenUp, RuleSeen, Stopped};
 use crate::machine::{Answer, Left, Observation, OperatorRequest};
@@ -425,6 +425,7 @@ fn what_was_added_within_a_format_is_read_back() {
     header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
     header.plan.undoes = Some(Undoes { rollout: "web-1".into(), reason: Some("slow".into()) });
     (header.plan.before.sticky_groups, header.plan.before.priority) = (vec!["arn:green".into()], Some(10));
+    header.plan.before.deployment_configuration = Some("{}".into());
     for gate in &mut header.plan.gates {
         if let crate::gate::Check::Command(rule) = &mut gate.check {
             rule.environment = vec!["JUDGE_TOKEN".into()];
@@ -439,8 +440,14 @@ fn what_was_added_within_a_format_is_read_back() {
     let given_up = GivenUp { task_definition: "arn:web:2".into(), why: "tasks failed to start".into() };
     let candidate = Capacity { stopped: vec![stop], given_up: Some(given_up), ..Capacity::default() };
     let fleet = Some(Fleet { stable: Capacity::default(), candidate });
-    let published = Some(Timestamp::from_millis(1_800_000_060_000));
-    let looked = Observation { fleet, requests: Some(0), published, ..Observation::default() };
+    let deployment = Deployment {
+        id: "arn:deployment".into(),
+        state: DeploymentState::Moving,
+        stage: "POST_SCALE_UP".into(),
+        held_by: Some("ecs-pause-9".into()),
+    };
+    let (published, deployment) = (Some(Timestamp::from_millis(1_800_000_060_000)), Some(deployment));
+    let looked = Observation { fleet, requests: Some(0), published, deployment, ..Observation::default() };
     let events = [
         Event::Answered { id: 7, answer: Answer::Routed(seen) },
         Event::Answered { id: 7, answer: Answer::Failed(fault) },

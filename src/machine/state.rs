@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::effect::{Effect, Issued};
-use super::notice::{Glass, Outcome, Reason};
+use super::notice::{Glass, Outcome};
 use super::safeguard::Safeguard;
+use super::why::{Awaited, PausedFor, Reason};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Fleet, Served};
@@ -212,33 +213,15 @@ pub(super) struct Steady {
 /// Why no step is taken.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Paused {
-    pub(super) why: String,
+    pub(super) why: PausedFor,
     pub(super) since: Timestamp,
-    pub(super) cause: Cause,
 }
 
-/// What a pause came of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// A person's word. Breaches and foreign writes still count.
-    Person,
-    /// The end of a runner; the next one ends the pause.
-    Interrupt,
-    /// A breach, which a person may overrule.
-    Breach,
-    /// Somebody else's write, which is not written over.
-    ForeignWrite,
-    /// Neither slot has the tasks its share needs. Breaches still count.
-    Capacity,
-    /// A window that is closed; it ends when that opens.
-    Window,
-}
-
-impl Cause {
-    /// Whether something is wrong with the release or its target.
-    pub(super) fn is_trouble(self) -> bool {
-        matches!(self, Cause::Breach | Cause::ForeignWrite | Cause::Capacity)
-    }
+/// A lifecycle hook of the service's own at which AWS's deployment waits for somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) hook: String,
+    pub(super) since: Timestamp,
 }
 
 /// A journal that does not hold everything that happened.
@@ -315,12 +298,13 @@ pub(super) struct Memory {
     pub(super) setbacks: u32,
     /// In how many looks in a row the rule said something that AWS's own deployment does not explain.
     pub(super) rule_drifts: u32,
+    pub(super) held: Option<Held>,
     /// Whether the old slot was proven quiet before AWS takes its tasks.
     pub(super) quieted: bool,
     /// Whether the stable slot was last read without a healthy target.
     pub(super) barren: bool,
     pub(super) told_fault: Option<Fault>,
-    pub(super) told_waiting: Option<String>,
+    pub(super) told_waiting: Option<Awaited>,
     pub(super) looks: u64,
     pub(super) committed: bool,
     /// When all traffic was read back on the stable slot.
@@ -393,6 +377,7 @@ impl Memory {
             brought: false,
             setbacks: 0,
             rule_drifts: 0,
+            held: None,
             quieted: false,
             barren: false,
             told_fault: None,

@@ -138,6 +138,7 @@ fn before(survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Before {
         stable_task_definition: stable.task_definition.clone(),
         candidate_task_definition: candidate.task_definition.clone(),
         scaling: scaling(survey, stable.place.slot),
+        deployment_configuration: survey.deployment_configuration.clone(),
     }
 }
 

@@ -86,6 +86,8 @@ pub struct Before {
     pub candidate_task_definition: String,
     /// The scalable targets of the slots' services that have one and that could be read.
     pub scaling: Vec<(Role, Scaling)>,
+    /// As [`crate::domain::fleet::Survey::deployment_configuration`].
+    pub deployment_configuration: Option<String>,
 }
 
 /// What is released: a task definition that exists, or one that is registered first.

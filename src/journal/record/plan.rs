@@ -112,6 +112,8 @@ written! {
         candidate_task_definition: String,
         #[serde(default)]
         scaling: Vec<(Role, Scaling)>,
+        #[serde(default)]
+        deployment_configuration: Option<String>,
     }
 
     struct Scaling = safeguard::Scaling {

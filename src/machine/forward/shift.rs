@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::fleet::{Capacity, RuleSeen};
+use crate::domain::fleet::{Capacity, Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation, Route, Stickiness};
 use crate::machine::notice::Notice;
 use crate::machine::state::{BRISK_POLL, FRESH, RETRY, Stage, State};
+use crate::machine::why::{Awaited, Lack, Shortage};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
@@ -50,12 +51,12 @@ impl Machine {
         };
         let lacking = self.lacking(share, &fleet.candidate).or_else(|| self.stable_objects(&fleet.stable));
         if let Some(lacking) = lacking {
-            self.wait_for(lacking, out);
+            self.wait_for(Awaited::Lack(lacking), out);
             self.look_again(patience);
             return false;
         }
         if !self.is_safeguarded() {
-            self.wait_for("the dead-man's switch, which could fire before the write".to_owned(), out);
+            self.wait_for(Awaited::Switch, out);
             self.look_again(patience);
             return false;
         }
@@ -70,13 +71,14 @@ impl Machine {
     }
 
     /// What the candidate lacks to be given this share.
-    fn lacking(&self, share: Share, candidate: &Capacity) -> Option<String> {
+    fn lacking(&self, share: Share, candidate: &Capacity) -> Option<Lack> {
         let Capacity { healthy, task_definition, .. } = candidate;
         let need = share.need(self.memory.wanted);
         if !self.runs_release(task_definition) {
-            return Some(format!("the release on the candidate's service, which runs {task_definition}"));
+            return Some(Lack::Release { runs: task_definition.clone() });
         }
-        (*healthy < need).then(|| format!("{need} healthy candidate tasks, {healthy} seen"))
+        let shortage = Shortage { healthy: *healthy, need, share };
+        (*healthy < need).then_some(Lack::Tasks(Role::Candidate, shortage))
     }
 
     fn shift_landed(&mut self, out: &mut Reaction) {

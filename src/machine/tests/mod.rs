@@ -27,8 +27,8 @@ use crate::domain::safeguard::{Beacon, DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use crate::domain::traffic::Share;
 use crate::domain::window::CalendarSeen;
 use crate::gate::{
-    Bound, Check, CloudWatchMetric, Gate, MetricReading, MetricRule, MetricSource, MissingData, Point, ProbeReading,
-    ProbeRule, Reading, TasksRule,
+    Bound, Check, CloudWatchMetric, Evidence, Gate, MetricReading, MetricRule, MetricSource, MissingData, Point,
+    ProbeReading, ProbeRule, Reading, TasksRule,
 };
 use crate::plan::{Action, Before, ReleasePlan, Step};
 use crate::spec::{Limits, Policies};
@@ -81,6 +81,7 @@ fn plan(actions: &[Action]) -> Plan {
             stable_task_definition: BEFORE.into(),
             candidate_task_definition: BEFORE.into(),
             scaling: Vec::new(),
+            deployment_configuration: None,
         },
         release: ReleasePlan::Registered(RELEASE.into()),
         steps,
@@ -178,6 +179,8 @@ struct Run {
     counts_fail: bool,
     /// What AWS's own deployment says, where there is one.
     deployment: Option<DeploymentState>,
+    /// The hook of the service's own that it waits at.
+    held_by: Option<String>,
     /// What AWS is about to give the candidate, and when.
     moves: Option<(Timestamp, Share)>,
     /// What the change calendars say; `None` when they cannot be read.
@@ -227,6 +230,7 @@ impl Run {
             late: Duration::ZERO,
             counts_fail: false,
             deployment: None,
+            held_by: None,
             moves: None,
             calendar: None,
         }
@@ -421,6 +425,7 @@ impl Run {
                 id: "arn:deployment".into(),
                 state,
                 stage: "PRE_PRODUCTION_TRAFFIC_SHIFT".into(),
+                held_by: self.held_by.clone(),
             }),
             calendar: self.calendar.filter(|_| look.calendar),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),
@@ -516,8 +521,8 @@ fn is_look(effect: &Effect) -> bool {
 }
 
 /// Why a word was refused, if it was.
-fn refusal(notices: &[Notice]) -> Option<&str> {
-    notices.iter().find_map(|notice| if let Notice::Refused { why, .. } = notice { Some(why.as_str()) } else { None })
+fn refusal(notices: &[Notice]) -> Option<Objection> {
+    notices.iter().find_map(|notice| if let Notice::Refused { why, .. } = notice { Some(why.clone()) } else { None })
 }
 
 /// Why the rollout went back.
