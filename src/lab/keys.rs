@@ -31,6 +31,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// The ARNs of the roles that somebody has credentials of.
+    pub(crate) fn roles(&self, now: u64) -> Vec<String> {
+        self.all.values().filter(|key| key.expires_at > now).map(|key| key.role.clone()).collect()
+    }
+
     /// Remembers new credentials.
     pub(crate) fn add(&mut self, id: String, key: Key) {
         if self.all.len() >= KEYS_LIMIT {

@@ -18,6 +18,9 @@
 //! sets that anybody makes and scales. One that CodeDeploy deploys gets a replacement task set, the production
 //! listener's weights over both target groups, the waits, and the rollback that CodeDeploy gives it.
 //!
+//! What goes in is held against AWS's service models, and refused as AWS refuses it; members that the lab does not read are
+//! refused by name. In a build for tests what goes out is held against them too, see `api/contract.rs`.
+//!
 //! What it is not: signatures are not verified, listeners speak plain HTTP whatever their protocol says, and
 //! rule transforms are kept but not applied. There is no Lambda, so no Lambda hooks. Every key may do everything,
 //! but one from an assumed role only what the policy it was assumed with allows, and until it ends.
@@ -50,6 +53,7 @@ mod keys;
 mod lag;
 mod lock;
 mod metrics;
+mod model;
 mod names;
 mod notices;
 mod outage;

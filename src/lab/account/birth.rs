@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Account, Phase, Service, Task, TaskDefinition, TaskTimes, hex_id, last};
 use crate::behaviour::Behaviour;
+use crate::value::{text, whole};
 
 /// The environment variable of a container that says how its release behaves.
 pub(crate) const BEHAVIOUR_VARIABLE: &str = "LAB_BEHAVIOUR";
@@ -49,6 +50,7 @@ impl Account {
             service: service.arn.clone(),
             deployment: deployment.to_owned(),
             definition: definition.to_owned(),
+            provider: self.provider_of(service, deployment),
             phase: Phase::Provisioning,
             phase_until: now + self.start_up.as_millis() as u64 * 2 / 5,
             is_wanted: true,
@@ -61,6 +63,29 @@ impl Account {
         };
         self.tasks.insert(id.clone(), task);
         id
+    }
+}
+
+impl Account {
+    /// The capacity provider for a further task: first those whose base is not met, then the one that is furthest below
+    /// its weight (API reference, `CapacityProviderStrategyItem`).
+    fn provider_of(&self, service: &Service, deployment: &str) -> Option<String> {
+        let extra = service.set(deployment).map_or(&service.extra, |set| &set.extra);
+        let strategy = extra.get("capacityProviderStrategy")?.as_array()?;
+        let load = |item: &Value| {
+            let name = text(item, "capacityProvider");
+            let here = self.tasks.values().filter(|task| task.deployment == deployment && task.is_wanted);
+            let count = here.filter(|task| task.provider.as_deref() == name).count() as i64;
+            let (base, weight) = (whole(item, "base").unwrap_or(0), whole(item, "weight").unwrap_or(0));
+            let above = count - base;
+            match (above < 0, weight) {
+                (true, _) => f64::NEG_INFINITY,
+                (false, 0) => f64::INFINITY,
+                (false, weight) => above as f64 / weight as f64,
+            }
+        };
+        let least = strategy.iter().min_by(|one, other| load(one).total_cmp(&load(other)))?;
+        text(least, "capacityProvider").map(str::to_owned)
     }
 }
 

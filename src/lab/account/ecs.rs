@@ -247,6 +247,8 @@ pub(crate) struct Task {
     pub deployment: String,
     /// The ARN of its task definition.
     pub definition: String,
+    /// The capacity provider it runs on, where its service has a strategy.
+    pub provider: Option<String>,
     /// Where it is in its life.
     pub phase: Phase,
     /// When the phase ends by itself.

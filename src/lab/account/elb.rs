@@ -32,7 +32,21 @@ pub(crate) struct Listener {
     pub port: u16,
     /// `HTTP` or `HTTPS`; the data plane speaks plain HTTP for both.
     pub protocol: String,
+    /// What one that is HTTPS has besides.
+    pub security: Option<Security>,
 }
+
+/// What an HTTPS listener has, as the API tells it; the data plane has no use for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Security {
+    /// The policy.
+    pub policy: String,
+    /// The ARNs of the certificates.
+    pub certificates: Vec<String>,
+}
+
+/// The policy that an HTTPS listener gets when none is given.
+pub(crate) const TLS_POLICY: &str = "ELBSecurityPolicy-2016-08";
 
 /// A rule of a listener.
 #[derive(Debug, Clone)]
@@ -82,6 +96,10 @@ pub(crate) struct TargetGroup {
     pub name: String,
     /// The port targets get when none is given.
     pub port: u16,
+    /// What the balancer speaks with its targets, as the API tells it: the lab's targets speak plain HTTP/1.1.
+    pub protocol: String,
+    /// The version of it: `HTTP1`, `HTTP2` or `GRPC`.
+    pub version: String,
     /// `ip` or `instance`.
     pub target_type: String,
     /// How targets are checked.
@@ -94,6 +112,8 @@ pub(crate) struct TargetGroup {
 
 /// The attribute that says how long a target drains.
 pub(crate) const DEREGISTRATION_DELAY: &str = "deregistration_delay.timeout_seconds";
+/// The attribute that says how long a new target gets less than its share.
+pub(crate) const SLOW_START: &str = "slow_start.duration_seconds";
 /// The attribute that says whether clients stay with a target of the group.
 pub(crate) const STICKINESS: &str = "stickiness.enabled";
 
@@ -102,6 +122,12 @@ impl TargetGroup {
     pub(crate) fn deregistration_delay_ms(&self) -> u64 {
         let seconds = self.attributes.get(DEREGISTRATION_DELAY);
         seconds.and_then(|text| text.parse::<f64>().ok()).map_or(300_000, |s| (s * 1e3) as u64)
+    }
+
+    /// How long a target that has become healthy gets less than its share.
+    pub(crate) fn slow_start_ms(&self) -> u64 {
+        let seconds = self.attributes.get(SLOW_START).and_then(|text| text.parse::<u64>().ok());
+        seconds.unwrap_or(0) * 1_000
     }
 
     /// Whether clients stay with a target of the group.
@@ -122,6 +148,7 @@ impl TargetGroup {
             port,
             state: TargetState::Initial,
             reason: "Elb.RegistrationInProgress",
+            well_since: None,
             passes: 0,
             failures: 0,
             next_check_at: now,
@@ -160,11 +187,18 @@ pub(crate) struct HealthCheck {
     pub unhealthy_threshold: u32,
     /// Status codes that pass: `200`, `200,202` or `200-299`.
     pub matcher: String,
+    /// The protocol, as the API tells it.
+    pub protocol: String,
+    /// Whether the codes are those of gRPC. The lab's targets speak HTTP, in which the right code is 200.
+    pub is_grpc: bool,
 }
 
 impl HealthCheck {
     /// Whether a status code passes.
     pub(crate) fn passes(&self, status: u16) -> bool {
+        if self.is_grpc {
+            return status == 200;
+        }
         self.matcher.split(',').any(|part| match part.trim().split_once('-') {
             Some((from, to)) => {
                 let bounds = (from.parse::<u16>(), to.parse::<u16>());
@@ -186,6 +220,8 @@ pub(crate) struct Target {
     pub state: TargetState,
     /// The code in answers; empty when healthy.
     pub reason: &'static str,
+    /// When it became healthy, if the lab saw it.
+    pub well_since: Option<u64>,
     /// Passed checks in a row.
     pub passes: u32,
     /// Failed checks in a row.

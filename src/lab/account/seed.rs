@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Account, Attachment, Cluster, Controller, DEREGISTRATION_DELAY, DeploymentLimits, HealthCheck, Listener,
-    LoadBalancer, Names, Phase, Rollout, Rule, Service, ServiceStatus, TargetGroup, TaskSet, dimension, hex_id, last,
+    LoadBalancer, Names, Phase, Rollout, Rule, SLOW_START, Security, Service, ServiceStatus, TLS_POLICY, TargetGroup,
+    TaskSet, dimension, hex_id, last, uuid,
 };
 use crate::behaviour::Behaviour;
 use crate::codedeploy;
@@ -92,6 +93,8 @@ impl Account {
             arn: arn.clone(),
             name,
             port: world.container_port,
+            protocol: "HTTP".to_owned(),
+            version: "HTTP1".to_owned(),
             target_type: "ip".to_owned(),
             check: seed_check(&world.health_check),
             attributes,
@@ -146,11 +149,14 @@ impl Account {
 
     /// Adds a listener and its default rule.
     pub(crate) fn add_listener(&mut self, balancer: &str, arn: &str, port: u16, actions: Vec<Value>) {
+        let is_secure = port == 443;
+        let certificate = self.names.arn("acm", &format!("certificate/{}", uuid(arn)));
         self.listeners.push(Listener {
             arn: arn.to_owned(),
             load_balancer: balancer.to_owned(),
             port,
-            protocol: if port == 443 { "HTTPS".to_owned() } else { "HTTP".to_owned() },
+            protocol: if is_secure { "HTTPS" } else { "HTTP" }.to_owned(),
+            security: is_secure.then(|| Security { policy: TLS_POLICY.to_owned(), certificates: vec![certificate] }),
         });
         self.rules.push(Rule {
             arn: rule_arn(arn, "default"),
@@ -312,6 +318,8 @@ fn seed_check(seed: &HealthCheckSeed) -> HealthCheck {
         healthy_threshold: seed.healthy_threshold,
         unhealthy_threshold: seed.unhealthy_threshold,
         matcher: "200".to_owned(),
+        protocol: "HTTP".to_owned(),
+        is_grpc: false,
     }
 }
 
@@ -357,7 +365,7 @@ pub(crate) fn default_group_attributes() -> BTreeMap<String, String> {
         ("load_balancing.algorithm.anomaly_mitigation", "off"),
         ("load_balancing.algorithm.type", "round_robin"),
         ("load_balancing.cross_zone.enabled", "use_load_balancer_configuration"),
-        ("slow_start.duration_seconds", "0"),
+        (SLOW_START, "0"),
         ("stickiness.app_cookie.cookie_name", ""),
         ("stickiness.app_cookie.duration_seconds", "86400"),
         ("stickiness.enabled", "false"),

@@ -39,7 +39,7 @@ fn check_kind(input: &Value, operation: &str) -> Result<(), Refusal> {
     let dimension = text(input, "ScalableDimension").unwrap_or_default();
     let is_left_out = dimension.is_empty() && operation.starts_with("Describe");
     if text(input, "ServiceNamespace") != Some(NAMESPACE) || !(is_left_out || dimension == DIMENSION) {
-        return Err(invalid(format!("the lab plays only ServiceNamespace {NAMESPACE} and {DIMENSION}")));
+        return Err(Refusal::not_played(format!("the lab plays only ServiceNamespace {NAMESPACE} and {DIMENSION}")));
     }
     Ok(())
 }
@@ -154,7 +154,7 @@ fn put_policy(call: &mut Call<'_>) -> Outcome {
     let name = name.ok_or_else(|| invalid("PolicyName must have from 1 to 256 letters"))?;
     let config = input.get("TargetTrackingScalingPolicyConfiguration").filter(|config| config.is_object());
     if text(input, "PolicyType") != Some("TargetTrackingScaling") || config.is_none() {
-        return Err(invalid("the lab plays only TargetTrackingScaling, with its configuration"));
+        return Err(Refusal::not_played("the lab plays only TargetTrackingScaling, with its configuration"));
     }
     let config = config.cloned().unwrap_or_default();
     check_config(&config)?;
@@ -178,7 +178,8 @@ fn check_config(config: &Value) -> Result<(), Refusal> {
     number(config, "TargetValue").ok_or_else(|| invalid("TargetValue must be specified"))?;
     let metric = config.get("PredefinedMetricSpecification").cloned().unwrap_or_default();
     let kind = text(&metric, "PredefinedMetricType").filter(|kind| METRICS.contains(kind));
-    let kind = kind.ok_or_else(|| invalid(format!("the lab tracks only {} and {}", METRICS[0], METRICS[1])))?;
+    let kind =
+        kind.ok_or_else(|| Refusal::not_played(format!("the lab tracks only {} and {}", METRICS[0], METRICS[1])))?;
     let label = text(&metric, "ResourceLabel").unwrap_or_default();
     let names_a_group = label.starts_with("app/") && label.contains("/targetgroup/");
     if kind == METRICS[1] && !names_a_group {

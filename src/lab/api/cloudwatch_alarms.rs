@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cloudwatch_metrics::{invalid, wrong_value};
+use super::cloudwatch_metrics::{invalid, wrong_query, wrong_value};
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
 use crate::account::Account;
 use crate::metrics::alarm::{Alarm, AlarmRule, HistoryItem, remember};
@@ -44,7 +44,7 @@ fn put_metric_alarm(call: &mut Call<'_>) -> Outcome {
     if call.input.get("EvaluationCriteria").is_some_and(|criteria| !criteria.is_null()) {
         return put_promql_alarm(call, body);
     }
-    let rule = MetricRule::parse(call.input).map_err(invalid)?;
+    let rule = MetricRule::parse(call.input).map_err(wrong_query)?;
     put(call, body, AlarmRule::Metric(rule))
 }
 
@@ -88,7 +88,7 @@ fn put_log_alarm(call: &mut Call<'_>) -> Outcome {
 
 fn put_composite_alarm(call: &mut Call<'_>) -> Outcome {
     let rule = composite::parse(text(call.input, "AlarmRule").unwrap_or_default());
-    let rule = rule.map_err(invalid)?;
+    let rule = rule.map_err(wrong_query)?;
     for name in rule.names() {
         if !call.account.alarms.iter().any(|alarm| alarm.name == name || alarm.arn == name) {
             return Err(invalid(format!(

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::operation::{Call, Outcome, Paging, Refusal, with_token};
 use crate::metrics::Series;
+use crate::metrics::expression::NOT_PLAYED;
 use crate::metrics::query;
 use crate::metrics::statistic::Statistic;
 use crate::metrics::store::{Key, Kind, Window};
@@ -35,6 +36,11 @@ pub(super) fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new("ValidationException", message)
 }
 
+/// The refusal of a query: of what CloudWatch computes and the lab does not, it says so.
+pub(super) fn wrong_query(message: String) -> Refusal {
+    if message.starts_with(NOT_PLAYED) { Refusal::not_played(message) } else { invalid(message) }
+}
+
 /// The refusal of a member's value.
 pub(super) fn wrong_value(message: impl Into<String>) -> Refusal {
     Refusal::new("InvalidParameterValueException", message)
@@ -58,7 +64,7 @@ fn window(call: &mut Call<'_>, period: u64) -> Result<Window, Refusal> {
 }
 
 fn get_data(call: &mut Call<'_>) -> Outcome {
-    let queries = query::parse(list(call.input, "MetricDataQueries")).map_err(invalid)?;
+    let queries = query::parse(list(call.input, "MetricDataQueries")).map_err(wrong_query)?;
     if query::returned(&queries).next().is_none() {
         return Err(invalid("At least one query must have ReturnData set to true."));
     }

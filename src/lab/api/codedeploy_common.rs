@@ -45,7 +45,7 @@ pub(super) fn check_platform(input: &Value) -> Result<(), Refusal> {
         Some("ECS") => Ok(()),
         other => {
             let message = format!("the lab plays the compute platform ECS only, not {}", other.unwrap_or("Server"));
-            Err(Refusal::new("InvalidComputePlatformException", message))
+            Err(Refusal::not_played(message))
         }
     }
 }

@@ -51,7 +51,7 @@ fn read_revision(input: &Value) -> Result<Revision, Refusal> {
         other => {
             let message =
                 format!("the lab reads revisions of type AppSpecContent only, not {}", other.unwrap_or("none"));
-            return Err(wrong(message));
+            return Err(Refusal::not_played(message));
         }
     }
     let content = given.pointer("/appSpecContent/content").and_then(Value::as_str).unwrap_or_default();

@@ -9,11 +9,12 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::account::{Account, Phase, Suspended};
+use crate::account::{Account, Phase, StopCause, Suspended};
 use crate::behaviour::{Behaviour, parse_duration};
 use crate::clock::LabClock;
 use crate::fault::ApiFault;
 use crate::lock::lock;
+use crate::model;
 use crate::notices::{Calendar, Message, name_of};
 use crate::outage::Outage;
 use crate::value::date;
@@ -30,6 +31,7 @@ pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {
             serde_json::to_value(world.traffic.report()).map_err(|error| error.to_string())
         }
         (&Method::GET, "/_lab/clock") => Ok(time(&world.config.clock)),
+        (&Method::GET, "/_lab/operations") => Ok(operations()),
         (&Method::GET, "/_lab/state") => Ok(state(world)),
         (&Method::POST, "/_lab/rps") => set_rps(world, parameter("value")),
         (&Method::POST, "/_lab/behaviour") => set_behaviour(world, parameter("task-definition"), parameter("value")),
@@ -38,12 +40,13 @@ pub(super) fn answer(world: &World, head: &Parts) -> Response<Full<Bytes>> {
         (&Method::POST, "/_lab/calendar") => {
             set_calendar(world, parameter("name").as_deref(), parameter("value").as_deref())
         }
+        (&Method::POST, "/_lab/interrupt") => Ok(interrupt(world)),
         (&Method::POST, "/_lab/faults") => set_faults(world, parameter("value").as_deref()),
         _ => {
-            let controls = "GET /_lab/traffic, GET /_lab/state, GET /_lab/clock, GET /_lab/published, \
+            let controls = "GET /_lab/traffic, GET /_lab/state, GET /_lab/clock, GET /_lab/published, GET /_lab/operations, \
                 POST /_lab/calendar?name=&value=open or closed or closed:2h, POST /_lab/rps?value=, \
                 POST /_lab/behaviour?value=[&task-definition=], POST /_lab/outage?value=errors=20%25@0s:2m or over, \
-                POST /_lab/faults?value=throttle=30%25,error=5%25 or none";
+                POST /_lab/interrupt (all Spot tasks), POST /_lab/faults?value=throttle=30%25,error=5%25 or none";
             return respond(404, &json!({"error": format!("the controls are {controls}")}));
         }
     };
@@ -67,6 +70,15 @@ fn set_rps(world: &World, value: Option<Cow<'_, str>>) -> Result<Value, String> 
     Ok(json!({"rps": world.traffic.rps()}))
 }
 
+/// What the lab serves, by service, and the version of botocore whose models it is held against.
+fn operations() -> Value {
+    let mut served = json!({});
+    for (service, operation) in model::operations() {
+        served[service][operation] = json!({"botocore": model::Model::of(service).botocore});
+    }
+    served
+}
+
 /// Dials in an outage that starts so long after this moment, or ends all of them.
 fn set_outage(world: &World, value: Option<&str>) -> Result<Value, String> {
     match value.unwrap_or_default() {
@@ -77,6 +89,20 @@ fn set_outage(world: &World, value: Option<&str>) -> Result<Value, String> {
         }
     }
     Ok(json!({"outages": outages(world)}))
+}
+
+/// Takes the capacity of all Spot tasks back, as AWS does when it needs it.
+fn interrupt(world: &World) -> Value {
+    let mut account = lock(&world.account);
+    let spot = account.tasks.values_mut().filter(|task| task.provider.as_deref() == Some("FARGATE_SPOT"));
+    let mut interrupted = Vec::new();
+    for task in spot.filter(|task| task.is_wanted) {
+        task.is_wanted = false;
+        let reason = "Your Spot Task was interrupted.".to_owned();
+        task.stop = Some(StopCause { code: "SpotInterruption", reason, exit_code: 143 });
+        interrupted.push(task.id.clone());
+    }
+    json!({"interrupted": interrupted})
 }
 
 /// Dials in the trouble of the API, in place of what was dialled in before.

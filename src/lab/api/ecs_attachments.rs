@@ -80,12 +80,12 @@ pub(super) fn check(service: &Service, did_shift: bool) -> Result<(), Refusal> {
     let is_lambda = |hook: &Value| text(hook, "targetType").unwrap_or("AWS_LAMBDA") == "AWS_LAMBDA";
     if hooks.into_iter().flatten().any(is_lambda) {
         let message = "The lab has no Lambda: of lifecycle hooks it plays those of target type PAUSE.";
-        return Err(Refusal::new("UnsupportedFeatureException", message));
+        return Err(Refusal::not_played(message));
     }
     let settings = Settings::read(given).map_err(invalid)?;
     if settings.strategy == Strategy::Rolling {
         let message = "The lab does not take a service that shifts traffic back to the ROLLING strategy.";
-        let refused = Refusal::new("UnsupportedFeatureException", message);
+        let refused = Refusal::not_played(message);
         return if did_shift { Err(refused) } else { Ok(()) };
     }
     if service.attachments.is_empty() {

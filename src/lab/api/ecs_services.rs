@@ -136,7 +136,7 @@ fn show(account: &Account, service: &Service, now: u64) -> Value {
         "placementConstraints": [], "placementStrategy": [],
         "healthCheckGracePeriodSeconds": service.grace_seconds,
         "schedulingStrategy": "REPLICA", "deploymentController": {"type": service.controller.word()},
-        "enableECSManagedTags": false, "propagateTags": "NONE", "enableExecuteCommand": false,
+        "platformFamily": "Linux", "enableECSManagedTags": false, "propagateTags": "NONE", "enableExecuteCommand": false,
         "availabilityZoneRebalancing": "DISABLED",
     });
     if let Some(members) = shown.as_object_mut() {
@@ -157,7 +157,7 @@ fn show_deployment(account: &Account, service: &Service, index: usize, deploymen
         "taskDefinition": deployment.definition, "desiredCount": desired,
         "pendingCount": pending, "runningCount": running, "failedTasks": deployment.failed_tasks,
         "createdAt": seconds(deployment.created_at), "updatedAt": seconds(deployment.updated_at),
-        "rolloutState": deployment.rollout.word(),
+        "rolloutState": deployment.rollout.word(), "platformFamily": "Linux",
         "rolloutStateReason": match deployment.rollout_reason.as_str() {
             "" if deployment.rollout == Rollout::Completed => {
                 format!("ECS deployment {} completed.", deployment.id)
@@ -249,7 +249,9 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
         scheduler::begin(call.account, &arn, &definition, call.now).map_err(invalid)?;
     }
     ecs_tags::put(call.account, &arn, list(input, "tags"));
-    Ok(shown_service(call, &arn))
+    let mut shown = shown_service(call, &arn);
+    shown["service"]["tags"] = ecs_tags::show(call.account, &arn);
+    Ok(shown)
 }
 
 fn update_service(call: &mut Call<'_>) -> Outcome {

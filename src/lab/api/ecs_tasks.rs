@@ -111,7 +111,8 @@ fn show(account: &Account, task: &Task) -> Value {
         "lastStatus": task.phase.word(),
         "desiredStatus": if task.is_wanted { "RUNNING" } else { "STOPPED" },
         "group": format!("service:{}", last(&task.service)), "startedBy": task.deployment,
-        "launchType": "FARGATE", "platformVersion": "1.4.0", "healthStatus": health,
+        "launchType": "FARGATE", "platformVersion": "1.4.0", "platformFamily": "Linux", "healthStatus": health,
+        "attributes": [{"name": "ecs.cpu-architecture", "value": "x86_64"}],
         "availabilityZone": format!("{}a", account.names.region),
         "cpu": size("cpu").unwrap_or_else(|| json!("256")),
         "memory": size("memory").unwrap_or_else(|| json!("512")),
@@ -126,10 +127,18 @@ fn show(account: &Account, task: &Task) -> Value {
             members.insert(key.to_owned(), seconds(at));
         }
     };
+    if task.phase > Phase::Provisioning {
+        put("connectivityAt", Some(times.created));
+        put("pullStartedAt", Some(times.created));
+    }
+    put("pullStoppedAt", times.started);
     put("startedAt", times.started);
     put("stoppingAt", times.stopping);
     put("executionStoppedAt", times.stopped);
     put("stoppedAt", times.stopped);
+    if let Some(provider) = &task.provider {
+        members.insert("capacityProviderName".to_owned(), json!(provider));
+    }
     if let Some(cause) = &task.stop {
         members.insert("stopCode".to_owned(), json!(cause.code));
         members.insert("stoppedReason".to_owned(), json!(cause.reason));
@@ -158,6 +167,7 @@ fn show_container(task: &Task, name: &str, image: &str, (health, attachment): (&
     let mut shown = json!({
         "containerArn": task.arn.replace(":task/", ":container/") + "/" + &id,
         "taskArn": task.arn, "name": name, "image": image, "lastStatus": status,
+        "imageDigest": format!("sha256:{}", hex_id(image, 64)),
         "runtimeId": format!("{}-{}", task.id, hex_id(name, 10)),
         "healthStatus": health, "networkBindings": [], "cpu": "0",
         "networkInterfaces": [{"attachmentId": attachment, "privateIpv4Address": task.address}],

@@ -10,6 +10,10 @@ use crate::account::{
 };
 use crate::value::{list, text, texts, whole};
 
+/// Attributes of which the lab plays the usual values alone. Those of cookies of the target's own are kept and told back:
+/// the lab plays what they forbid a rule.
+const UNPLAYED: [&str; 2] = ["load_balancing.algorithm.", "target_group_health."];
+
 /// Performs an operation, if it is one of these.
 pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
     Some(match operation {
@@ -48,16 +52,16 @@ pub(super) fn describe(call: &Call<'_>) -> Outcome {
 fn show(account: &Account, group: &TargetGroup) -> Value {
     let check = &group.check;
     json!({
-        "TargetGroupArn": group.arn, "TargetGroupName": group.name, "Protocol": "HTTP",
-        "Port": group.port, "VpcId": "vpc-0lab", "HealthCheckProtocol": "HTTP",
+        "TargetGroupArn": group.arn, "TargetGroupName": group.name, "Protocol": group.protocol,
+        "Port": group.port, "VpcId": "vpc-0lab", "HealthCheckProtocol": check.protocol,
         "HealthCheckPort": check.port, "HealthCheckEnabled": true,
         "HealthCheckIntervalSeconds": check.interval_seconds,
         "HealthCheckTimeoutSeconds": check.timeout_seconds,
         "HealthyThresholdCount": check.healthy_threshold,
         "UnhealthyThresholdCount": check.unhealthy_threshold,
-        "HealthCheckPath": check.path, "Matcher": {"HttpCode": check.matcher},
+        "HealthCheckPath": check.path, "Matcher": {(if check.is_grpc { "GrpcCode" } else { "HttpCode" }): check.matcher},
         "LoadBalancerArns": account.balancers_of(&group.arn), "TargetType": group.target_type,
-        "ProtocolVersion": "HTTP1", "IpAddressType": "ipv4",
+        "ProtocolVersion": group.version, "IpAddressType": "ipv4",
     })
 }
 
@@ -82,12 +86,18 @@ fn read_check(input: &Value, check: &mut HealthCheck) -> Result<(), Refusal> {
     if let Some(count) = within("UnhealthyThresholdCount", 2, 10)? {
         check.unhealthy_threshold = count as u32;
     }
-    for (key, member) in [("HealthCheckPath", &mut check.path), ("HealthCheckPort", &mut check.port)] {
+    let texts = [
+        ("HealthCheckPath", &mut check.path),
+        ("HealthCheckPort", &mut check.port),
+        ("HealthCheckProtocol", &mut check.protocol),
+    ];
+    for (key, member) in texts {
         if let Some(given) = text(input, key) {
             given.clone_into(member);
         }
     }
-    if let Some(codes) = input.get("Matcher").and_then(|matcher| text(matcher, "HttpCode")) {
+    let codes = |key: &str| input.get("Matcher").and_then(|matcher| text(matcher, key));
+    if let Some(codes) = codes(if check.is_grpc { "GrpcCode" } else { "HttpCode" }) {
         codes.clone_into(&mut check.matcher);
     }
     Ok(())
@@ -105,14 +115,21 @@ fn create(call: &mut Call<'_>) -> Outcome {
             format!("A target group with the same name '{name}' exists, but with different settings"),
         ));
     }
+    let version = text(call.input, "ProtocolVersion").unwrap_or("HTTP1");
+    if !["HTTP1", "HTTP2", "GRPC"].contains(&version) {
+        return Err(invalid(format!("Protocol version '{version}' must be one of 'HTTP1, HTTP2, GRPC'")));
+    }
+    let is_grpc = version == "GRPC";
     let mut check = HealthCheck {
-        path: "/".to_owned(),
+        path: if is_grpc { "/AWS.ALB/healthcheck" } else { "/" }.to_owned(),
         port: "traffic-port".to_owned(),
         interval_seconds: 30,
         timeout_seconds: 5,
         healthy_threshold: 5,
         unhealthy_threshold: 2,
-        matcher: "200".to_owned(),
+        matcher: if is_grpc { "12" } else { "200" }.to_owned(),
+        protocol: text(call.input, "Protocol").unwrap_or("HTTP").to_owned(),
+        is_grpc,
     };
     read_check(call.input, &mut check)?;
     let port = whole(call.input, "Port").and_then(|port| u16::try_from(port).ok());
@@ -120,6 +137,8 @@ fn create(call: &mut Call<'_>) -> Outcome {
         arn: call.account.names.elb(&format!("targetgroup/{name}/{}", hex_id(&name, 16))),
         name,
         port: port.ok_or_else(|| invalid("A port must be specified"))?,
+        protocol: text(call.input, "Protocol").unwrap_or("HTTP").to_owned(),
+        version: version.to_owned(),
         target_type: text(call.input, "TargetType").unwrap_or("instance").to_owned(),
         check,
         attributes: default_group_attributes(),
@@ -175,6 +194,10 @@ fn modify_attributes(call: &mut Call<'_>) -> Outcome {
         let (key, value) = (text(pair, "Key").unwrap_or_default(), text(pair, "Value").unwrap_or(""));
         if !group.attributes.contains_key(key) {
             return Err(invalid(format!("Target group attribute key '{key}' is not recognized")));
+        }
+        let usual = default_group_attributes();
+        if UNPLAYED.iter().any(|name| key.starts_with(name)) && usual.get(key).is_some_and(|usual| usual != value) {
+            return Err(Refusal::not_played(format!("The lab does not play the attribute {key}={value}.")));
         }
         let seconds = value.parse::<u32>().ok().filter(|seconds| *seconds <= 3_600);
         if key == DEREGISTRATION_DELAY && seconds.is_none() {

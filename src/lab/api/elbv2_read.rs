@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::elbv2_common::{balancer_not_found, listener_not_found, page, rule_not_found};
 use super::elbv2_groups;
 use super::operation::{Call, Outcome, Refusal};
-use crate::account::{Account, Listener, LoadBalancer, Rule};
+use crate::account::{Account, Listener, LoadBalancer, Rule, Security};
 use crate::value::{date, text, texts};
 
 /// Performs an operation, if it is one of these.
@@ -84,11 +84,16 @@ fn describe_listeners(call: &Call<'_>) -> Outcome {
 /// A listener as ELBv2 tells it; its default rule's actions are its own.
 pub(super) fn show_listener(account: &Account, listener: &Listener) -> Value {
     let default = account.rules.iter().find(|rule| rule.listener == listener.arn && rule.priority.is_none());
-    json!({
+    let mut shown = json!({
         "ListenerArn": listener.arn, "LoadBalancerArn": listener.load_balancer,
         "Port": listener.port, "Protocol": listener.protocol,
         "DefaultActions": default.map(|rule| rule.actions.clone()).unwrap_or_default(),
-    })
+    });
+    if let Some(Security { policy, certificates }) = &listener.security {
+        shown["SslPolicy"] = json!(policy);
+        shown["Certificates"] = certificates.iter().map(|arn| json!({"CertificateArn": arn})).collect();
+    }
+    shown
 }
 
 fn describe_rules(call: &Call<'_>) -> Outcome {

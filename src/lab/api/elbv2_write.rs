@@ -8,7 +8,9 @@ use super::elbv2_actions::{invalid, read_actions, read_conditions};
 use super::elbv2_common::{balancer_not_found, listener_not_found, put_tags, rule_not_found};
 use super::elbv2_read::{show_balancer, show_listener, show_rule};
 use super::operation::{Call, Outcome, Refusal};
-use crate::account::{LoadBalancer, Rule, default_balancer_attributes, hex_id, listener_arn, rule_arn};
+use crate::account::{
+    LoadBalancer, Rule, Security, TLS_POLICY, default_balancer_attributes, hex_id, listener_arn, rule_arn,
+};
 use crate::value::{flag, list, text, whole};
 
 /// Rules of one listener.
@@ -156,11 +158,25 @@ fn create_listener(call: &mut Call<'_>) -> Outcome {
     let actions = read_actions(call.account, list(call.input, "DefaultActions"), &[])?;
     let arn = listener_arn(&balancer, port);
     call.account.add_listener(&balancer, &arn, port, actions);
+    let security = security(call.input, None);
     if let (Some(protocol), Some(listener)) = (text(call.input, "Protocol"), call.account.listeners.last_mut()) {
         protocol.clone_into(&mut listener.protocol);
+        listener.security = (protocol == "HTTPS").then_some(security);
     }
     put_tags(call.account, &arn, list(call.input, "Tags"))?;
     shown_listener(call, &arn)
+}
+
+/// The policy and the certificates that a call gives a listener, over those it had.
+fn security(input: &Value, before: Option<Security>) -> Security {
+    let usual = || Security { policy: TLS_POLICY.to_owned(), certificates: Vec::new() };
+    let Security { policy, certificates } = before.unwrap_or_else(usual);
+    let given = list(input, "Certificates").iter().filter_map(|one| text(one, "CertificateArn"));
+    let given: Vec<String> = given.map(str::to_owned).collect();
+    Security {
+        policy: text(input, "SslPolicy").map_or(policy, str::to_owned),
+        certificates: if given.is_empty() { certificates } else { given },
+    }
 }
 
 fn shown_listener(call: &Call<'_>, arn: &str) -> Outcome {
@@ -179,6 +195,11 @@ fn modify_listener(call: &mut Call<'_>) -> Outcome {
         let before = &call.account.rules[place].actions;
         let actions = read_actions(call.account, given, before)?;
         call.account.rules[place].actions = actions;
+    }
+    if let Some(listener) = call.account.listeners.iter_mut().find(|listener| listener.arn == arn)
+        && listener.security.is_some()
+    {
+        listener.security = Some(security(call.input, listener.security.take()));
     }
     call.account.routes_changed();
     shown_listener(call, &arn)

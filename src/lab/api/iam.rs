@@ -5,16 +5,22 @@ use serde_json::{Value, json};
 
 use super::operation::{Outcome, Refusal};
 use super::wire_call::Asked;
-use crate::account::Names;
+use crate::account::{Names, hex_id};
 use crate::keys::Key;
 use crate::policy::Ruling;
-use crate::value::{text, texts};
+use crate::value::{date, text, texts};
 
 /// Performs an operation for whoever signed it.
-pub(super) fn perform(asked: &Asked, caller: Option<&Key>, names: &Names, now: u64) -> Option<Outcome> {
+pub(super) fn perform(
+    asked: &Asked,
+    caller: Option<&Key>,
+    roles: &[String],
+    names: &Names,
+    now: u64,
+) -> Option<Outcome> {
     Some(match asked.operation.as_str() {
         "SimulatePrincipalPolicy" => simulate(&asked.input, caller, names, now),
-        "GetRole" => Ok(get_role(text(&asked.input, "RoleName").unwrap_or_default(), caller, names)),
+        "GetRole" => get_role(text(&asked.input, "RoleName").unwrap_or_default(), roles),
         _ => return None,
     })
 }
@@ -29,9 +35,22 @@ fn own<'a>(caller: Option<&'a Key>, name: &str) -> Option<&'a Key> {
     caller.filter(|key| key.role.rsplit('/').next() == Some(name))
 }
 
-fn get_role(name: &str, caller: Option<&Key>, names: &Names) -> Value {
-    let arn = own(caller, name).map_or_else(|| role(names, name), |key| key.role.clone());
-    json!({"Role": {"RoleName": name, "Arn": arn, "Path": "/"}})
+/// That everybody may assume a role, with percent signs as IAM tells a document.
+const TRUST: &str = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22\
+    %2C%22Principal%22%3A%22%2A%22%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
+
+/// The lab has the roles that somebody assumed.
+fn get_role(name: &str, roles: &[String]) -> Outcome {
+    let arn = roles.iter().find(|arn| arn.rsplit('/').next() == Some(name)).ok_or_else(|| no_such_role(name))?;
+    let path = arn.split_once(":role").map_or("/", |(_, path)| path.strip_suffix(name).unwrap_or("/"));
+    let id = format!("AROA{}", hex_id(arn, 17).to_ascii_uppercase());
+    Ok(json!({"Role": {"RoleName": name, "Arn": arn, "Path": path, "RoleId": id, "CreateDate": date(0),
+        "AssumeRolePolicyDocument": TRUST, "MaxSessionDuration": 3600}}))
+}
+
+fn no_such_role(name: &str) -> Refusal {
+    let refusal = Refusal::new("NoSuchEntity", format!("The role with name {name} cannot be found."));
+    Refusal { status: 404, ..refusal }
 }
 
 /// `SimulatePrincipalPolicy` in the API reference: a result for each action, and one for each resource inside it where
@@ -43,8 +62,7 @@ fn simulate(input: &Value, caller: Option<&Key>, names: &Names, now: u64) -> Out
     let is_principal = source.starts_with(&format!("arn:aws:iam::{}:", names.account));
     // A role is another one under another path.
     if !is_principal || caller.is_some_and(|key| key.role != source) {
-        let refusal = Refusal::new("NoSuchEntity", format!("The role with name {name} cannot be found."));
-        return Err(Refusal { status: 404, ..refusal });
+        return Err(no_such_role(name));
     }
     let policy = caller.and_then(|key| key.policy.as_ref());
     let actions = texts(input, "ActionNames");

@@ -24,6 +24,9 @@ pub(super) struct Call<'a> {
     pub input: &'a Value,
 }
 
+/// The code of what the lab does not play. AWS has no such code: it is not AWS that refuses.
+pub(super) const NOT_PLAYED: &str = "NotPlayedByTheLab";
+
 /// What an operation gives.
 pub(super) type Outcome = Result<Value, Refusal>;
 
@@ -61,6 +64,11 @@ impl Refusal {
     /// A client's mistake.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Refusal {
         Refusal { code, message: message.into(), status: 400 }
+    }
+
+    /// What AWS would do and the lab cannot: it says so, where doing nothing would look like having done it.
+    pub(crate) fn not_played(message: impl Into<String>) -> Refusal {
+        Refusal::new(NOT_PLAYED, message)
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn perform(bucket: &Bucket, name: &str, input: &Value) -> Outcome {
         }
     }
     element(&mut body, "MaxKeys", &asked.limit.to_string());
-    tell(&mut body, &page, encode);
+    let owned = text(input, "FetchOwner") == Some("true");
+    tell(&mut body, &page, encode, owned);
     Ok(xml(&(body + "</ListBucketResult>")))
 }
 
@@ -59,7 +60,7 @@ fn limit(input: &Value) -> Result<usize, Refusal> {
     }
 }
 
-fn tell(body: &mut String, page: &Page<'_>, encode: fn(&str) -> String) {
+fn tell(body: &mut String, page: &Page<'_>, encode: fn(&str) -> String, owned: bool) {
     element(body, "KeyCount", &(page.objects.len() + page.prefixes.len()).to_string());
     element(body, "IsTruncated", if page.next.is_some() { "true" } else { "false" });
     if let Some(next) = &page.next {
@@ -71,6 +72,10 @@ fn tell(body: &mut String, page: &Page<'_>, encode: fn(&str) -> String) {
         element(body, "LastModified", &date(object.modified_at));
         element(body, "ETag", &object.etag);
         element(body, "Size", &object.body.len().to_string());
+        body.push_str("<ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>");
+        if owned {
+            body.push_str("<Owner><ID>lab</ID></Owner>");
+        }
         body.push_str("<StorageClass>STANDARD</StorageClass></Contents>");
     }
     for prefix in &page.prefixes {

@@ -192,7 +192,7 @@ fn read(call: &mut Call<'_>, name: &str, group: &str) -> Result<Schedule, Refusa
     let zone = given("ScheduleExpressionTimezone").unwrap_or("UTC");
     let at = time_of(given("ScheduleExpression").unwrap_or_default(), zone)?;
     if text(&input["FlexibleTimeWindow"], "Mode") != Some("OFF") {
-        return Err(invalid("FlexibleTimeWindow: the lab plays only Mode OFF"));
+        return Err(Refusal::not_played("FlexibleTimeWindow: the lab plays only Mode OFF"));
     }
     let word = |member: &str, words: [&'static str; 2]| {
         let found = given(member).unwrap_or(words[0]);
@@ -234,11 +234,14 @@ fn time_of(expression: &str, zone: &str) -> Result<u64, Refusal> {
         u64::try_from(time.as_millisecond()).ok()
     };
     if zone != "UTC" {
-        return Err(invalid(format!("Invalid ScheduleExpressionTimezone {zone}: the lab plays only UTC")));
+        return Err(Refusal::not_played(format!("ScheduleExpressionTimezone {zone}: the lab plays only UTC")));
     }
-    moment().ok_or_else(|| {
-        let message = format!("Invalid Schedule Expression {expression}: the lab plays only at(yyyy-mm-ddThh:mm:ss)");
-        invalid(message)
+    moment().ok_or_else(|| match expression.split_once('(') {
+        Some(("rate" | "cron", _)) => {
+            let message = format!("Schedule Expression {expression}: the lab plays only at(yyyy-mm-ddThh:mm:ss)");
+            Refusal::not_played(message)
+        }
+        _ => invalid(format!("Invalid Schedule Expression {expression}.")),
     })
 }
 
@@ -257,7 +260,7 @@ fn retry_of(target: &Value) -> Result<RetryPolicy, Refusal> {
 fn input_of(target: &Value) -> Result<Value, Refusal> {
     let arn = text(target, "Arn").unwrap_or_default();
     if arn != TARGET {
-        return Err(invalid(format!("Provided Arn '{arn}' is not valid: the lab plays only the target {TARGET}")));
+        return Err(Refusal::not_played(format!("Target: Arn {arn}: the lab plays only {TARGET}")));
     }
     text(target, "RoleArn").ok_or_else(|| invalid("Target: RoleArn must be specified"))?;
     let input: Option<Value> = text(target, "Input").and_then(|input| serde_json::from_str(input).ok());
@@ -267,23 +270,23 @@ fn input_of(target: &Value) -> Result<Value, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::operation::NOT_PLAYED;
     use super::*;
 
     #[test]
     fn times_are_read_as_utc_and_all_else_is_refused() {
         assert_eq!(time_of("at(1970-01-01T00:10:00)", "UTC"), Ok(600_000));
         let refused = [
-            ("at(1970-01-01T00:10:00)", "Europe/Berlin"),
-            ("at(1970-01-01T00:10:00Z)", "UTC"),
-            ("at(1970-01-01)", "UTC"),
-            ("rate(5 minutes)", "UTC"),
-            ("cron(0 10 * * ? *)", "UTC"),
-            ("", "UTC"),
+            ("at(1970-01-01T00:10:00)", "Europe/Berlin", NOT_PLAYED),
+            ("at(1970-01-01T00:10:00Z)", "UTC", "ValidationException"),
+            ("at(1970-01-01)", "UTC", "ValidationException"),
+            ("rate(5 minutes)", "UTC", NOT_PLAYED),
+            ("cron(0 10 * * ? *)", "UTC", NOT_PLAYED),
+            ("", "UTC", "ValidationException"),
         ];
-        for (expression, zone) in refused {
-            let refusal = time_of(expression, zone).expect_err("the lab cannot play it");
-            assert_eq!(refusal.code, "ValidationException", "{expression}");
-            assert!(refusal.message.contains("the lab plays only"), "{}", refusal.message);
+        for (expression, zone, code) in refused {
+            let refusal = time_of(expression, zone).expect_err("it is refused");
+            assert_eq!(refusal.code, code, "{expression}: {}", refusal.message);
         }
     }
 

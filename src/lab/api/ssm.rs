@@ -32,5 +32,9 @@ fn told(world: &World, input: &Value, now: u64) -> Outcome {
         next = [next, calendar.until].into_iter().flatten().min();
     }
     let state = if open { "OPEN" } else { "CLOSED" };
-    Ok(json!({"State": state, "AtTime": date(now), "NextTransitionTime": next.map(date)}))
+    let mut told = json!({"State": state, "AtTime": date(now)});
+    if let Some(next) = next {
+        told["NextTransitionTime"] = json!(date(next));
+    }
+    Ok(told)
 }

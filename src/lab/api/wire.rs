@@ -61,10 +61,6 @@ fn read_cbor(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
             return Err(Refusal::new("UnknownOperationException", message));
         }
     };
-    if head.headers.contains_key("content-encoding") {
-        let message = "the lab reads no compressed requests: set request_min_compression_size_bytes";
-        return Err(Refusal::new("SerializationException", message));
-    }
     Ok(Asked::new(service, Protocol::Cbor, operation, wire_cbor::read(body)?))
 }
 

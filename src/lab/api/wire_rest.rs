@@ -73,11 +73,16 @@ fn read_json(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
     };
     let mut input = wire_json::read(body)?;
     let name = decoded(name).ok_or_else(|| Refusal::new("ValidationException", "the path cannot be read"))?;
-    input["Name"] = Value::String(name);
+    if !name.is_empty() {
+        input["Name"] = Value::String(name);
+    }
     for (parameter, value) in form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()) {
         let known = PARAMETERS.iter().find(|(known, _)| *known == parameter);
         let member = known.map_or(&*parameter, |(_, member)| *member);
-        input[member] = Value::String(value.into_owned());
+        input[member] = match value.parse::<i64>() {
+            Ok(number) if member == "MaxResults" => number.into(),
+            _ => Value::String(value.into_owned()),
+        };
     }
     Ok(Asked::new(Service::Scheduler, Protocol::RestJson, operation, input))
 }

@@ -10,6 +10,7 @@ use super::chunked;
 use super::operation::{Refusal, Reply};
 use super::wire_call::{Asked, Protocol, Service};
 use super::wire_text::{decoded, escape};
+use crate::model::Model;
 
 /// Query parameters that mean something here, and the members they become.
 const PARAMETERS: [(&str, &str); 9] = [
@@ -67,10 +68,26 @@ pub(super) fn read(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
         }
     }
     let operation = operation(head, &bucket, &key, &input).ok_or_else(|| not_played(head))?;
+    if let Some(member) = unread(head, operation) {
+        let message = format!("the lab does not play {member} of {operation}: leave it out of a rehearsal");
+        return Err(Refusal { status: 501, ..Refusal::new("NotImplemented", message) });
+    }
     input.insert("Headers".to_owned(), Value::Object(kept));
     let body = chunked::payload(&head.headers, body)?;
     let asked = Asked::new(Service::S3, Protocol::RestXml, operation, Value::Object(input));
     Ok(Asked { body, ..asked })
+}
+
+/// The first member that comes as a header and that the lab does not read.
+fn unread(head: &Parts, operation: &str) -> Option<String> {
+    let model = Model::of(Service::S3.word());
+    let shape = model.shape(model.operation(operation)?.input.as_ref()?);
+    let came = shape.places.iter().filter_map(|(member, place)| {
+        let value = head.headers.get(place.strip_prefix("header:")?)?;
+        Some((member.clone(), Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned())))
+    });
+    let (member, _) = model.reads(operation)?.unread(&Value::Object(came.collect()))?;
+    Some(member)
 }
 
 /// The bucket and the key that a request names; either may be empty.

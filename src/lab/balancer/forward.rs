@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -14,7 +13,7 @@ use hyper::{Request, Response};
 use super::meter::Flowed;
 use super::route::{Action, Asked, Forward, Routes, STICKY_COOKIE};
 use super::target::{Trouble, Upstream};
-use super::{Balancer, GROUP, Group};
+use super::{Balancer, GROUP};
 use crate::task::SERVICE_TIME;
 
 /// The largest request body that is carried.
@@ -94,13 +93,13 @@ impl Balancer {
         // Every answer binds anew, for as long as the rule says now.
         let cookie = forward.bind(group, now).and_then(|(value, until)| set_cookie(&value, until));
         let groups = self.groups();
-        let Group { name, open, next } = groups.get(group)?;
-        let upstream = open.get(next.fetch_add(1, Ordering::Relaxed) % open.len().max(1))?;
+        let found = groups.get(group)?;
+        let upstream = &found.turn(now, || self.roll())?.upstream;
         Some(Chosen {
             group: group.to_owned(),
-            name: name.clone(),
+            name: found.name.clone(),
             upstream: Arc::clone(upstream),
-            targets: open.len(),
+            targets: found.open.len(),
             cookie,
         })
     }

@@ -135,6 +135,8 @@ fn judge(target: &mut Target, check: &HealthCheck, finding: Finding) {
     if target.state != TargetState::Healthy && target.passes >= check.healthy_threshold {
         target.state = TargetState::Healthy;
         target.reason = "";
+        // The check that made it so began an interval before the next one.
+        target.well_since = Some(target.next_check_at.saturating_sub(check.interval_seconds * 1_000));
     } else if target.failures >= check.unhealthy_threshold {
         target.state = TargetState::Unhealthy;
         target.reason = match finding {
@@ -159,6 +161,8 @@ mod tests {
             healthy_threshold: 2,
             unhealthy_threshold: 2,
             matcher: "200,300-399".into(),
+            protocol: "HTTP".into(),
+            is_grpc: false,
         };
         assert!(settings.passes(200) && settings.passes(302) && !settings.passes(503));
         let mut target = Target {
@@ -169,6 +173,7 @@ mod tests {
             passes: 0,
             failures: 0,
             next_check_at: 0,
+            well_since: None,
             is_being_checked: false,
             drains_until: None,
         };

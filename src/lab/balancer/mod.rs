@@ -11,7 +11,7 @@ mod target;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -54,8 +54,33 @@ type Table = HashMap<String, Arc<Routes>>;
 struct Group {
     name: String,
     /// Where requests may go: the healthy targets, or all when none is healthy.
-    open: Vec<Arc<Upstream>>,
+    open: Vec<Open>,
+    /// How long a target's slow start takes.
+    slow_start_ms: u64,
     next: Arc<AtomicUsize>,
+}
+
+/// A target that requests may go to.
+#[derive(Clone)]
+struct Open {
+    upstream: Arc<Upstream>,
+    /// When it became healthy, if that is known.
+    since: Option<u64>,
+}
+
+impl Group {
+    /// The next target in turn. One in its slow start passes on more of its turns the younger it is; while all are, none
+    /// does (user guide, "Slow start mode").
+    fn turn(&self, now: u64, mut roll: impl FnMut() -> f64) -> Option<&Open> {
+        let share = |open: &Open| match open.since.filter(|_| self.slow_start_ms > 0) {
+            Some(since) => now.saturating_sub(since) as f64 / self.slow_start_ms as f64,
+            None => 1.0,
+        };
+        let all_start = self.open.iter().all(|open| share(open) < 1.0);
+        let turns = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut in_turn = self.open.iter().cycle().skip(turns % self.open.len().max(1)).take(self.open.len());
+        in_turn.find(|open| all_start || share(open) >= 1.0 || roll() < share(open))
+    }
 }
 
 /// What the data plane has been told and not taken up yet, and what it keeps between two tellings.
@@ -143,14 +168,16 @@ impl Balancer {
                 let upstream = learning.upstreams.get(&address).cloned();
                 let upstream = upstream.unwrap_or_else(|| Arc::new(Upstream::new(address)));
                 known.insert(address, Arc::clone(&upstream));
+                let open = Open { upstream, since: target.well_since };
                 if target.state == TargetState::Healthy {
-                    healthy.push(Arc::clone(&upstream));
+                    healthy.push(open.clone());
                 }
-                all.push(upstream);
+                all.push(open);
             }
             let open = if healthy.is_empty() { all } else { healthy };
             let next = Arc::clone(learning.turns.entry(group.arn.clone()).or_default());
-            groups.insert(group.arn.clone(), Group { name: group.name.clone(), open, next });
+            let slow_start_ms = group.slow_start_ms();
+            groups.insert(group.arn.clone(), Group { name: group.name.clone(), open, slow_start_ms, next });
         }
         learning.upstreams = known;
         *self.groups.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(groups);
@@ -265,4 +292,34 @@ fn compile(account: &Account) -> Table {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_in_its_slow_start_gets_a_part_of_its_share() {
+        let open = |port: u16, since| Open { upstream: Arc::new(Upstream::new(([127, 0, 0, 1], port).into())), since };
+        let group = |old: Option<u64>| Group {
+            name: "g".to_owned(),
+            open: vec![open(1, old), open(2, Some(1_000))],
+            slow_start_ms: 100_000,
+            next: Arc::default(),
+        };
+        let young = |group: &Group, now: u64| {
+            let mut die = fastrand::Rng::with_seed(1);
+            let second = &group.open[1];
+            let turns = (0..1_000).filter_map(|_| group.turn(now, || die.f64()));
+            turns.filter(|open| Arc::ptr_eq(&open.upstream, &second.upstream)).count()
+        };
+        let between = |now, least, most| {
+            let count = young(&group(None), now);
+            assert!((least..=most).contains(&count), "{count} of 1000 requests at {now}");
+        };
+        between(1_000, 0, 0);
+        between(51_000, 200, 300);
+        between(101_000, 500, 500);
+        assert_eq!(young(&group(Some(1_000)), 2_000), 500, "while all of them start, none waits");
+    }
 }

@@ -43,6 +43,10 @@ impl Revision {
             return Err("The type of the resource must be AWS::ECS::Service.".to_owned());
         }
         let properties = service.get("Properties").unwrap_or(&Value::Null);
+        let mut names = properties.as_object().into_iter().flat_map(Map::keys);
+        if let Some(name) = names.find(|name| !PROPERTIES.contains(&name.as_str())) {
+            return Err(format!("The AppSpec file has a property {name}, which the lab does not play."));
+        }
         let definition = text(properties, "TaskDefinition").ok_or("The AppSpec file names no TaskDefinition.")?;
         let place = properties.get("LoadBalancerInfo").unwrap_or(&Value::Null);
         let container = text(place, "ContainerName").ok_or("The AppSpec file names no ContainerName.")?;
@@ -79,8 +83,20 @@ fn sha256(of: &str) -> String {
     hex_id(of, 64)
 }
 
+/// The properties of a task set that the lab reads.
+const PROPERTIES: [&str; 5] =
+    ["TaskDefinition", "LoadBalancerInfo", "PlatformVersion", "NetworkConfiguration", "CapacityProviderStrategy"];
+
 fn extra(properties: &Value) -> Map<String, Value> {
     let mut extra = Map::new();
+    let providers = list(properties, "CapacityProviderStrategy").iter().map(|item| {
+        let part = |key: &str| item.get(key).cloned().unwrap_or_else(|| json!(0));
+        json!({"capacityProvider": part("CapacityProvider"), "weight": part("Weight"), "base": part("Base")})
+    });
+    let providers: Vec<Value> = providers.collect();
+    if !providers.is_empty() {
+        extra.insert("capacityProviderStrategy".to_owned(), Value::Array(providers));
+    }
     if let Some(version) = properties.get("PlatformVersion") {
         extra.insert("platformVersion".to_owned(), version.clone());
     }
@@ -127,5 +143,16 @@ Resources:
             assert!(Revision::parse(&YAML.replace(from, to)).is_err(), "{to}");
         }
         assert!(Revision::parse("a: [").is_err());
+    }
+
+    #[test]
+    fn a_strategy_of_capacity_providers_goes_to_the_task_set() {
+        let item =
+            "        CapacityProviderStrategy:\n          - CapacityProvider: FARGATE_SPOT\n            Weight: 1\n";
+        let read = Revision::parse(&format!("{YAML}{item}")).expect("it is an AppSpec");
+        let strategy = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}]);
+        assert_eq!(read.extra["capacityProviderStrategy"], strategy);
+        let refused = Revision::parse(&format!("{YAML}        Colour: blue\n")).expect_err("it would be dropped");
+        assert!(refused.contains("Colour"), "{refused}");
     }
 }

@@ -215,6 +215,9 @@ fn begin(account: &mut Account, deployment: &mut Deployment, now: u64) -> Result
         extra: primary.extra.clone(),
         ..TaskSet::new(service, &definition, places, now)
     };
+    if deployment.revision.extra.contains_key("capacityProviderStrategy") {
+        set.extra.shift_remove("launchType");
+    }
     set.extra.extend(deployment.revision.extra.clone());
     deployment.green = Some(service.add_set(set, number));
     Ok(())

@@ -1,6 +1,7 @@
 //! The rule language of composite alarms: states of other alarms, `AND`, `OR`, `NOT`.
 
 use super::alarm_state::State;
+use super::expression::NOT_PLAYED;
 
 /// A rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,9 @@ const DEPTH_LIMIT: usize = 32;
 /// # Errors
 /// Says where it is not understood.
 pub(crate) fn parse(text: &str) -> Result<Rule, String> {
+    if text.contains("AT_LEAST") {
+        return Err(format!("{NOT_PLAYED}AT_LEAST in the rules of composite alarms."));
+    }
     let mut reader = Reader { rest: text, depth: 0 };
     let rule = reader.either()?;
     match reader.rest.trim() {

@@ -79,9 +79,50 @@ pub(crate) enum Function {
     Metrics,
     /// The length of a metric's period in seconds.
     Period,
+    /// How many values there are.
+    Count,
+    /// The seconds since the value before.
+    DiffTime,
+    /// The first series of a list.
+    First,
+    /// The last series of a list.
+    Last,
+    /// The natural logarithm.
+    Log,
+    /// The logarithm to the base of ten.
+    Log10,
+    /// The sum up to each value.
+    RunningSum,
+    /// A number in every period.
+    TimeSeries,
+    /// A list without the series that have no values.
+    RemoveEmpty,
 }
 
-const FUNCTIONS: [(&str, Function); 13] = [
+/// Functions of CloudWatch that the lab does not compute.
+const UNPLAYED: [&str; 17] = [
+    "ANOMALY_DETECTION_BAND",
+    "DATE",
+    "DAY",
+    "DB_PERF_INSIGHTS",
+    "EPOCH",
+    "HOUR",
+    "INSIGHT_RULE_METRIC",
+    "LAMBDA",
+    "METRIC_COUNT",
+    "MINUTE",
+    "MONTH",
+    "SEARCH",
+    "SERVICE_QUOTA",
+    "SLICE",
+    "SORT",
+    "STDDEV",
+    "YEAR",
+];
+/// How the message begins about what CloudWatch computes and the lab does not.
+pub(crate) const NOT_PLAYED: &str = "The lab does not play ";
+
+const FUNCTIONS: [(&str, Function); 22] = [
     ("ABS", Function::Abs),
     ("CEIL", Function::Ceil),
     ("FLOOR", Function::Floor),
@@ -95,6 +136,15 @@ const FUNCTIONS: [(&str, Function); 13] = [
     ("MAX", Function::Greatest),
     ("METRICS", Function::Metrics),
     ("PERIOD", Function::Period),
+    ("DATAPOINT_COUNT", Function::Count),
+    ("DIFF_TIME", Function::DiffTime),
+    ("FIRST", Function::First),
+    ("LAST", Function::Last),
+    ("LOG", Function::Log),
+    ("LOG10", Function::Log10),
+    ("RUNNING_SUM", Function::RunningSum),
+    ("TIME_SERIES", Function::TimeSeries),
+    ("REMOVE_EMPTY", Function::RemoveEmpty),
 ];
 
 /// Operators by how tightly they bind, loosest first; longer signs before their beginnings.
@@ -122,6 +172,9 @@ const DEPTH_LIMIT: usize = 32;
 /// # Errors
 /// Says what is not understood, and names functions that the lab does not compute.
 pub(crate) fn parse(text: &str) -> Result<Expression, String> {
+    if text.trim_start().get(..7).is_some_and(|word| word.eq_ignore_ascii_case("SELECT ")) {
+        return Err(format!("{NOT_PLAYED}queries of Metrics Insights."));
+    }
     let mut reader = Reader { text, at: 0, depth: 0 };
     let expression = reader.level(0)?;
     reader.space();
@@ -230,6 +283,9 @@ impl<'a> Reader<'a> {
         }
         let found = FUNCTIONS.iter().find(|(name, _)| *name == word);
         let Some((_, function)) = found else {
+            if UNPLAYED.contains(&word) {
+                return Err(format!("{NOT_PLAYED}the function {word} of metric math."));
+            }
             return Err(format!("Unsupported function {word} in expression"));
         };
         Ok(Expression::Call(*function, self.arguments(")")?))

@@ -77,7 +77,16 @@ impl Scope<'_> {
                 let period = self.metrics.get(id).copied().unwrap_or(self.period);
                 Ok(Worth::Scalar(period as f64))
             }
-            (Function::Average | Function::Sum | Function::Least | Function::Greatest, [one]) => {
+            (Function::DiffTime, [one]) => self.compute(one)?.steps(|_, seconds| seconds),
+            (Function::Log, [one]) => Ok(self.compute(one)?.each(f64::ln)),
+            (Function::Log10, [one]) => Ok(self.compute(one)?.each(f64::log10)),
+            (Function::RunningSum, [one]) => self.compute(one)?.running_sum(),
+            (Function::TimeSeries, [one]) => match self.compute(one)? {
+                Worth::Scalar(number) => Ok(Worth::One(self.grid.iter().map(|at| (*at, number)).collect())),
+                _ => Err("Error in expression: TIME_SERIES takes a number".to_owned()),
+            },
+            (Function::First | Function::Last | Function::RemoveEmpty, [one]) => self.compute(one)?.picked(function),
+            (Function::Average | Function::Sum | Function::Least | Function::Greatest | Function::Count, [one]) => {
                 Ok(gather(function, self.compute(one)?))
             }
             _ => Err(format!("Error in expression: wrong arguments of {function:?}")),
@@ -93,6 +102,17 @@ impl Scope<'_> {
         series.collect()
     }
 
+    /// Gaps between two values, on the straight line from one to the other.
+    fn fill_linear(&self, series: &Series) -> Worth {
+        let between = |at: &u64| {
+            let ((from, before), (to, after)) = (series.range(..at).next_back()?, series.range(at..).next()?);
+            Some((*at, before + (after - before) * (at - from) as f64 / (to - from) as f64))
+        };
+        let mut filled: Series = self.grid.iter().filter_map(between).collect();
+        filled.extend(series.clone());
+        Worth::One(filled)
+    }
+
     fn fill(&self, worth: Worth, with: &Expression) -> Result<Worth> {
         if let Worth::Many(all) = worth {
             let filled = all.into_iter().map(|series| match self.fill(Worth::One(series), with)? {
@@ -104,9 +124,10 @@ impl Scope<'_> {
         let Worth::One(series) = worth else { return Ok(worth) };
         let fixed = match with {
             Expression::Id(word) if word == "REPEAT" => None,
+            Expression::Id(word) if word == "LINEAR" => return Ok(self.fill_linear(&series)),
             other => match self.compute(other)? {
                 Worth::Scalar(number) => Some(number),
-                _ => return Err("Error in expression: FILL takes a number or REPEAT".to_owned()),
+                _ => return Err("Error in expression: FILL takes a number, REPEAT or LINEAR".to_owned()),
             },
         };
         let mut filled = series.clone();
@@ -159,6 +180,34 @@ impl Worth {
             Worth::One(series) => Worth::One(all(series)),
             Worth::Many(many) => Worth::Many(many.into_iter().map(all).collect()),
         }
+    }
+
+    fn running_sum(self) -> Result<Worth> {
+        let Worth::One(series) = self else {
+            return Err("Error in expression: RUNNING_SUM takes one series".to_owned());
+        };
+        let mut sum = 0.0;
+        let summed = series.into_iter().map(|(at, value)| {
+            sum += value;
+            (at, sum)
+        });
+        Ok(Worth::One(summed.collect()))
+    }
+
+    fn picked(self, function: Function) -> Result<Worth> {
+        let Worth::Many(mut many) = self else {
+            return Err(format!("Error in expression: {function:?} takes a list"));
+        };
+        let one = match function {
+            Function::First if !many.is_empty() => Some(many.swap_remove(0)),
+            Function::Last => many.pop(),
+            Function::First => None,
+            _ => {
+                many.retain(|series| !series.is_empty());
+                return Ok(Worth::Many(many));
+            }
+        };
+        Ok(Worth::One(one.unwrap_or_default()))
     }
 
     fn steps(self, change: impl Fn(f64, f64) -> f64) -> Result<Worth> {
@@ -224,6 +273,7 @@ fn gather(function: Function, worth: Worth) -> Worth {
     let over = |values: &[f64]| -> f64 {
         match function {
             Function::Sum => values.iter().sum(),
+            Function::Count => values.len() as f64,
             Function::Average => values.iter().sum::<f64>() / values.len() as f64,
             Function::Least => values.iter().copied().fold(f64::INFINITY, f64::min),
             _ => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
@@ -294,6 +344,26 @@ mod tests {
         check("MAX(METRICS())", &[(0, 100.0), (60, 50.0), (120, 0.0)]);
         assert_eq!(compute("SUM(r)"), Ok(Worth::Scalar(150.0)));
         check("r - AVG(r)", &[(0, 50.0), (60, 0.0), (120, -50.0)]);
+    }
+
+    #[test]
+    fn values_are_counted_summed_up_and_spread() {
+        assert_eq!(compute("DATAPOINT_COUNT(r)"), Ok(Worth::Scalar(3.0)));
+        check("DATAPOINT_COUNT([e, r])", &[(0, 1.0), (60, 2.0), (120, 1.0)]);
+        check("RUNNING_SUM(r)", &[(0, 100.0), (60, 150.0), (120, 150.0)]);
+        check("TIME_SERIES(DATAPOINT_COUNT(e))", &[(0, 1.0), (60, 1.0), (120, 1.0)]);
+        check("DIFF_TIME(r)", &[(60, 60.0), (120, 60.0)]);
+        check("FIRST(REMOVE_EMPTY([none, e]))", &[(60, 5.0)]);
+        check("LAST([e, r])", &[(0, 100.0), (60, 50.0), (120, 0.0)]);
+        check("FILL(IF(r != 50, r), LINEAR)", &[(0, 100.0), (60, 50.0), (120, 0.0)]);
+        check("LOG10(e * 20)", &[(60, 2.0)]);
+    }
+
+    #[test]
+    fn what_cloudwatch_computes_and_the_lab_does_not_is_said_plainly() {
+        for text in ["SEARCH('{A} b', 'Sum', 60)", "STDDEV(r)", "SELECT AVG(a) FROM \"b\""] {
+            assert!(compute(text).is_err_and(|error| error.starts_with("The lab does not play ")), "{text}");
+        }
     }
 
     #[test]

@@ -66,21 +66,43 @@ pub(super) fn reconcile(account: &mut Account, service: &mut Service, now: u64) 
         }
     }
     stop_tasks(account, service, &stopping, now);
+    let is_stuck = stopping.is_empty() && !muster.earlier.is_empty() && missing(service, &muster, desired) == 0;
+    if is_stuck && muster.primary.len() < desired && muster.earlier.iter().all(|(_, well)| *well) {
+        tell_stuck(service, now);
+    }
     conclude(account, service, &muster, desired, now);
+}
+
+/// Nothing may stop and nothing may start: rounding leaves no room. ECS says so and waits (ECS developer guide,
+/// "Service event messages").
+fn tell_stuck(service: &mut Service, now: u64) {
+    let name = &service.name;
+    let message = format!(
+        "(service {name}) was unable to stop or start tasks during a deployment because of the service deployment \
+         configuration. Update the minimumHealthyPercent or maximumPercent value and try again."
+    );
+    if service.events.front().is_none_or(|event| event.message != message) {
+        service.tell(now, message);
+    }
 }
 
 fn percent(of: usize, percent: u32) -> usize {
     (of * percent as usize).div_ceil(100)
 }
 
-fn launch(account: &mut Account, service: &mut Service, muster: &Muster, desired: usize, now: u64) {
+/// How many tasks of the primary deployment are missing and have room.
+fn missing(service: &Service, muster: &Muster, desired: usize) -> usize {
     let ceiling = (desired * service.limits.maximum_percent as usize / 100).max(1);
+    let room = ceiling.saturating_sub(muster.primary.len() + muster.earlier.len());
+    desired.saturating_sub(muster.primary.len()).min(room)
+}
+
+fn launch(account: &mut Account, service: &mut Service, muster: &Muster, desired: usize, now: u64) {
     let Some(primary) = service.deployments.first() else { return };
     if primary.rollout == Rollout::Failed || now < primary.next_launch_at {
         return;
     }
-    let room = ceiling.saturating_sub(muster.primary.len() + muster.earlier.len());
-    let missing = desired.saturating_sub(muster.primary.len()).min(room);
+    let missing = missing(service, muster, desired);
     let started: Vec<String> = (0..missing).filter_map(|_| account.add_task(service, now)).collect();
     if missing > 0 {
         let started = told(&started);

@@ -142,6 +142,40 @@ fn a_rolling_release_never_has_fewer_well_tasks_than_wanted() {
 }
 
 #[test]
+fn a_release_that_rounding_leaves_no_room_for_waits_and_says_so() {
+    let mut scene = Scene::new();
+    scene.service("web-blue").desired = 1;
+    scene.run(60);
+    let limits = &mut scene.service("web-blue").limits;
+    (limits.minimum_healthy_percent, limits.maximum_percent) = (50, 100);
+    scene.release("web-blue", 1, "healthy");
+    scene.run(600);
+    let service = scene.service("web-blue").clone();
+    assert_eq!((service.deployments.len(), service.deployments[0].rollout), (2, Rollout::InProgress));
+    let said = service.events.iter().filter(|event| event.message.contains("was unable to stop or start tasks"));
+    assert_eq!(said.count(), 1);
+    scene.service("web-blue").limits.maximum_percent = 200;
+    scene.run(120);
+    assert_eq!(scene.service("web-blue").deployments.len(), 1);
+}
+
+#[test]
+fn tasks_run_on_the_providers_of_their_strategy() {
+    let mut scene = Scene::new();
+    let strategy = json!([{"capacityProvider": "FARGATE", "base": 1, "weight": 1},
+        {"capacityProvider": "FARGATE_SPOT", "weight": 3}]);
+    scene.service("web-green").extra.insert("capacityProviderStrategy".to_owned(), strategy);
+    scene.release("web-green", 5, "healthy");
+    scene.run(60);
+    let arn = scene.service("web-green").arn.clone();
+    let on = |name: &str| {
+        let of_it = scene.account.tasks.values().filter(|task| task.service == arn);
+        of_it.filter(|task| task.provider.as_deref() == Some(name)).count()
+    };
+    assert_eq!((on("FARGATE"), on("FARGATE_SPOT")), (2, 3));
+}
+
+#[test]
 fn a_clean_stop_drains_before_the_container_is_told() {
     let mut scene = Scene::new();
     scene.service("web-blue").desired = 0;
