@@ -99,7 +99,7 @@ fn survey() -> Survey {
         code_deploy: None,
         under_way: None,
         task_sets: Vec::new(),
-        shared_with: Vec::new(),
+        entrances: Vec::new(),
         release_problems: Vec::new(),
     }
 }
@@ -171,6 +171,7 @@ impl World {
             readings: look.gates.iter().map(|gate| (*gate, self.counted(look.since, now))).collect(),
             requests: look.quiet.map(|_| 0),
             published: None,
+            reached: None,
             observed: None,
             faults: Vec::new(),
         }

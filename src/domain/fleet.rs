@@ -240,11 +240,35 @@ pub struct Survey {
     pub under_way: Option<UnderWay>,
     /// The service's task sets, those that are going too; empty where the deployment controller has none.
     pub task_sets: Vec<TaskSetView>,
-    /// Other rules that forward to one of the two target groups: rule ARN, target group ARN.
-    pub shared_with: Vec<(String, String)>,
+    /// What leads to the slots' tasks beside the rule.
+    pub entrances: Vec<Entrance>,
     /// Containers of the release's task definition that the image list names and that do not exist,
     /// or what else is wrong with the release; empty when nothing is.
     pub release_problems: Vec<String>,
+}
+
+/// What leads requests to a slot's tasks beside the rollout's rule, which does not move them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrance {
+    /// What and where it is, in words.
+    pub what: String,
+    /// The rule, or the listener's default action, where it is one.
+    pub rule: Option<OtherRule>,
+    /// Whether the rollout goes on all the same: it brings back what served before.
+    pub tolerated: bool,
+}
+
+/// A rule beside the rollout's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherRule {
+    /// Its ARN, or the listener's.
+    pub rule: String,
+    /// The port that it is on.
+    pub port: u16,
+    /// The request headers that it looks at, in lower case.
+    pub headers: Vec<String>,
+    /// The ARN of the target group that it gives weight.
+    pub target_group: String,
 }
 
 impl Survey {

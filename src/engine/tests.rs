@@ -70,6 +70,7 @@ pub(super) fn plan() -> Plan {
             stable_task_definition: "web:7".into(),
             candidate_task_definition: "web:6".into(),
             scaling: Vec::new(),
+            test_rules: Vec::new(),
         },
         release: ReleasePlan::Registered("web:8".into()),
         steps: actions.into_iter().map(|action| Step { action, within: SECOND * 1800 }).collect(),

@@ -83,6 +83,18 @@ pub struct ProbeRule {
     pub within: Duration,
 }
 
+impl ProbeRule {
+    /// The port that it goes to.
+    pub fn port(&self) -> Option<u16> {
+        let (scheme, rest) = self.url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        match authority.rsplit_once(':') {
+            Some((_, port)) => port.parse().ok(),
+            None => Some(if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 }),
+        }
+    }
+}
+
 /// One probe's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeReading {

@@ -424,6 +424,7 @@ fn what_was_added_within_a_format_is_read_back() {
     header.spec_digest = Some("c0ffee".into());
     header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
     header.plan.undoes = Some(Undoes { rollout: "web-1".into(), reason: Some("slow".into()) });
+    header.plan.before.test_rules = vec!["arn:test".into()];
     (header.plan.before.sticky_groups, header.plan.before.priority) = (vec!["arn:green".into()], Some(10));
     for gate in &mut header.plan.gates {
         if let crate::gate::Check::Command(rule) = &mut gate.check {
@@ -438,7 +439,8 @@ fn what_was_added_within_a_format_is_read_back() {
     let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
     assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
     let published = Some(Timestamp::from_millis(1_800_000_060_000));
-    let seen = Observation { requests: Some(0), published, ..Observation::default() };
+    let reached = Some(vec!["rule 7 forwards to web-blue too".to_owned()]);
+    let seen = Observation { requests: Some(0), published, reached, ..Observation::default() };
     let event = Event::Answered { id: 7, answer: Answer::Seen(Box::new(seen)) };
     let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
     assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);

@@ -131,6 +131,7 @@ fn stood(then: &Before, now: &Before, target: &Target) -> Vec<String> {
         stable_task_definition,
         candidate_task_definition,
         scaling,
+        test_rules: _,
     } = then;
     let mut found = Vec::new();
     if *weights != now.weights {

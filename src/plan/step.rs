@@ -86,6 +86,8 @@ pub struct Before {
     pub candidate_task_definition: String,
     /// The scalable targets of the slots' services that have one and that could be read.
     pub scaling: Vec<(Role, Scaling)>,
+    /// Rules that lead to a slot and that only tests come by, by ARN: the probes go there, or AWS's own deployment does.
+    pub test_rules: Vec<String>,
 }
 
 /// What is released: a task definition that exists, or one that is registered first.

@@ -13,6 +13,7 @@ use crate::gate::{AlarmRule, AtStart, Check, CompareRule, Gate, Insufficient, Ta
 use crate::spec::{DriverSpec, Limits, Policies, Release, RuleSpec, SlotSpec, StepSpec, Strategy, TargetSpec};
 
 mod drivers;
+mod entrances;
 
 /// Compiles where nothing is to be adopted.
 fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Plan, Refused> {
@@ -84,7 +85,7 @@ fn survey() -> Survey {
         code_deploy: None,
         under_way: None,
         task_sets: Vec::new(),
-        shared_with: Vec::new(),
+        entrances: Vec::new(),
         release_problems: Vec::new(),
     }
 }

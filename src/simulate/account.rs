@@ -131,6 +131,7 @@ impl<'a> Account<'a> {
             stable: look.first_read.map(|_| TASKS),
             requests: look.quiet.map(|_| 0),
             published: None,
+            reached: None,
             observed: None,
             faults: Vec::new(),
         }

@@ -183,6 +183,10 @@ impl Checks {
     /// still be given weight by a write that has not landed.
     /// A foreign write that no read could have shown yet is nobody's fault: AWS has no conditional write.
     fn capacity_is_taken(role: Role, world: &World) {
+        // What came to lead there since the last look is nobody's fault. Where AWS goes back it takes its tasks anyway.
+        let by_aws = role == Role::Candidate && world.aws.is_some();
+        let entered = !by_aws && world.is_entered(role, UNSEEN_WITHIN);
+        assert!(!entered, "capacity is taken from the {role} slot, to which something else leads");
         let changed = world.shares.last().expect("there is a first share").0;
         if world.foreign_rules && world.now.since(changed) <= UNSEEN_WITHIN {
             return;

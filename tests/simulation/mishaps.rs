@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use super::deployment::Ways;
+use tidegate::domain::fleet::Role;
+
 use super::die::Die;
 use super::safeguard::Denied;
 
@@ -53,6 +55,8 @@ pub struct Mishaps {
     pub silence: f64,
     /// How long CloudWatch takes to publish a closed minute's requests.
     pub published_after: Duration,
+    /// Which slot something beside the rule leads to, and since when after the start.
+    pub entrance: Option<(Role, Duration)>,
     /// Since when after the start, and until when, AWS takes no credentials.
     pub expired: Option<(Duration, Duration)>,
     /// Probability that a write of the way back is sent more than once, and once more arrives later.
@@ -107,7 +111,10 @@ impl Mishaps {
         let stable_ails = if die.chance(0.1) { 0.05 } else { 0.0 };
         let deployments = u32::from(die.chance(0.1));
         let published_after = Duration::from_secs(die.one_of(&[20, 20, 60, 125, 180, 360]));
-        Self { write_again, stable_ails, deployments, published_after, aws: Ways::throw(die), ..mishaps }
+        let after = minutes(die.between(0, 40));
+        let entrance = (die.one_of(&[Role::Stable, Role::Candidate]), after);
+        let entrance = die.chance(0.15).then_some(entrance);
+        Self { write_again, stable_ails, deployments, published_after, entrance, aws: Ways::throw(die), ..mishaps }
     }
 
     /// Nothing goes wrong, and the release is good.
@@ -128,6 +135,7 @@ impl Mishaps {
             foreign_writes: 0,
             silence: 0.0,
             published_after: Duration::from_secs(20),
+            entrance: None,
             expired: None,
             write_again: 0.0,
             deployments: 0,

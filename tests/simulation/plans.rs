@@ -214,5 +214,6 @@ fn before() -> Before {
         stable_task_definition: BEFORE.into(),
         candidate_task_definition: BEFORE.into(),
         scaling: Vec::new(),
+        test_rules: Vec::new(),
     }
 }

@@ -50,6 +50,7 @@ points! {
         ForeignWrite,
         ForeignWeight,
         ForeignDeployment,
+        Entered,
         SwitchFired,
         SwitchGaveBack,
         // The runner and its people.

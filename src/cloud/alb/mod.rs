@@ -14,6 +14,7 @@ mod cancel;
 pub mod composed;
 mod counts;
 pub mod drill;
+mod entrances;
 pub(super) mod fleet;
 mod hedge;
 pub(super) mod json;
@@ -82,6 +83,8 @@ pub struct AlbSetup {
     pub ours: Ours,
     /// The rule as it stood before the rollout.
     pub recorded: Recorded,
+    /// Rules that only tests come by, by ARN.
+    pub test_rules: Vec<String>,
     /// What is registered, when something is.
     pub release: Option<ReleaseDocument>,
     /// What webhooks and commands are told of the rollout beside its target.
@@ -106,6 +109,7 @@ pub struct AlbDriver {
     pub(super) ours: Ours,
     pub(super) slots: Slots,
     pub(super) recorded: Recorded,
+    test_rules: Vec<String>,
     release: Option<ReleaseDocument>,
     http: Http,
     prober: Prober,
@@ -130,7 +134,7 @@ impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
     pub fn new(aws: &Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
         let AlbSetup { rollout, target, driver, ours, recorded, release, about, .. } = setup;
-        let AlbSetup { environment, connect_to, fence, writer_role, .. } = setup;
+        let AlbSetup { test_rules, environment, connect_to, fence, writer_role, .. } = setup;
         let aws = aws.fenced(&fence);
         let outside = Outside::new(clock.clone(), about, target.clone(), environment.clone());
         let http = Http::new(environment, connect_to);
@@ -147,6 +151,7 @@ impl AlbDriver {
             ours,
             slots,
             recorded,
+            test_rules,
             release,
             http,
             prober,
@@ -318,6 +323,10 @@ impl Cloud for AlbDriver {
 
     async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<Counted, Fault> {
         self.count_requests(role, periods, now).await
+    }
+
+    async fn entrances(&self, role: Role) -> Result<Vec<String>, Fault> {
+        self.look_for_entrances(role).await
     }
 
     async fn observed(&self, now: Timestamp) -> Result<Option<Share>, Fault> {

@@ -10,6 +10,7 @@ use aws_sdk_ecs::types::{DeploymentStrategy, Service};
 use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule, RuleCondition, TargetGroup};
 
 use super::actions::{self, Slots};
+use super::entrances::{Moved, entrances};
 use super::known::nearest;
 use super::{alarms, drill, json};
 use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
@@ -18,7 +19,7 @@ use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
 use crate::domain::clock::Clock;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Place, RuleView, Slot, SlotView, Survey};
+use crate::domain::fleet::{Entrance, Place, RuleView, Slot, SlotView, Survey};
 use crate::domain::name::{Arn, last_part};
 use crate::domain::safeguard::Scaling;
 
@@ -54,8 +55,6 @@ struct Balancing {
     load_balancer: LoadBalancer,
     port: u16,
     rule: Rule,
-    /// Every rule of the load balancer.
-    rules: Vec<Rule>,
     blue: Group,
     green: Group,
     /// The rule's target groups that are sticky themselves.
@@ -92,7 +91,9 @@ impl Surveyor for AlbSurveyor {
             (Ok(balancing), Ok(containers)) => {
                 let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
                 let scaling = self.scaling(&containers).await?;
-                let survey = Survey { scaling, alarms, ..assembled(&balancing, &containers, self.clock.now()) };
+                let entrances = self.entrances(&balancing, &containers).await.map_err(SurveyError::Fault)?;
+                let survey =
+                    Survey { scaling, alarms, entrances, ..assembled(&balancing, &containers, self.clock.now()) };
                 let survey = if containers.is_one() { self.of_one(survey, &containers).await? } else { survey };
                 let survey = self.by_codedeploy(survey, request, &containers.blue).await?;
                 let past = match &request.compare {
@@ -125,6 +126,21 @@ impl AlbSurveyor {
         }
     }
 
+    /// What leads to the services' tasks beside the rule.
+    async fn entrances(&self, balancing: &Balancing, containers: &Containers) -> Result<Vec<Entrance>, Fault> {
+        let rule = balancing.rule.rule_arn().unwrap_or_default();
+        let groups = [&balancing.blue, &balancing.green].map(|one| one.told.target_group_arn().unwrap_or_default());
+        let client = &self.aws.polling.elb;
+        if containers.is_one() {
+            return entrances(client, &containers.blue, Moved { rule, slots: &groups }).await;
+        }
+        let (blue, green) = tokio::try_join!(
+            entrances(client, &containers.blue, Moved { rule, slots: &groups[..1] }),
+            entrances(client, &containers.green, Moved { rule, slots: &groups[1..] }),
+        )?;
+        Ok(blue.into_iter().chain(green).collect())
+    }
+
     async fn containers(&self, request: &SurveyRequest) -> Part<Containers> {
         let client = &self.aws.polling.ecs;
         let (clusters, _) = ecs::clusters(client, &request.cluster).await?;
@@ -153,9 +169,9 @@ impl AlbSurveyor {
             tokio::try_join!(self.routing(&request.rule), self.group(&request.blue.1), self.group(&request.green.1),)?;
         match (routing, blue, green) {
             (Ok(routing), Ok(blue), Ok(green)) => {
-                let (load_balancer, port, rule, rules) = routing;
+                let (load_balancer, port, rule) = routing;
                 let sticky = self.sticky(&rule, [&blue, &green]).await?;
-                Ok(Ok(Balancing { load_balancer, port, rule, rules, blue, green, sticky }))
+                Ok(Ok(Balancing { load_balancer, port, rule, blue, green, sticky }))
             }
             (routing, blue, green) => {
                 let lines = routing.err().into_iter().flatten().chain(blue.err()).chain(green.err());
@@ -164,7 +180,7 @@ impl AlbSurveyor {
         }
     }
 
-    async fn routing(&self, request: &RuleRequest) -> Part<(LoadBalancer, u16, Rule, Vec<Rule>)> {
+    async fn routing(&self, request: &RuleRequest) -> Part<(LoadBalancer, u16, Rule)> {
         let client = &self.aws.polling.elb;
         let name = match request {
             RuleRequest::Arn(arn) => match parent(arn) {
@@ -188,10 +204,7 @@ impl AlbSurveyor {
         let shown = balancer.load_balancer_name().unwrap_or(&name).to_owned();
         match pick(request, &shown, &listeners, &all) {
             Err(line) => Ok(Err(vec![line])),
-            Ok((port, rule)) => {
-                let rules = all.into_iter().map(|(_, rule)| rule).collect();
-                Ok(Ok((balancer, port, rule, rules)))
-            }
+            Ok((port, rule)) => Ok(Ok((balancer, port, rule))),
         }
     }
 
@@ -230,7 +243,7 @@ impl AlbSurveyor {
 }
 
 /// The load balancer's ARN that a rule's ARN names.
-fn parent(rule: &str) -> Option<String> {
+pub(super) fn parent(rule: &str) -> Option<String> {
     let (head, path) = rule.split_once(":listener-rule/")?;
     let parts: Vec<&str> = path.split('/').collect();
     let [kind, name, id, _, _] = parts.as_slice() else { return None };
@@ -312,7 +325,7 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
             sticky_groups: balancing.sticky.clone(),
             ..rule_view(&balancing.rule, balancing.port, &slots)
         },
-        shared_with: shared_with(&balancing.rules, &balancing.rule, &slots),
+        entrances: Vec::new(),
         blue,
         green,
         scaling: Ok(Vec::new()),
@@ -323,17 +336,6 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
         task_sets: Vec::new(),
         release_problems: Vec::new(),
     }
-}
-
-/// The slots' target groups that other rules give traffic to, each with that rule.
-fn shared_with(rules: &[Rule], rule: &Rule, slots: &Slots) -> Vec<(String, String)> {
-    let others = rules.iter().filter(|other| other.rule_arn() != rule.rule_arn());
-    let pairs = others.flat_map(|other| {
-        let groups = other.actions().iter().flat_map(actions::groups);
-        let ours = groups.filter(|(group, weight)| *weight > 0 && slots.holds(group));
-        ours.map(|(group, _)| (other.rule_arn().unwrap_or_default().to_owned(), group))
-    });
-    pairs.collect()
 }
 
 fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {

@@ -116,6 +116,9 @@ fn describe_services(call: &Call<'_>) -> Outcome {
     Ok(json!({"services": services, "failures": failures}))
 }
 
+/// What ECS tells of a service's deployments alone.
+const OF_DEPLOYMENTS: [&str; 2] = ["serviceConnectConfiguration", "vpcLatticeConfigurations"];
+
 /// A service as ECS tells it.
 fn show(account: &Account, service: &Service, now: u64) -> Value {
     let (running, pending) = counts(account, service, None);
@@ -140,7 +143,8 @@ fn show(account: &Account, service: &Service, now: u64) -> Value {
         "availabilityZoneRebalancing": "DISABLED",
     });
     if let Some(members) = shown.as_object_mut() {
-        members.extend(service.extra.clone());
+        let own = service.extra.iter().filter(|(key, _)| !OF_DEPLOYMENTS.contains(&key.as_str()));
+        members.extend(own.map(|(key, value)| (key.clone(), value.clone())));
         ecs_deployments::add_current(account, service, now, members);
     }
     if service.controller != Controller::Ecs {
@@ -166,7 +170,8 @@ fn show_deployment(account: &Account, service: &Service, index: usize, deploymen
             reason => reason.to_owned(),
         },
     });
-    for key in ["launchType", "platformVersion", "networkConfiguration"] {
+    let both = ["launchType", "platformVersion", "networkConfiguration"];
+    for key in both.into_iter().chain(OF_DEPLOYMENTS) {
         if let Some(value) = service.extra.get(key) {
             shown[key] = value.clone();
         }

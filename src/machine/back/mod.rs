@@ -352,21 +352,36 @@ impl Machine {
 
     fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
         let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
-        if self.is_quiet(Share::NONE, seen) && !self.still_leads() {
-            out.notices.push(Notice::Quiet { role: Role::Candidate });
-            return self.after(Phase::Quieting, out);
+        let quiet = self.is_quiet(Share::NONE, seen) && !self.still_leads();
+        // AWS takes the tasks of its own deployment whatever leads to them.
+        let known = if self.plan.driver.is_aws() { Some(&[][..]) } else { Self::entrances(seen) };
+        match known.filter(|_| quiet) {
+            Some([]) => {
+                out.notices.push(Notice::Quiet { role: Role::Candidate });
+                return self.after(Phase::Quieting, out);
+            }
+            Some(there) => return self.keep_candidate(&there.join("; "), out),
+            None if quiet && waited <= self.plan.limits.drain => {
+                return self.look_for_entrances(Role::Candidate, seen, out);
+            }
+            None => {}
         }
         if waited > self.plan.limits.drain || (self.still_leads() && self.outlasts_patience()) {
             let why = if self.still_leads() {
                 self.cookies_last()
+            } else if quiet {
+                "no proof what else leads to it".to_owned()
             } else {
                 "no proof that its requests have ended".to_owned()
             };
-            let what = format!("the candidate slot keeps its tasks: {why}");
-            out.notices.push(Notice::LeftUndone { what });
-            return self.after(Phase::Restoring, out);
+            return self.keep_candidate(&why, out);
         }
         self.ask_after_phase(Phase::Quieting, POLL);
+    }
+
+    fn keep_candidate(&mut self, why: &str, out: &mut Reaction) {
+        out.notices.push(Notice::LeftUndone { what: format!("the candidate slot keeps its tasks: {why}") });
+        self.after(Phase::Restoring, out);
     }
 
     /// Whether a rule that gives the candidate weight was written over ours, and is not only an old read.

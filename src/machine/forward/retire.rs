@@ -11,20 +11,31 @@ impl Machine {
     pub(in crate::machine) fn check_quiet(&mut self, seen: &Observation, out: &mut Reaction) {
         let now = self.memory.now;
         let at_all = seen.rule.as_ref().is_some_and(|rule| rule.share == Some(Share::ALL));
-        if at_all && self.is_quiet(Share::ALL, seen) && !self.is_paused() {
-            out.notices.push(Notice::Quiet { role: Role::Stable });
-            self.set_stage(Stage::Acting);
-            let retire = Effect::Scale { role: Role::Stable, count: 0, task_definition: None };
-            return self.ask(retire, out);
-        }
-        if now >= self.deadline() && !self.is_paused() {
-            let what = "the old stable slot keeps its tasks: no proof that its requests have ended".to_owned();
-            out.notices.push(Notice::LeftUndone { what });
-            return self.leave_step(out);
+        let quiet = at_all && self.is_quiet(Share::ALL, seen) && !self.is_paused();
+        let entrances = Self::entrances(seen).filter(|_| quiet);
+        match entrances {
+            Some([]) => {
+                out.notices.push(Notice::Quiet { role: Role::Stable });
+                self.set_stage(Stage::Acting);
+                let retire = Effect::Scale { role: Role::Stable, count: 0, task_definition: None };
+                return self.ask(retire, out);
+            }
+            Some(there) => return self.keep_old_slot(&there.join("; "), out),
+            None if now >= self.deadline() && !self.is_paused() => {
+                let proof = if quiet { "what else leads to it" } else { "that its requests have ended" };
+                return self.keep_old_slot(&format!("no proof {proof}"), out);
+            }
+            None if quiet => return self.look_for_entrances(Role::Stable, seen, out),
+            None => {}
         }
         self.wait_for("the proof that the old stable slot has no requests left".to_owned(), out);
         let quiet = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, quiet.then_some(Role::Stable))));
+    }
+
+    fn keep_old_slot(&mut self, why: &str, out: &mut Reaction) {
+        out.notices.push(Notice::LeftUndone { what: format!("the old stable slot keeps its tasks: {why}") });
+        self.leave_step(out);
     }
 
     /// Counts what the candidate served; the rollout is promoted whatever comes of it.

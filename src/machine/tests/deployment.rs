@@ -232,6 +232,24 @@ fn aws_takes_the_old_tasks_on_minutes_that_are_published() {
 }
 
 #[test]
+fn aws_is_not_told_to_end_while_something_else_leads_to_the_old_slot() {
+    for ends in [true, false] {
+        let mut run = begun();
+        run.until(|run| run.share == Share::ALL);
+        run.entrances = vec!["rule 7 forwards to web-blue too".into()];
+        run.until(|run| run.is_told(|notice| matches!(notice, Notice::Waiting { why } if why.contains("rule 7"))));
+        if ends {
+            run.entrances.clear();
+            assert_eq!(run.end(), Outcome::Promoted);
+        } else {
+            assert!(matches!(reason(run.end()), Reason::TimeLimit { .. }));
+            assert_eq!(run.share, Share::NONE);
+        }
+        assert_eq!(run.asked.contains(&Effect::Conclude), ends);
+    }
+}
+
+#[test]
 fn a_beacon_that_may_still_land_is_outlived_before_it_is_taken_off() {
     let mut run = begun();
     run.until_asked(|effect| *effect == Effect::Mark(Beacon::Committed));

@@ -251,3 +251,34 @@ fn the_old_slot_is_retired_on_minutes_that_are_published() {
         assert!(run.now.since(all) >= MINUTE * (late + 5), "{late} minutes late: {:?}", run.now.since(all));
     }
 }
+
+/// Somebody's rule, as a look tells it.
+const OTHER_RULE: &str = "rule 7 forwards to web-blue too";
+
+#[test]
+fn an_old_slot_to_which_something_else_leads_keeps_its_tasks() {
+    let mut run = Run::of(canary());
+    run.until(|run| run.share == Share::ALL);
+    run.entrances = vec![OTHER_RULE.into()];
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!(run.stable, capacity(FULL, BEFORE));
+    assert_eq!(run.undone(), [format!("the old stable slot keeps its tasks: {OTHER_RULE}")]);
+    // Once nothing leads there any more, what was left is finished.
+    assert!(run.machine.has_left());
+    run.entrances.clear();
+    run.recovered();
+    run.until(|run| run.stable.desired == 0);
+}
+
+#[test]
+fn an_old_slot_keeps_its_tasks_until_it_is_read_what_else_leads_there() {
+    let mut run = Run::of(canary());
+    let asks = |effect: &Effect| matches!(effect, Effect::Look(look) if look.reached);
+    for _ in 0..3 {
+        run.until_asked(asks);
+        run.answer(Answer::Failed(fault(FaultKind::Denied)));
+        assert_eq!(run.stable.desired, FULL);
+    }
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!((run.stable.desired, run.undone()), (0, Vec::new()));
+}

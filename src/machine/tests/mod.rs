@@ -80,6 +80,7 @@ fn plan(actions: &[Action]) -> Plan {
             stable_task_definition: BEFORE.into(),
             candidate_task_definition: BEFORE.into(),
             scaling: Vec::new(),
+            test_rules: Vec::new(),
         },
         release: ReleasePlan::Registered(RELEASE.into()),
         steps,
@@ -171,6 +172,8 @@ struct Run {
     fires: Option<Timestamp>,
     /// Why the rule cannot be read.
     rule_fault: Option<Fault>,
+    /// What else leads to the slot that is about to lose its tasks.
+    entrances: Vec<String>,
     /// How late CloudWatch publishes a minute.
     late: Duration,
     /// Whether counts cannot be read.
@@ -223,6 +226,7 @@ impl Run {
             held: false,
             fires: None,
             rule_fault: None,
+            entrances: Vec::new(),
             late: Duration::ZERO,
             counts_fail: false,
             deployment: None,
@@ -425,6 +429,7 @@ impl Run {
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),
             requests: look.quiet.map(|role| requests(role).requests),
             published: look.quiet.map(|role| requests(role).until),
+            reached: look.reached.then(|| self.entrances.clone()),
             observed: None,
             faults: self.rule_fault.iter().cloned().collect(),
         }

@@ -151,6 +151,7 @@ pub(crate) fn plan() -> Plan {
             stable_task_definition: definition(41),
             candidate_task_definition: definition(40),
             scaling: Vec::new(),
+            test_rules: Vec::new(),
         },
         release: ReleasePlan::Register {
             source: "family web with images app=registry.example.com/web:v2".to_owned(),

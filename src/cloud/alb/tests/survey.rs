@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::cloud::aws::fake::{Reply, Seen};
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor as _};
+use crate::domain::fleet::{Entrance, OtherRule};
 
 /// An account for a survey: two listeners, rules on two pages.
 pub(super) fn account(seen: &Seen) -> Reply {
@@ -93,7 +94,9 @@ async fn a_survey_resolves_every_name() {
     assert_eq!(survey.rule.other_actions, ["authenticate-oidc"]);
     assert_eq!(survey.rule.stickiness, Some(Duration::from_secs(600)));
     assert!(survey.rule.actions_json.contains("\"UseExistingClientSecret\":true"), "{}", survey.rule.actions_json);
-    assert_eq!(survey.shared_with, [("other".to_owned(), GREEN.to_owned())]);
+    let other = OtherRule { rule: "other".into(), port: 80, headers: Vec::new(), target_group: GREEN.into() };
+    let what = "other (port 80, everything no other rule matches) forwards to web-green too".into();
+    assert_eq!(survey.entrances, [Entrance { what, rule: Some(other), tolerated: false }]);
     assert_eq!(survey.green.place.target_group_dimension, "targetgroup/web-green/02");
     assert_eq!(survey.green.deregistration_delay, Duration::from_secs(30));
     let scaling = Scaling { min: 2, max: 9, no_scale_in: false, no_scale_out: true, no_schedule: false };

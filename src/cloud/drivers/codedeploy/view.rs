@@ -85,7 +85,10 @@ fn read(application: &str, group: &DeploymentGroupInfo) -> CodeDeployView {
     let end = config.and_then(|config| config.terminate_blue_instances_on_deployment_success());
     let alarms = group.alarm_configuration().filter(|alarms| alarms.enabled);
     let alarms = alarms.map(AlarmConfiguration::alarms).unwrap_or_default();
+    let pairs = group.load_balancer_info().map(|info| info.target_group_pair_info_list()).unwrap_or_default();
+    let tests = pairs.iter().filter_map(|pair| pair.test_traffic_route()).flat_map(|route| route.listener_arns());
     CodeDeployView {
+        test_listeners: tests.map(ToOwned::to_owned).collect(),
         application: application.to_owned(),
         group: group.deployment_group_name().unwrap_or_default().to_owned(),
         ready_wait: ready.map(|ready| minutes(ready.wait_time_in_minutes)),

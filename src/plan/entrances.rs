@@ -1,0 +1,58 @@
+//! What leads to the slots beside the rollout's rule: it is refused, because a rollout takes the tasks behind it, unless
+//! only tests come that way.
+
+use super::refusal::probes_through;
+use super::refused::{Refusal, refusal};
+use crate::domain::fleet::{Entrance, OtherRule, SlotView, Survey};
+use crate::gate::ProbeRule;
+use crate::spec::Spec;
+
+/// Every way to the slots that the rollout would neither move nor leave its tasks.
+pub(super) fn refusals(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Vec<Refusal> {
+    let tests = test_rules(spec, survey, candidate);
+    let is_test = |entrance: &Entrance| entrance.rule.as_ref().is_some_and(|one| tests.contains(&one.rule));
+    let refused = survey.entrances.iter().filter(|one| !one.tolerated && !is_test(one));
+    let groups = [&survey.blue, &survey.green].map(|slot| &slot.place.target_group);
+    let help = |entrance: &Entrance| match &entrance.rule {
+        Some(other) if groups.contains(&&other.target_group) => {
+            "let that traffic come by the rollout's rule, or give it a service of its own; if only tests come that way, \
+             let a probe gate go there"
+        }
+        Some(_) => "take the service out of that target group, or give what comes there a service of its own",
+        None => "take it off the service, or give its callers a service of their own",
+    };
+    refused
+        .map(|one| refusal(format!("{}, and this rollout does not move what comes there", one.what), help(one)))
+        .collect()
+}
+
+/// What the rollout goes on beside.
+pub(super) fn warnings(survey: &Survey) -> Vec<String> {
+    let tolerated = survey.entrances.iter().filter(|one| one.tolerated);
+    tolerated.map(|one| format!("{}: this rollout does not move what comes there", one.what)).collect()
+}
+
+/// The rules that only tests come by: a probe goes there, or AWS's own deployment moves them.
+pub(super) fn test_rules(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Vec<String> {
+    let rules = survey.entrances.iter().filter_map(|one| one.rule.as_ref());
+    let is_test = |rule: &&OtherRule| {
+        let listeners = survey.code_deploy.iter().flat_map(|group| &group.test_listeners);
+        let moved = listeners.into_iter().any(|listener| is_on(&rule.rule, listener));
+        moved || probes_through(spec, survey).any(|(_, probe)| is_probed(probe, rule, (survey, candidate)))
+    };
+    rules.filter(is_test).map(|rule| rule.rule.clone()).collect()
+}
+
+/// Whether a probe goes by the rule: it sends a header that the rule looks at, or goes to another port than the
+/// rollout's rule is on, from where the rule leads to the candidate.
+fn is_probed(probe: &ProbeRule, rule: &OtherRule, (survey, candidate): (&Survey, &SlotView)) -> bool {
+    let sends = |header: &String| probe.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(header));
+    let beside = rule.port != survey.rule.port && rule.target_group == candidate.place.target_group;
+    probe.port() == Some(rule.port) && (beside || rule.headers.iter().any(sends))
+}
+
+/// Whether a rule is one of a listener's.
+fn is_on(rule: &str, listener: &str) -> bool {
+    let of = rule.replacen(":listener-rule/", ":listener/", 1);
+    of.strip_prefix(listener).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
