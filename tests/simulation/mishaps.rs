@@ -55,6 +55,8 @@ pub struct Mishaps {
     pub silence: f64,
     /// How long CloudWatch takes to publish a closed minute's requests.
     pub published_after: Duration,
+    /// When after the start the stable slot grows to twice its tasks, by somebody else's hand.
+    pub grows: Option<Duration>,
     /// Which slot something beside the rule leads to, and since when after the start.
     pub entrance: Option<(Role, Duration)>,
     /// Since when after the start, and until when, AWS takes no credentials.
@@ -113,8 +115,19 @@ impl Mishaps {
         let published_after = Duration::from_secs(die.one_of(&[20, 20, 60, 125, 180, 360]));
         let after = minutes(die.between(0, 40));
         let entrance = (die.one_of(&[Role::Stable, Role::Candidate]), after);
+        let grows = minutes(die.between(0, 20));
+        let grows = die.chance(0.15).then_some(grows);
         let entrance = die.chance(0.15).then_some(entrance);
-        Self { write_again, stable_ails, deployments, published_after, entrance, aws: Ways::throw(die), ..mishaps }
+        Self {
+            write_again,
+            stable_ails,
+            deployments,
+            published_after,
+            entrance,
+            grows,
+            aws: Ways::throw(die),
+            ..mishaps
+        }
     }
 
     /// Nothing goes wrong, and the release is good.
@@ -136,6 +149,7 @@ impl Mishaps {
             silence: 0.0,
             published_after: Duration::from_secs(20),
             entrance: None,
+            grows: None,
             expired: None,
             write_again: 0.0,
             deployments: 0,

@@ -51,6 +51,7 @@ points! {
         ForeignWeight,
         ForeignDeployment,
         Entered,
+        StableGrew,
         SwitchFired,
         SwitchGaveBack,
         // The runner and its people.

@@ -250,6 +250,18 @@ fn aws_is_not_told_to_end_while_something_else_leads_to_the_old_slot() {
 }
 
 #[test]
+fn aws_is_not_told_to_go_on_before_the_candidate_matches_a_stable_slot_that_grew() {
+    let mut run = begun();
+    run.until(|run| run.share == tenth());
+    run.stable = capacity(10, BEFORE);
+    run.pass(MINUTE * 3);
+    assert_eq!(run.share, tenth());
+    run.candidate = capacity(10, RELEASE);
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert!(!run.asked.iter().any(|effect| matches!(effect, Effect::Scale { count: 10, .. })));
+}
+
+#[test]
 fn a_beacon_that_may_still_land_is_outlived_before_it_is_taken_off() {
     let mut run = begun();
     run.until_asked(|effect| *effect == Effect::Mark(Beacon::Committed));

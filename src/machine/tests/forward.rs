@@ -282,3 +282,57 @@ fn an_old_slot_keeps_its_tasks_until_it_is_read_what_else_leads_there() {
     assert_eq!(run.end(), Outcome::Promoted);
     assert_eq!((run.stable.desired, run.undone()), (0, Vec::new()));
 }
+
+fn asks_for(count: u32) -> impl Fn(&Effect) -> bool {
+    move |effect| matches!(effect, Effect::Scale { role: Role::Candidate, count: asked, .. } if *asked == count)
+}
+
+#[test]
+fn a_stable_slot_that_grew_is_matched_before_the_share_that_needs_it() {
+    let mut run = Run::of(canary());
+    run.until(|run| run.share == tenth());
+    run.stable = capacity(10, BEFORE);
+    run.until_asked(asks_for(10));
+    assert_eq!(run.share, tenth());
+    let waits =
+        |notice: &Notice| matches!(notice, Notice::Waiting { why } if why.contains("the stable slot has 10 by now"));
+    assert!(run.is_told(waits), "{:?}", run.notices);
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!((run.candidate.healthy, run.share), (10, Share::ALL));
+    assert_eq!(run.asked.iter().filter(|effect| asks_for(10)(effect)).count(), 1);
+}
+
+#[test]
+fn no_share_is_given_before_the_tasks_for_it_are_there_however_the_asking_ends() {
+    for kind in [FaultKind::Unknown, FaultKind::Transient] {
+        let mut run = Run::of(canary());
+        run.until(|run| run.share == tenth());
+        run.stable = capacity(10, BEFORE);
+        run.until_asked(asks_for(10));
+        run.answer(Answer::Failed(fault(kind)));
+        run.until_asked(asks_for(10));
+        assert_eq!((run.share, run.candidate.desired), (tenth(), FULL));
+        assert_eq!(run.end(), Outcome::Promoted);
+    }
+}
+
+#[test]
+fn a_candidate_that_cannot_grow_holds_the_share_until_the_steps_time_is_over() {
+    let mut run = Run::of(canary());
+    run.until(|run| run.share == tenth());
+    run.stable = capacity(10, BEFORE);
+    run.until_asked(asks_for(10));
+    run.answer(Answer::Scaled);
+    run.candidate = Capacity { desired: 10, ..capacity(FULL, RELEASE) };
+    assert!(matches!(reason(run.end()), Reason::TimeLimit { .. }));
+    assert_eq!(run.routes(), [tenth(), Share::NONE]);
+}
+
+#[test]
+fn a_share_needs_no_more_tasks_than_when_it_was_given() {
+    let mut run = Run::of(plan(&[Action::Prepare(FULL), TENTH, Action::Shift(Share::ALL), HOLD, HOLD, Action::Commit]));
+    run.until(|run| run.share == Share::ALL);
+    run.stable = capacity(10, BEFORE);
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!(run.candidate.desired, FULL);
+}

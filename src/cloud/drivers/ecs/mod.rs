@@ -20,6 +20,7 @@ use aws_sdk_ecs::types::ServiceDeployment;
 
 use self::state::Way;
 use crate::cloud::alb::AlbDriver;
+use crate::cloud::alb::fleet::number;
 use crate::cloud::aws::service_deployments as deployments;
 use crate::cloud::aws::service_deployments::Begin;
 use crate::cloud::aws::{ecs, elbv2};
@@ -80,6 +81,8 @@ impl AlbDriver {
         // What the service runs already would begin nothing.
         let anew = found.task_definition().is_some_and(|runs| same_definition(runs, definition));
         drive.forget();
+        // The stable slot's tasks are the service's: it may have grown since it was planned.
+        let count = count.max(number(found.desired_count));
         let how = Begin { count, task_definition: definition, configuration, anew };
         deployments::begin(&self.aws.writing.ecs, (cluster, service), how).await
     }
