@@ -64,6 +64,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
 async fn tell(context: &Context, found: &Found) -> Result<Exit, Failure> {
     let recorded = journal::read(&found.store, &found.id).await?;
     let mut machine = Machine::new(recorded.header.plan.clone());
+    if !context.json() {
+        found.introduce(context, machine.plan());
+    }
     let out = || Box::new(std::io::stdout());
     let mut lines = Lines::new(out(), terminal::stdout_style(context), None);
     let mut stream = context.json().then(|| Stream::new(out()));

@@ -1,13 +1,14 @@
 //! A rollout as it stands: found in a store, its journal read and folded. What it is told from.
 
-use super::Failure;
 use super::context::{Context, Found};
+use super::{Failure, terminal};
 use crate::domain::clock::Timestamp;
-use crate::domain::text::many;
+use crate::domain::text::{escape, many};
 use crate::journal::{self, JournalEnd, Recorded};
 use crate::lease::Owner;
 use crate::machine::{Machine, Progress};
-use crate::report::{Status, Summary};
+use crate::plan::Plan;
+use crate::report::{About, Status, Summary};
 
 /// A rollout with all that is known of it at one moment.
 pub(super) struct Present {
@@ -20,6 +21,7 @@ pub(super) struct Present {
     /// Who drives it, if anybody does.
     pub(super) owner: Option<Owner>,
     progress: Progress,
+    store: String,
 }
 
 impl Present {
@@ -35,18 +37,46 @@ impl Present {
         let (machine, summary) = fold(&recorded);
         let (at, owner) = (found.now(context, &machine), found.driver(machine.plan()).await);
         let progress = machine.progress();
-        Ok(Self { found, recorded, machine, summary, at, owner, progress })
+        let store = found.store.place();
+        Ok(Self { found, recorded, machine, summary, at, owner, progress, store })
     }
 
     /// Where it stands.
     pub(super) fn status(&self) -> Status<'_> {
-        let Self { found, machine, summary, progress, .. } = self;
-        Status { id: found.id.as_str(), at: self.at, plan: machine.plan(), progress, summary }
+        let Self { found, machine, summary, progress, store, .. } = self;
+        let (id, plan, is_lab) = (found.id.as_str(), machine.plan(), found.is_lab);
+        Status { id, at: self.at, plan, progress, summary, store, is_lab }
     }
 
     /// Who drives it, and since when.
     pub(super) fn driver(&self) -> Option<(&str, Timestamp)> {
         self.owner.as_ref().map(|owner| (owner.by.as_str(), owner.since))
+    }
+}
+
+impl Found {
+    /// Says which rollout this is, of what, where, and where its journal is, before anything is answered or done. A
+    /// program reads the same in `started`, in `status` and in an answer.
+    pub(super) fn introduce(&self, context: &Context, plan: &Plan) {
+        if !context.json() {
+            terminal::say(&escape(&self.about(plan, &self.store.place()).line()));
+        }
+    }
+
+    /// Answers in one sentence.
+    pub(super) fn answer(&self, context: &Context, plan: &Plan, text: &str) -> Result<(), Failure> {
+        if !context.json() {
+            return terminal::print(&format!("{}\n", escape(text)));
+        }
+        let mut answer = self.about(plan, &self.store.place()).json();
+        answer["type"] = "answer".into();
+        answer["rollout"] = self.id.as_str().into();
+        answer["text"] = text.into();
+        terminal::print_json(&answer)
+    }
+
+    fn about<'a>(&'a self, plan: &'a Plan, store: &'a str) -> About<'a> {
+        About { id: self.id.as_str(), plan, registered: None, store, is_lab: self.is_lab }
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     let stores = context.stores(None).await?;
     let found = stores.find_to_act(args.rollout.as_deref()).await?.remembered_by(context);
     let plan = journal::header(&found.store, &found.id).await?.plan;
+    found.introduce(context, &plan);
     let driver = found.driver(&plan).await;
     if driver.is_none() {
         let id = &found.id;
@@ -157,7 +158,7 @@ fn approval(machine: &Machine) -> Approval {
 fn answers(request: OperatorRequest, notice: &Notice) -> bool {
     match request {
         OperatorRequest::Rollback => matches!(notice, Notice::TrafficBack { .. } | Notice::Finished(_)),
-        OperatorRequest::Abort => matches!(notice, Notice::Finished(_)),
+        OperatorRequest::Abort | OperatorRequest::Spare => matches!(notice, Notice::Finished(_)),
         OperatorRequest::Pause => matches!(notice, Notice::Paused { .. }),
         OperatorRequest::Continue => matches!(notice, Notice::Continued { .. }),
         OperatorRequest::Approve => matches!(notice, Notice::Approved { .. }),

@@ -29,6 +29,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let stores = context.stores(None).await?;
     let found = stores.find_to_act(args.rollout.as_deref()).await?.remembered_by(context);
     let (machine, summary) = fold(&journal::read(&found.store, &found.id).await?);
+    found.introduce(context, machine.plan());
     if let Some(outcome) = machine.outcome().filter(|_| !machine.has_left()) {
         already_over(context, &found, &machine, &summary)?;
         return Ok(Exit::of(outcome));

@@ -9,6 +9,7 @@
 mod blind;
 mod drill;
 mod short;
+mod spare;
 mod to;
 
 use super::context::{Context, Found, Stores};
@@ -32,7 +33,7 @@ use crate::report;
 use blind::{blind, only_rule, service_of};
 
 /// Take the traffic back.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
     /// The rollout: its whole id, or its spec's whole name or path [default: the only one on an account that is not over].
@@ -104,6 +105,7 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
             journal::header(&found.store, &found.id).await?.plan
         }
     };
+    found.introduce(context, &plan);
     let over = match patience.soon(found.store.standing(&plan.target.rule)).await {
         Some(Ok(Some(standing))) => standing.control.rollout != found.id || standing.control.phase == Phase::Over,
         Some(Ok(None)) => true,
@@ -244,13 +246,13 @@ async fn settled(context: &Context, found: &Found, plan: &Plan, args: &Args) -> 
         Outcome::RolledBack(reason) => {
             let since = summary.back.map_or(machine.now(), |(at, _)| at);
             if found.is_lab {
-                say(context, &format!("already on stable since {since}: {reason}"))?;
+                found.answer(context, plan, &format!("already on stable since {since}: {reason}"))?;
                 return Ok(Settled::Said);
             }
             let reach = Reach { context, aws: &aws, connect_to: context.connect_to() };
             let seen = reach.driver(plan, Runner::unleased(id, &context.clock()), None).rule_at_once().await?;
             if seen.share == Some(Share::NONE) {
-                say(context, &format!("already on stable since {since}: {reason}"))?;
+                found.answer(context, plan, &format!("already on stable since {since}: {reason}"))?;
                 return Ok(Settled::Said);
             }
             let wrong = format!("the rule was moved since rollout {id} went back at {since}: it says {}", seen.text);

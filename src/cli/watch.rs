@@ -53,6 +53,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     let found = choose::rollout(context, args.rollout.as_deref()).await?;
     let mut course = Course::open(&found).await?;
     let mut shown = Shown::new(context, &mut course);
+    if shown.is_lines() {
+        found.introduce(context, course.machine().plan());
+    }
     let wall = Clock::wall();
     let deadline = args.timeout.map(|time| wall.now() + time);
     loop {

@@ -310,6 +310,17 @@ pub struct Stopped {
     pub at: Timestamp,
     /// Why, in ECS's words, with the exit code when there is one.
     pub reason: String,
+    /// What it ran, as an ARN; empty where that is not known.
+    pub task_definition: String,
+}
+
+/// A deployment of a service that ECS gave up by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// What it was to bring, as an ARN; empty where only the way back from it is seen.
+    pub task_definition: String,
+    /// Why, in ECS's words.
+    pub why: String,
 }
 
 /// One slot's tasks and targets as one look saw them.
@@ -329,6 +340,8 @@ pub struct Capacity {
     pub failed: u32,
     /// Tasks that stopped by themselves lately, newest first, when there are failed ones.
     pub stopped: Vec<Stopped>,
+    /// The deployment that ECS gave up, while it shows.
+    pub given_up: Option<GivenUp>,
 }
 
 /// Both slots' capacity.

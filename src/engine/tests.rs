@@ -157,7 +157,7 @@ impl Fake {
     fn capacity(&self, role: &str) -> Capacity {
         let (count, task_definition) = self.world().tasks[role].clone();
         let (desired, running, healthy) = (count, count, count);
-        Capacity { desired, running, healthy, task_definition, settled: true, failed: 0, stopped: Vec::new() }
+        Capacity { desired, running, healthy, task_definition, settled: true, ..Capacity::default() }
     }
 
     /// When `what` is first in the diary.

@@ -68,7 +68,9 @@ mod tests {
         let start = Timestamp::from_millis(5_000_000);
         let now = start + Duration::from_secs(seconds);
         let reason = "Essential container in task exited (exit code 1)".to_owned();
-        let stopped = (0..failed).map(|n| Stopped { task: format!("{n}"), at: now, reason: reason.clone() }).collect();
+        let stop =
+            |n: u32| Stopped { task: n.to_string(), at: now, reason: reason.clone(), task_definition: "".into() };
+        let stopped = (0..failed).map(stop).collect();
         let capacity = Capacity { desired: 4, running: 4, healthy, failed, stopped, ..Capacity::default() };
         let window =
             Window { rollout: start, exposed: None, step: start, deadline: Timestamp::default(), course: &[], now };

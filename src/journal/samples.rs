@@ -280,9 +280,19 @@ fn fault(kind: FaultKind) -> Fault {
 }
 
 fn observation(rule: RuleSeen) -> Observation {
-    let stopped = vec![Stopped { task: "9f".into(), at: at(30), reason: "exit code 137".into() }];
+    let stopped =
+        vec![Stopped { task: "9f".into(), at: at(30), reason: "exit code 137".into(), task_definition: String::new() }];
     let task_definition = "web:8".to_owned();
-    let sick = Capacity { desired: 4, running: 3, healthy: 2, task_definition, settled: true, failed: 1, stopped };
+    let sick = Capacity {
+        desired: 4,
+        running: 3,
+        healthy: 2,
+        task_definition,
+        settled: true,
+        failed: 1,
+        stopped,
+        given_up: None,
+    };
     let alarm =
         |state, rang| Reading::Alarm(AlarmReading { state, changed: at(4), rang, window: Duration::from_secs(120) });
     let values = [0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e-300, -0.0];

@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::approval::Approval;
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::RuleSeen;
+use crate::domain::fleet::{Capacity, Fleet, GivenUp, RuleSeen, Stopped};
 use crate::machine::{Answer, Left, Observation, OperatorRequest};
 use crate::plan::{Action, Undoes};
 
@@ -435,19 +435,28 @@ fn what_was_added_within_a_format_is_read_back() {
     assert_eq!(looks(&record::decode_header(line.as_bytes()).unwrap()), looks(&header));
     let (shape, text) = (String::new(), String::new());
     let seen = RuleSeen { share: None, sticky: false, brief: true, instead: Some("arn:new".into()), shape, text };
-    let event = Event::Answered { id: 7, answer: Answer::Routed(seen) };
-    let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
-    assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
+    let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");
+    let stop = Stopped { task_definition: "arn:web:2".into(), ..stopped() };
+    let given_up = GivenUp { task_definition: "arn:web:2".into(), why: "tasks failed to start".into() };
+    let candidate = Capacity { stopped: vec![stop], given_up: Some(given_up), ..Capacity::default() };
+    let fleet = Some(Fleet { stable: Capacity::default(), candidate });
     let published = Some(Timestamp::from_millis(1_800_000_060_000));
     let reached = Some(vec!["rule 7 forwards to web-blue too".to_owned()]);
-    let seen = Observation { requests: Some(0), published, reached, ..Observation::default() };
-    let event = Event::Answered { id: 7, answer: Answer::Seen(Box::new(seen)) };
-    let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
-    assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
-    let fault = Fault::new(FaultKind::Expired, "DescribeRules", "ExpiredToken: over");
-    let event = Event::Answered { id: 7, answer: Answer::Failed(fault) };
-    let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
-    assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
+    let looked = Observation { fleet, requests: Some(0), published, reached, ..Observation::default() };
+    let events = [
+        Event::Answered { id: 7, answer: Answer::Routed(seen) },
+        Event::Answered { id: 7, answer: Answer::Failed(fault) },
+        Event::Answered { id: 7, answer: Answer::Seen(Box::new(looked)) },
+        Event::Requested { request: OperatorRequest::Spare, by: "ana@ci".into(), reason: None, left: None },
+    ];
+    for event in events {
+        let line = record::encode_record(1, Timestamp::default(), &event).unwrap();
+        assert_eq!(record::decode_record(line.as_bytes()).unwrap().event, event);
+    }
+}
+
+fn stopped() -> Stopped {
+    Stopped { task: "9f".into(), at: Timestamp::default(), reason: "exit".into(), task_definition: String::new() }
 }
 
 #[test]

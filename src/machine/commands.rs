@@ -23,6 +23,7 @@ impl Machine {
             OperatorRequest::Approve => self.told_to_pass(&by, approves, out),
             OperatorRequest::Promote => self.told_to_promote(&by, reason, out),
             OperatorRequest::BreakGlass => self.told_to_break_glass(&by, reason, out),
+            OperatorRequest::Spare => self.told_to_spare(by.clone(), out),
         };
         if let Some(why) = refusal {
             out.notices.push(Notice::Refused { request, by, why });
@@ -107,6 +108,8 @@ impl Machine {
         self.memory.short_since = None;
         self.memory.stable_drifts = 0;
         self.memory.candidate_drifts = 0;
+        // Whoever overrules that ECS ended the release's deployment wants it tried again.
+        (self.memory.brought, self.memory.setbacks) = (false, 0);
         self.memory.verdicts.fill(None);
     }
 

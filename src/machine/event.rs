@@ -80,6 +80,8 @@ pub enum OperatorRequest {
     Promote,
     /// Overrule the windows.
     BreakGlass,
+    /// After the commit: leave the old stable slot its tasks, because somebody goes back to it.
+    Spare,
 }
 
 impl OperatorRequest {
@@ -93,6 +95,7 @@ impl OperatorRequest {
             OperatorRequest::Approve => "approve",
             OperatorRequest::Promote => "promote",
             OperatorRequest::BreakGlass => "break-glass",
+            OperatorRequest::Spare => "spare",
         }
     }
 
@@ -104,6 +107,7 @@ impl OperatorRequest {
             OperatorRequest::Approve,
             OperatorRequest::Promote,
             OperatorRequest::BreakGlass,
+            OperatorRequest::Spare,
         ];
         [OperatorRequest::Rollback, OperatorRequest::Abort]
             .into_iter()

@@ -297,6 +297,8 @@ pub(super) struct Memory {
     pub(super) paused: Option<Paused>,
     /// Who said that nothing is to be waited for any more.
     pub(super) promoted_by: Option<String>,
+    /// Who goes back to the old stable slot after the commit, so that it keeps its tasks.
+    pub(super) spared_for: Option<String>,
     /// Who overruled the windows.
     pub(super) glass: Option<Glass>,
     /// What the change calendars said, and when that was asked for.
@@ -310,6 +312,10 @@ pub(super) struct Memory {
     /// In how many looks in a row each slot's service ran something else than it should.
     pub(super) stable_drifts: u32,
     pub(super) candidate_drifts: u32,
+    /// Whether the candidate's service was seen to run the release since tasks were asked for.
+    pub(super) brought: bool,
+    /// In how many looks in a row it was seen to be taken back.
+    pub(super) setbacks: u32,
     /// In how many looks in a row the rule said something that AWS's own deployment does not explain.
     pub(super) rule_drifts: u32,
     /// Whether the old slot was proven quiet before AWS takes its tasks.
@@ -379,6 +385,7 @@ impl Memory {
             course: Vec::new(),
             paused: None,
             promoted_by: None,
+            spared_for: None,
             glass: None,
             calendar: None,
             blind_since: None,
@@ -387,6 +394,8 @@ impl Memory {
             short_since: None,
             stable_drifts: 0,
             candidate_drifts: 0,
+            brought: false,
+            setbacks: 0,
             rule_drifts: 0,
             quieted: false,
             barren: false,

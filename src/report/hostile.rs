@@ -77,7 +77,7 @@ fn told(text: &str, over: bool) -> Told {
 impl Told {
     fn why<'a>(&'a self, by: &'a str) -> Why<'a> {
         let Self { plan, progress, summary, .. } = self;
-        let status = Status { id: sample::ID, at: at(94), plan, progress, summary };
+        let status = Status { id: sample::ID, at: at(94), plan, progress, summary, store: by, is_lab: false };
         Why { status, driver: Some((by, at(0))), last: at(90) }
     }
 

@@ -7,7 +7,7 @@
 //!
 //! | type | fields |
 //! |---|---|
-//! | `started` | `by`, `name`, `region`, `account`, `cluster`, `stable`, `candidate`, `steps`, `gates` |
+//! | `started` | `by`, `name`, `region`, `account`, `cluster`, `stable`, `candidate`, `release` (`from`, `to`), `steps`, `gates` |
 //! | `recovered` | `by`, `epoch` |
 //! | `step_started` | `step`, `of`, `title` |
 //! | `step_passed` | `step`, `of`, `title`, `took_seconds` |
@@ -205,6 +205,7 @@ fn started(by: &str, plan: &Plan) -> Value {
         "cluster": plan.target.cluster,
         "stable": place(&plan.target.stable),
         "candidate": place(&plan.target.candidate),
+        "release": {"from": plan.before.stable_task_definition, "to": plan.release.called()},
         "steps": titles,
         "gates": gates,
     })

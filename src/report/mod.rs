@@ -5,6 +5,7 @@
 //! events carried. It writes to what `cli` gives it and reads neither clock nor environment. Someone who stops reading ends
 //! the report, never the rollout.
 
+mod about;
 pub mod delivery;
 mod fold;
 pub mod footer;
@@ -32,6 +33,7 @@ pub mod why;
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
+pub use about::About;
 pub use fold::Markup;
 pub use footer::Live;
 pub use github::Github;

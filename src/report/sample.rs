@@ -92,7 +92,7 @@ pub(super) fn all() -> Vec<Notice> {
 /// Every kind of notice, with `text` wherever text is not ours.
 pub(super) fn all_of(text: &str) -> Vec<Notice> {
     let foul = || text.to_owned();
-    let stopped = vec![Stopped { task: foul(), at: START, reason: foul() }];
+    let stopped = vec![Stopped { task: foul(), at: START, reason: foul(), task_definition: foul() }];
     let seen = Capacity { desired: 4, running: 3, healthy: 2, failed: 1, stopped, ..Capacity::default() };
     let fault = |kind| Notice::Trouble(Fault::new(kind, text, text));
     let judged = |outcome| Notice::Judged { gate: foul(), verdict: verdict(outcome, text) };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::json::{moment, outcome_fields, percent, reason_fields, served_fields};
 use super::sentence::{self, Sign};
 use super::summary::{LABEL, Summary, hands, row};
-use super::{Style, command};
+use super::{About, Style, command};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::text::{columns, escape, hang, pad};
 use crate::domain::traffic::Share;
@@ -28,6 +28,18 @@ pub struct Status<'a> {
     pub progress: &'a Progress,
     /// What its notices add up to so far.
     pub summary: &'a Summary,
+    /// The store that has its journal: a folder, or a bucket's URL.
+    pub store: &'a str,
+    /// Whether it is a rehearsal in a lab inside its runner.
+    pub is_lab: bool,
+}
+
+impl<'a> Status<'a> {
+    /// Which rollout it is, and of what.
+    pub fn about(&self) -> About<'a> {
+        let Self { id, plan, summary, store, is_lab, .. } = *self;
+        About { id, plan, registered: summary.registered.as_deref(), store, is_lab }
+    }
 }
 
 impl Status<'_> {
@@ -69,7 +81,8 @@ impl Status<'_> {
 
     /// The state for programs. Names and units are those of the event stream.
     pub fn json(&self) -> Value {
-        let Status { id, at, plan, progress, summary } = *self;
+        let Status { id, at, plan, progress, summary, .. } = *self;
+        let about = self.about().json();
         let outcome = summary.finished.as_ref().map(|(_, outcome)| outcome_fields(outcome));
         let outcome = outcome.unwrap_or_else(|| json!({"outcome": null, "reason": null, "why": null}));
         let step = plan.steps.get(progress.step).map(|step| step.title(&plan.gates));
@@ -88,6 +101,9 @@ impl Status<'_> {
         json!({
             "id": id,
             "name": plan.name.as_str(),
+            "release": about["release"],
+            "where": about["where"],
+            "store": about["store"],
             "at": moment(at),
             "started": summary.started.as_ref().map(|(at, by)| json!({"at": moment(*at), "by": by})),
             "outcome": outcome["outcome"],
@@ -130,9 +146,9 @@ impl Status<'_> {
     }
 
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let Status { id, at, plan, progress, summary } = *self;
-        let target = &plan.target;
-        let mut rows = vec![("rollout", id.to_owned())];
+        let Status { id, at, plan, progress, summary, .. } = *self;
+        let about = self.about();
+        let mut rows = vec![("rollout", id.to_owned()), ("release", about.release())];
         if let Some((start, by)) = &summary.started {
             rows.push(("started", format!("{start} by {by}, {} ago", span(at.since(*start)))));
         }
@@ -146,7 +162,8 @@ impl Status<'_> {
             let reason = undoes.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             rows.push(("takes back", format!("{}{reason}", undoes.rollout)));
         }
-        rows.push(("where", format!("{}, account {}, cluster {}", target.region, target.account, target.cluster)));
+        rows.push(("where", about.place()));
+        rows.push(("journal", about.store.to_owned()));
         if let (Some((_, why)), None) = (&summary.handed_over, &summary.finished) {
             rows.push(("handed over", why.clone()));
         }

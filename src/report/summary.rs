@@ -58,6 +58,8 @@ pub struct Summary {
     pub glass: Option<(Timestamp, Glass)>,
     /// The steps that were left without a verdict on that word.
     pub skipped: Vec<usize>,
+    /// The release's task definition, once registered.
+    pub registered: Option<String>,
     /// What explains where it stands.
     pub trail: Trail,
 }
@@ -97,10 +99,10 @@ impl Summary {
             Notice::Promoting { by, reason } => self.promoted = Some((at, by.clone(), reason.clone())),
             Notice::Skipped { step, .. } => self.skipped.push(*step),
             Notice::HandedOver { why } => self.handed_over = Some((at, why.clone())),
+            Notice::Registered(arn) => self.registered = Some(arn.clone()),
             Notice::Finished(outcome) => self.finished = Some((at, outcome.clone())),
             Notice::StepStarted(_)
             | Notice::StepPassed { .. }
-            | Notice::Registered(_)
             | Notice::CapacityChanged { .. }
             | Notice::Judged { .. }
             | Notice::Probed { .. }

@@ -45,7 +45,8 @@ impl Why<'_> {
 
     /// The answer for programs. Names and units are those of the event stream.
     pub fn json(&self) -> Value {
-        let Status { id, at, plan, progress, summary } = self.status;
+        let Status { id, at, plan, progress, summary, .. } = self.status;
+        let about = self.status.about().json();
         let gate = self.decisive().map(|decisive| {
             let gate = &plan.gates[decisive.index];
             json!({
@@ -61,6 +62,9 @@ impl Why<'_> {
         json!({
             "id": id,
             "name": plan.name.as_str(),
+            "release": about["release"],
+            "where": about["where"],
+            "store": about["store"],
             "at": moment(at),
             "state": self.state(),
             "step": {"step": step.as_ref().map(|_| self.step() + 1), "of": plan.steps.len(), "title": step},
@@ -148,6 +152,9 @@ impl Why<'_> {
         rows.extend(summary.undone.iter().map(|what| ("left undone", what.clone())));
         rows.push(("next", self.next()));
         rows.push(("owner", self.owner()));
+        let about = self.status.about();
+        rows.extend([("rollout", about.id.to_owned()), ("release", about.release())]);
+        rows.extend([("where", about.place()), ("journal", about.store.to_owned())]);
         rows
     }
 

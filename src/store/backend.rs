@@ -65,6 +65,9 @@ pub struct Place {
 /// Where a store lives. Keys are paths of name characters, dots and slashes. Every write is durable when it is
 /// answered, and every call ends within a bound of its own.
 pub trait Backend: Send + Sync + fmt::Debug {
+    /// What people call it: a folder, or a bucket's URL.
+    fn place(&self) -> String;
+
     /// Reads a document.
     fn document<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Document>>;
 

@@ -200,6 +200,11 @@ async fn rest(span: Duration) {
 }
 
 impl Backend for Bucket {
+    fn place(&self) -> String {
+        let prefix = self.prefix.strip_suffix(LAYOUT).unwrap_or(&self.prefix);
+        format!("s3://{}/{prefix}", self.name).trim_end_matches('/').to_owned()
+    }
+
     fn document<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Document>> {
         Box::pin(async move { self.read(&format!("{}.json", self.key(key))).await })
     }

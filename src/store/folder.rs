@@ -208,6 +208,10 @@ impl Folder {
 }
 
 impl Backend for Folder {
+    fn place(&self) -> String {
+        self.root.display().to_string()
+    }
+
     fn document<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Document>> {
         Box::pin(async move { self.read_document(key) })
     }

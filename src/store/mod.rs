@@ -163,6 +163,11 @@ impl Store {
         }
     }
 
+    /// What people call it: a folder, or a bucket's URL.
+    pub fn place(&self) -> String {
+        self.backend.place()
+    }
+
     /// The wall time that should pass between two looks for news.
     pub fn between_looks(&self) -> Duration {
         self.backend.between_looks()

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Lab, Place};
+use crate::support::{Lab, Place, Process};
 
 /// A lab whose rollout was promoted; its id.
 fn promoted(place: &Place) -> (Lab, String) {
@@ -61,4 +61,26 @@ fn a_release_that_is_not_there_is_refused_before_anything_is_written() {
     lab.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &theirs);
     lab.run(&place, ["rollback", "web", "--to", "previous", "--yes"]).ends(15, &["has all traffic, which rollout"]);
     lab.is_all_on("web-green");
+}
+
+#[test]
+fn a_promotion_that_still_clears_up_leaves_the_old_tasks_to_who_goes_back() {
+    for dies in [false, true] {
+        let place = Place::new();
+        let spec = place.spec_of("shift: 50%, hold: 1m", "");
+        let lab = Lab::start(&place, &spec);
+        let mut runner = lab.roll_out(&place, &spec);
+        runner.event_where("step_started", |event| event["title"] == "retire the old stable slot");
+        lab.run(&place, ["rollback", "web", "--yes"]).ends(15, &["--to previous"]);
+        let dry = lab.run(&place, ["rollback", "web", "--to", "previous", "--dry-run"]);
+        dry.ends(0, &["told to leave the old tasks"]);
+        let runner = if dies { Err(runner.kill()) } else { Ok(runner) };
+        let back = lab.run(&place, ["rollback", "web", "--to", "previous", "--yes", "--json"]);
+        back.ends(0, &[r#""outcome":"promoted""#]);
+        lab.is_all_on("web-blue");
+        assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 0));
+        let first = runner.map_or(back, Process::end);
+        assert!(first.text().contains("the old stable slot keeps its tasks: alice@"), "{first}");
+        lab.traffic().fails_only_in("nothing");
+    }
 }

@@ -380,6 +380,10 @@ fn control(body: &[u8]) -> Option<Control> {
 }
 
 impl backend::Backend for Backend {
+    fn place(&self) -> String {
+        "the simulated store".to_owned()
+    }
+
     fn document<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Document>> {
         let key = key.to_owned();
         let read = self.call(Call::Read, move |sim, _| {

@@ -71,6 +71,8 @@ pub struct Mishaps {
     pub denied: Option<Denied>,
     /// How long after its time the dead-man's switch writes.
     pub fires_after: Duration,
+    /// Whether ECS takes a release back whose tasks do not come up, where it does not move the weights.
+    pub breaker: bool,
     /// What AWS does of its own accord, where it moves the weights.
     pub aws: Ways,
 }
@@ -112,22 +114,16 @@ impl Mishaps {
         let write_again = if die.chance(0.4) { 0.3 } else { 0.0 };
         let stable_ails = if die.chance(0.1) { 0.05 } else { 0.0 };
         let deployments = u32::from(die.chance(0.1));
+        let breaker = die.chance(0.5);
         let published_after = Duration::from_secs(die.one_of(&[20, 20, 60, 125, 180, 360]));
         let after = minutes(die.between(0, 40));
         let entrance = (die.one_of(&[Role::Stable, Role::Candidate]), after);
         let grows = minutes(die.between(0, 20));
         let grows = die.chance(0.15).then_some(grows);
         let entrance = die.chance(0.15).then_some(entrance);
-        Self {
-            write_again,
-            stable_ails,
-            deployments,
-            published_after,
-            entrance,
-            grows,
-            aws: Ways::throw(die),
-            ..mishaps
-        }
+        let aws = Ways::throw(die);
+        let slots = Self { entrance, grows, ..mishaps };
+        Self { write_again, stable_ails, deployments, breaker, published_after, aws, ..slots }
     }
 
     /// Nothing goes wrong, and the release is good.
@@ -156,6 +152,7 @@ impl Mishaps {
             stable_ails: 0.0,
             denied: None,
             fires_after: Duration::from_secs(30),
+            breaker: false,
             aws: Ways::obedient(),
         }
     }

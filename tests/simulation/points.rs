@@ -42,6 +42,7 @@ points! {
         CandidateNeverHealthy,
         CandidateCrashes,
         CandidateLosesTasks,
+        CandidateGivenUp,
         StableLosesTasks,
         StableBarren,
         MetricsMissing,
@@ -79,6 +80,7 @@ points! {
     /// What only a rollout without rivals does.
     ALONE:
         ToldToPromote,
+        ToldToSpare,
         KilledBeforeAsking,
         KilledWithWriteInFlight,
         DeadForLong,
@@ -173,6 +175,7 @@ impl Hits {
                 self.hit(Point::ToldToContinue);
             }
             OperatorRequest::Promote => self.hit(Point::ToldToPromote),
+            OperatorRequest::Spare => self.hit(Point::ToldToSpare),
         }
     }
 

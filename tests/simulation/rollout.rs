@@ -101,7 +101,10 @@ impl Runner<'_> {
             ];
             // Nobody promotes what they see failing: that it then fails is no news.
             let sane = self.world.mishaps.candidate != Candidate::Failing;
-            let request = self.die.one_of(if sane { &words } else { &words[..words.len() - 1] });
+            let mut request = self.die.one_of(if sane { &words } else { &words[..words.len() - 1] });
+            if self.machine.is_committed() && self.die.chance(0.5) {
+                request = OperatorRequest::Spare;
+            }
             self.world.hits.told(request);
             let reason = self.die.chance(0.5).then(|| "it is urgent".to_owned());
             return self.take(Event::Requested { request, by: "ann".into(), reason, left: None });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::domain::clock::Timestamp;
-use tidegate::domain::fleet::{Capacity, Counted, Fleet, Role, RuleSeen, Stopped};
+use tidegate::domain::fleet::{Capacity, Counted, Fleet, GivenUp, Role, RuleSeen, Stopped};
 use tidegate::domain::traffic::Share;
 use tidegate::gate::{MetricReading, Point as Value, Reading};
 use tidegate::machine::{Look, Observation};
@@ -14,10 +14,14 @@ use super::die::Die;
 use super::mishaps::Candidate;
 use super::points::Point;
 use super::traffic;
-use super::world::{FULL, MINUTE, RELEASE, START_UP, World};
+use super::world::{BEFORE, FULL, MINUTE, RELEASE, START_UP, World};
 
 /// How long CloudWatch takes to publish a closed minute.
 const PUBLISHED_AFTER: Duration = Duration::from_secs(20);
+/// How long ECS starts tasks that do not come up.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(50);
+/// How long the deployment shows that ECS gave up.
+const SHOWS_FOR: Duration = Duration::from_secs(30);
 
 impl World {
     pub fn look(&mut self, look: &Look, die: &mut Die) -> Observation {
@@ -97,6 +101,14 @@ impl World {
     fn tasks_come_and_go(&mut self, die: &mut Die) {
         let serves = self.share() > Share::NONE;
         let runs = self.candidate.desired > 0 && self.candidate.task_definition == RELEASE;
+        let bad = matches!(self.mishaps.candidate, Candidate::NeverHealthy | Candidate::Crashing);
+        let lasts = self.now.since(self.candidate.since);
+        if runs && bad && self.mishaps.breaker && self.aws.is_none() && lasts > GIVEN_UP_AFTER {
+            self.hits.hit(Point::CandidateGivenUp);
+            self.given_up = true;
+            BEFORE.clone_into(&mut self.candidate.task_definition);
+            self.candidate.since = self.now;
+        }
         match self.mishaps.candidate {
             Candidate::Failing if serves => self.hits.hit(Point::CandidateFails),
             Candidate::NeverHealthy if runs => self.hits.hit(Point::CandidateNeverHealthy),
@@ -128,7 +140,8 @@ impl World {
         let crashes = self.mishaps.candidate == Candidate::Crashing && tasks.task_definition == RELEASE;
         let failed =
             if crashes && tasks.desired > 0 { u32::try_from(age.as_secs() / 15).unwrap_or(u32::MAX) } else { 0 };
-        let stop = Stopped { task: "1".into(), at: self.now, reason: "exit code 1".into() };
+        let stop =
+            Stopped { task: "1".into(), at: self.now, reason: "exit code 1".into(), task_definition: RELEASE.into() };
         Capacity {
             desired: tasks.desired,
             running: tasks.desired,
@@ -137,6 +150,7 @@ impl World {
             settled: age >= START_UP,
             failed,
             stopped: if failed > 0 { vec![stop] } else { Vec::new() },
+            given_up: (role == Role::Candidate && self.given_up && age < SHOWS_FOR).then(given_up),
         }
     }
 
@@ -169,4 +183,8 @@ impl World {
         }
         Reading::Metric(MetricReading { values, samples: Vec::new() })
     }
+}
+
+fn given_up() -> GivenUp {
+    GivenUp { task_definition: RELEASE.into(), why: "circuit breaker".into() }
 }

@@ -59,6 +59,8 @@ pub struct World {
     pub gates: Vec<Gate>,
     /// Requests a second to both slots.
     pub rate: f64,
+    /// Whether ECS has taken the release back that it was told to bring last.
+    pub given_up: bool,
     /// What keeps the way back open.
     pub safeguard: Safeguard,
     /// AWS's own deployment, where it moves the weights.
@@ -94,6 +96,7 @@ impl World {
             deployed: None,
             requests_to_nobody: 0,
             rate: traffic::rate(&gates),
+            given_up: false,
             safeguard: Safeguard::new(plan),
             aws,
             late_for: LATE,
@@ -328,6 +331,7 @@ impl World {
                 if other || *count > tasks.desired {
                     tasks.since = now;
                 }
+                self.given_up &= *role == Role::Stable;
                 tasks.desired = *count;
                 tasks.task_definition = task_definition.clone().unwrap_or_else(|| tasks.task_definition.clone());
                 Answer::Scaled

@@ -29,7 +29,7 @@ struct Target {
 
 pub(super) async fn run(context: &Context, stores: &Stores, args: &Args) -> Result<Exit, Failure> {
     let target = target(context, stores, args).await?;
-    let mut facts = vec![("store", stored(context, stores, &target).await?)];
+    let mut facts = vec![("store", stored(stores, &target).await?)];
     let mut shown = Vec::new();
     for rule in &target.rules {
         let region = Arn::parse(rule).map(|arn| arn.region.to_owned());
@@ -95,8 +95,8 @@ async fn target(context: &Context, stores: &Stores, args: &Args) -> Result<Targe
 }
 
 /// What the store says of the rules.
-async fn stored(context: &Context, stores: &Stores, target: &Target) -> Result<String, Failure> {
-    let place = context.store_url(None).unwrap_or("the state folder of this machine").to_owned();
+async fn stored(stores: &Stores, target: &Target) -> Result<String, Failure> {
+    let place = stores.main.place();
     let rule = target.rules.first().map(String::as_str).unwrap_or_default();
     let standing = stores.main.standing(rule).await?;
     Ok(match standing.map(|standing| standing.control) {

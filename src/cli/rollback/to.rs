@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Args, ask, say};
+use super::{Args, ask, spare};
 use crate::cli::context::{Context, Found};
 use crate::cli::exit::Asked;
 use crate::cli::present::fold;
@@ -35,10 +35,22 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
     let recorded = journal::read(&found.store, &found.id).await?;
     let (machine, _) = fold(&recorded);
     let before = machine.plan();
+    found.introduce(context, before);
     // Who says it twice wants to be on the release before, and not on the one that was left.
     let goes_on = to == PREVIOUS && before.undoes.is_some();
     let release = if goes_on { before.release.called().to_owned() } else { release(before, to)? };
-    let Some(outcome) = machine.outcome() else { return unfinished(found, before, &release) };
+    let Some(outcome) = machine.outcome() else {
+        if !is_committed_over(&machine, &release) || found.is_lab {
+            return unfinished(found, before, &release);
+        }
+        if !args.dry_run {
+            ask(context, args, &format!("{} --to {to}", found.id))?;
+        }
+        if spare::run(context, found, &machine, args).await? {
+            return Box::pin(run(context, found, &Args { yes: true, ..args.clone() }, to)).await;
+        }
+        return Ok(To::Done(Exit::Done));
+    };
     found.refuse_gone_lab()?;
     if to == PREVIOUS && !goes_on && *outcome != Outcome::Promoted {
         return Ok(To::WayBack);
@@ -54,8 +66,9 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
     }
     if same_definition(&serving.task_definition, &release) {
         let how = format!("rollout {} is over: {}", found.id, ended(outcome));
-        say(
+        found.answer(
             context,
+            before,
             &format!("already on {}: {} has all traffic ({how})", last_part(&release), serving.place.service),
         )?;
         return Ok(To::Done(Exit::Done));
@@ -104,6 +117,11 @@ fn release(plan: &Plan, to: &str) -> Result<String, Failure> {
     }
     let failure = Failure::new(Exit::Usage, format!("`--to {}` names no release", escape(to)));
     Err(failure.hint("`previous`; or a revision, such as 41, web:41 or a task definition's ARN"))
+}
+
+/// Whether the rollout was promoted over this release and only clears up: its own way back is closed.
+fn is_committed_over(machine: &Machine, release: &str) -> bool {
+    machine.is_committed() && same_definition(&machine.plan().before.stable_task_definition, release)
 }
 
 /// A rollout that is not over goes back to what it replaces, and to nothing else.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use super::context::{Context, Stores};
+use super::context::{Context, Found, Stores};
 use super::drivers::Reach;
 use super::exit::Asked;
 use super::lab::{self, LabArgs, Running};
@@ -149,7 +149,8 @@ pub(in crate::cli) async fn roll_out(
     };
     let Begun { keeper, journal } = begin(&store, &header, whoami(context), &clock).await?;
     let plan = header.plan;
-    announce(context, &id, &plan, &clock);
+    Found { store: store.clone(), id: id.clone(), is_lab: lab.is_some() }.introduce(context, &plan);
+    announce(context, &plan, &clock);
     let runner = Runner { id: &id, epoch: keeper.epoch(), clock: clock.clone(), fence: keeper.fence().clone() };
     let cloud = Reach { context, aws, connect_to }.driver(&plan, runner, document);
     let driven = Driven {
@@ -265,7 +266,7 @@ pub(in crate::cli) async fn refuse_held(store: &Store, rule: &str, clock: &Clock
     Err(failure.hint(format!("`tidegate resume {id}` goes on with it, `tidegate rollback {id}` ends it")))
 }
 
-fn announce(context: &Context, id: &RolloutId, plan: &Plan, clock: &Clock) {
+fn announce(context: &Context, plan: &Plan, clock: &Clock) {
     if context.json() {
         return;
     }
@@ -273,7 +274,7 @@ fn announce(context: &Context, id: &RolloutId, plan: &Plan, clock: &Clock) {
     let span = |span| crate::domain::clock::span(span);
     let speed = (clock.speed() * 10.0).round() / 10.0;
     let fast = if speed == 1.0 { String::new() } else { format!(", at {speed}× real time") };
-    terminal::say(&format!("rollout {id}: {} to {}{fast}", span(least), span(most)));
+    terminal::say(&format!("it takes {} to {}{fast}", span(least), span(most)));
     for warning in &plan.warnings {
         terminal::say(&format!("note: {}", crate::domain::text::escape(warning)));
     }

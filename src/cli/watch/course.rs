@@ -22,6 +22,7 @@ const OWNER_EVERY: Duration = Duration::from_secs(5);
 /// A rollout that is followed.
 pub(super) struct Course<'a> {
     found: &'a Found,
+    store: String,
     tail: Tail,
     machine: Machine,
     progress: Progress,
@@ -58,6 +59,7 @@ impl<'a> Course<'a> {
         let progress = machine.progress();
         let mut course = Self {
             found,
+            store: found.store.place(),
             tail,
             machine,
             progress,
@@ -187,8 +189,9 @@ impl<'a> Course<'a> {
 
     /// The screen at a moment of the rollout's time.
     pub(super) fn view<'v>(&'v self, at: Timestamp, trouble: Option<&'v str>) -> View<'v> {
-        let status =
-            Status { id: self.id(), at, plan: self.machine.plan(), progress: &self.progress, summary: &self.summary };
+        let Self { machine, progress, summary, store, .. } = self;
+        let (id, plan, is_lab) = (self.id(), machine.plan(), self.is_lab());
+        let status = Status { id, at, plan, progress, summary, store, is_lab };
         let driver = self.driver.owner.as_ref().map(|owner| (owner.by.as_str(), owner.since));
         View { why: Why { status, driver, last: self.machine.now() }, lately: &self.lately, trouble }
     }

@@ -52,6 +52,10 @@ impl Shown {
         matches!(self, Self::Screen(_))
     }
 
+    pub(super) fn is_lines(&self) -> bool {
+        matches!(self, Self::Lines { .. })
+    }
+
     /// Whether the reader is gone.
     pub(super) fn is_closed(&self) -> bool {
         match self {

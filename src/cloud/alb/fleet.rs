@@ -3,10 +3,11 @@
 use aws_sdk_ecs::types::{Container, Deployment, DeploymentRolloutState, Failure, Service, Task, TaskStopCode};
 
 use super::AlbDriver;
+use crate::cloud::ReleaseKnown;
 use crate::cloud::aws::{ecs, elbv2, timestamp};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Capacity, Fleet, Role, Stopped};
+use crate::domain::fleet::{Capacity, Fleet, GivenUp, Role, Stopped};
 use crate::domain::name::last_part;
 
 /// How many stopped tasks are told of.
@@ -24,15 +25,32 @@ impl AlbDriver {
         )?;
         let stable = capacity(find(&services, &missing, names[0])?, stable_healthy);
         let service = find(&services, &missing, names[1])?;
-        let mut candidate = capacity(service, candidate_healthy);
-        if candidate.failed > 0 || candidate.running < candidate.desired {
+        let healthy = candidate_healthy.saturating_sub(of_other_revisions(service));
+        let given_up = given_up(service);
+        let mut candidate = Capacity { given_up, ..capacity(service, healthy) };
+        let is_elsewhere = self.is_elsewhere(&candidate).await;
+        if candidate.failed > 0 || candidate.running < candidate.desired || candidate.given_up.is_some() || is_elsewhere
+        {
             let tasks = ecs::stopped_tasks(&polling.ecs, &self.target.cluster, names[1]).await?;
             candidate.stopped = stopped(service, &tasks);
             let count = u32::try_from(candidate.stopped.len()).unwrap_or(u32::MAX);
             candidate.failed = candidate.failed.max(count);
+            if is_elsewhere {
+                candidate.stopped = stopped_of_others(&candidate.task_definition, &tasks);
+            }
             candidate.stopped.truncate(STOPPED_LIMIT);
         }
         Ok(Fleet { stable, candidate })
+    }
+
+    /// Whether a service that is to run the release wants tasks of something else. That what it runs cannot be read
+    /// says nothing: it only looks for more evidence.
+    async fn is_elsewhere(&self, candidate: &Capacity) -> bool {
+        if candidate.desired == 0 || self.ours.release == ReleaseKnown::Unknown {
+            return false;
+        }
+        let ours = self.is_our_release(&self.aws.polling.ecs, &candidate.task_definition).await;
+        matches!(ours, Ok(false))
     }
 
     pub(super) async fn write_scale(&self, role: Role, count: u32, definition: Option<&str>) -> Result<(), Fault> {
@@ -56,7 +74,7 @@ impl AlbDriver {
         let remembers = primary(found).is_some_and(|deployment| {
             let runs = deployment.task_definition().unwrap_or_default();
             let same = runs == definition || runs.ends_with(&format!("/{definition}"));
-            same && deployment.failed_tasks > 0
+            same && (deployment.failed_tasks > 0 || has_failed(deployment))
         });
         Ok(idle && remembers)
     }
@@ -85,8 +103,8 @@ pub(in crate::cloud) fn number(count: i32) -> u32 {
 
 fn capacity(service: &Service, healthy: u32) -> Capacity {
     let primary = primary(service);
-    let in_progress = |deployment: &Deployment| {
-        deployment.rollout_state().is_some_and(|state| *state == DeploymentRolloutState::InProgress)
+    let is_over = |deployment: &Deployment| {
+        deployment.rollout_state().is_none_or(|state| *state == DeploymentRolloutState::Completed)
     };
     let alone = service.deployments().len() == 1;
     let complete = service.running_count == service.desired_count;
@@ -99,10 +117,34 @@ fn capacity(service: &Service, healthy: u32) -> Capacity {
             .or(service.task_definition())
             .unwrap_or_default()
             .to_owned(),
-        settled: alone && complete && primary.is_some_and(|deployment| !in_progress(deployment)),
+        settled: alone && complete && primary.is_some_and(is_over),
         failed: primary.map_or(0, |deployment| number(deployment.failed_tasks)),
-        stopped: Vec::new(),
+        ..Capacity::default()
     }
+}
+
+fn has_failed(deployment: &Deployment) -> bool {
+    deployment.rollout_state() == Some(&DeploymentRolloutState::Failed)
+}
+
+/// The deployment that ECS gave up: the primary one, or the one whose place another revision has taken. One of what the
+/// service runs now is an earlier try.
+fn given_up(service: &Service) -> Option<GivenUp> {
+    let primary = primary(service)?;
+    let others = service.deployments().iter().filter(|one| one.task_definition() != primary.task_definition());
+    if let Some(failed) = std::iter::once(primary).chain(others).find(|one| has_failed(one)) {
+        let why = failed.rollout_state_reason().unwrap_or("its rolloutState is FAILED").to_owned();
+        return Some(GivenUp { task_definition: failed.task_definition().unwrap_or_default().to_owned(), why });
+    }
+    let why = primary.rollout_state_reason().filter(|why| why.contains("rolling back"))?;
+    Some(GivenUp { task_definition: String::new(), why: why.to_owned() })
+}
+
+/// Running tasks of other revisions than the primary deployment's: they are healthy targets of the same group.
+fn of_other_revisions(service: &Service) -> u32 {
+    let Some(primary) = primary(service) else { return 0 };
+    let others = service.deployments().iter().filter(|one| one.task_definition() != primary.task_definition());
+    others.map(|one| number(one.running_count)).sum()
 }
 
 /// Tasks of the primary deployment that stopped by themselves, newest first.
@@ -119,6 +161,11 @@ fn stopped(service: &Service, tasks: &[Task]) -> Vec<Stopped> {
 /// Tasks of one task definition that stopped by themselves, newest first.
 pub(in crate::cloud) fn stopped_of(definition: &str, tasks: &[Task]) -> Vec<Stopped> {
     told(tasks.iter().filter(|task| task.task_definition_arn() == Some(definition)))
+}
+
+/// Tasks of other task definitions than this one that stopped by themselves, newest first.
+fn stopped_of_others(definition: &str, tasks: &[Task]) -> Vec<Stopped> {
+    told(tasks.iter().filter(|task| task.task_definition_arn() != Some(definition)))
 }
 
 fn told<'a>(tasks: impl Iterator<Item = &'a Task>) -> Vec<Stopped> {
@@ -142,7 +189,8 @@ pub(in crate::cloud) fn tell(task: &Task) -> Stopped {
     let details: Vec<String> = task.containers().iter().filter_map(detail).collect();
     let reason = if details.is_empty() { reason.to_owned() } else { format!("{reason} ({})", details.join("; ")) };
     let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-    Stopped { task: last_part(arn).to_owned(), at, reason }
+    let task_definition = task.task_definition_arn().unwrap_or_default().to_owned();
+    Stopped { task: last_part(arn).to_owned(), at, reason, task_definition }
 }
 
 fn detail(container: &Container) -> Option<String> {

@@ -9,6 +9,7 @@ mod alarms;
 mod ask;
 mod back;
 pub mod beacon;
+mod brings;
 mod burn;
 mod cancel;
 pub mod composed;
@@ -66,6 +67,7 @@ use crate::domain::window::CalendarSeen;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use actions::Slots;
 use alarms::Histories;
+use brings::Releases;
 use cancel::Way;
 use rule::LastRead;
 
@@ -107,6 +109,7 @@ pub struct AlbDriver {
     pub(super) target: Target,
     drive: Drive,
     pub(super) ours: Ours,
+    releases: Releases,
     pub(super) slots: Slots,
     pub(super) recorded: Recorded,
     test_rules: Vec<String>,
@@ -149,6 +152,7 @@ impl AlbDriver {
             target,
             drive: Drive::of(driver),
             ours,
+            releases: Releases::default(),
             slots,
             recorded,
             test_rules,

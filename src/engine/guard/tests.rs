@@ -26,6 +26,10 @@ impl Documents {
 }
 
 impl Backend for Documents {
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+
     fn document<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Document>> {
         Box::pin(async move {
             let slow = *self.slow.lock().unwrap();

@@ -84,7 +84,7 @@ impl Driver {
     fn capacity(&self, role: Role) -> Capacity {
         let (count, task_definition) = self.account().tasks[&role].clone();
         let (desired, running, healthy) = (count, count, count);
-        Capacity { desired, running, healthy, task_definition, settled: true, failed: 0, stopped: Vec::new() }
+        Capacity { desired, running, healthy, task_definition, settled: true, ..Capacity::default() }
     }
 }
 

@@ -32,7 +32,7 @@ written! {
 
     struct Approval = approval::Approval { step: usize, release: String }
 
-    enum OperatorRequest = machine::OperatorRequest { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass }
+    enum OperatorRequest = machine::OperatorRequest { Rollback, Abort, Pause, Continue, Approve, Promote, BreakGlass, Spare }
 
     enum Answer = machine::Answer {
         Registered(arn: String),
@@ -98,9 +98,19 @@ written! {
         settled: bool,
         failed: u32,
         stopped: Vec<Stopped>,
+        #[serde(default)]
+        given_up: Option<GivenUp>,
     }
 
-    struct Stopped = fleet::Stopped { task: String, at: Moment, reason: String }
+    struct GivenUp = fleet::GivenUp { task_definition: String, why: String }
+
+    struct Stopped = fleet::Stopped {
+        task: String,
+        at: Moment,
+        reason: String,
+        #[serde(default)]
+        task_definition: String,
+    }
 
     struct Served = fleet::Served { requests: u64, failed: u64 }
 

@@ -42,6 +42,9 @@ pub(crate) struct Service {
     pub limits: DeploymentLimits,
     /// Deployments, the primary one first; none when ECS does not deploy it.
     pub deployments: Vec<Deployment>,
+    /// The last of them that completed: its id and the ARN of its task definition. A failed one goes back to it, long
+    /// after its tasks are gone.
+    pub completed: Option<(String, String)>,
     /// Task sets, in the order they were made; none when ECS deploys it.
     pub sets: Vec<TaskSet>,
     /// The id of the task set that was made primary.
@@ -85,23 +88,13 @@ pub(crate) struct DeploymentLimits {
     pub maximum_percent: u32,
     /// Percent of the desired count that stays healthy.
     pub minimum_healthy_percent: u32,
-    /// Whether repeated failures end the deployment.
-    pub has_breaker: bool,
-    /// Whether that brings the last completed deployment back.
-    pub rolls_back: bool,
     /// As it was given.
     pub raw: Map<String, Value>,
 }
 
 impl Default for DeploymentLimits {
     fn default() -> DeploymentLimits {
-        DeploymentLimits {
-            maximum_percent: 200,
-            minimum_healthy_percent: 100,
-            has_breaker: false,
-            rolls_back: false,
-            raw: Map::new(),
-        }
+        DeploymentLimits { maximum_percent: 200, minimum_healthy_percent: 100, raw: Map::new() }
     }
 }
 
@@ -124,6 +117,8 @@ pub(crate) struct Deployment {
     pub failures_in_a_row: u32,
     /// No task starts before this moment.
     pub next_launch_at: u64,
+    /// Since when it has had all that it needs, while the service's alarms are watched for some time more.
+    pub bakes_since: Option<u64>,
     /// When it was created.
     pub created_at: u64,
     /// When it last changed.
@@ -137,7 +132,7 @@ pub(crate) enum Rollout {
     InProgress,
     /// All tasks are there and well, and no earlier task is left.
     Completed,
-    /// Given up by the circuit breaker.
+    /// Given up by the circuit breaker, or at an alarm.
     Failed,
 }
 
@@ -189,6 +184,7 @@ impl Service {
             failed_tasks: 0,
             failures_in_a_row: 0,
             next_launch_at: 0,
+            bakes_since: None,
             created_at: now,
             updated_at: now,
         };

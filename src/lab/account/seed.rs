@@ -192,6 +192,7 @@ impl Account {
             grace_seconds: 0,
             limits: DeploymentLimits::default(),
             deployments: Vec::new(),
+            completed: None,
             sets: Vec::new(),
             primary_set: None,
             events: VecDeque::new(),
@@ -208,6 +209,7 @@ impl Account {
         }
         if let Some(deployment) = service.deployments.first_mut() {
             deployment.rollout = Rollout::Completed;
+            service.completed = Some((deployment.id.clone(), deployment.definition.clone()));
         }
         let first = service.deployments.first().map(|one| one.id.clone()).or_else(|| service.primary_set.clone());
         let first = first.unwrap_or_default();

@@ -201,10 +201,6 @@ fn read_limits(input: &Value, mut limits: DeploymentLimits) -> Result<Deployment
     if limits.maximum_percent <= limits.minimum_healthy_percent && limits.maximum_percent < 100 {
         return Err(invalid("maximumPercent must be greater than minimumHealthyPercent."));
     }
-    if let Some(breaker) = given.get("deploymentCircuitBreaker") {
-        limits.has_breaker = flag(breaker, "enable").unwrap_or(false);
-        limits.rolls_back = flag(breaker, "rollback").unwrap_or(false);
-    }
     ecs_attachments::outlived(&mut limits.raw, given);
     limits.raw.extend(given.clone());
     Ok(limits)
@@ -238,6 +234,7 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
         grace_seconds: count_of(input, "healthCheckGracePeriodSeconds")?.unwrap_or(0).into(),
         limits: read_limits(input, DeploymentLimits::default())?,
         deployments: Vec::new(),
+        completed: None,
         sets: Vec::new(),
         primary_set: None,
         events: VecDeque::new(),

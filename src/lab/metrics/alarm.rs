@@ -91,6 +91,14 @@ impl Alarm {
         }
     }
 
+    /// How much time one evaluation looks at, in milliseconds.
+    pub(crate) fn window_ms(&self) -> u64 {
+        match &self.rule {
+            AlarmRule::Metric(rule) => rule.window() * 1_000,
+            AlarmRule::Composite(_) => 0,
+        }
+    }
+
     /// Moves to a state, and gives what to remember of it.
     pub(crate) fn enter(&mut self, state: State, reason: String, data: String, now: u64) -> HistoryItem {
         let before = self.state;

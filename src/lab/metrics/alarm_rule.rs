@@ -44,6 +44,11 @@ enum Missing {
 }
 
 impl MetricRule {
+    /// How much time one evaluation looks at, in seconds.
+    pub(crate) fn window(&self) -> u64 {
+        self.period * self.evaluation_periods as u64
+    }
+
     /// Reads the rule of a metric alarm.
     ///
     /// # Errors

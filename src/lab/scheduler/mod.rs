@@ -4,6 +4,7 @@
 
 mod life;
 mod revisions;
+mod rolling;
 mod service;
 mod sets;
 #[cfg(test)]

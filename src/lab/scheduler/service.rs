@@ -1,6 +1,7 @@
 //! A service on its way to what is wanted: starting, stopping, completing, giving up.
 
 use super::life::is_target_of;
+use super::rolling;
 use crate::account::{Account, Deployment, Phase, Rollout, Service, ServiceStatus, TargetState, Task};
 
 /// The wanted tasks of a service.
@@ -131,10 +132,10 @@ fn conclude(account: &mut Account, service: &mut Service, muster: &Muster, desir
         }
         return;
     }
-    give_up(account, service, desired, now);
-    let is_alone = service.deployments.len() == 1;
     let well = muster.primary.iter().filter(|(_, well)| *well).count();
+    rolling::watch(account, service, well, now);
     let is_there = muster.primary.len() == desired && well == desired;
+    let is_alone = service.deployments.len() == 1;
     let Some(primary) = service.deployments.first_mut() else { return };
     if is_there && desired > 0 {
         primary.failures_in_a_row = 0;
@@ -142,38 +143,12 @@ fn conclude(account: &mut Account, service: &mut Service, muster: &Muster, desir
     if !(is_alone && is_there) || primary.rollout == Rollout::Failed {
         return;
     }
-    let (id, name) = (primary.id.clone(), service.name.clone());
-    if primary.rollout == Rollout::InProgress {
-        primary.rollout = Rollout::Completed;
-        primary.rollout_reason = format!("ECS deployment {id} completed.");
-        primary.updated_at = now;
-        service.tell(now, format!("(service {name}) (deployment {id}) deployment completed."));
+    if primary.rollout == Rollout::InProgress && !rolling::complete(account, service, now) {
+        return;
     }
     if !service.is_steady {
         service.is_steady = true;
+        let name = &service.name;
         service.tell(now, format!("(service {name}) has reached a steady state."));
-    }
-}
-
-/// The circuit breaker: half the desired count, from 3 to 200 failed tasks.
-fn give_up(account: &mut Account, service: &mut Service, desired: usize, now: u64) {
-    let limit = desired.div_ceil(2).clamp(3, 200) as u32;
-    let earlier = service.deployments.get(1).map(|one| one.definition.clone());
-    let Some(primary) = service.deployments.first_mut() else { return };
-    let is_over = service.limits.has_breaker && primary.rollout == Rollout::InProgress && primary.failed_tasks >= limit;
-    if !is_over {
-        return;
-    }
-    primary.rollout = Rollout::Failed;
-    "ECS deployment circuit breaker: tasks failed to start.".clone_into(&mut primary.rollout_reason);
-    primary.updated_at = now;
-    let (id, name) = (primary.id.clone(), service.name.clone());
-    let message = format!("(service {name}) (deployment {id}) deployment failed: tasks failed to start.");
-    service.tell(now, message);
-    if let (true, Some(definition)) = (service.limits.rolls_back, earlier) {
-        let number = account.next();
-        service.deploy(&definition, now, number);
-        let reason = "ECS deployment circuit breaker: rolling back to the last completed deployment.";
-        reason.clone_into(&mut service.deployments[0].rollout_reason);
     }
 }

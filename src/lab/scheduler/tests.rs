@@ -179,14 +179,58 @@ fn a_task_that_is_never_healthy_is_replaced() {
 
 #[test]
 fn the_circuit_breaker_brings_the_release_before_back() {
+    let breaker = json!({"deploymentCircuitBreaker": {"enable": true, "rollback": true}});
+    for (name, desired) in [("web-blue", 2), ("web-green", 4)] {
+        let mut scene = Scene::new();
+        scene.service(name).limits.raw = breaker.as_object().expect("it is an object").clone();
+        scene.release(name, desired, "crash");
+        scene.run(300);
+        let service = scene.service(name);
+        assert!(service.definition.ends_with("web:1"), "{name}: an idle service goes back too");
+        assert_eq!(service.deployments[0].rollout, Rollout::Completed, "{name}");
+        assert!(service.events.iter().any(|one| one.message.contains("rolling back to deployment")));
+        assert_eq!(scene.targets(name, TargetState::Healthy), desired as usize);
+    }
+}
+
+#[test]
+fn a_circuit_breaker_without_rollback_leaves_a_failed_deployment() {
     let mut scene = Scene::new();
-    let limits = &mut scene.service("web-blue").limits;
-    (limits.has_breaker, limits.rolls_back) = (true, true);
-    scene.release("web-blue", 2, "crash");
+    let breaker = json!({"deploymentCircuitBreaker": {"enable": true, "rollback": false}});
+    scene.service("web-green").limits.raw = breaker.as_object().expect("it is an object").clone();
+    scene.release("web-green", 2, "crash");
     scene.run(300);
-    let blue = scene.service("web-blue");
-    assert!(blue.definition.ends_with("web:1"));
-    assert_eq!(blue.deployments[0].rollout, Rollout::Completed);
+    let green = scene.service("web-green");
+    assert!(green.definition.ends_with("web:2"));
+    assert_eq!(green.deployments[0].rollout, Rollout::Failed);
+}
+
+#[test]
+fn an_alarm_that_rings_during_a_rolling_deployment_brings_the_release_before_back() {
+    let watched = json!({"alarms": {"enable": true, "rollback": true, "alarmNames": ["hot"]}});
+    for (rings_after, ends_with) in [(0, "web:2"), (20, "web:1")] {
+        let mut scene = Scene::new();
+        scene.service("web-green").limits.raw = watched.as_object().expect("it is an object").clone();
+        let put = json!({"AlarmName": "hot", "Namespace": "A", "MetricName": "b", "Period": 60, "Threshold": 1.0,
+            "EvaluationPeriods": 2, "Statistic": "Sum", "ComparisonOperator": "GreaterThanThreshold"});
+        let rule = crate::metrics::alarm_rule::MetricRule::parse(&put).expect("it is right");
+        let body = put.as_object().expect("it is an object").clone();
+        let rule = crate::metrics::alarm::AlarmRule::Metric(rule);
+        let mut alarm = crate::metrics::alarm::Alarm::new(&scene.account.names, "hot", body, rule, scene.now);
+        alarm.updated_at = scene.now + rings_after * 1_000;
+        if rings_after == 0 {
+            alarm.state = crate::metrics::alarm_state::State::Alarm;
+            alarm.updated_at -= 1_000;
+        }
+        scene.account.alarms.push(alarm);
+        scene.release("web-green", 2, "healthy");
+        scene.run(rings_after);
+        scene.account.alarms[0].state = crate::metrics::alarm_state::State::Alarm;
+        scene.run(200);
+        let green = scene.service("web-green");
+        assert!(green.definition.ends_with(ends_with), "one that rang before is ignored: {}", green.definition);
+        assert_eq!(green.deployments[0].rollout, Rollout::Completed);
+    }
 }
 
 #[test]

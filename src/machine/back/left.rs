@@ -33,6 +33,7 @@ impl Machine {
     pub(in crate::machine) fn tidy(&mut self, out: &mut Reaction) {
         let now = self.memory.now;
         self.memory.left = false;
+        self.memory.spared_for = None;
         self.memory.safeguard.begin_anew();
         match self.state.clone() {
             State::Finished(Outcome::RolledBack(reason)) | State::Retreat { reason, .. } => {

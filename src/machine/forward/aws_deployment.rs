@@ -25,7 +25,8 @@ impl Machine {
             DeploymentState::Failed { why } => {
                 // AWS may go back by itself even after it was told to end.
                 self.memory.committed = false;
-                self.retreat(Reason::Deployment { why: why.clone() }, out);
+                let why = self.with_last_stop(why.clone(), seen.fleet.as_ref().map(|fleet| &fleet.candidate));
+                self.retreat(Reason::Deployment { why }, out);
             }
             DeploymentState::Done if !self.memory.committed => self.ended_by_aws(seen, out),
             DeploymentState::Moving | DeploymentState::Waiting { .. } | DeploymentState::Done => {}

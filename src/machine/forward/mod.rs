@@ -57,7 +57,11 @@ impl Machine {
                 out.notices.push(Notice::AwaitingApproval { message, until });
                 self.ask_after(POLL, Effect::Look(self.view(false, None)));
             }
-            Action::Retire => self.ask_after(POLL, Effect::Look(self.view(false, None))),
+            Action::Retire => {
+                if !self.leave_spared(out) {
+                    self.ask_after(POLL, Effect::Look(self.view(false, None)));
+                }
+            }
             Action::Conclude => self.look_again(BRISK_POLL),
             Action::Settle => {
                 self.memory.safeguard.begin_anew();

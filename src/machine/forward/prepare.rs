@@ -64,8 +64,8 @@ impl Machine {
         let late = self.memory.now.since(self.memory.asked) > STALE_WITHIN;
         if ours && candidate.settled && candidate.healthy >= count && !self.is_paused() {
             self.pass_step(out);
-        } else if !ours && late {
-            // The write was lost, or somebody undid it: it is absolute, so it is asked for again.
+        } else if !ours && late && (!self.memory.brought || self.runs_release(&candidate.task_definition)) {
+            // The write was lost, or somebody changed the count: it is absolute, so it is asked for again.
             self.ask_for_tasks(count, out);
         } else {
             self.look_again(BRISK_POLL);

@@ -4,11 +4,49 @@ use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Observation};
 use crate::machine::notice::{Notice, Outcome};
-use crate::machine::state::{ATTEMPTS, POLL, RETRY, Stage};
+use crate::machine::state::{ATTEMPTS, POLL, RETRY, Stage, State};
 use crate::machine::{Machine, Reaction};
+use crate::plan::Action;
 
 impl Machine {
+    /// Somebody goes back to what was promoted over, so its tasks stay: they are the shortest way there.
+    pub(in crate::machine) fn told_to_spare(&mut self, by: String, out: &mut Reaction) -> Option<String> {
+        let State::Forward { step, stage, .. } = self.state else {
+            return Some("it takes no tasks away now".to_owned());
+        };
+        if !self.memory.committed {
+            return Some("it is not committed: a rollback takes the traffic back".to_owned());
+        }
+        let retires = |action: &Action| matches!(action, Action::Retire);
+        let action = self.plan.steps.get(step).map(|step| &step.action);
+        if action.is_some_and(retires) && stage == Stage::Acting {
+            return Some("it takes the old tasks away already".to_owned());
+        }
+        if !self.plan.steps.iter().skip(step).any(|step| retires(&step.action)) {
+            return Some("the old tasks are not in its hand".to_owned());
+        }
+        // A pause kept the tasks too; who goes back does not wait for its end.
+        self.memory.paused = None;
+        self.memory.spared_for = Some(by);
+        if action.is_some_and(retires) && !self.has_pending_write() {
+            self.leave_spared(out);
+        }
+        None
+    }
+
+    /// Leaves the step that takes the old tasks away, where somebody goes back to them. True when it did.
+    pub(in crate::machine) fn leave_spared(&mut self, out: &mut Reaction) -> bool {
+        let Some(by) = self.memory.spared_for.as_ref().filter(|_| self.memory.behind.is_none()) else { return false };
+        let what = format!("the old stable slot keeps its tasks: {by} goes back to them");
+        out.notices.push(Notice::LeftUndone { what });
+        self.leave_step(out);
+        true
+    }
+
     pub(in crate::machine) fn check_quiet(&mut self, seen: &Observation, out: &mut Reaction) {
+        if self.leave_spared(out) {
+            return;
+        }
         let now = self.memory.now;
         let at_all = seen.rule.as_ref().is_some_and(|rule| rule.share == Some(Share::ALL));
         let quiet = at_all && self.is_quiet(Share::ALL, seen) && !self.is_paused();

@@ -2,6 +2,7 @@
 
 pub(in crate::machine) mod behind;
 pub(in crate::machine) mod expired;
+pub(in crate::machine) mod given_up;
 pub(in crate::machine) mod poll;
 pub(in crate::machine) mod slots;
 

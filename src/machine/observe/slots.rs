@@ -25,8 +25,11 @@ impl Machine {
         if self.memory.wanted == 0 {
             return;
         }
-        self.examine_drift(Role::Candidate, &candidate.task_definition, out);
-        if self.memory.candidate_drifts == 0 {
+        self.examine_release(candidate, out);
+        if self.memory.setbacks == 0 {
+            self.examine_drift(Role::Candidate, &candidate.task_definition, out);
+        }
+        if self.memory.candidate_drifts + self.memory.setbacks == 0 {
             self.memory.all_started |= candidate.healthy >= self.memory.wanted;
             self.examine_tasks(candidate, out);
         }
@@ -61,11 +64,12 @@ impl Machine {
         };
         *drifts = if as_it_should { 0 } else { *drifts + 1 };
         let again = *drifts >= DRIFTS;
-        // Reads of the candidate may be older than our own write of it; before it has traffic, the write is
+        // Reads of the candidate may be older than our own write of it; until the release was seen there, the write is
         // repeated instead. The stable slot's service is not ours to write.
         let theirs = match role {
             Role::Stable => true,
-            Role::Candidate => memory.accepted > Share::NONE && memory.now.since(memory.asked) > STALE_WITHIN,
+            Role::Candidate if memory.accepted > Share::NONE => memory.now.since(memory.asked) > STALE_WITHIN,
+            Role::Candidate => memory.brought,
         };
         if again && theirs && self.is_forward() {
             let service = &self.plan.target.place(role).service;
@@ -123,7 +127,7 @@ impl Machine {
     /// Whether the tasks are worth a look before their time.
     pub(in crate::machine) fn is_in_doubt(&self) -> bool {
         let memory = &self.memory;
-        memory.short_since.is_some() || memory.stable_drifts > 0 || memory.candidate_drifts > 0
+        memory.short_since.is_some() || memory.stable_drifts + memory.candidate_drifts + memory.setbacks > 0
     }
 
     /// Whether `task_definition` is the release, by ARN or by `family:revision`.

@@ -182,7 +182,7 @@ fn weight_is_given_to_the_release_and_to_nothing_else() {
     let mut run = Run::of(canary());
     run.until_step(1);
     run.candidate.task_definition = "web:7".into();
-    assert!(matches!(reason(run.end()), Reason::TimeLimit { .. }));
+    assert!(matches!(reason(run.end()), Reason::ForeignWrite { .. }));
     assert_eq!(run.routes(), []);
 }
 

@@ -6,6 +6,7 @@ mod differs;
 mod expired;
 mod first_read;
 mod forward;
+mod given_up;
 mod outer;
 mod people;
 mod ramp;

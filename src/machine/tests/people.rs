@@ -107,6 +107,33 @@ fn a_pause_after_the_commit_ends_with_the_old_tasks_in_place() {
 }
 
 #[test]
+fn who_goes_back_after_the_commit_finds_the_old_tasks_in_place() {
+    let mut run = Run::of(canary());
+    run.until_step(6);
+    run.told(OperatorRequest::Pause);
+    let said = run.now;
+    assert_eq!(refusal(&run.told(OperatorRequest::Spare)), None);
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!(
+        (run.stable.desired, run.undone()),
+        (FULL, vec!["the old stable slot keeps its tasks: bob goes back to them"])
+    );
+    assert!(run.now.since(said) < MINUTE, "it ended {:?} later", run.now.since(said));
+}
+
+#[test]
+fn the_old_tasks_are_spared_only_after_the_commit_and_before_they_are_taken() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    let early = run.told(OperatorRequest::Spare);
+    assert_eq!(refusal(&early), Some("it is not committed: a rollback takes the traffic back"));
+    run.until(|run| run.asked.iter().any(|effect| matches!(effect, Effect::Scale { role: Role::Stable, .. })));
+    assert!(refusal(&run.told(OperatorRequest::Spare)).is_some());
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!((run.stable.desired, run.undone().len()), (0, 0));
+}
+
+#[test]
 fn words_that_mean_nothing_are_refused_with_the_reason() {
     let mut run = Run::of(canary());
     run.until_step(2);

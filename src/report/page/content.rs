@@ -41,14 +41,15 @@ impl Page<'_> {
         facts.push(("release", self.release()));
         facts.push(("before it", plan.before.stable_task_definition.clone()));
         let (target, slots) = (&plan.target, [&plan.target.stable, &plan.target.candidate]);
-        facts.push(("where", format!("{}, account {}, cluster {}", target.region, target.account, target.cluster)));
+        facts.push(("where", status.about().place()));
         let slots = slots.map(|place| format!("{} ({})", place.service, place.target_group_name));
         facts.push(("slots", format!("stable {}, candidate {}", slots[0], slots[1])));
         facts.push(("rule", target.rule.clone()));
         let digest =
             self.origin.digest.map_or("its fingerprint is not in the journal".to_owned(), |d| format!("SHA-256 {d}"));
         facts.push(("spec", format!("{}, {digest}", self.origin.spec)));
-        facts.push(("journal", format!("begun {} by tidegate {}", self.origin.begun, self.origin.program)));
+        let (begun, program) = (self.origin.begun, self.origin.program);
+        facts.push(("journal", format!("{}, begun {begun} by tidegate {program}", status.store)));
         facts
     }
 

@@ -34,7 +34,8 @@ fn drawn<T>(count: usize, progress: &Progress, flaws: &[String], draw: impl Fn(P
     let plan = plan();
     let notices: Vec<_> = story().into_iter().take(count).collect();
     let (story, summary) = told(&notices, &plan);
-    let status = Status { id: ID, at: at(500), plan: &plan, progress, summary: &summary };
+    let status =
+        Status { id: ID, at: at(500), plan: &plan, progress, summary: &summary, store: "/state", is_lab: false };
     let exit = summary.finished.as_ref().map(|_| (10, "rolled back by a gate, traffic verified on stable"));
     let origin = Origin { spec: "web.yaml", digest: Some("c0ffee"), program: "0.1.0", begun: at(0) };
     draw(Page { why: Why { status, driver: None, last: at(445) }, origin, story: &story, exit, flaws })
@@ -117,7 +118,8 @@ fn markdown_keeps_its_bound_and_says_what_is_left_out() {
         .collect();
     let (story, summary) = told(&many, &plan);
     let back = progress_back();
-    let status = Status { id: ID, at: at(500), plan: &plan, progress: &back, summary: &summary };
+    let status =
+        Status { id: ID, at: at(500), plan: &plan, progress: &back, summary: &summary, store: "/state", is_lab: false };
     let origin = Origin { spec: "web.yaml", digest: None, program: "0.1.0", begun: at(0) };
     let page = Page { why: Why { status, driver: None, last: at(445) }, origin, story: &story, exit: None, flaws: &[] };
     let text = page.markdown();
@@ -156,7 +158,8 @@ fn both_slots_are_drawn_from_what_a_comparing_gate_read() {
     let event = Event::Answered { id: 9, answer: Answer::Seen(Box::new(seen)) };
     story.take(at(140), &event, &[], &machine);
     let back = progress_back();
-    let status = Status { id: ID, at: at(500), plan: &plan, progress: &back, summary: &summary };
+    let status =
+        Status { id: ID, at: at(500), plan: &plan, progress: &back, summary: &summary, store: "/state", is_lab: false };
     let origin = Origin { spec: "web.yaml", digest: None, program: "0.1.0", begun: at(0) };
     let page = Page { why: Why { status, driver: None, last: at(445) }, origin, story: &story, exit: None, flaws: &[] };
     assert!(page.lacks().is_empty(), "{:?}", page.lacks());

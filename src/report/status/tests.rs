@@ -13,7 +13,7 @@ fn summary(count: usize) -> Summary {
 }
 
 fn status(progress: &Progress, summary: &Summary, style: Style) -> String {
-    Status { id: ID, at: at(94), plan: &plan(), progress, summary }.text(style)
+    Status { id: ID, at: at(94), plan: &plan(), progress, summary, store: "/state", is_lab: false }.text(style)
 }
 
 fn check(progress: &Progress, summary: &Summary, style: Style, expected: &str) {
@@ -31,8 +31,11 @@ fn a_hold_shows_everything_on_one_screen() {
 ● web: step 5 of 9: hold 5m
 
   rollout      web-20261123-140509-0a1b
+  release      family web with images app=registry.example.com/web:v2 in place
+               of web:41
   started      2026-11-23T14:05:09Z by alice@ci, 1m 34s ago
   where        eu-west-1, account 123456789012, cluster prod
+  journal      /state
   stage        holding, until 14:10:43 at the latest (4m left)
   weights      web-blue 75%, web-green 25% (read back)
   healthy      stable 4 of 4, candidate 4 of 4 tasks
@@ -58,11 +61,15 @@ fn a_hold_fits_40_columns() {
 *  web: step 5 of 9: hold 5m
 
   rollout      web-20261123-140509-0a1b
+  release      family web with images
+               app=registry.example.com/
+               web:v2 in place of web:41
   started      2026-11-23T14:05:09Z by
                alice@ci, 1m 34s ago
   where        eu-west-1, account
                123456789012, cluster
                prod
+  journal      /state
   stage        holding, until 14:10:43
                at the latest (4m left)
   weights      web-blue 75%, web-green
@@ -91,15 +98,26 @@ fn a_hold_fits_40_columns() {
 #[test]
 fn a_finished_rollout_says_how_it_ended() {
     let summary = summary(99);
-    let text =
-        Status { id: ID, at: at(3_600), plan: &plan(), progress: &progress_back(), summary: &summary }.text(ASCII);
+    let text = Status {
+        id: ID,
+        at: at(3_600),
+        plan: &plan(),
+        progress: &progress_back(),
+        summary: &summary,
+        store: "/state",
+        is_lab: false,
+    }
+    .text(ASCII);
     let expected = "
 <- rolled back: web is served by web-blue, the release before
 
   rollout      web-20261123-140509-0a1b
+  release      family web with images app=registry.example.com/web:v2 in place
+               of web:41
   started      2026-11-23T14:05:09Z by alice@ci, 1h ago
   finished     2026-11-23T14:12:34Z, 52m 35s ago
   where        eu-west-1, account 123456789012, cluster prod
+  journal      /state
   why          gate candidate-errors failed (19.8 against at most 1 at 14:06:00)
   weights      web-blue 100%, web-green 0% (read back)
   healthy      stable 4 of 4, candidate 4 of 4 tasks
@@ -119,7 +137,7 @@ fn only_words_that_make_sense_are_offered() {
     let summary = summary(7);
     let words = |progress: &Progress, summary: &Summary| {
         let (plan, at) = (plan(), at(94));
-        let status = Status { id: ID, at, plan: &plan, progress, summary };
+        let status = Status { id: ID, at, plan: &plan, progress, summary, store: "/state", is_lab: false };
         status.words().iter().map(|(word, _)| *word).collect::<Vec<_>>()
     };
     let paused = Progress { paused: Some("bob said pause".to_owned()), ..progress() };
@@ -145,7 +163,16 @@ fn a_stranded_rollout_shows_the_calls_again() {
 #[test]
 fn programs_read_the_same_state() {
     let (plan, progress, summary) = (plan(), progress(), summary(7));
-    let value = Status { id: ID, at: at(94), plan: &plan, progress: &progress, summary: &summary }.json();
+    let value = Status {
+        id: ID,
+        at: at(94),
+        plan: &plan,
+        progress: &progress,
+        summary: &summary,
+        store: "/state",
+        is_lab: false,
+    }
+    .json();
     assert_eq!(value["step"], serde_json::json!({"step": 5, "of": 9, "title": "hold 5m"}));
     assert_eq!(value["candidate"]["configured_percent"], 25);
     assert_eq!(value["gates"][1]["verdict"], "inconclusive");
@@ -158,7 +185,15 @@ fn programs_read_the_same_state() {
 fn a_gate_that_only_watches_is_marked() {
     let (mut plan, progress, summary) = (plan(), progress(), summary(7));
     plan.gates[2].watch = true;
-    let status = Status { id: ID, at: at(94), plan: &plan, progress: &progress, summary: &summary };
+    let status = Status {
+        id: ID,
+        at: at(94),
+        plan: &plan,
+        progress: &progress,
+        summary: &summary,
+        store: "/state",
+        is_lab: false,
+    };
     let text = status.text(FINE);
     assert!(text.contains("web-5xx           only watches; OK since 13:02:11\n"), "{text}");
     assert_eq!(
@@ -171,7 +206,15 @@ fn a_gate_that_only_watches_is_marked() {
 fn a_switch_says_when_it_fires() {
     let (plan, summary) = (plan(), summary(7));
     let progress = Progress { fires: Some(at(300)), ..progress() };
-    let status = Status { id: ID, at: at(94), plan: &plan, progress: &progress, summary: &summary };
+    let status = Status {
+        id: ID,
+        at: at(94),
+        plan: &plan,
+        progress: &progress,
+        summary: &summary,
+        store: "/state",
+        is_lab: false,
+    };
     let text = status.text(FINE);
     assert!(text.contains("  dead man     AWS gives the traffic back at 14:10:09 unless a runner lives\n"), "{text}");
     assert_eq!(status.json()["switch_fires"], "2026-11-23T14:10:09.000Z");

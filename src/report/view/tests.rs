@@ -12,7 +12,7 @@ fn screen(progress: &Progress, count: usize, trouble: Option<&str>, (style, heig
         summary.take(*at, notice);
     }
     let (plan, now) = (plan(), at(94));
-    let status = Status { id: ID, at: now, plan: &plan, progress, summary: &summary };
+    let status = Status { id: ID, at: now, plan: &plan, progress, summary: &summary, store: "/state", is_lab: false };
     let why = Why { status, driver: Some(("alice@ci", at(0))), last: at(90) };
     View { why, lately: &told[told.len().saturating_sub(3)..], trouble }.lines(style, height)
 }

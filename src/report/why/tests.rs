@@ -19,7 +19,7 @@ fn summary(count: usize) -> Summary {
 static PLAN: LazyLock<Plan> = LazyLock::new(plan);
 
 fn answer<'a>(progress: &'a Progress, summary: &'a Summary) -> Why<'a> {
-    let status = Status { id: ID, at: at(94), plan: &PLAN, progress, summary };
+    let status = Status { id: ID, at: at(94), plan: &PLAN, progress, summary, store: "/state", is_lab: false };
     Why { status, driver: Some(("alice@ci", at(0))), last: at(82) }
 }
 
@@ -48,6 +48,11 @@ fn a_hold_names_the_gate_its_question_and_what_comes_next() {
                by 14:25:31
   owner        alice@ci, since 2026-11-23T14:05:09Z; the journal last grew 12s
                ago
+  rollout      web-20261123-140509-0a1b
+  release      family web with images app=registry.example.com/web:v2 in place
+               of web:41
+  where        eu-west-1, account 123456789012, cluster prod
+  journal      /state
 
   tidegate pause web-20261123-140509-0a1b     take no further step
   tidegate rollback web-20261123-140509-0a1b  all traffic back to stable
@@ -72,6 +77,11 @@ fn a_finished_rollout_says_why_it_ended_as_it_did() {
   traffic      all on web-blue since 14:07:32, 0.6s after the decision
   next         nothing: it is over
   owner        nobody any more; started by alice@ci
+  rollout      web-20261123-140509-0a1b
+  release      family web with images app=registry.example.com/web:v2 in place
+               of web:41
+  where        eu-west-1, account 123456789012, cluster prod
+  journal      /state
 
   tidegate history web-20261123-140509-0a1b  everything that happened
 ",

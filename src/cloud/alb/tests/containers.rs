@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::cloud::ReleaseKnown;
 use crate::cloud::aws::fake::Reply;
+use crate::domain::fleet::Capacity;
 
 fn stopped(code: &str, reason: &str, definition: &str, by: &str, at: u64) -> serde_json::Value {
     json!({
@@ -109,4 +111,91 @@ async fn a_release_that_is_tried_again_begins_a_deployment_of_its_own() {
     let fake = failures(3);
     driver_with(&fake, no_record()).scale(Role::Stable, 0, None).await.unwrap();
     assert_eq!(fake.operations(), ["UpdateService"]);
+}
+
+/// What a look says of web-green, whose deployments are these and which runs arn:web:7 before the release arn:web:8.
+async fn seen(deployments: serde_json::Value, healthy: u32) -> Capacity {
+    let fake = Fake::new(move |seen| match seen.operation.as_str() {
+        "DescribeServices" => {
+            let running: i64 =
+                deployments.as_array().into_iter().flatten().filter_map(|one| one["runningCount"].as_i64()).sum();
+            let mut green = service("web-green", 0, 0);
+            (green["deployments"], green["runningCount"]) = (deployments.clone(), json!(running));
+            Reply::json(&json!({ "services": [service("web-blue", 4, 0), green] }))
+        }
+        "DescribeTargetHealth" => {
+            let target = "<member><TargetHealth><State>healthy</State></TargetHealth></member>";
+            let targets = target.repeat(healthy as usize);
+            Reply::xml(
+                "DescribeTargetHealth",
+                &format!("<TargetHealthDescriptions>{targets}</TargetHealthDescriptions>"),
+            )
+        }
+        "ListTasks" => Reply::json(&json!({ "taskArns": ["a"] })),
+        "DescribeTasks" => Reply::json(&json!({ "tasks": [
+            stopped("EssentialContainerExited", "Essential container in task exited", "arn:web:8", "ecs-svc/1", 10),
+            stopped("ServiceSchedulerInitiated", "Scaling activity initiated by deployment", "arn:web:8", "ecs-svc/1", 40),
+        ] })),
+        other => panic!("{other} is not expected"),
+    });
+    let ours = Ours { release: ReleaseKnown::Named("arn:web:8".into()), ..Ours::default() };
+    let driver = AlbDriver { ours, ..driver_with(&fake, no_record()) };
+    driver.fleet().await.unwrap().candidate
+}
+
+fn deployment(status: &str, definition: &str, running: u32, (state, reason): (&str, &str)) -> serde_json::Value {
+    let id = if definition == "arn:web:8" { "ecs-svc/1" } else { "ecs-svc/2" };
+    json!({ "id": id, "status": status, "taskDefinition": definition, "desiredCount": 4, "runningCount": running,
+        "failedTasks": 0, "rolloutState": state, "rolloutStateReason": reason })
+}
+
+const BROKEN: (&str, &str) = ("FAILED", "ECS deployment circuit breaker: tasks failed to start.");
+const ROLLS_BACK: (&str, &str) =
+    ("IN_PROGRESS", "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/0.");
+const COMPLETED: (&str, &str) = ("COMPLETED", "ECS deployment ecs-svc/2 completed.");
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_ecs_gave_up_is_told_with_the_releases_stopped_tasks() {
+    let (primary, active) = ("PRIMARY", "ACTIVE");
+    let listed = [
+        json!([deployment(primary, "arn:web:8", 0, BROKEN)]),
+        json!([deployment(primary, "arn:web:7", 4, ROLLS_BACK), deployment(active, "arn:web:8", 0, BROKEN)]),
+        json!([deployment(primary, "arn:web:7", 4, ROLLS_BACK)]),
+    ];
+    for (deployments, of) in listed.into_iter().zip(["arn:web:8", "arn:web:8", ""]) {
+        let candidate = seen(deployments, 4).await;
+        let given_up = candidate.given_up.expect("it shows");
+        assert_eq!(given_up.task_definition, of);
+        assert!(given_up.why.starts_with("ECS deployment circuit breaker: "), "{}", given_up.why);
+        assert!(!candidate.settled || of.is_empty(), "{of}");
+        let stopped: Vec<_> = candidate.stopped.iter().map(|one| one.task_definition.as_str()).collect();
+        assert_eq!(stopped, ["arn:web:8"], "{of}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_back_without_a_trace_still_tells_what_of_the_release_stopped() {
+    let candidate = seen(json!([deployment("PRIMARY", "arn:web:7", 4, COMPLETED)]), 4).await;
+    assert_eq!((candidate.given_up, candidate.stopped.len()), (None, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_try_of_the_release_came_to_is_not_told_again() {
+    let again = json!({ "id": "ecs-svc/3", "status": "PRIMARY", "taskDefinition": "arn:web:8", "desiredCount": 4,
+        "runningCount": 1, "failedTasks": 0, "rolloutState": "IN_PROGRESS" });
+    let candidate = seen(json!([again, deployment("ACTIVE", "arn:web:8", 1, BROKEN)]), 1).await;
+    assert_eq!((candidate.given_up, candidate.stopped.len()), (None, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn healthy_targets_of_another_revision_are_not_the_releases() {
+    let both = |ours| {
+        json!([
+            deployment("PRIMARY", "arn:web:8", ours, ("IN_PROGRESS", "")),
+            deployment("ACTIVE", "arn:web:7", 4, COMPLETED)
+        ])
+    };
+    assert_eq!(seen(both(0), 4).await.healthy, 0);
+    assert_eq!(seen(both(2), 6).await.healthy, 2);
+    assert_eq!(seen(json!([deployment("PRIMARY", "arn:web:8", 4, COMPLETED)]), 4).await.healthy, 4);
 }

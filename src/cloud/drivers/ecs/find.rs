@@ -10,14 +10,12 @@ use std::time::Duration;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{ServiceDeployment, ServiceDeploymentBrief};
 
-use crate::cloud::ReleaseKnown;
-use crate::cloud::alb::{AlbDriver, is_release};
+use crate::cloud::alb::AlbDriver;
 use crate::cloud::aws::service_deployments::{self as deployments, DESCRIBED_LIMIT, UNDER_WAY};
-use crate::cloud::aws::{ecs, timestamp};
+use crate::cloud::aws::timestamp;
 use crate::domain::clock::Timestamp;
 use crate::domain::driver::EcsDeployment;
 use crate::domain::fault::Fault;
-use crate::domain::name::same_definition;
 
 /// How far back deployments are listed: longer than one can wait at a pause, which is 14 days.
 const FURTHEST: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -36,8 +34,6 @@ pub(super) struct Memory {
     found: Option<String>,
     /// Task definitions by the ARN of their revision.
     definitions: BTreeMap<String, String>,
-    /// Whether a task definition is the release, by its ARN.
-    releases: BTreeMap<String, bool>,
     /// The pause that was answered last: its hook, and the share that the candidate had.
     pub(super) answered: Option<(String, u16)>,
     /// Since when the deployment is seen to go back while the rule does not show it.
@@ -91,7 +87,8 @@ impl AlbDriver {
             else {
                 continue;
             };
-            if self.brings_release(drive, ecs, revision).await? {
+            let definition = drive.definition(Some(revision));
+            if self.is_our_release(ecs, &definition).await? {
                 drive.with(|memory| memory.found = Some(arn.to_owned()));
                 return deployments::describe(ecs, arn).await;
             }
@@ -135,30 +132,5 @@ impl AlbDriver {
             }
         });
         Ok(())
-    }
-
-    async fn brings_release(&self, drive: &EcsDrive, ecs: &Client, revision: &str) -> Result<bool, Fault> {
-        let definition = drive.definition(Some(revision));
-        self.is_our_release(drive, ecs, &definition).await
-    }
-
-    /// Whether a task definition is the rollout's release.
-    pub(super) async fn is_our_release(&self, drive: &EcsDrive, ecs: &Client, definition: &str) -> Result<bool, Fault> {
-        match &self.ours.release {
-            _ if definition.is_empty() => Ok(false),
-            ReleaseKnown::Unknown => Ok(false),
-            ReleaseKnown::Named(name) => Ok(same_definition(name, definition)),
-            // What served before was registered before.
-            ReleaseKnown::Tagged(_) if definition == self.ours.stable => Ok(false),
-            ReleaseKnown::Tagged(digest) => {
-                if let Some(known) = drive.with(|memory| memory.releases.get(definition).copied()) {
-                    return Ok(known);
-                }
-                let described = ecs::task_definition(ecs, definition).await?;
-                let is_it = described.is_some_and(|described| is_release(&described, digest));
-                drive.with(|memory| memory.releases.insert(definition.to_owned(), is_it));
-                Ok(is_it)
-            }
-        }
     }
 }

@@ -42,8 +42,7 @@ fn capacity(set: Option<&TaskSet>, healthy: u32) -> Capacity {
         healthy,
         task_definition: set.task_definition().unwrap_or_default().to_owned(),
         settled: set.stability_status() == Some(&StabilityStatus::SteadyState),
-        failed: 0,
-        stopped: Vec::new(),
+        ..Capacity::default()
     }
 }
 
