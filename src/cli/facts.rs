@@ -16,8 +16,9 @@ use crate::domain::fleet::{Role, Survey};
 use crate::domain::name::RolloutId;
 use crate::domain::text::count;
 use crate::engine::Runner;
-use crate::gate::{Check, Gate, MetricSource, Of, Outcome, Reading, Standing, Window};
+use crate::gate::{Check, Evidence, Gate, MetricEvidence, MetricSource, Of, Outcome, Reading, Standing, Window};
 use crate::plan::{Difference, Facts, Plan, Price, ReleasePlan, Size, Values, differences};
+use crate::report;
 use crate::simulate::world::Service;
 use crate::simulate::{Case, Course, Figures, Regression, Rehearsal};
 use crate::spec::Spec;
@@ -123,8 +124,11 @@ fn answer(gate: &Gate, reading: &Reading, from: Timestamp, now: Timestamp) -> St
     let verdict = Standing::new(gate).judge(gate, reading, window);
     let of = if asks_of_candidate(gate) { "on the stable slot: " } else { "" };
     let breach = if verdict.outcome == Outcome::Fail { ", which would be a breach" } else { "" };
-    let evidence = if verdict.evidence == "no data yet" { "no data" } else { &verdict.evidence };
-    format!("{of}{evidence}{breach}")
+    let found = match &verdict.evidence {
+        Evidence::Metric(MetricEvidence::NoData { is_breach: false }) => "no data".to_owned(),
+        found => report::evidence(found),
+    };
+    format!("{of}{found}{breach}")
 }
 
 fn asks_of_candidate(gate: &Gate) -> bool {

@@ -8,7 +8,7 @@ use super::{Exit, terminal};
 use crate::domain::text::escape;
 use crate::engine::Ending;
 use crate::machine::Outcome;
-use crate::report::Markup;
+use crate::report::{self, Markup};
 
 /// What `--ci` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -56,7 +56,7 @@ pub(super) fn last_line(context: &Context, id: &str, ending: &Ending, exit: Exit
     }
     let (word, why) = match &ending.outcome {
         Some(Outcome::Promoted) => ("promoted", None),
-        Some(Outcome::RolledBack(reason)) => ("rolled back", Some(reason.to_string())),
+        Some(Outcome::RolledBack(reason)) => ("rolled back", Some(report::reason(reason))),
         Some(Outcome::Stranded { why, .. }) => ("stranded, a person is needed", Some(why.clone())),
         None => match &ending.fenced {
             Some(by) => ("not finished here", Some(format!("{by} decides now"))),

@@ -5,7 +5,7 @@ use super::{Exit, Failure, terminal};
 use crate::domain::text::escape;
 use crate::gate::Outcome as GateOutcome;
 use crate::machine::{Machine, Notice};
-use crate::report::verdict_line;
+use crate::report::{objection, verdict_line};
 
 /// One screen of what it will do, and one question. Refuses at once what the runner would refuse.
 pub(super) fn confirm(
@@ -15,7 +15,7 @@ pub(super) fn confirm(
 ) -> Result<(), Failure> {
     let reasoned = reason.is_some_and(|reason| !reason.trim().is_empty());
     if let Some(why) = machine.objection_to_promote(reasoned) {
-        return Err(Failure::new(Exit::Refused, format!("rollout {} is not promoted: {why}", found.id)));
+        return Err(Failure::new(Exit::Refused, format!("rollout {} is not promoted: {}", found.id, objection(&why))));
     }
     if yes {
         return Ok(());

@@ -12,7 +12,7 @@ use crate::domain::approval::Approval;
 use crate::domain::clock::{Timestamp, span};
 use crate::journal;
 use crate::machine::{Machine, Notice, OperatorRequest, Outcome};
-use crate::report::{Lines, Stream};
+use crate::report::{self, Lines, Stream};
 use crate::store::LeftRequest;
 
 /// How long a running runner has to take a request up, in wall time.
@@ -86,7 +86,7 @@ pub(super) async fn go_on(context: &Context, args: Continue) -> Result<Exit, Fai
 pub(super) fn ended(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Promoted => "promoted".to_owned(),
-        Outcome::RolledBack(reason) => format!("rolled back, {reason}"),
+        Outcome::RolledBack(reason) => format!("rolled back, {}", report::reason(reason)),
         Outcome::Stranded { why, .. } => format!("stranded, {why}"),
     }
 }
@@ -118,7 +118,7 @@ pub(super) async fn tell_runner(
     };
     let answered = |notice: &Notice| match notice {
         Notice::Refused { request: refused, by: whose, why } if *refused == request && *whose == by => {
-            refusal = Some(why.clone());
+            refusal = Some(report::objection(why));
             true
         }
         notice => answers(request, notice),

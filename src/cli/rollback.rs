@@ -246,13 +246,13 @@ async fn settled(context: &Context, found: &Found, plan: &Plan, args: &Args) -> 
         Outcome::RolledBack(reason) => {
             let since = summary.back.map_or(machine.now(), |(at, _)| at);
             if found.is_lab {
-                found.answer(context, plan, &format!("already on stable since {since}: {reason}"))?;
+                found.answer(context, plan, &format!("already on stable since {since}: {}", report::reason(reason)))?;
                 return Ok(Settled::Said);
             }
             let reach = Reach { context, aws: &aws, connect_to: context.connect_to() };
             let seen = reach.driver(plan, Runner::unleased(id, &context.clock()), None).rule_at_once().await?;
             if seen.share == Some(Share::NONE) {
-                found.answer(context, plan, &format!("already on stable since {since}: {reason}"))?;
+                found.answer(context, plan, &format!("already on stable since {since}: {}", report::reason(reason)))?;
                 return Ok(Settled::Said);
             }
             let wrong = format!("the rule was moved since rollout {id} went back at {since}: it says {}", seen.text);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Verdict, Window};
-use crate::domain::clock::{Timestamp, span};
+use crate::domain::clock::Timestamp;
 use crate::domain::fleet::AlarmState;
 
 /// An alarm that must be quiet.
@@ -49,22 +49,42 @@ pub struct AlarmReading {
     pub window: Duration,
 }
 
+/// What an alarm's verdict rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlarmEvidence {
+    /// No alarm of this name exists any more.
+    Gone(String),
+    /// It went into ALARM then, and may have left it since.
+    Rang(Timestamp),
+    /// It is in ALARM since then.
+    InAlarm(Timestamp),
+    /// It is in ALARM since before the rollout, and has not been quiet once.
+    NotYetQuiet,
+    /// INSUFFICIENT_DATA.
+    Insufficient {
+        /// Whether the rule counts that as a breach.
+        is_breach: bool,
+    },
+    /// OK over this much data.
+    Quiet(Duration),
+}
+
 pub(super) fn judge(rule: &AlarmRule, reading: &AlarmReading, window: Window<'_>) -> Verdict {
     let Some(state) = reading.state else {
-        return Verdict::fail(format!("alarm {} does not exist any more", rule.alarm));
+        return Verdict::fail(AlarmEvidence::Gone(rule.alarm.clone()));
     };
     if let Some(rang) = reading.rang.filter(|rang| *rang >= window.rollout) {
-        return Verdict::fail(format!("in ALARM at {}", rang.time_of_day()));
+        return Verdict::fail(AlarmEvidence::Rang(rang));
     }
     match state {
         AlarmState::Alarm if reading.changed < window.rollout && rule.at_start == AtStart::WaitForOk => {
-            Verdict::inconclusive("in ALARM since before the rollout, not yet quiet once")
+            Verdict::inconclusive(AlarmEvidence::NotYetQuiet)
         }
-        AlarmState::Alarm => Verdict::fail(format!("in ALARM since {}", reading.changed.time_of_day())),
+        AlarmState::Alarm => Verdict::fail(AlarmEvidence::InAlarm(reading.changed)),
         AlarmState::InsufficientData if rule.insufficient_data == Insufficient::Fail => {
-            Verdict::fail("INSUFFICIENT_DATA, which this spec counts as a breach")
+            Verdict::fail(AlarmEvidence::Insufficient { is_breach: true })
         }
-        AlarmState::InsufficientData => Verdict::inconclusive("INSUFFICIENT_DATA"),
+        AlarmState::InsufficientData => Verdict::inconclusive(AlarmEvidence::Insufficient { is_breach: false }),
         AlarmState::Ok => quiet(reading, window),
     }
 }
@@ -72,7 +92,7 @@ pub(super) fn judge(rule: &AlarmRule, reading: &AlarmReading, window: Window<'_>
 /// An alarm is quiet for a step once its whole window of data lies after the step took hold.
 fn quiet(reading: &AlarmReading, window: Window<'_>) -> Verdict {
     let from = window.now.before(reading.window);
-    Verdict::pass(format!("OK over the last {}", span(reading.window)), from)
+    Verdict::pass(AlarmEvidence::Quiet(reading.window), from)
 }
 
 #[cfg(test)]

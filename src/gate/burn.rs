@@ -15,9 +15,8 @@
 
 use std::time::Duration;
 
-use super::{Verdict, Window};
+use super::{Bound, Measure, Unit, Verdict, Window};
 use crate::domain::clock::{Timestamp, span};
-use crate::domain::text;
 
 /// How many requests must have failed in the long window before it is a breach.
 const LEAST_ERRORS: f64 = 5.0;
@@ -60,6 +59,59 @@ pub struct BurnReading {
     pub short: Burnt,
 }
 
+/// What a verdict on the burn rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BurnEvidence {
+    /// No window can be judged: the closed minutes have no requests, or counts that make no sense.
+    NoRequests,
+    /// How fast both windows burn.
+    Rates {
+        /// The short window.
+        short: BurnRate,
+        /// The long window.
+        long: BurnRate,
+        /// How fast each may.
+        factor: f64,
+        /// What that says.
+        says: BurnSays,
+    },
+}
+
+/// How fast one window uses up the budget.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BurnRate {
+    /// How many times faster than sustainable.
+    pub rate: f64,
+    /// The window's length.
+    pub over: Duration,
+    /// What it counted.
+    pub burnt: Burnt,
+}
+
+/// What the rates of both windows say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BurnSays {
+    /// The short window keeps within the factor.
+    Within,
+    /// A window has exceeded it since before the candidate had traffic.
+    BeforeCandidate,
+    /// Only the short window exceeds it.
+    ShortAlone,
+    /// Both do, on too few failures.
+    FewErrors,
+    /// Both do.
+    Both,
+}
+
+impl BurnEvidence {
+    /// The short window's: nothing passes while it exceeds the factor.
+    pub(super) fn measure(&self) -> Option<Measure> {
+        let Self::Rates { short, factor, .. } = self else { return None };
+        let (value, samples) = (Some(short.rate), Some(short.burnt.requests));
+        Some(Measure { value, bound: Some(Bound::Above(*factor)), stable: None, samples, unit: Unit::BudgetRate })
+    }
+}
+
 /// What is remembered between two looks: which window has exceeded the factor ever since the candidate was
 /// given traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -89,47 +141,34 @@ impl Burning {
     /// Takes in one look.
     pub(super) fn take(&mut self, rule: &BurnRule, reading: &BurnReading, window: Window<'_>) -> Verdict {
         let (Some(long), Some(short)) = (rule.burn(reading.long), rule.burn(reading.short)) else {
-            return Verdict::inconclusive("no requests in the closed minutes");
+            return Verdict::inconclusive(BurnEvidence::NoRequests);
         };
         let exceeds = Burning { long: long > rule.factor, short: short > rule.factor };
         let before = window.exposed.is_none_or(|exposed| reading.until <= exposed);
         *self = Burning { long: exceeds.long && (before || self.long), short: exceeds.short && (before || self.short) };
-        let rates = format!("{} times the budget over {}", rate(short), span(rule.short));
-        let rates = format!("{rates}, {} over {}", rate(long), span(rule.long));
-        let failed = |burnt: Burnt| {
-            format!("{} of {} failed", text::count(whole(burnt.errors)), text::many(whole(burnt.requests), "request"))
-        };
+        let rate = |rate, over, burnt| BurnRate { rate, over, burnt };
+        let (short, long) = (rate(short, rule.short, reading.short), rate(long, rule.long, reading.long));
+        let rates = |says| BurnEvidence::Rates { short, long, factor: rule.factor, says };
         if !exceeds.short {
-            let text = format!("{rates}: {} in the last {}", failed(reading.short), span(rule.short));
-            return Verdict::pass(text, reading.until.before(MINUTE));
+            return Verdict::pass(rates(BurnSays::Within), reading.until.before(MINUTE));
         }
         if self.long || self.short {
-            return Verdict::inconclusive(format!("{rates}: so it was before the candidate had traffic"));
+            return Verdict::inconclusive(rates(BurnSays::BeforeCandidate));
         }
         if !exceeds.long {
-            return Verdict::inconclusive(format!("{rates}, where {} is a breach", rule.factor));
+            return Verdict::inconclusive(rates(BurnSays::ShortAlone));
         }
         if reading.long.errors < LEAST_ERRORS {
-            return Verdict::inconclusive(format!("{rates}, but only {}", failed(reading.long)));
+            return Verdict::inconclusive(rates(BurnSays::FewErrors));
         }
-        Verdict::fail(format!("{rates}, at most {}: {}", rule.factor, failed(reading.long)))
+        Verdict::fail(rates(BurnSays::Both))
     }
-}
-
-/// A burn with as many digits as tell something.
-fn rate(burn: f64) -> String {
-    if burn >= 10.0 { format!("{burn:.0}") } else { format!("{burn:.1}") }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sound counts are no less than zero")]
-fn whole(number: f64) -> u64 {
-    number.round() as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Outcome;
+    use crate::gate::{Evidence, Outcome};
 
     fn at(minute: u64) -> Timestamp {
         Timestamp::from_millis(6_000_000 + minute * 60_000)
@@ -166,8 +205,9 @@ mod tests {
         check((60_000.0, 1_200.0), (5_000.0, 5.0), Outcome::Pass);
         check((60_000.0, 0.0), (5_000.0, 0.0), Outcome::Pass);
         let verdict = once((60_000.0, 1_200.0), (5_000.0, 300.0));
-        let said = "60 times the budget over 5m, 20 over 1h, at most 14.4: 1,200 of 60,000 requests failed";
-        assert_eq!(verdict.evidence, said);
+        let measure = verdict.evidence.measure().unwrap();
+        assert!(measure.value.is_some_and(|rate| (rate - 60.0).abs() < 1e-6), "{measure:?}");
+        assert_eq!((measure.bound, measure.samples), (Some(Bound::Above(14.4)), Some(5_000.0)));
     }
 
     #[test]
@@ -184,7 +224,8 @@ mod tests {
         assert_eq!(take(&mut burning, 99, bad.0, bad.1).outcome, Outcome::Inconclusive);
         let verdict = take(&mut burning, 108, bad.0, bad.1);
         assert_eq!(verdict.outcome, Outcome::Inconclusive);
-        assert!(verdict.evidence.contains("before the candidate had traffic"), "{}", verdict.evidence);
+        let Evidence::Burn(BurnEvidence::Rates { says, .. }) = verdict.evidence else { panic!("{verdict:?}") };
+        assert_eq!(says, BurnSays::BeforeCandidate);
         assert_eq!(take(&mut burning, 112, bad.0, good.1).outcome, Outcome::Pass);
         assert_eq!(take(&mut burning, 113, bad.0, bad.1).outcome, Outcome::Inconclusive);
         assert_eq!(take(&mut burning, 150, good.0, good.1).outcome, Outcome::Pass);

@@ -1,9 +1,8 @@
 //! The metric gate: any CloudWatch metric, metric math over several, or a PromQL query, against a bound.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::{Verdict, Window};
+use super::{Bound, Measure, ReadCount, Unit, Verdict, Window};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::fleet::Role;
 
@@ -54,33 +53,6 @@ pub struct PrometheusMetric {
     /// What is asked; its answer must be one series. `<service>` and `<target_group>` stand for the
     /// candidate's, `<window>` for the rule's period.
     pub query: String,
-}
-
-/// What a value must not do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Bound {
-    /// Exceed this.
-    Above(f64),
-    /// Fall below this.
-    Below(f64),
-}
-
-impl Bound {
-    fn is_broken_by(self, value: f64) -> bool {
-        match self {
-            Bound::Above(limit) => value > limit,
-            Bound::Below(limit) => value < limit,
-        }
-    }
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Bound::Above(limit) => write!(f, "at most {limit}"),
-            Bound::Below(limit) => write!(f, "at least {limit}"),
-        }
-    }
 }
 
 /// What no datapoints mean. There is no word for "pass": no data is never a pass.
@@ -189,20 +161,76 @@ impl MetricRule {
     }
 }
 
+/// What a metric's verdict rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MetricEvidence {
+    /// The datapoint with which the bound was broken often enough.
+    Broken {
+        /// Its value.
+        value: f64,
+        /// The bound.
+        bound: Bound,
+        /// The start of its period.
+        at: Timestamp,
+    },
+    /// The last datapoint of those that pass.
+    Within {
+        /// Its value.
+        value: f64,
+        /// The bound.
+        bound: Bound,
+    },
+    /// Fewer datapoints count than the rule judges.
+    TooFewPoints {
+        /// How many count so far.
+        points: usize,
+        /// How many are judged.
+        of: u32,
+    },
+    /// No datapoint counts, because the last one rests on too few samples.
+    TooFewSamples {
+        /// How many it rests on.
+        samples: ReadCount,
+        /// What counts them.
+        id: String,
+        /// How many it needs.
+        least: f64,
+    },
+    /// No datapoint at all.
+    NoData {
+        /// Whether the rule counts that as a breach.
+        is_breach: bool,
+    },
+}
+
+impl MetricEvidence {
+    pub(super) fn measure(&self) -> Option<Measure> {
+        let of = |value, bound, unit| {
+            Some(Measure { value: Some(value), bound: Some(bound), stable: None, samples: None, unit })
+        };
+        match self {
+            Self::Broken { value, bound, .. } | Self::Within { value, bound } => of(*value, *bound, Unit::Metric),
+            Self::TooFewPoints { points, of: least } => {
+                of(*points as f64, Bound::Below(f64::from(*least)), Unit::Datapoints)
+            }
+            Self::TooFewSamples { samples, least, .. } => of(samples.0, Bound::Below(*least), Unit::Samples),
+            Self::NoData { .. } => None,
+        }
+    }
+}
+
 pub(super) fn judge(rule: &MetricRule, reading: &MetricReading, window: Window<'_>) -> Verdict {
     let since = window.exposed.unwrap_or(window.step).min(window.step);
     if let Some(point) = rule.breach(&rule.considered(reading, since, window.now)) {
-        let text = format!("{} against {} at {}", number(point.value), rule.bound, point.at.time_of_day());
-        return Verdict::fail(text);
+        return Verdict::fail(MetricEvidence::Broken { value: point.value, bound: rule.bound, at: point.at });
     }
     let points = rule.considered(reading, window.step, window.now);
     let enough = points.len() >= rule.of.max(1) as usize;
     match (points.first(), points.last()) {
         (Some(first), Some(last)) if enough => {
-            let text = format!("{} against {}", number(last.value), rule.bound);
-            Verdict::pass(text, first.at)
+            Verdict::pass(MetricEvidence::Within { value: last.value, bound: rule.bound }, first.at)
         }
-        (Some(_), Some(_)) => Verdict::inconclusive(format!("{} of {} datapoints so far", points.len(), rule.of)),
+        (Some(_), Some(_)) => Verdict::inconclusive(MetricEvidence::TooFewPoints { points: points.len(), of: rule.of }),
         _ => nothing(rule, reading, window),
     }
 }
@@ -211,22 +239,13 @@ pub(super) fn judge(rule: &MetricRule, reading: &MetricReading, window: Window<'
 fn nothing(rule: &MetricRule, reading: &MetricReading, window: Window<'_>) -> Verdict {
     let late = window.now.since(window.step) > rule.period * (rule.of + 2) && window.exposed.is_some();
     if late && rule.missing_data == MissingData::Fail {
-        return Verdict::fail("no data, which this spec counts as a breach");
+        return Verdict::fail(MetricEvidence::NoData { is_breach: true });
     }
     let sparse = rule.samples().and_then(|(id, least)| {
         let last = reading.samples.iter().rev().find(|s| s.at >= window.step)?;
-        Some(format!("too few samples: {} {id}, at least {least} needed", number(last.value)))
+        Some(MetricEvidence::TooFewSamples { samples: ReadCount(last.value), id: id.clone(), least: *least })
     });
-    Verdict::inconclusive(sparse.unwrap_or_else(|| "no data yet".to_owned()))
-}
-
-/// A value with as many digits as tell something.
-fn number(value: f64) -> String {
-    match value.abs() {
-        v if v >= 100.0 || v.fract() == 0.0 => format!("{value:.0}"),
-        v if v >= 1.0 => format!("{value:.1}"),
-        _ => format!("{value:.3}"),
-    }
+    Verdict::inconclusive(sparse.unwrap_or(MetricEvidence::NoData { is_breach: false }))
 }
 
 #[cfg(test)]
@@ -305,7 +324,8 @@ mod tests {
         let rule = MetricRule { source: source(Some(("r".into(), 50.0))), ..rule() };
         let sparse = verdict(&rule, &[(120, 9.0)], &[(120, 3.0)]);
         assert_eq!(sparse.outcome, Outcome::Inconclusive);
-        assert!(sparse.evidence.contains("at least 50"), "{}", sparse.evidence);
+        let (samples, id) = (ReadCount(3.0), "r".to_owned());
+        assert_eq!(sparse.evidence, MetricEvidence::TooFewSamples { samples, id, least: 50.0 }.into());
         assert_eq!(verdict(&rule, &[(120, 9.0)], &[(120, 50.0)]).outcome, Outcome::Fail);
     }
 

@@ -6,6 +6,8 @@
 mod alarm;
 mod burn;
 pub mod compare;
+mod evidence;
+mod measure;
 mod metric;
 mod said;
 mod split;
@@ -14,16 +16,19 @@ mod tasks;
 
 use std::time::Duration;
 
-pub use alarm::{AlarmReading, AlarmRule, AtStart, Insufficient};
-pub use burn::{BurnReading, BurnRule, Burnt};
-pub use compare::CompareRule;
+pub use alarm::{AlarmEvidence, AlarmReading, AlarmRule, AtStart, Insufficient};
+pub use burn::{BurnEvidence, BurnRate, BurnReading, BurnRule, BurnSays, Burnt};
+pub use compare::{CompareEvidence, CompareRule};
+pub use evidence::Evidence;
+pub use measure::{Bound, Measure, ReadCount, Unit};
 pub use metric::{
-    Bound, CloudWatchMetric, Input, MetricReading, MetricRule, MetricSource, MissingData, Of, Point, PrometheusMetric,
+    CloudWatchMetric, Input, MetricEvidence, MetricReading, MetricRule, MetricSource, MissingData, Of, Point,
+    PrometheusMetric,
 };
 pub use said::{CommandRule, SaidReading, WebhookRule, is_private_host};
-pub use split::{Split, SplitRule};
+pub use split::{Split, SplitEvidence, SplitRule, SplitSays};
 pub use standing::Standing;
-pub use tasks::{TasksReading, TasksRule};
+pub use tasks::{TasksEvidence, TasksReading, TasksRule};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::count::Bin;
@@ -158,22 +163,22 @@ pub enum Outcome {
 pub struct Verdict {
     /// Pass, fail or inconclusive.
     pub outcome: Outcome,
-    /// The evidence in one line: `1.8 against at most 1 (last of 3 datapoints)`.
-    pub evidence: String,
+    /// What it rests on.
+    pub evidence: Evidence,
     /// The start of the data it rests on; `None` when it rests on none.
     pub data_from: Option<Timestamp>,
 }
 
 impl Verdict {
-    fn pass(evidence: impl Into<String>, data_from: Timestamp) -> Self {
+    fn pass(evidence: impl Into<Evidence>, data_from: Timestamp) -> Self {
         Self { outcome: Outcome::Pass, evidence: evidence.into(), data_from: Some(data_from) }
     }
 
-    fn fail(evidence: impl Into<String>) -> Self {
+    fn fail(evidence: impl Into<Evidence>) -> Self {
         Self { outcome: Outcome::Fail, evidence: evidence.into(), data_from: None }
     }
 
-    fn inconclusive(evidence: impl Into<String>) -> Self {
+    fn inconclusive(evidence: impl Into<Evidence>) -> Self {
         Self { outcome: Outcome::Inconclusive, evidence: evidence.into(), data_from: None }
     }
 

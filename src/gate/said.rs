@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Outcome, Verdict, Window};
+use super::{Evidence, Outcome, Verdict, Window};
 use crate::domain::clock::Timestamp;
 
 /// After how long a gate that could not be answered is asked again, when its own interval is longer.
@@ -57,10 +57,10 @@ impl Asked {
     pub(super) fn take(&mut self, reading: &SaidReading, window: Window<'_>) -> Verdict {
         self.0 = Some((reading.asked, reading.outcome != Outcome::Inconclusive));
         if reading.asked < window.rollout {
-            return Verdict::inconclusive("asked before a person said to go on");
+            return Verdict::inconclusive(Evidence::SaidBefore);
         }
         let data_from = (reading.outcome == Outcome::Pass).then_some(reading.asked);
-        Verdict { outcome: reading.outcome, evidence: reading.text.clone(), data_from }
+        Verdict { outcome: reading.outcome, evidence: Evidence::Said(reading.text.clone()), data_from }
     }
 
     /// Whether it is to be asked at `now`: at once in a step that no answer is about yet, and then every so
@@ -110,14 +110,15 @@ mod tests {
         let verdict = |asked, outcome| Asked::default().take(&said(asked, outcome), window());
         assert!(verdict(100, Outcome::Pass).passes(at(100)));
         assert!(!verdict(99, Outcome::Pass).passes(at(100)));
-        assert_eq!(verdict(99, Outcome::Fail), Verdict::fail("because"));
-        assert_eq!(verdict(99, Outcome::Inconclusive), Verdict::inconclusive("because"));
+        let because = || Evidence::Said("because".to_owned());
+        assert_eq!(verdict(99, Outcome::Fail), Verdict::fail(because()));
+        assert_eq!(verdict(99, Outcome::Inconclusive), Verdict::inconclusive(because()));
     }
 
     #[test]
     fn what_a_person_overruled_is_not_said_again() {
         let verdict = Asked::default().take(&said(49, Outcome::Fail), window());
-        assert_eq!(verdict.outcome, Outcome::Inconclusive);
+        assert_eq!(verdict, Verdict::inconclusive(Evidence::SaidBefore));
     }
 
     #[test]

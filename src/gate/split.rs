@@ -13,11 +13,10 @@ use libm::log as ln;
 
 use super::compare::capital::Capital;
 use super::compare::intake::{Intake, Manner};
-use super::compare::{Feed, flaw_of};
-use super::{Verdict, Window};
+use super::compare::{BinFlaw, Feed, flaw_of};
+use super::{Measure, Unit, Verdict, Window};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::Bin;
-use crate::domain::text::count;
 use crate::domain::traffic::Share;
 
 /// By what factors beyond the tolerated one the odds are suspected to be off.
@@ -47,6 +46,47 @@ pub struct SplitRule {
 impl Default for SplitRule {
     fn default() -> Self {
         Self { feed: Feed::LoadBalancer, alpha: 0.001, odds: 1.25 }
+    }
+}
+
+/// What a verdict on the split rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SplitEvidence {
+    /// No closed bin lies wholly within the step yet.
+    NoBin,
+    /// What both slots got.
+    Requests {
+        /// The stable slot.
+        stable: f64,
+        /// The candidate.
+        candidate: f64,
+        /// The least that the weights would have given the candidate.
+        due_least: f64,
+        /// The most that the weights would have given the candidate.
+        due_most: f64,
+        /// What that says.
+        says: SplitSays,
+    },
+}
+
+/// What the requests of both slots say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SplitSays {
+    /// Nothing against the split.
+    Fits,
+    /// Something against it, and not enough to be sure.
+    Doubtful,
+    /// It is wrong.
+    Wrong,
+}
+
+impl SplitEvidence {
+    /// The candidate's share of the requests.
+    pub(super) fn measure(&self) -> Option<Measure> {
+        let Self::Requests { stable, candidate, .. } = self else { return None };
+        let all = stable + candidate;
+        let value = (all > 0.0).then(|| candidate / all);
+        Some(Measure { value, bound: None, stable: None, samples: Some(all), unit: Unit::Share })
     }
 }
 
@@ -85,16 +125,18 @@ impl Split {
         let routed = self.intake.state();
         let capital = routed.capital.amount();
         if capital >= 1.0 / rule.alpha {
-            return Verdict::fail(format!("{}; {}", routed.said(), routed.cause()));
+            return Verdict::fail(routed.evidence(SplitSays::Wrong));
         }
         if let Some(flaw) = self.intake.flaw() {
-            return Verdict::inconclusive(flaw);
+            return Verdict::inconclusive(flaw.clone());
         }
         match self.intake.fresh() {
-            None => Verdict::inconclusive("no closed bin lies wholly within the step yet"),
-            Some(_) if capital >= DOUBT => Verdict::inconclusive(format!("not yet sure: {}", routed.said())),
-            Some(_) if routed.stable <= 0.0 || routed.candidate <= 0.0 => Verdict::inconclusive(routed.said()),
-            Some(from) => Verdict::pass(routed.said(), from),
+            None => Verdict::inconclusive(SplitEvidence::NoBin),
+            Some(_) if capital >= DOUBT => Verdict::inconclusive(routed.evidence(SplitSays::Doubtful)),
+            Some(_) if routed.stable <= 0.0 || routed.candidate <= 0.0 => {
+                Verdict::inconclusive(routed.evidence(SplitSays::Fits))
+            }
+            Some(from) => Verdict::pass(routed.evidence(SplitSays::Fits), from),
         }
     }
 }
@@ -132,22 +174,9 @@ impl Routed {
         self.capital.grow(&evidence, DEALT_AGAIN * rule.feed.span().as_secs_f64() / 60.0);
     }
 
-    fn said(&self) -> String {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, at most 10^15")]
-        let all = (self.stable + self.candidate).round().min(1e15) as u64;
-        let percent = |part: f64| format!("{:.1} %", 100.0 * part / (self.stable + self.candidate).max(1.0));
-        let (least, most) = (percent(self.due.0), percent(self.due.1));
-        let given = if least == most { most } else { format!("{least} to {most}") };
-        let got = percent(self.candidate);
-        format!("the rule gives the candidate {given} of {} requests, it got {got}", count(all))
-    }
-
-    fn cause(&self) -> &'static str {
-        if self.candidate < self.due.0 {
-            "another rule may come first, the candidate may drop them, or clients stick to the stable slot"
-        } else {
-            "clients may stick to the candidate, or another rule sends it more"
-        }
+    fn evidence(&self, says: SplitSays) -> SplitEvidence {
+        let (due_least, due_most) = self.due;
+        SplitEvidence::Requests { stable: self.stable, candidate: self.candidate, due_least, due_most, says }
     }
 }
 
@@ -161,10 +190,10 @@ fn requests(bin: &Bin) -> (f64, f64) {
 }
 
 /// Whatever is wrong with response times does not matter here.
-fn wrong(bin: &Bin) -> Option<String> {
+fn wrong(bin: &Bin) -> Option<BinFlaw> {
     [&bin.stable, &bin.candidate].into_iter().flatten().find_map(|counts| {
         let counted = crate::domain::count::Counts { timed: 0.0, slower: Vec::new(), ..counts.clone() };
-        flaw_of(&counted, 0)
+        flaw_of(&counted, 0).map(|wrong| BinFlaw::Counts { slot: None, wrong })
     })
 }
 
@@ -185,7 +214,8 @@ impl SplitRule {
 mod tests {
     use super::*;
     use crate::domain::count::Counts;
-    use crate::gate::Outcome;
+    use crate::gate::compare::{CountsFlaw, Flaw};
+    use crate::gate::{Outcome, ReadCount};
 
     const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -223,7 +253,10 @@ mod tests {
         let verdict = verdict(900.0, 100.0);
         assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
         assert_eq!(verdict.data_from, Some(minute(0)));
-        assert_eq!(verdict.evidence, "the rule gives the candidate 9.0 % to 10.0 % of 10,000 requests, it got 10.0 %");
+        let says = SplitSays::Fits;
+        let (stable, candidate, due_least, due_most) = (9_000.0, 1_000.0, 900.0, 1_000.0);
+        let evidence = SplitEvidence::Requests { stable, candidate, due_least, due_most, says };
+        assert_eq!(verdict.evidence, evidence.into());
     }
 
     #[test]
@@ -233,18 +266,17 @@ mod tests {
     }
 
     #[test]
-    fn too_few_requests_are_told_with_their_likely_cause() {
+    fn too_few_requests_fail() {
         let verdict = verdict(1000.0, 3.0);
         assert_eq!(verdict.outcome, Outcome::Fail);
-        assert!(verdict.evidence.contains("of 10,030 requests, it got 0.3 %; another rule"), "{}", verdict.evidence);
-        assert!(verdict.evidence.len() <= 200);
+        assert_eq!(verdict.evidence.measure().unwrap().samples, Some(10_030.0));
     }
 
     #[test]
-    fn too_many_requests_are_told_with_their_likely_cause() {
+    fn too_many_requests_fail() {
         let verdict = verdict(700.0, 300.0);
         assert_eq!(verdict.outcome, Outcome::Fail);
-        assert!(verdict.evidence.contains("stick to the candidate"), "{}", verdict.evidence);
+        assert_eq!(verdict.evidence.measure().unwrap().value, Some(0.3));
     }
 
     #[test]
@@ -271,7 +303,9 @@ mod tests {
         split.take(&SplitRule::default(), &bins, window);
         let verdict = split.take(&SplitRule::default(), &bins, window);
         assert_eq!(verdict.outcome, Outcome::Inconclusive);
-        assert!(verdict.evidence.contains("requests is NaN"), "{}", verdict.evidence);
+        let wrong = CountsFlaw::NoCount { of: "requests", count: ReadCount(f64::NAN) };
+        let what = BinFlaw::Counts { slot: None, wrong };
+        assert_eq!(verdict.evidence, Flaw::Bin { at: minute(4), what }.into());
     }
 
     #[test]

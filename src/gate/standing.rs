@@ -4,7 +4,7 @@ use super::burn::Burning;
 use super::compare::Comparison;
 use super::said::Asked;
 use super::split::Split;
-use super::{Check, CommandRule, Gate, Reading, Verdict, WebhookRule, Window, alarm, metric, tasks};
+use super::{Check, CommandRule, Evidence, Gate, Reading, Verdict, WebhookRule, Window, alarm, metric, tasks};
 use crate::domain::clock::Timestamp;
 
 /// Where one gate stands. Most judge every reading by itself and remember nothing.
@@ -47,8 +47,8 @@ impl Standing {
             (Check::Tasks(rule), Reading::Tasks(reading), _) => tasks::judge(rule, reading, window),
             (Check::Burn(rule), Reading::Burn(reading), Self::Burn(burning)) => burning.take(rule, reading, window),
             (_, Reading::Said(reading), Self::Said(asked)) => asked.take(reading, window),
-            (_, Reading::Unreadable(fault), _) => Verdict::inconclusive(format!("not readable: {fault}")),
-            _ => Verdict::inconclusive("the reading does not fit the gate"),
+            (_, Reading::Unreadable(fault), _) => Verdict::inconclusive(fault.clone()),
+            _ => Verdict::inconclusive(Evidence::Misfit),
         }
     }
 

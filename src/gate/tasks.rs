@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Verdict, Window};
+use super::{Bound, Measure, Unit, Verdict, Window};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::fleet::Capacity;
 
@@ -41,21 +41,77 @@ impl TasksRule {
     }
 }
 
+/// What the verdict on the candidate's tasks rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TasksEvidence {
+    /// The plan wants none yet.
+    NotAskedFor,
+    /// Tasks stopped by themselves.
+    Crashed {
+        /// How many.
+        failed: u32,
+        /// From how many on it is a breach.
+        breach_at: u32,
+        /// Why the last one stopped, in AWS's words.
+        reason: Option<String>,
+    },
+    /// Not all of them were healthy in time.
+    Late {
+        /// How many are.
+        healthy: u32,
+        /// How many are wanted.
+        wanted: u32,
+        /// How long they had.
+        within: Duration,
+        /// Why the last one that stopped did, in AWS's words.
+        reason: Option<String>,
+    },
+    /// So many are healthy.
+    Healthy {
+        /// How many are.
+        healthy: u32,
+        /// How many are wanted.
+        wanted: u32,
+    },
+}
+
+impl TasksEvidence {
+    pub(super) fn measure(&self) -> Option<Measure> {
+        let of = |value: &u32, bound| {
+            Some(Measure {
+                value: Some(f64::from(*value)),
+                bound: Some(bound),
+                stable: None,
+                samples: None,
+                unit: Unit::Tasks,
+            })
+        };
+        match self {
+            Self::NotAskedFor => None,
+            Self::Crashed { failed, breach_at, .. } => of(failed, Bound::Above(f64::from(breach_at.saturating_sub(1)))),
+            Self::Late { healthy, wanted, .. } | Self::Healthy { healthy, wanted } => {
+                of(healthy, Bound::Below(f64::from(*wanted)))
+            }
+        }
+    }
+}
+
 pub(super) fn judge(rule: &TasksRule, reading: &TasksReading, window: Window<'_>) -> Verdict {
     let capacity = &reading.capacity;
     if reading.wanted == 0 {
-        return Verdict::inconclusive("no tasks asked for yet");
+        return Verdict::inconclusive(TasksEvidence::NotAskedFor);
     }
-    if capacity.failed >= rule.crashes.max(1) {
-        let reason = capacity.stopped.first().map_or(String::new(), |s| format!(": {}", s.reason));
-        return Verdict::fail(format!("{} tasks stopped by themselves{reason}", capacity.failed));
+    let reason = || capacity.stopped.first().map(|stop| stop.reason.clone());
+    let breach_at = rule.crashes.max(1);
+    if capacity.failed >= breach_at {
+        return Verdict::fail(TasksEvidence::Crashed { failed: capacity.failed, breach_at, reason: reason() });
     }
-    let healthy = format!("{} of {} tasks healthy", capacity.healthy, reading.wanted);
+    let (healthy, wanted) = (capacity.healthy, reading.wanted);
     if !reading.started && window.now.since(reading.asked) > rule.start_within {
-        let reason = capacity.stopped.first().map_or(String::new(), |s| format!("; last stop: {}", s.reason));
-        return Verdict::fail(format!("{healthy} after {}{reason}", span(rule.start_within)));
+        return Verdict::fail(TasksEvidence::Late { healthy, wanted, within: rule.start_within, reason: reason() });
     }
-    if capacity.healthy >= reading.wanted { Verdict::pass(healthy, window.now) } else { Verdict::inconclusive(healthy) }
+    let evidence = TasksEvidence::Healthy { healthy, wanted };
+    if healthy >= wanted { Verdict::pass(evidence, window.now) } else { Verdict::inconclusive(evidence) }
 }
 
 #[cfg(test)]
@@ -69,7 +125,7 @@ mod tests {
         let now = start + Duration::from_secs(seconds);
         let reason = "Essential container in task exited (exit code 1)".to_owned();
         let stop =
-            |n: u32| Stopped { task: n.to_string(), at: now, reason: reason.clone(), task_definition: "".into() };
+            |n: u32| Stopped { task: n.to_string(), at: now, reason: reason.clone(), task_definition: String::new() };
         let stopped = (0..failed).map(stop).collect();
         let capacity = Capacity { desired: 4, running: 4, healthy, failed, stopped, ..Capacity::default() };
         let window =
@@ -90,6 +146,7 @@ mod tests {
     fn a_crash_loop_names_the_reason() {
         let verdict = verdict(0, 3, 30, false);
         assert_eq!(verdict.outcome, Outcome::Fail);
-        assert!(verdict.evidence.contains("exit code 1"), "{}", verdict.evidence);
+        let reason = Some("Essential container in task exited (exit code 1)".to_owned());
+        assert_eq!(verdict.evidence, TasksEvidence::Crashed { failed: 3, breach_at: 3, reason }.into());
     }
 }

@@ -1,8 +1,9 @@
 //! What people and signals say: to go back, to wait, to go on.
 
 use super::event::OperatorRequest;
-use super::notice::{Notice, Outcome, Reason};
-use super::state::{Cause, Paused, State};
+use super::notice::{Notice, Outcome};
+use super::state::{Paused, State};
+use super::why::{Cause, Objection, PausedFor, Reason};
 use super::{Machine, Reaction};
 use crate::domain::approval::Approval;
 use crate::gate::Standing;
@@ -36,12 +37,12 @@ impl Machine {
         by: &str,
         reason: Option<String>,
         out: &mut Reaction,
-    ) -> Option<String> {
+    ) -> Option<Objection> {
         let stranded = matches!(self.state, State::Finished(Outcome::Stranded { .. }));
         match &self.state {
-            _ if self.memory.committed => Some("it is committed: going back is a new rollout".to_owned()),
-            State::Draining { .. } | State::Retreat { .. } => Some("it is going back already".to_owned()),
-            State::Finished(_) if !stranded => Some("it is over".to_owned()),
+            _ if self.memory.committed => Some(Objection::BackAfterCommit),
+            State::Draining { .. } | State::Retreat { .. } => Some(Objection::GoesBack),
+            State::Finished(_) if !stranded => Some(Objection::Over),
             State::Ready | State::Forward { .. } | State::Finished(_) => {
                 if self.state == State::Ready {
                     self.memory.started = self.memory.now;
@@ -60,24 +61,23 @@ impl Machine {
         }
     }
 
-    fn told_to_pause(&mut self, by: &str, reason: Option<String>, out: &mut Reaction) -> Option<String> {
+    fn told_to_pause(&mut self, by: &str, reason: Option<String>, out: &mut Reaction) -> Option<Objection> {
         if !matches!(self.state, State::Forward { .. }) {
-            return Some("it is not on its way forward".to_owned());
+            return Some(Objection::NotForward);
         }
         if let Some(paused) = &self.memory.paused {
-            return Some(format!("it is paused already: {}", paused.why));
+            return Some(Objection::Paused(paused.why.clone()));
         }
-        let why = reason.map_or_else(|| format!("paused by {by}"), |reason| format!("paused by {by}: {reason}"));
-        self.pause(why, Cause::Person, out);
+        self.pause(PausedFor::Person { by: by.to_owned(), reason }, out);
         None
     }
 
-    fn told_to_continue(&mut self, by: &str, out: &mut Reaction) -> Option<String> {
+    fn told_to_continue(&mut self, by: &str, out: &mut Reaction) -> Option<Objection> {
         if let Some(shut) = self.shut_for() {
             return Some(shut);
         }
-        let Some(paused) = self.memory.paused.take() else { return Some("it is not paused".to_owned()) };
-        self.unpause(paused.cause);
+        let Some(paused) = self.memory.paused.take() else { return Some(Objection::NotPaused) };
+        self.unpause(paused.why.cause());
         out.notices.push(Notice::Continued { by: by.to_owned() });
         None
     }
@@ -114,14 +114,14 @@ impl Machine {
     }
 
     /// Takes no step from here on. A pause that is on already gets another cause, and no more time.
-    pub(super) fn pause(&mut self, why: String, cause: Cause, out: &mut Reaction) {
+    pub(super) fn pause(&mut self, why: PausedFor, out: &mut Reaction) {
         let since = self.memory.paused.as_ref().map_or(self.memory.now, |paused| paused.since);
-        if cause.is_trouble() {
+        if why.cause().is_trouble() {
             // Whoever promoted it did not know of this.
             self.memory.promoted_by = None;
         }
         out.notices.push(Notice::Paused { why: why.clone(), until: since + self.plan.limits.pause });
-        self.memory.paused = Some(Paused { why, since, cause });
+        self.memory.paused = Some(Paused { why, since });
     }
 
     pub(super) fn interrupted(&mut self, signal: String, out: &mut Reaction) {
@@ -139,7 +139,7 @@ impl Machine {
             }
             State::Ready | State::Forward { .. } if hold => {
                 if self.memory.paused.is_none() {
-                    self.pause(format!("the runner was stopped by {signal}"), Cause::Interrupt, out);
+                    self.pause(PausedFor::Signal(signal.clone()), out);
                 }
                 let share = self.memory.accepted;
                 let until = self.memory.safeguard.fires().map_or(String::new(), |at| {

@@ -18,15 +18,17 @@ mod safeguard;
 mod state;
 #[cfg(test)]
 mod tests;
+mod why;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Left, OperatorRequest};
-pub use notice::{Foreign, Glass, Notice, Outcome, Progress, Reason};
+pub use notice::{Glass, Notice, Outcome, Progress};
 pub use notify_on::occasion;
 pub use safeguard::PUSH_EVERY;
 pub use state::{
     ATTEMPTS, BEHIND_WITHIN, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN,
 };
+pub use why::{Awaited, Foreign, KnownBreach, Lack, Objection, PausedFor, Reason, Shortage};
 
 use std::time::Duration;
 
@@ -35,7 +37,8 @@ use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use state::{Cause, LOOKS_WITHIN, Memory, State, Unsettled, Wait};
+use state::{LOOKS_WITHIN, Memory, State, Unsettled, Wait};
+use why::Cause;
 
 /// What one event led to.
 #[must_use = "effects must be performed and notices told"]
@@ -205,7 +208,7 @@ impl Machine {
 
     /// Another runner goes on; `before` is the last moment of the one before, on a clock of its own.
     fn recovered(&mut self, (by, epoch): (String, u64), before: Timestamp, out: &mut Reaction) {
-        if self.memory.paused.as_ref().is_some_and(|paused| paused.cause == Cause::Interrupt) {
+        if self.is_paused_for(&[Cause::Interrupt]) {
             self.memory.paused = None;
             self.restart_limit();
         }

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use super::event::OperatorRequest;
+use super::why::{Awaited, Foreign, Objection, PausedFor, Reason};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Capacity, Role, Served};
 use crate::domain::traffic::Share;
-use crate::gate::{Outcome as GateOutcome, Verdict};
+use crate::gate::Verdict;
 
 /// One thing worth telling.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +77,7 @@ pub enum Notice {
     /// The step lasts longer than asked.
     Waiting {
         /// For what.
-        why: String,
+        on: Awaited,
     },
     /// A person is waited for.
     AwaitingApproval {
@@ -107,7 +108,7 @@ pub enum Notice {
     /// No step will be taken until a person says so.
     Paused {
         /// By whom or what.
-        why: String,
+        why: PausedFor,
         /// When the rollout goes back if nobody says anything.
         until: Timestamp,
     },
@@ -125,7 +126,7 @@ pub enum Notice {
         /// Who gave it.
         by: String,
         /// Why it means nothing.
-        why: String,
+        why: Objection,
     },
     /// Somebody else wrote the rule, or deployed to a slot.
     ForeignWrite {
@@ -223,15 +224,6 @@ pub struct Glass {
     pub reason: String,
 }
 
-/// What somebody else can write while a rollout runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Foreign {
-    /// The listener rule.
-    Rule,
-    /// The service of a slot.
-    Service(Role),
-}
-
 /// How a rollout ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -246,62 +238,6 @@ pub enum Outcome {
         /// Why it did not end.
         why: String,
     },
-}
-
-/// Why a rollout goes back.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reason {
-    /// A gate failed.
-    Breach {
-        /// The gate's name.
-        gate: String,
-        /// Its evidence.
-        evidence: String,
-        /// What the verdict was: a fail, or inconclusive for too long.
-        outcome: GateOutcome,
-    },
-    /// The candidate lost the capacity its share needs.
-    Capacity {
-        /// What was seen.
-        seen: String,
-    },
-    /// A step took longer than it may.
-    TimeLimit {
-        /// What was waited for.
-        what: String,
-    },
-    /// A person said so.
-    Operator {
-        /// Which word.
-        request: OperatorRequest,
-        /// Who.
-        by: String,
-        /// Why, if they said.
-        reason: Option<String>,
-    },
-    /// The runner was told to stop.
-    Signal(String),
-    /// Somebody else wrote the rule, or deployed to a slot.
-    ForeignWrite {
-        /// What was found.
-        found: String,
-    },
-    /// The dead-man's switch gave the traffic back, or is about to.
-    DeadMan {
-        /// What shows it.
-        seen: String,
-    },
-    /// AWS's own deployment went back, or was ended.
-    Deployment {
-        /// Why, in AWS's words.
-        why: String,
-    },
-    /// AWS refused what the plan needs.
-    Refused(Fault),
-    /// The world could not be read for too long.
-    Blind(Fault),
-    /// The journal could not be written for too long, or cannot be for good.
-    Store(Fault),
 }
 
 /// Where a rollout stands, for a live footer and for `status`.
@@ -326,12 +262,12 @@ pub struct Progress {
     /// The gate that keeps the present step from passing, by the plan's order: the first whose verdict does not
     /// pass it, where the step waits for gates.
     pub unproven: Option<usize>,
-    /// What the present step waits for beyond its time, in words, if that was told.
-    pub waiting: Option<String>,
+    /// What the present step waits for beyond its time, if that was told.
+    pub waiting: Option<Awaited>,
     /// When the rollout goes back by itself unless something changes, while it goes forward and can.
     pub goes_back: Option<Timestamp>,
     /// Why it is paused, if it is.
-    pub paused: Option<String>,
+    pub paused: Option<PausedFor>,
     /// Who promoted it, if somebody has.
     pub promoted_by: Option<String>,
     /// Who overruled the windows, if somebody has.

@@ -1,6 +1,7 @@
 //! Which notice is an occasion to tell others.
 
-use super::notice::{Notice, Outcome, Reason};
+use super::notice::{Notice, Outcome};
+use super::why::Reason;
 use crate::domain::notify::Occasion;
 
 /// What others are told of with this notice; `None` where it is no news for them.

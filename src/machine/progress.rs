@@ -1,14 +1,12 @@
 //! Where a rollout stands, in words: for the live footer and for `status`.
 
-use std::fmt;
-
 use super::Machine;
 use super::effect::Effect;
-use super::notice::{Outcome, Progress, Reason};
+use super::notice::{Outcome, Progress};
 use super::state::{BEHIND_WITHIN, Phase, Stage, State, Wait};
+use super::why::Reason;
 use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;
-use crate::gate::Outcome as GateOutcome;
 use crate::plan::Action;
 
 impl Machine {
@@ -150,30 +148,6 @@ impl Machine {
         match title {
             Some(title) => format!("{title}: {text}"),
             None => text.to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::Breach { gate, evidence, outcome: GateOutcome::Inconclusive } => {
-                write!(f, "gate {gate} did not pass in time ({evidence})")
-            }
-            Reason::Breach { gate, evidence, .. } => write!(f, "gate {gate} failed ({evidence})"),
-            Reason::Capacity { seen } => write!(f, "the candidate lost capacity: {seen}"),
-            Reason::TimeLimit { what } => write!(f, "time limit: {what}"),
-            Reason::Operator { request, by, reason } => {
-                write!(f, "{} by {by}", request.as_str())?;
-                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
-            }
-            Reason::Signal(signal) => write!(f, "the runner was stopped by {signal}"),
-            Reason::ForeignWrite { found } => write!(f, "somebody else changed the target: {found}"),
-            Reason::DeadMan { seen } => write!(f, "the dead-man's switch gave the traffic back ({seen})"),
-            Reason::Deployment { why } => write!(f, "AWS's own deployment went back ({why})"),
-            Reason::Refused(fault) => write!(f, "AWS refused what the plan needs ({fault})"),
-            Reason::Store(fault) => write!(f, "the journal could not be written ({fault})"),
-            Reason::Blind(fault) => write!(f, "the rule could not be read for too long ({fault})"),
         }
     }
 }

@@ -6,9 +6,10 @@ mod takedown;
 use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued};
-use super::notice::{Notice, Reason};
+use super::notice::Notice;
 use super::observe::expired::is_expired;
 use super::state::{ATTEMPTS, POLL, RETRY, Stage, State, WRITE_LANDS_WITHIN};
+use super::why::{Awaited, Reason};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
@@ -376,7 +377,7 @@ impl Machine {
         let switch = &mut safeguard.switch;
         let waits = if switch.there { safeguard.settled } else { switch.quiet_from };
         if now < waits {
-            self.wait_for("the moment from which on the dead-man's switch can write no more".to_owned(), out);
+            self.wait_for(Awaited::SwitchLanded, out);
             self.look_again(waits.since(now).min(POLL));
             return false;
         }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::effect::{Effect, Issued};
-use super::notice::{Glass, Outcome, Reason};
+use super::notice::{Glass, Outcome};
 use super::safeguard::Safeguard;
+use super::why::{Awaited, PausedFor, Reason};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Fleet, Served};
@@ -212,33 +213,8 @@ pub(super) struct Steady {
 /// Why no step is taken.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Paused {
-    pub(super) why: String,
+    pub(super) why: PausedFor,
     pub(super) since: Timestamp,
-    pub(super) cause: Cause,
-}
-
-/// What a pause came of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// A person's word. Breaches and foreign writes still count.
-    Person,
-    /// The end of a runner; the next one ends the pause.
-    Interrupt,
-    /// A breach, which a person may overrule.
-    Breach,
-    /// Somebody else's write, which is not written over.
-    ForeignWrite,
-    /// Neither slot has the tasks its share needs. Breaches still count.
-    Capacity,
-    /// A window that is closed; it ends when that opens.
-    Window,
-}
-
-impl Cause {
-    /// Whether something is wrong with the release or its target.
-    pub(super) fn is_trouble(self) -> bool {
-        matches!(self, Cause::Breach | Cause::ForeignWrite | Cause::Capacity)
-    }
 }
 
 /// A journal that does not hold everything that happened.
@@ -323,7 +299,7 @@ pub(super) struct Memory {
     /// Whether the stable slot was last read without a healthy target.
     pub(super) barren: bool,
     pub(super) told_fault: Option<Fault>,
-    pub(super) told_waiting: Option<String>,
+    pub(super) told_waiting: Option<Awaited>,
     pub(super) looks: u64,
     pub(super) committed: bool,
     /// When all traffic was read back on the stable slot.

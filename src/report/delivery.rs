@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::json::moment;
+use super::fields::moment;
 use super::summary::row;
 use super::{Style, Summary};
 use crate::domain::clock::{Timestamp, span};

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines::Feed;
 use super::sentence::{self, Sign};
-use super::{Closed, Output, Report, Style};
+use super::{Closed, Output, Report, Style, evidence, reasons};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::text::{columns, escape, fit};
 use crate::gate::{Check, Gate, Outcome as GateOutcome, Verdict};
@@ -136,7 +136,7 @@ fn dot(style: Style) -> &'static str {
 
 fn head(at: Timestamp, progress: &Progress, plan: &Plan, style: Style) -> String {
     let stage = match &progress.paused {
-        Some(why) => format!("paused: {why}"),
+        Some(why) => format!("paused: {}", reasons::paused(why)),
         None => sentence::stage(progress, plan).to_owned(),
     };
     let left = progress.until.filter(|until| *until > at);
@@ -212,9 +212,10 @@ fn gates(progress: &Progress, plan: &Plan, room: usize, style: Style) -> Option<
     };
     let brief: Vec<String> = judged.iter().map(brief).collect();
     let count = brief.len();
+    let said = |verdict: &Verdict| escape(&evidence(&verdict.evidence));
     let line = |shown: usize, full: usize| {
-        let evidence = |n: usize| if n < full { format!(" {}", escape(&judged[n].1.evidence)) } else { String::new() };
-        let parts: Vec<String> = (0..shown).map(|n| format!("{}{}", brief[n], evidence(n))).collect();
+        let found = |n: usize| if n < full { format!(" {}", said(judged[n].1)) } else { String::new() };
+        let parts: Vec<String> = (0..shown).map(|n| format!("{}{}", brief[n], found(n))).collect();
         let more = if shown < count { format!(" +{}", count - shown) } else { String::new() };
         format!("  {}{more}", parts.join(dot(style)))
     };
@@ -223,9 +224,9 @@ fn gates(progress: &Progress, plan: &Plan, room: usize, style: Style) -> Option<
     let cut = || {
         let others: Vec<String> = brief.iter().skip(1).map(|brief| format!("{}{brief}", dot(style))).collect();
         let others = others.concat();
-        let (first, evidence) = (brief.first()?, escape(&judged.first()?.1.evidence));
+        let (first, found) = (brief.first()?, said(judged.first()?.1));
         let left = room.checked_sub(2 + columns(first) + 1 + columns(&others))?;
-        (left >= LEAST_EVIDENCE).then(|| format!("  {first} {}{others}", fit(&evidence, left, style.unicode)))
+        (left >= LEAST_EVIDENCE).then(|| format!("  {first} {}{others}", fit(&found, left, style.unicode)))
     };
     let with_fewer = (1..=count).rev().map(|shown| line(shown, 0));
     let fits = |line: &String| columns(line) <= room;

@@ -7,7 +7,7 @@ use super::page::{Origin, Page, Story};
 use super::sample::{self, ASCII, FINE, NARROW, all_of, at};
 use super::{Lines, Status, Stream, Style, Summary, View, Why};
 use crate::domain::text::escape_json;
-use crate::gate::{MetricReading, Point, Reading};
+use crate::gate::{Evidence, MetricReading, Point, Reading};
 use crate::machine::{Answer, Event, Machine, Observation, OperatorRequest, Outcome, Progress};
 use crate::plan::Plan;
 
@@ -44,9 +44,9 @@ fn told(text: &str, over: bool) -> Told {
         .collect();
     let mut progress = sample::progress();
     for verdict in progress.verdicts.iter_mut().flatten() {
-        text.clone_into(&mut verdict.evidence);
+        verdict.evidence = Evidence::Said(text.to_owned());
     }
-    progress.paused = Some(text.to_owned());
+    progress.paused = Some(sample::paused_by(text));
     let mut summary = Summary::new();
     let mut story = Story::default();
     let machine = Machine::new(plan.clone());

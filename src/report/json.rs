@@ -14,15 +14,15 @@
 //! | `registered` | `task_definition` |
 //! | `capacity` | `role`, `wanted`, `desired`, `running`, `healthy`, `failed`, `stopped` |
 //! | `shifted` | `share_percent` (the candidate's), `took_seconds` |
-//! | `judged` | `gate`, `watch`, `verdict` (`pass`, `fail`, `inconclusive`), `evidence`, `data_from` |
+//! | `judged` | `gate`, `watch`, `verdict` (`pass`, `fail`, `inconclusive`), `evidence` (in words), `measured`, `data_from` |
 //! | `probed` | `gate`, `right`, `text` |
-//! | `waiting` | `why` |
+//! | `waiting` | `why`; `on`: `kind`, and what belongs to it |
 //! | `awaiting_approval` | `message`, `until` |
 //! | `approved`, `continued` | `by` |
 //! | `promoting` | `by`, `said` (why, if they said) |
 //! | `broke_glass` | `by`, `said` (why) |
 //! | `skipped` | `step`, `of`, `title`, `by` |
-//! | `paused` | `why`, `until` |
+//! | `paused` | `why`, `until`; `for`: `kind`, and what belongs to it |
 //! | `refused` | `word`, `by`, `why` |
 //! | `foreign_write` | `to` (`rule`, `stable_service`, `candidate_service`), `found`, `expected_percent` |
 //! | `trouble` | `fault`: `kind` (`transient`, `unknown`, `missing`, `denied`, `expired`, `permanent`), `operation`, `message` |
@@ -53,14 +53,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::evidence::{evidence, measured};
+use super::fields::{fault_fields, moment, outcome_word, percent, seconds, served_fields, verdict_word};
+use super::reasons::{self, reason_fields};
 use super::{Closed, Output, Report, rescue, sentence};
 use crate::domain::clock::Timestamp;
-use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Place, Role, Served};
 use crate::domain::text::escape_json;
-use crate::domain::traffic::Share;
 use crate::gate::Verdict;
-use crate::machine::{Foreign, Glass, Machine, Notice, Outcome, Reason};
+use crate::machine::{Foreign, Glass, Machine, Notice, Outcome};
 use crate::plan::Plan;
 
 /// The version of the stream's format.
@@ -106,20 +107,6 @@ pub(super) fn line(value: &Value) -> String {
     escape_json(&value.to_string()) + "\n"
 }
 
-/// A moment in RFC 3339 with milliseconds.
-pub(super) fn moment(at: Timestamp) -> String {
-    format!("{}.{:03}Z", at.to_string().trim_end_matches('Z'), at.as_millis() % 1000)
-}
-
-fn seconds(span: Duration) -> Value {
-    if span.subsec_millis() == 0 { json!(span.as_secs()) } else { json!(span.as_millis() as f64 / 1000.0) }
-}
-
-/// A share in percent, without a fraction when it has none.
-pub(super) fn percent(share: Share) -> Value {
-    if share.permille().is_multiple_of(10) { json!(share.permille() / 10) } else { json!(share.percent()) }
-}
-
 /// One notice as an object with `type` and `at`.
 pub(super) fn object(at: Timestamp, notice: &Notice, plan: &Plan, served: Option<Served>) -> Value {
     let (kind, fields) = fields(notice, plan, served);
@@ -144,7 +131,7 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         Notice::CarriedOn { share } => ("carried_on", json!({"share_percent": percent(*share)})),
         Notice::Judged { gate, verdict } => ("judged", judged(gate, verdict, plan)),
         Notice::Probed { gate, right, text } => ("probed", json!({"gate": gate, "right": right, "text": text})),
-        Notice::Waiting { why } => ("waiting", json!({"why": why})),
+        Notice::Waiting { on } => ("waiting", json!({"why": reasons::awaited(on), "on": reasons::awaited_fields(on)})),
         Notice::AwaitingApproval { message, until } => {
             ("awaiting_approval", json!({"message": message, "until": moment(*until)}))
         }
@@ -155,10 +142,15 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
             fields["by"] = json!(by);
             ("skipped", fields)
         }
-        Notice::Paused { why, until } => ("paused", json!({"why": why, "until": moment(*until)})),
+        Notice::Paused { why, until } => (
+            "paused",
+            json!({"why": reasons::paused(why), "for": reasons::paused_fields(why), "until": moment(*until)}),
+        ),
         Notice::Continued { by } => ("continued", json!({"by": by})),
         Notice::BrokeGlass(Glass { by, reason }) => ("broke_glass", json!({"by": by, "said": reason})),
-        Notice::Refused { request, by, why } => ("refused", json!({"word": request.as_str(), "by": by, "why": why})),
+        Notice::Refused { request, by, why } => {
+            ("refused", json!({"word": request.as_str(), "by": by, "why": reasons::objection(why)}))
+        }
         Notice::ForeignWrite { to, found, expected } => {
             let to = match to {
                 Foreign::Rule => "rule",
@@ -247,50 +239,11 @@ fn judged(gate: &str, verdict: &Verdict, plan: &Plan) -> Value {
     json!({
         "gate": gate,
         "watch": sentence::watches(gate, plan),
-        "verdict": sentence::verdict_word(verdict.outcome),
-        "evidence": verdict.evidence,
+        "verdict": verdict_word(verdict.outcome),
+        "evidence": evidence(&verdict.evidence),
+        "measured": measured(&verdict.evidence),
         "data_from": verdict.data_from.map(moment),
     })
-}
-
-/// What was served, for programs.
-pub(super) fn served_fields(served: Served) -> Value {
-    json!({"requests": served.requests, "failed": served.failed})
-}
-
-/// The one word programs know a kind of fault by.
-pub(super) fn fault_word(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Transient => "transient",
-        FaultKind::Unknown => "unknown",
-        FaultKind::Missing => "missing",
-        FaultKind::Denied => "denied",
-        FaultKind::Expired => "expired",
-        FaultKind::Permanent => "permanent",
-    }
-}
-
-fn fault_fields(fault: &Fault) -> Value {
-    json!({"kind": fault_word(fault.kind), "operation": fault.operation, "message": fault.message})
-}
-
-/// A reason, for programs.
-pub(super) fn reason_fields(reason: &Reason) -> Value {
-    let mut fields = match reason {
-        Reason::Breach { gate, evidence, outcome } => {
-            json!({"gate": gate, "evidence": evidence, "verdict": sentence::verdict_word(*outcome)})
-        }
-        Reason::Capacity { seen } | Reason::DeadMan { seen } => json!({"seen": seen}),
-        Reason::Deployment { why } => json!({"why": why}),
-        Reason::TimeLimit { what } => json!({"what": what}),
-        Reason::Operator { request, by, reason } => json!({"word": request.as_str(), "by": by, "said": reason}),
-        Reason::Signal(signal) => json!({"signal": signal}),
-        Reason::ForeignWrite { found } => json!({"found": found}),
-        Reason::Refused(fault) | Reason::Blind(fault) | Reason::Store(fault) => json!({"fault": fault_fields(fault)}),
-    };
-    fields["kind"] = json!(sentence::kind(reason));
-    fields["text"] = json!(reason.to_string());
-    fields
 }
 
 /// An outcome, for programs: its word, its reason and, of `stranded`, why it did not end.
@@ -300,7 +253,7 @@ pub(super) fn outcome_fields(outcome: &Outcome) -> Value {
         Outcome::RolledBack(reason) => (Some(reason), None),
         Outcome::Stranded { reason, why } => (reason.as_ref(), Some(why)),
     };
-    json!({"outcome": sentence::outcome_word(outcome), "reason": reason.map(reason_fields), "why": why})
+    json!({"outcome": outcome_word(outcome), "reason": reason.map(reason_fields), "why": why})
 }
 
 fn finished(outcome: &Outcome, served: Option<Served>) -> Value {

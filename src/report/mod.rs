@@ -7,6 +7,8 @@
 
 mod about;
 pub mod delivery;
+mod evidence;
+mod fields;
 mod fold;
 pub mod footer;
 pub mod github;
@@ -16,6 +18,7 @@ pub mod json;
 pub mod lines;
 pub mod news;
 pub mod page;
+mod reasons;
 mod rescue;
 #[cfg(test)]
 mod sample;
@@ -34,11 +37,13 @@ use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
 pub use about::About;
+pub use evidence::evidence;
 pub use fold::Markup;
 pub use footer::Live;
 pub use github::Github;
 pub use json::Stream;
 pub use lines::Lines;
+pub use reasons::{objection, paused, reason};
 pub use status::Status;
 pub use summary::{Closing, Summary, TOOK_OVER};
 pub use takeover::TakeoverNotice;
@@ -157,7 +162,9 @@ impl Output {
 /// What a gate said last, in one line.
 pub fn verdict_line(gate: &crate::gate::Gate, verdict: Option<&crate::gate::Verdict>) -> String {
     match verdict {
-        Some(verdict) => format!("{}: {}: {}", gate.name, sentence::verdict_word(verdict.outcome), verdict.evidence),
+        Some(verdict) => {
+            format!("{}: {}: {}", gate.name, fields::verdict_word(verdict.outcome), evidence(&verdict.evidence))
+        }
         None => format!("{}: not asked in this step yet", gate.name),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{command, json, sentence};
+use super::{command, fields, json, sentence};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::RolloutId;
 use crate::domain::notify::{Message, Occasion};
@@ -54,7 +54,7 @@ pub fn message(about: &About, at: Timestamp, notice: &Notice, machine: &Machine)
         "version": FORMAT,
         "id": message_id,
         "on": on.as_str(),
-        "at": json::moment(at),
+        "at": fields::moment(at),
         "text": text,
         "rehearsal": about.rehearsal,
         "notice": json::object(at, notice, plan, progress.served),
@@ -67,7 +67,7 @@ pub fn message(about: &About, at: Timestamp, notice: &Notice, machine: &Machine)
             "rule": target.rule,
             "stable": json::place(&target.stable),
             "candidate": json::place(&target.candidate),
-            "share_percent": progress.configured.map(json::percent),
+            "share_percent": progress.configured.map(fields::percent),
             "step": progress.step.saturating_add(1).min(plan.steps.len()),
             "of": plan.steps.len(),
         },
@@ -86,7 +86,7 @@ pub fn sample(spec: &Spec, on: Occasion, at: Timestamp) -> Message {
         "version": FORMAT,
         "id": message_id,
         "on": on.as_str(),
-        "at": json::moment(at),
+        "at": fields::moment(at),
         "text": text,
         "rehearsal": true,
         "notice": null,

@@ -5,12 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::Style;
+use crate::domain::approval::Approval;
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Role, Served, Stopped};
 use crate::domain::traffic::Share;
-use crate::gate::{Outcome as GateOutcome, Verdict};
-use crate::machine::{Foreign, Glass, Notice, OperatorRequest, Outcome, Progress, Reason};
+use crate::domain::window::Closed;
+use crate::gate::{Evidence, Outcome as GateOutcome, Verdict};
+use crate::machine::{
+    Awaited, Foreign, Glass, KnownBreach, Lack, Notice, Objection, OperatorRequest, Outcome, PausedFor, Progress,
+    Reason, Shortage,
+};
 pub(super) use crate::plan::diagram::sample::{START, plan, share};
 
 pub(super) const ID: &str = "web-20261123-140509-0a1b";
@@ -51,13 +56,13 @@ fn millis(millis: u64) -> Duration {
 }
 
 pub(super) fn verdict(outcome: GateOutcome, evidence: &str) -> Verdict {
-    Verdict { outcome, evidence: evidence.to_owned(), data_from: Some(START) }
+    Verdict { outcome, evidence: Evidence::Said(evidence.to_owned()), data_from: Some(START) }
 }
 
 pub(super) fn breach() -> Reason {
     Reason::Breach {
         gate: "candidate-errors".to_owned(),
-        evidence: "19.8 against at most 1 at 14:06:00".to_owned(),
+        evidence: Evidence::Said("19.8 against at most 1 at 14:06:00".to_owned()),
         outcome: GateOutcome::Fail,
     }
 }
@@ -71,8 +76,8 @@ pub(super) fn reasons_of(text: &str) -> Vec<Reason> {
     let foul = || text.to_owned();
     let fault = Fault::new(FaultKind::Denied, text, text);
     vec![
-        Reason::Breach { gate: foul(), evidence: foul(), outcome: GateOutcome::Inconclusive },
-        Reason::Capacity { seen: foul() },
+        Reason::Breach { gate: foul(), evidence: Evidence::Said(foul()), outcome: GateOutcome::Inconclusive },
+        Reason::Capacity(short()),
         Reason::TimeLimit { what: foul() },
         Reason::Operator { request: OperatorRequest::Rollback, by: foul(), reason: Some(foul()) },
         Reason::Signal(foul()),
@@ -81,6 +86,90 @@ pub(super) fn reasons_of(text: &str) -> Vec<Reason> {
         Reason::Refused(fault.clone()),
         Reason::Blind(fault.clone()),
         Reason::Store(fault),
+    ]
+}
+
+pub(super) fn paused_by(by: &str) -> PausedFor {
+    PausedFor::Person { by: by.to_owned(), reason: Some(by.to_owned()) }
+}
+
+/// That a rollout waits for a gate that says this.
+pub(super) fn waits(said: &str) -> Notice {
+    Notice::Waiting { on: Awaited::Gate { gate: "g".to_owned(), evidence: Evidence::Said(said.to_owned()) } }
+}
+
+fn short() -> Shortage {
+    Shortage { healthy: 1, need: 2, share: share(50) }
+}
+
+/// Everything that is waited for, with `text` wherever text is not ours.
+pub(super) fn awaited_of(text: &str) -> Vec<Awaited> {
+    let foul = || text.to_owned();
+    vec![
+        Awaited::Gate { gate: foul(), evidence: Evidence::Said(foul()) },
+        Awaited::Lack(Lack::Release { runs: foul() }),
+        Awaited::Lack(Lack::SecondLook { runs: foul() }),
+        Awaited::Lack(Lack::Tasks(Role::Candidate, short())),
+        Awaited::Lack(Lack::Tasks(Role::Stable, short())),
+        Awaited::Journal(share(25)),
+        Awaited::Credentials { share: share(25), fires: Some(at(300)) },
+        Awaited::Credentials { share: share(25), fires: None },
+        Awaited::StableTarget { running: 1, wanted: 4 },
+        Awaited::Lack(Lack::Grown { stable: 10, shortage: short() }),
+        Awaited::OldSlotQuiet,
+        Awaited::OldSlotAlone { entrances: vec![foul()] },
+        Awaited::Switch,
+        Awaited::SwitchLanded,
+    ]
+}
+
+fn closed(text: &str) -> Closed {
+    Closed { why: text.to_owned(), opens: Some(at(600)) }
+}
+
+/// Every reason for a pause, with `text` wherever text is not ours.
+pub(super) fn pauses_of(text: &str) -> Vec<PausedFor> {
+    let foul = || text.to_owned();
+    vec![
+        paused_by(text),
+        PausedFor::Person { by: foul(), reason: None },
+        PausedFor::Signal(foul()),
+        PausedFor::Breach(Box::new(Reason::DeadMan { seen: foul() })),
+        PausedFor::ForeignWrite { to: Foreign::Rule, found: foul() },
+        PausedFor::ForeignWrite { to: Foreign::Service(Role::Stable), found: foul() },
+        PausedFor::Capacity { candidate: short(), stable: short() },
+        PausedFor::Window(closed(text)),
+    ]
+}
+
+/// Every reason for which a request changes nothing, with `text` wherever text is not ours.
+pub(super) fn objections_of(text: &str) -> Vec<Objection> {
+    let foul = || text.to_owned();
+    let approval = |step| Approval { step, release: foul() };
+    vec![
+        Objection::NotBegun,
+        Objection::GoesBack,
+        Objection::Committed,
+        Objection::BackAfterCommit,
+        Objection::Over,
+        Objection::NotForward,
+        Objection::NotPaused,
+        Objection::Paused(paused_by(text)),
+        Objection::Closed(closed(text)),
+        Objection::NothingToApprove,
+        Objection::OtherApproval { approves: approval(0), waits: approval(1) },
+        Objection::NoReason,
+        Objection::NoWindows,
+        Objection::GlassBroken(foul()),
+        Objection::NothingClosed,
+        Objection::Promoted(foul()),
+        Objection::Breach(KnownBreach::Held(paused_by(text))),
+        Objection::Breach(KnownBreach::Gate { gate: foul(), evidence: Evidence::Said(foul()) }),
+        Objection::NothingToSkip,
+        Objection::NothingToSpare,
+        Objection::NotCommitted,
+        Objection::TakesTasks,
+        Objection::TasksNotOurs,
     ]
 }
 
@@ -110,15 +199,12 @@ pub(super) fn all_of(text: &str) -> Vec<Notice> {
         judged(GateOutcome::Inconclusive),
         Notice::Probed { gate: foul(), right: true, text: foul() },
         Notice::Probed { gate: foul(), right: false, text: foul() },
-        Notice::Waiting { why: foul() },
         Notice::AwaitingApproval { message: foul(), until: at(600) },
         Notice::Approved { by: foul() },
         Notice::Promoting { by: foul(), reason: Some(foul()) },
         Notice::BrokeGlass(Glass { by: foul(), reason: foul() }),
         Notice::Skipped { step: 4, by: foul() },
-        Notice::Paused { why: foul(), until: at(600) },
         Notice::Continued { by: foul() },
-        Notice::Refused { request: OperatorRequest::Approve, by: foul(), why: foul() },
         Notice::ForeignWrite { to: Foreign::Rule, found: foul(), expected: share(25) },
         Notice::ForeignWrite { to: Foreign::Service(Role::Stable), found: foul(), expected: share(25) },
         fault(FaultKind::Transient),
@@ -146,6 +232,10 @@ pub(super) fn all_of(text: &str) -> Vec<Notice> {
         Notice::Finished(Outcome::Promoted),
         Notice::Finished(Outcome::Stranded { reason: None, why: foul() }),
     ];
+    all.extend(awaited_of(text).into_iter().map(|on| Notice::Waiting { on }));
+    all.extend(pauses_of(text).into_iter().map(|why| Notice::Paused { why, until: at(600) }));
+    let refused = |why| Notice::Refused { request: OperatorRequest::Approve, by: foul(), why };
+    all.extend(objections_of(text).into_iter().map(refused));
     all.extend(reasons_of(text).into_iter().map(|reason| Notice::Retreating { reason }));
     all.extend(reasons_of(text).into_iter().map(|reason| Notice::Finished(Outcome::RolledBack(reason))));
     all

@@ -2,7 +2,8 @@
 
 use anstyle::{AnsiColor, Effects};
 
-use super::Style;
+use super::evidence::evidence;
+use super::{Style, reasons};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Role, Served};
@@ -10,7 +11,7 @@ use crate::domain::name::Arn;
 use crate::domain::text::{count, many};
 use crate::domain::traffic::Share;
 use crate::gate::{Outcome as GateOutcome, Verdict};
-use crate::machine::{Foreign, Glass, Notice, Outcome, Progress, Reason};
+use crate::machine::{Foreign, Glass, Notice, Outcome, Progress};
 use crate::plan::Plan;
 
 /// The mark before a line. The line's words say the same, for readers who cannot see or colour it.
@@ -137,7 +138,7 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         Notice::Judged { gate, verdict } => judged(gate, verdict, watches(gate, plan)),
         Notice::Probed { gate, right: true, text } => format!("probe {gate} is answered right: {text}"),
         Notice::Probed { gate, right: false, text } => format!("probe {gate} is answered wrong: {text}"),
-        Notice::Waiting { why } => format!("still waiting: {why}"),
+        Notice::Waiting { on } => format!("still waiting: {}", reasons::awaited(on)),
         Notice::AwaitingApproval { message, until } => {
             format!("waiting for approval until {}, then going back: {message}", until.time_of_day())
         }
@@ -145,17 +146,19 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         Notice::Promoting { by, reason } => format!("{}: nothing more is waited for", promoted(by, reason.as_deref())),
         Notice::Skipped { step, by } => format!("{} is skipped, on {by}'s word", place(*step, plan)),
         Notice::Paused { why, until } => {
-            format!("paused: {why}; goes back at {} unless told to continue", until.time_of_day())
+            format!("paused: {}; goes back at {} unless told to continue", reasons::paused(why), until.time_of_day())
         }
         Notice::Continued { by } => format!("continued by {by}"),
         Notice::BrokeGlass(glass) => format!("{}: windows count no more", broke_glass(glass)),
-        Notice::Refused { request, by, why } => format!("`{}` from {by} changes nothing: {why}", request.as_str()),
+        Notice::Refused { request, by, why } => {
+            format!("`{}` from {by} changes nothing: {}", request.as_str(), reasons::objection(why))
+        }
         Notice::ForeignWrite { to: Foreign::Rule, found, expected } => {
             format!("somebody else wrote the rule: found {found}, expected {expected} on the candidate")
         }
         Notice::ForeignWrite { to: Foreign::Service(_), found, .. } => format!("somebody else deployed: {found}"),
         Notice::Trouble(fault) => trouble(fault),
-        Notice::Retreating { reason } => format!("going back: {reason}"),
+        Notice::Retreating { reason } => format!("going back: {}", reasons::reason(reason)),
         Notice::TrafficBack { took } => {
             format!("all traffic is on {}, read back after {}", slot(Role::Stable, plan), span(*took))
         }
@@ -242,7 +245,7 @@ pub(super) fn stage<'a>(progress: &'a Progress, plan: &Plan) -> &'a str {
 /// Where a rollout stands: on its way forward the step, on its way back the reason.
 pub(super) fn position(progress: &Progress, plan: &Plan) -> String {
     match &progress.reason {
-        Some(reason) => reason.to_string(),
+        Some(reason) => reasons::reason(reason),
         None => place(progress.step, plan),
     }
 }
@@ -275,7 +278,7 @@ fn judged(gate: &str, verdict: &Verdict, watch: bool) -> String {
         GateOutcome::Inconclusive => "cannot say yet",
     };
     let watch = if watch { ", which only watches," } else { "" };
-    format!("gate {gate}{watch} {says}: {}", verdict.evidence)
+    format!("gate {gate}{watch} {says}: {}", evidence(&verdict.evidence))
 }
 
 fn trouble(fault: &Fault) -> String {
@@ -293,43 +296,8 @@ fn trouble(fault: &Fault) -> String {
 fn finished(outcome: &Outcome, plan: &Plan) -> String {
     match outcome {
         Outcome::Promoted => format!("promoted: {} serves everything", slot(Role::Candidate, plan)),
-        Outcome::RolledBack(reason) => format!("rolled back: {reason}"),
+        Outcome::RolledBack(reason) => format!("rolled back: {}", reasons::reason(reason)),
         Outcome::Stranded { why, .. } => format!("stranded, a person is needed: {why}"),
-    }
-}
-
-/// The one word programs know a reason by.
-pub(super) fn kind(reason: &Reason) -> &'static str {
-    match reason {
-        Reason::Breach { .. } => "breach",
-        Reason::Capacity { .. } => "capacity",
-        Reason::Deployment { .. } => "deployment",
-        Reason::TimeLimit { .. } => "time_limit",
-        Reason::Operator { .. } => "operator",
-        Reason::Signal(_) => "signal",
-        Reason::ForeignWrite { .. } => "foreign_write",
-        Reason::DeadMan { .. } => "dead_man",
-        Reason::Refused(_) => "refused",
-        Reason::Blind(_) => "blind",
-        Reason::Store(_) => "store",
-    }
-}
-
-/// The one word programs know an outcome by.
-pub(super) fn outcome_word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Promoted => "promoted",
-        Outcome::RolledBack(_) => "rolled_back",
-        Outcome::Stranded { .. } => "stranded",
-    }
-}
-
-/// The one word programs know a verdict by.
-pub(super) fn verdict_word(outcome: GateOutcome) -> &'static str {
-    match outcome {
-        GateOutcome::Pass => "pass",
-        GateOutcome::Fail => "fail",
-        GateOutcome::Inconclusive => "inconclusive",
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::json::{moment, outcome_fields, percent, reason_fields, served_fields};
+use super::evidence::{evidence, measured};
+use super::fields::{moment, percent, served_fields, verdict_word};
+use super::json::outcome_fields;
+use super::reasons::{self, reason_fields};
 use super::sentence::{self, Sign};
 use super::summary::{LABEL, Summary, hands, row};
 use super::{About, Style, command};
@@ -93,8 +96,9 @@ impl Status<'_> {
                 "name": gate.name,
                 "watch": gate.watch,
                 "question": gate.question(),
-                "verdict": verdict.map(|verdict| sentence::verdict_word(verdict.outcome)),
-                "evidence": verdict.map(|verdict| &verdict.evidence),
+                "verdict": verdict.map(|verdict| verdict_word(verdict.outcome)),
+                "evidence": verdict.map(|verdict| evidence(&verdict.evidence)),
+                "measured": verdict.map(|verdict| measured(&verdict.evidence)),
                 "data_from": verdict.and_then(|verdict| verdict.data_from).map(moment),
             })
         });
@@ -114,7 +118,9 @@ impl Status<'_> {
             "step": {"step": step.as_ref().map(|_| progress.step + 1), "of": plan.steps.len(), "title": step},
             "stage": sentence::stage(progress, plan),
             "until": progress.until.map(moment),
-            "paused": progress.paused,
+            "paused": progress.paused.as_ref().map(reasons::paused),
+            "paused_for": progress.paused.as_ref().map(reasons::paused_fields),
+            "waiting_for": progress.waiting.as_ref().map(reasons::awaited_fields),
             "promoted_by": progress.promoted_by,
             "broke_glass": progress.glass.as_ref().map(|glass| json!({"by": glass.by, "said": glass.reason})),
             "committed": progress.committed,
@@ -169,7 +175,7 @@ impl Status<'_> {
         }
         if let Some(reason) = &progress.reason {
             let label = if summary.finished.is_some() { "why" } else { "going back" };
-            rows.push((label, reason.to_string()));
+            rows.push((label, reasons::reason(reason)));
         }
         if summary.finished.is_none() {
             let left = progress.until.filter(|until| *until > at);
@@ -178,7 +184,7 @@ impl Status<'_> {
             });
             rows.push(("stage", format!("{}{left}", sentence::stage(progress, plan))));
         }
-        rows.extend(progress.paused.as_ref().map(|why| ("paused", why.clone())));
+        rows.extend(progress.paused.as_ref().map(|why| ("paused", reasons::paused(why))));
         rows.extend(
             progress.promoted_by.as_ref().map(|by| ("promoted", format!("by {by}: nothing more is waited for"))),
         );
@@ -224,8 +230,8 @@ impl Status<'_> {
             let verdict = self.progress.verdicts.get(n).and_then(Option::as_ref);
             let sign = verdict.map_or(" ".repeat(blank), |verdict| Sign::of(verdict.outcome, gate.watch).paint(style));
             let says = verdict.map_or("not asked yet".to_owned(), |verdict| match verdict.outcome {
-                GateOutcome::Pass => verdict.evidence.clone(),
-                outcome => format!("{}: {}", sentence::verdict_word(outcome), verdict.evidence),
+                GateOutcome::Pass => evidence(&verdict.evidence),
+                outcome => format!("{}: {}", verdict_word(outcome), evidence(&verdict.evidence)),
             });
             let says = if gate.watch { format!("only watches; {says}") } else { says };
             let label = pad(if n == 0 { "gates" } else { "" }, LABEL);

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::fields::{moment, percent, served_fields};
 use super::fold::{Fold, Markup};
-use super::json::{moment, outcome_fields, percent, reason_fields, served_fields};
+use super::json::outcome_fields;
+use super::reasons::{self, reason_fields};
 use super::sentence::{self, Sign};
 use super::trail::Trail;
 use super::{Closed, Output, Report, Style, command, rescue, terraform};
@@ -242,7 +244,7 @@ impl Summary {
             Some(Outcome::Promoted) | None => None,
         });
         if let Some(reason) = reason {
-            rows.push(("why", reason.to_string()));
+            rows.push(("why", reasons::reason(reason)));
         }
         rows.extend(self.promotion(plan).map(|words| ("promoted", words)));
         rows.extend(self.glass.as_ref().map(|(_, glass)| ("glass", sentence::broke_glass(glass))));

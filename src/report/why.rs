@@ -3,12 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::json::{moment, reason_fields};
+use super::evidence::{evidence, measured};
+use super::fields::{moment, outcome_word, verdict_word};
+use super::reasons::{self, reason_fields};
 use super::status::Status;
 use super::summary::row;
 use super::{Style, command, sentence};
 use crate::domain::clock::{Timestamp, span};
-use crate::gate::{Outcome as GateOutcome, Verdict};
+use crate::gate::{Evidence, Outcome as GateOutcome, Verdict};
 use crate::machine::{Outcome, Reason};
 
 /// All that the answer is told from.
@@ -25,7 +27,7 @@ pub struct Why<'a> {
 /// The gate that matters, and what it said.
 struct Decisive<'a> {
     index: usize,
-    said: Option<(GateOutcome, &'a str)>,
+    said: Option<(GateOutcome, &'a Evidence)>,
     data_from: Option<Timestamp>,
     since: Option<Timestamp>,
 }
@@ -52,8 +54,9 @@ impl Why<'_> {
             json!({
                 "name": gate.name,
                 "question": gate.question(),
-                "verdict": decisive.said.map(|(outcome, _)| sentence::verdict_word(outcome)),
-                "evidence": decisive.said.map(|(_, evidence)| evidence),
+                "verdict": decisive.said.map(|(outcome, _)| verdict_word(outcome)),
+                "evidence": decisive.said.map(|(_, found)| evidence(found)),
+                "measured": decisive.said.map(|(_, found)| measured(found)),
                 "data_from": decisive.data_from.map(moment),
                 "since": decisive.since.map(moment),
             })
@@ -89,7 +92,7 @@ impl Why<'_> {
     fn state(&self) -> &'static str {
         let Status { progress, summary, .. } = self.status;
         match &summary.finished {
-            Some((_, outcome)) => sentence::outcome_word(outcome),
+            Some((_, outcome)) => outcome_word(outcome),
             None if progress.reason.is_some() => "going_back",
             None if progress.paused.is_some() => "paused",
             None if summary.trail.asked.is_some() => "asking",
@@ -113,7 +116,7 @@ impl Why<'_> {
         let since = |index: usize, outcome| summary.trail.since(&plan.gates[index].name, outcome);
         if let Some(Reason::Breach { gate, evidence, outcome }) = self.reason() {
             let index = plan.gates.iter().position(|known| known.name == *gate)?;
-            let said = Some((*outcome, evidence.as_str()));
+            let said = Some((*outcome, evidence));
             return Some(Decisive { index, said, data_from: None, since: since(index, *outcome) });
         }
         if self.is_over() || progress.reason.is_some() {
@@ -126,7 +129,7 @@ impl Why<'_> {
         };
         let index = (0..plan.gates.len()).find(fails).or(progress.unproven)?;
         let verdict = verdict(index);
-        let said = verdict.map(|verdict| (verdict.outcome, verdict.evidence.as_str()));
+        let said = verdict.map(|verdict| (verdict.outcome, &verdict.evidence));
         let data_from = verdict.and_then(|verdict| verdict.data_from);
         Some(Decisive { index, said, data_from, since: said.and_then(|(outcome, _)| since(index, outcome)) })
     }
@@ -166,17 +169,19 @@ impl Why<'_> {
                 return summary.promotion(plan).unwrap_or_else(|| "every step passed".to_owned());
             }
             Some((_, Outcome::Stranded { why, reason })) => {
-                let back = reason.as_ref().map_or(String::new(), |reason| format!("; it was going back: {reason}"));
+                let back = reason
+                    .as_ref()
+                    .map_or(String::new(), |reason| format!("; it was going back: {}", reasons::reason(reason)));
                 return format!("{why}{back}");
             }
-            Some((_, Outcome::RolledBack(reason))) => return reason.to_string(),
+            Some((_, Outcome::RolledBack(reason))) => return reasons::reason(reason),
             None => {}
         }
         if let Some(reason) = &progress.reason {
-            return reason.to_string();
+            return reasons::reason(reason);
         }
         if let Some(paused) = &progress.paused {
-            return paused.clone();
+            return reasons::paused(paused);
         }
         if let Some(asked) = &summary.trail.asked {
             return format!("a person is asked: {asked}");
@@ -186,7 +191,8 @@ impl Why<'_> {
         let gate = gate.map_or(String::new(), |decisive| {
             format!("; gate {} has not let it pass yet", plan.gates[decisive.index].name)
         });
-        let waiting = progress.waiting.as_ref().map_or(String::new(), |waiting| format!("; it waits for {waiting}"));
+        let waiting =
+            progress.waiting.as_ref().map_or(String::new(), |on| format!("; it waits for {}", reasons::awaited(on)));
         let probed = summary.trail.probed.as_ref().map_or(String::new(), |(_, text)| format!("; {text}"));
         let promoted = summary.promotion(plan).filter(|_| progress.promoted_by.is_some());
         let promoted = promoted.map_or(String::new(), |words| format!("; {words}"));
@@ -297,12 +303,12 @@ impl Why<'_> {
 
 impl Decisive<'_> {
     fn found(&self, at: Timestamp) -> String {
-        let Some((outcome, evidence)) = self.said else { return "it has not been asked in this step yet".to_owned() };
+        let Some((outcome, found)) = self.said else { return "it has not been asked in this step yet".to_owned() };
         let from = self.data_from.map_or(String::new(), |from| format!(", on data from {}", from.time_of_day()));
         let since = self
             .since
             .map_or(String::new(), |since| format!(", since {}, {} ago", since.time_of_day(), span(at.since(since))));
-        format!("{}: {evidence}{from}{since}", sentence::verdict_word(outcome))
+        format!("{}: {}{from}{since}", verdict_word(outcome), evidence(found))
     }
 }
 

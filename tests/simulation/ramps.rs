@@ -55,7 +55,7 @@ fn a_failing_release_harms_no_more_than_the_budget_allows() {
         };
         assert_eq!(gate, "compare");
         let harm = harmed(&ended.world);
-        println!("{rate} requests a second: {harm:.0} harmed: {evidence}");
+        println!("{rate} requests a second: {harm:.0} harmed: {}", tidegate::report::evidence(evidence));
         assert!(harm < 125.0, "{rate}: {harm} harmed");
     }
 }

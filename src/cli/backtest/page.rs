@@ -8,7 +8,7 @@ use super::trial::{Account, End, Total};
 use crate::domain::clock::span;
 use crate::domain::text::{count, escape, hang, many, pad};
 use crate::gate::compare::Bounds;
-use crate::report::Style;
+use crate::report::{self, Style};
 
 /// The version of the object.
 const FORMAT: u64 = 1;
@@ -37,7 +37,7 @@ pub(super) fn text(account: &Account, style: Style) -> String {
     row("candidate", &counted(account.candidate));
     row("past", &many(account.past_bins as u64, "bin"));
     if let Some(split) = &account.split {
-        row("split", &split.evidence);
+        row("split", &report::evidence(&split.evidence));
     }
     if !account.ramp.is_empty() {
         row("ramp", &format!("would have given {}", ramp(account)));
@@ -121,7 +121,7 @@ pub(super) fn json(account: &Account) -> Value {
         "past_bins": account.past_bins,
         "proven": account.bounds.map(|bounds| json!({"errors": bounds.errors, "slow": bounds.slow, "confidence": 0.95})),
         "capital": account.capital,
-        "split": account.split.as_ref().map(|verdict| &verdict.evidence),
+        "split": account.split.as_ref().map(|verdict| report::evidence(&verdict.evidence)),
         "ramp": ramp.collect::<Vec<_>>(),
         "notes": account.notes,
     })

@@ -8,8 +8,9 @@ use crate::domain::count::{Bin, Counts, Past};
 use crate::domain::text::many;
 use crate::domain::traffic::Share;
 use crate::gate::compare::{Bounds, CompareRule, RampRule};
-use crate::gate::{Check, Gate, Outcome, Reading, Standing, Verdict, Window};
+use crate::gate::{Check, Evidence, Gate, Outcome, Reading, Standing, Verdict, Window};
 use crate::machine::POLL;
+use crate::report;
 
 /// A past shorter than this teaches too little about how counts scatter beyond chance.
 const PAST_LEAST: Duration = Duration::from_secs(12 * 3600);
@@ -117,7 +118,7 @@ impl Trial {
         rules.compare.check = Check::Compare(Box::new(rules.rule.clone()));
         let standing = Standing::new(&rules.compare);
         let split = rules.split.as_ref().map(|gate| {
-            let nothing = Verdict { outcome: Outcome::Inconclusive, evidence: String::new(), data_from: None };
+            let nothing = Verdict { outcome: Outcome::Inconclusive, evidence: Evidence::NoReading, data_from: None };
             (Standing::new(gate), nothing)
         });
         Self {
@@ -207,7 +208,7 @@ impl Trial {
         }
         let Standing::Compare(comparison) = &self.standing else { return };
         let proven = comparison.is_proven(&self.rules.rule);
-        let said = self.verdict.as_ref().map(|verdict| verdict.evidence.clone()).unwrap_or_default();
+        let said = self.verdict.as_ref().map(|verdict| report::evidence(&verdict.evidence)).unwrap_or_default();
         self.proven = if proven { self.proven.take().or(Some((now, said))) } else { None };
         if let Some(ramp) = self.rules.ramp.as_ref().filter(|_| !proven) {
             let next = comparison.next_share(&self.rules.rule, ramp, &self.ramp, now).min(ramp.ceiling);
@@ -245,8 +246,9 @@ impl Trial {
         let split_failed =
             matches!((&end, &split), (End::RollBack { gate, .. }, Some((split, _))) if *gate == split.name);
         let split = split.map(|(_, verdict)| verdict);
-        let said = self.proven.map(|(_, said)| said).or(self.verdict.map(|verdict| verdict.evidence));
-        let why = if split_failed { split.as_ref().map(|verdict| verdict.evidence.clone()) } else { said };
+        let said =
+            self.proven.map(|(_, said)| said).or(self.verdict.map(|verdict| report::evidence(&verdict.evidence)));
+        let why = if split_failed { split.as_ref().map(|verdict| report::evidence(&verdict.evidence)) } else { said };
         let comparison = match &self.standing {
             Standing::Compare(comparison) => Some(comparison),
             _ => None,

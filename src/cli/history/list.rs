@@ -14,7 +14,7 @@ use crate::domain::text::{columns, escape, escape_json, fit, many, pad};
 use crate::journal::{self, Recorded};
 use crate::machine::{Machine, Outcome};
 use crate::report::delivery::Delivery;
-use crate::report::{Style, Summary};
+use crate::report::{self, Style, Summary};
 
 /// How many are listed for people when they do not say.
 const LISTED: usize = 20;
@@ -72,7 +72,7 @@ impl Row {
         let told = self.told.as_ref()?;
         match told.machine.outcome() {
             Some(Outcome::Promoted) => None,
-            Some(Outcome::RolledBack(reason)) => Some(reason.to_string()),
+            Some(Outcome::RolledBack(reason)) => Some(report::reason(reason)),
             Some(Outcome::Stranded { why, .. }) => Some(why.clone()),
             None => Some(told.machine.progress().stage),
         }

@@ -1,8 +1,5 @@
 //! Whether a task definition is the rollout's release, by its name or by the tag that it was registered with.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use aws_sdk_ecs::Client;
 
 use super::{AlbDriver, is_release};
@@ -10,10 +7,6 @@ use crate::cloud::ReleaseKnown;
 use crate::cloud::aws::ecs;
 use crate::domain::fault::Fault;
 use crate::domain::name::same_definition;
-
-/// What was learned of task definitions, by their ARN: a tag of a registration does not change.
-#[derive(Debug, Default)]
-pub(super) struct Releases(Mutex<BTreeMap<String, bool>>);
 
 impl AlbDriver {
     /// Whether a task definition is the rollout's release.
@@ -25,16 +18,12 @@ impl AlbDriver {
             // What served before was registered before.
             ReleaseKnown::Tagged(_) if definition == self.ours.stable => Ok(false),
             ReleaseKnown::Tagged(digest) => {
-                let known = |releases: &Releases| {
-                    releases.0.lock().unwrap_or_else(PoisonError::into_inner).get(definition).copied()
-                };
-                if let Some(known) = known(&self.releases) {
+                if let Some(known) = self.releases.known(definition) {
                     return Ok(known);
                 }
                 let described = ecs::task_definition(ecs, definition).await?;
                 let is_it = described.is_some_and(|described| is_release(&described, digest));
-                let mut learned = self.releases.0.lock().unwrap_or_else(PoisonError::into_inner);
-                learned.insert(definition.to_owned(), is_it);
+                self.releases.learn(definition, is_it);
                 Ok(is_it)
             }
         }

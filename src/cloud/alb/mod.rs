@@ -27,6 +27,7 @@ mod promql;
 pub mod prove;
 mod readings;
 pub(super) mod release;
+mod releases;
 mod rule;
 mod safeguard;
 pub mod scout;
@@ -67,8 +68,8 @@ use crate::domain::window::CalendarSeen;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use actions::Slots;
 use alarms::Histories;
-use brings::Releases;
 use cancel::Way;
+use releases::Releases;
 use rule::LastRead;
 
 /// What a rollout's driver is made for.

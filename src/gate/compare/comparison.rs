@@ -2,10 +2,11 @@
 
 use super::capital::Capital;
 use super::experts::{self, Suspicion};
+use super::finding::{self, CompareEvidence, Proof};
 use super::intake::{Intake, Manner};
 use super::margins::Bounds;
 use super::tally::{self, Silence, Tally, Totals};
-use super::{CompareRule, Margins, Unproven, flaw, sentence};
+use super::{CompareRule, Margins, Unproven, flaw};
 use crate::domain::count::Bin;
 use crate::domain::traffic::Share;
 use crate::gate::{Verdict, Window};
@@ -57,40 +58,41 @@ impl Comparison {
             return Verdict::fail(cause);
         }
         if let Some(flaw) = self.intake.flaw() {
-            return Verdict::inconclusive(flaw);
+            return Verdict::inconclusive(flaw.clone());
         }
         if tally.total.candidate.requests <= 0.0 {
-            return Verdict::inconclusive("no closed bin has requests in both slots yet");
+            return Verdict::inconclusive(CompareEvidence::NoRequests);
         }
         if self.capital() >= DOUBT {
-            return Verdict::inconclusive(sentence::doubt(rule, tally, self.suspicion()));
+            return Verdict::inconclusive(finding::doubt(rule, tally, self.suspicion()));
         }
         let share = window.course.last().map_or(Share::ALL, |(_, share)| *share);
         let (bounds, margins) = (self.bounds(rule), rule.margins.at(share));
         let proven = bounds.are_within(margins);
+        let bounded = |proof| CompareEvidence::Bounded { bounds, margins, proof };
         match self.intake.fresh() {
-            Some(from) if proven => Verdict::pass(sentence::proven(bounds), from),
+            Some(from) if proven => Verdict::pass(bounded(Proof::Given), from),
             Some(from) if window.now >= window.deadline && rule.unproven == Unproven::Pass => {
-                Verdict::pass(sentence::unproven(bounds, margins), from)
+                Verdict::pass(bounded(Proof::Late), from)
             }
-            None if proven => Verdict::inconclusive("no data from after the step began yet"),
-            _ => Verdict::inconclusive(sentence::missing(bounds, margins)),
+            None if proven => Verdict::inconclusive(CompareEvidence::NothingFresh),
+            _ => Verdict::inconclusive(bounded(Proof::Open)),
         }
     }
 
     /// The cause, if what was seen ends the rollout.
-    fn breach(&self, rule: &CompareRule, window: Window<'_>) -> Option<String> {
+    fn breach(&self, rule: &CompareRule, window: Window<'_>) -> Option<CompareEvidence> {
         let tally = self.intake.state();
         let Silence { bins, missed } = tally.silence;
         if bins >= SILENT_BINS && missed >= SILENT_REQUESTS {
-            return Some(sentence::unreachable(missed, rule.feed.span() * bins));
+            return Some(CompareEvidence::Unreachable { missed, silence: rule.feed.span() * bins });
         }
         let limit = 1.0 / rule.alpha;
         if tally.capital.amount() >= limit {
-            return Some(sentence::breach(rule, tally, suspicion(tally)));
+            return Some(finding::breach(rule, tally, suspicion(tally)));
         }
         let ahead = self.intake.ahead(|tally, bin| tally.add(rule, window, bin))?;
-        (ahead.capital.amount() >= OPEN * limit).then(|| sentence::breach(rule, &ahead, suspicion(&ahead)))
+        (ahead.capital.amount() >= OPEN * limit).then(|| finding::breach(rule, &ahead, suspicion(&ahead)))
     }
 
     /// Whether the candidate may have everything: the margins are proven and nothing speaks against it.
@@ -128,11 +130,6 @@ impl Comparison {
     /// What has been compared; response times since the warm-up ended.
     pub fn total(&self) -> &Totals {
         &self.intake.state().total
-    }
-
-    /// What most of the evidence speaks of: `errors`, `p95`, `response times`; `None` before there is any.
-    pub fn suspect(&self, rule: &CompareRule) -> Option<String> {
-        self.suspicion().map(|suspicion| sentence::name(rule, suspicion))
     }
 
     /// Requests a second over both slots, lately; before there are any, in the past.

@@ -11,9 +11,18 @@ pub(super) const MARKS: usize = 8;
 
 /// A count of a part of a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub(super) struct Part {
-    pub(super) part: f64,
-    pub(super) whole: f64,
+pub struct Part {
+    /// The part.
+    pub part: f64,
+    /// The whole.
+    pub whole: f64,
+}
+
+impl Part {
+    /// The part of the whole; none of nothing.
+    pub fn share(self) -> Option<f64> {
+        (self.whole > 0.0).then_some(self.part / self.whole)
+    }
 }
 
 /// Evidence that the candidate's failures are about `psi` times what is tolerated.

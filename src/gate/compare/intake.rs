@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use super::flaw::{BinFlaw, Flaw};
 use super::ledger::{Ledger, WINDOW};
-use crate::domain::clock::{Timestamp, span};
+use crate::domain::clock::Timestamp;
 use crate::domain::count::Bin;
 use crate::gate::Window;
 
@@ -18,7 +19,7 @@ pub(in crate::gate) struct Intake<S> {
     ledger: Ledger<S>,
     /// A step, and the start of the first closed bin of use wholly after it took hold.
     fresh: Option<(Timestamp, Timestamp)>,
-    flaw: Option<String>,
+    flaw: Option<Flaw>,
 }
 
 /// How a gate that counts takes bins in.
@@ -42,7 +43,7 @@ impl<S: Clone> Intake<S> {
         empty: impl FnOnce() -> S,
         manner: &Manner<Wrong, Useful, Fold>,
     ) where
-        Wrong: Fn(&Bin) -> Option<String>,
+        Wrong: Fn(&Bin) -> Option<BinFlaw>,
         Useful: Fn(&Bin) -> bool,
         Fold: Fn(&mut S, &Bin),
     {
@@ -53,13 +54,12 @@ impl<S: Clone> Intake<S> {
         let back = self.latest.since(window.now);
         self.latest = self.latest.max(window.now);
         let now = self.latest;
-        let mut flaw = (back > WINDOW).then(|| format!("the clock went back by {}", span(back)));
+        let mut flaw = (back > WINDOW).then_some(Flaw::ClockBack(back));
         let sound = bins.iter().filter(|bin| bin.at >= window.rollout).filter(|bin| {
-            let future = (bin.at > now + WINDOW).then(|| "it lies in the future".to_owned());
+            let future = (bin.at > now + WINDOW).then_some(BinFlaw::Future);
             let wrong = future.or_else(|| (manner.wrong)(bin));
             let sound = wrong.is_none();
-            let said = wrong.map(|wrong| format!("the bin of {} cannot be: {wrong}", bin.at.time_of_day()));
-            flaw = flaw.take().or(said);
+            flaw = flaw.take().or(wrong.map(|what| Flaw::Bin { at: bin.at, what }));
             sound
         });
         self.ledger.take(sound, manner.span, now, &manner.fold);
@@ -87,8 +87,8 @@ impl<S: Clone> Intake<S> {
     }
 
     /// What was wrong with what the last look brought.
-    pub(in crate::gate) fn flaw(&self) -> Option<&str> {
-        self.flaw.as_deref()
+    pub(in crate::gate) fn flaw(&self) -> Option<&Flaw> {
+        self.flaw.as_ref()
     }
 
     /// The start of the first closed bin of use wholly after the step took hold.

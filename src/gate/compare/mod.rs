@@ -8,12 +8,12 @@ mod comparison;
 mod evidence;
 mod experts;
 mod feed;
+mod finding;
 mod flaw;
 pub(super) mod intake;
 mod ledger;
 mod margins;
 mod ramp;
-mod sentence;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -22,8 +22,10 @@ use std::time::Duration;
 
 pub use baseline::{Baseline, Threshold};
 pub use comparison::Comparison;
+pub use evidence::Part;
 pub use feed::{CustomFeed, Feed, PrometheusFeed};
-pub use flaw::{flaw, flaw_of};
+pub use finding::{Cause, CompareEvidence, Proof};
+pub use flaw::{BinFlaw, CountsFlaw, Flaw, flaw, flaw_of};
 pub use margins::Bounds;
 pub use ramp::RampRule;
 pub use tally::Totals;

@@ -2,6 +2,7 @@
 //! back to the deployment that completed last, if it is told to.
 
 use crate::account::{Account, Rollout, Service, Settings};
+use crate::metrics::alarm::Alarm;
 use crate::metrics::alarm_state::State;
 
 /// Gives the primary deployment up when too many of its tasks failed, or an alarm rings (`Deployment circuit breaker` and
@@ -61,7 +62,7 @@ pub(super) fn complete(account: &Account, service: &mut Service, now: u64) -> bo
     let settings = Settings::read(&service.limits.raw).ok();
     let names = settings.and_then(|settings| settings.alarms).map_or(Vec::new(), |alarms| alarms.names);
     let bake = names.iter().filter_map(|name| account.alarms.iter().find(|one| one.name == *name));
-    let bake = bake.map(|alarm| alarm.window_ms()).max().unwrap_or(0);
+    let bake = bake.map(Alarm::window_ms).max().unwrap_or(0);
     let Some(primary) = service.deployments.first_mut() else { return false };
     if now < *primary.bakes_since.get_or_insert(now) + bake {
         return false;

@@ -7,11 +7,12 @@ use crate::domain::fleet::RuleSeen;
 use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::machine::effect::{Effect, Look, Observation};
-use crate::machine::notice::{Notice, Reason};
+use crate::machine::notice::Notice;
 use crate::machine::state::{
     BRISK_POLL, DENIED_RETRIES, FIRST_READ_WITHIN, FRESH, PROMPT_RETRIES, Phase, RETRY, State, Unsettled,
     WATCHED_WITHIN, WRITE_LANDS_WITHIN,
 };
+use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
@@ -52,7 +53,7 @@ impl Machine {
 
     fn revive(&mut self, running: u32, desired: u32, out: &mut Reaction) {
         let wanted = self.plan.before.stable_desired;
-        self.wait_for(format!("the stable slot has no healthy target ({running} of {wanted} tasks running)"), out);
+        self.wait_for(Awaited::StableTarget { running, wanted }, out);
         if desired < wanted && !self.memory.revived {
             self.memory.revived = true;
             return self.go(Phase::Reviving, out);

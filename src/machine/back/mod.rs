@@ -6,9 +6,10 @@ pub(in crate::machine) mod left;
 use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
-use super::notice::{Foreign, Notice, Outcome, Reason};
+use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
 use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
+use super::why::{Foreign, Reason};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};

@@ -8,9 +8,10 @@ use crate::domain::driver::DeploymentState;
 use crate::domain::fleet::{Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation};
-use crate::machine::notice::{Notice, Reason};
+use crate::machine::notice::Notice;
 use crate::machine::observe::is_close;
 use crate::machine::state::{BRISK_POLL, DRIFTS, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
+use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, Step};
 
@@ -116,7 +117,7 @@ impl Machine {
         if self.memory.quieted {
             return true;
         }
-        let mut why = "the proof that the old stable slot has no requests left".to_owned();
+        let mut awaited = Awaited::OldSlotQuiet;
         if self.is_quiet(Share::ALL, seen) {
             match Self::entrances(seen) {
                 Some([]) => {
@@ -124,14 +125,14 @@ impl Machine {
                     out.notices.push(Notice::Quiet { role: Role::Stable });
                     return true;
                 }
-                Some(there) => why = format!("the end of what else leads to the old stable slot: {}", there.join("; ")),
+                Some(there) => awaited = Awaited::OldSlotAlone { entrances: there.to_vec() },
                 None => {
                     self.look_for_entrances(Role::Stable, seen, out);
                     return false;
                 }
             }
         }
-        self.wait_for(why, out);
+        self.wait_for(awaited, out);
         let ripe = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, ripe.then_some(Role::Stable))));
         false

@@ -2,10 +2,11 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;
-use crate::gate::{Check, Gate, Outcome as GateOutcome};
+use crate::gate::{Check, Evidence, Gate, Outcome as GateOutcome};
 use crate::machine::effect::Observation;
-use crate::machine::notice::{Notice, Reason};
+use crate::machine::notice::Notice;
 use crate::machine::state::BRISK_POLL;
+use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
@@ -46,7 +47,7 @@ impl Machine {
 
     fn wait_for_gate(&mut self, index: usize, out: &mut Reaction) {
         let (gate, evidence) = self.said(index);
-        self.wait_for(format!("gate {gate}: {evidence}"), out);
+        self.wait_for(Awaited::Gate { gate, evidence }, out);
         match self.plan.gates[index].check {
             // These are answered only when the tasks are read.
             Check::Tasks(_) | Check::Split(_) => self.look_again(self.pace()),
@@ -55,9 +56,10 @@ impl Machine {
     }
 
     /// A gate's name, and what it said last.
-    fn said(&self, index: usize) -> (String, String) {
-        let evidence = self.memory.verdicts[index].as_ref().map_or("no reading", |verdict| &verdict.evidence);
-        (self.plan.gates[index].name.clone(), evidence.to_owned())
+    fn said(&self, index: usize) -> (String, Evidence) {
+        let verdict = self.memory.verdicts[index].as_ref();
+        let evidence = verdict.map_or(Evidence::NoReading, |verdict| verdict.evidence.clone());
+        (self.plan.gates[index].name.clone(), evidence)
     }
 
     pub(in crate::machine) fn check_commit(&mut self, seen: &Observation, out: &mut Reaction) {

@@ -10,9 +10,10 @@ pub(in crate::machine) mod shift;
 pub(in crate::machine) mod window;
 
 use super::effect::{Answer, Effect, Issued, Observation};
-use super::notice::{Notice, Outcome, Reason};
+use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
 use super::state::{BRISK_POLL, LAST_CALL, POLL, RETRY, Stage, State};
+use super::why::{Awaited, Objection, Reason};
 use super::{Machine, Reaction};
 use crate::domain::approval::Approval;
 use crate::domain::clock::{Timestamp, span};
@@ -253,17 +254,21 @@ impl Machine {
     }
 
     /// A person approves: what they name, or, where they name nothing, whatever waits for it.
-    pub(super) fn told_to_pass(&mut self, by: &str, approves: Option<Approval>, out: &mut Reaction) -> Option<String> {
+    pub(super) fn told_to_pass(
+        &mut self,
+        by: &str,
+        approves: Option<Approval>,
+        out: &mut Reaction,
+    ) -> Option<Objection> {
         let State::Forward { stage: Stage::Asking, step, .. } = self.state else {
-            return Some("it does not wait for an approval".to_owned());
+            return Some(Objection::NothingToApprove);
         };
         let waits = Approval { step, release: self.plan.release.name().to_owned() };
-        let words = |Approval { step, release }: &Approval| format!("step {} of release {release}", step + 1);
-        if let Some(other) = approves.filter(|approves| *approves != waits) {
-            return Some(format!("it approves {}, and {} waits", words(&other), words(&waits)));
+        if let Some(approves) = approves.filter(|approves| *approves != waits) {
+            return Some(Objection::OtherApproval { approves, waits });
         }
         if let Some(paused) = &self.memory.paused {
-            return Some(format!("it is paused: {}", paused.why));
+            return Some(Objection::Paused(paused.why.clone()));
         }
         out.notices.push(Notice::Approved { by: by.to_owned() });
         self.pass_step(out);
@@ -317,10 +322,10 @@ impl Machine {
         true
     }
 
-    pub(super) fn wait_for(&mut self, why: String, out: &mut Reaction) {
-        if self.memory.told_waiting.as_ref() != Some(&why) {
-            self.memory.told_waiting = Some(why.clone());
-            out.notices.push(Notice::Waiting { why });
+    pub(super) fn wait_for(&mut self, on: Awaited, out: &mut Reaction) {
+        if self.memory.told_waiting.as_ref() != Some(&on) {
+            self.memory.told_waiting = Some(on.clone());
+            out.notices.push(Notice::Waiting { on });
         }
     }
 }

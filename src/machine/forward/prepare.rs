@@ -1,10 +1,11 @@
 //! Before any traffic: the release is registered, the candidate's tasks are brought up, and probes ask them.
 
 use crate::domain::fleet::Role;
-use crate::gate::{Check, Outcome as GateOutcome, ProbeReading, Verdict};
+use crate::gate::{Check, Evidence, Outcome as GateOutcome, ProbeReading, Verdict};
 use crate::machine::effect::{Effect, Observation};
-use crate::machine::notice::{Notice, Reason};
+use crate::machine::notice::Notice;
 use crate::machine::state::{BRISK_POLL, RETRY, STALE_WITHIN, Stage, State};
+use crate::machine::why::Reason;
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, ReleasePlan};
 
@@ -102,7 +103,7 @@ impl Machine {
             return self.pass_step(out);
         }
         if self.memory.now >= self.deadline() {
-            let (evidence, outcome) = (reading.text.clone(), GateOutcome::Fail);
+            let (evidence, outcome) = (Evidence::Probed(reading.text.clone()), GateOutcome::Fail);
             if watch {
                 let verdict = Verdict { outcome, evidence, data_from: None };
                 self.memory.verdicts[index] = Some(verdict.clone());

@@ -8,7 +8,8 @@
 use crate::domain::traffic::Share;
 use crate::gate::Outcome as GateOutcome;
 use crate::machine::notice::Notice;
-use crate::machine::state::{Cause, State};
+use crate::machine::state::State;
+use crate::machine::why::{Cause, KnownBreach, Objection};
 use crate::machine::{Machine, Reaction};
 use crate::plan::Action;
 
@@ -25,29 +26,29 @@ impl Machine {
 
     /// Why the request `promote` would change nothing now; `reasoned` when it comes with a reason. A breach that is
     /// known can be overruled by one who says why. Somebody else's write and slots short of tasks cannot.
-    pub fn objection_to_promote(&self, reasoned: bool) -> Option<String> {
+    pub fn objection_to_promote(&self, reasoned: bool) -> Option<Objection> {
         if self.memory.committed {
-            return Some("it is committed".to_owned());
+            return Some(Objection::Committed);
         }
         match &self.state {
             State::Forward { .. } => {}
-            State::Ready => return Some("it has not begun".to_owned()),
-            State::Draining { .. } | State::Retreat { .. } => return Some("it is going back".to_owned()),
-            State::Finished(_) => return Some("it is over".to_owned()),
+            State::Ready => return Some(Objection::NotBegun),
+            State::Draining { .. } | State::Retreat { .. } => return Some(Objection::GoesBack),
+            State::Finished(_) => return Some(Objection::Over),
         }
         if let Some(by) = &self.memory.promoted_by {
-            return Some(format!("{by} has promoted it already"));
+            return Some(Objection::Promoted(by.clone()));
         }
         if let Some(paused) = &self.memory.paused
-            && matches!(paused.cause, Cause::ForeignWrite | Cause::Capacity | Cause::Window)
+            && matches!(paused.why.cause(), Cause::ForeignWrite | Cause::Capacity | Cause::Window)
         {
-            return Some(format!("it is paused: {}", paused.why));
+            return Some(Objection::Paused(paused.why.clone()));
         }
         if let Some(breach) = self.known_breach().filter(|_| !reasoned) {
-            return Some(format!("{breach}; only with a reason, by --reason, is that overruled"));
+            return Some(Objection::Breach(breach));
         }
         let nothing = self.skippable().is_empty() && self.memory.paused.is_none();
-        nothing.then(|| "no step is left that could be skipped".to_owned())
+        nothing.then_some(Objection::NothingToSkip)
     }
 
     pub(in crate::machine) fn told_to_promote(
@@ -55,14 +56,14 @@ impl Machine {
         by: &str,
         reason: Option<String>,
         out: &mut Reaction,
-    ) -> Option<String> {
+    ) -> Option<Objection> {
         let reason = reason.filter(|reason| !reason.trim().is_empty());
         let objection = self.objection_to_promote(reason.is_some());
         if objection.is_some() {
             return objection;
         }
         let breached = self.known_breach().map(|_| Cause::Breach);
-        let paused = self.memory.paused.take().map(|paused| paused.cause);
+        let paused = self.memory.paused.take().map(|paused| paused.why.cause());
         if let Some(cause) = breached.or(paused) {
             self.unpause(cause);
         }
@@ -76,14 +77,14 @@ impl Machine {
     }
 
     /// The breach that the rollout is held for, or a gate that fails at this moment.
-    fn known_breach(&self) -> Option<String> {
-        if let Some(paused) = self.memory.paused.as_ref().filter(|paused| paused.cause == Cause::Breach) {
-            return Some(paused.why.clone());
+    fn known_breach(&self) -> Option<KnownBreach> {
+        if let Some(paused) = self.memory.paused.as_ref().filter(|_| self.is_paused_for(&[Cause::Breach])) {
+            return Some(KnownBreach::Held(paused.why.clone()));
         }
         let verdicts = self.plan.gates.iter().zip(&self.memory.verdicts);
         verdicts.filter(|(gate, _)| gate.decides()).find_map(|(gate, verdict)| {
             let failed = verdict.as_ref().filter(|verdict| verdict.outcome == GateOutcome::Fail)?;
-            Some(format!("gate {} fails ({})", gate.name, failed.evidence))
+            Some(KnownBreach::Gate { gate: gate.name.clone(), evidence: failed.evidence.clone() })
         })
     }
 

@@ -5,25 +5,26 @@ use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Observation};
 use crate::machine::notice::{Notice, Outcome};
 use crate::machine::state::{ATTEMPTS, POLL, RETRY, Stage, State};
+use crate::machine::why::{Awaited, Objection};
 use crate::machine::{Machine, Reaction};
 use crate::plan::Action;
 
 impl Machine {
     /// Somebody goes back to what was promoted over, so its tasks stay: they are the shortest way there.
-    pub(in crate::machine) fn told_to_spare(&mut self, by: String, out: &mut Reaction) -> Option<String> {
+    pub(in crate::machine) fn told_to_spare(&mut self, by: String, out: &mut Reaction) -> Option<Objection> {
         let State::Forward { step, stage, .. } = self.state else {
-            return Some("it takes no tasks away now".to_owned());
+            return Some(Objection::NothingToSpare);
         };
         if !self.memory.committed {
-            return Some("it is not committed: a rollback takes the traffic back".to_owned());
+            return Some(Objection::NotCommitted);
         }
         let retires = |action: &Action| matches!(action, Action::Retire);
         let action = self.plan.steps.get(step).map(|step| &step.action);
         if action.is_some_and(retires) && stage == Stage::Acting {
-            return Some("it takes the old tasks away already".to_owned());
+            return Some(Objection::TakesTasks);
         }
         if !self.plan.steps.iter().skip(step).any(|step| retires(&step.action)) {
-            return Some("the old tasks are not in its hand".to_owned());
+            return Some(Objection::TasksNotOurs);
         }
         // A pause kept the tasks too; who goes back does not wait for its end.
         self.memory.paused = None;
@@ -66,7 +67,7 @@ impl Machine {
             None if quiet => return self.look_for_entrances(Role::Stable, seen, out),
             None => {}
         }
-        self.wait_for("the proof that the old stable slot has no requests left".to_owned(), out);
+        self.wait_for(Awaited::OldSlotQuiet, out);
         let quiet = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, quiet.then_some(Role::Stable))));
     }

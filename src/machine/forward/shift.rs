@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::fleet::{Capacity, Fleet, RuleSeen};
+use crate::domain::fleet::{Capacity, Fleet, Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation, Route, Stickiness};
 use crate::machine::notice::Notice;
 use crate::machine::state::{BRISK_POLL, FRESH, RETRY, STALE_WITHIN, Stage, State};
+use crate::machine::why::{Awaited, Lack, Shortage};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
@@ -50,7 +51,7 @@ impl Machine {
         };
         let lacking = self.lacking(share, fleet).or_else(|| self.stable_objects(&fleet.stable));
         if let Some(lacking) = lacking {
-            self.wait_for(lacking, out);
+            self.wait_for(Awaited::Lack(lacking), out);
             match self.to_raise(share, fleet) {
                 Some(count) => self.want(count, out),
                 None => self.look_again(patience),
@@ -58,7 +59,7 @@ impl Machine {
             return false;
         }
         if !self.is_safeguarded() {
-            self.wait_for("the dead-man's switch, which could fire before the write".to_owned(), out);
+            self.wait_for(Awaited::Switch, out);
             self.look_again(patience);
             return false;
         }
@@ -79,16 +80,20 @@ impl Machine {
     }
 
     /// What the candidate lacks to be given this share.
-    fn lacking(&self, share: Share, fleet: &Fleet) -> Option<String> {
+    fn lacking(&self, share: Share, fleet: &Fleet) -> Option<Lack> {
         let Capacity { healthy, task_definition, .. } = &fleet.candidate;
         let need = share.need(self.whole(&fleet.stable));
         if !self.runs_release(task_definition) {
-            return Some(format!("the release on the candidate's service, which runs {task_definition}"));
+            return Some(Lack::Release { runs: task_definition.clone() });
         }
+        let shortage = Shortage { healthy: *healthy, need, share };
         let stable = fleet.stable.desired;
-        let grown =
-            if stable > self.memory.wanted { format!(" (the stable slot has {stable} by now)") } else { String::new() };
-        (*healthy < need).then(|| format!("{need} healthy candidate tasks{grown}, {healthy} seen"))
+        let lack = if stable > self.memory.wanted {
+            Lack::Grown { stable, shortage }
+        } else {
+            Lack::Tasks(Role::Candidate, shortage)
+        };
+        (*healthy < need).then_some(lack)
     }
 
     /// How many tasks are asked for before this share: as many as the stable slot has grown to, or once more where that

@@ -11,7 +11,7 @@ use crate::domain::driver::Driver;
 use crate::domain::window::{Closed, WhenClosed};
 use crate::machine::effect::Observation;
 use crate::machine::notice::{Glass, Notice};
-use crate::machine::state::Cause;
+use crate::machine::why::{Cause, Objection, PausedFor};
 use crate::machine::{Machine, Reaction};
 
 /// How often change calendars are read. They change for hours.
@@ -48,7 +48,7 @@ impl Machine {
         }
         let Some(closed) = self.closed() else { return false };
         if self.memory.paused.is_none() {
-            self.pause(closed.text(), Cause::Window, out);
+            self.pause(PausedFor::Window(closed), out);
         }
         true
     }
@@ -84,9 +84,8 @@ impl Machine {
     }
 
     /// Why a person cannot go on; `None` when no window keeps them.
-    pub(in crate::machine) fn shut_for(&self) -> Option<String> {
-        let closed = self.closed().filter(|_| self.is_paused_for(&[Cause::Window]))?;
-        Some(format!("{}; only `--break-glass REASON` overrules that", closed.text()))
+    pub(in crate::machine) fn shut_for(&self) -> Option<Objection> {
+        self.closed().filter(|_| self.is_paused_for(&[Cause::Window])).map(Objection::Closed)
     }
 
     pub(in crate::machine) fn told_to_break_glass(
@@ -94,18 +93,18 @@ impl Machine {
         by: &str,
         reason: Option<String>,
         out: &mut Reaction,
-    ) -> Option<String> {
+    ) -> Option<Objection> {
         let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) else {
-            return Some("it has to say why".to_owned());
+            return Some(Objection::NoReason);
         };
         if self.plan.windows.is_none() {
-            return Some("it has no windows".to_owned());
+            return Some(Objection::NoWindows);
         }
         if let Some(glass) = &self.memory.glass {
-            return Some(format!("{} has overruled its windows already", glass.by));
+            return Some(Objection::GlassBroken(glass.by.clone()));
         }
         if !self.is_forward() || self.memory.committed {
-            return Some("it is not on its way forward, and nothing else is ever closed".to_owned());
+            return Some(Objection::NothingClosed);
         }
         let glass = Glass { by: by.to_owned(), reason };
         out.notices.push(Notice::BrokeGlass(glass.clone()));

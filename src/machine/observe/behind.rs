@@ -3,12 +3,12 @@
 //! Looks and gates go on, and so does the way back: what they come to is written down, in order, once the store answers
 //! again. No step's time runs out meanwhile. The hold has a limit of its own, and what can never be written has none.
 
-use crate::domain::clock::span;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::safeguard::Beacon;
 use crate::machine::effect::{Effect, Issued};
-use crate::machine::notice::{Notice, Reason};
+use crate::machine::notice::Notice;
 use crate::machine::state::{BEHIND_WITHIN, BRISK_POLL, Behind, POLL, Stage};
+use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 
 /// Who goes on once everything is written down.
@@ -23,11 +23,7 @@ impl Machine {
         if !self.is_forward() {
             return;
         }
-        let (share, limit) = (self.memory.accepted, span(BEHIND_WITHIN));
-        self.wait_for(
-            format!("the journal cannot be written; the candidate keeps {share} until it can, for {limit} at most"),
-            out,
-        );
+        self.wait_for(Awaited::Journal(self.memory.accepted), out);
         self.examine_journal(out);
     }
 

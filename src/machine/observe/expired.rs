@@ -8,8 +8,8 @@
 use crate::domain::clock::span;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::machine::effect::{Effect, Issued};
-use crate::machine::notice::Reason;
 use crate::machine::state::{BRISK_POLL, POLL, State};
+use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
@@ -31,14 +31,8 @@ impl Machine {
             let what = format!("nobody renewed the credentials within {}", span(limit));
             return self.retreat(Reason::TimeLimit { what }, out);
         }
-        let share = self.memory.accepted;
-        let unless = self.memory.safeguard.fires().map_or(String::new(), |at| {
-            format!(", unless the dead-man's switch takes it back at {}", at.time_of_day())
-        });
-        self.wait_for(
-            format!("the credentials have ended; the candidate keeps {share} until they are renewed{unless}"),
-            out,
-        );
+        let (share, fires) = (self.memory.accepted, self.memory.safeguard.fires());
+        self.wait_for(Awaited::Credentials { share, fires }, out);
     }
 
     /// Something worked.

@@ -3,8 +3,8 @@
 
 use crate::domain::fleet::{Capacity, Role, Stopped};
 use crate::domain::name::last_part;
-use crate::machine::notice::Reason;
 use crate::machine::state::{DRIFTS, STALE_WITHIN};
+use crate::machine::why::Reason;
 use crate::machine::{Machine, Reaction};
 
 impl Machine {

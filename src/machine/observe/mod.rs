@@ -9,9 +9,10 @@ pub(in crate::machine) mod slots;
 use std::time::Duration;
 
 use super::effect::Observation;
-use super::notice::{Foreign, Notice, Outcome, Reason};
+use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{Cause, STALE_WITHIN, State, Steady, WATCHED_WITHIN};
+use super::state::{STALE_WITHIN, State, Steady, WATCHED_WITHIN};
+use super::why::{Cause, Foreign, PausedFor, Reason};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts};
@@ -205,8 +206,7 @@ impl Machine {
         match self.plan.policies.on_foreign_write {
             OnTrouble::Rollback => self.retreat(Reason::ForeignWrite { found }, out),
             OnTrouble::Hold => {
-                let what = if to == Foreign::Rule { "wrote the rule" } else { "deployed to a slot" };
-                self.pause(format!("somebody else {what}: {found}"), Cause::ForeignWrite, out);
+                self.pause(PausedFor::ForeignWrite { to, found }, out);
             }
         }
     }
@@ -262,7 +262,7 @@ impl Machine {
         match self.plan.policies.on_breach {
             OnTrouble::Rollback => self.retreat(reason, out),
             OnTrouble::Hold => {
-                self.pause(reason.to_string(), Cause::Breach, out);
+                self.pause(PausedFor::Breach(Box::new(reason)), out);
                 self.keep_looking();
             }
         }
@@ -286,7 +286,7 @@ impl Machine {
     }
 
     pub(super) fn is_paused_for(&self, causes: &[Cause]) -> bool {
-        self.memory.paused.as_ref().is_some_and(|paused| causes.contains(&paused.cause))
+        self.memory.paused.as_ref().is_some_and(|paused| causes.contains(&paused.why.cause()))
     }
 }
 

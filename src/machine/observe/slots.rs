@@ -5,8 +5,9 @@ use crate::domain::fleet::{Capacity, Fleet, Role};
 use crate::domain::name::{last_part, same_definition};
 use crate::domain::traffic::Share;
 use crate::gate::{Check, Reading, TasksReading};
-use crate::machine::notice::{Foreign, Notice, Reason};
-use crate::machine::state::{Cause, DRIFTS, SHORT_WITHIN, STALE_WITHIN};
+use crate::machine::notice::Notice;
+use crate::machine::state::{DRIFTS, SHORT_WITHIN, STALE_WITHIN};
+use crate::machine::why::{Cause, Foreign, Lack, PausedFor, Reason, Shortage};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
@@ -94,34 +95,36 @@ impl Machine {
             return;
         }
         let share = self.memory.accepted;
-        let seen = format!("{} healthy candidate tasks, {need} needed for {share}", candidate.healthy);
+        let candidate = Shortage { healthy: candidate.healthy, need, share };
         match self.stable_lacks(&fleet.stable).filter(|_| candidate.healthy > 0) {
-            Some(lacks) => self.both_short(format!("both slots are short of tasks: {seen}; {lacks}"), out),
-            None => self.breach(Reason::Capacity { seen }, out),
+            Some(stable) => self.both_short(PausedFor::Capacity { candidate, stable }, out),
+            None => self.breach(Reason::Capacity(candidate), out),
         }
     }
 
-    fn both_short(&mut self, why: String, out: &mut Reaction) {
+    fn both_short(&mut self, why: PausedFor, out: &mut Reaction) {
         if self.memory.committed || self.is_paused_for(&[Cause::Capacity, Cause::Breach, Cause::ForeignWrite]) {
             return;
         }
-        self.pause(why, Cause::Capacity, out);
+        self.pause(why, out);
         self.keep_looking();
     }
 
     /// What keeps the candidate from more weight: where the traffic goes when the rollout goes back must be as it
     /// was, and able to take it.
-    pub(in crate::machine) fn stable_objects(&self, stable: &Capacity) -> Option<String> {
+    pub(in crate::machine) fn stable_objects(&self, stable: &Capacity) -> Option<Lack> {
         let runs = &stable.task_definition;
-        let drifted = || format!("a second look at the stable slot, whose service runs {}", last_part(runs));
-        if self.runs_before(runs) { self.stable_lacks(stable) } else { Some(drifted()) }
+        if !self.runs_before(runs) {
+            return Some(Lack::SecondLook { runs: last_part(runs).to_owned() });
+        }
+        self.stable_lacks(stable).map(|shortage| Lack::Tasks(Role::Stable, shortage))
     }
 
     /// What the stable slot lacks for the share it has, of the tasks it had before the rollout.
-    fn stable_lacks(&self, stable: &Capacity) -> Option<String> {
+    fn stable_lacks(&self, stable: &Capacity) -> Option<Shortage> {
         let share = self.memory.accepted.rest();
         let need = share.need(self.plan.before.stable_desired);
-        (stable.healthy < need).then(|| format!("{need} healthy stable tasks for {share}, {} seen", stable.healthy))
+        (stable.healthy < need).then_some(Shortage { healthy: stable.healthy, need, share })
     }
 
     /// Whether the tasks are worth a look before their time.

@@ -237,7 +237,7 @@ fn aws_is_not_told_to_end_while_something_else_leads_to_the_old_slot() {
         let mut run = begun();
         run.until(|run| run.share == Share::ALL);
         run.entrances = vec!["rule 7 forwards to web-blue too".into()];
-        run.until(|run| run.is_told(|notice| matches!(notice, Notice::Waiting { why } if why.contains("rule 7"))));
+        run.until(|run| run.is_told(|notice| matches!(notice, Notice::Waiting { on: Awaited::OldSlotAlone { .. } })));
         if ends {
             run.entrances.clear();
             assert_eq!(run.end(), Outcome::Promoted);

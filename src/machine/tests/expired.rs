@@ -16,7 +16,7 @@ fn locked() -> Run {
 }
 
 fn waits_for_credentials(notice: &Notice) -> bool {
-    matches!(notice, Notice::Waiting { why } if why.contains("credentials"))
+    matches!(notice, Notice::Waiting { on: Awaited::Credentials { .. } })
 }
 
 /// Answers what is asked with this fault for a while.

@@ -295,7 +295,7 @@ fn a_stable_slot_that_grew_is_matched_before_the_share_that_needs_it() {
     run.until_asked(asks_for(10));
     assert_eq!(run.share, tenth());
     let waits =
-        |notice: &Notice| matches!(notice, Notice::Waiting { why } if why.contains("the stable slot has 10 by now"));
+        |notice: &Notice| matches!(notice, Notice::Waiting { on: Awaited::Lack(Lack::Grown { stable: 10, .. }) });
     assert!(run.is_told(waits), "{:?}", run.notices);
     assert_eq!(run.end(), Outcome::Promoted);
     assert_eq!((run.candidate.healthy, run.share), (10, Share::ALL));

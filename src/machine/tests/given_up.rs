@@ -20,14 +20,14 @@ fn coming_up(plan: Plan) -> Run {
     run
 }
 
-fn given_up() -> Option<GivenUp> {
+fn given_up() -> GivenUp {
     let why = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
-    Some(GivenUp { task_definition: RELEASE.into(), why })
+    GivenUp { task_definition: RELEASE.into(), why }
 }
 
 /// The circuit breaker brings the revision before back, whose tasks are healthy.
 fn goes_back(run: &mut Run) {
-    run.candidate = Capacity { given_up: given_up(), stopped: vec![stop(RELEASE)], ..capacity(FULL, BEFORE) };
+    run.candidate = Capacity { given_up: Some(given_up()), stopped: vec![stop(RELEASE)], ..capacity(FULL, BEFORE) };
 }
 
 fn sent(run: &Run) -> usize {
@@ -61,7 +61,7 @@ fn a_release_that_ecs_gave_up_is_a_breach_at_once_and_is_not_sent_again() {
 #[test]
 fn a_deployment_that_failed_and_stays_is_a_breach_too() {
     let mut run = coming_up(canary());
-    run.candidate = Capacity { given_up: given_up(), failed: 2, ..capacity(FULL, RELEASE) };
+    run.candidate = Capacity { given_up: Some(given_up()), failed: 2, ..capacity(FULL, RELEASE) };
     assert!(why(&mut run).starts_with("ECS gave up the release"));
 }
 
@@ -123,7 +123,7 @@ fn a_failure_of_an_earlier_try_is_not_this_ones() {
     let mut run = Run::of(canary());
     run.until_asked(is_scale);
     run.answer(Answer::Failed(fault(FaultKind::Unknown)));
-    run.candidate = Capacity { desired: 0, running: 0, healthy: 0, given_up: given_up(), ..capacity(0, RELEASE) };
+    run.candidate = Capacity { desired: 0, running: 0, healthy: 0, given_up: Some(given_up()), ..capacity(0, RELEASE) };
     run.pass(Duration::from_secs(50));
     run.candidate = capacity(FULL, RELEASE);
     assert_eq!(run.end(), Outcome::Promoted);

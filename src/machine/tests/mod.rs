@@ -27,8 +27,8 @@ use crate::domain::safeguard::{Beacon, DeadMan, SWITCH_LANDS_WITHIN, Scaling};
 use crate::domain::traffic::Share;
 use crate::domain::window::CalendarSeen;
 use crate::gate::{
-    Bound, Check, CloudWatchMetric, Gate, MetricReading, MetricRule, MetricSource, MissingData, Point, ProbeReading,
-    ProbeRule, Reading, TasksRule,
+    Bound, Check, CloudWatchMetric, Evidence, Gate, MetricReading, MetricRule, MetricSource, MissingData, Point,
+    ProbeReading, ProbeRule, Reading, TasksRule,
 };
 use crate::plan::{Action, Before, ReleasePlan, Step};
 use crate::spec::{Limits, Policies};
@@ -521,8 +521,8 @@ fn is_look(effect: &Effect) -> bool {
 }
 
 /// Why a word was refused, if it was.
-fn refusal(notices: &[Notice]) -> Option<&str> {
-    notices.iter().find_map(|notice| if let Notice::Refused { why, .. } = notice { Some(why.as_str()) } else { None })
+fn refusal(notices: &[Notice]) -> Option<Objection> {
+    notices.iter().find_map(|notice| if let Notice::Refused { why, .. } = notice { Some(why.clone()) } else { None })
 }
 
 /// Why the rollout went back.

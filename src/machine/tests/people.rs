@@ -106,6 +106,10 @@ fn a_pause_after_the_commit_ends_with_the_old_tasks_in_place() {
     assert_eq!((run.stable.desired, run.undone().len()), (FULL, 1));
 }
 
+fn paused_by_bob() -> PausedFor {
+    PausedFor::Person { by: "bob".into(), reason: None }
+}
+
 #[test]
 fn who_goes_back_after_the_commit_finds_the_old_tasks_in_place() {
     let mut run = Run::of(canary());
@@ -126,7 +130,7 @@ fn the_old_tasks_are_spared_only_after_the_commit_and_before_they_are_taken() {
     let mut run = Run::of(canary());
     run.until_step(2);
     let early = run.told(OperatorRequest::Spare);
-    assert_eq!(refusal(&early), Some("it is not committed: a rollback takes the traffic back"));
+    assert_eq!(refusal(&early), Some(Objection::NotCommitted));
     run.until(|run| run.asked.iter().any(|effect| matches!(effect, Effect::Scale { role: Role::Stable, .. })));
     assert!(refusal(&run.told(OperatorRequest::Spare)).is_some());
     assert_eq!(run.end(), Outcome::Promoted);
@@ -137,15 +141,15 @@ fn the_old_tasks_are_spared_only_after_the_commit_and_before_they_are_taken() {
 fn words_that_mean_nothing_are_refused_with_the_reason() {
     let mut run = Run::of(canary());
     run.until_step(2);
-    assert_eq!(refusal(&run.told(OperatorRequest::Continue)), Some("it is not paused"));
-    assert_eq!(refusal(&run.told(OperatorRequest::Approve)), Some("it does not wait for an approval"));
+    assert_eq!(refusal(&run.told(OperatorRequest::Continue)), Some(Objection::NotPaused));
+    assert_eq!(refusal(&run.told(OperatorRequest::Approve)), Some(Objection::NothingToApprove));
     run.told(OperatorRequest::Pause);
-    assert_eq!(refusal(&run.told(OperatorRequest::Pause)), Some("it is paused already: paused by bob"));
+    assert_eq!(refusal(&run.told(OperatorRequest::Pause)), Some(Objection::Paused(paused_by_bob())));
     assert_eq!(refusal(&run.told(OperatorRequest::Rollback)), None);
-    assert_eq!(refusal(&run.told(OperatorRequest::Abort)), Some("it is going back already"));
-    assert_eq!(refusal(&run.told(OperatorRequest::Pause)), Some("it is not on its way forward"));
+    assert_eq!(refusal(&run.told(OperatorRequest::Abort)), Some(Objection::GoesBack));
+    assert_eq!(refusal(&run.told(OperatorRequest::Pause)), Some(Objection::NotForward));
     run.end();
-    assert_eq!(refusal(&run.told(OperatorRequest::Rollback)), Some("it is over"));
+    assert_eq!(refusal(&run.told(OperatorRequest::Rollback)), Some(Objection::Over));
 }
 
 #[test]
@@ -156,7 +160,7 @@ fn an_approval_is_waited_for_and_passed_by_a_person() {
     );
     run.pass(MINUTE);
     run.told(OperatorRequest::Pause);
-    assert_eq!(refusal(&run.told(OperatorRequest::Approve)), Some("it is paused: paused by bob"));
+    assert_eq!(refusal(&run.told(OperatorRequest::Approve)), Some(Objection::Paused(paused_by_bob())));
     run.told(OperatorRequest::Continue);
     let notices = run.told(OperatorRequest::Approve);
     assert!(notices.contains(&Notice::Approved { by: "bob".into() }) && notices.contains(&Notice::StepStarted(1)));
@@ -171,14 +175,13 @@ fn an_approval_passes_the_step_and_the_release_that_it_names_and_no_other() {
     };
     let mut run = Run::of(plan(&[Action::Approve("one?".into()), Action::Approve("two?".into())]));
     let of_another = run.feed(approve(0, BEFORE));
-    assert_eq!(
-        refusal(&of_another),
-        Some(format!("it approves step 1 of release {BEFORE}, and step 1 of release {RELEASE} waits").as_str())
-    );
+    let named = |step, release: &str| Approval { step, release: release.into() };
+    let other = |approves, waits| Some(Objection::OtherApproval { approves, waits });
+    assert_eq!(refusal(&of_another), other(named(0, BEFORE), named(0, RELEASE)));
     run.feed(approve(0, RELEASE));
     // Said once more, by a runner that could not put it away.
     let again = run.feed(approve(0, RELEASE));
-    assert!(refusal(&again).is_some_and(|why| why.starts_with("it approves step 1 of")), "{again:?}");
+    assert_eq!(refusal(&again), other(named(0, RELEASE), named(1, RELEASE)));
     assert!(run.machine.outcome().is_none() && run.machine.progress().step == 1);
     run.feed(approve(1, RELEASE));
     assert_eq!(run.machine.progress().step, 2);
@@ -194,7 +197,7 @@ fn an_approval_that_nobody_gives_goes_back() {
 fn nothing_goes_back_after_the_commit() {
     let mut run = Run::of(canary());
     run.until(|run| run.notices.contains(&Notice::Committed));
-    let committed = Some("it is committed: going back is a new rollout");
+    let committed = Some(Objection::BackAfterCommit);
     assert_eq!(refusal(&run.told(OperatorRequest::Rollback)), committed);
     run.errors = Some(20.0);
     run.candidate.healthy = 0;
@@ -247,7 +250,7 @@ fn a_persons_pause_outlives_the_runner() {
     run.told(OperatorRequest::Pause);
     run.interrupted();
     run.recovered();
-    assert_eq!(run.machine.progress().paused, Some("paused by bob".into()));
+    assert_eq!(run.machine.progress().paused, Some(paused_by_bob()));
 }
 
 #[test]

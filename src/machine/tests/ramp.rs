@@ -142,7 +142,9 @@ fn a_raise_waits_for_the_tasks_it_needs() {
     run.candidate.healthy = 1;
     run.pass(MINUTE * 25);
     assert!(run.share <= share(25.0), "{:?}", run.routes());
-    assert!(run.is_told(|notice| matches!(notice, Notice::Waiting { why } if why.contains("healthy candidate tasks"))));
+    assert!(
+        run.is_told(|notice| matches!(notice, Notice::Waiting { on: Awaited::Lack(Lack::Tasks(Role::Candidate, _)) }))
+    );
     run.candidate.healthy = FULL;
     run.until(|run| run.share > share(25.0));
 }

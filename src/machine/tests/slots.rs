@@ -51,7 +51,7 @@ fn a_deployment_to_the_stable_slot_may_hold() {
     run.stable.task_definition = THEIRS.into();
     run.until(|run| run.machine.progress().paused.is_some());
     let why = run.machine.progress().paused.unwrap();
-    assert!(why.starts_with("somebody else deployed to a slot: the stable slot's service"), "{why}");
+    assert!(matches!(why, PausedFor::ForeignWrite { to: Foreign::Service(Role::Stable), .. }), "{why:?}");
     assert_eq!(run.share, tenth());
 }
 
@@ -95,9 +95,9 @@ fn no_more_weight_is_given_while_the_stable_slot_is_short() {
     run.until_step(3);
     run.pass(MINUTE);
     assert_eq!(run.routes(), [tenth()]);
-    assert!(run.is_told(
-        |notice| matches!(notice, Notice::Waiting { why } if why == "4 healthy stable tasks for 90%, 3 seen")
-    ));
+    let shortage = Shortage { healthy: 3, need: 4, share: tenth().rest() };
+    let on = Awaited::Lack(Lack::Tasks(Role::Stable, shortage));
+    assert!(run.is_told(|notice| *notice == Notice::Waiting { on: on.clone() }));
     run.stable.healthy = FULL;
     assert_eq!(run.end(), Outcome::Promoted);
 }
@@ -109,10 +109,8 @@ fn a_person_is_asked_where_both_slots_are_short() {
     (run.stable.healthy, run.candidate.healthy) = (1, 1);
     run.until(|run| run.machine.progress().paused.is_some());
     let why = run.machine.progress().paused.unwrap();
-    assert!(
-        why.contains("1 healthy candidate tasks, 2 needed for 50%; 2 healthy stable tasks for 50%, 1 seen"),
-        "{why}"
-    );
+    let short = Shortage { healthy: 1, need: 2, share: half() };
+    assert_eq!(why, PausedFor::Capacity { candidate: short, stable: short });
     run.pass(MINUTE * 5);
     assert_eq!(run.share, half());
     run.stable.healthy = FULL;

@@ -26,6 +26,14 @@ fn is_continued(run: &Run) -> bool {
     run.is_told(|notice| matches!(notice, Notice::Continued { .. }))
 }
 
+/// What the windows say of a rollout that is paused for them.
+fn closed(paused: &PausedFor) -> String {
+    match paused {
+        PausedFor::Window(closed) => closed.text(),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_closed_window_holds_before_the_next_weight_and_opens_by_itself() {
     let mut run = Run::of(windowed(&[(0, 2), (120, 1_000)], &[]));
@@ -33,7 +41,7 @@ fn a_closed_window_holds_before_the_next_weight_and_opens_by_itself() {
     run.pass(MINUTE * 60);
     assert_eq!(run.share, tenth());
     let paused = run.machine.progress().paused.unwrap();
-    assert!(paused.starts_with("it is outside of its windows; opens at "), "{paused}");
+    assert!(closed(&paused).starts_with("it is outside of its windows; opens at "), "{paused:?}");
     assert!(!is_continued(&run));
     let everything = |run: &Run| run.routes().contains(&Share::ALL);
     run.until(|run| everything(run));
@@ -88,7 +96,7 @@ fn to_continue_needs_the_window_or_a_broken_glass() {
     run.until_step(3);
     run.pass(MINUTE * 10);
     run.told(OperatorRequest::Continue);
-    assert!(refusal(&run.notices).unwrap().contains("--break-glass"), "{:?}", refusal(&run.notices));
+    assert!(matches!(refusal(&run.notices), Some(Objection::Closed(_))), "{:?}", refusal(&run.notices));
     assert!(!is_continued(&run));
     run.say(OperatorRequest::BreakGlass, None);
     assert!(!is_continued(&run), "without a reason nothing is overruled");
@@ -116,7 +124,7 @@ fn a_calendar_is_asked_once_a_minute_and_holds_while_it_is_closed() {
     run.until_step(3);
     run.pass(MINUTE * 30);
     let paused = run.machine.progress().paused.unwrap();
-    assert!(paused.starts_with("a change calendar is closed; opens at"), "{paused}");
+    assert!(closed(&paused).starts_with("a change calendar is closed; opens at"), "{paused:?}");
     let asked = run.asked.iter().filter(|effect| matches!(effect, Effect::Look(look) if look.calendar)).count();
     assert!(u64::try_from(asked).unwrap() <= run.now.since(START).as_secs() / 60 + 2, "{asked}");
     run.calendar = Some(CalendarSeen { open: true, next: None });
@@ -129,7 +137,7 @@ fn a_calendar_that_cannot_be_read_is_closed() {
     run.calendar = None;
     run.until(|run| run.machine.progress().paused.is_some());
     assert_eq!(run.share, Share::NONE);
-    assert!(run.machine.progress().paused.unwrap().contains("cannot be read"));
+    assert!(closed(&run.machine.progress().paused.unwrap()).contains("cannot be read"));
     run.calendar = Some(CalendarSeen { open: true, next: None });
     run.until_step(2);
     // What was read is good for some minutes, and no longer.

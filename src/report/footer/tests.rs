@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use indicatif::TermLike;
 
-use super::super::sample::{ASCII, FINE, FOUL, NARROW, Page, all, at, plan, progress, progress_back, story};
+use super::super::sample::{ASCII, FINE, FOUL, NARROW, Page, all, at, paused_by, plan, progress, progress_back, story};
 use super::*;
+use crate::gate::Evidence;
 
 fn check(style: Style, progress: &Progress, expected: &[&str]) {
     let lines = lines(at(94), progress, &plan(), style);
@@ -68,8 +69,8 @@ fn going_back_shows_what_is_wanted_and_what_is_configured() {
 
 #[test]
 fn foul_text_is_shown() {
-    let mut progress = Progress { paused: Some(FOUL.to_owned()), ..progress() };
-    progress.verdicts[1].as_mut().unwrap().evidence = FOUL.to_owned();
+    let mut progress = Progress { paused: Some(paused_by(FOUL)), ..progress() };
+    progress.verdicts[1].as_mut().unwrap().evidence = Evidence::Said(FOUL.to_owned());
     let text = lines(at(94), &progress, &plan(), Style { width: 200, ..FINE }).concat();
     assert!(!text.contains(crate::domain::text::is_hidden), "{text:?}");
 }

@@ -10,8 +10,9 @@ use std::io::Write;
 
 pub use command::{Level, Place, annotation, group, harmless};
 
-use super::sentence;
+use super::fields::outcome_word;
 use super::{Output, Report, Summary};
+use super::{reasons, sentence};
 use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;
 use crate::machine::{Machine, Notice, Outcome};
@@ -79,12 +80,12 @@ impl Github {
             Notice::Registered(arn) => self.desk.output("candidate-task-definition", arn),
             Notice::Shifted { share, .. } | Notice::CarriedOn { share } => self.desk.output("weight", &weight(*share)),
             Notice::TrafficBack { .. } => self.desk.output("weight", &weight(Share::NONE)),
-            Notice::Retreating { reason } => self.desk.output("reason", &reason.to_string()),
+            Notice::Retreating { reason } => self.desk.output("reason", &reasons::reason(reason)),
             Notice::Finished(outcome) => {
-                self.desk.output("outcome", sentence::outcome_word(outcome));
+                self.desk.output("outcome", outcome_word(outcome));
                 match outcome {
                     Outcome::Promoted => {}
-                    Outcome::RolledBack(reason) => self.desk.output("reason", &reason.to_string()),
+                    Outcome::RolledBack(reason) => self.desk.output("reason", &reasons::reason(reason)),
                     Outcome::Stranded { why, .. } => self.desk.output("reason", why),
                 }
             }
@@ -99,7 +100,7 @@ impl Github {
     fn annotate(&mut self, notice: &Notice, plan: &Plan) {
         let (level, text) = match notice {
             Notice::Finished(Outcome::Promoted) => (Level::Notice, None),
-            Notice::Finished(Outcome::RolledBack(reason)) => (Level::Error, Some(reason.to_string())),
+            Notice::Finished(Outcome::RolledBack(reason)) => (Level::Error, Some(reasons::reason(reason))),
             Notice::Finished(Outcome::Stranded { why, .. }) => (Level::Error, Some(why.clone())),
             Notice::HandedOver { why } => (Level::Warning, Some(why.clone())),
             Notice::LeftUndone { what } => return self.warn(plan, &format!("left undone: {what}")),
@@ -132,7 +133,7 @@ impl Report for Github {
 
 /// The candidate's share in percent.
 fn weight(share: Share) -> String {
-    super::json::percent(share).to_string()
+    super::fields::percent(share).to_string()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::gate::Outcome as GateOutcome;
 use crate::machine::{Notice, Progress};
 use crate::plan::Plan;
 use crate::report::sentence::{self, Sign};
-use crate::report::{Summary, command};
+use crate::report::{Summary, command, evidence, reasons};
 
 /// The most rows of a table. With [`CELL`] it keeps the page below GitHub's limit of 1 MiB.
 const ROWS: usize = 150;
@@ -66,7 +66,7 @@ impl Page {
             let place = sentence::position(progress, plan);
             let now = match (&progress.reason, &progress.paused) {
                 (Some(_), _) => format!("going back: {place}"),
-                (None, Some(why)) => format!("{place}; paused: {why}"),
+                (None, Some(why)) => format!("{place}; paused: {}", reasons::paused(why)),
                 (None, None) => place,
             };
             text.push_str(&row("now", &foreign(&now)));
@@ -117,7 +117,7 @@ fn gates(progress: &Progress, plan: &Plan) -> String {
                     GateOutcome::Inconclusive => "cannot say yet",
                 };
                 let sign = Sign::of(verdict.outcome, gate.watch).glyph(true);
-                (format!("{sign} {word}"), foreign(&verdict.evidence))
+                (format!("{sign} {word}"), foreign(&evidence(&verdict.evidence)))
             }
             None => ("not asked yet".to_owned(), String::new()),
         };

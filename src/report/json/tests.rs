@@ -2,6 +2,7 @@
 
 use super::super::sample::{Page, all, at, plan, reasons_of, story, verdict};
 use super::*;
+use crate::domain::traffic::Share;
 use crate::gate::Outcome as GateOutcome;
 
 fn told(notices: &[(Timestamp, Notice)]) -> Vec<String> {
@@ -36,7 +37,7 @@ fn a_line_has_type_time_and_named_fields() {
     );
     check(
         Notice::Judged { gate: "g".to_owned(), verdict: verdict(GateOutcome::Pass, "0.2 against at most 1") },
-        r#"{"type":"judged","at":"2026-11-23T14:05:09.007Z","gate":"g","watch":false,"verdict":"pass","evidence":"0.2 against at most 1","data_from":"2026-11-23T14:05:09.000Z"}"#,
+        r#"{"type":"judged","at":"2026-11-23T14:05:09.007Z","gate":"g","watch":false,"verdict":"pass","evidence":"0.2 against at most 1","measured":{"found":"said"},"data_from":"2026-11-23T14:05:09.000Z"}"#,
     );
 }
 

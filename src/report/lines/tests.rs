@@ -2,7 +2,7 @@
 
 use super::super::sample::{ASCII, FINE, FOUL, NARROW, Page, all, at, plan, progress, story};
 use super::*;
-use crate::gate::{Outcome as GateOutcome, Verdict};
+use crate::gate::{Evidence, Outcome as GateOutcome, Verdict};
 
 fn told(style: Style, notices: &[(Timestamp, Notice)]) -> String {
     let page = Page::default();
@@ -142,7 +142,8 @@ fn silence_is_broken_by_a_heartbeat() {
 fn a_gate_that_only_watches_says_so() {
     let mut plan = plan();
     plan.gates[2].watch = true;
-    let verdict = |outcome, evidence: &str| Verdict { outcome, evidence: evidence.to_owned(), data_from: None };
+    let verdict =
+        |outcome, evidence: &str| Verdict { outcome, evidence: Evidence::Said(evidence.to_owned()), data_from: None };
     let page = Page::default();
     let mut lines = Lines::new(Box::new(page.clone()), FINE, None);
     for (seconds, outcome, evidence) in [(9, GateOutcome::Fail, "in ALARM"), (24, GateOutcome::Pass, "OK")] {

@@ -1,6 +1,7 @@
 //! What a page says, before it is HTML or Markdown: facts and tables, of foreign text as it came.
 
-use super::super::sentence;
+use super::super::fields::verdict_word;
+use super::super::{evidence, sentence};
 use super::Page;
 use super::story::End;
 use crate::domain::clock::span;
@@ -69,9 +70,9 @@ impl Page<'_> {
         let status = self.why.status;
         let rows = status.plan.gates.iter().enumerate().map(|(n, gate)| {
             let verdict = status.progress.verdicts.get(n).and_then(Option::as_ref);
-            let says = verdict.map_or("not asked", |verdict| sentence::verdict_word(verdict.outcome));
+            let says = verdict.map_or("not asked", |verdict| verdict_word(verdict.outcome));
             let says = if gate.watch { format!("{says} (only watches)") } else { says.to_owned() };
-            let evidence = verdict.map_or(String::new(), |verdict| verdict.evidence.clone());
+            let evidence = verdict.map_or(String::new(), |verdict| evidence(&verdict.evidence));
             vec![gate.name.clone(), says, evidence, gate.question()]
         });
         Table {
@@ -128,8 +129,8 @@ impl Page<'_> {
             _ => None,
         });
         let rows = judged.map(|(at, gate, verdict)| {
-            let word = sentence::verdict_word(verdict.outcome).to_owned();
-            vec![at.to_string(), gate.clone(), word, verdict.evidence.clone()]
+            let word = verdict_word(verdict.outcome).to_owned();
+            vec![at.to_string(), gate.clone(), word, evidence(&verdict.evidence)]
         });
         Table {
             title: "Verdicts",

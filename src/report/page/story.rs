@@ -118,7 +118,7 @@ impl Story {
 
     fn person(&mut self, at: Timestamp, event: &Event, notices: &[Notice]) {
         let refused = notices.iter().find_map(|notice| match notice {
-            Notice::Refused { why, .. } => Some(why.clone()),
+            Notice::Refused { why, .. } => Some(crate::report::objection(why)),
             _ => None,
         });
         let (by, what, why) = match event {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::sample::{ID, at, plan, progress, progress_back, share, story};
+use super::super::sample::{ID, at, plan, progress, progress_back, share, story, waits};
 use super::super::{Status, Summary};
 use super::chart::{Chart, Line, Look, figure};
 use super::*;
@@ -113,7 +113,7 @@ fn a_page_of_nothing_is_a_page() {
 fn markdown_keeps_its_bound_and_says_what_is_left_out() {
     let plan = plan();
     let many: Vec<_> = (0..20_000)
-        .map(|n| (at(n), Notice::Waiting { why: format!("{n}: <{}>", "*".repeat(200)) }))
+        .map(|n| (at(n), waits(&format!("{n}: <{}>", "*".repeat(200)))))
         .chain([(at(20_000), Notice::Retreating { reason: super::super::sample::breach() })])
         .collect();
     let (story, summary) = told(&many, &plan);

@@ -1,6 +1,6 @@
 //! The present state, on its way, paused and ended.
 
-use super::super::sample::{ASCII, FINE, ID, NARROW, at, plan, progress, progress_back, story, stranded};
+use super::super::sample::{ASCII, FINE, ID, NARROW, at, paused_by, plan, progress, progress_back, story, stranded};
 use super::*;
 use crate::machine::Notice;
 
@@ -140,7 +140,7 @@ fn only_words_that_make_sense_are_offered() {
         let status = Status { id: ID, at, plan: &plan, progress, summary, store: "/state", is_lab: false };
         status.words().iter().map(|(word, _)| *word).collect::<Vec<_>>()
     };
-    let paused = Progress { paused: Some("bob said pause".to_owned()), ..progress() };
+    let paused = Progress { paused: Some(paused_by("bob")), ..progress() };
     assert_eq!(words(&progress(), &summary), ["pause", "rollback"]);
     assert_eq!(words(&paused, &summary), ["continue", "rollback"]);
     assert_eq!(words(&progress_back(), &summary), ["history"]);

@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use serde_json::Value;
 
-use super::super::json;
+use super::super::{fields, json};
 use super::Origin;
 use crate::domain::telemetry::{attribute, text};
 use crate::domain::traffic::Share;
@@ -94,7 +94,7 @@ pub(super) fn rollout(origin: &Origin, outcome: &Outcome, machine: &Machine) -> 
     ];
     flatten("tidegate", &json::outcome_fields(outcome), DEEPEST, &mut said);
     if let Some(served) = machine.progress().served {
-        flatten("tidegate.served", &json::served_fields(served), DEEPEST, &mut said);
+        flatten("tidegate.served", &fields::served_fields(served), DEEPEST, &mut said);
     }
     said
 }

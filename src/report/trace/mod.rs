@@ -18,8 +18,9 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use sha2::{Digest as _, Sha256};
 
+use super::fields::{fault_word, outcome_word, verdict_word};
 use super::news::About;
-use super::{Report, json, sentence};
+use super::{Report, json, reasons, sentence};
 use crate::domain::clock::Timestamp;
 use crate::domain::telemetry::{Instrument, Measure, Told, nanos, text};
 use crate::domain::trace::TraceParent;
@@ -210,7 +211,7 @@ impl Tracer {
         let word = effect::word(&issued.effect);
         let fault = effect::fault(answer);
         let took = at.since(issued.at).as_secs_f64();
-        let error = fault.map(|fault| json::fault_word(fault.kind));
+        let error = fault.map(|fault| fault_word(fault.kind));
         let mut labels = vec![("tidegate.effect", word)];
         labels.extend(error.map(|kind| ("error.type", kind)));
         self.measure(Instrument::EffectDuration, took, plan, &labels);
@@ -249,14 +250,14 @@ impl Tracer {
         let attributes = attributes::rollout(&self.origin, outcome, machine);
         let wrong = match outcome {
             Outcome::Promoted => None,
-            Outcome::RolledBack(reason) => Some((sentence::kind(reason), reason.to_string())),
+            Outcome::RolledBack(reason) => Some((reasons::kind(reason), reasons::reason(reason))),
             Outcome::Stranded { why, .. } => Some(("stranded", why.clone())),
         };
         let reason = match outcome {
-            Outcome::RolledBack(reason) | Outcome::Stranded { reason: Some(reason), .. } => sentence::kind(reason),
+            Outcome::RolledBack(reason) | Outcome::Stranded { reason: Some(reason), .. } => reasons::kind(reason),
             Outcome::Promoted | Outcome::Stranded { reason: None, .. } => "none",
         };
-        let labels = [("tidegate.outcome", sentence::outcome_word(outcome)), ("tidegate.reason.kind", reason)];
+        let labels = [("tidegate.outcome", outcome_word(outcome)), ("tidegate.reason.kind", reason)];
         self.measure(Instrument::Rollouts, 1.0, plan, &labels);
         self.measure(Instrument::RolloutDuration, at.since(since).as_secs_f64(), plan, &labels);
         let parent = self.origin.parent.map_or_else(Vec::new, |parent| parent.span.to_vec());
@@ -296,7 +297,7 @@ impl Tracer {
                 self.end(at, "skip", None, plan);
             }
             Notice::Retreating { reason } => {
-                self.end(at, result(reason), Some((sentence::kind(reason), reason.to_string())), plan);
+                self.end(at, result(reason), Some((reasons::kind(reason), reasons::reason(reason))), plan);
                 self.begin(at, None);
             }
             Notice::Finished(outcome) => {
@@ -322,7 +323,7 @@ impl Tracer {
             }
             Notice::Judged { gate, verdict } => {
                 let watch = if sentence::watches(gate, plan) { "true" } else { "false" };
-                let verdict = sentence::verdict_word(verdict.outcome);
+                let verdict = verdict_word(verdict.outcome);
                 let labels =
                     [("tidegate.gate", gate.as_str()), ("tidegate.verdict", verdict), ("tidegate.gate.watch", watch)];
                 self.measure(Instrument::Verdicts, 1.0, plan, &labels);

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
-use super::super::sample::{FOUL, ID, all, at, plan, reasons_of};
+use super::super::sample::{FOUL, ID, all, at, plan, reasons_of, waits};
 use super::*;
 use crate::domain::fleet::{Capacity, Fleet, RuleSeen, Served};
 use crate::domain::name::RolloutId;
@@ -294,7 +294,7 @@ fn nothing_foreign_steers_and_nothing_grows_without_end() {
         tracer.tell(at(1), &notice, &machine);
     }
     for _ in 0..2 * EVENTS {
-        tracer.tell(at(2), &Notice::Waiting { why: FOUL.repeat(1_000) }, &machine);
+        tracer.tell(at(2), &waits(&FOUL.repeat(1_000)), &machine);
     }
     for reason in reasons_of(FOUL) {
         tracer.tell(at(3), &Notice::Finished(Outcome::RolledBack(reason)), &machine);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::super::sample::{ASCII, FINE, ID, at, plan, progress, progress_back, story, stranded};
 use super::super::summary::Summary;
 use super::*;
-use crate::machine::{Notice, Progress};
+use crate::machine::{Notice, PausedFor, Progress};
 use crate::plan::Plan;
 
 fn summary(count: usize) -> Summary {
@@ -91,13 +91,9 @@ fn a_finished_rollout_says_why_it_ended_as_it_did() {
 #[test]
 fn a_pause_says_since_when_and_what_ends_it() {
     let mut summary = summary(7);
-    summary.take(at(60), &Notice::Paused { why: "paused by bob: lunch".to_owned(), until: at(3_660) });
-    let paused = Progress {
-        paused: Some("paused by bob: lunch".to_owned()),
-        goes_back: Some(at(3_660)),
-        unproven: None,
-        ..progress()
-    };
+    let why = PausedFor::Person { by: "bob".to_owned(), reason: Some("lunch".to_owned()) };
+    summary.take(at(60), &Notice::Paused { why: why.clone(), until: at(3_660) });
+    let paused = Progress { paused: Some(why), goes_back: Some(at(3_660)), unproven: None, ..progress() };
     let text = answer(&paused, &summary).text(ASCII);
     for row in [
         "|| web is paused at step 5 of 9: hold 5m\n",

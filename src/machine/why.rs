@@ -1,0 +1,285 @@
+//! Why a rollout goes back, waits, is paused, or cannot do what a person asks: as data, which `report` makes words of.
+
+use super::event::OperatorRequest;
+use crate::domain::approval::Approval;
+use crate::domain::clock::Timestamp;
+use crate::domain::fault::Fault;
+use crate::domain::fleet::Role;
+use crate::domain::traffic::Share;
+use crate::domain::window::Closed;
+use crate::gate::{Evidence, Outcome as GateOutcome};
+
+/// Why a rollout goes back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// A gate failed.
+    Breach {
+        /// The gate's name.
+        gate: String,
+        /// Its evidence.
+        evidence: Evidence,
+        /// What the verdict was: a fail, or inconclusive for too long.
+        outcome: GateOutcome,
+    },
+    /// The candidate lost the capacity its share needs.
+    Capacity(Shortage),
+    /// A step took longer than it may.
+    TimeLimit {
+        /// What was waited for.
+        what: String,
+    },
+    /// A person said so.
+    Operator {
+        /// Which word.
+        request: OperatorRequest,
+        /// Who.
+        by: String,
+        /// Why, if they said.
+        reason: Option<String>,
+    },
+    /// The runner was told to stop.
+    Signal(String),
+    /// Somebody else wrote the rule, or deployed to a slot.
+    ForeignWrite {
+        /// What was found.
+        found: String,
+    },
+    /// The dead-man's switch gave the traffic back, or is about to.
+    DeadMan {
+        /// What shows it.
+        seen: String,
+    },
+    /// AWS's own deployment went back, or was ended.
+    Deployment {
+        /// Why, in AWS's words.
+        why: String,
+    },
+    /// AWS refused what the plan needs.
+    Refused(Fault),
+    /// The world could not be read for too long.
+    Blind(Fault),
+    /// The journal could not be written for too long, or cannot be for good.
+    Store(Fault),
+}
+
+/// What somebody else can write while a rollout runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// The listener rule.
+    Rule,
+    /// The service of a slot.
+    Service(Role),
+}
+
+/// What a rollout waits for beyond the time of its step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Awaited {
+    /// A gate that has not let the step pass.
+    Gate {
+        /// Its name.
+        gate: String,
+        /// What it found last.
+        evidence: Evidence,
+    },
+    /// What the candidate or the stable slot lacks before the candidate gets more.
+    Lack(Lack),
+    /// A journal that can be written: until then the candidate keeps this share.
+    Journal(Share),
+    /// Credentials that have ended and are renewed.
+    Credentials {
+        /// The share that the candidate keeps until then.
+        share: Share,
+        /// When the dead-man's switch takes it back all the same, while there is one.
+        fires: Option<Timestamp>,
+    },
+    /// A healthy target of the stable slot, which has none.
+    StableTarget {
+        /// How many of its tasks run.
+        running: u32,
+        /// How many it had before the rollout.
+        wanted: u32,
+    },
+    /// The proof that the old stable slot has no requests left.
+    OldSlotQuiet,
+    /// The end of what leads to the old stable slot beside the rollout's rule.
+    OldSlotAlone {
+        /// What that is.
+        entrances: Vec<String>,
+    },
+    /// The dead-man's switch, which could fire before the write.
+    Switch,
+    /// The moment from which on the dead-man's switch can write no more.
+    SwitchLanded,
+}
+
+/// What keeps the candidate from more weight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// The candidate's service runs something else than the release.
+    Release {
+        /// What it runs.
+        runs: String,
+    },
+    /// The stable slot's service runs something else than it should, which a second look has to show too.
+    SecondLook {
+        /// What it runs.
+        runs: String,
+    },
+    /// A slot has fewer healthy tasks than its share needs.
+    Tasks(Role, Shortage),
+    /// The same of the candidate, because the stable slot has grown.
+    Grown {
+        /// To how many tasks.
+        stable: u32,
+        /// What the candidate lacks of its share of them.
+        shortage: Shortage,
+    },
+}
+
+/// Fewer healthy tasks than a share needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// How many are healthy.
+    pub healthy: u32,
+    /// How many are needed.
+    pub need: u32,
+    /// For which share.
+    pub share: Share,
+}
+
+/// Why no step is taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PausedFor {
+    /// A person said so.
+    Person {
+        /// Who.
+        by: String,
+        /// Why, if they said.
+        reason: Option<String>,
+    },
+    /// The runner was stopped by this signal.
+    Signal(String),
+    /// A breach, which a person may overrule.
+    Breach(Box<Reason>),
+    /// Somebody else's write.
+    ForeignWrite {
+        /// What they wrote.
+        to: Foreign,
+        /// What was found.
+        found: String,
+    },
+    /// Neither slot has the tasks that its share needs.
+    Capacity {
+        /// The candidate's lack.
+        candidate: Shortage,
+        /// The stable slot's lack.
+        stable: Shortage,
+    },
+    /// A window that is closed.
+    Window(Closed),
+}
+
+/// What a pause came of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A person's word. Breaches and foreign writes still count.
+    Person,
+    /// The end of a runner; the next one ends the pause.
+    Interrupt,
+    /// A breach, which a person may overrule.
+    Breach,
+    /// Somebody else's write, which is not written over.
+    ForeignWrite,
+    /// Neither slot has the tasks its share needs. Breaches still count.
+    Capacity,
+    /// A window that is closed; it ends when that opens.
+    Window,
+}
+
+impl Cause {
+    /// Whether something is wrong with the release or its target.
+    pub(super) fn is_trouble(self) -> bool {
+        matches!(self, Cause::Breach | Cause::ForeignWrite | Cause::Capacity)
+    }
+}
+
+impl PausedFor {
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Self::Person { .. } => Cause::Person,
+            Self::Signal(_) => Cause::Interrupt,
+            Self::Breach(_) => Cause::Breach,
+            Self::ForeignWrite { .. } => Cause::ForeignWrite,
+            Self::Capacity { .. } => Cause::Capacity,
+            Self::Window(_) => Cause::Window,
+        }
+    }
+}
+
+/// Why a person's request changes nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Objection {
+    /// It has not begun.
+    NotBegun,
+    /// It goes back already.
+    GoesBack,
+    /// It is committed.
+    Committed,
+    /// It is committed, and going back is a new rollout.
+    BackAfterCommit,
+    /// It is over.
+    Over,
+    /// It is not on its way forward.
+    NotForward,
+    /// It is not paused.
+    NotPaused,
+    /// It is paused, for this.
+    Paused(PausedFor),
+    /// A window keeps it.
+    Closed(Closed),
+    /// No approval is waited for.
+    NothingToApprove,
+    /// Another approval is waited for.
+    OtherApproval {
+        /// What the request approves.
+        approves: Approval,
+        /// What is waited for.
+        waits: Approval,
+    },
+    /// It has to say why.
+    NoReason,
+    /// It has no windows.
+    NoWindows,
+    /// This person has overruled its windows already.
+    GlassBroken(String),
+    /// Nothing is closed that could be overruled.
+    NothingClosed,
+    /// This person has promoted it already.
+    Promoted(String),
+    /// A known breach, which is overruled only with a reason.
+    Breach(KnownBreach),
+    /// No step is left that could be skipped.
+    NothingToSkip,
+    /// It takes no tasks away now.
+    NothingToSpare,
+    /// It is not committed: a rollback takes the traffic back.
+    NotCommitted,
+    /// It takes the old tasks away already.
+    TakesTasks,
+    /// The old tasks are not its to spare.
+    TasksNotOurs,
+}
+
+/// A breach that is known while a person asks to go on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KnownBreach {
+    /// The rollout is held for it.
+    Held(PausedFor),
+    /// A gate fails at this moment.
+    Gate {
+        /// Its name.
+        gate: String,
+        /// What it found.
+        evidence: Evidence,
+    },
+}

@@ -1,0 +1,109 @@
+//! Why a rollout waits, is paused or cannot do what a person asks, in words.
+
+use super::super::sample::{awaited_of, objections_of, pauses_of};
+use super::{awaited, awaited_fields, objection, paused, paused_fields};
+
+const X: &str = "x";
+
+#[test]
+fn everything_awaited_has_its_words() {
+    let words: Vec<String> = awaited_of(X).iter().map(awaited).collect();
+    assert_eq!(
+        words,
+        [
+            "gate x: x",
+            "the release on the candidate's service, which runs x",
+            "a second look at the stable slot, whose service runs x",
+            "2 healthy candidate tasks, 1 seen",
+            "2 healthy stable tasks for 50%, 1 seen",
+            "the journal cannot be written; the candidate keeps 25% until it can, for 10m at most",
+            "the credentials have ended; the candidate keeps 25% until they are renewed, unless the dead-man's switch \
+             takes it back at 14:10:09",
+            "the credentials have ended; the candidate keeps 25% until they are renewed",
+            "the stable slot has no healthy target (1 of 4 tasks running)",
+            "2 healthy candidate tasks (the stable slot has 10 by now), 1 seen",
+            "the proof that the old stable slot has no requests left",
+            "the end of what else leads to the old stable slot: x",
+            "the dead-man's switch, which could fire before the write",
+            "the moment from which on the dead-man's switch can write no more",
+        ]
+    );
+}
+
+#[test]
+fn every_pause_has_its_words() {
+    let words: Vec<String> = pauses_of(X).iter().map(paused).collect();
+    assert_eq!(
+        words,
+        [
+            "paused by x: x",
+            "paused by x",
+            "the runner was stopped by x",
+            "the dead-man's switch gave the traffic back (x)",
+            "somebody else wrote the rule: x",
+            "somebody else deployed to a slot: x",
+            "both slots are short of tasks: 1 healthy candidate tasks, 2 needed for 50%; 2 healthy stable tasks for 50%, \
+             1 seen",
+            "x; opens at 2026-11-23T14:15:09Z",
+        ]
+    );
+}
+
+#[test]
+fn every_objection_has_its_words() {
+    let words: Vec<String> = objections_of(X).iter().map(objection).collect();
+    assert_eq!(
+        words,
+        [
+            "it has not begun",
+            "it is going back already",
+            "it is committed",
+            "it is committed: going back is a new rollout",
+            "it is over",
+            "it is not on its way forward",
+            "it is not paused",
+            "it is paused: paused by x: x",
+            "x; opens at 2026-11-23T14:15:09Z; only `--break-glass REASON` overrules that",
+            "it does not wait for an approval",
+            "it approves step 1 of release x, and step 2 of release x waits",
+            "it has to say why",
+            "it has no windows",
+            "x has overruled its windows already",
+            "it is not on its way forward, and nothing else is ever closed",
+            "x has promoted it already",
+            "paused by x: x; only with a reason, by --reason, is that overruled",
+            "gate x fails (x); only with a reason, by --reason, is that overruled",
+            "no step is left that could be skipped",
+            "it takes no tasks away now",
+            "it is not committed: a rollback takes the traffic back",
+            "it takes the old tasks away already",
+            "the old tasks are not in its hand",
+        ]
+    );
+}
+
+#[test]
+fn programs_tell_what_is_awaited_and_why_it_is_paused_by_a_word_and_numbers() {
+    let kinds: Vec<_> = awaited_of(X).iter().map(|on| awaited_fields(on)["kind"].clone()).collect();
+    let expected = [
+        "gate",
+        "release",
+        "second_look",
+        "tasks",
+        "tasks",
+        "journal",
+        "credentials",
+        "credentials",
+        "stable_target",
+        "grown",
+        "quiet",
+        "entrances",
+        "switch",
+        "switch_landed",
+    ];
+    assert_eq!(kinds, expected);
+    let pauses: Vec<_> = pauses_of(X).iter().map(|why| paused_fields(why)["kind"].clone()).collect();
+    let expected = ["operator", "operator", "signal", "breach", "foreign_write", "foreign_write", "capacity", "window"];
+    assert_eq!(pauses, expected);
+    assert_eq!(awaited_fields(&awaited_of(X)[3])["shortage"]["need"], 2);
+}
