@@ -63,6 +63,7 @@ fn survey() -> Survey {
         running: tasks,
         healthy: tasks,
         attached: true,
+        unproven: None,
         health_interval: Duration::from_secs(10),
         healthy_threshold: 2,
         unhealthy_threshold: 2,

@@ -147,6 +147,8 @@ pub struct SlotView {
     pub running: u32,
     /// How many targets of the group are healthy.
     pub healthy: u32,
+    /// Why what its tasks run is not one proven release, in words; `None` where it is.
+    pub unproven: Option<String>,
     /// Whether the service registers its tasks in the target group.
     pub attached: bool,
     /// Time between health checks.
@@ -259,7 +261,7 @@ pub struct Entrance {
 }
 
 /// A rule beside the rollout's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct OtherRule {
     /// Its ARN, or the listener's.
     pub rule: String,
@@ -267,6 +269,10 @@ pub struct OtherRule {
     pub port: u16,
     /// The request headers that it looks at, in lower case.
     pub headers: Vec<String>,
+    /// The patterns of hosts that it looks at.
+    pub hosts: Vec<String>,
+    /// The same of paths.
+    pub paths: Vec<String>,
     /// The ARN of the target group that it gives weight.
     pub target_group: String,
 }

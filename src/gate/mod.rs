@@ -89,6 +89,13 @@ pub struct ProbeRule {
 }
 
 impl ProbeRule {
+    /// The path that it asks for.
+    pub fn path(&self) -> &str {
+        let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        let path = rest.find('/').map_or("/", |start| &rest[start..]);
+        path.split(['?', '#']).next().unwrap_or("/")
+    }
+
     /// The port that it goes to.
     pub fn port(&self) -> Option<u16> {
         let (scheme, rest) = self.url.split_once("://")?;

@@ -43,12 +43,33 @@ pub(super) fn test_rules(spec: &Spec, survey: &Survey, candidate: &SlotView) -> 
     rules.filter(is_test).map(|rule| rule.rule.clone()).collect()
 }
 
-/// Whether a probe goes by the rule: it sends a header that the rule looks at, or goes to another port than the
+/// Whether a probe goes by the rule: what it sends is what the rule looks at, or it goes to another port than the
 /// rollout's rule is on, from where the rule leads to the candidate.
 fn is_probed(probe: &ProbeRule, rule: &OtherRule, (survey, candidate): (&Survey, &SlotView)) -> bool {
-    let sends = |header: &String| probe.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(header));
+    let sent = |header: &str| probe.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(header));
+    let host = sent("host").map_or("", |(_, host)| host);
+    let looks_at = |patterns: &[String], text: &str| {
+        let narrow = patterns.iter().filter(|pattern| !matches!(pattern.as_str(), "*" | "/*"));
+        narrow.into_iter().any(|pattern| matches(pattern.as_bytes(), text.as_bytes()))
+    };
+    let told_apart = rule.headers.iter().any(|header| sent(header).is_some())
+        || looks_at(&rule.hosts, host)
+        || looks_at(&rule.paths, probe.path());
     let beside = rule.port != survey.rule.port && rule.target_group == candidate.place.target_group;
-    probe.port() == Some(rule.port) && (beside || rule.headers.iter().any(sends))
+    probe.port() == Some(rule.port) && (beside || told_apart)
+}
+
+/// Whether a text is of a load balancer's pattern, in which `*` is any text and `?` any one character. A rule has at most
+/// five of them.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern.split_first(), text.split_first()) {
+        (None, _) => text.is_empty(),
+        (Some((b'*', rest)), Some((_, tail))) => matches(rest, text) || matches(pattern, tail),
+        (Some((b'*', rest)), None) => matches(rest, text),
+        (Some((b'?', rest)), Some((_, tail))) => matches(rest, tail),
+        (Some((byte, rest)), Some((first, tail))) => byte.eq_ignore_ascii_case(first) && matches(rest, tail),
+        (Some(_), None) => false,
+    }
 }
 
 /// Whether a rule is one of a listener's.

@@ -101,6 +101,10 @@ fn role_refusals(
         );
         found.push(refusal(wrong, format!("bring {service} up first")));
     }
+    if let Some(why) = &stable.unproven {
+        let wrong = format!("the stable slot {service} does not hold one proven release: {why}");
+        found.push(refusal(wrong, "wait until its deployment is over and only tasks of one revision run"));
+    }
     found.extend(health_check(spec, candidate));
     found.extend(unwritable_shares(steps, survey, stable, candidate));
     found.extend(unreachable_probe(spec, survey, candidate));

@@ -46,6 +46,7 @@ fn slot(slot: Slot, desired: u32) -> SlotView {
         running: desired,
         healthy: desired,
         attached: true,
+        unproven: None,
         health_interval: Duration::from_secs(10),
         healthy_threshold: 2,
         unhealthy_threshold: 2,
@@ -187,6 +188,8 @@ fn a_target_that_could_not_be_rolled_back_is_refused_with_its_reason() {
         assert!(said.contains(words), "{said}");
     };
     check(&|s| s.blue.healthy = 0, "no capacity to go back to");
+    let unproven = "the stable slot web-blue does not hold one proven release: 2 tasks of web:1 still run";
+    check(&|s| s.blue.unproven = Some("2 tasks of web:1 still run".into()), unproven);
     check(&|s| s.rule.priority = None, "default rule");
     check(&|s| s.rule.weights[1].1 = 1, "both slots carry weight");
     check(&|s| s.rule.weights[0].1 = 0, "neither web-blue nor web-green has weight");

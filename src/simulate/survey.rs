@@ -52,7 +52,10 @@ pub fn survey(spec: &Spec, at: Timestamp, past: Option<Past>) -> Survey {
 fn tested(gate: &Gate, candidate: &SlotView) -> Option<Entrance> {
     let Check::Probe(probe) = &gate.check else { return None };
     let target_group = candidate.place.target_group.clone();
-    let rule = OtherRule { rule: "test".to_owned(), port: probe.port()?, headers: Vec::new(), target_group };
+    let headers = probe.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    let (rule, paths) = ("test".to_owned(), vec![probe.path().to_owned()]);
+    let rule = OtherRule { rule, port: probe.port()?, headers, paths, target_group, ..OtherRule::default() };
+    let rule = probe.url.contains("{load_balancer}").then_some(rule)?;
     Some(Entrance { what: "the test listener".to_owned(), rule: Some(rule), tolerated: false })
 }
 
@@ -93,6 +96,7 @@ fn slot(slot: Slot, named: &SlotSpec, tasks: u32) -> SlotView {
         running: tasks,
         healthy: tasks,
         attached: true,
+        unproven: None,
         health_interval: Duration::from_secs(1),
         healthy_threshold: 1,
         unhealthy_threshold: 2,

@@ -68,7 +68,7 @@ fn a_service_behind_a_second_balancer_and_a_rule_beside_the_rollouts_are_refused
             "service web-blue registers its tasks in inner too, to which",
             "(port 90, everything no other rule matches) forwards",
             "(port 443, path /admin) forwards to web-green too",
-            "give that",
+            "give what comes there a service of its own",
         ],
     );
 }
@@ -85,7 +85,7 @@ fn a_rule_that_somebody_adds_during_the_rollout_keeps_the_old_slots_tasks() {
     runner.end().ends(0, &[r#""outcome":"promoted""#, kept, "(port 443, path /admin) forwards to web-blue too"]);
     assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (4, 4));
     lab.elb("DeleteRule", &[("RuleArn", &rule)]);
-    lab.run(&place, ["resume", "web", "--yes"]).ends(0, &[]);
+    lab.run(&place, ["resume", "web"]).ends(0, &[]);
     assert_eq!((lab.desired("web-blue"), lab.desired("web-green")), (0, 4));
 }
 

@@ -74,7 +74,9 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
         return Ok(To::Done(Exit::Done));
     }
     let folder = std::path::Path::new(".");
-    // What else leads to the slots does not keep the traffic where it is: only the tasks behind it are kept.
+    // What else leads to the slots does not keep the traffic where it is: only the tasks behind it are kept. Nor does
+    // it matter what exactly runs in the slot that is left.
+    (survey.blue.unproven, survey.green.unproven) = (None, None);
     survey.entrances.iter_mut().for_each(|one| one.tolerated = true);
     let Compiled { mut plan, document } = target::compiled(&aws, (&spec, folder), survey, Adopt::Never).await?;
     plan.undoes = Some(Undoes { rollout: found.id.to_string(), reason: args.reason.clone() });

@@ -30,12 +30,10 @@ pub(super) struct Moved<'a> {
 /// What one rule or default action does with what it matches.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listening {
-    arn: String,
+    /// What it is, without a target group.
+    rule: OtherRule,
     /// Where it is, in words.
     place: String,
-    port: u16,
-    /// The request headers that it looks at.
-    headers: Vec<String>,
     /// The target groups that it gives weight, by ARN.
     groups: Vec<String>,
 }
@@ -67,7 +65,8 @@ async fn listening_on(elb: &Client, balancer: &str) -> Result<Vec<Listening>, Fa
         } else {
             let place = format!("port {port} of {}", group_name(balancer));
             let groups = weighted(listener.default_actions());
-            found.push(Listening { arn: arn.to_owned(), place, port, headers: Vec::new(), groups });
+            let rule = OtherRule { rule: arn.to_owned(), port, ..OtherRule::default() };
+            found.push(Listening { rule, place, groups });
         }
     }
     Ok(found)
@@ -76,17 +75,23 @@ async fn listening_on(elb: &Client, balancer: &str) -> Result<Vec<Listening>, Fa
 fn by_rule(rule: &Rule, port: u16) -> Listening {
     let arn = rule.rule_arn().unwrap_or_default();
     let name = Arn::parse(arn).map_or(arn, |arn| arn.resource);
+    let of = rule.conditions().iter();
     let header = |condition: &RuleCondition| {
         let config = condition.http_header_config()?;
         config.http_header_name().map(str::to_ascii_lowercase)
     };
-    Listening {
-        arn: arn.to_owned(),
-        place: format!("{name} (port {port}, {})", conditions(rule)),
+    let hosts = of.clone().filter_map(RuleCondition::host_header_config).flat_map(|config| config.values());
+    let paths = of.clone().filter_map(RuleCondition::path_pattern_config).flat_map(|config| config.values());
+    let told = OtherRule {
+        rule: arn.to_owned(),
         port,
-        headers: rule.conditions().iter().filter_map(header).collect(),
-        groups: weighted(rule.actions()),
-    }
+        headers: of.filter_map(header).collect(),
+        hosts: hosts.map(ToOwned::to_owned).collect(),
+        paths: paths.map(ToOwned::to_owned).collect(),
+        target_group: String::new(),
+    };
+    let place = format!("{name} (port {port}, {})", conditions(rule));
+    Listening { rule: told, place, groups: weighted(rule.actions()) }
 }
 
 /// The target groups to which these actions give any weight.
@@ -119,19 +124,18 @@ fn leading(service: &Service, moved: Moved<'_>, listening: &[Listening]) -> Vec<
     let name = service.service_name().unwrap_or_default();
     let (registered, by_ecs) = (registered(service), moved_by_ecs(service));
     let mut found = BTreeMap::new();
-    for one in listening.iter().filter(|one| !by_ecs.contains(one.arn.as_str())) {
+    for one in listening.iter().filter(|one| !by_ecs.contains(one.rule.rule.as_str())) {
         for group in &one.groups {
             let is_slots = moved.slots.contains(&group.as_str());
             let what = match group_name(group) {
-                _ if is_slots && one.arn == moved.rule => continue,
+                _ if is_slots && one.rule.rule == moved.rule => continue,
                 group if is_slots => format!("{} forwards to {group} too", one.place),
                 other if registered.contains(group) => {
                     format!("service {name} registers its tasks in {other} too, to which {} forwards", one.place)
                 }
                 _ => continue,
             };
-            let (rule, port, headers, target_group) = (one.arn.clone(), one.port, one.headers.clone(), group.clone());
-            found.insert(what, Some(OtherRule { rule, port, headers, target_group }));
+            found.insert(what, Some(OtherRule { target_group: group.clone(), ..one.rule.clone() }));
         }
     }
     found.extend(without_listeners(service).into_iter().map(|what| (what, None)));
@@ -197,14 +201,9 @@ mod tests {
     }
 
     fn listening(arn: &str, to: &[&str]) -> Listening {
-        let place = last_part(arn).to_owned();
-        Listening {
-            arn: arn.into(),
-            place,
-            port: 80,
-            groups: to.iter().map(|name| group(name)).collect(),
-            ..Listening::default()
-        }
+        let rule = OtherRule { rule: arn.into(), port: 80, ..OtherRule::default() };
+        let groups = to.iter().map(|name| group(name)).collect();
+        Listening { rule, place: last_part(arn).to_owned(), groups }
     }
 
     fn service(groups: &[&str]) -> sdk::builders::ServiceBuilder {

@@ -32,6 +32,7 @@ mod rule;
 mod safeguard;
 pub mod scout;
 mod survey;
+pub(super) mod unproven;
 mod writer;
 
 #[cfg(test)]

@@ -12,8 +12,10 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule
 use super::actions::{self, Slots};
 use super::entrances::{Moved, entrances};
 use super::known::nearest;
+use super::unproven::{ends_early, unproven};
 use super::{alarms, drill, json};
 use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
+use crate::cloud::drivers::ecs::survey::shifts_by_ecs;
 use crate::cloud::drivers::task_sets;
 use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
@@ -75,6 +77,8 @@ struct Containers {
     cluster: String,
     blue: Service,
     green: Service,
+    /// Why what each of them runs is not one proven release.
+    unproven: [Option<String>; 2],
 }
 
 impl Surveyor for AlbSurveyor {
@@ -156,12 +160,28 @@ impl AlbSurveyor {
             services.iter().find(|service| [service.service_name(), service.service_arn()].contains(&Some(name)))
         };
         if let (Some(blue), Some(green)) = (find(names[0]), find(names[1])) {
-            return Ok(Ok(Containers { cluster, blue: blue.clone(), green: green.clone() }));
+            let unproven = [self.unproven(&cluster, blue).await?, self.unproven(&cluster, green).await?];
+            return Ok(Ok(Containers { cluster, blue: blue.clone(), green: green.clone(), unproven }));
         }
         let there = last_parts(&ecs::list_services(client, &cluster).await?);
         let what = format!("service in cluster {cluster}");
         let missing = asked.iter().filter(|name| find(name).is_none());
         Ok(Err(missing.map(|name| absent(&what, name, &there)).collect()))
+    }
+
+    /// Why what a service runs is not one proven release. AWS's own deployments of one service are told of as such.
+    async fn unproven(&self, cluster: &str, service: &Service) -> Result<Option<String>, Fault> {
+        let name = service.service_name().unwrap_or_default();
+        if service.desired_count == 0 || shifts_by_ecs(service) || !service.task_sets().is_empty() {
+            return Ok(None);
+        }
+        match ecs::running_tasks(&self.aws.polling.ecs, cluster, name).await {
+            Ok(running) => Ok(unproven(service, &running)),
+            Err(fault) if fault.kind != FaultKind::Denied => Err(fault),
+            Err(fault) if ends_early(service) => Ok(Some(format!("its running tasks cannot be read: {fault}"))),
+            // Without early success a deployment that is over has no tasks of before.
+            Err(_) => Ok(unproven(service, &[])),
+        }
     }
 
     async fn balancing(&self, request: &SurveyRequest) -> Part<Balancing> {
@@ -309,8 +329,9 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
     let balancer = &balancing.load_balancer;
     let arn = balancer.load_balancer_arn().unwrap_or_default();
     let parsed = Arn::parse(arn);
-    let blue = slot(Slot::Blue, &containers.blue, &balancing.blue);
-    let green = slot(Slot::Green, &containers.green, &balancing.green);
+    let [unproven_blue, unproven_green] = containers.unproven.clone();
+    let blue = slot(Slot::Blue, (&containers.blue, unproven_blue), &balancing.blue);
+    let green = slot(Slot::Green, (&containers.green, unproven_green), &balancing.green);
     // Which slot is stable is for the plan to say; the shape does not depend on it.
     let slots = Slots { stable: blue.place.target_group.clone(), candidate: green.place.target_group.clone() };
     Survey {
@@ -357,7 +378,7 @@ fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {
     }
 }
 
-fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
+fn slot(slot: Slot, (service, unproven): (&Service, Option<String>), group: &Group) -> SlotView {
     let number = |count: i32| u32::try_from(count).unwrap_or_default();
     let seconds = |seconds: Option<i32>, usual| {
         Duration::from_secs(seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(usual))
@@ -380,6 +401,7 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
         desired: number(service.desired_count),
         running: number(service.running_count),
         healthy: group.healthy,
+        unproven,
         attached: service.load_balancers().iter().any(|one| {
             let alternate = one.advanced_configuration().and_then(|advanced| advanced.alternate_target_group_arn());
             [one.target_group_arn(), alternate].contains(&Some(arn))

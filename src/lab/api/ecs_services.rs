@@ -201,9 +201,25 @@ fn read_limits(input: &Value, mut limits: DeploymentLimits) -> Result<Deployment
     if limits.maximum_percent <= limits.minimum_healthy_percent && limits.maximum_percent < 100 {
         return Err(invalid("maximumPercent must be greater than minimumHealthyPercent."));
     }
+    check_early_success(given)?;
     ecs_attachments::outlived(&mut limits.raw, given);
     limits.raw.extend(given.clone());
     Ok(limits)
+}
+
+/// What early success needs: how much is enough, and what becomes of the tasks of before.
+fn check_early_success(given: &serde_json::Map<String, Value>) -> Result<(), Refusal> {
+    let Some(criteria) = given.get("earlySuccessCriteria").filter(|one| flag(one, "enable") == Some(true)) else {
+        return Ok(());
+    };
+    let percent = whole(criteria, "healthyPercent").filter(|percent| (0..=100).contains(percent));
+    let cleanup = text(criteria, "sourceServiceRevisionCleanup");
+    if percent.is_none() || !matches!(cleanup, Some("BLOCKING" | "DEFERRED")) {
+        return Err(invalid(
+            "earlySuccessCriteria needs a healthyPercent from 0 to 100 and a sourceServiceRevisionCleanup of BLOCKING or DEFERRED.",
+        ));
+    }
+    Ok(())
 }
 
 fn create_service(call: &mut Call<'_>) -> Outcome {

@@ -148,7 +148,7 @@ impl Machine {
             Phase::Reviving => {
                 // One that serves is given tasks of what it runs.
                 let task_definition = self.memory.barren.then(|| before.stable_task_definition.clone());
-                Some(Effect::Scale { role: Role::Stable, count: self.stable_tasks(), task_definition })
+                Some(Effect::Scale { role: Role::Stable, count: before.stable_desired, task_definition })
             }
             Phase::Routing => {
                 let stickiness = if sticky { Stickiness::Suspend } else { Stickiness::Keep };
@@ -380,12 +380,6 @@ impl Machine {
         self.ask_after_phase(Phase::Quieting, POLL);
     }
 
-    /// How many tasks the stable slot is given back: never fewer than it was last seen to have.
-    fn stable_tasks(&self) -> u32 {
-        let seen = self.memory.fleet.as_ref().map_or(0, |(_, fleet)| fleet.stable.desired);
-        self.plan.before.stable_desired.max(seen)
-    }
-
     fn keep_candidate(&mut self, why: &str, out: &mut Reaction) {
         out.notices.push(Notice::LeftUndone { what: format!("the candidate slot keeps its tasks: {why}") });
         self.after(Phase::Restoring, out);
@@ -416,9 +410,10 @@ impl Machine {
     }
 
     fn scaled_back(&mut self, phase: Phase, out: &mut Reaction) {
+        let before = &self.plan.before;
         let (role, count) = match phase {
-            Phase::Reviving => (Role::Stable, self.stable_tasks()),
-            _ => (Role::Candidate, self.plan.before.candidate_desired),
+            Phase::Reviving => (Role::Stable, before.stable_desired),
+            _ => (Role::Candidate, before.candidate_desired),
         };
         out.notices.push(Notice::Scaled { role, count });
         if phase == Phase::Reviving {

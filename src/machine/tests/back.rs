@@ -508,18 +508,6 @@ fn the_traffic_is_back_at_once_and_a_candidate_to_which_something_else_leads_kee
 }
 
 #[test]
-fn a_stable_slot_that_grew_and_lost_its_targets_is_given_no_fewer_tasks() {
-    let mut run = Run::of(canary());
-    run.until(|run| run.share == tenth());
-    run.stable = capacity(10, BEFORE);
-    run.pass(MINUTE);
-    run.stable.healthy = 0;
-    run.told(OperatorRequest::Rollback);
-    run.until_asked(|effect| matches!(effect, Effect::Scale { role: Role::Stable, .. }));
-    assert!(matches!(run.pending(), Some(Effect::Scale { count: 10, .. })), "{:?}", run.pending());
-}
-
-#[test]
 fn a_new_runner_goes_on_going_back() {
     let mut run = told_back(canary());
     run.until_asked(is_route);

@@ -11,7 +11,16 @@ fn rule(port: u16, headers: &[&str], slot: &SlotView) -> Entrance {
     let headers = headers.iter().map(|header| (*header).to_owned()).collect();
     let target_group = slot.place.target_group.clone();
     let what = format!("rule 9 forwards to {} too", slot.place.target_group_name);
-    Entrance { what, rule: Some(OtherRule { rule: TEST.into(), port, headers, target_group }), tolerated: false }
+    let rule = OtherRule { rule: TEST.into(), port, headers, target_group, ..OtherRule::default() };
+    Entrance { what, rule: Some(rule), tolerated: false }
+}
+
+/// A rule on port 443 that looks at this host, or at this path.
+fn looking_at(host: Option<&str>, path: Option<&str>, slot: &SlotView) -> Entrance {
+    let entrance = rule(443, &[], slot);
+    let of = |pattern: Option<&str>| pattern.map(ToOwned::to_owned).into_iter().collect();
+    let rule = entrance.rule.map(|rule| OtherRule { hosts: of(host), paths: of(path), ..rule });
+    Entrance { rule, ..entrance }
 }
 
 fn registry() -> Entrance {
@@ -44,13 +53,21 @@ fn another_way_to_a_slot_is_refused_unless_only_tests_come_by_it() {
     let by_header = probing("https://{load_balancer}/health", Some("x-slot"));
     let elsewhere = probing("http://10.0.0.1:8080/", Some("X-Slot"));
     let check = |spec: &Spec, entrance: Entrance, fits: bool| {
-        let survey = Survey { entrances: vec![entrance.clone()], ..survey() };
+        // What leads to what serves is no way for a probe of the candidate, which needs one of its own.
+        let rule_of = |slot| Entrance {
+            rule: entrance.rule.clone().map(|rule| OtherRule { target_group: slot, ..rule }),
+            ..entrance.clone()
+        };
+        let both = vec![entrance.clone(), rule_of(candidate.place.target_group.clone())];
+        let survey = Survey { entrances: if fits { both } else { vec![entrance.clone()] }, ..survey() };
         match compile(spec, &survey, registered()) {
-            Ok(plan) => assert_eq!((fits, plan.before.test_rules), (true, vec![TEST.to_owned()]), "{entrance:?}"),
+            Ok(plan) => assert!(fits && plan.before.test_rules.iter().all(|rule| rule == TEST), "{entrance:?}"),
             Err(refused) => {
                 let said = refused.to_string();
                 assert!(!fits && said.contains(&entrance.what), "{entrance:?}: {said}");
-                assert!(said.contains("give "), "{said}");
+                let helps = |help: &String| help.contains("give ");
+                let told = refused.0.iter().find(|one| one.wrong.contains(&entrance.what));
+                assert!(told.and_then(|one| one.help.as_ref()).is_some_and(helps), "{:?}", refused.0);
             }
         }
     };
@@ -66,6 +83,13 @@ fn another_way_to_a_slot_is_refused_unless_only_tests_come_by_it() {
     check(&by_header, rule(443, &["x-other"], candidate), false);
     check(&by_header, rule(443, &[], candidate), false);
     check(&by_header, rule(8443, &["x-slot"], stable), false);
+    // The probe asks for /health and sends the host "green".
+    let by_host = probing("https://{load_balancer}/health?full", Some("Host"));
+    check(&by_host, looking_at(Some("gr?en"), None, candidate), true);
+    check(&by_host, looking_at(Some("web.*"), None, candidate), false);
+    check(&by_host, looking_at(None, Some("/hea*"), candidate), true);
+    check(&by_host, looking_at(None, Some("/admin/*"), candidate), false);
+    check(&by_host, looking_at(None, Some("/*"), candidate), false);
     check(&elsewhere, rule(8080, &["x-slot"], candidate), false);
 }
 

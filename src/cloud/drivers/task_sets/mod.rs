@@ -43,7 +43,7 @@ pub(in crate::cloud) fn set_behind<'a>(service: &'a Service, group: &str) -> Opt
     service.task_sets().iter().filter(|set| is_behind(set, group)).min_by_key(rank)
 }
 
-fn is_behind(set: &TaskSet, group: &str) -> bool {
+pub(in crate::cloud) fn is_behind(set: &TaskSet, group: &str) -> bool {
     set.load_balancers().iter().any(|place| place.target_group_arn() == Some(group))
 }
 
