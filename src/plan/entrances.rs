@@ -1,5 +1,5 @@
-//! What leads to the slots beside the rollout's rule: it is refused, because a rollout takes the tasks behind it, unless
-//! only tests come that way.
+//! What leads to the slots beside the rollout's rule. It is refused, because a rollout takes the tasks behind it,
+//! unless only tests come that way.
 
 use super::refusal::probes_through;
 use super::refused::{Refusal, refusal};
@@ -15,8 +15,8 @@ pub(super) fn refusals(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Ve
     let groups = [&survey.blue, &survey.green].map(|slot| &slot.place.target_group);
     let help = |entrance: &Entrance| match &entrance.rule {
         Some(other) if groups.contains(&&other.target_group) => {
-            "let that traffic come by the rollout's rule, or give it a service of its own; if only tests come that way, \
-             let a probe gate go there"
+            "let that traffic come by the rollout's rule, or give it a service of its own; if only tests come that \
+             way, let a probe gate go there"
         }
         Some(_) => "take the service out of that target group, or give what comes there a service of its own",
         None => "take it off the service, or give its callers a service of their own",
@@ -59,8 +59,8 @@ fn is_probed(probe: &ProbeRule, rule: &OtherRule, (survey, candidate): (&Survey,
     probe.port() == Some(rule.port) && (beside || told_apart)
 }
 
-/// Whether a text is of a load balancer's pattern, in which `*` is any text and `?` any one character. A rule has at most
-/// five of them.
+/// Whether a text is of a load balancer's pattern, in which `*` is any text and `?` any one character. A rule has at
+/// most five of them.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.split_first(), text.split_first()) {
         (None, _) => text.is_empty(),

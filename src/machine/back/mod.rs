@@ -2,13 +2,14 @@
 
 pub(in crate::machine) mod first_read;
 pub(in crate::machine) mod left;
+mod quiet;
 
 use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
+use super::state::{ATTEMPTS, BRISK_POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
 use super::why::{Foreign, Reason};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
@@ -349,40 +350,6 @@ impl Machine {
                 self.after(Phase::Verifying, out);
             }
         }
-    }
-
-    fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
-        let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
-        let quiet = self.is_quiet(Share::NONE, seen) && !self.still_leads();
-        // AWS takes the tasks of its own deployment whatever leads to them.
-        let known = if self.plan.driver.is_aws() { Some(&[][..]) } else { Self::entrances(seen) };
-        match known.filter(|_| quiet) {
-            Some([]) => {
-                out.notices.push(Notice::Quiet { role: Role::Candidate });
-                return self.after(Phase::Quieting, out);
-            }
-            Some(there) => return self.keep_candidate(&there.join("; "), out),
-            None if quiet && waited <= self.plan.limits.drain => {
-                return self.look_for_entrances(Role::Candidate, seen, out);
-            }
-            None => {}
-        }
-        if waited > self.plan.limits.drain || (self.still_leads() && self.outlasts_patience()) {
-            let why = if self.still_leads() {
-                self.cookies_last()
-            } else if quiet {
-                "no proof what else leads to it".to_owned()
-            } else {
-                "no proof that its requests have ended".to_owned()
-            };
-            return self.keep_candidate(&why, out);
-        }
-        self.ask_after_phase(Phase::Quieting, POLL);
-    }
-
-    fn keep_candidate(&mut self, why: &str, out: &mut Reaction) {
-        out.notices.push(Notice::LeftUndone { what: format!("the candidate slot keeps its tasks: {why}") });
-        self.after(Phase::Restoring, out);
     }
 
     /// Whether a rule that gives the candidate weight was written over ours, and is not only an old read.
