@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecs::types::{Deployment, LoadBalancer as Entry, Service, TaskSet};
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{Action, Rule, RuleCondition};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, HostHeaderConditionConfig, PathPatternConditionConfig, Rule, RuleCondition,
+};
 
 use super::AlbDriver;
 use super::actions::{group_name, groups};
@@ -80,8 +82,8 @@ fn by_rule(rule: &Rule, port: u16) -> Listening {
         let config = condition.http_header_config()?;
         config.http_header_name().map(str::to_ascii_lowercase)
     };
-    let hosts = of.clone().filter_map(RuleCondition::host_header_config).flat_map(|config| config.values());
-    let paths = of.clone().filter_map(RuleCondition::path_pattern_config).flat_map(|config| config.values());
+    let hosts = of.clone().filter_map(RuleCondition::host_header_config).flat_map(HostHeaderConditionConfig::values);
+    let paths = of.clone().filter_map(RuleCondition::path_pattern_config).flat_map(PathPatternConditionConfig::values);
     let told = OtherRule {
         rule: arn.to_owned(),
         port,

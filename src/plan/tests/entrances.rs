@@ -48,7 +48,7 @@ fn probing(url: &str, header: Option<&str>) -> Spec {
 fn another_way_to_a_slot_is_refused_unless_only_tests_come_by_it() {
     let at = survey();
     let (stable, candidate) = (&at.blue, &at.green);
-    let plain = blue_green();
+    let bare = blue_green();
     let by_port = probing("http://{load_balancer}:8080/", None);
     let by_header = probing("https://{load_balancer}/health", Some("x-slot"));
     let elsewhere = probing("http://10.0.0.1:8080/", Some("X-Slot"));
@@ -71,9 +71,9 @@ fn another_way_to_a_slot_is_refused_unless_only_tests_come_by_it() {
             }
         }
     };
-    check(&plain, rule(8080, &[], stable), false);
-    check(&plain, rule(8080, &[], candidate), false);
-    check(&plain, registry(), false);
+    check(&bare, rule(8080, &[], stable), false);
+    check(&bare, rule(8080, &[], candidate), false);
+    check(&bare, registry(), false);
     check(&by_port, rule(8080, &[], candidate), true);
     check(&by_port, rule(8081, &[], candidate), false);
     // A listener of its own that leads to what serves is no test.
