@@ -1,10 +1,9 @@
 //! What leads to the slots beside the rollout's rule. It is refused, because a rollout takes the tasks behind it,
 //! unless only tests come that way.
 
-use super::refusal::probes_through;
 use super::refused::{Refusal, refusal};
 use crate::domain::fleet::{Entrance, OtherRule, SlotView, Survey};
-use crate::gate::ProbeRule;
+use crate::gate::{Check, Gate, ProbeRule};
 use crate::spec::Spec;
 
 /// Every way to the slots that the rollout would neither move nor leave its tasks.
@@ -41,6 +40,15 @@ pub(super) fn test_rules(spec: &Spec, survey: &Survey, candidate: &SlotView) -> 
         moved || probes_through(spec, survey).any(|(_, probe)| is_probed(probe, rule, (survey, candidate)))
     };
     rules.filter(is_test).map(|rule| rule.rule.clone()).collect()
+}
+
+/// The gates whose probes go through the load balancer, each with its probe.
+pub(super) fn probes_through<'a>(spec: &'a Spec, survey: &Survey) -> impl Iterator<Item = (&'a Gate, &'a ProbeRule)> {
+    let through = |rule: &ProbeRule| rule.url.contains("{load_balancer}") || rule.url.contains(&survey.dns_name);
+    spec.gates.iter().filter_map(move |gate| match &gate.check {
+        Check::Probe(rule) if through(rule) => Some((gate, rule)),
+        _ => None,
+    })
 }
 
 /// Whether a probe goes by the rule: what it sends is what the rule looks at, or it goes to another port than the

@@ -7,7 +7,7 @@ use crate::domain::clock::span;
 use crate::domain::fleet::{AlarmState, Entrance, Slot, SlotView, Survey};
 use crate::domain::name::Arn;
 use crate::domain::traffic::weights;
-use crate::gate::{AlarmRule, AtStart, Check, Gate, ProbeRule, TasksRule};
+use crate::gate::{AlarmRule, AtStart, Check, TasksRule};
 use crate::spec::{Limits, Spec};
 
 /// Every reason to refuse `spec` on this account; `stable` is the slot with all the weight, if any.
@@ -150,18 +150,9 @@ fn unwritable_shares(steps: &[Step], survey: &Survey, stable: &SlotView, candida
     wrongs.map(|wrong| Refusal { wrong, help: None }).collect()
 }
 
-/// The gates whose probes go through the load balancer, each with its probe.
-pub(super) fn probes_through<'a>(spec: &'a Spec, survey: &Survey) -> impl Iterator<Item = (&'a Gate, &'a ProbeRule)> {
-    let through = |rule: &ProbeRule| rule.url.contains("{load_balancer}") || rule.url.contains(&survey.dns_name);
-    spec.gates.iter().filter_map(move |gate| match &gate.check {
-        Check::Probe(rule) if through(rule) => Some((gate, rule)),
-        _ => None,
-    })
-}
-
 /// A probe that goes through the load balancer reaches the candidate only where a rule leads there.
 fn unreachable_probe(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Option<Refusal> {
-    let (through, _) = probes_through(spec, survey).next()?;
+    let (through, _) = entrances::probes_through(spec, survey).next()?;
     let group = &candidate.place.target_group;
     let leads_there = |one: &Entrance| one.rule.as_ref().is_some_and(|rule| rule.target_group == *group);
     if survey.entrances.iter().any(leads_there) {

@@ -3,7 +3,7 @@
 use aws_sdk_ecs::types::{Container, Deployment, DeploymentRolloutState, Failure, Service, Task, TaskStopCode};
 
 use super::AlbDriver;
-use super::unproven::{ends_early, strays};
+use super::unproven::{ends_early, primary, strays};
 use crate::cloud::ReleaseKnown;
 use crate::cloud::aws::{ecs, elbv2, timestamp};
 use crate::domain::clock::Timestamp;
@@ -98,10 +98,6 @@ pub(in crate::cloud) fn find<'a>(
         let reason = reason.and_then(Failure::reason).unwrap_or("MISSING");
         Fault::new(FaultKind::Missing, "DescribeServices", format!("service {name}: {reason}"))
     })
-}
-
-pub(super) fn primary(service: &Service) -> Option<&Deployment> {
-    service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))
 }
 
 pub(in crate::cloud) fn number(count: i32) -> u32 {

@@ -20,6 +20,7 @@ pub(super) mod fleet;
 mod hedge;
 pub(super) mod json;
 mod known;
+mod listener;
 mod metrics;
 mod past;
 mod place;

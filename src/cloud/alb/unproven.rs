@@ -4,11 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ecs::types::{DeploymentRolloutState, Service, Task, TaskSet};
+use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, Service, Task, TaskSet};
 
-use super::fleet::primary;
 use crate::cloud::drivers::task_sets::{is_behind, set_behind};
 use crate::domain::name::last_part;
+
+/// The deployment that tells what the service runs.
+pub(super) fn primary(service: &Service) -> Option<&Deployment> {
+    service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))
+}
 
 /// Whether ECS may call a deployment of the service successful while tasks of before still run.
 pub(in crate::cloud) fn ends_early(service: &Service) -> bool {
