@@ -102,6 +102,7 @@ fn survey() -> Survey {
         task_sets: Vec::new(),
         entrances: Vec::new(),
         release_problems: Vec::new(),
+        deployment_configuration: None,
     }
 }
 

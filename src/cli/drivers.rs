@@ -43,7 +43,12 @@ impl Reach<'_> {
             rollout: Some((runner.id.clone(), runner.epoch)),
             target: plan.target.clone(),
             driver: plan.driver.clone(),
-            ours: Ours { since: plan.before.at, stable, release: known },
+            ours: Ours {
+                since: plan.before.at,
+                stable,
+                release: known,
+                configuration: plan.before.deployment_configuration.clone(),
+            },
             recorded,
             test_rules: plan.before.test_rules.clone(),
             release,

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::{Exit, Failure, file};
-use crate::cloud::alb::{ReleaseDocument, task_definition};
+use crate::cloud::alb::{ReleaseDocument, newest_deregistered, task_definition};
 use crate::cloud::aws::Aws;
-use crate::plan::ReleasePlan;
+use crate::domain::fleet::{Slot, SlotView, Survey};
+use crate::domain::name::{last_part, same_definition};
+use crate::plan::{ReleasePlan, stable_slot};
 use crate::spec::Release;
 
 /// The largest task definition file that is read, in bytes; ECS takes 64 KiB.
@@ -18,6 +20,8 @@ pub(super) struct Ready {
     pub(super) document: Option<ReleaseDocument>,
     /// What is wrong with it; the plan will be refused for it, with everything else.
     pub(super) problems: Vec<String>,
+    /// The ARN of what exists and is deregistered: only a service that has it can run it.
+    pub(super) deregistered: Option<String>,
 }
 
 /// Makes the release ready. `folder` is the spec's: relative paths start there.
@@ -29,28 +33,54 @@ pub(super) async fn prepare(aws: &Aws, release: &Release, folder: &Path) -> Resu
             Ok(registered(ReleaseDocument::from_file(&text), &format!("file {shown}"), &shown.to_string()))
         }
         Release::Images { family, images } => {
-            let Some(current) = task_definition(aws, family).await? else {
-                return Ok(unusable(format!("there is no task definition family {family}")));
+            let active = task_definition(aws, family).await?;
+            let (current, base) = match active {
+                Some(current) => (current, format!("family {family}")),
+                None => match newest_deregistered(aws, family).await? {
+                    Some(found) => {
+                        let base =
+                            found["taskDefinition"]["taskDefinitionArn"].as_str().map_or(family.as_str(), last_part);
+                        let base = format!("{base}, the newest of a family of which none is ACTIVE,");
+                        (found, base)
+                    }
+                    None => return Ok(unusable(format!("there is no task definition family {family}"))),
+                },
             };
             let said = images.iter().map(|(container, image)| format!("{container}={image}")).collect::<Vec<_>>();
-            let source = format!("family {family} with {}", said.join(", "));
+            let source = format!("{base} with {}", said.join(", "));
             Ok(registered(ReleaseDocument::from_images(&current, images), &source, &format!("family {family}")))
         }
         Release::Registered(name) => {
             let described = task_definition(aws, name).await?;
             let about = described.as_ref().map(|described| &described["taskDefinition"]);
-            if about.is_some_and(|about| about["status"] == "INACTIVE") {
-                let wrong =
-                    format!("the task definition {name} is deregistered (INACTIVE): no service can be given it");
-                return Ok(unusable(wrong));
-            }
+            let inactive = about.is_some_and(|about| about["status"] == "INACTIVE");
             Ok(match about.and_then(|about| about["taskDefinitionArn"].as_str()) {
                 Some(arn) => {
-                    Ready { plan: ReleasePlan::Registered(arn.to_owned()), document: None, problems: Vec::new() }
+                    let deregistered = inactive.then(|| arn.to_owned());
+                    let plan = ReleasePlan::Registered(arn.to_owned());
+                    Ready { plan, document: None, problems: Vec::new(), deregistered }
                 }
                 None => unusable(format!("there is no task definition {name}")),
             })
         }
+    }
+}
+
+impl Ready {
+    /// What is wrong with it on this account: a deregistered revision can only be scaled where it is, which is in the slot
+    /// that gets the release.
+    pub(super) fn objection(&self, survey: &Survey) -> Option<String> {
+        let gone = self.deregistered.as_deref()?;
+        let idle = [(Slot::Blue, &survey.blue), (Slot::Green, &survey.green)];
+        let has_it = |slot: &SlotView| slot.controller == "ECS" && same_definition(&slot.task_definition, gone);
+        let is_there = idle.into_iter().any(|(which, slot)| stable_slot(survey) != Some(which) && has_it(slot));
+        let name = last_part(gone);
+        let refused = || {
+            format!(
+                "the task definition {name} is deregistered (INACTIVE): ECS gives it to no service that has another"
+            )
+        };
+        (!is_there).then(refused)
     }
 }
 
@@ -60,6 +90,7 @@ fn registered(document: Result<ReleaseDocument, String>, source: &str, shown: &s
             plan: ReleasePlan::Register { source: source.to_owned(), digest: document.digest() },
             document: Some(document),
             problems: Vec::new(),
+            deregistered: None,
         },
         Err(wrong) => {
             let problems = wrong.lines().map(|line| format!("{shown}: {line}")).collect();
@@ -69,7 +100,7 @@ fn registered(document: Result<ReleaseDocument, String>, source: &str, shown: &s
 }
 
 fn unusable(wrong: String) -> Ready {
-    Ready { plan: ReleasePlan::Registered(String::new()), document: None, problems: vec![wrong] }
+    Ready { plan: ReleasePlan::Registered(String::new()), document: None, problems: vec![wrong], deregistered: None }
 }
 
 /// Reads a task definition file.

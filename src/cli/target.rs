@@ -121,7 +121,9 @@ pub(super) async fn compiled(
     mut survey: Survey,
     adopt: Adopt,
 ) -> Result<Compiled, Failure> {
-    let Ready { plan: release, document, problems } = release::prepare(aws, &spec.release, folder).await?;
+    let ready = release::prepare(aws, &spec.release, folder).await?;
+    survey.release_problems.extend(ready.objection(&survey));
+    let Ready { plan: release, document, problems, .. } = ready;
     survey.release_problems.extend(problems);
     let plan = compile(spec, &survey, release, adopt)?;
     Ok(Compiled { plan, document })

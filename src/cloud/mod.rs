@@ -153,6 +153,8 @@ pub struct Ours {
     pub stable: String,
     /// What it deploys.
     pub release: ReleaseKnown,
+    /// How ECS deployed the service before, as it tells that in JSON, where that was recorded.
+    pub configuration: Option<String>,
 }
 
 /// How a release is known again among task definitions.

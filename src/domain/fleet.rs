@@ -238,6 +238,8 @@ pub struct Survey {
     pub past: Option<Result<Past, String>>,
     /// CodeDeploy's application and deployment group of the service, where the driver needs them and they exist.
     pub code_deploy: Option<CodeDeployView>,
+    /// How ECS deploys the service, as it tells that in JSON, where it shifts traffic by itself.
+    pub deployment_configuration: Option<String>,
     /// AWS's own deployment of the service that is under way, whoever started it.
     pub under_way: Option<UnderWay>,
     /// The service's task sets, those that are going too; empty where the deployment controller has none.

@@ -67,6 +67,15 @@ impl Scaling {
     pub fn held(self) -> Self {
         Self { no_scale_in: true, no_schedule: true, ..self }
     }
+
+    /// What becomes of a target that is so now and was `before` a hold: what the hold suspended is as before, and
+    /// everything else, which a hold leaves alone, as it is.
+    #[must_use]
+    pub fn freed(self, before: Self) -> Self {
+        let of = |now: bool, before: bool| now && before;
+        let no_scale_in = of(self.no_scale_in, before.no_scale_in);
+        Self { no_scale_in, no_schedule: of(self.no_schedule, before.no_schedule), ..self }
+    }
 }
 
 /// The dead-man's switch: a schedule that gives the traffic back unless a living runner pushes it on.

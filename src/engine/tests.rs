@@ -71,6 +71,7 @@ pub(super) fn plan() -> Plan {
             candidate_task_definition: "web:6".into(),
             scaling: Vec::new(),
             test_rules: Vec::new(),
+            deployment_configuration: None,
         },
         release: ReleasePlan::Registered("web:8".into()),
         steps: actions.into_iter().map(|action| Step { action, within: SECOND * 1800 }).collect(),

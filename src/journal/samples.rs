@@ -85,6 +85,7 @@ fn plan(name: RolloutName) -> Plan {
         candidate_task_definition: "web:6".into(),
         scaling: vec![(Role::Stable, scaling), (Role::Candidate, scaling.held())],
         test_rules: Vec::new(),
+        deployment_configuration: None,
     };
     let timetable = Timetable::Linear { step: Share::from_permille(100).unwrap(), every: MINUTE };
     Plan {
@@ -315,6 +316,7 @@ fn observation(rule: RuleSeen) -> Observation {
         id: "arn:aws:ecs:eu-west-1:111122223333:service-deployment/prod/web/1".into(),
         state: DeploymentState::Waiting { until: Some(at(90)) },
         stage: "PRE_PRODUCTION_TRAFFIC_SHIFT".into(),
+        held_by: None,
     });
     Observation {
         rule: Some(rule),

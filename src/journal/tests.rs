@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::samples::{events, header};
 use super::*;
 use crate::domain::approval::Approval;
-use crate::domain::driver::Driver;
+use crate::domain::driver::{Deployment, DeploymentState, Driver};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Fleet, GivenUp, RuleSeen, Stopped};
 use crate::machine::{Answer, Left, Observation, OperatorRequest};
@@ -426,6 +426,7 @@ fn what_was_added_within_a_format_is_read_back() {
     header.plan.undoes = Some(Undoes { rollout: "web-1".into(), reason: Some("slow".into()) });
     header.plan.before.test_rules = vec!["arn:test".into()];
     (header.plan.before.sticky_groups, header.plan.before.priority) = (vec!["arn:green".into()], Some(10));
+    header.plan.before.deployment_configuration = Some("{}".into());
     for gate in &mut header.plan.gates {
         if let crate::gate::Check::Command(rule) = &mut gate.check {
             rule.environment = vec!["JUDGE_TOKEN".into()];
@@ -440,9 +441,15 @@ fn what_was_added_within_a_format_is_read_back() {
     let given_up = GivenUp { task_definition: "arn:web:2".into(), why: "tasks failed to start".into() };
     let candidate = Capacity { stopped: vec![stop], given_up: Some(given_up), ..Capacity::default() };
     let fleet = Some(Fleet { stable: Capacity::default(), candidate });
-    let published = Some(Timestamp::from_millis(1_800_000_060_000));
+    let deployment = Deployment {
+        id: "arn:deployment".into(),
+        state: DeploymentState::Moving,
+        stage: "POST_SCALE_UP".into(),
+        held_by: Some("ecs-pause-9".into()),
+    };
+    let (published, deployment) = (Some(Timestamp::from_millis(1_800_000_060_000)), Some(deployment));
     let reached = Some(vec!["rule 7 forwards to web-blue too".to_owned()]);
-    let looked = Observation { fleet, requests: Some(0), published, reached, ..Observation::default() };
+    let looked = Observation { fleet, requests: Some(0), published, reached, deployment, ..Observation::default() };
     let events = [
         Event::Answered { id: 7, answer: Answer::Routed(seen) },
         Event::Answered { id: 7, answer: Answer::Failed(fault) },

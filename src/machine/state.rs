@@ -217,6 +217,13 @@ pub(super) struct Paused {
     pub(super) since: Timestamp,
 }
 
+/// A lifecycle hook of the service's own at which AWS's deployment waits for somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) hook: String,
+    pub(super) since: Timestamp,
+}
+
 /// A journal that does not hold everything that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Behind {
@@ -294,6 +301,7 @@ pub(super) struct Memory {
     pub(super) setbacks: u32,
     /// In how many looks in a row the rule said something that AWS's own deployment does not explain.
     pub(super) rule_drifts: u32,
+    pub(super) held: Option<Held>,
     /// Whether the old slot was proven quiet before AWS takes its tasks.
     pub(super) quieted: bool,
     /// Whether the stable slot was last read without a healthy target.
@@ -373,6 +381,7 @@ impl Memory {
             brought: false,
             setbacks: 0,
             rule_drifts: 0,
+            held: None,
             quieted: false,
             barren: false,
             told_fault: None,

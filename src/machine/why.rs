@@ -106,6 +106,17 @@ pub enum Awaited {
         /// What that is.
         entrances: Vec<String>,
     },
+    /// Somebody's answer to a lifecycle hook of the service's own.
+    Hook {
+        /// The hook's id.
+        hook: String,
+        /// The stage of the deployment that it holds.
+        stage: String,
+        /// The deployment's ARN.
+        deployment: String,
+        /// Its region.
+        region: String,
+    },
     /// The dead-man's switch, which could fire before the write.
     Switch,
     /// The moment from which on the dead-man's switch can write no more.

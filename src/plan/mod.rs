@@ -143,6 +143,7 @@ fn before(survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Before {
         candidate_task_definition: candidate.task_definition.clone(),
         scaling: scaling(survey, stable.place.slot),
         test_rules: Vec::new(),
+        deployment_configuration: survey.deployment_configuration.clone(),
     }
 }
 

@@ -132,6 +132,7 @@ fn stood(then: &Before, now: &Before, target: &Target) -> Vec<String> {
         candidate_task_definition,
         scaling,
         test_rules: _,
+        deployment_configuration,
     } = then;
     let mut found = Vec::new();
     if *weights != now.weights {
@@ -169,6 +170,10 @@ fn stood(then: &Before, now: &Before, target: &Target) -> Vec<String> {
         if tasks != tasks_now {
             found.push(changed(&format!("the number of tasks of {service}"), &tasks, &tasks_now));
         }
+    }
+    if *deployment_configuration != now.deployment_configuration {
+        let service = &target.stable.service;
+        found.push(format!("how ECS deploys {service}: its `deploymentConfiguration` changed"));
     }
     if *scaling != now.scaling {
         found.push(changed("autoscaling", &scaled(scaling), &scaled(&now.scaling)));

@@ -88,6 +88,8 @@ pub struct Before {
     pub scaling: Vec<(Role, Scaling)>,
     /// Rules that lead to a slot and that only tests come by, by ARN: the probes go there, or AWS's own deployment does.
     pub test_rules: Vec<String>,
+    /// As [`crate::domain::fleet::Survey::deployment_configuration`].
+    pub deployment_configuration: Option<String>,
 }
 
 /// What is released: a task definition that exists, or one that is registered first.

@@ -84,6 +84,7 @@ fn survey() -> Survey {
         scaling: Ok(Vec::new()),
         past: None,
         code_deploy: None,
+        deployment_configuration: None,
         under_way: None,
         task_sets: Vec::new(),
         entrances: Vec::new(),

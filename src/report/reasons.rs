@@ -65,6 +65,11 @@ pub(super) fn awaited(awaited: &Awaited) -> String {
         Awaited::OldSlotAlone { entrances } => {
             format!("the end of what else leads to the old stable slot: {}", entrances.join("; "))
         }
+        Awaited::Hook { hook, stage, deployment, region } => format!(
+            "ECS waits in {stage} at hook {hook} of the service's own; who may let it go on says `aws ecs \
+             continue-service-deployment --region {region} --service-deployment-arn {deployment} --hook-id {hook} \
+             --action CONTINUE`"
+        ),
         Awaited::Switch => "the dead-man's switch, which could fire before the write".to_owned(),
         Awaited::SwitchLanded => "the moment from which on the dead-man's switch can write no more".to_owned(),
     }
@@ -165,6 +170,9 @@ pub(super) fn awaited_fields(on: &Awaited) -> Value {
         Awaited::StableTarget { running, wanted } => ("stable_target", json!({"running": running, "wanted": wanted})),
         Awaited::OldSlotQuiet => ("quiet", json!({})),
         Awaited::OldSlotAlone { entrances } => ("entrances", json!({"entrances": entrances})),
+        Awaited::Hook { hook, stage, deployment, .. } => {
+            ("hook", json!({"hook": hook, "stage": stage, "deployment": deployment}))
+        }
         Awaited::Switch => ("switch", json!({})),
         Awaited::SwitchLanded => ("switch_landed", json!({})),
     };

@@ -172,17 +172,14 @@ fn settled(plan: &Plan) -> Vec<Call> {
 /// Gives a slot the tasks it had before.
 fn restore(plan: &Plan, role: Role, does: &str) -> Call {
     let before = &plan.before;
-    let (count, task_definition) = match role {
-        Role::Stable => (before.stable_desired, &before.stable_task_definition),
-        Role::Candidate => (before.candidate_desired, &before.candidate_task_definition),
+    let count = match role {
+        Role::Stable => before.stable_desired,
+        Role::Candidate => before.candidate_desired,
     };
     let count = count.to_string();
     let service = &plan.target.place(role).service;
-    let mut words = vec!["--cluster", &plan.target.cluster, "--service", service, "--desired-count", &count];
-    // A task definition would begin a deployment where ECS moves the weights, and is not the service's elsewhere.
-    if !task_definition.is_empty() && plan.driver == Driver::Pair {
-        words.extend(["--task-definition", task_definition]);
-    }
+    // A count alone: a task definition may be deregistered by now, and would begin a deployment where ECS moves the weights.
+    let words = ["--cluster", &plan.target.cluster, "--service", service, "--desired-count", &count];
     call(plan, does, "ecs update-service", &words)
 }
 

@@ -118,6 +118,7 @@ pub(super) fn awaited_of(text: &str) -> Vec<Awaited> {
         Awaited::Lack(Lack::Grown { stable: 10, shortage: short() }),
         Awaited::OldSlotQuiet,
         Awaited::OldSlotAlone { entrances: vec![foul()] },
+        Awaited::Hook { hook: foul(), stage: foul(), deployment: foul(), region: foul() },
         Awaited::Switch,
         Awaited::SwitchLanded,
     ]

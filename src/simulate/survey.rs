@@ -42,6 +42,7 @@ pub fn survey(spec: &Spec, at: Timestamp, past: Option<Past>) -> Survey {
         alarms: alarms.collect(),
         past: past.map(Ok),
         code_deploy: None,
+        deployment_configuration: None,
         under_way: None,
         task_sets: Vec::new(),
         release_problems: Vec::new(),

@@ -181,3 +181,30 @@ fn somebody_elses_deployment_in_the_middle_ends_the_rollout_and_is_left_alone() 
     assert!(!now["status"].as_str().is_some_and(|status| status.starts_with("ROLLBACK")), "it was stopped: {now}");
     assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
 }
+
+#[test]
+fn a_service_with_ways_of_its_own_deploys_by_them_again_afterwards() {
+    let place = Place::new();
+    let spec = place.spec_of_ecs("30m", TENTH, "");
+    let lab = Lab::start(&place, &spec);
+    let pause = |stages: Value, minutes: u64, action: &str| {
+        json!({"targetType": "PAUSE", "lifecycleStages": stages,
+            "timeoutConfiguration": {"timeoutInMinutes": minutes, "action": action}})
+    };
+    let own = json!({"strategy": "LINEAR", "bakeTimeInMinutes": 7,
+        "linearConfiguration": {"stepPercent": 50.0, "stepBakeTimeInMinutes": 2},
+        "lifecycleHooks": [pause(json!(["POST_SCALE_UP"]), 600, "ROLLBACK"),
+            pause(json!(["PRE_PRODUCTION_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT"]), 1, "CONTINUE")]});
+    ecs(&lab, "UpdateService", &json!({"cluster": "prod", "service": "web", "deploymentConfiguration": own}));
+    let before = configuration(&lab);
+    let mut runner = lab.roll_out(&place, &spec);
+    let is_theirs = |event: &Value| event["why"].as_str().is_some_and(|why| why.contains("of the service's own"));
+    let line = runner.event_where("waiting", is_theirs);
+    let why = line["why"].as_str().expect("it says why");
+    let word = |flag: &str| why.split(&format!("{flag} ")).nth(1).and_then(|rest| rest.split([' ', '`']).next());
+    let (arn, hook) = (word("--service-deployment-arn").expect("it is named"), word("--hook-id").expect("it is named"));
+    assert!(why.contains("POST_SCALE_UP"), "{why}");
+    ecs(&lab, "ContinueServiceDeployment", &json!({"serviceDeploymentArn": arn, "hookId": hook, "action": "CONTINUE"}));
+    runner.end().ends(0, &[r#""outcome":"promoted""#]);
+    assert_eq!(configuration(&lab), before);
+}

@@ -180,7 +180,12 @@ impl Deployment {
                 DeploymentState::Failed { why: self.why.to_owned() }
             }
         };
-        Some(driver::Deployment { id: "arn:deployment".into(), state, stage: format!("{:?}", self.stage) })
+        Some(driver::Deployment {
+            id: "arn:deployment".into(),
+            state,
+            stage: format!("{:?}", self.stage),
+            held_by: None,
+        })
     }
 
     /// Whether an order to end would take the old tasks.

@@ -215,5 +215,6 @@ fn before() -> Before {
         candidate_task_definition: BEFORE.into(),
         scaling: Vec::new(),
         test_rules: Vec::new(),
+        deployment_configuration: None,
     }
 }

@@ -1,8 +1,8 @@
 //! Who needs which action on what: the table, and the policy documents that are made of it.
 //!
 //! What has resource-level permissions, and which condition keys there are, is by AWS's Service Authorization
-//! Reference. Resources are exact: a `*` stands alone only in the statements whose [`On::sid`] says that AWS knows
-//! nothing narrower there.
+//! Reference, of which `tests/aws/iam_actions.json` has what is needed. Resources are exact: a `*` stands alone only in
+//! the statements whose [`On::sid`] says that AWS knows nothing narrower there, or why it would not do.
 
 use serde_json::{Map, Value, json};
 
@@ -52,21 +52,21 @@ enum On {
     Services,
     /// The services, where ECS deploys them by itself.
     DeployedServices,
-    /// What ECS keeps of its own deployments.
+    /// What ECS keeps of its own deployments, and the services that they are of: AWS asks for both.
     Deployments,
     /// The services, where tidegate makes their task sets.
     ServicesOfSets,
     /// Their task sets.
     TaskSets,
-    /// A new task set, which has no resource before it is there.
-    NewTaskSets,
     /// The application of CodeDeploy.
     Application,
+    /// Every application, to find a group.
+    Applications,
     /// Its deployment group.
     DeploymentGroup,
     /// Timetables that are named by their content.
     DeploymentConfigs,
-    /// Calls of CodeDeploy for which AWS knows no resource: by a deployment's id, and to find a group.
+    /// Calls of CodeDeploy for which AWS knows no resource.
     CodeDeploys,
     Tasks,
     Rule,
@@ -90,17 +90,18 @@ enum On {
     Reads,
     /// The same where a condition can still name the cluster.
     ReadsOfCluster,
-    /// The alarms' states, which are read only when a gate asks.
+    /// The alarms' states, which are read only when a gate asks. Composite alarms are told only to whoever may read all
+    /// (`DescribeAlarms` in the CloudWatch API reference).
     AlarmReads,
     /// Task definitions, by which ECS's deployment of a rollout is known.
     DefinitionReads,
-    /// A registration, which has no resource before it is there.
+    /// A registration in the family.
     Registrations,
 }
 
 use On::{
-    AlarmReads, Alarms, Application, Bucket, Calendars, Callers, Cluster, CodeDeploys, DeadManRole, DefinitionReads,
-    DeployedServices, DeploymentConfigs, DeploymentGroup, Deployments, Family, NewTaskSets, Objects, Reads,
+    AlarmReads, Alarms, Application, Applications, Bucket, Calendars, Callers, Cluster, CodeDeploys, DeadManRole,
+    DefinitionReads, DeployedServices, DeploymentConfigs, DeploymentGroup, Deployments, Family, Objects, Reads,
     ReadsOfCluster, Registrations, Rule, ScalableTargets, Schedules, Services, ServicesOfSets, TaskRoles, TaskSets,
     Tasks, Topics, Words, WriterRole,
 };
@@ -137,12 +138,12 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("ecs:DescribeServiceRevisions", Deployments, PEOPLE),
     ("ecs:ContinueServiceDeployment", Deployments, BACK),
     ("ecs:StopServiceDeployment", Deployments, BACK),
-    ("ecs:CreateTaskSet", NewTaskSets, BACK),
+    ("ecs:CreateTaskSet", TaskSets, BACK),
     ("ecs:UpdateTaskSet", TaskSets, BACK),
     ("ecs:DeleteTaskSet", TaskSets, BACK),
     ("ecs:UpdateServicePrimaryTaskSet", ServicesOfSets, BACK),
     ("codedeploy:ListApplications", CodeDeploys, FINDERS),
-    ("codedeploy:BatchGetApplications", CodeDeploys, FINDERS),
+    ("codedeploy:BatchGetApplications", Applications, FINDERS),
     ("codedeploy:ListDeploymentGroups", Application, FINDERS),
     ("codedeploy:BatchGetDeploymentGroups", DeploymentGroup, FINDERS),
     ("codedeploy:GetDeploymentGroup", DeploymentGroup, RUNNER),
@@ -152,8 +153,8 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("codedeploy:CreateDeploymentConfig", DeploymentConfigs, RUNNER),
     ("codedeploy:CreateDeployment", DeploymentGroup, RUNNER),
     ("codedeploy:ListDeployments", DeploymentGroup, PEOPLE),
-    ("codedeploy:BatchGetDeployments", CodeDeploys, PEOPLE),
-    ("codedeploy:GetDeployment", CodeDeploys, PEOPLE),
+    ("codedeploy:BatchGetDeployments", DeploymentGroup, PEOPLE),
+    ("codedeploy:GetDeployment", DeploymentGroup, PEOPLE),
     ("codedeploy:BatchGetDeploymentTargets", CodeDeploys, PEOPLE),
     ("codedeploy:ContinueDeployment", CodeDeploys, BACK),
     ("codedeploy:StopDeployment", CodeDeploys, BACK),
@@ -161,13 +162,14 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("ecs:ListTasks", ReadsOfCluster, PEOPLE),
     ("ecs:DescribeTaskDefinition", Reads, SURVEY),
     ("ecs:DescribeTaskDefinition", DefinitionReads, &[Who::OnCall, Who::Guard]),
+    ("ecs:ListTaskDefinitions", Reads, SURVEY),
     ("ecs:RegisterTaskDefinition", Registrations, RUNNER),
     ("ecs:TagResource", Family, RUNNER),
     ("iam:PassRole", TaskRoles, RUNNER),
     ("cloudwatch:GetMetricData", Reads, PEOPLE),
     ("cloudwatch:DescribeAlarms", AlarmReads, SURVEY),
     ("cloudwatch:DescribeAlarmHistory", Alarms, RUNNER),
-    ("application-autoscaling:DescribeScalableTargets", Reads, SURVEY),
+    ("application-autoscaling:DescribeScalableTargets", Reads, PEOPLE),
     ("application-autoscaling:RegisterScalableTarget", ScalableTargets, BACK),
     ("scheduler:CreateSchedule", Schedules, RUNNER),
     ("scheduler:UpdateSchedule", Schedules, RUNNER),
@@ -195,8 +197,8 @@ impl On {
             On::Deployments => "DeploymentsOfTheServices",
             On::ServicesOfSets => "ServicesOfTaskSets",
             On::TaskSets => "TaskSets",
-            On::NewTaskSets => "NewTaskSetsWithoutResourceLevelSupport",
             On::Application => "CodeDeployApplication",
+            On::Applications => "CodeDeployApplicationsOfTheAccount",
             On::DeploymentGroup => "CodeDeployGroup",
             On::DeploymentConfigs => "CodeDeployTimetables",
             On::CodeDeploys => "CodeDeployCallsWithoutResourceLevelSupport",
@@ -217,9 +219,9 @@ impl On {
             On::Callers => "UsersAndRolesOfTheAccount",
             On::Reads => "ReadsWithoutResourceLevelSupport",
             On::ReadsOfCluster => "ListsWithoutResourceLevelSupport",
-            On::AlarmReads => "AlarmReadsWithoutResourceLevelSupport",
+            On::AlarmReads => "AlarmReadsOfWhichCompositeOnesNeedAll",
             On::DefinitionReads => "DefinitionReadsWithoutResourceLevelSupport",
-            On::Registrations => "RegistrationsWithoutResourceLevelSupport",
+            On::Registrations => "RegistrationsInTheFamily",
         }
     }
 
@@ -239,32 +241,28 @@ impl On {
                     let arn = move |name| scope.arn("ecs", &format!("{kind}/{cluster}/{name}/*"));
                     scope.services.iter().map(arn)
                 };
-                kinds.into_iter().flat_map(of).collect()
+                kinds.into_iter().flat_map(of).chain(On::Services.resources(scope)).collect()
             }
             On::ServicesOfSets if scope.by_task_sets => On::Services.resources(scope),
             On::TaskSets if scope.by_task_sets => {
                 let arn = |name| scope.arn("ecs", &format!("task-set/{cluster}/{name}/*"));
                 scope.services.iter().map(arn).collect()
             }
-            On::NewTaskSets if scope.by_task_sets => vec!["*".to_owned()],
-            On::Application | On::DeploymentGroup | On::DeploymentConfigs | On::CodeDeploys => {
+            On::Application | On::Applications | On::DeploymentGroup | On::DeploymentConfigs | On::CodeDeploys => {
                 let found = scope.by_codedeploy.as_ref();
                 found.map(|found| self.of_codedeploy(scope, found)).into_iter().collect()
             }
             On::Tasks => vec![scope.arn("ecs", &format!("task/{cluster}/*"))],
             On::Rule => vec![scope.rule.clone()],
             On::Alarms => scope.alarms.iter().map(|name| scope.arn("cloudwatch", &format!("alarm:{name}"))).collect(),
-            On::Family => {
+            On::Family | On::Registrations => {
                 scope.family.iter().map(|name| scope.arn("ecs", &format!("task-definition/{name}:*"))).collect()
             }
             On::TaskRoles => scope.task_roles.clone(),
             On::ScalableTargets if scope.scales => vec![scope.arn("application-autoscaling", "scalable-target/*")],
-            On::ScalableTargets
-            | On::DeployedServices
-            | On::Deployments
-            | On::ServicesOfSets
-            | On::TaskSets
-            | On::NewTaskSets => Vec::new(),
+            On::ScalableTargets | On::DeployedServices | On::Deployments | On::ServicesOfSets | On::TaskSets => {
+                Vec::new()
+            }
             On::Schedules => {
                 let group = scope.dead_man.iter().map(|switch| &switch.group);
                 group.map(|group| scope.arn("scheduler", &format!("schedule/{group}/{}-*", scope.name))).collect()
@@ -282,16 +280,14 @@ impl On {
             On::Calendars => scope.calendars.clone(),
             On::AlarmReads if scope.alarms.is_empty() => Vec::new(),
             On::DefinitionReads if !scope.by_ecs => Vec::new(),
-            On::Registrations if scope.family.is_none() => Vec::new(),
-            On::Reads | On::ReadsOfCluster | On::AlarmReads | On::DefinitionReads | On::Registrations => {
-                vec!["*".to_owned()]
-            }
+            On::Reads | On::ReadsOfCluster | On::AlarmReads | On::DefinitionReads => vec!["*".to_owned()],
         }
     }
 
     fn of_codedeploy(self, scope: &Scope, (application, group): &(String, String)) -> String {
         match self {
             On::Application => scope.arn("codedeploy", &format!("application:{application}")),
+            On::Applications => scope.arn("codedeploy", "application:*"),
             On::DeploymentGroup => scope.arn("codedeploy", &format!("deploymentgroup:{application}/{group}")),
             On::DeploymentConfigs => scope.arn("codedeploy", "deploymentconfig:*"),
             _ => "*".to_owned(),
@@ -305,7 +301,6 @@ impl On {
             | On::DeployedServices
             | On::ServicesOfSets
             | On::TaskSets
-            | On::NewTaskSets
             | On::Tasks
             | On::ReadsOfCluster => Some(json!({"ArnEquals": {"ecs:cluster": scope.cluster_arn()}})),
             On::Family => Some(json!({"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}})),

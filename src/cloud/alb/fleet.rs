@@ -9,7 +9,7 @@ use crate::cloud::aws::{ecs, elbv2, timestamp};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Fleet, GivenUp, Role, Stopped};
-use crate::domain::name::last_part;
+use crate::domain::name::{last_part, same_definition};
 
 /// How many stopped tasks are told of.
 pub(in crate::cloud) const STOPPED_LIMIT: usize = 20;
@@ -64,26 +64,26 @@ impl AlbDriver {
         // Capacity is changed under a lease only; the stable slot's own tasks are part of the way back.
         self.fence.decide(role == Role::Candidate || count == 0);
         let service = self.target.place(role).service.as_str();
-        let anew = match definition {
-            Some(definition) => self.unless_way("UpdateService", self.has_old_failures(service, definition)).await?,
-            None => false,
+        let update = match definition {
+            Some(definition) => self.unless_way("UpdateService", self.update(service, (count, definition))).await?,
+            None => ecs::Update { count, task_definition: None, anew: false },
         };
-        let update = ecs::Update { count, task_definition: definition, anew };
         ecs::update(&self.aws.writing.ecs, &self.target.cluster, service, update).await
     }
 
-    /// Whether an idle service's deployment is already of this task definition and remembers failed
-    /// tasks: a release that is tried again must not be judged on its last try.
-    async fn has_old_failures(&self, service: &str, definition: &str) -> Result<bool, Fault> {
+    /// What a service is asked for. One that runs the task definition already is given a count alone: ECS takes no
+    /// deregistered revision, and scales services that have one (DeregisterTaskDefinition in the ECS API reference). An idle one
+    /// whose deployment of it remembers failed tasks begins anew: a release that is tried again must not be judged on its
+    /// last try.
+    async fn update<'a>(&self, service: &str, (count, definition): (u32, &'a str)) -> Result<ecs::Update<'a>, Fault> {
         let (services, missing) = ecs::services(&self.aws.reading.ecs, &self.target.cluster, &[service]).await?;
         let found = find(&services, &missing, service)?;
         let idle = found.desired_count == 0 && found.running_count == 0;
-        let remembers = primary(found).is_some_and(|deployment| {
-            let runs = deployment.task_definition().unwrap_or_default();
-            let same = runs == definition || runs.ends_with(&format!("/{definition}"));
-            same && (deployment.failed_tasks > 0 || has_failed(deployment))
-        });
-        Ok(idle && remembers)
+        let of_it = |one: &&Deployment| same_definition(one.task_definition().unwrap_or_default(), definition);
+        let there = primary(found).filter(of_it);
+        let anew = idle && count > 0 && there.is_some_and(|one| one.failed_tasks > 0 || has_failed(one));
+        let task_definition = Some(definition).filter(|_| there.is_none() || anew);
+        Ok(ecs::Update { count, task_definition, anew })
     }
 }
 

@@ -153,7 +153,7 @@ impl AlbDriver {
             clock,
             rollout,
             target,
-            drive: Drive::of(driver),
+            drive: Drive::of(driver, &ours),
             ours,
             releases: Releases::default(),
             slots,
@@ -221,6 +221,17 @@ impl AlbDriver {
 /// When AWS refuses the read.
 pub async fn task_definition(aws: &Aws, name: &str) -> Result<Option<Value>, Fault> {
     ecs::task_definition(&aws.polling.ecs, name).await
+}
+
+/// Reads the newest revision of a family of which every revision is deregistered. `None` when there is none at all.
+///
+/// # Errors
+/// When AWS refuses a read.
+pub async fn newest_deregistered(aws: &Aws, family: &str) -> Result<Option<Value>, Fault> {
+    match ecs::newest_deregistered(&aws.polling.ecs, family).await? {
+        Some(arn) => ecs::task_definition(&aws.polling.ecs, &arn).await,
+        None => Ok(None),
+    }
 }
 
 impl Cloud for AlbDriver {

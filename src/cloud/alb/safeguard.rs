@@ -70,13 +70,25 @@ impl AlbDriver {
         None
     }
 
-    /// One after the other, each until the first that fails. A hold goes forward: one that landed behind a takeover
+    /// One after the other, each until the first that fails. What somebody else changed meanwhile stays. A hold goes forward: one that landed behind a takeover
     /// would be freed by nobody.
     pub(super) async fn write_scaling(&self, targets: &[(Role, Scaling)]) -> Result<(), Fault> {
         for (role, scaling) in targets {
             let service = &self.target.place(*role).service;
-            self.fence.decide(*scaling == scaling.held());
-            autoscaling::set(&self.aws.writing.autoscaling, &self.target.cluster, service, *scaling).await?;
+            let holds = *scaling == scaling.held();
+            let read = autoscaling::targets(&self.aws.reading.autoscaling, &self.target.cluster, &[service]).await;
+            let wanted = match read {
+                Ok(found) => {
+                    found.into_iter().next().flatten().map(|now| if holds { now.held() } else { now.freed(*scaling) })
+                }
+                // Who may not read them sets them as they were recorded.
+                Err(fault) if fault.kind == FaultKind::Denied => Some(*scaling),
+                Err(fault) => return Err(fault),
+            };
+            // One that is there no more, somebody removed.
+            let Some(wanted) = wanted else { continue };
+            self.fence.decide(holds);
+            autoscaling::set(&self.aws.writing.autoscaling, &self.target.cluster, service, wanted).await?;
         }
         Ok(())
     }

@@ -342,6 +342,7 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
         alarms: Vec::new(),
         past: None,
         code_deploy: None,
+        deployment_configuration: None,
         under_way: None,
         task_sets: Vec::new(),
         release_problems: Vec::new(),

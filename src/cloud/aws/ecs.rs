@@ -7,7 +7,10 @@ use aws_sdk_ecs::config::ConfigBag;
 use aws_sdk_ecs::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_ecs::config::{Intercept, RuntimeComponents};
 use aws_sdk_ecs::error::{BoxError, ProvideErrorMetadata};
-use aws_sdk_ecs::types::{Cluster, ContainerDefinition, DesiredStatus, Failure, Service, Task, TaskDefinitionField};
+use aws_sdk_ecs::types::{
+    Cluster, ContainerDefinition, DesiredStatus, Failure, Service, SortOrder, Task, TaskDefinitionField,
+    TaskDefinitionStatus,
+};
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
@@ -41,6 +44,17 @@ pub(in crate::cloud) async fn services(ecs: &Client, cluster: &str, names: &[&st
     let call = ecs.describe_services().cluster(cluster).set_services(Some(names)).send().await;
     let answer = call.map_err(|error| fault::read("DescribeServices", &error))?;
     Ok((answer.services.unwrap_or_default(), answer.failures.unwrap_or_default()))
+}
+
+/// Reads a service as the JSON that ECS sent, or `None` when there is none. The SDK's own types would drop what they do not
+/// know.
+pub(in crate::cloud) async fn service(ecs: &Client, (cluster, name): (&str, &str)) -> Result<Option<Value>, Fault> {
+    let body = Body::default();
+    let call = ecs.describe_services().cluster(cluster).services(name).customize().interceptor(body.clone());
+    call.send().await.map_err(|error| fault::read("DescribeServices", &error))?;
+    let told = body.json("DescribeServices")?;
+    let found = told["services"].as_array().and_then(|all| all.first());
+    Ok(found.filter(|found| found["status"] != "INACTIVE").cloned())
 }
 
 /// Lists the ARNs of a cluster's services.
@@ -122,6 +136,14 @@ pub(in crate::cloud) async fn task_definition(ecs: &Client, name: &str) -> Resul
             if none { Ok(None) } else { Err(fault::read("DescribeTaskDefinition", &error)) }
         }
     }
+}
+
+/// The ARN of the newest deregistered revision of a family.
+pub(in crate::cloud) async fn newest_deregistered(ecs: &Client, family: &str) -> Result<Option<String>, Fault> {
+    let list = ecs.list_task_definitions().family_prefix(family).status(TaskDefinitionStatus::Inactive);
+    let call = list.sort(SortOrder::Desc).max_results(1).send().await;
+    let arns = call.map_err(|error| fault::read("ListTaskDefinitions", &error))?.task_definition_arns;
+    Ok(arns.unwrap_or_default().into_iter().next())
 }
 
 /// Registers a task definition given as the JSON that ECS takes, and returns its ARN. The SDK's own

@@ -2,9 +2,12 @@
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{
-    CreatedAt, DeploymentConfiguration, DeploymentLifecycleHookAction, ServiceDeployment, ServiceDeploymentBrief,
-    ServiceDeploymentStatus, ServiceRevision, StopServiceDeploymentStopType,
+    CreatedAt, DeploymentLifecycleHookAction, ServiceDeployment, ServiceDeploymentBrief, ServiceDeploymentStatus,
+    ServiceRevision, StopServiceDeploymentStopType,
 };
+
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
 
 use super::{PAGES_LIMIT, date, fault, whole};
 use crate::domain::clock::Timestamp;
@@ -73,8 +76,8 @@ pub(in crate::cloud) struct Begin<'a> {
     pub count: u32,
     /// Of which task definition.
     pub task_definition: &'a str,
-    /// How it goes.
-    pub configuration: DeploymentConfiguration,
+    /// How it goes, as ECS takes it.
+    pub configuration: Value,
     /// Whether it begins even when the service runs that task definition already.
     pub anew: bool,
 }
@@ -85,27 +88,37 @@ pub(in crate::cloud) async fn begin(
     (cluster, service): (&str, &str),
     how: Begin<'_>,
 ) -> Result<(), Fault> {
-    let mut call = ecs
-        .update_service()
-        .cluster(cluster)
-        .service(service)
-        .desired_count(i32::try_from(how.count).unwrap_or(i32::MAX))
-        .task_definition(how.task_definition)
-        .deployment_configuration(how.configuration);
+    let mut body = json!({
+        "cluster": cluster,
+        "service": service,
+        "desiredCount": how.count,
+        "taskDefinition": how.task_definition,
+        "deploymentConfiguration": how.configuration,
+    });
     if how.anew {
-        call = call.force_new_deployment(true);
+        body["forceNewDeployment"] = json!(true);
     }
-    call.send().await.map(drop).map_err(|error| fault::write("UpdateService", &error))
+    update(ecs, &body).await
 }
 
 /// Changes how later deployments of a service go. None begins by it.
 pub(in crate::cloud) async fn configure(
     ecs: &Client,
     (cluster, service): (&str, &str),
-    configuration: DeploymentConfiguration,
+    configuration: Value,
 ) -> Result<(), Fault> {
-    let call = ecs.update_service().cluster(cluster).service(service).deployment_configuration(configuration);
-    call.send().await.map(drop).map_err(|error| fault::write("UpdateService", &error))
+    update(ecs, &json!({ "cluster": cluster, "service": service, "deploymentConfiguration": configuration })).await
+}
+
+/// Sends an update as this JSON: the SDK's own types would drop what they do not know.
+async fn update(ecs: &Client, body: &Value) -> Result<(), Fault> {
+    let json = body.to_string();
+    let call = ecs.update_service().service(body["service"].as_str().unwrap_or_default());
+    let sent = call.customize().mutate_request(move |request| {
+        request.headers_mut().insert("content-length", json.len().to_string());
+        *request.body_mut() = SdkBody::from(json.clone());
+    });
+    sent.send().await.map(drop).map_err(|error| fault::write("UpdateService", &error))
 }
 
 /// Lets a deployment that waits at a pause go on.

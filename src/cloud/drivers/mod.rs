@@ -4,6 +4,7 @@ pub mod codedeploy;
 pub mod ecs;
 pub(in crate::cloud) mod task_sets;
 
+use crate::cloud::Ours;
 use crate::cloud::drivers::codedeploy::Begun;
 use crate::cloud::drivers::ecs::EcsDrive;
 use crate::domain::driver::Driver;
@@ -22,11 +23,11 @@ pub(in crate::cloud) enum Drive {
 }
 
 impl Drive {
-    pub(in crate::cloud) fn of(driver: Driver) -> Drive {
+    pub(in crate::cloud) fn of(driver: Driver, ours: &Ours) -> Drive {
         match driver {
             Driver::Pair => Drive::Pair,
             Driver::TaskSets => Drive::TaskSets,
-            Driver::Ecs(asked) => Drive::Ecs(EcsDrive::new(asked)),
+            Driver::Ecs(asked) => Drive::Ecs(EcsDrive::new(asked, ours.configuration.as_deref())),
             Driver::CodeDeploy(asked) => Drive::CodeDeploy(Begun::of(asked)),
         }
     }

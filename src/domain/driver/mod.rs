@@ -102,6 +102,8 @@ pub struct Deployment {
     pub state: DeploymentState,
     /// Where it is, in AWS's words: `BAKE_TIME`, `AllowTraffic`.
     pub stage: String,
+    /// The id of a lifecycle hook of the service's own that it waits at, for somebody else.
+    pub held_by: Option<String>,
 }
 
 /// What a deployment of AWS's own is doing.

@@ -72,7 +72,13 @@ written! {
         faults: Vec<Fault>,
     }
 
-    struct Deployment = driver::Deployment { id: String, state: DeploymentState, stage: String }
+    struct Deployment = driver::Deployment {
+        id: String,
+        state: DeploymentState,
+        stage: String,
+        #[serde(default)]
+        held_by: Option<String>,
+    }
 
     enum DeploymentState = driver::DeploymentState { Moving, Waiting { until: Option<Moment> }, Done, Failed { why: String } }
 

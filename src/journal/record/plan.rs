@@ -114,6 +114,8 @@ written! {
         scaling: Vec<(Role, Scaling)>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         test_rules: Vec<String>,
+        #[serde(default)]
+        deployment_configuration: Option<String>,
     }
 
     struct Scaling = safeguard::Scaling {

@@ -3,13 +3,15 @@
 pub(in crate::machine) mod first_read;
 pub(in crate::machine) mod left;
 mod quiet;
+mod refused;
 
 use std::time::Duration;
 
+use refused::is_gone;
+
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::notice::{Notice, Outcome};
-use super::observe::expired::is_expired;
-use super::state::{ATTEMPTS, BRISK_POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
+use super::state::{BRISK_POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
 use super::why::{Foreign, Reason};
 use super::{Machine, Reaction};
 use crate::domain::clock::Timestamp;
@@ -393,56 +395,6 @@ impl Machine {
         self.after(Phase::Restoring, out);
     }
 
-    fn failed_back(&mut self, phase: Phase, issued: &Issued, fault: &Fault, out: &mut Reaction) {
-        self.tell_fault(fault, out);
-        let for_good = fault.kind.is_lasting();
-        let State::Retreat { refused, .. } = &mut self.state else { return };
-        // What waits for credentials is asked for until the way back has lasted as long as it may.
-        *refused += u32::from(self.memory.hurry || !is_expired(fault));
-        let tries = *refused;
-        if fault.kind == FaultKind::Unknown && matches!(issued.effect, Effect::Route(_)) {
-            self.outlive(issued.at);
-        }
-        match phase {
-            Phase::Checking => self.weigh(&Observation::default(), out),
-            // The adapter has looked for what stands in its place.
-            Phase::Routing if is_gone(fault) => self.strand(fault.to_string(), out),
-            Phase::Routing if fault.kind == FaultKind::Denied && !self.memory.hurry => {
-                if tries == 1 {
-                    out.notices.push(Notice::BackDenied { fault: fault.clone(), until: self.gives_up_at() });
-                }
-                self.ask_after(Self::patience_with_denial(tries), issued.effect.clone());
-            }
-            Phase::Routing if for_good && tries >= ATTEMPTS => self.strand(fault.to_string(), out),
-            Phase::Routing if is_expired(fault) => self.ask_after(RETRY, issued.effect.clone()),
-            Phase::Routing => self.ask_after(Self::patience(tries), issued.effect.clone()),
-            Phase::Reviving if self.memory.back_at.is_some() => {
-                let what = format!("the stable slot, which serves with fewer tasks than before, gets no more: {fault}");
-                out.notices.push(Notice::LeftUndone { what });
-                self.go(Phase::Verifying, out);
-            }
-            Phase::Reviving => {
-                self.memory.revived = false;
-                self.ask_after_phase(Phase::Checking, BRISK_POLL);
-            }
-            Phase::Verifying | Phase::Quieting => self.ask_after_phase(phase, BRISK_POLL),
-            Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => {
-                self.not_taken_down(phase, issued, (fault, tries), out);
-            }
-            Phase::Restoring if self.memory.hurry => self.after(phase, out),
-            // Somebody may have given the slot weight since: the proof of quiet is taken again first.
-            Phase::Restoring if !for_good => self.ask_after_phase(Phase::Quieting, RETRY),
-            Phase::Mending if tries < ATTEMPTS * 3 && !for_good => self.ask_after(RETRY, issued.effect.clone()),
-            Phase::Restoring => self.leave_undone(phase, "the candidate slot keeps its tasks", fault, out),
-            Phase::Mending => {
-                out.notices.push(Notice::StickinessOff { why: fault.to_string() });
-                self.mended(out);
-            }
-            Phase::Counting if tries < ATTEMPTS => self.ask_after(RETRY, issued.effect.clone()),
-            Phase::Counting => self.end(out),
-        }
-    }
-
     fn strand(&mut self, why: String, out: &mut Reaction) {
         let State::Retreat { reason, .. } = self.state.clone() else { return };
         self.finish(Outcome::Stranded { reason: Some(reason), why }, out);
@@ -460,11 +412,6 @@ impl Machine {
         }
         self.finish(Outcome::RolledBack(reason), out);
     }
-}
-
-/// Whether the rule is there no more, and nothing in its place.
-fn is_gone(fault: &Fault) -> bool {
-    fault.kind == FaultKind::Missing && ["DescribeRules", "ModifyRule"].contains(&fault.operation.as_str())
 }
 
 /// Whether the rule gives the candidate nothing.

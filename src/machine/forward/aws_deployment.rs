@@ -4,13 +4,14 @@
 //! A step that is asked for is under way until the rule shows it. AWS may not wait where the plan would have it wait:
 //! then the plan is carried on to what the rule shows, and that is told. It is never carried back.
 
-use crate::domain::driver::DeploymentState;
+use crate::domain::clock::span;
+use crate::domain::driver::{Deployment, DeploymentState};
 use crate::domain::fleet::{Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation};
 use crate::machine::notice::Notice;
 use crate::machine::observe::is_close;
-use crate::machine::state::{BRISK_POLL, DRIFTS, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
+use crate::machine::state::{BRISK_POLL, DRIFTS, Held, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
 use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, Step};
@@ -30,7 +31,36 @@ impl Machine {
                 self.retreat(Reason::Deployment { why }, out);
             }
             DeploymentState::Done if !self.memory.committed => self.ended_by_aws(seen, out),
-            DeploymentState::Moving | DeploymentState::Waiting { .. } | DeploymentState::Done => {}
+            DeploymentState::Moving | DeploymentState::Waiting { .. } | DeploymentState::Done => {
+                self.examine_hook(deployment, out);
+            }
+        }
+    }
+
+    /// A lifecycle hook of the service's own holds the deployment until somebody else answers it. No step's time runs
+    /// out meanwhile; how long a person may be waited for is limited as in a pause.
+    fn examine_hook(&mut self, deployment: &Deployment, out: &mut Reaction) {
+        let now = self.memory.now;
+        let Some(hook) = &deployment.held_by else {
+            if self.memory.held.take().is_some() {
+                self.restart_limit();
+            }
+            return;
+        };
+        let stage = &deployment.stage;
+        let same = |held: &&Held| held.hook == *hook;
+        let known = self.memory.held.as_ref().filter(same).map(|held| held.since);
+        if known.is_none() {
+            let (stage, deployment) = (stage.clone(), deployment.id.clone());
+            let region = self.plan.target.region.clone();
+            self.wait_for(Awaited::Hook { hook: hook.clone(), stage, deployment, region }, out);
+        }
+        let since = known.unwrap_or(now);
+        self.memory.held = Some(Held { hook: hook.clone(), since });
+        if now.since(since) > self.plan.limits.pause && !self.memory.committed {
+            let limit = span(self.plan.limits.pause);
+            let what = format!("nobody answered hook {hook} of the service's own in {stage} within {limit}");
+            self.retreat(Reason::TimeLimit { what }, out);
         }
     }
 
@@ -144,7 +174,7 @@ impl Machine {
         if done && !self.is_paused() {
             return self.pass_step(out);
         }
-        if self.memory.now >= self.deadline() && !self.is_paused() {
+        if self.memory.now >= self.deadline() && !self.is_paused() && self.memory.held.is_none() {
             let what = format!("{} has not ended its deployment in time", self.plan.driver.mover());
             out.notices.push(Notice::LeftUndone { what });
             return self.leave_step(out);

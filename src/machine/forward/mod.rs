@@ -303,7 +303,7 @@ impl Machine {
     }
 
     /// Goes back when the present step has lasted as long as it may; a pause stops its clock, and so do credentials
-    /// that have ended. Both have a limit of their own.
+    /// that have ended and a hook of the service's own. Each has a limit of its own.
     pub(super) fn out_of_time(&mut self, out: &mut Reaction) -> bool {
         self.examine_pause(out);
         self.examine_journal(out);
@@ -311,7 +311,7 @@ impl Machine {
         if matches!(stage, Stage::Counting(_)) {
             return true;
         }
-        let holds = self.is_paused() || self.is_expired();
+        let holds = self.is_paused() || self.is_expired() || self.memory.held.is_some();
         if self.memory.now < self.deadline() || holds || self.memory.committed {
             return false;
         }

@@ -284,3 +284,32 @@ fn a_deployment_that_failed_when_it_is_taken_over_is_not_over_while_other_hands_
     assert!(matches!(reason(run.end()), Reason::Deployment { .. }));
     assert!(run.now.since(taken) >= QUARANTINE, "{:?}", run.now.since(taken));
 }
+
+/// A rollout whose deployment is held by a hook of the service's own, with its tasks up.
+fn held() -> Run {
+    let mut run = Run::of(own());
+    run.until_asked(is_scale);
+    run.go();
+    run.candidate = Capacity { settled: false, ..capacity(FULL, RELEASE) };
+    (run.deployment, run.held_by) = (Some(DeploymentState::Moving), Some("ecs-pause-9".into()));
+    run
+}
+
+#[test]
+fn a_wait_at_somebody_elses_hook_is_named_and_takes_no_steps_time() {
+    let mut run = held();
+    run.pass(MINUTE * 40);
+    let named = |notice: &Notice| {
+        matches!(notice, Notice::Waiting { on: Awaited::Hook { hook, stage, .. } }
+            if hook == "ecs-pause-9" && stage == "PRE_PRODUCTION_TRAFFIC_SHIFT")
+    };
+    assert_eq!(run.notices.iter().filter(|notice| named(notice)).count(), 1, "told once");
+    (run.deployment, run.held_by, run.candidate.settled) = (Some(waiting()), None, true);
+    assert_eq!(run.end(), Outcome::Promoted);
+}
+
+#[test]
+fn a_hook_that_nobody_answers_ends_in_its_own_words() {
+    let Reason::TimeLimit { what } = reason(held().end()) else { panic!("another reason") };
+    assert!(what.contains("hook ecs-pause-9") && what.ends_with("within 1h"), "{what}");
+}

@@ -172,3 +172,41 @@ fn a_deployment_of_awss_own_that_went_back_names_the_last_stop() {
         "the circuit breaker opened; its task 9f stopped: Essential container in task exited (app: exit code 1)";
     assert_eq!(why(&mut run), expected);
 }
+
+/// Answers what names a revision as ECS does one that is deregistered.
+fn refuse_revisions(run: &mut Run) -> Outcome {
+    let inactive = Fault::new(FaultKind::Permanent, "UpdateService", "ClientException: TaskDefinition is inactive");
+    while run.machine.outcome().is_none() {
+        match run.pending() {
+            Some(Effect::Scale { task_definition: Some(what), .. }) if what == BEFORE => {
+                run.answer(Answer::Failed(inactive.clone()));
+            }
+            _ => {
+                run.go();
+            }
+        }
+    }
+    run.machine.outcome().unwrap().clone()
+}
+
+#[test]
+fn an_idle_slot_whose_revision_is_deregistered_still_gets_its_count_back() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.errors = Some(20.0);
+    assert!(matches!(reason(refuse_revisions(&mut run)), Reason::Breach { .. }));
+    assert_eq!(run.candidate.desired, 1);
+    let told = "web-green keeps the revision that it has, because web:1 is refused: UpdateService: ClientException: \
+                TaskDefinition is inactive";
+    let is_it = |notice: &Notice| matches!(notice, Notice::LeftUndone { what } if what == told);
+    assert_eq!(run.notices.iter().filter(|notice| is_it(notice)).count(), 1, "{:#?}", run.notices);
+}
+
+#[test]
+fn a_barren_stable_slot_whose_revision_is_deregistered_gets_its_tasks_back() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    (run.errors, run.stable) = (Some(20.0), capacity(0, BEFORE));
+    assert!(matches!(reason(refuse_revisions(&mut run)), Reason::Breach { .. }));
+    assert_eq!((run.stable.desired, run.share), (FULL, Share::NONE));
+}

@@ -82,6 +82,7 @@ fn plan(actions: &[Action]) -> Plan {
             candidate_task_definition: BEFORE.into(),
             scaling: Vec::new(),
             test_rules: Vec::new(),
+            deployment_configuration: None,
         },
         release: ReleasePlan::Registered(RELEASE.into()),
         steps,
@@ -181,6 +182,8 @@ struct Run {
     counts_fail: bool,
     /// What AWS's own deployment says, where there is one.
     deployment: Option<DeploymentState>,
+    /// The hook of the service's own that it waits at.
+    held_by: Option<String>,
     /// What AWS is about to give the candidate, and when.
     moves: Option<(Timestamp, Share)>,
     /// What the change calendars say; `None` when they cannot be read.
@@ -231,6 +234,7 @@ impl Run {
             late: Duration::ZERO,
             counts_fail: false,
             deployment: None,
+            held_by: None,
             moves: None,
             calendar: None,
         }
@@ -425,6 +429,7 @@ impl Run {
                 id: "arn:deployment".into(),
                 state,
                 stage: "PRE_PRODUCTION_TRAFFIC_SHIFT".into(),
+                held_by: self.held_by.clone(),
             }),
             calendar: self.calendar.filter(|_| look.calendar),
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),

@@ -152,6 +152,7 @@ pub(crate) fn plan() -> Plan {
             candidate_task_definition: definition(40),
             scaling: Vec::new(),
             test_rules: Vec::new(),
+            deployment_configuration: None,
         },
         release: ReleasePlan::Register {
             source: "family web with images app=registry.example.com/web:v2".to_owned(),

@@ -24,6 +24,8 @@ fn everything_awaited_has_its_words() {
             "2 healthy candidate tasks (the stable slot has 10 by now), 1 seen",
             "the proof that the old stable slot has no requests left",
             "the end of what else leads to the old stable slot: x",
+            "ECS waits in x at hook x of the service's own; who may let it go on says `aws ecs \
+             continue-service-deployment --region x --service-deployment-arn x --hook-id x --action CONTINUE`",
             "the dead-man's switch, which could fire before the write",
             "the moment from which on the dead-man's switch can write no more",
         ]
@@ -98,6 +100,7 @@ fn programs_tell_what_is_awaited_and_why_it_is_paused_by_a_word_and_numbers() {
         "grown",
         "quiet",
         "entrances",
+        "hook",
         "switch",
         "switch_landed",
     ];

@@ -149,8 +149,7 @@ x  stranded: web needs a person, now
        --target-group-arn arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web-blue/0123456789abcdef
   2. only if it has none: give it its tasks, and wait until they are healthy
      aws ecs update-service --region eu-west-1 --cluster prod \
-       --service web-blue --desired-count 4 \
-       --task-definition arn:aws:ecs:eu-west-1:123456789012:task-definition/web:41
+       --service web-blue --desired-count 4
   3. give all traffic to the stable slot, as the rule stood before
      aws elbv2 modify-rule --region eu-west-1 \
        --rule-arn arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee \
@@ -160,8 +159,7 @@ x  stranded: web needs a person, now
        --rule-arns arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee
   5. once the candidate slot has had no requests for some minutes, set it back
      aws ecs update-service --region eu-west-1 --cluster prod \
-       --service web-green --desired-count 0 \
-       --task-definition arn:aws:ecs:eu-west-1:123456789012:task-definition/web:40
+       --service web-green --desired-count 0
 
   next         tidegate rollback web-20261123-140509-0a1b
 "#,

@@ -3,6 +3,7 @@
 use aws_sdk_ecs::types::{Service, TaskSet};
 
 use super::{AlbSurveyor, Containers};
+use crate::cloud::aws::ecs;
 use crate::cloud::drivers::codedeploy;
 use crate::cloud::drivers::ecs::survey::{misfits, shifts_by_ecs, under_way};
 use crate::cloud::{SurveyError, SurveyRequest};
@@ -39,7 +40,11 @@ impl AlbSurveyor {
                 return Err(SurveyError::NotFound(wrong));
             }
             let at = (survey.cluster.as_str(), survey.blue.place.service.as_str());
-            survey.under_way = under_way(&self.aws.polling.ecs, at).await.map_err(SurveyError::Fault)?;
+            let client = &self.aws.polling.ecs;
+            survey.under_way = under_way(client, at).await.map_err(SurveyError::Fault)?;
+            let told = ecs::service(client, at).await.map_err(SurveyError::Fault)?;
+            let how = told.map(|told| told["deploymentConfiguration"].clone()).filter(|how| !how.is_null());
+            survey.deployment_configuration = how.map(|how| how.to_string());
         }
         Ok(survey)
     }

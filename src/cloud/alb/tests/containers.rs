@@ -105,7 +105,9 @@ async fn a_release_that_is_tried_again_begins_a_deployment_of_its_own() {
         let fake = failures(failed);
         driver_with(&fake, no_record()).scale(Role::Candidate, 4, Some("arn:web:8")).await.unwrap();
         let sent: serde_json::Value = serde_json::from_slice(&fake.seen()[1].body).unwrap();
-        assert_eq!((&sent["desiredCount"], &sent["taskDefinition"]), (&json!(4), &json!("arn:web:8")));
+        assert_eq!(sent["desiredCount"], 4);
+        // A service that runs it already needs no revision, which may be deregistered.
+        assert_eq!(sent["taskDefinition"].as_str(), anew.then_some("arn:web:8"));
         assert_eq!(sent["forceNewDeployment"].as_bool(), anew.then_some(true));
     }
     let fake = failures(3);

@@ -116,6 +116,10 @@ async fn who_goes_back_by_the_rule_says_so_in_two_more_tags_or_without_words() {
 #[tokio::test(start_paused = true)]
 async fn scalable_targets_are_set_whole_until_one_is_refused() {
     let fake = Fake::new(|seen| match body(seen)["ResourceId"].as_str() {
+        None => {
+            let both = ["web-blue", "web-green"].map(|name| told(name, SCALING));
+            Reply::json(&json!({ "ScalableTargets": both }))
+        }
         Some("service/prod/web-blue") => Reply::json(&json!({})),
         _ => refused(400, "ConcurrentUpdateException"),
     });
@@ -123,7 +127,8 @@ async fn scalable_targets_are_set_whole_until_one_is_refused() {
     let both = [(Role::Stable, SCALING.held()), (Role::Candidate, SCALING)];
     let fault = driver.set_scaling(&both).await.unwrap_err();
     assert_eq!((fault.kind, fault.operation.as_str()), (FaultKind::Transient, "RegisterScalableTarget"));
-    let sent: Vec<Value> = fake.seen().iter().map(body).collect();
+    let writes = fake.seen().into_iter().filter(|seen| seen.operation == "RegisterScalableTarget");
+    let sent: Vec<Value> = writes.map(|seen| body(&seen)).collect();
     let state = |scale_in, scheduled| {
         json!({ "DynamicScalingInSuspended": scale_in, "DynamicScalingOutSuspended": true,
             "ScheduledScalingSuspended": scheduled })
@@ -131,6 +136,43 @@ async fn scalable_targets_are_set_whole_until_one_is_refused() {
     assert_eq!((&sent[0]["SuspendedState"], &sent[1]["SuspendedState"]), (&state(true, true), &state(false, false)));
     assert!(sent.iter().all(|body| body["MinCapacity"] == 2 && body["MaxCapacity"] == 9), "{sent:?}");
     assert!(sent.iter().all(|body| body["ScalableDimension"] == "ecs:service:DesiredCount"), "{sent:?}");
+}
+
+/// A service's target as Application Auto Scaling tells it.
+fn told(service: &str, now: Scaling) -> Value {
+    json!({ "ResourceId": format!("service/prod/{service}"), "MinCapacity": now.min, "MaxCapacity": now.max,
+        "SuspendedState": { "DynamicScalingInSuspended": now.no_scale_in,
+            "DynamicScalingOutSuspended": now.no_scale_out, "ScheduledScalingSuspended": now.no_schedule } })
+}
+
+/// What is written of a target that is so now.
+async fn written(now: Option<Scaling>, wanted: Scaling) -> Option<Value> {
+    let fake = Fake::new(move |seen| match seen.operation.as_str() {
+        "DescribeScalableTargets" => {
+            let found = now.map(|now| told("web-blue", now));
+            Reply::json(&json!({ "ScalableTargets": found.as_slice() }))
+        }
+        "RegisterScalableTarget" => Reply::json(&json!({})),
+        other => panic!("{other} is not expected"),
+    });
+    driver_with(&fake, recorded()).set_scaling(&[(Role::Stable, wanted)]).await.unwrap();
+    fake.seen().iter().find(|seen| seen.operation == "RegisterScalableTarget").map(body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn bounds_that_somebody_changed_meanwhile_are_kept() {
+    let before = Scaling { no_scale_in: false, no_scale_out: false, no_schedule: true, ..SCALING };
+    let theirs = Scaling { min: 4, max: 40, no_scale_out: true, ..before.held() };
+    let state = |scale_in, scale_out, scheduled| {
+        json!({ "DynamicScalingInSuspended": scale_in, "DynamicScalingOutSuspended": scale_out,
+            "ScheduledScalingSuspended": scheduled })
+    };
+    let freed = written(Some(theirs), before).await.unwrap();
+    assert_eq!((&freed["MinCapacity"], &freed["MaxCapacity"]), (&json!(4), &json!(40)));
+    assert_eq!(freed["SuspendedState"], state(false, true, true), "what the hold suspended alone is as before");
+    let held = written(Some(Scaling { min: 3, ..before }), before.held()).await.unwrap();
+    assert_eq!((&held["MinCapacity"], &held["SuspendedState"]), (&json!(3), &state(true, false, true)));
+    assert_eq!(written(None, before).await, None, "one that somebody removed is not made anew");
 }
 
 #[tokio::test(start_paused = true)]

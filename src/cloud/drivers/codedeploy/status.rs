@@ -31,7 +31,7 @@ pub(super) fn told(info: &DeploymentInfo, target: Option<&EcsTarget>) -> Deploym
             (DeploymentState::Moving, at_work(target).unwrap_or(word).to_owned())
         }
     };
-    Deployment { id: info.deployment_id().unwrap_or_default().to_owned(), state: doing, stage }
+    Deployment { id: info.deployment_id().unwrap_or_default().to_owned(), state: doing, stage, held_by: None }
 }
 
 /// Whether everything is done but to take the old tasks: every lifecycle event is over.

@@ -134,7 +134,8 @@ fn driver(fake: &Fake) -> AlbDriver {
     target.candidate.service = "web".into();
     let timetable = Timetable::Linear { step: Share::from_permille(250).unwrap(), every: Duration::from_secs(300) };
     let asked = CodeDeployment { application: "app".into(), group: "dgp".into(), timetable };
-    let ours = Ours { since: NOW, stable: "arn:x/web:7".into(), release: ReleaseKnown::Named("arn:x/web:8".into()) };
+    let release = ReleaseKnown::Named("arn:x/web:8".into());
+    let ours = Ours { since: NOW, stable: "arn:x/web:7".into(), release, configuration: None };
     let setup = AlbSetup { target, driver: Driver::CodeDeploy(asked), ours, ..setup };
     AlbDriver::new(&fake.aws(), Clock::starting_at(NOW, 1.0), setup)
 }

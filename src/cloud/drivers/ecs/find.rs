@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{ServiceDeployment, ServiceDeploymentBrief};
+use serde_json::Value;
 
+use super::begin::our_minutes;
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::aws::service_deployments::{self as deployments, DESCRIBED_LIMIT, UNDER_WAY};
 use crate::cloud::aws::timestamp;
@@ -24,6 +26,8 @@ const FURTHEST: Duration = Duration::from_secs(31 * 24 * 3600);
 #[derive(Debug)]
 pub(in crate::cloud) struct EcsDrive {
     pub(super) asked: EcsDeployment,
+    /// How the service deployed before the rollout, where that was recorded.
+    pub(super) before: Option<Value>,
     memory: Mutex<Memory>,
 }
 
@@ -41,8 +45,15 @@ pub(super) struct Memory {
 }
 
 impl EcsDrive {
-    pub(in crate::cloud) fn new(asked: EcsDeployment) -> EcsDrive {
-        EcsDrive { asked, memory: Mutex::default() }
+    /// `recorded` is how the service deployed before, in JSON.
+    pub(in crate::cloud) fn new(asked: EcsDeployment, recorded: Option<&str>) -> EcsDrive {
+        let before = recorded.and_then(|text| serde_json::from_str(text).ok());
+        EcsDrive { asked, before, memory: Mutex::default() }
+    }
+
+    /// How long our pause waits, in minutes, by which it is told from those of the service's own.
+    pub(super) fn our_minutes(&self) -> i32 {
+        our_minutes(self.before.as_ref().unwrap_or(&Value::Null), &self.asked)
     }
 
     /// Forgets which deployment was found: another is begun.

@@ -42,7 +42,8 @@ impl AlbDriver {
             settled: true,
             ..Capacity::default()
         };
-        let mut candidate = Capacity { healthy: candidate_healthy, ..brought(service, &ours, of(target)) };
+        let mut candidate =
+            Capacity { healthy: candidate_healthy, ..self.brought(drive, (service, &ours), of(target)) };
         if candidate.failed > 0 || candidate.running < candidate.desired {
             let tasks = ecs::stopped_tasks(&polling.ecs, cluster, name).await?;
             let began = ours.created_at().map(timestamp).unwrap_or_default();
@@ -67,21 +68,28 @@ fn alone(service: &Service) -> Capacity {
     }
 }
 
-/// What the deployment brings. Until ECS says how many tasks it wants of it, it will want those of the service.
-fn brought(service: &Service, ours: &ServiceDeployment, task_definition: String) -> Capacity {
-    let target = ours.target_service_revision();
-    let requested = target.map_or(0, |one| number(one.requested_task_count()));
-    let running = target.map_or(0, |one| number(one.running_task_count()));
-    let forward = state::way(ours) == Way::Forward;
-    let desired = if forward && requested == 0 { number(service.desired_count) } else { requested };
-    let waits = matches!(state::told(ours).state, DeploymentState::Waiting { .. });
-    let failed = ours.deployment_circuit_breaker().map_or(0, |breaker| number(breaker.failure_count()));
-    Capacity {
-        desired,
-        running,
-        task_definition,
-        settled: waits || (desired > 0 && running >= desired),
-        failed,
-        ..Capacity::default()
+impl AlbDriver {
+    /// What the deployment brings. Until ECS says how many tasks it wants of it, it will want those of the service.
+    fn brought(
+        &self,
+        drive: &EcsDrive,
+        (service, ours): (&Service, &ServiceDeployment),
+        task_definition: String,
+    ) -> Capacity {
+        let target = ours.target_service_revision();
+        let requested = target.map_or(0, |one| number(one.requested_task_count()));
+        let running = target.map_or(0, |one| number(one.running_task_count()));
+        let forward = state::way(ours) == Way::Forward;
+        let desired = if forward && requested == 0 { number(service.desired_count) } else { requested };
+        let waits = matches!(state::told(ours, self.pauses(drive)).state, DeploymentState::Waiting { .. });
+        let failed = ours.deployment_circuit_breaker().map_or(0, |breaker| number(breaker.failure_count()));
+        Capacity {
+            desired,
+            running,
+            task_definition,
+            settled: waits || (desired > 0 && running >= desired),
+            failed,
+            ..Capacity::default()
+        }
     }
 }

@@ -72,14 +72,18 @@ impl AlbDriver {
             let words = format!("deployment {arn} of {} is under way", last_part(&brings));
             return Err(Fault::new(FaultKind::Permanent, OPERATION, words));
         }
-        let names = [service];
-        let read = ecs::services(reading, cluster, &names);
-        let (found, _) = self.unless_way(OPERATION, read).await?;
+        let found = self.unless_way(OPERATION, ecs::service(reading, (cluster, service))).await?;
         let missing = || Fault::new(FaultKind::Missing, "DescribeServices", format!("{cluster} has no {service}"));
-        let found = found.into_iter().next().ok_or_else(missing)?;
-        let configuration = begin::configuration(found.deployment_configuration(), &drive.asked);
+        let found = found.ok_or_else(missing)?;
+        let own = &found["deploymentConfiguration"];
+        let before = drive.before.as_ref().unwrap_or(own);
+        let configuration = begin::configuration(before, &drive.asked);
+        if ![before, &configuration].iter().any(|known| begin::same(own, known)) {
+            let words = format!("somebody changed how ECS deploys {service} since the rollout was planned");
+            return Err(Fault::new(FaultKind::Permanent, OPERATION, words));
+        }
         // What the service runs already would begin nothing.
-        let anew = found.task_definition().is_some_and(|runs| same_definition(runs, definition));
+        let anew = found["taskDefinition"].as_str().is_some_and(|runs| same_definition(runs, definition));
         drive.forget();
         // The stable slot's tasks are the service's: it may have grown since it was planned.
         let count = count.max(number(found.desired_count));
@@ -123,7 +127,8 @@ impl AlbDriver {
         let ours = ours.ok_or_else(none)?;
         let leads = state::next(&ours) <= order.share;
         let due = intact && seen.share == order.expected && leads;
-        if let Some(pause) = state::pause(&ours).filter(|pause| due && !pause.last) {
+        let pause = state::pause(&ours, self.pauses(drive));
+        if let Some(pause) = pause.filter(|pause| due && !pause.last) {
             self.answer(drive, &ours, pause).await?;
         }
         Ok(Routed::Moving(seen))
@@ -143,7 +148,7 @@ impl AlbDriver {
             }
             Err(fault) if fault.kind == FaultKind::Permanent => {
                 let now = deployments::describe(&self.aws.reading.ecs, arn).await?;
-                let same = now.as_ref().is_some_and(|now| state::pause(now) == Some(pause));
+                let same = now.as_ref().is_some_and(|now| state::pause(now, self.pauses(drive)) == Some(pause));
                 if same { Err(fault) } else { Ok(()) }
             }
             Err(fault) => Err(fault),
@@ -207,7 +212,8 @@ impl AlbDriver {
 
     /// Our deployment, and why it goes back where it does.
     pub(in crate::cloud) async fn deployment_of_ecs(&self, drive: &EcsDrive) -> Result<Option<Deployment>, Fault> {
-        Ok(self.our_deployment(drive, &self.aws.polling.ecs).await?.as_ref().map(state::told))
+        let ours = self.our_deployment(drive, &self.aws.polling.ecs).await?;
+        Ok(ours.as_ref().map(|ours| state::told(ours, self.pauses(drive))))
     }
 
     /// Answers the last pause.
@@ -219,7 +225,7 @@ impl AlbDriver {
         let ours = self.unless_way(OPERATION, read).await?.ok_or_else(none)?;
         match state::way(&ours) {
             Way::Done => return Ok(()),
-            Way::Forward if state::is_ending(&ours) => return Ok(()),
+            Way::Forward if state::is_ending(&ours, self.pauses(drive)) => return Ok(()),
             Way::Forward => {}
             // The next look says why.
             Way::Back | Way::Returned | Way::Left => {
@@ -227,13 +233,18 @@ impl AlbDriver {
                 return Err(Fault::new(FaultKind::Transient, OPERATION, words));
             }
         }
-        match state::pause(&ours).filter(|pause| pause.last) {
+        match state::pause(&ours, self.pauses(drive)).filter(|pause| pause.last) {
             Some(pause) => self.answer(drive, &ours, pause).await,
             None => {
                 let words = format!("ECS is not at its last pause yet, but in {}", state::stage(&ours));
                 Err(Fault::new(FaultKind::Transient, OPERATION, words))
             }
         }
+    }
+
+    /// By what our pauses are known now.
+    pub(in crate::cloud::drivers::ecs) fn pauses(&self, drive: &EcsDrive) -> state::Pauses {
+        state::Pauses { minutes: drive.our_minutes(), now: self.clock.now() }
     }
 
     async fn read_rule(&self) -> Result<RuleSeen, Fault> {

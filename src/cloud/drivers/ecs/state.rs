@@ -1,20 +1,17 @@
 //! A service deployment in our words: where it stands, what it waits for, and why it goes back.
 
 use aws_sdk_ecs::types::{
-    CanaryConfiguration, DeploymentConfiguration, DeploymentLifecycleHookAction, DeploymentLifecycleHookDetail,
-    DeploymentLifecycleHookStatus, DeploymentLifecycleHookTargetType, DeploymentStrategy, LinearConfiguration,
-    ServiceDeployment, ServiceDeploymentAlarms, ServiceDeploymentRollbackMonitorsStatus, ServiceDeploymentStatus,
-    ServiceRevisionSummary,
+    CanaryConfiguration, DeploymentLifecycleHookAction, DeploymentLifecycleHookStatus, DeploymentStrategy,
+    LinearConfiguration, ServiceDeployment, ServiceDeploymentAlarms, ServiceDeploymentRollbackMonitorsStatus,
+    ServiceDeploymentStatus, ServiceRevisionSummary,
 };
 
-use super::begin::is_pause_of_ours;
+mod hooks;
+
 use crate::cloud::aws::timestamp;
 use crate::domain::driver::{Deployment, DeploymentState};
 use crate::domain::traffic::Share;
 
-/// The stage before each shift of production traffic. `ServiceDeploymentLifecycleStage` lacks it, the text about it
-/// in the ECS API reference does not.
-const BEFORE_SHIFT: &str = "PRE_PRODUCTION_TRAFFIC_SHIFT";
 /// The stage after the last one.
 const AFTER_SHIFT: &str = "POST_PRODUCTION_TRAFFIC_SHIFT";
 /// Stages after all traffic has moved, in which a deployment ends by itself.
@@ -50,6 +47,8 @@ pub(super) fn way(deployment: &ServiceDeployment) -> Way {
     }
 }
 
+pub(super) use hooks::Pauses;
+
 /// A pause at which a deployment waits for a word of ours.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Pause<'a> {
@@ -59,25 +58,11 @@ pub(super) struct Pause<'a> {
     pub last: bool,
 }
 
-/// The pause at which a deployment waits for us. A service may have pauses of its own at other stages, which somebody
-/// else answers.
-pub(super) fn pause(deployment: &ServiceDeployment) -> Option<Pause<'_>> {
-    let hook = awaiting(deployment).filter(|_| way(deployment) == Way::Forward)?;
-    let at = stage(deployment);
-    let others =
-        deployment.deployment_configuration().map(DeploymentConfiguration::lifecycle_hooks).unwrap_or_default();
-    let alone = others
-        .iter()
-        .all(|hook| hook.target_type() != Some(&DeploymentLifecycleHookTargetType::Pause) || is_pause_of_ours(hook));
-    let last = at == AFTER_SHIFT || share(deployment) == Share::ALL;
-    (alone || at == BEFORE_SHIFT || last).then_some(Pause { hook: hook.hook_id().unwrap_or_default(), last })
-}
-
-fn awaiting(deployment: &ServiceDeployment) -> Option<&DeploymentLifecycleHookDetail> {
-    let waits = |hook: &&DeploymentLifecycleHookDetail| {
-        hook.status() == Some(&DeploymentLifecycleHookStatus::AwaitingAction) && hook.hook_id().is_some()
-    };
-    deployment.lifecycle_hook_details().iter().find(waits)
+/// The pause at which a deployment waits for us. A service may have pauses of its own, which somebody else answers.
+pub(super) fn pause(deployment: &ServiceDeployment, pauses: Pauses) -> Option<Pause<'_>> {
+    let hook = hooks::ours(deployment, stage(deployment), pauses).filter(|_| way(deployment) == Way::Forward)?;
+    let last = stage(deployment) == AFTER_SHIFT || share(deployment) == Share::ALL;
+    Some(Pause { hook: hook.hook_id().unwrap_or_default(), last })
 }
 
 /// The share of production traffic that ECS has asked the load balancer to give the target.
@@ -116,23 +101,28 @@ pub(super) fn stage(deployment: &ServiceDeployment) -> &str {
 }
 
 /// Whether a deployment ends by itself from where it is.
-pub(super) fn is_ending(deployment: &ServiceDeployment) -> bool {
+pub(super) fn is_ending(deployment: &ServiceDeployment, pauses: Pauses) -> bool {
     ENDING.contains(&stage(deployment))
-        || (stage(deployment) == AFTER_SHIFT && awaiting(deployment).is_none() && share(deployment) == Share::ALL)
+        || (stage(deployment) == AFTER_SHIFT
+            && hooks::ours(deployment, AFTER_SHIFT, pauses).is_none()
+            && share(deployment) == Share::ALL)
 }
 
 /// A deployment as one look saw it.
-pub(super) fn told(deployment: &ServiceDeployment) -> Deployment {
+pub(super) fn told(deployment: &ServiceDeployment, pauses: Pauses) -> Deployment {
+    let ours = hooks::ours(deployment, stage(deployment), pauses);
+    let theirs = hooks::awaiting(deployment).next().filter(|_| ours.is_none() && way(deployment) == Way::Forward);
+    let held_by = theirs.and_then(|hook| hook.hook_id()).map(ToOwned::to_owned);
     let state = match way(deployment) {
         Way::Done => DeploymentState::Done,
         Way::Back | Way::Returned | Way::Left => DeploymentState::Failed { why: why(deployment) },
-        Way::Forward => match (pause(deployment), awaiting(deployment)) {
-            (Some(_), Some(hook)) => DeploymentState::Waiting { until: hook.expires_at().map(timestamp) },
-            _ => DeploymentState::Moving,
+        Way::Forward => match ours {
+            Some(hook) => DeploymentState::Waiting { until: hook.expires_at().map(timestamp) },
+            None => DeploymentState::Moving,
         },
     };
     let id = deployment.service_deployment_arn().unwrap_or_default().to_owned();
-    Deployment { id, state, stage: stage(deployment).to_owned() }
+    Deployment { id, state, stage: stage(deployment).to_owned(), held_by }
 }
 
 /// Why a deployment goes back or ended: what watches over it by name, a pause that nobody answered, then ECS's own

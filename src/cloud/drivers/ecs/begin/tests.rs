@@ -1,7 +1,5 @@
 //! What a deployment is begun with, and what the service's configuration is afterwards.
 
-use aws_sdk_ecs::types::DeploymentCircuitBreaker;
-
 use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -10,86 +8,106 @@ fn asked(timetable: Timetable) -> EcsDeployment {
     EcsDeployment { timetable, pause: MINUTE * 30 }
 }
 
-fn lambda() -> DeploymentLifecycleHook {
-    DeploymentLifecycleHook::builder()
-        .hook_target_arn("arn:aws:lambda:eu-west-1:1:function:smoke")
-        .role_arn("arn:aws:iam::1:role/hooks")
-        .lifecycle_stages(DeploymentLifecycleHookStage::PreProductionTrafficShift)
-        .build()
+fn tenth() -> EcsDeployment {
+    asked(Timetable::Canary { first: Share::from_permille(100).unwrap(), every: MINUTE })
 }
 
-/// Somebody's own pauses at two stages.
-fn theirs() -> DeploymentLifecycleHook {
-    DeploymentLifecycleHook::builder()
-        .target_type(DeploymentLifecycleHookTargetType::Pause)
-        .lifecycle_stages(DeploymentLifecycleHookStage::PostScaleUp)
-        .lifecycle_stages(DeploymentLifecycleHookStage::PostProductionTrafficShift)
-        .build()
+fn pause(stages: &Value, minutes: i64, action: &str) -> Value {
+    let timeout = json!({ "timeoutInMinutes": minutes, "action": action });
+    json!({ "targetType": "PAUSE", "lifecycleStages": stages, "timeoutConfiguration": timeout })
 }
 
-fn own(alarms: bool) -> DeploymentConfiguration {
-    let alarms = DeploymentAlarms::builder().alarm_names("web-5xx").enable(alarms).rollback(true).build().unwrap();
-    let breaker = DeploymentCircuitBreaker::builder().enable(true).rollback(true).build();
-    DeploymentConfiguration::builder()
-        .strategy(DeploymentStrategy::BlueGreen)
-        .bake_time_in_minutes(5)
-        .alarms(alarms)
-        .deployment_circuit_breaker(breaker)
-        .maximum_percent(150)
-        .lifecycle_hooks(lambda())
-        .lifecycle_hooks(theirs())
-        .build()
+/// A service with everything, also with what this version does not know.
+fn own() -> Value {
+    json!({
+        "strategy": "LINEAR",
+        "linearConfiguration": { "stepPercent": 20.0, "stepBakeTimeInMinutes": 3 },
+        "bakeTimeInMinutes": 7,
+        "alarms": { "alarmNames": ["web-5xx"], "enable": false, "rollback": true },
+        "deploymentCircuitBreaker": { "enable": true, "rollback": true },
+        "maximumPercent": 150,
+        "somethingNew": { "a": [1] },
+        "lifecycleHooks": [
+            { "hookTargetArn": "arn:aws:lambda:eu-west-1:1:function:smoke", "roleArn": "arn:aws:iam::1:role/hooks",
+              "lifecycleStages": ["PRE_PRODUCTION_TRAFFIC_SHIFT"], "hookDetails": { "b": "c" } },
+            pause(&json!(["POST_SCALE_UP", "POST_PRODUCTION_TRAFFIC_SHIFT"]), 60, "CONTINUE"),
+            // Just as ours would be.
+            pause(&json!(PAUSES), 30, "ROLLBACK"),
+        ],
+    })
 }
 
 #[test]
-fn the_services_alarms_breaker_and_hooks_are_kept_and_ours_pause_beside_them() {
-    let built = configuration(Some(&own(true)), &asked(Timetable::AllAtOnce));
-    assert_eq!(built.strategy(), Some(&DeploymentStrategy::BlueGreen));
-    assert_eq!(
-        (built.alarms(), built.deployment_circuit_breaker()),
-        (own(true).alarms(), own(true).deployment_circuit_breaker())
-    );
-    assert_eq!(built.maximum_percent(), Some(150));
-    let [first, second, third] = built.lifecycle_hooks() else { panic!("{built:?}") };
-    assert_eq!(first, &lambda());
-    assert_eq!(second.lifecycle_stages(), [DeploymentLifecycleHookStage::PostScaleUp]);
-    assert!(is_pause_of_ours(third) && !is_pause_of_ours(first) && !is_pause_of_ours(second));
-    let timeout = third.timeout_configuration().unwrap();
-    assert_eq!(
-        (timeout.timeout_in_minutes(), timeout.action()),
-        (Some(30), Some(&DeploymentLifecycleHookAction::Rollback))
-    );
+fn everything_of_the_services_own_stays_and_our_pause_comes_beside_it() {
+    let built = configuration(&own(), &tenth());
+    assert_eq!(built["canaryConfiguration"], json!({ "canaryPercent": 10.0, "canaryBakeTimeInMinutes": 1 }));
+    assert_eq!((&built["strategy"], built.get("linearConfiguration")), (&json!("CANARY"), None));
+    for member in ["alarms", "deploymentCircuitBreaker", "maximumPercent", "somethingNew"] {
+        assert_eq!(built[member], own()[member], "{member}");
+    }
+    let hooks = built["lifecycleHooks"].as_array().unwrap();
+    assert_eq!(hooks[..3], own()["lifecycleHooks"].as_array().unwrap()[..]);
+    // One of theirs waits for half an hour too, so ours is told from it by a minute.
+    assert_eq!(hooks[3..], [pause(&json!(PAUSES), 31, "ROLLBACK")]);
 }
 
 #[test]
 fn a_bake_is_kept_only_where_alarms_use_it() {
-    let bake =
-        |own: Option<&DeploymentConfiguration>| configuration(own, &asked(Timetable::AllAtOnce)).bake_time_in_minutes();
-    assert_eq!((bake(Some(&own(true))), bake(Some(&own(false))), bake(None)), (Some(5), Some(0), Some(0)));
+    let bake = |own: &Value| configuration(own, &tenth())["bakeTimeInMinutes"].clone();
+    let mut watched = own();
+    watched["alarms"]["enable"] = json!(true);
+    assert_eq!((bake(&watched), bake(&own()), bake(&json!({}))), (json!(7), json!(0), json!(0)));
 }
 
 #[test]
 fn shares_and_times_are_said_in_percents_and_minutes() {
     let share = |permille| Share::from_permille(permille).unwrap();
-    let canary = configuration(None, &asked(Timetable::Canary { first: share(55), every: MINUTE * 7 }));
-    let said = canary.canary_configuration().unwrap();
-    assert_eq!((said.canary_percent(), said.canary_bake_time_in_minutes()), (Some(5.5), Some(7)));
-    assert_eq!((canary.strategy(), canary.linear_configuration()), (Some(&DeploymentStrategy::Canary), None));
-    let linear = configuration(None, &asked(Timetable::Linear { step: share(250), every: MINUTE }));
-    let said = linear.linear_configuration().unwrap();
-    assert_eq!((said.step_percent(), said.step_bake_time_in_minutes()), (Some(25.0), Some(1)));
-    assert_eq!((linear.strategy(), linear.canary_configuration()), (Some(&DeploymentStrategy::Linear), None));
+    let canary = configuration(&json!({}), &asked(Timetable::Canary { first: share(55), every: MINUTE * 7 }));
+    assert_eq!(canary["canaryConfiguration"], json!({ "canaryPercent": 5.5, "canaryBakeTimeInMinutes": 7 }));
+    let linear = configuration(&json!({}), &asked(Timetable::Linear { step: share(250), every: MINUTE }));
+    assert_eq!(linear["linearConfiguration"], json!({ "stepPercent": 25.0, "stepBakeTimeInMinutes": 1 }));
+    assert_eq!((&linear["strategy"], linear.get("canaryConfiguration")), (&json!("LINEAR"), None));
+    let plain = configuration(&json!({}), &asked(Timetable::AllAtOnce));
+    assert_eq!(plain["strategy"], "BLUE_GREEN");
 }
 
 #[test]
-fn afterwards_the_pauses_are_gone_and_the_strategy_is_the_one_before() {
-    let share = Share::from_permille(100).unwrap();
-    let during = configuration(Some(&own(true)), &asked(Timetable::Canary { first: share, every: MINUTE }));
-    let after = restored(&during, Some(&own(true))).unwrap();
-    assert_eq!((after.strategy(), after.bake_time_in_minutes()), (Some(&DeploymentStrategy::BlueGreen), Some(5)));
-    assert!(!after.lifecycle_hooks().iter().any(is_pause_of_ours) && after.lifecycle_hooks().len() == 2);
-    assert_eq!(after.canary_configuration(), None);
-    let unknown = restored(&during, None).unwrap();
-    assert_eq!(unknown.strategy(), Some(&DeploymentStrategy::Canary));
-    assert_eq!(restored(&own(true), None), None);
+fn afterwards_everything_is_as_it_was() {
+    let rolling = json!({ "strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5 });
+    for before in [own(), rolling] {
+        for how in [Timetable::AllAtOnce, tenth().timetable] {
+            let during = configuration(&before, &asked(how));
+            let after = restored(&during, Some(&before), &asked(how)).unwrap();
+            assert!(same(&after, &before), "{after:#}");
+            assert_eq!(restored(&after, Some(&before), &asked(how)), None, "nothing of ours is left");
+        }
+    }
+}
+
+#[test]
+fn what_somebody_else_changed_meanwhile_is_kept() {
+    let mut now = configuration(&own(), &tenth());
+    now["bakeTimeInMinutes"] = json!(9);
+    now["maximumPercent"] = json!(200);
+    now["lifecycleHooks"].as_array_mut().unwrap().remove(0);
+    let after = restored(&now, Some(&own()), &tenth()).unwrap();
+    assert_eq!((&after["bakeTimeInMinutes"], &after["maximumPercent"]), (&json!(9), &json!(200)));
+    assert_eq!(after["lifecycleHooks"].as_array().unwrap()[..], own()["lifecycleHooks"].as_array().unwrap()[1..]);
+    assert_eq!((&after["strategy"], &after["linearConfiguration"]), (&json!("LINEAR"), &own()["linearConfiguration"]));
+    now["strategy"] = json!("BLUE_GREEN");
+    let after = restored(&now, Some(&own()), &tenth()).unwrap();
+    assert_eq!((&after["strategy"], after.get("linearConfiguration")), (&json!("BLUE_GREEN"), None));
+}
+
+#[test]
+fn what_was_not_recorded_loses_our_pause_alone() {
+    let now = configuration(&json!({ "strategy": "BLUE_GREEN" }), &tenth());
+    let after = restored(&now, None, &tenth()).unwrap();
+    assert_eq!((&after["strategy"], &after["lifecycleHooks"]), (&json!("CANARY"), &json!([])));
+}
+
+#[test]
+fn numbers_are_the_same_however_they_are_written() {
+    assert!(same(&json!({ "a": 10, "b": [] }), &json!({ "a": 10.0 })));
+    assert!(!same(&json!({ "a": 10 }), &json!({ "a": 11 })) && !same(&json!([1]), &json!([1, 2])));
 }

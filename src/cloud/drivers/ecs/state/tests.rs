@@ -1,10 +1,17 @@
 //! What a deployment's fields mean.
 
 use aws_sdk_ecs::primitives::DateTime;
-use aws_sdk_ecs::types::{Rollback, ServiceDeploymentCircuitBreaker, ServiceDeploymentLifecycleStage};
+use aws_sdk_ecs::types::{
+    DeploymentConfiguration, DeploymentLifecycleHook, DeploymentLifecycleHookDetail, DeploymentLifecycleHookStage,
+    DeploymentLifecycleHookTargetType, DeploymentLifecycleHookTimeoutConfiguration, Rollback,
+    ServiceDeploymentCircuitBreaker, ServiceDeploymentLifecycleStage,
+};
 
 use super::*;
 use crate::domain::clock::Timestamp;
+
+/// Ours waits for half an hour.
+const PAUSES: Pauses = Pauses { minutes: 30, now: Timestamp::from_millis(1_795_442_400_000 - 1_800_000) };
 
 fn at(stage: &str, weight: f64) -> aws_sdk_ecs::types::builders::ServiceDeploymentBuilder {
     let target = ServiceRevisionSummary::builder().requested_production_traffic_weight(weight).build();
@@ -32,10 +39,10 @@ fn awaiting() -> DeploymentLifecycleHookDetail {
 fn a_pause_before_a_shift_and_the_last_one_are_told_apart() {
     let check = |stage, weight, last| {
         let waits = at(stage, weight).lifecycle_hook_details(awaiting()).build();
-        assert_eq!(pause(&waits), Some(Pause { hook: "hook-1", last }), "{stage} {weight}");
+        assert_eq!(pause(&waits, PAUSES), Some(Pause { hook: "hook-1", last }), "{stage} {weight}");
         let until = Some(Timestamp::from_millis(1_795_442_400_000));
-        assert_eq!(told(&waits).state, DeploymentState::Waiting { until });
-        assert!(!is_ending(&waits));
+        assert_eq!(told(&waits, PAUSES).state, DeploymentState::Waiting { until });
+        assert!(!is_ending(&waits, PAUSES));
     };
     check("PRE_PRODUCTION_TRAFFIC_SHIFT", 0.0, false);
     check("PRE_PRODUCTION_TRAFFIC_SHIFT", 50.0, false);
@@ -44,20 +51,74 @@ fn a_pause_before_a_shift_and_the_last_one_are_told_apart() {
     check("POST_TEST_TRAFFIC_SHIFT", 0.0, false);
     let on =
         at("PRODUCTION_TRAFFIC_SHIFT", 10.0).lifecycle_hook_details(hook(DeploymentLifecycleHookStatus::Succeeded));
-    assert_eq!((pause(&on.clone().build()), told(&on.build()).state), (None, DeploymentState::Moving));
+    assert_eq!((pause(&on.clone().build(), PAUSES), told(&on.build(), PAUSES).state), (None, DeploymentState::Moving));
+}
+
+fn configured(stages: &[&str], minutes: i32) -> DeploymentLifecycleHook {
+    let timeout = DeploymentLifecycleHookTimeoutConfiguration::builder().timeout_in_minutes(minutes).build();
+    let stages = stages.iter().map(|stage| DeploymentLifecycleHookStage::from(*stage)).collect();
+    DeploymentLifecycleHook::builder()
+        .target_type(DeploymentLifecycleHookTargetType::Pause)
+        .set_lifecycle_stages(Some(stages))
+        .timeout_configuration(timeout)
+        .build()
+}
+
+/// A hook that was raised now and waits for so many minutes.
+fn raised(id: &str, minutes: i64, status: DeploymentLifecycleHookStatus) -> DeploymentLifecycleHookDetail {
+    DeploymentLifecycleHookDetail::builder()
+        .hook_id(id)
+        .status(status)
+        .target_type(DeploymentLifecycleHookTargetType::Pause)
+        .expires_at(DateTime::from_secs(i64::try_from(PAUSES.now.as_millis()).unwrap() / 1000 + minutes * 60))
+        .build()
 }
 
 #[test]
-fn a_pause_of_the_services_own_is_not_answered() {
-    let own = aws_sdk_ecs::types::DeploymentLifecycleHook::builder()
-        .target_type(DeploymentLifecycleHookTargetType::Pause)
-        .lifecycle_stages(aws_sdk_ecs::types::DeploymentLifecycleHookStage::PostScaleUp)
-        .build();
-    let how = DeploymentConfiguration::builder().lifecycle_hooks(own).build();
-    let waits = |stage| at(stage, 0.0).deployment_configuration(how.clone()).lifecycle_hook_details(awaiting()).build();
-    assert_eq!(pause(&waits("POST_SCALE_UP")), None);
-    assert_eq!(told(&waits("POST_SCALE_UP")).state, DeploymentState::Moving);
-    assert!(pause(&waits("PRE_PRODUCTION_TRAFFIC_SHIFT")).is_some());
+fn a_pause_of_the_services_own_is_told_and_not_answered() {
+    use DeploymentLifecycleHookStatus::{AwaitingAction, Succeeded};
+    let shifts = ["PRE_PRODUCTION_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT"];
+    let ours = configured(&shifts, 30);
+    let table = [
+        // At a stage of their own; at one of ours, waiting longer or less; both at once; ours is answered.
+        (
+            "POST_SCALE_UP",
+            configured(&["POST_SCALE_UP"], 1440),
+            vec![raised("a", 1440, AwaitingAction)],
+            (None, Some("a")),
+        ),
+        (shifts[0], configured(&shifts, 31), vec![raised("a", 31, AwaitingAction)], (None, Some("a"))),
+        (shifts[0], configured(&shifts, 31), vec![raised("b", 30, AwaitingAction)], (Some("b"), None)),
+        (
+            shifts[0],
+            configured(&shifts, 31),
+            vec![raised("a", 31, AwaitingAction), raised("b", 30, AwaitingAction)],
+            (Some("b"), None),
+        ),
+        (
+            shifts[1],
+            configured(&shifts, 5),
+            vec![raised("b", 30, Succeeded), raised("a", 5, AwaitingAction)],
+            (None, Some("a")),
+        ),
+        (shifts[0], configured(&["POST_SCALE_UP"], 1440), vec![raised("b", 30, AwaitingAction)], (Some("b"), None)),
+    ];
+    for (stage, theirs, details, (ours_waits, held_by)) in table {
+        let how = DeploymentConfiguration::builder().lifecycle_hooks(theirs).lifecycle_hooks(ours.clone()).build();
+        let one = at(stage, 0.0).deployment_configuration(how).set_lifecycle_hook_details(Some(details)).build();
+        assert_eq!(pause(&one, PAUSES).map(|pause| pause.hook), ours_waits, "{stage}");
+        let told = told(&one, PAUSES);
+        assert_eq!(told.held_by.as_deref(), held_by, "{stage}");
+        assert_eq!(told.state == DeploymentState::Moving, ours_waits.is_none(), "{stage}");
+    }
+}
+
+#[test]
+fn the_pauses_of_an_adopted_deployment_are_answered() {
+    let theirs = configured(&["PRE_PRODUCTION_TRAFFIC_SHIFT"], 60);
+    let how = DeploymentConfiguration::builder().lifecycle_hooks(theirs).build();
+    let one = at("PRE_PRODUCTION_TRAFFIC_SHIFT", 0.0).deployment_configuration(how).lifecycle_hook_details(awaiting());
+    assert!(pause(&one.build(), PAUSES).is_some());
 }
 
 #[test]
@@ -138,9 +199,12 @@ fn what_took_a_deployment_back_is_named() {
 #[test]
 fn what_ends_by_itself_needs_no_word() {
     for stage in ["BAKE_TIME", "CLEAN_UP"] {
-        assert!(is_ending(&at(stage, 100.0).build()), "{stage}");
+        assert!(is_ending(&at(stage, 100.0).build(), PAUSES), "{stage}");
     }
     let answered = at("POST_PRODUCTION_TRAFFIC_SHIFT", 100.0);
-    assert!(is_ending(&answered.lifecycle_hook_details(hook(DeploymentLifecycleHookStatus::Succeeded)).build()));
-    assert!(!is_ending(&at("PRODUCTION_TRAFFIC_SHIFT", 100.0).build()));
+    assert!(is_ending(
+        &answered.lifecycle_hook_details(hook(DeploymentLifecycleHookStatus::Succeeded)).build(),
+        PAUSES
+    ));
+    assert!(!is_ending(&at("PRODUCTION_TRAFFIC_SHIFT", 100.0).build(), PAUSES));
 }

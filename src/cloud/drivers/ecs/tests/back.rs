@@ -126,3 +126,40 @@ async fn the_service_deploys_as_before_once_the_rollout_is_over() {
     assert_eq!(driver.mark(Beacon::Absent).await, Ok(()));
     assert_eq!(aws.count("UpdateService"), sent, "nothing of ours is left");
 }
+
+/// A service with pauses, steps and a bake of its own, and with what this version does not know.
+fn own() -> Value {
+    json!({
+        "strategy": "LINEAR", "linearConfiguration": { "stepPercent": 20.0, "stepBakeTimeInMinutes": 3 },
+        "bakeTimeInMinutes": 7, "somethingNew": { "a": 1.5 },
+        "lifecycleHooks": [{
+            "targetType": "PAUSE", "lifecycleStages": ["POST_SCALE_UP", "POST_PRODUCTION_TRAFFIC_SHIFT"],
+            "timeoutConfiguration": { "timeoutInMinutes": 30, "action": "ROLLBACK" },
+        }],
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_ours_is_as_before_however_it_ends_and_whoever_ends_it() {
+    for status in ["SUCCESSFUL", "ROLLBACK_SUCCESSFUL", "STOPPED", "ROLLBACK_FAILED"] {
+        let aws = Aws::quiet();
+        aws.with(|world| world.configuration = own());
+        let (driver, other) = (aws.driver().await, aws.driver().await);
+        driver.scale(Role::Candidate, 4, Some(NEW)).await.unwrap();
+        let during = aws.with(|world| world.configuration.clone());
+        assert_eq!((&during["strategy"], during["lifecycleHooks"].as_array().unwrap().len()), (&json!("CANARY"), 2));
+        aws.set("status", json!(status));
+        // Whoever was killed has not put it back; whoever takes over has the record.
+        other.mark(Beacon::Absent).await.unwrap();
+        assert_eq!(aws.with(|world| world.configuration.clone()), own(), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_somebody_configured_since_the_plan_is_not_deployed() {
+    let aws = Aws::quiet();
+    let driver = aws.driver().await;
+    aws.with(|world| world.configuration["bakeTimeInMinutes"] = json!(8));
+    let refused = driver.scale(Role::Candidate, 4, Some(NEW)).await.unwrap_err();
+    assert_eq!((refused.kind, aws.count("UpdateService")), (FaultKind::Permanent, 0));
+}

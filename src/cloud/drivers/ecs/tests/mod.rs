@@ -108,6 +108,7 @@ impl Aws {
     async fn driver_with(&self, fence: Fence, release: ReleaseKnown) -> AlbDriver {
         let plain = AlbDriver::new(&self.fake.aws(), self.clock.clone(), setup(no_record()));
         let before = plain.rule().await.unwrap();
+        let recorded_configuration = self.with(|world| world.configuration.to_string());
         let recorded = Recorded {
             weights: vec![(BLUE.into(), 100), (GREEN.into(), 0)],
             stickiness: None,
@@ -122,7 +123,7 @@ impl Aws {
         setup.target.candidate.service = "web".into();
         let setup = AlbSetup {
             driver: Driver::Ecs(EcsDeployment { timetable, pause: Duration::from_secs(1800) }),
-            ours: Ours { since: NOW, stable: OLD.into(), release },
+            ours: Ours { since: NOW, stable: OLD.into(), release, configuration: Some(recorded_configuration) },
             fence,
             ..setup
         };
