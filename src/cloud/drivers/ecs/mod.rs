@@ -20,7 +20,6 @@ use aws_sdk_ecs::types::ServiceDeployment;
 
 use self::state::Way;
 use crate::cloud::alb::AlbDriver;
-use crate::cloud::alb::fleet::number;
 use crate::cloud::aws::service_deployments as deployments;
 use crate::cloud::aws::service_deployments::Begin;
 use crate::cloud::aws::{ecs, elbv2};
@@ -86,7 +85,8 @@ impl AlbDriver {
         let anew = found["taskDefinition"].as_str().is_some_and(|runs| same_definition(runs, definition));
         drive.forget();
         // The stable slot's tasks are the service's: it may have grown since it was planned.
-        let count = count.max(number(found.desired_count));
+        let now = found["desiredCount"].as_u64().and_then(|now| u32::try_from(now).ok()).unwrap_or_default();
+        let count = count.max(now);
         let how = Begin { count, task_definition: definition, configuration, anew };
         deployments::begin(&self.aws.writing.ecs, (cluster, service), how).await
     }
