@@ -63,6 +63,7 @@ fn survey() -> Survey {
         running: tasks,
         healthy: tasks,
         attached: true,
+        unproven: None,
         health_interval: Duration::from_secs(10),
         healthy_threshold: 2,
         unhealthy_threshold: 2,
@@ -101,7 +102,7 @@ fn survey() -> Survey {
         deployment_configuration: None,
         under_way: None,
         task_sets: Vec::new(),
-        shared_with: Vec::new(),
+        entrances: Vec::new(),
         release_problems: Vec::new(),
     }
 }
@@ -173,6 +174,7 @@ impl World {
             readings: look.gates.iter().map(|gate| (*gate, self.counted(look.since, now))).collect(),
             requests: look.quiet.map(|_| 0),
             published: None,
+            reached: None,
             observed: None,
             faults: Vec::new(),
         }

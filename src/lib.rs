@@ -60,7 +60,7 @@
 //!   completed, in order, when it answers again.
 //! * No two clocks are compared: a lease is measured by whoever looks, from when it first saw the body.
 //! * No weight is given on an old read, no step passed without data from after it, no capacity taken from a
-//!   slot that could still get a request. No data is never a pass.
+//!   slot that could still get a request, by the rollout's rule or otherwise. No data is never a pass.
 //! * Only `journal/record` derives serde for the run; the other types stay free to change. The written form
 //!   has a version, and `tests/journals` has a journal of every one.
 //! * Only `cli` and `report` write to a terminal. Only `cli` and `store` touch files.
@@ -75,6 +75,8 @@
 //! | says what each driver can do | `domain/driver/capability.rs` |
 //! | refuses what a driver cannot do, and says what is nearest | `spec/fit.rs`; on a live service `plan/service.rs` |
 //! | refuses a target that could not be rolled back | `plan/refusal.rs` |
+//! | finds what leads to a slot beside the rollout's rule | `cloud/alb/entrances.rs`; `plan/entrances.rs` says what of it is refused |
+//! | says whether a slot holds one release | `cloud/alb/unproven.rs` |
 //! | finds rule, slots and alarms where there is no spec yet | `cloud/alb/scout.rs` |
 //! | writes the first spec | `cli/init` |
 //! | proves a permission by a write that changes nothing | `cloud/alb/prove.rs` |

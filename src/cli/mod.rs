@@ -174,8 +174,9 @@ impl Command {
             Command::Watch(args) => args.rollout.as_mut(),
             Command::History(args) => args.rollout.as_mut(),
             Command::Rollback(args) | Command::Abort(args) => args.rollout.as_mut(),
-            Command::Pause(args) | Command::Promote(args) => args.rollout.as_mut(),
-            Command::Approve(request::Approve { args, .. }) => args.rollout.as_mut(),
+            Command::Pause(args) | Command::Promote(args) | Command::Approve(request::Approve { args, .. }) => {
+                args.rollout.as_mut()
+            }
             Command::Continue(args) => args.args.rollout.as_mut(),
             _ => None,
         }

@@ -121,6 +121,12 @@ pub trait Cloud: Send + Sync {
     fn requests(&self, role: Role, periods: u32, now: Timestamp)
     -> impl Future<Output = Result<Counted, Fault>> + Send;
 
+    /// What leads to a slot's tasks beside the rollout's rule, in words. What only tests come by is left out.
+    fn entrances(&self, role: Role) -> impl Future<Output = Result<Vec<String>, Fault>> + Send {
+        let _ = role;
+        std::future::ready(Ok(Vec::new()))
+    }
+
     /// The candidate's share of the requests that the two slots got in the last minute that has any;
     /// `None` when the last few minutes had none.
     fn observed(&self, now: Timestamp) -> impl Future<Output = Result<Option<Share>, Fault>> + Send;

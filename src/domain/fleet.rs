@@ -147,6 +147,8 @@ pub struct SlotView {
     pub running: u32,
     /// How many targets of the group are healthy.
     pub healthy: u32,
+    /// Why what its tasks run is not one proven release, in words; `None` where it is.
+    pub unproven: Option<String>,
     /// Whether the service registers its tasks in the target group.
     pub attached: bool,
     /// Time between health checks.
@@ -255,11 +257,39 @@ pub struct Survey {
     pub under_way: Option<UnderWay>,
     /// The service's task sets, those that are going too; empty where the deployment controller has none.
     pub task_sets: Vec<TaskSetView>,
-    /// Other rules that forward to one of the two target groups: rule ARN, target group ARN.
-    pub shared_with: Vec<(String, String)>,
+    /// What leads to the slots' tasks beside the rule.
+    pub entrances: Vec<Entrance>,
     /// Containers of the release's task definition that the image list names and that do not exist,
     /// or what else is wrong with the release; empty when nothing is.
     pub release_problems: Vec<String>,
+}
+
+/// What leads requests to a slot's tasks beside the rollout's rule, which does not move them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrance {
+    /// What and where it is, in words.
+    pub what: String,
+    /// The rule, or the listener's default action, where it is one.
+    pub rule: Option<OtherRule>,
+    /// Whether the rollout goes on all the same: it brings back what served before.
+    pub tolerated: bool,
+}
+
+/// A rule beside the rollout's.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct OtherRule {
+    /// Its ARN, or the listener's.
+    pub rule: String,
+    /// The port that it is on.
+    pub port: u16,
+    /// The request headers that it looks at, in lower case.
+    pub headers: Vec<String>,
+    /// The patterns of hosts that it looks at.
+    pub hosts: Vec<String>,
+    /// The same of paths.
+    pub paths: Vec<String>,
+    /// The ARN of the target group that it gives weight.
+    pub target_group: String,
 }
 
 impl Survey {

@@ -136,10 +136,14 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
         let slot = look.quiet?;
         Some(cloud.requests(slot, QUIET_PERIODS, clock.now()).await)
     };
+    let reached = async {
+        let slot = look.quiet.filter(|_| look.reached)?;
+        Some(cloud.entrances(slot).await)
+    };
     let observed = async { if look.observed { Some(cloud.observed(clock.now()).await) } else { None } };
     // What AWS's own deployment says is read before the rule: where it went back meanwhile, the rule is not older.
-    let (rule, deployment, fleet, readings, said, requests, observed, calendar) =
-        tokio::join!(rule, deployment, fleet, readings, said, requests, observed, calendar);
+    let (rule, deployment, fleet, readings, said, requests, reached, observed, calendar) =
+        tokio::join!(rule, deployment, fleet, readings, said, requests, reached, observed, calendar);
     let matter = |reading| match reading {
         Reading::Counts(mut bins) => {
             bins.retain(|bin| bin.at >= look.counted);
@@ -159,6 +163,7 @@ async fn observe<C: Cloud>(cloud: &C, clock: &Clock, plan: &Plan, look: Look) ->
         readings: asked.iter().map(|(index, _)| *index).zip(readings).chain(said).collect(),
         requests: counted.map(|counted| counted.requests),
         published: counted.map(|counted| counted.until),
+        reached: kept(reached, &mut faults),
         observed: kept(observed, &mut faults).flatten(),
         faults,
     }

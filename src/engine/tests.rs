@@ -70,6 +70,7 @@ pub(super) fn plan() -> Plan {
             stable_task_definition: "web:7".into(),
             candidate_task_definition: "web:6".into(),
             scaling: Vec::new(),
+            test_rules: Vec::new(),
             deployment_configuration: None,
         },
         release: ReleasePlan::Registered("web:8".into()),

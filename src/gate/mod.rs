@@ -90,6 +90,25 @@ pub struct ProbeRule {
     pub within: Duration,
 }
 
+impl ProbeRule {
+    /// The path that it asks for.
+    pub fn path(&self) -> &str {
+        let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        let path = rest.find('/').map_or("/", |start| &rest[start..]);
+        path.split(['?', '#']).next().unwrap_or("/")
+    }
+
+    /// The port that it goes to.
+    pub fn port(&self) -> Option<u16> {
+        let (scheme, rest) = self.url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        match authority.rsplit_once(':') {
+            Some((_, port)) => port.parse().ok(),
+            None => Some(if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 }),
+        }
+    }
+}
+
 /// One probe's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeReading {

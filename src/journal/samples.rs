@@ -84,6 +84,7 @@ fn plan(name: RolloutName) -> Plan {
         stable_task_definition: "web:7".into(),
         candidate_task_definition: "web:6".into(),
         scaling: vec![(Role::Stable, scaling), (Role::Candidate, scaling.held())],
+        test_rules: Vec::new(),
         deployment_configuration: None,
     };
     let timetable = Timetable::Linear { step: Share::from_permille(100).unwrap(), every: MINUTE };
@@ -329,6 +330,7 @@ fn observation(rule: RuleSeen) -> Observation {
         readings,
         requests: Some(0),
         published: None,
+        reached: None,
         observed,
         faults,
     }

@@ -426,6 +426,7 @@ fn what_was_added_within_a_format_is_read_back() {
     header.plan.writer_role = Some("arn:aws:iam::111122223333:role/writer".into());
     header.plan.rules = 1;
     header.plan.undoes = Some(Undoes { rollout: "web-1".into(), reason: Some("slow".into()) });
+    header.plan.before.test_rules = vec!["arn:test".into()];
     (header.plan.before.sticky_groups, header.plan.before.priority) = (vec!["arn:green".into()], Some(10));
     header.plan.before.deployment_configuration = Some("{}".into());
     for gate in &mut header.plan.gates {
@@ -449,7 +450,8 @@ fn what_was_added_within_a_format_is_read_back() {
         held_by: Some("ecs-pause-9".into()),
     });
     let published = Some(Timestamp::from_millis(1_800_000_060_000));
-    let looked = Observation { fleet, requests: Some(0), published, deployment, ..Observation::default() };
+    let reached = Some(vec!["rule 7 forwards to web-blue too".to_owned()]);
+    let looked = Observation { fleet, requests: Some(0), published, reached, deployment, ..Observation::default() };
     let events = [
         Event::Answered { id: 7, answer: Answer::Routed(seen) },
         Event::Answered { id: 7, answer: Answer::Seen(Box::new(alarms_seen())) },

@@ -140,6 +140,8 @@ pub struct Look {
     pub observed: bool,
     /// The slot whose requests are counted over the last [`crate::plan::QUIET_PERIODS`] published minutes.
     pub quiet: Option<Role>,
+    /// Whether what else leads to that slot is read too.
+    pub reached: bool,
     /// The way back is in a hurry: the rule and the stable slot's healthy targets are read at once, within this
     /// span of wall time. What is not read by then is among the faults.
     pub first_read: Option<Duration>,
@@ -206,6 +208,8 @@ pub struct Observation {
     pub requests: Option<u64>,
     /// The end of those minutes; `None` in journals of before it was read.
     pub published: Option<Timestamp>,
+    /// What leads to that slot beside the rollout's rule, in words.
+    pub reached: Option<Vec<String>>,
     /// The candidate's share of the requests in the last minute that had any.
     pub observed: Option<Share>,
     /// What could not be read, and why.

@@ -265,6 +265,9 @@ pub(super) struct Memory {
     pub(super) task_definition: Option<String>,
     /// Tasks asked for, when, and whether all were healthy once.
     pub(super) wanted: u32,
+    /// What is everything of which the candidate's share was last given: the tasks that the stable slot had then, if
+    /// those were more than are asked for at the start.
+    pub(super) whole: u32,
     pub(super) asked: Timestamp,
     pub(super) all_started: bool,
     pub(super) fleet: Option<(Timestamp, Fleet)>,
@@ -360,6 +363,7 @@ impl Memory {
             step_since: zero,
             task_definition: None,
             wanted: 0,
+            whole: 0,
             asked: zero,
             all_started: false,
             fleet: None,

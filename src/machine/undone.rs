@@ -50,6 +50,10 @@ pub enum Kept {
     Unanswered(Duration),
     /// No proof that its requests have ended.
     Unproven,
+    /// This leads to it beside the rollout's rule.
+    Entrances(Vec<String>),
+    /// No proof of what leads to it beside the rollout's rule.
+    EntrancesUnread,
     /// Clients may hold cookies of it until then.
     Cookies(Timestamp),
     /// AWS refused to take them.

@@ -185,6 +185,11 @@ pub enum Awaited {
     },
     /// The proof that the old stable slot has no requests left.
     OldSlotQuiet,
+    /// The end of what leads to the old stable slot beside the rollout's rule.
+    OldSlotAlone {
+        /// What that is.
+        entrances: Vec<String>,
+    },
     /// The dead-man's switch, which could fire before the write.
     Switch,
     /// The moment from which on the dead-man's switch can write no more.
@@ -221,6 +226,13 @@ pub enum Lack {
     },
     /// A slot has fewer healthy tasks than its share needs.
     Tasks(Role, Shortage),
+    /// The same of the candidate, because the stable slot has grown.
+    Grown {
+        /// To how many tasks.
+        stable: u32,
+        /// What the candidate lacks of its share of them.
+        shortage: Shortage,
+    },
 }
 
 /// Fewer healthy tasks than a share needs.

@@ -5,6 +5,7 @@ mod compared;
 pub mod diagram;
 mod difference;
 mod driver;
+mod entrances;
 mod facts;
 mod lower;
 mod refusal;
@@ -71,7 +72,10 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt)
         name: spec.name.clone(),
         driver,
         target: target(survey, stable, candidate),
-        before: before(survey, stable, candidate),
+        before: Before {
+            test_rules: entrances::test_rules(spec, survey, candidate),
+            ..before(survey, stable, candidate)
+        },
         steps,
         release,
         gates,
@@ -143,6 +147,7 @@ fn before(survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Before {
         stable_task_definition: stable.task_definition.clone(),
         candidate_task_definition: candidate.task_definition.clone(),
         scaling: scaling(survey, stable.place.slot),
+        test_rules: Vec::new(),
         deployment_configuration: survey.deployment_configuration.clone(),
     }
 }

@@ -2,12 +2,12 @@
 
 use super::refused::{Refusal, refusal};
 use super::step::{Action, Step};
-use super::{service, weight_of};
+use super::{entrances, service, weight_of};
 use crate::domain::clock::span;
-use crate::domain::fleet::{AlarmState, Slot, SlotView, Survey};
+use crate::domain::fleet::{AlarmState, Entrance, Slot, SlotView, Survey};
 use crate::domain::name::Arn;
 use crate::domain::traffic::weights;
-use crate::gate::{AlarmRule, AtStart, Check, Gate, TasksRule};
+use crate::gate::{AlarmRule, AtStart, Check, TasksRule};
 use crate::spec::{Limits, Spec};
 
 /// Every reason to refuse `spec` on this account; `stable` is the slot with all the weight, if any.
@@ -101,9 +101,14 @@ fn role_refusals(
         );
         found.push(refusal(wrong, format!("bring {service} up first")));
     }
+    if let Some(why) = &stable.unproven {
+        let wrong = format!("the stable slot {service} does not hold one proven release: {why}");
+        found.push(refusal(wrong, "wait until its deployment is over and only tasks of one revision run"));
+    }
     found.extend(health_check(spec, candidate));
     found.extend(unwritable_shares(steps, survey, stable, candidate));
     found.extend(unreachable_probe(spec, survey, candidate));
+    found.extend(entrances::refusals(spec, survey, candidate));
     found
 }
 
@@ -145,19 +150,12 @@ fn unwritable_shares(steps: &[Step], survey: &Survey, stable: &SlotView, candida
     wrongs.map(|wrong| Refusal { wrong, help: None }).collect()
 }
 
-/// The gate whose probe goes through the load balancer, if any.
-fn probe_through<'a>(spec: &'a Spec, survey: &Survey) -> Option<&'a Gate> {
-    spec.gates.iter().find(|gate| match &gate.check {
-        Check::Probe(rule) => rule.url.contains("{load_balancer}") || rule.url.contains(&survey.dns_name),
-        _ => false,
-    })
-}
-
 /// A probe that goes through the load balancer reaches the candidate only where a rule leads there.
 fn unreachable_probe(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Option<Refusal> {
-    let through = probe_through(spec, survey)?;
+    let (through, _) = entrances::probes_through(spec, survey).next()?;
     let group = &candidate.place.target_group;
-    if survey.shared_with.iter().any(|(_, to)| to == group) {
+    let leads_there = |one: &Entrance| one.rule.as_ref().is_some_and(|rule| rule.target_group == *group);
+    if survey.entrances.iter().any(leads_there) {
         return None;
     }
     let name = &candidate.place.target_group_name;
@@ -199,12 +197,7 @@ pub(super) fn warnings(spec: &Spec, survey: &Survey, stable: &SlotView, candidat
     if candidate.desired > 0 {
         said.push(format!("the candidate slot runs {} tasks already; they are replaced", candidate.desired));
     }
-    // The rule that a probe goes through is meant to lead to the candidate.
-    let probed = |to: &str| probe_through(spec, survey).is_some() && to == candidate.place.target_group;
-    for (rule, _) in survey.shared_with.iter().filter(|(_, to)| !probed(to)) {
-        let rule = Arn::parse(rule).map_or(rule.as_str(), |arn| arn.resource);
-        said.push(format!("another rule forwards to one of the slots, and this rollout leaves it alone: {rule}"));
-    }
+    said.extend(entrances::warnings(survey));
     for (rule, watch) in alarm_rules(spec) {
         if watch && rings(rule, survey) {
             said.push(format!("alarm {} is in ALARM before the rollout starts; its gate only watches", rule.alarm));

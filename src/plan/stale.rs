@@ -134,6 +134,7 @@ fn stood(then: &Before, now: &Before, target: &Target) -> Vec<String> {
         stable_task_definition,
         candidate_task_definition,
         scaling,
+        test_rules: _,
         deployment_configuration,
     } = then;
     let mut found = Vec::new();

@@ -88,6 +88,8 @@ pub struct Before {
     pub candidate_task_definition: String,
     /// The scalable targets of the slots' services that have one and that could be read.
     pub scaling: Vec<(Role, Scaling)>,
+    /// Rules that lead to a slot and that only tests come by, by ARN: the probes go there, or AWS's own deployment does.
+    pub test_rules: Vec<String>,
     /// As [`crate::domain::fleet::Survey::deployment_configuration`].
     pub deployment_configuration: Option<String>,
 }

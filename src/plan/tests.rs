@@ -13,6 +13,7 @@ use crate::gate::{AlarmRule, AtStart, Check, CompareRule, Gate, Insufficient, Ta
 use crate::spec::{DriverSpec, Limits, Policies, Release, RuleSpec, SlotSpec, StepSpec, Strategy, TargetSpec};
 
 mod drivers;
+mod entrances;
 
 /// Compiles where nothing is to be adopted.
 fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan) -> Result<Plan, Refused> {
@@ -45,6 +46,7 @@ fn slot(slot: Slot, desired: u32) -> SlotView {
         running: desired,
         healthy: desired,
         attached: true,
+        unproven: None,
         health_interval: Duration::from_secs(10),
         healthy_threshold: 2,
         unhealthy_threshold: 2,
@@ -86,7 +88,7 @@ fn survey() -> Survey {
         deployment_configuration: None,
         under_way: None,
         task_sets: Vec::new(),
-        shared_with: Vec::new(),
+        entrances: Vec::new(),
         release_problems: Vec::new(),
     }
 }
@@ -188,6 +190,8 @@ fn a_target_that_could_not_be_rolled_back_is_refused_with_its_reason() {
         assert!(said.contains(words), "{said}");
     };
     check(&|s| s.blue.healthy = 0, "no capacity to go back to");
+    let unproven = "the stable slot web-blue does not hold one proven release: 2 tasks of web:1 still run";
+    check(&|s| s.blue.unproven = Some("2 tasks of web:1 still run".into()), unproven);
     check(&|s| s.rule.priority = None, "default rule");
     check(&|s| s.rule.weights[1].1 = 1, "both slots carry weight");
     check(&|s| s.rule.weights[0].1 = 0, "neither web-blue nor web-green has weight");

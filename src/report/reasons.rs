@@ -132,6 +132,9 @@ pub(super) fn awaited(awaited: &Awaited) -> String {
             format!("the stable slot has no healthy target ({running} of {wanted} tasks running)")
         }
         Awaited::OldSlotQuiet => "the proof that the old stable slot has no requests left".to_owned(),
+        Awaited::OldSlotAlone { entrances } => {
+            format!("the end of what else leads to the old stable slot: {}", entrances.join("; "))
+        }
         Awaited::Switch => "the dead-man's switch, which could fire before the write".to_owned(),
         Awaited::SwitchLanded => "the moment from which on the dead-man's switch can write no more".to_owned(),
         Awaited::Hook(HookWait { deployment, stage, hook, region }) => format!(
@@ -150,6 +153,9 @@ fn lacks(lack: &Lack) -> String {
             format!("{need} healthy candidate tasks, {healthy} seen")
         }
         Lack::Tasks(Role::Stable, shortage) => stable_lacks(*shortage),
+        Lack::Grown { stable, shortage: Shortage { healthy, need, .. } } => {
+            format!("{need} healthy candidate tasks (the stable slot has {stable} by now), {healthy} seen")
+        }
     }
 }
 
@@ -230,12 +236,16 @@ pub(super) fn awaited_fields(on: &Awaited) -> Value {
         Awaited::Lack(Lack::Tasks(role, shortage)) => {
             ("tasks", json!({"role": role.to_string(), "shortage": shortage_fields(*shortage)}))
         }
+        Awaited::Lack(Lack::Grown { stable, shortage }) => {
+            ("grown", json!({"stable": stable, "shortage": shortage_fields(*shortage)}))
+        }
         Awaited::Journal(share) => ("journal", json!({"share_percent": percent(*share)})),
         Awaited::Credentials { share, fires } => {
             ("credentials", json!({"share_percent": percent(*share), "fires": fires.map(moment)}))
         }
         Awaited::StableTarget { running, wanted } => ("stable_target", json!({"running": running, "wanted": wanted})),
         Awaited::OldSlotQuiet => ("quiet", json!({})),
+        Awaited::OldSlotAlone { entrances } => ("entrances", json!({"entrances": entrances})),
         Awaited::Switch => ("switch", json!({})),
         Awaited::SwitchLanded => ("switch_landed", json!({})),
         Awaited::Hook(HookWait { deployment, stage, hook, .. }) => {

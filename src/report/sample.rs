@@ -118,6 +118,8 @@ pub(super) fn undone_of(text: &str) -> Vec<Undone> {
     vec![
         Undone::OldSlot(Kept::Unanswered(HOUR)),
         Undone::OldSlot(Kept::Unproven),
+        Undone::OldSlot(Kept::Entrances(vec![text.to_owned()])),
+        Undone::OldSlot(Kept::EntrancesUnread),
         Undone::OldSlot(Kept::Refused(fault())),
         Undone::OldSlot(Kept::SparedFor(text.to_owned())),
         Undone::Candidate(Kept::Cookies(at(600))),
@@ -192,7 +194,9 @@ pub(super) fn awaited_of(text: &str) -> Vec<Awaited> {
         Awaited::Credentials { share: share(25), fires: Some(at(300)) },
         Awaited::Credentials { share: share(25), fires: None },
         Awaited::StableTarget { running: 1, wanted: 4 },
+        Awaited::Lack(Lack::Grown { stable: 10, shortage: short() }),
         Awaited::OldSlotQuiet,
+        Awaited::OldSlotAlone { entrances: vec![foul()] },
         Awaited::Switch,
         Awaited::Hook(HookWait { deployment: foul(), stage: foul(), hook: foul(), region: foul() }),
         Awaited::SwitchLanded,

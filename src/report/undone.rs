@@ -37,6 +37,8 @@ fn keeps(slot: &str, why: &Kept) -> String {
     let why = match why {
         Kept::Unanswered(limit) => format!(": nobody said how to go on within {}", span(*limit)),
         Kept::Unproven => ": no proof that its requests have ended".to_owned(),
+        Kept::Entrances(there) => format!(": {}", there.join("; ")),
+        Kept::EntrancesUnread => ": no proof of what else leads to it".to_owned(),
         Kept::Cookies(until) => format!(": clients may hold cookies of the candidate until {until}"),
         Kept::Refused(fault) => format!(": {fault}"),
         Kept::RunnerStopped => ", because the runner was told to stop".to_owned(),
@@ -93,6 +95,8 @@ mod tests {
         let expected = [
             "the old stable slot keeps its tasks: nobody said how to go on within 1h",
             "the old stable slot keeps its tasks: no proof that its requests have ended",
+            "the old stable slot keeps its tasks: x",
+            "the old stable slot keeps its tasks: no proof of what else leads to it",
             "the old stable slot keeps its tasks: x: x",
             "the old stable slot keeps its tasks: x goes back to them",
             "the candidate slot keeps its tasks: clients may hold cookies of the candidate until 2026-11-23T14:15:09Z",

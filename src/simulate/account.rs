@@ -132,6 +132,7 @@ impl<'a> Account<'a> {
             stable: look.first_read.map(|_| TASKS),
             requests: look.quiet.map(|_| 0),
             published: None,
+            reached: None,
             observed: None,
             faults: Vec::new(),
         }

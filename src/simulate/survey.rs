@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::count::Past;
-use crate::domain::fleet::{AlarmState, AlarmView, Place, RuleView, Slot, SlotView, Survey};
+use crate::domain::fleet::{AlarmState, AlarmView, Entrance, OtherRule, Place, RuleView, Slot, SlotView, Survey};
 use crate::domain::name::Arn;
-use crate::gate::Check;
+use crate::gate::{Check, Gate};
 use crate::spec::{RuleSpec, SlotSpec, Spec};
 
 /// Tasks of the stable slot.
@@ -34,7 +34,7 @@ pub fn survey(spec: &Spec, at: Timestamp, past: Option<Past>) -> Survey {
         dns_name: "load-balancer".to_owned(),
         load_balancer,
         // A probe through the load balancer finds a rule that leads to the candidate.
-        shared_with: vec![("test".to_owned(), green.place.target_group.clone())],
+        entrances: spec.gates.iter().filter_map(|gate| tested(gate, &green)).collect(),
         rule,
         blue,
         green,
@@ -48,6 +48,17 @@ pub fn survey(spec: &Spec, at: Timestamp, past: Option<Past>) -> Survey {
         task_sets: Vec::new(),
         release_problems: Vec::new(),
     }
+}
+
+/// The listener that a probe goes through.
+fn tested(gate: &Gate, candidate: &SlotView) -> Option<Entrance> {
+    let Check::Probe(probe) = &gate.check else { return None };
+    let target_group = candidate.place.target_group.clone();
+    let headers = probe.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    let (rule, paths) = ("test".to_owned(), vec![probe.path().to_owned()]);
+    let rule = OtherRule { rule, port: probe.port()?, headers, paths, target_group, ..OtherRule::default() };
+    let rule = probe.url.contains("{load_balancer}").then_some(rule)?;
+    Some(Entrance { what: "the test listener".to_owned(), rule: Some(rule), tolerated: false })
 }
 
 fn rule(spec: &Spec, blue: &SlotView, green: &SlotView) -> RuleView {
@@ -87,6 +98,7 @@ fn slot(slot: Slot, named: &SlotSpec, tasks: u32) -> SlotView {
         running: tasks,
         healthy: tasks,
         attached: true,
+        unproven: None,
         health_interval: Duration::from_secs(1),
         healthy_threshold: 1,
         unhealthy_threshold: 2,

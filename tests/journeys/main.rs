@@ -12,6 +12,7 @@ mod cookies;
 mod doctor;
 mod drivers;
 mod ecs;
+mod entrances;
 mod faults;
 mod following;
 mod given_up;

@@ -29,6 +29,17 @@ fn a_foreign_write_ends_the_rollout_on_stable() {
 }
 
 #[test]
+fn a_stable_slot_in_the_middle_of_a_deployment_is_refused() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::start(&place, &spec);
+    let body = json!({"cluster": "prod", "service": "web-blue", "forceNewDeployment": true});
+    lab.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &body);
+    let planned = lab.run(&place, ["plan", spec.to_str().expect("it is UTF-8")]);
+    planned.ends(15, &["the stable slot web-blue does not hold one proven release", "is under way"]);
+}
+
+#[test]
 fn a_deployment_to_the_stable_slot_ends_the_rollout() {
     let place = Place::new();
     let spec = place.spec("");

@@ -414,6 +414,10 @@ impl Cloud for Account {
         self.read(see).await
     }
 
+    async fn entrances(&self, role: Role) -> Result<Vec<String>, Fault> {
+        self.read(|sim| sim.world.entrances(role)).await
+    }
+
     async fn observed(&self, _: Timestamp) -> Result<Option<Share>, Fault> {
         Ok(None)
     }

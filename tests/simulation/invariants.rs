@@ -185,7 +185,7 @@ impl Sim {
     /// Whether the world is as it was.
     fn is_untouched(&self) -> bool {
         let world = &self.world;
-        world.shares.len() == 1 && world.candidate.desired == 0 && world.stable.desired == FULL
+        world.shares.len() == 1 && world.candidate.desired == 0 && world.stable.desired >= FULL
     }
 
     /// It is over, or should be: how it ended, if it began.

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use super::deployment::Ways;
+use tidegate::domain::fleet::Role;
+
 use super::die::Die;
 use super::measures::Publishes;
 use super::safeguard::Denied;
@@ -54,6 +56,10 @@ pub struct Mishaps {
     pub silence: f64,
     /// How late CloudWatch publishes.
     pub publishes: Publishes,
+    /// When after the start the stable slot grows to twice its tasks, by somebody else's hand.
+    pub grows: Option<Duration>,
+    /// Which slot something beside the rule leads to, and since when after the start.
+    pub entrance: Option<(Role, Duration)>,
     /// Since when after the start, and until when, AWS takes no credentials.
     pub expired: Option<(Duration, Duration)>,
     /// Probability that a write of the way back is sent more than once, and once more arrives later.
@@ -110,8 +116,15 @@ impl Mishaps {
         let stable_ails = if die.chance(0.1) { 0.05 } else { 0.0 };
         let deployments = u32::from(die.chance(0.1));
         let breaker = die.chance(0.5);
-        let (publishes, aws) = (Publishes::throw(die), Ways::throw(die));
-        Self { publishes, write_again, deployments, stable_ails, breaker, aws, ..mishaps }
+        let publishes = Publishes::throw(die);
+        let after = minutes(die.between(0, 40));
+        let entrance = (die.one_of(&[Role::Stable, Role::Candidate]), after);
+        let grows = minutes(die.between(0, 20));
+        let grows = die.chance(0.15).then_some(grows);
+        let entrance = die.chance(0.15).then_some(entrance);
+        let aws = Ways::throw(die);
+        let slots = Self { grows, entrance, ..mishaps };
+        Self { publishes, write_again, deployments, stable_ails, breaker, aws, ..slots }
     }
 
     /// Nothing goes wrong, and the release is good.
@@ -132,6 +145,8 @@ impl Mishaps {
             foreign_writes: 0,
             silence: 0.0,
             publishes: Publishes::steadily(),
+            entrance: None,
+            grows: None,
             expired: None,
             write_again: 0.0,
             deployments: 0,

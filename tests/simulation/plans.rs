@@ -218,6 +218,7 @@ fn before() -> Before {
         stable_task_definition: BEFORE.into(),
         candidate_task_definition: BEFORE.into(),
         scaling: Vec::new(),
+        test_rules: Vec::new(),
         deployment_configuration: None,
     }
 }

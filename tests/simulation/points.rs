@@ -52,6 +52,8 @@ points! {
         ForeignWrite,
         ForeignWeight,
         ForeignDeployment,
+        Entered,
+        StableGrew,
         SwitchFired,
         SwitchGaveBack,
         // The runner and its people.

@@ -38,6 +38,7 @@ impl World {
             readings: look.gates.iter().map(|gate| (*gate, self.gate_reading(*gate, look, die))).collect(),
             requests: quiet.map(|counted| counted.requests),
             published: quiet.map(|counted| counted.until),
+            reached: look.quiet.filter(|_| look.reached).map(|role| self.entrances(role)),
             observed: None,
             calendar: None,
             faults: Vec::new(),
@@ -77,6 +78,21 @@ impl World {
         let until = closed.before(MINUTE);
         let served = self.served_between(role, until.before(MINUTE * QUIET_PERIODS), closed);
         Counted { requests: u64::from(served) * 100, until }
+    }
+
+    /// What leads to a slot beside the rule.
+    pub fn entrances(&mut self, role: Role) -> Vec<String> {
+        let there = self.is_entered(role, Duration::ZERO);
+        if there {
+            self.hits.hit(Point::Entered);
+        }
+        there.then(|| format!("somebody's rule forwards to the {role} slot")).into_iter().collect()
+    }
+
+    /// Whether something beside the rule has led to a slot for so long.
+    pub fn is_entered(&self, role: Role, span: Duration) -> bool {
+        let since = |after: Duration| self.shares[0].0 + after;
+        self.mishaps.entrance.is_some_and(|(to, after)| to == role && self.now >= since(after) + span)
     }
 
     /// Tasks stop, and the new release is what it is.

@@ -140,10 +140,26 @@ impl World {
                 self.set_share(at, Share::NONE);
             }
         }
+        self.grows();
         for role in [Role::Stable, Role::Candidate] {
             if !self.foreign_rules && self.gets(role) > Share::NONE && self.tasks(role).desired == 0 {
                 self.requests_to_nobody += 1;
             }
+        }
+    }
+
+    /// Somebody else gives the stable slot more tasks, once. AWS's own deployment gives its revision as many.
+    fn grows(&mut self) {
+        let since = self.now.since(self.shares[0].0);
+        let due = self.mishaps.grows.is_some_and(|after| since >= after);
+        if !due || self.stable.desired != FULL {
+            return;
+        }
+        self.mishaps.grows = None;
+        self.hits.hit(Point::StableGrew);
+        self.stable.desired = FULL * 2;
+        if self.aws.is_some() && self.candidate.desired > 0 {
+            self.candidate.desired = FULL * 2;
         }
     }
 

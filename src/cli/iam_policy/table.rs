@@ -118,12 +118,12 @@ const PEOPLE: &[Who] = &[Who::Runner, Who::OnCall, Who::Guard, Who::Plan];
 
 /// The table. An action whose resources the spec does not have is left out.
 const NEEDS: &[(&str, On, &[Who])] = &[
-    ("elasticloadbalancing:DescribeListeners", Reads, FINDERS),
+    ("elasticloadbalancing:DescribeListeners", Reads, PEOPLE),
     ("elasticloadbalancing:DescribeLoadBalancers", Reads, SURVEY),
     ("elasticloadbalancing:DescribeRules", Reads, PEOPLE),
     ("elasticloadbalancing:DescribeTags", Reads, FINDERS),
     ("elasticloadbalancing:DescribeTargetGroupAttributes", Reads, SURVEY),
-    ("elasticloadbalancing:DescribeTargetGroups", Reads, FINDERS),
+    ("elasticloadbalancing:DescribeTargetGroups", Reads, PEOPLE),
     ("elasticloadbalancing:DescribeTargetHealth", Reads, PEOPLE),
     ("elasticloadbalancing:ModifyRule", Rule, RULE_WRITERS),
     ("elasticloadbalancing:AddTags", Rule, BACK),
@@ -158,8 +158,8 @@ const NEEDS: &[(&str, On, &[Who])] = &[
     ("codedeploy:BatchGetDeploymentTargets", CodeDeploys, PEOPLE),
     ("codedeploy:ContinueDeployment", CodeDeploys, BACK),
     ("codedeploy:StopDeployment", CodeDeploys, BACK),
-    ("ecs:DescribeTasks", Tasks, BACK),
-    ("ecs:ListTasks", ReadsOfCluster, BACK),
+    ("ecs:DescribeTasks", Tasks, PEOPLE),
+    ("ecs:ListTasks", ReadsOfCluster, PEOPLE),
     ("ecs:DescribeTaskDefinition", Reads, SURVEY),
     ("ecs:DescribeTaskDefinition", DefinitionReads, &[Who::OnCall, Who::Guard]),
     ("ecs:ListTaskDefinitions", Reads, SURVEY),

@@ -59,7 +59,7 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
     let clock = context.clock();
     refuse_held(&found.store, &before.target.rule, &clock).await?;
     let spec = undoing(before, release.clone());
-    let survey = target::surveyed(context, (&aws, &clock), &spec).await?;
+    let mut survey = target::surveyed(context, (&aws, &clock), &spec).await?;
     let serving = serving(&survey)?.clone();
     if to == PREVIOUS && !goes_on {
         refuse_others(found, &machine, &serving)?;
@@ -74,6 +74,10 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
         return Ok(To::Done(Exit::Done));
     }
     let folder = std::path::Path::new(".");
+    // What else leads to the slots does not keep the traffic where it is: only the tasks behind it are kept. Nor does
+    // it matter what exactly runs in the slot that is left.
+    (survey.blue.unproven, survey.green.unproven) = (None, None);
+    survey.entrances.iter_mut().for_each(|one| one.tolerated = true);
     let Compiled { mut plan, document } = target::compiled(&aws, (&spec, folder), survey, Adopt::Never).await?;
     plan.undoes = Some(Undoes { rollout: found.id.to_string(), reason: args.reason.clone() });
     show(context, found, (&plan, &serving), args)?;

@@ -3,6 +3,7 @@
 use aws_sdk_ecs::types::{Container, Deployment, DeploymentRolloutState, Failure, Service, Task, TaskStopCode};
 
 use super::AlbDriver;
+use super::unproven::{ends_early, primary, strays};
 use crate::cloud::ReleaseKnown;
 use crate::cloud::aws::{ecs, elbv2, timestamp};
 use crate::domain::clock::Timestamp;
@@ -28,6 +29,12 @@ impl AlbDriver {
         let healthy = candidate_healthy.saturating_sub(of_other_revisions(service));
         let given_up = given_up(service);
         let mut candidate = Capacity { given_up, ..capacity(service, healthy) };
+        if ends_early(service) && candidate.desired > 0 {
+            let tasks = ecs::running_tasks(&polling.ecs, &self.target.cluster, names[1]).await?;
+            let others = u32::try_from(strays(service, &tasks).count()).unwrap_or(u32::MAX);
+            candidate.settled &= others == 0;
+            candidate.healthy = candidate.healthy.min(candidate_healthy.saturating_sub(others));
+        }
         let is_elsewhere = self.is_elsewhere(&candidate).await;
         if candidate.failed > 0 || candidate.running < candidate.desired || candidate.given_up.is_some() || is_elsewhere
         {
@@ -91,10 +98,6 @@ pub(in crate::cloud) fn find<'a>(
         let reason = reason.and_then(Failure::reason).unwrap_or("MISSING");
         Fault::new(FaultKind::Missing, "DescribeServices", format!("service {name}: {reason}"))
     })
-}
-
-fn primary(service: &Service) -> Option<&Deployment> {
-    service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))
 }
 
 pub(in crate::cloud) fn number(count: i32) -> u32 {

@@ -175,7 +175,7 @@ pub(super) fn rewritten(expression: &str, ids: &[&str], term: impl Fn(&str) -> O
         let (token, tail) = rest.split_at(length);
         if let Some((part, after)) = Some(tail).filter(|_| token == "METRICS").and_then(meant) {
             let all = ids.iter().filter(|id| id.contains(part)).filter_map(|id| term(id));
-            out.push_str(&format!("[{}]", all.collect::<Vec<_>>().join(",")));
+            out.extend(["[", &all.collect::<Vec<_>>().join(","), "]"]);
             rest = after;
             continue;
         }

@@ -16,10 +16,12 @@ mod cancel;
 pub mod composed;
 mod counts;
 pub mod drill;
+mod entrances;
 pub(super) mod fleet;
 mod hedge;
 pub(super) mod json;
 mod known;
+mod listener;
 mod metrics;
 mod past;
 mod place;
@@ -34,6 +36,7 @@ pub mod scout;
 mod sizes;
 mod survey;
 mod text_place;
+pub(super) mod unproven;
 mod writer;
 
 #[cfg(test)]
@@ -89,6 +92,8 @@ pub struct AlbSetup {
     pub ours: Ours,
     /// The rule as it stood before the rollout.
     pub recorded: Recorded,
+    /// Rules that only tests come by, by ARN.
+    pub test_rules: Vec<String>,
     /// What is registered, when something is.
     pub release: Option<ReleaseDocument>,
     /// What webhooks and commands are told of the rollout beside its target.
@@ -114,6 +119,7 @@ pub struct AlbDriver {
     releases: Releases,
     pub(super) slots: Slots,
     pub(super) recorded: Recorded,
+    test_rules: Vec<String>,
     release: Option<ReleaseDocument>,
     http: Http,
     prober: Prober,
@@ -138,7 +144,7 @@ impl AlbDriver {
     /// A driver for one rollout. Sends nothing yet.
     pub fn new(aws: &Aws, clock: Clock, setup: AlbSetup) -> AlbDriver {
         let AlbSetup { rollout, target, driver, ours, recorded, release, about, .. } = setup;
-        let AlbSetup { environment, connect_to, fence, writer_role, .. } = setup;
+        let AlbSetup { test_rules, environment, connect_to, fence, writer_role, .. } = setup;
         let aws = aws.fenced(&fence);
         let outside = Outside::new(clock.clone(), about, target.clone(), environment.clone());
         let http = Http::new(environment, connect_to);
@@ -156,6 +162,7 @@ impl AlbDriver {
             releases: Releases::default(),
             slots,
             recorded,
+            test_rules,
             release,
             http,
             prober,
@@ -338,6 +345,10 @@ impl Cloud for AlbDriver {
 
     async fn requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<Counted, Fault> {
         self.count_requests(role, periods, now).await
+    }
+
+    async fn entrances(&self, role: Role) -> Result<Vec<String>, Fault> {
+        self.look_for_entrances(role).await
     }
 
     async fn observed(&self, now: Timestamp) -> Result<Option<Share>, Fault> {

@@ -8,7 +8,7 @@ use aws_sdk_elasticloadbalancingv2::types::{ActionTypeEnum, Rule};
 
 use super::AlbDriver;
 use super::actions::{self, seen};
-use super::survey::conditions;
+use super::listener::conditions;
 use crate::cloud::aws::elbv2;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;

@@ -130,13 +130,10 @@ impl AlbDriver {
             count_query("hosts_beside", "HealthyHostCount", target, role.other()),
         ];
         let series = cloudwatch::metric_data(&self.aws.polling.cloudwatch, &queries, (from, to)).await?;
-        // What is most like the slot's own counts comes first. Where nobody had a request for so long, only what is
-        // measured without requests shows what is published.
-        let mut until = None;
-        for id in ["beside", "balancer", "hosts", "hosts_beside"] {
-            until = until.or(points(&series, id)?.last().map(|point| point.at));
-        }
-        let until = until.unwrap_or(from);
+        let newest = |id| points(&series, id).map(|points| points.last().map(|point| point.at));
+        let counted = [newest("beside")?, newest("balancer")?].into_iter().flatten().min();
+        // Where nobody had a request for so long, only what is measured without requests shows what is published.
+        let until = counted.or(newest("hosts")?).or(newest("hosts_beside")?).unwrap_or(from);
         let first = until.before(MINUTE * periods);
         let counted = points(&series, "requests")?.iter().filter(|point| point.at >= first);
         Ok(Counted { requests: whole(counted), until })

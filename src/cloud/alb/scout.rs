@@ -8,7 +8,8 @@ use aws_sdk_ecs::types::{DeploymentStrategy, Service, TaskSet};
 use aws_sdk_elasticloadbalancingv2::types::{Listener, LoadBalancer, Rule, TargetGroup};
 
 use super::composed::{Composed, composed, ringers};
-use super::survey::{absent, conditions, last_parts, port};
+use super::listener::{conditions, port};
+use super::survey::{absent, last_parts};
 use super::{actions, alarms};
 use crate::cloud::SurveyError;
 use crate::cloud::aws::{Aws, cloudwatch, ecs, elbv2};

@@ -7,18 +7,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aws_sdk_ecs::types::{DeploymentStrategy, Service, TaskSet};
-use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule, RuleCondition, TargetGroup};
+use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule, TargetGroup};
 
 use super::actions::{self, Slots};
+use super::entrances::{Moved, entrances};
 use super::known::nearest;
+use super::listener::{conditions, parent, port};
+use super::unproven::{ends_early, unproven};
 use super::{alarms, drill, json};
 use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
+use crate::cloud::drivers::ecs::survey::shifts_by_ecs;
 use crate::cloud::drivers::task_sets;
 use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
 use crate::domain::clock::Clock;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Entry, Place, RuleView, Slot, SlotView, Survey};
+use crate::domain::fleet::{Entrance, Entry, Place, RuleView, Slot, SlotView, Survey};
 use crate::domain::name::{Arn, last_part};
 use crate::domain::safeguard::Scaling;
 
@@ -54,8 +58,6 @@ struct Balancing {
     load_balancer: LoadBalancer,
     port: u16,
     rule: Rule,
-    /// Every rule of the load balancer.
-    rules: Vec<Rule>,
     blue: Group,
     green: Group,
     /// The rule's target groups that are sticky themselves.
@@ -76,6 +78,8 @@ struct Containers {
     cluster: String,
     blue: Service,
     green: Service,
+    /// Why what each of them runs is not one proven release.
+    unproven: [Option<String>; 2],
 }
 
 impl Surveyor for AlbSurveyor {
@@ -92,7 +96,9 @@ impl Surveyor for AlbSurveyor {
             (Ok(balancing), Ok(containers)) => {
                 let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
                 let scaling = self.scaling(&containers).await?;
-                let survey = Survey { scaling, alarms, ..assembled(&balancing, &containers, self.clock.now()) };
+                let entrances = self.entrances(&balancing, &containers).await.map_err(SurveyError::Fault)?;
+                let survey =
+                    Survey { scaling, alarms, entrances, ..assembled(&balancing, &containers, self.clock.now()) };
                 let survey = if containers.is_one() { self.of_one(survey, &containers).await? } else { survey };
                 let survey = self.by_codedeploy(survey, request, &containers.blue).await?;
                 let past = match &request.compare {
@@ -125,6 +131,21 @@ impl AlbSurveyor {
         }
     }
 
+    /// What leads to the services' tasks beside the rule.
+    async fn entrances(&self, balancing: &Balancing, containers: &Containers) -> Result<Vec<Entrance>, Fault> {
+        let rule = balancing.rule.rule_arn().unwrap_or_default();
+        let groups = [&balancing.blue, &balancing.green].map(|one| one.told.target_group_arn().unwrap_or_default());
+        let client = &self.aws.polling.elb;
+        if containers.is_one() {
+            return entrances(client, &containers.blue, Moved { rule, slots: &groups }).await;
+        }
+        let (blue, green) = tokio::try_join!(
+            entrances(client, &containers.blue, Moved { rule, slots: &groups[..1] }),
+            entrances(client, &containers.green, Moved { rule, slots: &groups[1..] }),
+        )?;
+        Ok(blue.into_iter().chain(green).collect())
+    }
+
     async fn containers(&self, request: &SurveyRequest) -> Part<Containers> {
         let client = &self.aws.polling.ecs;
         let (clusters, _) = ecs::clusters(client, &request.cluster).await?;
@@ -140,7 +161,8 @@ impl AlbSurveyor {
             services.iter().find(|service| [service.service_name(), service.service_arn()].contains(&Some(name)))
         };
         if let (Some(blue), Some(green)) = (find(names[0]), find(names[1])) {
-            return Ok(Ok(Containers { cluster, blue: blue.clone(), green: green.clone() }));
+            let unproven = [self.unproven(&cluster, blue).await?, self.unproven(&cluster, green).await?];
+            return Ok(Ok(Containers { cluster, blue: blue.clone(), green: green.clone(), unproven }));
         }
         let there = last_parts(&ecs::list_services(client, &cluster).await?);
         let what = format!("service in cluster {cluster}");
@@ -148,14 +170,29 @@ impl AlbSurveyor {
         Ok(Err(missing.map(|name| absent(&what, name, &there)).collect()))
     }
 
+    /// Why what a service runs is not one proven release. AWS's own deployments of one service are told of as such.
+    async fn unproven(&self, cluster: &str, service: &Service) -> Result<Option<String>, Fault> {
+        let name = service.service_name().unwrap_or_default();
+        if service.desired_count == 0 || shifts_by_ecs(service) || !service.task_sets().is_empty() {
+            return Ok(None);
+        }
+        match ecs::running_tasks(&self.aws.polling.ecs, cluster, name).await {
+            Ok(running) => Ok(unproven(service, &running)),
+            Err(fault) if fault.kind != FaultKind::Denied => Err(fault),
+            Err(fault) if ends_early(service) => Ok(Some(format!("its running tasks cannot be read: {fault}"))),
+            // Without early success a deployment that is over has no tasks of before.
+            Err(_) => Ok(unproven(service, &[])),
+        }
+    }
+
     async fn balancing(&self, request: &SurveyRequest) -> Part<Balancing> {
         let (routing, blue, green) =
             tokio::try_join!(self.routing(&request.rule), self.group(&request.blue.1), self.group(&request.green.1),)?;
         match (routing, blue, green) {
             (Ok(routing), Ok(blue), Ok(green)) => {
-                let (load_balancer, port, rule, rules) = routing;
+                let (load_balancer, port, rule) = routing;
                 let sticky = self.sticky(&rule, [&blue, &green]).await?;
-                Ok(Ok(Balancing { load_balancer, port, rule, rules, blue, green, sticky }))
+                Ok(Ok(Balancing { load_balancer, port, rule, blue, green, sticky }))
             }
             (routing, blue, green) => {
                 let lines = routing.err().into_iter().flatten().chain(blue.err()).chain(green.err());
@@ -164,7 +201,7 @@ impl AlbSurveyor {
         }
     }
 
-    async fn routing(&self, request: &RuleRequest) -> Part<(LoadBalancer, u16, Rule, Vec<Rule>)> {
+    async fn routing(&self, request: &RuleRequest) -> Part<(LoadBalancer, u16, Rule)> {
         let client = &self.aws.polling.elb;
         let name = match request {
             RuleRequest::Arn(arn) => match parent(arn) {
@@ -188,10 +225,7 @@ impl AlbSurveyor {
         let shown = balancer.load_balancer_name().unwrap_or(&name).to_owned();
         match pick(request, &shown, &listeners, &all) {
             Err(line) => Ok(Err(vec![line])),
-            Ok((port, rule)) => {
-                let rules = all.into_iter().map(|(_, rule)| rule).collect();
-                Ok(Ok((balancer, port, rule, rules)))
-            }
+            Ok((port, rule)) => Ok(Ok((balancer, port, rule))),
         }
     }
 
@@ -227,18 +261,6 @@ impl AlbSurveyor {
         }
         Ok(sticky)
     }
-}
-
-/// The load balancer's ARN that a rule's ARN names.
-fn parent(rule: &str) -> Option<String> {
-    let (head, path) = rule.split_once(":listener-rule/")?;
-    let parts: Vec<&str> = path.split('/').collect();
-    let [kind, name, id, _, _] = parts.as_slice() else { return None };
-    Some(format!("{head}:loadbalancer/{kind}/{name}/{id}"))
-}
-
-pub(super) fn port(listener: &Listener) -> u16 {
-    listener.port().and_then(|port| u16::try_from(port).ok()).unwrap_or_default()
 }
 
 /// The rule that is asked for, or a line saying what is there instead.
@@ -296,8 +318,9 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
     let balancer = &balancing.load_balancer;
     let arn = balancer.load_balancer_arn().unwrap_or_default();
     let parsed = Arn::parse(arn);
-    let blue = slot(Slot::Blue, &containers.blue, &balancing.blue);
-    let green = slot(Slot::Green, &containers.green, &balancing.green);
+    let [unproven_blue, unproven_green] = containers.unproven.clone();
+    let blue = slot(Slot::Blue, (&containers.blue, unproven_blue), &balancing.blue);
+    let green = slot(Slot::Green, (&containers.green, unproven_green), &balancing.green);
     // Which slot is stable is for the plan to say; the shape does not depend on it.
     let slots = Slots { stable: blue.place.target_group.clone(), candidate: green.place.target_group.clone() };
     Survey {
@@ -312,7 +335,7 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
             sticky_groups: balancing.sticky.clone(),
             ..rule_view(&balancing.rule, balancing.port, &slots)
         },
-        shared_with: shared_with(&balancing.rules, &balancing.rule, &slots),
+        entrances: Vec::new(),
         blue,
         green,
         scaling: Ok(Vec::new()),
@@ -325,17 +348,6 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
         task_sets: Vec::new(),
         release_problems: Vec::new(),
     }
-}
-
-/// The slots' target groups that other rules give traffic to, each with that rule.
-fn shared_with(rules: &[Rule], rule: &Rule, slots: &Slots) -> Vec<(String, String)> {
-    let others = rules.iter().filter(|other| other.rule_arn() != rule.rule_arn());
-    let pairs = others.flat_map(|other| {
-        let groups = other.actions().iter().flat_map(actions::groups);
-        let ours = groups.filter(|(group, weight)| *weight > 0 && slots.holds(group));
-        ours.map(|(group, _)| (other.rule_arn().unwrap_or_default().to_owned(), group))
-    });
-    pairs.collect()
 }
 
 fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {
@@ -374,7 +386,7 @@ fn entries(containers: &Containers) -> Vec<Entry> {
     found
 }
 
-fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
+fn slot(slot: Slot, (service, unproven): (&Service, Option<String>), group: &Group) -> SlotView {
     let number = |count: i32| u32::try_from(count).unwrap_or_default();
     let seconds = |seconds: Option<i32>, usual| {
         Duration::from_secs(seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(usual))
@@ -397,6 +409,7 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
         desired: number(service.desired_count),
         running: number(service.running_count),
         healthy: group.healthy,
+        unproven,
         attached: service.load_balancers().iter().any(|one| {
             let alternate = one.advanced_configuration().and_then(|advanced| advanced.alternate_target_group_arn());
             [one.target_group_arn(), alternate].contains(&Some(arn))
@@ -408,51 +421,4 @@ fn slot(slot: Slot, service: &Service, group: &Group) -> SlotView {
         slow_start: group.slow_start,
     };
     if controller == "ECS" { view } else { task_sets::survey_slot(view, service) }
-}
-
-/// What a rule matches, in words.
-pub(super) fn conditions(rule: &Rule) -> String {
-    if rule.is_default() == Some(true) {
-        return "everything no other rule matches".to_owned();
-    }
-    rule.conditions().iter().map(condition).collect::<Vec<_>>().join(", ")
-}
-
-fn condition(condition: &RuleCondition) -> String {
-    let any = |values: &[String], regexes: &[String]| {
-        let values = if values.is_empty() && regexes.is_empty() { condition.values() } else { values };
-        values.iter().chain(regexes).map(String::as_str).collect::<Vec<_>>().join("|")
-    };
-    let field = condition.field().unwrap_or_default();
-    match field {
-        "host-header" => {
-            let config = condition.host_header_config();
-            format!("host {}", any(config.map_or(&[], |c| c.values()), config.map_or(&[], |c| c.regex_values())))
-        }
-        "path-pattern" => {
-            let config = condition.path_pattern_config();
-            format!("path {}", any(config.map_or(&[], |c| c.values()), config.map_or(&[], |c| c.regex_values())))
-        }
-        "http-header" => {
-            let config = condition.http_header_config();
-            let name = config.and_then(|config| config.http_header_name()).unwrap_or_default();
-            format!(
-                "header {name} {}",
-                any(config.map_or(&[], |c| c.values()), config.map_or(&[], |c| c.regex_values()))
-            )
-        }
-        "http-request-method" => {
-            format!("method {}", any(condition.http_request_method_config().map_or(&[], |c| c.values()), &[]))
-        }
-        "source-ip" => format!("source {}", any(condition.source_ip_config().map_or(&[], |c| c.values()), &[])),
-        "query-string" => {
-            let pairs = condition.query_string_config().map_or(&[][..], |config| config.values());
-            let pair = |pair: &aws_sdk_elasticloadbalancingv2::types::QueryStringKeyValuePair| match pair.key() {
-                Some(key) => format!("{key}={}", pair.value().unwrap_or_default()),
-                None => pair.value().unwrap_or_default().to_owned(),
-            };
-            format!("query {}", pairs.iter().map(pair).collect::<Vec<_>>().join("|"))
-        }
-        other => format!("{other} {}", any(&[], &[])),
-    }
 }

@@ -80,6 +80,23 @@ pub(in crate::cloud) async fn stopped_tasks(ecs: &Client, cluster: &str, service
     Ok(call.map_err(|error| fault::read("DescribeTasks", &error))?.tasks.unwrap_or_default())
 }
 
+/// Reads the running tasks of a service.
+pub(in crate::cloud) async fn running_tasks(ecs: &Client, cluster: &str, service: &str) -> Result<Vec<Task>, Fault> {
+    let list = ecs.list_tasks().cluster(cluster).service_name(service).desired_status(DesiredStatus::Running);
+    let mut pages = list.into_paginator().items().send();
+    let mut arns = Vec::new();
+    while let Some(arn) = pages.next().await {
+        whole("ListTasks", arns.len() >= PAGES_LIMIT * 100)?;
+        arns.push(arn.map_err(|error| fault::read("ListTasks", &error))?);
+    }
+    let mut tasks = Vec::new();
+    for arns in arns.chunks(100) {
+        let call = ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns.to_vec())).send().await;
+        tasks.extend(call.map_err(|error| fault::read("DescribeTasks", &error))?.tasks.unwrap_or_default());
+    }
+    Ok(tasks)
+}
+
 /// What a write of a service asks for.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cloud) struct Update<'a> {

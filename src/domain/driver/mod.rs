@@ -136,6 +136,8 @@ pub struct CodeDeployView {
     pub ready_wait: Option<Duration>,
     /// How long the old tasks are kept after all traffic has moved.
     pub termination_wait: Duration,
+    /// The listeners of its test traffic, by ARN.
+    pub test_listeners: Vec<String>,
     /// Alarms at which CodeDeploy itself goes back.
     pub alarms: Vec<String>,
     /// Whether CodeDeploy has the AppSpec of the group's last deployment, whose hooks the next one keeps, or there is

@@ -71,6 +71,8 @@ written! {
         requests: Option<u64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         published: Option<Moment>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reached: Option<Vec<String>>,
         observed: Option<Permille>,
         faults: Vec<Fault>,
     }

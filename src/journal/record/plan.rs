@@ -114,6 +114,8 @@ written! {
         candidate_task_definition: String,
         #[serde(default)]
         scaling: Vec<(Role, Scaling)>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        test_rules: Vec<String>,
         #[serde(default)]
         deployment_configuration: Option<String>,
     }

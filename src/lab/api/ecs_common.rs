@@ -9,7 +9,7 @@ pub(super) const PAGING: Paging =
     Paging { token: "nextToken", size: "maxResults", limit: 100, code: "InvalidParameterException" };
 
 /// Members of a service that are kept as they were given.
-pub(super) const KEPT: [&str; 8] = [
+pub(super) const KEPT: [&str; 10] = [
     "launchType",
     "capacityProviderStrategy",
     "platformVersion",
@@ -18,6 +18,8 @@ pub(super) const KEPT: [&str; 8] = [
     "propagateTags",
     "enableExecuteCommand",
     "serviceRegistries",
+    "serviceConnectConfiguration",
+    "vpcLatticeConfigurations",
 ];
 
 /// A client's mistake that ECS calls an invalid parameter.

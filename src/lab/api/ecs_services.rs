@@ -116,6 +116,9 @@ fn describe_services(call: &Call<'_>) -> Outcome {
     Ok(json!({"services": services, "failures": failures}))
 }
 
+/// What ECS tells of a service's deployments alone.
+const OF_DEPLOYMENTS: [&str; 2] = ["serviceConnectConfiguration", "vpcLatticeConfigurations"];
+
 /// A service as ECS tells it.
 fn show(account: &Account, service: &Service, now: u64) -> Value {
     let (running, pending) = counts(account, service, None);
@@ -140,7 +143,8 @@ fn show(account: &Account, service: &Service, now: u64) -> Value {
         "availabilityZoneRebalancing": "DISABLED",
     });
     if let Some(members) = shown.as_object_mut() {
-        members.extend(service.extra.clone());
+        let own = service.extra.iter().filter(|(key, _)| !OF_DEPLOYMENTS.contains(&key.as_str()));
+        members.extend(own.map(|(key, value)| (key.clone(), value.clone())));
         ecs_deployments::add_current(account, service, now, members);
     }
     if service.controller != Controller::Ecs {
@@ -166,7 +170,8 @@ fn show_deployment(account: &Account, service: &Service, index: usize, deploymen
             reason => reason.to_owned(),
         },
     });
-    for key in ["launchType", "platformVersion", "networkConfiguration"] {
+    let both = ["launchType", "platformVersion", "networkConfiguration"];
+    for key in both.into_iter().chain(OF_DEPLOYMENTS) {
         if let Some(value) = service.extra.get(key) {
             shown[key] = value.clone();
         }
@@ -196,9 +201,25 @@ fn read_limits(input: &Value, mut limits: DeploymentLimits) -> Result<Deployment
     if limits.maximum_percent <= limits.minimum_healthy_percent && limits.maximum_percent < 100 {
         return Err(invalid("maximumPercent must be greater than minimumHealthyPercent."));
     }
+    check_early_success(given)?;
     ecs_attachments::outlived(&mut limits.raw, given);
     limits.raw.extend(given.clone());
     Ok(limits)
+}
+
+/// What early success needs: how much is enough, and what becomes of the tasks of before.
+fn check_early_success(given: &serde_json::Map<String, Value>) -> Result<(), Refusal> {
+    let Some(criteria) = given.get("earlySuccessCriteria").filter(|one| flag(one, "enable") == Some(true)) else {
+        return Ok(());
+    };
+    let percent = whole(criteria, "healthyPercent").filter(|percent| (0..=100).contains(percent));
+    let cleanup = text(criteria, "sourceServiceRevisionCleanup");
+    if percent.is_none() || !matches!(cleanup, Some("BLOCKING" | "DEFERRED")) {
+        return Err(invalid(
+            "earlySuccessCriteria needs a healthyPercent from 0 to 100 and a sourceServiceRevisionCleanup of BLOCKING or DEFERRED.",
+        ));
+    }
+    Ok(())
 }
 
 fn create_service(call: &mut Call<'_>) -> Outcome {

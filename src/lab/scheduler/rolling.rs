@@ -57,6 +57,17 @@ fn give_up(account: &mut Account, service: &mut Service, (why, rolls_back): (&st
     service.tell(now, format!("(service {name}) rolling back to deployment {before}."));
 }
 
+/// Whether the primary deployment is a success before it is all there: so many percent of the desired tasks are healthy,
+/// and with BLOCKING clean-up those of before are gone (DeploymentEarlySuccessCriteria in ECS's service model of 2026).
+pub(super) fn ends_early(service: &Service, well: usize, is_alone: bool) -> bool {
+    let Some(criteria) = service.limits.raw.get("earlySuccessCriteria").filter(|one| one["enable"] == true) else {
+        return false;
+    };
+    let percent = criteria["healthyPercent"].as_u64().unwrap_or(100);
+    let is_there = well as u64 * 100 >= u64::from(service.desired) * percent && service.desired > 0;
+    is_there && (is_alone || criteria["sourceServiceRevisionCleanup"] == "DEFERRED")
+}
+
 /// Completes the primary deployment, once its alarms have been watched for as long as they take. Whether it has.
 pub(super) fn complete(account: &Account, service: &mut Service, now: u64) -> bool {
     let settings = Settings::read(&service.limits.raw).ok();

@@ -162,10 +162,19 @@ fn conclude(account: &mut Account, service: &mut Service, muster: &Muster, desir
     if is_there && desired > 0 {
         primary.failures_in_a_row = 0;
     }
-    if !(is_alone && is_there) || primary.rollout == Rollout::Failed {
+    let failed = primary.rollout == Rollout::Failed;
+    let is_whole = is_alone && is_there;
+    let is_early = rolling::ends_early(service, well, is_alone);
+    if failed || !(is_whole || is_early) {
         return;
     }
+    let Some(primary) = service.deployments.first_mut() else { return };
     if primary.rollout == Rollout::InProgress && !rolling::complete(account, service, now) {
+        return;
+    }
+    if !is_whole {
+        // What is left of before goes in the background, and is no deployment any more.
+        service.deployments.truncate(1);
         return;
     }
     if !service.is_steady {

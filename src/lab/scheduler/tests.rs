@@ -333,3 +333,32 @@ fn a_task_set_that_crashes_is_never_steady_and_is_tried_ever_more_rarely() {
     assert!(!scene.service("web-blue").set(&set).expect("it was added").is_steady);
     assert_eq!(scene.targets("web-blue", TargetState::Healthy), 2);
 }
+
+#[test]
+fn a_deployment_with_early_success_is_over_while_tasks_of_before_still_run() {
+    for (cleanup, early) in [("DEFERRED", true), ("BLOCKING", false)] {
+        let mut scene = Scene::new();
+        let criteria = json!({"enable": true, "healthyPercent": 50, "sourceServiceRevisionCleanup": cleanup});
+        let service = scene.service("web-blue");
+        service.limits.raw.insert("earlySuccessCriteria".to_owned(), criteria);
+        service.limits.maximum_percent = 150;
+        scene.release("web-blue", 4, "healthy");
+        let mut seconds = 0;
+        while scene.service("web-blue").deployments[0].rollout != Rollout::Completed {
+            scene.run(1);
+            seconds += 1;
+            assert!(seconds < 600, "it is never over");
+        }
+        let service = scene.service("web-blue");
+        let (arn, id) = (service.arn.clone(), service.deployments[0].id.clone());
+        assert_eq!(service.deployments.len(), 1);
+        let of_before = scene.account.tasks.values().filter(|task| task.service == arn && task.deployment != id);
+        let running = of_before.filter(|task| task.phase == Phase::Running).count();
+        assert_eq!(running > 0, early, "{cleanup}: {running} tasks of before");
+        scene.run(300);
+        let service = scene.service("web-blue");
+        assert!(service.is_steady);
+        let left = scene.account.tasks.values().filter(|task| task.service == arn && task.deployment != id);
+        assert_eq!(left.filter(|task| task.phase == Phase::Running).count(), 0);
+    }
+}

@@ -2,13 +2,14 @@
 
 pub(in crate::machine) mod first_read;
 pub(in crate::machine) mod left;
+mod quiet;
 
 use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{ATTEMPTS, BRISK_POLL, POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
+use super::state::{ATTEMPTS, BRISK_POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
 use super::undone::{Kept, StaysOff, Undone};
 use super::why::{Foreign, Reason, Stranding};
 use super::{Machine, Reaction};
@@ -348,20 +349,6 @@ impl Machine {
                 self.after(Phase::Verifying, out);
             }
         }
-    }
-
-    fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
-        let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
-        if self.is_quiet(Share::NONE, seen) && !self.still_leads() {
-            out.notices.push(Notice::Quiet { role: Role::Candidate });
-            return self.after(Phase::Quieting, out);
-        }
-        if waited > self.plan.limits.drain || (self.still_leads() && self.outlasts_patience()) {
-            let why = if self.still_leads() { Kept::Cookies(self.bound_until()) } else { Kept::Unproven };
-            out.notices.push(Notice::LeftUndone { what: Undone::Candidate(why) });
-            return self.after(Phase::Restoring, out);
-        }
-        self.ask_after_phase(Phase::Quieting, POLL);
     }
 
     /// Whether a rule that gives the candidate weight was written over ours, and is not only an old read.

@@ -144,14 +144,25 @@ impl Machine {
         let now = self.memory.now;
         let ripe = self.is_ripe(Share::ALL, now);
         self.memory.quieted &= ripe;
-        if !self.memory.quieted && self.is_quiet(Share::ALL, seen) {
-            self.memory.quieted = true;
-            out.notices.push(Notice::Quiet { role: Role::Stable });
-        }
         if self.memory.quieted {
             return true;
         }
-        self.wait_for(Awaited::OldSlotQuiet, out);
+        let mut awaited = Awaited::OldSlotQuiet;
+        if self.is_quiet(Share::ALL, seen) {
+            match Self::entrances(seen) {
+                Some([]) => {
+                    self.memory.quieted = true;
+                    out.notices.push(Notice::Quiet { role: Role::Stable });
+                    return true;
+                }
+                Some(there) => awaited = Awaited::OldSlotAlone { entrances: there.to_vec() },
+                None => {
+                    self.look_for_entrances(Role::Stable, seen, out);
+                    return false;
+                }
+            }
+        }
+        self.wait_for(awaited, out);
         let ripe = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, ripe.then_some(Role::Stable))));
         false

@@ -222,7 +222,9 @@ impl Machine {
                 self.look_again(RETRY);
             }
             Effect::Scale { role: Role::Candidate, .. } if fault.kind == FaultKind::Unknown => {
-                self.set_stage(Stage::Settling);
+                if self.is_preparing() {
+                    self.set_stage(Stage::Settling);
+                }
                 self.look_again(BRISK_POLL);
             }
             Effect::Look(_) => {

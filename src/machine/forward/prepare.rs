@@ -24,6 +24,12 @@ impl Machine {
     }
 
     pub(in crate::machine) fn prepare(&mut self, count: u32, out: &mut Reaction) {
+        self.memory.whole = count;
+        self.want(count, out);
+    }
+
+    /// Asks for so many tasks of the release, which must all be healthy once.
+    pub(in crate::machine) fn want(&mut self, count: u32, out: &mut Reaction) {
         self.memory.wanted = count;
         self.memory.all_started = false;
         self.ask_for_tasks(count, out);
@@ -33,6 +39,12 @@ impl Machine {
         self.memory.asked = self.memory.now;
         let task_definition = self.release();
         self.ask(Effect::Scale { role: Role::Candidate, count, task_definition }, out);
+    }
+
+    /// Whether the present step brings the candidate's tasks up.
+    pub(in crate::machine) fn is_preparing(&self) -> bool {
+        let State::Forward { step, .. } = self.state else { return false };
+        self.plan.steps.get(step).is_some_and(|step| matches!(step.action, Action::Prepare(_)))
     }
 
     /// The release's task definition: as planned, or as registered.
@@ -49,7 +61,7 @@ impl Machine {
         }
         let Some(fleet) = &seen.fleet else { return self.look_again(BRISK_POLL) };
         let candidate = &fleet.candidate;
-        let ours = self.runs_release(&candidate.task_definition) && candidate.desired == count;
+        let ours = self.runs_release(&candidate.task_definition) && candidate.desired >= count;
         let late = self.memory.now.since(self.memory.asked) > STALE_WITHIN;
         if ours && candidate.settled && candidate.healthy >= count && !self.is_paused() {
             self.pass_step(out);
@@ -63,14 +75,15 @@ impl Machine {
 
     pub(in crate::machine) fn scaled(&mut self, out: &mut Reaction) {
         let State::Forward { step, .. } = self.state else { return };
-        if let Some(Action::Prepare(count)) = self.plan.steps.get(step).map(|step| &step.action) {
-            out.notices.push(Notice::Scaled { role: Role::Candidate, count: *count });
-            self.set_stage(Stage::Settling);
-            self.look_again(BRISK_POLL);
-        } else {
+        if self.plan.steps.get(step).is_some_and(|step| step.action == Action::Retire) {
             out.notices.push(Notice::Scaled { role: Role::Stable, count: 0 });
-            self.pass_step(out);
+            return self.pass_step(out);
         }
+        out.notices.push(Notice::Scaled { role: Role::Candidate, count: self.memory.wanted });
+        if self.is_preparing() {
+            self.set_stage(Stage::Settling);
+        }
+        self.look_again(BRISK_POLL);
     }
 
     pub(in crate::machine) fn probed(&mut self, step: usize, reading: &ProbeReading, out: &mut Reaction) {

@@ -50,19 +50,30 @@ impl Machine {
         }
         let now = self.memory.now;
         let at_all = seen.rule.as_ref().is_some_and(|rule| rule.share == Some(Share::ALL));
-        if at_all && self.is_quiet(Share::ALL, seen) && !self.is_paused() {
-            out.notices.push(Notice::Quiet { role: Role::Stable });
-            self.set_stage(Stage::Acting);
-            let retire = Effect::Scale { role: Role::Stable, count: 0, task_definition: None };
-            return self.ask(retire, out);
-        }
-        if now >= self.deadline() && !self.is_paused() {
-            out.notices.push(Notice::LeftUndone { what: Undone::OldSlot(Kept::Unproven) });
-            return self.leave_step(out);
+        let quiet = at_all && self.is_quiet(Share::ALL, seen) && !self.is_paused();
+        let entrances = Self::entrances(seen).filter(|_| quiet);
+        match entrances {
+            Some([]) => {
+                out.notices.push(Notice::Quiet { role: Role::Stable });
+                self.set_stage(Stage::Acting);
+                let retire = Effect::Scale { role: Role::Stable, count: 0, task_definition: None };
+                return self.ask(retire, out);
+            }
+            Some(there) => return self.keep_old_slot(Kept::Entrances(there.to_vec()), out),
+            None if now >= self.deadline() && !self.is_paused() => {
+                return self.keep_old_slot(if quiet { Kept::EntrancesUnread } else { Kept::Unproven }, out);
+            }
+            None if quiet => return self.look_for_entrances(Role::Stable, seen, out),
+            None => {}
         }
         self.wait_for(Awaited::OldSlotQuiet, out);
         let quiet = self.is_ripe(Share::ALL, now + POLL);
         self.ask_after(POLL, Effect::Look(self.view(false, quiet.then_some(Role::Stable))));
+    }
+
+    fn keep_old_slot(&mut self, why: Kept, out: &mut Reaction) {
+        out.notices.push(Notice::LeftUndone { what: Undone::OldSlot(why) });
+        self.leave_step(out);
     }
 
     /// Counts what the candidate served; the rollout is promoted whatever comes of it.

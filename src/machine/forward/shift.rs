@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
-use crate::domain::fleet::{Capacity, Role, RuleSeen};
+use crate::domain::fleet::{Capacity, Fleet, Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation, Route, Stickiness};
 use crate::machine::notice::Notice;
-use crate::machine::state::{BRISK_POLL, FRESH, RETRY, Stage, State};
+use crate::machine::state::{BRISK_POLL, FRESH, RETRY, STALE_WITHIN, Stage, State};
 use crate::machine::why::{Awaited, Lack, Shortage};
 use crate::machine::{Machine, Reaction};
 
@@ -49,10 +49,13 @@ impl Machine {
             self.look_again(if seen.faults.is_empty() { RETRY } else { patience });
             return false;
         };
-        let lacking = self.lacking(share, &fleet.candidate).or_else(|| self.stable_objects(&fleet.stable));
+        let lacking = self.lacking(share, fleet).or_else(|| self.stable_objects(&fleet.stable));
         if let Some(lacking) = lacking {
             self.wait_for(Awaited::Lack(lacking), out);
-            self.look_again(patience);
+            match self.to_raise(share, fleet) {
+                Some(count) => self.want(count, out),
+                None => self.look_again(patience),
+            }
             return false;
         }
         if !self.is_safeguarded() {
@@ -64,21 +67,44 @@ impl Machine {
             self.look_again(RETRY);
             return false;
         }
+        self.memory.whole = self.whole(&fleet.stable);
         let expected = Some(self.memory.accepted);
         let by = Some(asked + FRESH);
         self.ask(Effect::Route(Route { share, expected, stickiness: Stickiness::Keep, by }), out);
         true
     }
 
+    /// What everything is that shares are of: as many tasks as the stable slot has by now, if it has grown.
+    fn whole(&self, stable: &Capacity) -> u32 {
+        self.memory.wanted.max(stable.desired)
+    }
+
     /// What the candidate lacks to be given this share.
-    fn lacking(&self, share: Share, candidate: &Capacity) -> Option<Lack> {
-        let Capacity { healthy, task_definition, .. } = candidate;
-        let need = share.need(self.memory.wanted);
+    fn lacking(&self, share: Share, fleet: &Fleet) -> Option<Lack> {
+        let Capacity { healthy, task_definition, .. } = &fleet.candidate;
+        let need = share.need(self.whole(&fleet.stable));
         if !self.runs_release(task_definition) {
             return Some(Lack::Release { runs: task_definition.clone() });
         }
         let shortage = Shortage { healthy: *healthy, need, share };
-        (*healthy < need).then_some(Lack::Tasks(Role::Candidate, shortage))
+        let stable = fleet.stable.desired;
+        let lack = if stable > self.memory.wanted {
+            Lack::Grown { stable, shortage }
+        } else {
+            Lack::Tasks(Role::Candidate, shortage)
+        };
+        (*healthy < need).then_some(lack)
+    }
+
+    /// How many tasks are asked for before this share: as many as the stable slot has grown to, or once more where that
+    /// did not take effect. Where AWS deploys, it gives both slots what the service wants.
+    fn to_raise(&self, share: Share, fleet: &Fleet) -> Option<u32> {
+        let (candidate, whole) = (&fleet.candidate, self.whole(&fleet.stable));
+        let short = candidate.healthy < share.need(whole) && candidate.desired < whole;
+        let grown = whole > self.memory.wanted || self.memory.wanted > self.memory.whole;
+        let asked = whole == self.memory.wanted && self.memory.now.since(self.memory.asked) <= STALE_WITHIN;
+        let ours = !self.plan.driver.is_aws() && self.runs_release(&candidate.task_definition);
+        (ours && short && grown && !asked).then_some(whole)
     }
 
     fn shift_landed(&mut self, out: &mut Reaction) {

@@ -175,6 +175,13 @@ impl Machine {
         seen.requests == Some(0) && steady.is_some_and(lies_within)
     }
 
+    /// What leads to the quiet slot beside the rollout's rule; `None` when that was not read. A journal of before it was
+    /// read goes on without.
+    pub(super) fn entrances(seen: &Observation) -> Option<&[String]> {
+        let unknown = if seen.published.is_none() { Some(&[][..]) } else { None };
+        seen.reached.as_deref().or(unknown)
+    }
+
     /// The candidate's share is now known to be this.
     pub(super) fn accept(&mut self, share: Share) {
         let now = self.memory.now;

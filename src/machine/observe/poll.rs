@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::domain::clock::Timestamp;
 use crate::domain::fleet::Role;
 use crate::gate::{Check, Gate};
-use crate::machine::effect::{Effect, Look};
+use crate::machine::effect::{Effect, Look, Observation};
 use crate::machine::state::{
     COUNT_BACK, COUNT_FURTHEST, FAST_COUNT_BACK, FAST_POLL, FLEET_EVERY, LOOK_BACK, POLL, State, Wait,
 };
@@ -35,7 +35,19 @@ impl Machine {
         let observed = fleet && forward && self.memory.exposed.is_some() && !self.plan.gates.iter().any(is_counting);
         let deployment = forward && self.plan.driver.is_aws();
         let calendar = self.asks_calendars();
-        Look { rule: true, fleet, gates, since, counted, deployment, calendar, observed, quiet, first_read: None }
+        Look {
+            rule: true,
+            fleet,
+            gates,
+            since,
+            counted,
+            deployment,
+            calendar,
+            observed,
+            quiet,
+            reached: false,
+            first_read: None,
+        }
     }
 
     /// Whether a look asks for this gate's reading.
@@ -94,6 +106,13 @@ impl Machine {
         let every = FLEET_EVERY.as_secs() / pace.as_secs().max(1);
         let fleet = self.memory.looks.is_multiple_of(every) || self.is_in_doubt();
         self.ask_after(pace, Effect::Look(self.view(fleet, None)));
+    }
+
+    /// Reads once more that a slot is quiet, and what else leads to it: right away, or in a while where that could not
+    /// be read.
+    pub(in crate::machine) fn look_for_entrances(&mut self, slot: Role, seen: &Observation, out: &mut Reaction) {
+        let look = Effect::Look(Look { reached: true, ..self.view(false, Some(slot)) });
+        if seen.faults.is_empty() { self.ask(look, out) } else { self.ask_after(POLL, look) }
     }
 
     pub(in crate::machine) fn look_sooner(&mut self, after: Duration) {

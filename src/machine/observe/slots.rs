@@ -84,7 +84,7 @@ impl Machine {
     /// candidate serves at all. Where only the stable slot lacks them, no more weight is given.
     fn examine_capacity(&mut self, fleet: &Fleet, out: &mut Reaction) {
         let candidate = &fleet.candidate;
-        let need = self.memory.accepted.need(self.memory.wanted);
+        let need = self.memory.accepted.need(self.memory.whole);
         if candidate.healthy >= need {
             self.memory.short_since = None;
             return;

@@ -495,6 +495,19 @@ fn no_requests_in_minutes_from_before_the_traffic_prove_nothing() {
 }
 
 #[test]
+fn the_traffic_is_back_at_once_and_a_candidate_to_which_something_else_leads_keeps_its_tasks() {
+    let mut run = told_back(canary());
+    run.entrances = vec!["rule 7 forwards to web-green too".into()];
+    let told = run.now;
+    run.until(|run| run.share == Share::NONE);
+    assert!(run.now.since(told) < Duration::from_secs(5));
+    assert!(matches!(run.end(), Outcome::RolledBack(_)));
+    assert_eq!(run.candidate, capacity(FULL, RELEASE));
+    let there = vec!["rule 7 forwards to web-green too".to_owned()];
+    assert_eq!(run.undone(), [&Undone::Candidate(Kept::Entrances(there))]);
+}
+
+#[test]
 fn a_new_runner_goes_on_going_back() {
     let mut run = told_back(canary());
     run.until_asked(is_route);

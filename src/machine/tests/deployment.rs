@@ -232,6 +232,36 @@ fn aws_takes_the_old_tasks_on_minutes_that_are_published() {
 }
 
 #[test]
+fn aws_is_not_told_to_end_while_something_else_leads_to_the_old_slot() {
+    for ends in [true, false] {
+        let mut run = begun();
+        run.until(|run| run.share == Share::ALL);
+        run.entrances = vec!["rule 7 forwards to web-blue too".into()];
+        run.until(|run| run.is_told(|notice| matches!(notice, Notice::Waiting { on: Awaited::OldSlotAlone { .. } })));
+        if ends {
+            run.entrances.clear();
+            assert_eq!(run.end(), Outcome::Promoted);
+        } else {
+            assert!(matches!(reason(run.end()), Reason::TimeLimit { .. }));
+            assert_eq!(run.share, Share::NONE);
+        }
+        assert_eq!(run.asked.contains(&Effect::Conclude), ends);
+    }
+}
+
+#[test]
+fn aws_is_not_told_to_go_on_before_the_candidate_matches_a_stable_slot_that_grew() {
+    let mut run = begun();
+    run.until(|run| run.share == tenth());
+    run.stable = capacity(10, BEFORE);
+    run.pass(MINUTE * 3);
+    assert_eq!(run.share, tenth());
+    run.candidate = capacity(10, RELEASE);
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert!(!run.asked.iter().any(|effect| matches!(effect, Effect::Scale { count: 10, .. })));
+}
+
+#[test]
 fn a_beacon_that_may_still_land_is_outlived_before_it_is_taken_off() {
     let mut run = begun();
     run.until_asked(|effect| *effect == Effect::Mark(Beacon::Committed));

@@ -252,3 +252,88 @@ fn the_old_slot_is_retired_on_minutes_that_are_published() {
         assert!(run.now.since(all) >= MINUTE * (late + 5), "{late} minutes late: {:?}", run.now.since(all));
     }
 }
+
+/// Somebody's rule, as a look tells it.
+const OTHER_RULE: &str = "rule 7 forwards to web-blue too";
+
+#[test]
+fn an_old_slot_to_which_something_else_leads_keeps_its_tasks() {
+    let mut run = Run::of(canary());
+    run.until(|run| run.share == Share::ALL);
+    run.entrances = vec![OTHER_RULE.into()];
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!(run.stable, capacity(FULL, BEFORE));
+    assert_eq!(run.undone(), [&Undone::OldSlot(Kept::Entrances(vec![OTHER_RULE.to_owned()]))]);
+    // Once nothing leads there any more, what was left is finished.
+    assert!(run.machine.has_left());
+    run.entrances.clear();
+    run.recovered();
+    run.until(|run| run.stable.desired == 0);
+}
+
+#[test]
+fn an_old_slot_keeps_its_tasks_until_it_is_read_what_else_leads_there() {
+    let mut run = Run::of(canary());
+    let asks = |effect: &Effect| matches!(effect, Effect::Look(look) if look.reached);
+    for _ in 0..3 {
+        run.until_asked(asks);
+        run.answer(Answer::Failed(fault(FaultKind::Denied)));
+        assert_eq!(run.stable.desired, FULL);
+    }
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!((run.stable.desired, run.undone()), (0, Vec::new()));
+}
+
+fn asks_for(count: u32) -> impl Fn(&Effect) -> bool {
+    move |effect| matches!(effect, Effect::Scale { role: Role::Candidate, count: asked, .. } if *asked == count)
+}
+
+#[test]
+fn a_stable_slot_that_grew_is_matched_before_the_share_that_needs_it() {
+    let mut run = Run::of(canary());
+    run.until(|run| run.share == tenth());
+    run.stable = capacity(10, BEFORE);
+    run.until_asked(asks_for(10));
+    assert_eq!(run.share, tenth());
+    let waits =
+        |notice: &Notice| matches!(notice, Notice::Waiting { on: Awaited::Lack(Lack::Grown { stable: 10, .. }) });
+    assert!(run.is_told(waits), "{:?}", run.notices);
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!((run.candidate.healthy, run.share), (10, Share::ALL));
+    assert_eq!(run.asked.iter().filter(|effect| asks_for(10)(effect)).count(), 1);
+}
+
+#[test]
+fn no_share_is_given_before_the_tasks_for_it_are_there_however_the_asking_ends() {
+    for kind in [FaultKind::Unknown, FaultKind::Transient] {
+        let mut run = Run::of(canary());
+        run.until(|run| run.share == tenth());
+        run.stable = capacity(10, BEFORE);
+        run.until_asked(asks_for(10));
+        run.answer(Answer::Failed(fault(kind)));
+        run.until_asked(asks_for(10));
+        assert_eq!((run.share, run.candidate.desired), (tenth(), FULL));
+        assert_eq!(run.end(), Outcome::Promoted);
+    }
+}
+
+#[test]
+fn a_candidate_that_cannot_grow_holds_the_share_until_the_steps_time_is_over() {
+    let mut run = Run::of(canary());
+    run.until(|run| run.share == tenth());
+    run.stable = capacity(10, BEFORE);
+    run.until_asked(asks_for(10));
+    run.answer(Answer::Scaled);
+    run.candidate = Capacity { desired: 10, ..capacity(FULL, RELEASE) };
+    assert!(matches!(reason(run.end()), Reason::TimeLimit { .. }));
+    assert_eq!(run.routes(), [tenth(), Share::NONE]);
+}
+
+#[test]
+fn a_share_needs_no_more_tasks_than_when_it_was_given() {
+    let mut run = Run::of(plan(&[Action::Prepare(FULL), TENTH, Action::Shift(Share::ALL), HOLD, HOLD, Action::Commit]));
+    run.until(|run| run.share == Share::ALL);
+    run.stable = capacity(10, BEFORE);
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!(run.candidate.desired, FULL);
+}

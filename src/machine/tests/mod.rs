@@ -81,6 +81,7 @@ fn plan(actions: &[Action]) -> Plan {
             stable_task_definition: BEFORE.into(),
             candidate_task_definition: BEFORE.into(),
             scaling: Vec::new(),
+            test_rules: Vec::new(),
             deployment_configuration: None,
         },
         release: ReleasePlan::Registered(RELEASE.into()),
@@ -174,6 +175,8 @@ struct Run {
     fires: Option<Timestamp>,
     /// Why the rule cannot be read.
     rule_fault: Option<Fault>,
+    /// What else leads to the slot that is about to lose its tasks.
+    entrances: Vec<String>,
     /// How late CloudWatch publishes a minute.
     late: Duration,
     /// Whether counts cannot be read.
@@ -228,6 +231,7 @@ impl Run {
             held: false,
             fires: None,
             rule_fault: None,
+            entrances: Vec::new(),
             late: Duration::ZERO,
             counts_fail: false,
             deployment: None,
@@ -432,6 +436,7 @@ impl Run {
             readings: look.gates.iter().map(|gate| (*gate, self.reading(*gate, look))).collect(),
             requests: look.quiet.map(|role| requests(role).requests),
             published: look.quiet.map(|role| requests(role).until),
+            reached: look.reached.then(|| self.entrances.clone()),
             observed: None,
             faults: self.rule_fault.iter().cloned().collect(),
         }

@@ -151,6 +151,7 @@ pub(crate) fn plan() -> Plan {
             stable_task_definition: definition(41),
             candidate_task_definition: definition(40),
             scaling: Vec::new(),
+            test_rules: Vec::new(),
             deployment_configuration: None,
         },
         release: ReleasePlan::Register {

@@ -10,12 +10,12 @@ fn ecs(pause: u64) -> DriverSpec {
     DriverSpec::Ecs { pause: minutes(pause) }
 }
 
-fn code_deploy() -> DriverSpec {
+pub(super) fn code_deploy() -> DriverSpec {
     DriverSpec::CodeDeploy { application: None, group: None }
 }
 
 /// A spec for one service.
-fn with(driver: DriverSpec, strategy: Strategy) -> Spec {
+pub(super) fn with(driver: DriverSpec, strategy: Strategy) -> Spec {
     let mut spec = Spec { driver, ..spec(strategy) };
     for slot in [&mut spec.target.blue, &mut spec.target.green] {
         slot.service = "web".into();
@@ -24,7 +24,7 @@ fn with(driver: DriverSpec, strategy: Strategy) -> Spec {
 }
 
 /// One service with this controller and strategy.
-fn live(controller: &str, strategy: &str) -> Survey {
+pub(super) fn live(controller: &str, strategy: &str) -> Survey {
     let mut survey = survey();
     for slot in [&mut survey.blue, &mut survey.green] {
         slot.place.service = "web".into();
@@ -33,6 +33,7 @@ fn live(controller: &str, strategy: &str) -> Survey {
     }
     if controller == "CODE_DEPLOY" {
         survey.code_deploy = Some(CodeDeployView {
+            test_listeners: Vec::new(),
             application: "shop".into(),
             group: "web".into(),
             ready_wait: Some(minutes(60)),
@@ -44,7 +45,7 @@ fn live(controller: &str, strategy: &str) -> Survey {
     survey
 }
 
-fn all_at_once() -> Strategy {
+pub(super) fn all_at_once() -> Strategy {
     Strategy::BlueGreen { warm: minutes(10) }
 }
 

@@ -201,3 +201,31 @@ async fn healthy_targets_of_another_revision_are_not_the_releases() {
     assert_eq!(seen(both(2), 6).await.healthy, 2);
     assert_eq!(seen(json!([deployment("PRIMARY", "arn:web:8", 4, COMPLETED)]), 4).await.healthy, 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_whose_deployment_ends_early_is_settled_when_no_task_of_before_runs() {
+    for (others, settled, healthy) in [(0, true, 6), (2, false, 4)] {
+        let fake = Fake::new(move |seen| match seen.operation.as_str() {
+            "DescribeServices" => {
+                let mut green = service("web-green", 4, 0);
+                green["deploymentConfiguration"] = json!({ "earlySuccessCriteria": {
+                    "enable": true, "healthyPercent": 50, "sourceServiceRevisionCleanup": "DEFERRED",
+                } });
+                Reply::json(&json!({ "services": [green, service("web-blue", 4, 0)] }))
+            }
+            "ListTasks" => Reply::json(&json!({ "taskArns": ["a"] })),
+            "DescribeTasks" => {
+                let task = |of: &str| json!({ "taskDefinitionArn": of });
+                let running = [vec![task("arn:web:8"); 4], vec![task("arn:web:7"); others]].concat();
+                Reply::json(&json!({ "tasks": running }))
+            }
+            _ => {
+                let target = "<member><TargetHealth><State>healthy</State></TargetHealth></member>".repeat(6);
+                let all = format!("<TargetHealthDescriptions>{target}</TargetHealthDescriptions>");
+                Reply::xml("DescribeTargetHealth", &all)
+            }
+        });
+        let fleet = driver_with(&fake, no_record()).fleet().await.unwrap();
+        assert_eq!((fleet.candidate.settled, fleet.candidate.healthy), (settled, healthy));
+    }
+}

@@ -4,6 +4,7 @@ mod back;
 mod burn;
 mod containers;
 mod counts;
+mod entrances;
 mod metric_data;
 mod place;
 mod readings;
@@ -89,6 +90,7 @@ pub(in crate::cloud) fn setup(recorded: Recorded) -> AlbSetup {
         driver: Driver::Pair,
         ours: Ours::default(),
         recorded,
+        test_rules: Vec::new(),
         release: None,
         about: About::default(),
         environment: BTreeMap::new(),

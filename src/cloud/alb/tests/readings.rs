@@ -301,7 +301,7 @@ async fn a_count_that_was_never_published_is_nought_where_requests_flowed() {
 type Counting = (&'static str, &'static [(&'static str, &'static [i64])], (u64, i64));
 
 /// CloudWatch is late, now and then or always; a slot is asked about that had requests until some minute.
-const COUNTINGS: [Counting; 9] = [
+const COUNTINGS: [Counting; 10] = [
     ("nobody had a request", &[("hosts", &[-2, -1]), ("hosts_beside", &[-2, -1])], (0, -1)),
     ("nothing is published at all", &[], (0, -18)),
     ("the other slot proves the minute before its newest", &[("beside", &[-3, -2]), ("balancer", &[-3, -2])], (0, -2)),
@@ -311,6 +311,7 @@ const COUNTINGS: [Counting; 9] = [
         (30, -4),
     ),
     ("the balancer where the other slot has nothing", &[("balancer", &[-4]), ("hosts", &[-1])], (0, -4)),
+    ("the balancer is later than the slot beside", &[("beside", &[-3, -2]), ("balancer", &[-4, -3])], (0, -3)),
     ("another minute is earlier", &[("beside", &[-9]), ("hosts", &[-1])], (0, -9)),
     ("a request in the minute that proves", &[("requests", &[-2]), ("beside", &[-2])], (10, -2)),
     ("a request in the first minute", &[("requests", &[-5]), ("beside", &[-2])], (10, -2)),

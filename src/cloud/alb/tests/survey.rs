@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::cloud::aws::fake::{Reply, Seen};
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor as _};
+use crate::domain::fleet::{Entrance, OtherRule};
 
 /// An account for a survey: two listeners, rules on two pages.
 pub(super) fn account(seen: &Seen) -> Reply {
@@ -16,6 +17,8 @@ pub(super) fn account(seen: &Seen) -> Reply {
         "DescribeServices" => {
             Reply::json(&json!({ "services": [service("web-blue", 4, 0), service("web-green", 0, 0)] }))
         }
+        "ListTasks" => Reply::json(&json!({ "taskArns": ["arn:task/1"] })),
+        "DescribeTasks" => Reply::json(&json!({ "tasks": [{ "taskDefinitionArn": "arn:web:8" }] })),
         "ListServices" => Reply::json(&json!({ "serviceArns": ["arn:aws:ecs:eu-west-1:1:service/prod/web-green"] })),
         "DescribeLoadBalancers" => Reply::xml(
             "DescribeLoadBalancers",
@@ -93,7 +96,9 @@ async fn a_survey_resolves_every_name() {
     assert_eq!(survey.rule.other_actions, ["authenticate-oidc"]);
     assert_eq!(survey.rule.stickiness, Some(Duration::from_secs(600)));
     assert!(survey.rule.actions_json.contains("\"UseExistingClientSecret\":true"), "{}", survey.rule.actions_json);
-    assert_eq!(survey.shared_with, [("other".to_owned(), GREEN.to_owned())]);
+    let other = OtherRule { rule: "other".into(), port: 80, target_group: GREEN.into(), ..OtherRule::default() };
+    let what = "other (port 80, everything no other rule matches) forwards to web-green too".into();
+    assert_eq!(survey.entrances, [Entrance { what, rule: Some(other), tolerated: false }]);
     assert_eq!(survey.green.place.target_group_dimension, "targetgroup/web-green/02");
     assert_eq!(survey.green.deregistration_delay, Duration::from_secs(30));
     let scaling = Scaling { min: 2, max: 9, no_scale_in: false, no_scale_out: true, no_schedule: false };
@@ -137,3 +142,29 @@ async fn a_survey_tells_which_groups_are_sticky_themselves() {
 
 pub(super) const STICKY: &str =
     "<Attributes><member><Key>stickiness.enabled</Key><Value>true</Value></member></Attributes>";
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_with_tasks_of_before_holds_no_proven_release() {
+    let said = |of: &'static str, early: bool, reads: bool| async move {
+        let fake = Fake::new(move |seen| match seen.operation.as_str() {
+            "DescribeServices" => {
+                let mut blue = service("web-blue", 4, 0);
+                let criteria =
+                    json!({ "enable": early, "healthyPercent": 50, "sourceServiceRevisionCleanup": "DEFERRED" });
+                blue["deploymentConfiguration"] = json!({ "earlySuccessCriteria": criteria });
+                let mut green = service("web-green", 0, 0);
+                green["desiredCount"] = json!(0);
+                Reply::json(&json!({ "services": [blue, green] }))
+            }
+            "ListTasks" if !reads => Reply::status(400, &json!({ "__type": "AccessDeniedException", "message": "no" })),
+            "DescribeTasks" => Reply::json(&json!({ "tasks": [{ "taskDefinitionArn": of }] })),
+            _ => account(seen),
+        });
+        surveyor(&fake).survey(&request("web-green", 10)).await.unwrap().blue.unproven
+    };
+    assert_eq!(said("arn:web:8", true, true).await, None);
+    assert_eq!(said("arn:web:7", false, true).await, Some("1 task of arn:web:7 still run".to_owned()));
+    assert_eq!(said("arn:web:7", false, false).await, None);
+    let unread = said("arn:web:8", true, false).await;
+    assert!(unread.as_ref().is_some_and(|why| why.contains("AccessDeniedException")), "{unread:?}");
+}

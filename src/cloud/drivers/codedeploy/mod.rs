@@ -20,7 +20,7 @@ use std::time::Duration;
 use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::types::{DeploymentCreator, DeploymentInfo, DeploymentStatus, DeploymentWaitType};
 
-use super::task_sets::set_behind;
+use super::task_sets::behind::set_behind;
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::alb::release::is_release;
 use crate::cloud::aws::codedeploy;

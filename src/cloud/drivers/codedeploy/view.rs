@@ -2,7 +2,8 @@
 
 use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::types::{
-    Alarm, AlarmConfiguration, ComputePlatform, DeploymentGroupInfo, DeploymentReadyAction,
+    Alarm, AlarmConfiguration, ComputePlatform, DeploymentGroupInfo, DeploymentReadyAction, LoadBalancerInfo,
+    TrafficRoute,
 };
 use aws_sdk_ecs::types::Service;
 
@@ -85,7 +86,10 @@ fn read(application: &str, group: &DeploymentGroupInfo) -> CodeDeployView {
     let end = config.and_then(|config| config.terminate_blue_instances_on_deployment_success());
     let alarms = group.alarm_configuration().filter(|alarms| alarms.enabled);
     let alarms = alarms.map(AlarmConfiguration::alarms).unwrap_or_default();
+    let pairs = group.load_balancer_info().map(LoadBalancerInfo::target_group_pair_info_list).unwrap_or_default();
+    let tests = pairs.iter().filter_map(|pair| pair.test_traffic_route()).flat_map(TrafficRoute::listener_arns);
     CodeDeployView {
+        test_listeners: tests.map(ToOwned::to_owned).collect(),
         application: application.to_owned(),
         group: group.deployment_group_name().unwrap_or_default().to_owned(),
         ready_wait: ready.map(|ready| minutes(ready.wait_time_in_minutes)),

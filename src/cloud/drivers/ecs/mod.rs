@@ -84,6 +84,9 @@ impl AlbDriver {
         // What the service runs already would begin nothing.
         let anew = found["taskDefinition"].as_str().is_some_and(|runs| same_definition(runs, definition));
         drive.forget();
+        // The stable slot's tasks are the service's: it may have grown since it was planned.
+        let now = found["desiredCount"].as_u64().and_then(|now| u32::try_from(now).ok()).unwrap_or_default();
+        let count = count.max(now);
         let how = Begin { count, task_definition: definition, configuration, anew };
         deployments::begin(&self.aws.writing.ecs, (cluster, service), how).await
     }

@@ -2,9 +2,11 @@
 
 use aws_sdk_ecs::types::{Service, StabilityStatus, Task, TaskSet};
 
-use super::{is_going, set_behind};
+use super::behind::set_behind;
+use super::is_going;
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::alb::fleet::{STOPPED_LIMIT, by_itself, number, tell};
+use crate::cloud::alb::unproven::beside_its_set;
 use crate::cloud::aws::{ecs, elbv2};
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Capacity, Fleet, SlotView, Stopped};
@@ -62,6 +64,7 @@ pub(in crate::cloud) fn survey_slot(view: SlotView, service: &Service) -> SlotVi
         task_definition: set.and_then(TaskSet::task_definition).unwrap_or_default().to_owned(),
         desired: set.map_or(0, |set| number(set.computed_desired_count)),
         running: set.map_or(0, |set| number(set.running_count)),
+        unproven: beside_its_set(service, &view.place.target_group),
         attached: service.task_sets().iter().any(|set| !set.load_balancers().is_empty()),
         ..view
     }

@@ -4,6 +4,7 @@
 //! A task set's scale is a percentage of the service's desired count. The service's primary task set is the stable
 //! slot's until the rollout is committed, and the candidate's from then on; it is never deleted.
 
+pub(in crate::cloud) mod behind;
 mod fleet;
 mod write;
 
@@ -31,20 +32,6 @@ impl AlbDriver {
     fn of(&self) -> Of<'_> {
         Of { cluster: &self.target.cluster, service: &self.target.stable.service }
     }
-}
-
-/// The task set behind a target group: one that is going only where there is no other.
-pub(in crate::cloud) fn set_behind<'a>(service: &'a Service, group: &str) -> Option<&'a TaskSet> {
-    let rank = |set: &&TaskSet| match set.status() {
-        Some("PRIMARY") => 0,
-        Some("DRAINING") => 2,
-        _ => 1,
-    };
-    service.task_sets().iter().filter(|set| is_behind(set, group)).min_by_key(rank)
-}
-
-fn is_behind(set: &TaskSet, group: &str) -> bool {
-    set.load_balancers().iter().any(|place| place.target_group_arn() == Some(group))
 }
 
 fn is_going(set: &TaskSet) -> bool {

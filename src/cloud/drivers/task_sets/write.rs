@@ -2,7 +2,8 @@
 
 use aws_sdk_ecs::types::{Scale, Service, TaskSet};
 
-use super::{is_behind, is_going, is_primary, set_behind};
+use super::behind::{is_behind, set_behind};
+use super::{is_going, is_primary};
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::alb::json::hex;
 use crate::cloud::aws::{ecs, task_sets};
