@@ -67,6 +67,7 @@ fn a_bad_release_fails_the_step_with_its_code_and_one_error() {
 fn only_a_binary_whose_checksum_is_known_is_fetched() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/action/fetch.mjs");
     let text = fetch::run("the tests of fetching", std::process::Command::new(node()).arg("--test").arg(script));
+    let text = text.unwrap_or_else(|why| panic!("{why}"));
     assert!(text.contains("fail 0") && !text.contains("pass 0"), "{text}");
 }
 

@@ -8,7 +8,7 @@ const DENIED: &str = "TG0215";
 const EXPIRED: &str = "TG0216";
 const TRANSIENT: &str = "TG0205";
 
-const CONFIG: &str = r#"
+const CONFIG: &str = r"
 [profile sso]
 sso_session = corp
 sso_account_id = 111122223333
@@ -29,7 +29,7 @@ source_profile = nowhere
 [profile token-missing]
 role_arn = arn:aws:iam::111122223333:role/deploy
 web_identity_token_file = /no/such/file
-"#;
+";
 
 /// Where the SDK keeps the token of the `corp` login: the file is named after the SHA-1 of that word.
 const TOKEN: &str = "home/.aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";

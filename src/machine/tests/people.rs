@@ -195,6 +195,7 @@ fn an_approval_leaves_no_gate_undecided_that_it_does_not_name() {
     };
     let steps = [Action::Shift(Share::ALL), Action::Approve("look well?".into())];
     let mut run = Run::of(plan(&steps));
+    run.candidate = capacity(FULL, RELEASE);
     run.until_step(1);
     let Some(Objection::Undecided(gates)) = refusal(&run.feed(approve(&["tasks"]))) else { panic!("it passed") };
     assert!(gates.iter().any(|(gate, _)| gate == "errors"), "{gates:?}");
@@ -205,9 +206,10 @@ fn an_approval_leaves_no_gate_undecided_that_it_does_not_name() {
 
 #[test]
 fn an_approval_after_a_hold_rests_on_what_the_hold_was_passed_on() {
-    let steps = [Action::Shift(Share::ALL), Action::Hold(MINUTE), Action::Approve("look well?".into())];
+    let approve = Action::Approve("look well?".into());
+    let steps = [Action::Prepare(FULL), Action::Shift(Share::ALL), Action::Hold(MINUTE), approve];
     let mut run = Run::of(plan(&steps));
-    run.until_step(2);
+    run.until_step(3);
     run.told(OperatorRequest::Approve);
     assert!(run.is_told(|notice| matches!(notice, Notice::Approved { .. })), "{:?}", run.notices);
 }

@@ -67,6 +67,7 @@ fn every_objection_has_its_words() {
             "it is paused: paused by x: x",
             "x; opens at 2026-11-23T14:15:09Z; only `--break-glass REASON` overrules that",
             "it does not wait for an approval",
+            "undecided: x (no reading); to pass it all the same, say `--undecided x`",
             "it approves step 1 of release x, and step 2 of release x waits",
             "it has to say why",
             "it has no windows",
