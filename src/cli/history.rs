@@ -65,7 +65,7 @@ async fn tell(context: &Context, found: &Found) -> Result<Exit, Failure> {
     let recorded = journal::read(&found.store, &found.id).await?;
     let mut machine = Machine::new(recorded.header.plan.clone());
     if !context.json() {
-        found.introduce(context, machine.plan());
+        let _ = terminal::print(&found.introduction(machine.plan(), terminal::stdout_style(context)));
     }
     let out = || Box::new(std::io::stdout());
     let mut lines = Lines::new(out(), terminal::stdout_style(context), None);

@@ -3,12 +3,15 @@
 use super::context::{Context, Found};
 use super::{Failure, terminal};
 use crate::domain::clock::Timestamp;
-use crate::domain::text::{escape, many};
+use crate::domain::text::{escape, hang, many};
 use crate::journal::{self, JournalEnd, Recorded};
 use crate::lease::Owner;
 use crate::machine::{Machine, Progress};
 use crate::plan::Plan;
-use crate::report::{About, Status, Summary};
+use crate::report::{About, Status, Style, Summary};
+
+/// How far the second line of a sentence is set in.
+const INDENT: usize = 2;
 
 /// A rollout with all that is known of it at one moment.
 pub(super) struct Present {
@@ -59,8 +62,13 @@ impl Found {
     /// program reads the same in `started`, in `status` and in an answer.
     pub(super) fn introduce(&self, context: &Context, plan: &Plan) {
         if !context.json() {
-            terminal::say(&escape(&self.about(plan, &self.store.place()).line()));
+            terminal::say(self.introduction(plan, terminal::stderr_style(context)).trim_end());
         }
+    }
+
+    /// The same as text of this style.
+    pub(super) fn introduction(&self, plan: &Plan, style: Style) -> String {
+        hang("", INDENT, &escape(&self.about(plan, &self.store.place()).line()), style.width)
     }
 
     /// Answers in one sentence.

@@ -122,7 +122,7 @@ fn a_test_listener_is_no_second_choice_and_a_probe_through_it_is_proposed() {
     let place = Place::new();
     let lab = Lab::start(&place, &example("blue-green.yaml"));
     let ended = init(&place, &lab, &["--service", "web-green"]);
-    ended.ends(0, &["first.yaml is written"]);
+    ended.ends(15, &["first.yaml is written", "port 9001", "let a probe gate go there"]);
     let written = text(&first(&place));
     assert!(written.contains("  # - probe: { name: smoke, url: \"http://{load_balancer}:9001/"), "{written}");
     assert!(written.contains("port: 443, priority: 10"), "{written}");
@@ -167,9 +167,11 @@ fn several_rules_are_told_apart_by_what_names_them() {
     );
     let several = init(&place, &lab, &["--service", "web-blue"]);
     several.ends(2, &["2 rules forward to service web-blue", "--priority 10", "--priority 20: path /api"]);
-    init(&place, &lab, &["--service", "web-blue", "--priority", "20", "--json"]).ends(0, &["priority: 20"]);
+    // Each is found, and refused until it alone leads to the slots.
+    let other = "and this rollout does not move what comes there";
+    init(&place, &lab, &["--service", "web-blue", "--priority", "20", "--json"]).ends(15, &["priority: 20", other]);
     init(&place, &lab, &["--service", "web-blue", "--rule", lab.rule(), "--force", "--json"])
-        .ends(0, &["priority: 10"]);
+        .ends(15, &["priority: 10", other]);
 }
 
 /// The ARNs of the rule's target groups, blue first.

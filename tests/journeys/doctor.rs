@@ -108,8 +108,8 @@ fn a_permission_that_is_missing_is_named_and_ends_16() {
     as_one("cloudwatch:DescribeAlarms").ends(16, &["DescribeAlarms"]);
     // What only a rollout would call is asked of IAM, about the role that was assumed.
     let ended = as_one("ecs:RegisterTaskDefinition");
-    let said =
-        "ecs:RegisterTaskDefinition on *: a policy denies it, IAM says of arn:aws:iam::123456789012:role/team/narrow";
+    let said = "ecs:RegisterTaskDefinition on arn:aws:ecs:eu-west-1:123456789012:task-definition/web:0: a policy denies it, \
+                IAM says of arn:aws:iam::123456789012:role/team/narrow";
     ended.ends(16, &[said, "tidegate iam-policy"]);
     assert_eq!((state(&ended, "other writes"), state(&ended, "rule write")), ("fail".to_owned(), "ok".to_owned()));
     for question in ["iam:SimulatePrincipalPolicy", "iam:GetRole"] {

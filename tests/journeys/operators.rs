@@ -35,7 +35,7 @@ fn a_rollout_is_paused_continued_and_rolled_back_from_another_process() {
     runner.share(10);
     lab.run(&place, ["pause", "web", "--reason", "lunch"]).ends(0, &["lunch"]);
     runner.event("paused");
-    lab.run(&place, ["pause", "web"]).ends(15, &["it is paused already"]);
+    lab.run(&place, ["pause", "web"]).ends(15, &["it is paused: paused by alice@", "lunch"]);
     lab.run(&place, ["status"]).ends(0, &["lunch", "tidegate continue web-"]);
     let status = lab.run(&place, ["status", "--json"]).events().remove(0);
     assert!(status["paused"].as_str().is_some_and(|why| why.contains("lunch")), "{status}");

@@ -32,7 +32,8 @@ fn a_foreign_write_ends_the_rollout_on_stable() {
 fn a_stable_slot_in_the_middle_of_a_deployment_is_refused() {
     let place = Place::new();
     let spec = place.spec("");
-    let lab = Lab::start(&place, &spec);
+    // At its own pace, so that the deployment is under way for longer than a plan takes.
+    let lab = Lab::playing(&place, &spec, &["--lab-speed", "1"]);
     let body = json!({"cluster": "prod", "service": "web-blue", "forceNewDeployment": true});
     lab.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &body);
     let planned = lab.run(&place, ["plan", spec.to_str().expect("it is UTF-8")]);

@@ -191,7 +191,9 @@ impl Checks {
     fn capacity_is_taken(role: Role, world: &World) {
         // What came to lead there since the last look is nobody's fault. Where AWS goes back it takes its tasks anyway.
         let by_aws = role == Role::Candidate && world.aws.is_some();
-        let entered = !by_aws && world.is_entered(role, UNSEEN_WITHIN);
+        // AWS takes the old tasks when it is told to end, which comes after the intent to commit and its mark.
+        let unseen_within = if world.aws.is_some() { UNSEEN_WITHIN * 3 } else { UNSEEN_WITHIN };
+        let entered = !by_aws && world.is_entered(role, unseen_within);
         assert!(!entered, "capacity is taken from the {role} slot, to which something else leads");
         let changed = world.shares.last().expect("there is a first share").0;
         if world.foreign_rules && world.now.since(changed) <= UNSEEN_WITHIN {

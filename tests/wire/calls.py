@@ -338,6 +338,13 @@ MADE = [
     Call("cloudwatch", "PutMetricAlarm", alarm("calls", ActionsEnabled=True, AlarmActions=[f"arn:aws:sns:{REGION}:{ACCOUNT}:calls"])),
     Call("cloudwatch", "PutCompositeAlarm", {"AlarmName": "all-calls", "AlarmRule": 'ALARM("calls")'}),
     Call("cloudwatch", "DescribeAlarms", {"AlarmNames": ["calls", "all-calls"], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}),
+    Call("cloudwatch", "PutLogAlarm", {
+        "AlarmName": "log-calls", "ScheduledQueryConfiguration": {
+            "QueryString": "filter @message like /error/ | stats count(*) as errors", "AggregationExpression": "errors",
+            "ScheduledQueryRoleARN": f"arn:aws:iam::{ACCOUNT}:role/calls", "LogGroupIdentifiers": ["calls"],
+            "ScheduleConfiguration": {"ScheduleExpression": "rate(5 minutes)", "StartTimeOffset": 300}},
+        "QueryResultsToEvaluate": 3, "QueryResultsToAlarm": 2, "Threshold": 5.0,
+        "ComparisonOperator": "GreaterThanThreshold"}),
     Call("cloudwatch", "DisableAlarmActions", {"AlarmNames": ["calls"]}),
     Call("cloudwatch", "EnableAlarmActions", {"AlarmNames": ["calls"]}),
     Call("cloudwatch", "SetAlarmState", {"AlarmName": "calls", "StateValue": "ALARM", "StateReason": "a drill"}),
