@@ -44,9 +44,10 @@ fn a_cancelled_job_gives_the_traffic_back_before_the_second_signal() {
     let Half { place, lab, step, process } = Half::new("", &["--speed", "10"]);
     let since = lab.now();
     process.signal("INT");
-    let back = lab.is_back_since(since);
+    until("it has heard", || process.errors().contains("SIGINT: giving the traffic back").then_some(()));
     // What the runner sends next must not cut the rest short.
     process.signal("TERM");
+    let back = lab.is_back_since(since);
     let ended = process.end();
     let left = lab.since(since);
     println!("back after {back:?} of the lab, gone after {left:?}");
