@@ -628,7 +628,8 @@ class Past(Case):
         ]
         for query in queries[1:]:
             query["MetricStat"]["Metric"]["Dimensions"] = lab.dimensions() + group
-        end = lab.began().replace(second=0, microsecond=0)
+        # The last minutes may not be published yet.
+        end = lab.began().replace(second=0, microsecond=0) - datetime.timedelta(minutes=10)
         window = {"StartTime": end - datetime.timedelta(hours=9), "EndTime": end}
         began = time.monotonic()
         answer = lab.cloudwatch.get_metric_data(MetricDataQueries=queries, ScanBy="TimestampAscending", **window)
