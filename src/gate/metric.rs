@@ -302,8 +302,9 @@ mod tests {
         points.iter().map(|(s, value)| Point { at: at(*s), value: *value }).collect()
     }
 
-    fn verdict(rule: &MetricRule, values: &[(u64, f64)], samples: &[(u64, f64)]) -> Verdict {
-        let window = Window {
+    /// A step that took hold at 120, of a candidate that has had traffic since 60, looked at at 330.
+    fn window() -> Window<'static> {
+        Window {
             rules: 1,
             rollout: at(0),
             exposed: Some(at(60)),
@@ -312,11 +313,14 @@ mod tests {
             course: &[],
             unseen: &[],
             now: at(330),
-        };
+        }
+    }
+
+    fn verdict(rule: &MetricRule, values: &[(u64, f64)], samples: &[(u64, f64)]) -> Verdict {
         let reading = MetricReading { values: series(values), samples: series(samples) };
         let mut sighted = Sighted::default();
-        sighted.take(rule, &reading, window);
-        sighted.take(rule, &reading, window)
+        sighted.take(rule, &reading, window());
+        sighted.take(rule, &reading, window())
     }
 
     #[test]
@@ -368,20 +372,10 @@ mod tests {
 
     #[test]
     fn a_point_passes_once_two_looks_agree_on_it_and_fails_at_first_sight() {
-        let window = Window {
-            rules: 1,
-            rollout: at(0),
-            exposed: Some(at(60)),
-            step: at(120),
-            deadline: Timestamp::default(),
-            course: &[],
-            unseen: &[],
-            now: at(330),
-        };
         let mut sighted = Sighted::default();
         let mut look = |values: &[(u64, f64)]| {
             let reading = MetricReading { values: series(values), samples: Vec::new() };
-            sighted.take(&rule(), &reading, window).outcome
+            sighted.take(&rule(), &reading, window()).outcome
         };
         assert_eq!(look(&[(120, 0.2)]), Outcome::Inconclusive);
         assert_eq!(look(&[(120, 0.4), (180, 0.1)]), Outcome::Inconclusive);

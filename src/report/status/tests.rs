@@ -12,8 +12,12 @@ fn summary(count: usize) -> Summary {
     summary
 }
 
+fn of<'a>(plan: &'a Plan, progress: &'a Progress, summary: &'a Summary) -> Status<'a> {
+    Status { id: ID, at: at(94), plan, progress, summary, store: "/state", is_lab: false }
+}
+
 fn status(progress: &Progress, summary: &Summary, style: Style) -> String {
-    Status { id: ID, at: at(94), plan: &plan(), progress, summary, store: "/state", is_lab: false }.text(style)
+    of(&plan(), progress, summary).text(style)
 }
 
 fn check(progress: &Progress, summary: &Summary, style: Style, expected: &str) {
@@ -185,15 +189,7 @@ fn programs_read_the_same_state() {
 fn a_gate_that_only_watches_is_marked() {
     let (mut plan, progress, summary) = (plan(), progress(), summary(7));
     plan.gates[2].watch = true;
-    let status = Status {
-        id: ID,
-        at: at(94),
-        plan: &plan,
-        progress: &progress,
-        summary: &summary,
-        store: "/state",
-        is_lab: false,
-    };
+    let status = of(&plan, &progress, &summary);
     let text = status.text(FINE);
     assert!(text.contains("web-5xx           only watches; OK since 13:02:11\n"), "{text}");
     assert_eq!(
@@ -206,15 +202,7 @@ fn a_gate_that_only_watches_is_marked() {
 fn a_switch_says_when_it_fires() {
     let (plan, summary) = (plan(), summary(7));
     let progress = Progress { fires: Some(at(300)), ..progress() };
-    let status = Status {
-        id: ID,
-        at: at(94),
-        plan: &plan,
-        progress: &progress,
-        summary: &summary,
-        store: "/state",
-        is_lab: false,
-    };
+    let status = of(&plan, &progress, &summary);
     let text = status.text(FINE);
     assert!(text.contains("  dead man     AWS gives the traffic back at 14:10:09 unless a runner lives\n"), "{text}");
     assert_eq!(status.json()["switch_fires"], "2026-11-23T14:10:09.000Z");
