@@ -5,10 +5,8 @@ that no longer differs. What moto does not implement is not compared.
 """
 
 import fnmatch
-import os
 import pathlib
 import unittest
-import urllib.request
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -27,11 +25,7 @@ ours = theirs = None  # what came of all calls, set by setUpModule
 
 def setUpModule():
     global ours, theirs
-    os.environ.update(clients.CREDENTIALS)
-    endpoint, process = clients.start()
-    unittest.addModuleCleanup(clients.stop, process)
-    opened = urllib.request.Request(f"{endpoint}/_lab/calendar?name=calls&value=open", method="POST")
-    urllib.request.urlopen(opened).read()
+    endpoint = contract.start()
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     unittest.addModuleCleanup(server.stop)

@@ -30,13 +30,19 @@ made = None  # what came of all calls, set by setUpModule
 served = None
 
 
-def setUpModule():
-    global made, served
+def start():
+    """Starts a lab for one module's calls, with the calendar that they read; its endpoint."""
     os.environ.update(clients.CREDENTIALS)
     endpoint, process = clients.start()
     unittest.addModuleCleanup(clients.stop, process)
     opened = urllib.request.Request(f"{endpoint}/_lab/calendar?name=calls&value=open", method="POST")
     urllib.request.urlopen(opened).read()
+    return endpoint
+
+
+def setUpModule():
+    global made, served
+    endpoint = start()
     with urllib.request.urlopen(f"{endpoint}/_lab/operations") as answer:
         served = json.load(answer)
     caller = calls.Caller(endpoint, HERE)
