@@ -42,7 +42,7 @@ impl Kept {
     pub(super) fn start(speed: f64) -> Result<(LabClock, Kept), Failure> {
         let path =
             std::env::temp_dir().join(format!("tidegate-lab-{}-{:08x}.clock", std::process::id(), fastrand::u32(..)));
-        let made = OpenOptions::new().append(true).create_new(true).open(&path);
+        let made = OpenOptions::new().write(true).create_new(true).open(&path);
         let clock = made.and_then(|file| LabClock::kept(speed, file));
         let clock = clock.map_err(|error| {
             let wrong = format!("the lab cannot keep its clock in {}: {error}", path.display());

@@ -1,13 +1,16 @@
 //! Lab time: the wall clock, stretched by a speed which the lab lowers when the machine does not keep it.
+//!
+//! A lab vouches for its speed a little ahead, again and again. Where the whole machine stands still for a second, a
+//! lab at forty times real time would else jump by forty seconds, in which nobody could have renewed a lease.
 
-use std::fmt;
-use std::io::{Read, Write};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::lock::lock;
 
-/// Tells lab time. Its clones tell the same time, and so does a clock in another process that [follows] the lines
+/// Tells lab time. Its clones tell the same time, and so does a clock in another process that [follows] the line
 /// which this one [keeps] in a file.
 ///
 /// [follows]: LabClock::following
@@ -26,11 +29,11 @@ struct State {
     told: Duration,
 }
 
-/// What carries the lines from the lab to clocks elsewhere. Lines are only ever added to it.
+/// What carries the line from the lab to clocks elsewhere: a file that holds it and nothing else.
+#[derive(Debug)]
 enum Shared {
-    Kept(Box<dyn Write + Send>),
-    /// Where they can be read, and the beginning of a line whose end was not written yet.
-    Followed(Box<dyn Read + Send>, String),
+    Kept(File),
+    Followed(File),
 }
 
 /// A stretch of lab time with one speed: it began at a moment of the wall clock, which was a moment of lab time.
@@ -39,7 +42,12 @@ struct Line {
     wall: Duration,
     lab: Duration,
     speed: f64,
+    /// The moment of the wall clock from which on lab time is no faster than real time, until the lab vouches again.
+    until: Duration,
 }
+
+/// A line fits into so many bytes, and is filled up to them.
+const LINE_BYTES: usize = 128;
 
 /// The slowest and the fastest a lab may run.
 pub(crate) const SPEED_WITHIN: (f64, f64) = (0.01, 10_000.0);
@@ -57,15 +65,15 @@ impl LabClock {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn kept(speed: f64, mut file: impl Write + Send + 'static) -> std::io::Result<LabClock> {
+    pub fn kept(speed: f64, file: File) -> std::io::Result<LabClock> {
         let line = Line::new(speed);
-        file.write_all(line.text().as_bytes())?;
-        Ok(LabClock::of(line, Some(Shared::Kept(Box::new(file)))))
+        file.write_all_at(line.text().as_bytes(), 0)?;
+        Ok(LabClock::of(line, Some(Shared::Kept(file))))
     }
 
     /// The clock of a lab in another process, by the file that it writes; nothing when the file says no time.
-    pub fn following(file: impl Read + Send + 'static) -> Option<LabClock> {
-        let mut shared = Shared::Followed(Box::new(file), String::new());
+    pub fn following(file: File) -> Option<LabClock> {
+        let shared = Shared::Followed(file);
         let line = shared.news()?;
         Some(LabClock::of(line, Some(shared)))
     }
@@ -102,14 +110,15 @@ impl LabClock {
         tokio::time::sleep(self.wall(lab)).await;
     }
 
-    /// Goes on at another speed from this moment.
-    pub(crate) fn change(&self, speed: f64) {
+    /// Goes on at this speed from this moment, for so long on the wall clock; after that no faster than real time,
+    /// until it is called again.
+    pub(crate) fn vouch(&self, speed: f64, span: Duration) {
         let mut state = lock(&self.state);
-        state.line = state.line.bent(wall(), speed);
+        state.line = state.line.bent(wall(), speed, span);
         let text = state.line.text();
-        if let Some(Shared::Kept(file)) = &mut state.shared {
-            // Without this line the clocks elsewhere stay fast: no worse than if the lab had not slowed down.
-            let _ = file.write_all(text.as_bytes());
+        if let Some(Shared::Kept(file)) = &state.shared {
+            // Where it cannot be written, the clocks elsewhere go on at no more than real time.
+            let _ = file.write_all_at(text.as_bytes(), 0);
         }
     }
 
@@ -128,58 +137,57 @@ impl LabClock {
 impl State {
     /// The line at present: whoever follows reads first whether there is a new one.
     fn line(&mut self) -> Line {
-        if let Some(line) = self.shared.as_mut().and_then(Shared::news) {
+        if let Some(line) = self.shared.as_ref().and_then(Shared::news) {
             self.line = line;
         }
         self.line
     }
 }
 
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if matches!(self, Shared::Kept(_)) { "Kept" } else { "Followed" })
-    }
-}
-
 impl Shared {
-    /// The latest line that was added since the last look.
-    fn news(&mut self) -> Option<Line> {
-        let Shared::Followed(file, rest) = self else { return None };
-        file.read_to_string(rest).ok()?;
-        let (whole, begun) = rest.rsplit_once('\n')?;
-        let line = whole.lines().rev().find_map(Line::parse);
-        *rest = begun.to_owned();
-        line
+    /// The line at present, if it was not just being written.
+    fn news(&self) -> Option<Line> {
+        let Shared::Followed(file) = self else { return None };
+        let mut bytes = [0; LINE_BYTES];
+        file.read_exact_at(&mut bytes, 0).ok()?;
+        Line::parse(std::str::from_utf8(&bytes).ok()?)
     }
 }
 
 impl Line {
-    /// Lab time that is the wall's at this moment.
+    /// Lab time that is the wall's at this moment, and keeps its speed until somebody vouches for it.
     fn new(speed: f64) -> Line {
         let now = wall();
-        Line { wall: now, lab: now, speed: possible(speed) }
+        Line { wall: now, lab: now, speed: possible(speed), until: Duration::MAX }
     }
 
     fn at(&self, wall: Duration) -> Duration {
-        self.lab + wall.saturating_sub(self.wall).mul_f64(self.speed)
+        let vouched = wall.min(self.until).saturating_sub(self.wall);
+        let after = wall.saturating_sub(self.wall.max(self.until));
+        self.lab + vouched.mul_f64(self.speed) + after.mul_f64(self.speed.min(1.0))
     }
 
-    /// The line that goes on from this one at another speed.
-    fn bent(&self, wall: Duration, speed: f64) -> Line {
+    /// The line that goes on from this one at another speed, which is vouched for so long.
+    fn bent(&self, wall: Duration, speed: f64, span: Duration) -> Line {
         let wall = wall.max(self.wall);
-        Line { wall, lab: self.at(wall), speed: possible(speed) }
+        Line { wall, lab: self.at(wall), speed: possible(speed), until: wall + span }
     }
 
+    /// The moment stands at both ends: a line of which only a part was written yet has two of them.
     fn text(&self) -> String {
-        format!("{} {} {}\n", self.wall.as_nanos(), self.lab.as_nanos(), self.speed)
+        let (wall, until) = (self.wall.as_nanos(), self.until.as_nanos());
+        let text = format!("{wall} {} {} {until} {wall}", self.lab.as_nanos(), self.speed);
+        format!("{text:<width$}\n", width = LINE_BYTES - 1)
     }
 
     fn parse(text: &str) -> Option<Line> {
-        let mut words = text.split(' ');
-        let mut moment = || words.next()?.parse().ok().map(Duration::from_nanos);
-        let (wall, lab) = (moment()?, moment()?);
-        let speed = words.next()?.parse().ok().filter(|speed| (SPEED_WITHIN.0..=SPEED_WITHIN.1).contains(speed))?;
-        Some(Line { wall, lab, speed })
+        let mut words = text.split_ascii_whitespace();
+        let mut word = || words.next();
+        let nanos = |word: &str| word.parse().ok().map(Duration::from_nanos_u128);
+        let (wall, lab) = (nanos(word()?)?, nanos(word()?)?);
+        let speed = word()?.parse().ok().filter(|speed| (SPEED_WITHIN.0..=SPEED_WITHIN.1).contains(speed))?;
+        let until = nanos(word()?)?;
+        (nanos(word()?)? == wall).then_some(Line { wall, lab, speed, until })
     }
 }
 
@@ -200,7 +208,6 @@ fn wall() -> Duration {
 #[cfg(test)]
 mod tests {
     use std::fs::OpenOptions;
-    use std::path::Path;
 
     use super::*;
 
@@ -208,9 +215,13 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    fn line(speed: f64, until: Duration) -> Line {
+        Line { wall: s(1), lab: s(1), speed, until }
+    }
+
     #[test]
     fn lab_time_runs_from_the_anchor_at_the_speed() {
-        let line = Line { wall: s(1), lab: s(1), speed: 30.0 };
+        let line = line(30.0, Duration::MAX);
         assert_eq!(line.at(s(1)), s(1));
         assert_eq!(line.at(s(3)), s(61));
         assert_eq!(line.at(s(0)), s(1), "a moment before the anchor is the anchor");
@@ -220,40 +231,49 @@ mod tests {
 
     #[test]
     fn a_change_of_speed_moves_no_moment() {
-        let line = Line { wall: s(1), lab: s(1), speed: 30.0 };
-        let slower = line.bent(s(3), 8.0);
+        let line = line(30.0, Duration::MAX);
+        let slower = line.bent(s(3), 8.0, s(10));
         assert_eq!((slower.at(s(3)), slower.at(s(4))), (line.at(s(3)), s(69)));
-        assert_eq!(slower.bent(s(4), 30.0).at(s(5)), s(99));
+        assert_eq!(slower.bent(s(4), 30.0, s(10)).at(s(5)), s(99));
+    }
+
+    #[test]
+    fn a_machine_that_stands_still_makes_lab_time_no_faster_than_real_time() {
+        for (speed, after, expected) in [(40.0, 2, 41), (40.0, 3, 81), (40.0, 10, 88), (0.5, 11, 6)] {
+            let line = line(speed, s(3));
+            assert_eq!(line.at(s(after)), s(expected), "{speed} {after}");
+        }
+        let goes_on = line(40.0, s(3)).bent(s(10), 40.0, s(1));
+        assert_eq!((goes_on.at(s(11)), goes_on.at(s(12))), (s(128), s(129)));
     }
 
     #[test]
     fn a_clock_in_another_process_follows_every_change() {
-        let open = |path: &Path| OpenOptions::new().read(true).append(true).create(true).open(path).expect("it opens");
         let path = std::env::temp_dir().join(format!("tidegate-lab-clock-{}", std::process::id()));
         let _ = std::fs::remove_file(&path);
-        let kept = LabClock::kept(1_000.0, open(&path)).expect("it can be written");
-        let follower = LabClock::following(open(&path)).expect("it says a time");
+        let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let open = || open().expect("it opens");
+        assert!(LabClock::following(open()).is_none(), "an empty file says no time");
+        let kept = LabClock::kept(1_000.0, open()).expect("it can be written");
+        let follower = LabClock::following(open()).expect("it says a time");
         for speed in [1_000.0, 3.0, 500.0] {
-            kept.change(speed);
+            kept.vouch(speed, s(1_000));
             let (before, there, after) = (kept.now_ms(), follower.now_ms(), kept.now_ms());
             assert!((before..=after).contains(&there), "{before} {there} {after}");
             assert!((follower.speed() - speed).abs() < 1e-9);
         }
-        let speed = |text: &str| {
-            open(&path).write_all(text.as_bytes()).expect("it can be written");
-            follower.speed()
-        };
-        assert!((speed("1 1 7") - 500.0).abs() < 1e-9, "half a line changes nothing");
-        assert!((speed("0\n") - 70.0).abs() < 1e-9, "its end makes it whole");
+        open().write_all_at(b"1 1 7", 0).expect("it can be written");
+        assert!((follower.speed() - 500.0).abs() < 1e-9, "half a line changes nothing");
         std::fs::remove_file(&path).expect("it is there");
-        assert!(LabClock::following(&b"1795442709000*30"[..]).is_none());
     }
 
     #[test]
     fn what_is_no_line_says_no_time() {
-        let line = Line { wall: s(1), lab: s(1), speed: 30.0 };
-        assert_eq!(Line::parse(line.text().trim()), Some(line));
-        for odd in ["", "1", "1 2", "1 2 x", "1 2 0", "1 2 NaN", "-1 2 3"] {
+        for until in [s(2), Duration::MAX] {
+            let line = line(1.0 / 3.0, until);
+            assert_eq!((Line::parse(&line.text()), line.text().len()), (Some(line), LINE_BYTES));
+        }
+        for odd in ["", "1", "1 2", "1 2 x 3 1", "1 2 0 3 1", "1 2 NaN 3 1", "-1 2 3 3 -1", "1 2 3 4", "1 2 3 4 2"] {
             assert_eq!(Line::parse(odd), None, "{odd}");
         }
     }

@@ -3,6 +3,7 @@
 //! A rollout reckons in lab time: what it read ten seconds ago is old. At forty lab seconds in one of the wall's that
 //! is a quarter of a second, which a busy machine now and then takes for one answer. So the lab asks itself over its
 //! own API every so often, and where the answer comes too late it lowers its speed rather than break its promises.
+//! Until the answer has come, its clock goes on at its speed only for as long as the answer would still be in time.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -58,6 +59,11 @@ impl Pace {
         }
         Some(self.speed)
     }
+
+    /// How long from now on the clock may keep its speed before the next answer has come.
+    fn vouched_for(&self) -> Duration {
+        EVERY + BOUND.div_f64(self.speed)
+    }
 }
 
 /// Measures from now on, and keeps the clock at a speed that the machine keeps.
@@ -71,8 +77,9 @@ pub(super) fn watch(world: &Arc<World>, api: SocketAddr) {
             let due = Instant::now() + EVERY;
             tokio::time::sleep(EVERY).await;
             connection = asked(connection, api).await;
-            if let Some(speed) = pace.noted(due.elapsed()) {
-                clock.change(speed);
+            let changed = pace.noted(due.elapsed());
+            clock.vouch(pace.speed, pace.vouched_for());
+            if let Some(speed) = changed {
                 here.slowed.send_if_modified(|slowest| {
                     let is_first = slowest.is_none() && speed <= pace.asked * TOLD_BELOW;
                     *slowest = slowest.or(is_first.then_some(speed));
@@ -121,6 +128,13 @@ mod tests {
     #[test]
     fn a_machine_that_keeps_up_is_left_alone() {
         assert!((after(40.0, (0..1_000).map(|n| n % 50)) - 40.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_vouches_for_again_is_no_further_ahead_than_the_bound() {
+        for (speed, vouched) in [(40.0, 100), (8.0, 300), (1.0, 2_050)] {
+            assert_eq!(Pace::new(speed).vouched_for(), ms(vouched));
+        }
     }
 
     #[test]
