@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::lock::lock;
 
@@ -108,6 +108,27 @@ impl LabClock {
     /// Waits for a stretch of lab time.
     pub async fn sleep(&self, lab: Duration) {
         tokio::time::sleep(self.wall(lab)).await;
+    }
+
+    /// What comes of `work`, unless it takes longer than `lab` of lab time and than `wall` of the wall's. One of them
+    /// alone says little: a fast lab makes an instant of seconds, and a machine that stands still makes seconds of one.
+    pub(crate) async fn within<T>(&self, lab: Duration, wall: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let (began, started) = (self.now_ms(), Instant::now());
+        let late = async {
+            loop {
+                let passed = Duration::from_millis(self.now_ms().saturating_sub(began));
+                let left = self.wall(lab.saturating_sub(passed)).max(wall.saturating_sub(started.elapsed()));
+                if left.is_zero() {
+                    return;
+                }
+                tokio::time::sleep(left).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = late => None,
+        }
     }
 
     /// Goes on at this speed from this moment, for so long on the wall clock; after that no faster than real time,
@@ -245,6 +266,19 @@ mod tests {
         }
         let goes_on = line(40.0, s(3)).bent(s(10), 40.0, s(1));
         assert_eq!((goes_on.at(s(11)), goes_on.at(s(12))), (s(128), s(129)));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_late_that_the_machine_alone_delays() {
+        let clock = LabClock::new(1_000.0);
+        // Nobody vouches again: from now on lab time is no faster than real time.
+        clock.vouch(1_000.0, Duration::ZERO);
+        let work = tokio::time::sleep(Duration::from_millis(300));
+        assert_eq!(clock.within(s(60), Duration::ZERO, work).await, Some(()));
+        let never = std::future::pending::<()>();
+        assert_eq!(clock.within(Duration::from_millis(20), Duration::ZERO, never).await, None);
+        let never = std::future::pending::<()>();
+        assert_eq!(clock.within(Duration::ZERO, Duration::from_millis(20), never).await, None);
     }
 
     #[test]

@@ -180,20 +180,19 @@ impl Traffic {
     /// Makes a request, and gives how long the work for it took in lab seconds.
     async fn request(&self, client: &Client) -> f64 {
         let started = Instant::now();
-        let patience = self.clock.wall(PATIENCE).max(PATIENCE_AT_LEAST);
-        let asked = tokio::time::timeout(patience, client.ask()).await;
+        let asked = self.clock.within(PATIENCE, PATIENCE_AT_LEAST, client.ask()).await;
         let elapsed = started.elapsed();
         let at_ms = self.clock.now_ms();
         let mut tally = lock(&self.tally);
         tally.requests += 1;
         match asked {
-            Ok(Ok(answer)) => {
+            Some(Ok(answer)) => {
                 let declared = answer.header(SERVICE_TIME).and_then(|time| time.parse().ok());
                 tally.note(&answer, self.clock.taken(declared, elapsed), at_ms);
                 return declared.unwrap_or(0.0);
             }
-            Ok(Err(error)) => tally.lose(at_ms, format!("no answer: {error}")),
-            Err(_) => tally.lose(at_ms, "no answer in time".to_owned()),
+            Some(Err(error)) => tally.lose(at_ms, format!("no answer: {error}")),
+            None => tally.lose(at_ms, "no answer in time".to_owned()),
         }
         elapsed.as_secs_f64() * self.clock.speed()
     }

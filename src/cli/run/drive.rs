@@ -67,7 +67,7 @@ pub(in crate::cli) async fn drive(
     let say = move |text: &str| saying.say(text);
     let (telemetry, report) = traced(context, (about, driven.trace), (machine, records), report.and(notifier), say);
     let stop = match machine.plan().policies.on_interrupt {
-        OnTrouble::Rollback => "giving the traffic back",
+        OnTrouble::Rollback => "giving the traffic back, unless the release is committed",
         OnTrouble::Hold => "holding where it is",
     };
     let finish = match lab {

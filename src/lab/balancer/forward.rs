@@ -106,27 +106,27 @@ impl Balancer {
 
     async fn carry(&self, routes: &Routes, chosen: Chosen, request: Request<Full<Bytes>>) -> Answer {
         let started = Instant::now();
-        let within = self.clock.wall(IDLE_TIMEOUT).max(IDLE_TIMEOUT_AT_LEAST);
-        let sent = tokio::time::timeout(within, chosen.upstream.send(&request, &self.ending)).await;
+        let send = chosen.upstream.send(&request, &self.ending);
+        let sent = self.clock.within(IDLE_TIMEOUT, IDLE_TIMEOUT_AT_LEAST, send).await;
         let elapsed = started.elapsed();
         let meter = self.meter(&routes.balancer);
         let now = self.clock.now_ms();
         let mut flowed = Flowed {
             status: None,
             time: 0.0,
-            is_unreachable: matches!(sent, Ok(Err(Trouble::Unreachable))),
+            is_unreachable: matches!(sent, Some(Err(Trouble::Unreachable))),
             targets: chosen.targets,
             is_late: self.late > 0.0 && self.roll() < self.late,
         };
         let own = match sent {
-            Ok(Ok(response)) => {
+            Some(Ok(response)) => {
                 flowed.status = Some(response.status().as_u16());
                 flowed.time = self.target_time(&response, elapsed);
                 meter.forwarded(now, &chosen.group, &flowed);
                 return returned(response, chosen);
             }
-            Ok(Err(_)) => 502,
-            Err(_) => 504,
+            Some(Err(_)) => 502,
+            None => 504,
         };
         meter.forwarded(now, &chosen.group, &flowed);
         let mut answer = self.own(routes, own);

@@ -100,11 +100,11 @@ pub(crate) async fn perform(probe: &Probe, clock: &LabClock) -> Finding {
         );
         connection.ask(request.as_bytes()).await.ok().map(|answer| answer.status)
     };
-    let within = clock.wall(Duration::from_secs(probe.check.timeout_seconds)).max(TIMEOUT_AT_LEAST);
-    match tokio::time::timeout(within, ask).await {
-        Ok(Some(status)) if probe.check.passes(status) => Finding::Well,
-        Ok(Some(_)) => Finding::Mismatch,
-        _ => Finding::Silent,
+    let within = Duration::from_secs(probe.check.timeout_seconds);
+    match clock.within(within, TIMEOUT_AT_LEAST, ask).await.flatten() {
+        Some(status) if probe.check.passes(status) => Finding::Well,
+        Some(_) => Finding::Mismatch,
+        None => Finding::Silent,
     }
 }
 
