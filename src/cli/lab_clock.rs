@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::net::IpAddr;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Exit, Failure};
 use crate::domain::clock::{Clock, LabTime, Timestamp};
-use tidegate_lab::LabClock;
+use tidegate_lab::{LINE_BYTES, LabClock};
 
 /// The variable that leads a runner to the clock of a lab beside it.
 pub(super) const VARIABLE: &str = "TIDEGATE_CLOCK";
@@ -43,12 +44,14 @@ impl Kept {
         let path =
             std::env::temp_dir().join(format!("tidegate-lab-{}-{:08x}.clock", std::process::id(), fastrand::u32(..)));
         let made = OpenOptions::new().write(true).create_new(true).open(&path);
-        let clock = made.and_then(|file| LabClock::kept(speed, file));
-        let clock = clock.map_err(|error| {
+        let made = made.and_then(|file| file.write_all_at(b"\n", 0).map(|()| file));
+        let file = made.map_err(|error| {
             let wrong = format!("the lab cannot keep its clock in {}: {error}", path.display());
             Failure::new(Exit::Unexpected, wrong).hint("name another folder for such files: `TMPDIR`")
         })?;
-        Ok((clock, Kept { path }))
+        // What cannot be written later is said by nobody: the clocks that follow go on at no more than real time.
+        let keep = move |line: &[u8]| drop(file.write_all_at(line, 0));
+        Ok((LabClock::kept(speed, keep), Kept { path }))
     }
 }
 
@@ -60,7 +63,11 @@ impl Drop for Kept {
 
 /// The clock of the lab beside this process, by the file that the variable names.
 pub(super) fn beside(path: &str) -> Result<Clock, Failure> {
-    let clock = File::open(path).ok().and_then(LabClock::following);
+    let line = |file: &File| {
+        let mut line = [0; LINE_BYTES];
+        file.read_exact_at(&mut line, 0).ok().map(|()| line)
+    };
+    let clock = File::open(path).ok().and_then(|file| LabClock::following(move || line(&file)));
     clock.map(of).ok_or_else(|| {
         let failure = Failure::new(Exit::Usage, format!("{VARIABLE} `{path}` is the clock of no lab"));
         failure.hint("a lab prints it when it starts and takes it along when it ends; without a lab, unset it")

@@ -3,15 +3,14 @@
 //! A lab vouches for its speed a little ahead, again and again. Where the whole machine stands still for a second, a
 //! lab at forty times real time would else jump by forty seconds, in which nobody could have renewed a lease.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::lock::lock;
 
 /// Tells lab time. Its clones tell the same time, and so does a clock in another process that [follows] the line
-/// which this one [keeps] in a file.
+/// which this one [keeps].
 ///
 /// [follows]: LabClock::following
 /// [keeps]: LabClock::kept
@@ -29,12 +28,16 @@ struct State {
     told: Duration,
 }
 
-/// What carries the line from the lab to clocks elsewhere: a file that holds it and nothing else.
-#[derive(Debug)]
+/// What carries the line from the lab to clocks elsewhere.
 enum Shared {
-    Kept(File),
-    Followed(File),
+    Kept(Keep),
+    Followed(Read),
 }
+
+/// Puts a line in the place of the one before.
+type Keep = Box<dyn Fn(&[u8]) + Send>;
+/// Reads the line at present.
+type Read = Box<dyn Fn() -> Option<[u8; LINE_BYTES]> + Send>;
 
 /// A stretch of lab time with one speed: it began at a moment of the wall clock, which was a moment of lab time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,7 +50,7 @@ struct Line {
 }
 
 /// A line fits into so many bytes, and is filled up to them.
-const LINE_BYTES: usize = 128;
+pub const LINE_BYTES: usize = 128;
 
 /// The slowest and the fastest a lab may run.
 pub(crate) const SPEED_WITHIN: (f64, f64) = (0.01, 10_000.0);
@@ -61,19 +64,17 @@ impl LabClock {
         LabClock::of(Line::new(speed), None)
     }
 
-    /// The same, for clocks in other processes to follow by the file that this one writes.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn kept(speed: f64, file: File) -> std::io::Result<LabClock> {
+    /// The same, for clocks in other processes to follow. `keep` is given a line of [`LINE_BYTES`] now and at each
+    /// change, to put in the place of the one before: where that fails, they go on at no more than real time.
+    pub fn kept(speed: f64, keep: impl Fn(&[u8]) + Send + 'static) -> LabClock {
         let line = Line::new(speed);
-        file.write_all_at(line.text().as_bytes(), 0)?;
-        Ok(LabClock::of(line, Some(Shared::Kept(file))))
+        keep(line.text().as_bytes());
+        LabClock::of(line, Some(Shared::Kept(Box::new(keep))))
     }
 
-    /// The clock of a lab in another process, by the file that it writes; nothing when the file says no time.
-    pub fn following(file: File) -> Option<LabClock> {
-        let shared = Shared::Followed(file);
+    /// The clock of a lab in another process, by the line that it keeps; nothing when that says no time.
+    pub fn following(line: impl Fn() -> Option<[u8; LINE_BYTES]> + Send + 'static) -> Option<LabClock> {
+        let shared = Shared::Followed(Box::new(line));
         let line = shared.news()?;
         Some(LabClock::of(line, Some(shared)))
     }
@@ -137,9 +138,8 @@ impl LabClock {
         let mut state = lock(&self.state);
         state.line = state.line.bent(wall(), speed, span);
         let text = state.line.text();
-        if let Some(Shared::Kept(file)) = &state.shared {
-            // Where it cannot be written, the clocks elsewhere go on at no more than real time.
-            let _ = file.write_all_at(text.as_bytes(), 0);
+        if let Some(Shared::Kept(keep)) = &state.shared {
+            keep(text.as_bytes());
         }
     }
 
@@ -165,13 +165,17 @@ impl State {
     }
 }
 
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Shared::Kept(_)) { "Kept" } else { "Followed" })
+    }
+}
+
 impl Shared {
     /// The line at present, if it was not just being written.
     fn news(&self) -> Option<Line> {
-        let Shared::Followed(file) = self else { return None };
-        let mut bytes = [0; LINE_BYTES];
-        file.read_exact_at(&mut bytes, 0).ok()?;
-        Line::parse(std::str::from_utf8(&bytes).ok()?)
+        let Shared::Followed(line) = self else { return None };
+        Line::parse(std::str::from_utf8(&line()?).ok()?)
     }
 }
 
@@ -228,7 +232,6 @@ fn wall() -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
 
     use super::*;
 
@@ -283,22 +286,23 @@ mod tests {
 
     #[test]
     fn a_clock_in_another_process_follows_every_change() {
-        let path = std::env::temp_dir().join(format!("tidegate-lab-clock-{}", std::process::id()));
-        let _ = std::fs::remove_file(&path);
-        let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let open = || open().expect("it opens");
-        assert!(LabClock::following(open()).is_none(), "an empty file says no time");
-        let kept = LabClock::kept(1_000.0, open()).expect("it can be written");
-        let follower = LabClock::following(open()).expect("it says a time");
+        let kept_line = Arc::new(Mutex::new([b'0'; LINE_BYTES]));
+        let read = |from: &Arc<Mutex<[u8; LINE_BYTES]>>| {
+            let from = Arc::clone(from);
+            move || Some(*lock(&from))
+        };
+        assert!(LabClock::following(|| None).is_none() && LabClock::following(read(&kept_line)).is_none());
+        let there = Arc::clone(&kept_line);
+        let kept = LabClock::kept(1_000.0, move |line| lock(&there).copy_from_slice(line));
+        let follower = LabClock::following(read(&kept_line)).expect("it says a time");
         for speed in [1_000.0, 3.0, 500.0] {
             kept.vouch(speed, s(1_000));
             let (before, there, after) = (kept.now_ms(), follower.now_ms(), kept.now_ms());
             assert!((before..=after).contains(&there), "{before} {there} {after}");
             assert!((follower.speed() - speed).abs() < 1e-9);
         }
-        open().write_all_at(b"1 1 7", 0).expect("it can be written");
+        lock(&kept_line)[..5].copy_from_slice(b"1 1 7");
         assert!((follower.speed() - 500.0).abs() < 1e-9, "half a line changes nothing");
-        std::fs::remove_file(&path).expect("it is there");
     }
 
     #[test]

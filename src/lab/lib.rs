@@ -76,7 +76,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use self::behaviour::{Behaviour, BehaviourError, Conduct, parse_duration, parse_share};
-pub use self::clock::LabClock;
+pub use self::clock::{LINE_BYTES, LabClock};
 pub use self::config::{HealthCheckSeed, LabConfig, ServiceSeed, ShiftPauses, SlotSeed, WorldSeed};
 pub use self::fault::{ApiFault, ApiFaultError, FaultKind};
 pub use self::metrics::formula::Formula;

@@ -106,8 +106,8 @@ impl Balancer {
 
     async fn carry(&self, routes: &Routes, chosen: Chosen, request: Request<Full<Bytes>>) -> Answer {
         let started = Instant::now();
-        let send = chosen.upstream.send(&request, &self.ending);
-        let sent = self.clock.within(IDLE_TIMEOUT, IDLE_TIMEOUT_AT_LEAST, send).await;
+        let asked = chosen.upstream.send(&request, &self.ending);
+        let sent = self.clock.within(IDLE_TIMEOUT, IDLE_TIMEOUT_AT_LEAST, asked).await;
         let elapsed = started.elapsed();
         let meter = self.meter(&routes.balancer);
         let now = self.clock.now_ms();
