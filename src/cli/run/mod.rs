@@ -21,6 +21,7 @@ use crate::cloud::alb::ReleaseDocument;
 use crate::cloud::aws::Aws;
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
+use crate::domain::text::hex;
 use crate::engine::{Begun, Driven, Ending, First, Runner, begin, holder};
 use crate::journal::{Header, Saved};
 use crate::machine::{Event, Machine};
@@ -222,8 +223,7 @@ async fn compile(
 
 /// The fingerprint of a spec's text.
 fn digest(text: impl AsRef<[u8]>) -> String {
-    let digits = Sha256::digest(text).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    hex(Sha256::digest(text))
 }
 
 fn store(stores: &Stores, is_lab: bool) -> &Store {

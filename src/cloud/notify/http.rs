@@ -1,7 +1,6 @@
 //! One message by one HTTP request: no redirects, a bounded answer, and neither URL nor secret in any message.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use crate::cloud::http::{self, filled};
 use crate::domain::clock::{Timestamp, wall_now};
 use crate::domain::fault::FaultKind;
 use crate::domain::notify::Message;
+use crate::domain::text::hex;
 use crate::gate::is_private_host;
 
 /// The header with what is the same however often a message is sent.
@@ -155,10 +155,7 @@ fn signature(secret: &str, at: Timestamp, body: &str) -> String {
     mac.update(seconds(at).as_bytes());
     mac.update(b".");
     mac.update(body.as_bytes());
-    mac.finalize().into_bytes().iter().fold("sha256=".to_owned(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    format!("sha256={}", hex(mac.finalize().into_bytes()))
 }
 
 #[cfg(test)]

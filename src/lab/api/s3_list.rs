@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::operation::Refusal;
 use super::s3_common::{NAMESPACE, Outcome, refusal, xml};
 use super::wire_s3::element;
+use crate::names::hex;
 use crate::s3::Bucket;
 use crate::s3::listing::{self, Page};
 use crate::value::{date, text, whole};
@@ -97,8 +98,7 @@ fn encoded(text: &str) -> String {
 
 /// A token is the last entry of a page, made opaque.
 fn to_token(entry: &str) -> String {
-    let nibbles = entry.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
+    hex(entry.as_bytes())
 }
 
 fn from_token(token: &str) -> Result<String, Refusal> {
