@@ -3,6 +3,7 @@
 mod address;
 pub mod alb;
 pub mod aws;
+mod delivery;
 pub mod drivers;
 mod fence;
 mod http;
