@@ -91,7 +91,7 @@
 //! | decides to go back | `machine/observe/mod.rs` |
 //! | goes back | `machine/back/mod.rs`; the short way to its write is `machine/back/first_read.rs` |
 //! | notices a slot that is short, or that somebody else deployed to | `machine/observe/slots.rs` |
-//! | remembers how long things may take | `machine/state.rs`, `spec::Limits` |
+//! | says how long things may take, and how often | `machine/limits.rs`, `spec::Limits` |
 //! | says where a rollout stands | `machine/progress.rs` |
 //! | turns 10 % into a weight | `domain/traffic.rs` |
 //! | calls AWS, and knows a throttle from a denial | `cloud` |

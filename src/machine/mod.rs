@@ -10,6 +10,7 @@ mod commands;
 mod effect;
 mod event;
 mod forward;
+mod limits;
 mod notice;
 mod notify_on;
 mod observe;
@@ -23,12 +24,12 @@ mod why;
 
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Left, OperatorRequest};
+pub use limits::{
+    ATTEMPTS, BEHIND_WITHIN, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, PUSH_EVERY, REASSERTIONS,
+    WRITE_LANDS_WITHIN,
+};
 pub use notice::{Glass, Notice, Outcome, Progress};
 pub use notify_on::occasion;
-pub use safeguard::PUSH_EVERY;
-pub use state::{
-    ATTEMPTS, BEHIND_WITHIN, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN,
-};
 pub use undone::{Kept, StaysOff, Undone};
 pub use why::{
     Awaited, Foreign, HookWait, KnownBreach, Lack, Leaving, Objection, Overdue, PausedFor, Reason, Shortage, Stranding,
@@ -42,7 +43,8 @@ use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use state::{LOOKS_WITHIN, Memory, State, Unsettled, Wait};
+use limits::LOOKS_WITHIN;
+use state::{Memory, State, Unsettled, Wait};
 use why::Cause;
 
 /// What one event led to.

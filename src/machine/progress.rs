@@ -2,8 +2,9 @@
 
 use super::Machine;
 use super::effect::Effect;
+use super::limits::BEHIND_WITHIN;
 use super::notice::{Outcome, Progress};
-use super::state::{BEHIND_WITHIN, Phase, Stage, State, Wait};
+use super::state::{Phase, Stage, State, Wait};
 use super::why::Reason;
 use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;

@@ -6,9 +6,10 @@ mod takedown;
 use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued};
+use super::limits::{ATTEMPTS, POLL, PUSH_EVERY, RETRY, WRITE_LANDS_WITHIN};
 use super::notice::Notice;
 use super::observe::expired::is_expired;
-use super::state::{ATTEMPTS, POLL, RETRY, Stage, State, WRITE_LANDS_WITHIN};
+use super::state::{Stage, State};
 use super::undone::Undone;
 use super::why::{Awaited, Reason, SwitchSeen};
 use super::{Machine, Reaction};
@@ -19,9 +20,6 @@ use crate::domain::safeguard::{Beacon, CLOCKS_DIFFER, SWITCH_FAR, SWITCH_LANDS_W
 use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::plan::Action;
-
-/// Between two pushes of the dead-man's switch.
-pub const PUSH_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of the beacon, the hold and the switch.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]

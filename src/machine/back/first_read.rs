@@ -7,11 +7,11 @@ use crate::domain::fleet::RuleSeen;
 use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::machine::effect::{Effect, Look, Observation};
-use crate::machine::notice::Notice;
-use crate::machine::state::{
-    BRISK_POLL, DENIED_RETRIES, FIRST_READ_WITHIN, FRESH, PROMPT_RETRIES, Phase, RETRY, State, Unsettled,
-    WATCHED_WITHIN, WRITE_LANDS_WITHIN,
+use crate::machine::limits::{
+    BRISK_POLL, DENIED_RETRIES, FIRST_READ_WITHIN, FRESH, PROMPT_RETRIES, RETRY, WATCHED_WITHIN, WRITE_LANDS_WITHIN,
 };
+use crate::machine::notice::Notice;
+use crate::machine::state::{Phase, State, Unsettled};
 use crate::machine::undone::StaysOff;
 use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};

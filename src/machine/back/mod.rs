@@ -7,9 +7,10 @@ mod quiet;
 use std::time::Duration;
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
+use super::limits::{ATTEMPTS, BRISK_POLL, REASSERTIONS, RETRY, STALE_WITHIN};
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{ATTEMPTS, BRISK_POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
+use super::state::{Phase, State};
 use super::undone::{Kept, StaysOff, Undone};
 use super::why::{Foreign, Reason, Stranding};
 use super::{Machine, Reaction};

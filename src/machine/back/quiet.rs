@@ -3,8 +3,9 @@
 use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
 use crate::machine::effect::Observation;
+use crate::machine::limits::POLL;
 use crate::machine::notice::Notice;
-use crate::machine::state::{POLL, Phase};
+use crate::machine::state::Phase;
 use crate::machine::undone::{Kept, Undone};
 use crate::machine::{Machine, Reaction};
 

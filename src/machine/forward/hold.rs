@@ -4,8 +4,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;
 use crate::gate::{Check, Evidence, Gate, Outcome as GateOutcome};
 use crate::machine::effect::Observation;
+use crate::machine::limits::BRISK_POLL;
 use crate::machine::notice::Notice;
-use crate::machine::state::BRISK_POLL;
 use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 

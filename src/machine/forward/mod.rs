@@ -10,9 +10,10 @@ pub(in crate::machine) mod shift;
 pub(in crate::machine) mod window;
 
 use super::effect::{Answer, Effect, Issued, Observation};
+use super::limits::{BRISK_POLL, LAST_CALL, POLL, RETRY};
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{BRISK_POLL, LAST_CALL, POLL, RETRY, Stage, State};
+use super::state::{Stage, State};
 use super::undone::{Kept, Undone};
 use super::why::{Awaited, Objection, Overdue, Reason};
 use super::{Machine, Reaction};

@@ -3,8 +3,9 @@
 use crate::domain::fleet::Role;
 use crate::gate::{Check, Evidence, Outcome as GateOutcome, ProbeReading, Verdict};
 use crate::machine::effect::{Effect, Observation};
+use crate::machine::limits::{BRISK_POLL, RETRY, STALE_WITHIN};
 use crate::machine::notice::Notice;
-use crate::machine::state::{BRISK_POLL, RETRY, STALE_WITHIN, Stage, State};
+use crate::machine::state::{Stage, State};
 use crate::machine::why::Reason;
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, ReleasePlan};

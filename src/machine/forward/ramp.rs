@@ -6,8 +6,9 @@ use crate::domain::traffic::Share;
 use crate::gate::compare::{RampRule, Unproven};
 use crate::gate::{Check, Standing};
 use crate::machine::effect::Observation;
+use crate::machine::limits::{BRISK_POLL, RAISE_LEAST};
 use crate::machine::notice::Notice;
-use crate::machine::state::{BRISK_POLL, RAISE_LEAST, Stage, State};
+use crate::machine::state::{Stage, State};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {

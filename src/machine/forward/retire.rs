@@ -3,8 +3,9 @@
 use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Observation};
+use crate::machine::limits::{ATTEMPTS, POLL, RETRY};
 use crate::machine::notice::{Notice, Outcome};
-use crate::machine::state::{ATTEMPTS, POLL, RETRY, Stage, State};
+use crate::machine::state::{Stage, State};
 use crate::machine::undone::{Kept, Undone};
 use crate::machine::why::{Awaited, Objection};
 use crate::machine::{Machine, Reaction};

@@ -6,8 +6,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::fleet::{Capacity, Fleet, Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation, Route, Stickiness};
+use crate::machine::limits::{BRISK_POLL, FRESH, RETRY, STALE_WITHIN};
 use crate::machine::notice::Notice;
-use crate::machine::state::{BRISK_POLL, FRESH, RETRY, STALE_WITHIN, Stage, State};
+use crate::machine::state::{Stage, State};
 use crate::machine::why::{Awaited, Lack, Shortage};
 use crate::machine::{Machine, Reaction};
 

@@ -4,20 +4,15 @@
 //! open, and `limits.pause` bounds it like any pause. It goes on by itself once it is open. A person can overrule all
 //! windows for the rest of the rollout. What is said of change calendars must be fresh, or they count as closed.
 
-use std::time::Duration;
-
 use crate::domain::clock::Timestamp;
 use crate::domain::driver::Driver;
 use crate::domain::window::{Closed, WhenClosed};
 use crate::machine::effect::Observation;
+use crate::machine::limits::{CALENDAR_EVERY, CALENDAR_FRESH};
 use crate::machine::notice::{Glass, Notice};
 use crate::machine::why::{Cause, Objection, PausedFor};
 use crate::machine::{Machine, Reaction};
 
-/// How often change calendars are read. They change for hours.
-const CALENDAR_EVERY: Duration = Duration::from_secs(60);
-/// The age at which what was read of them says nothing any more.
-const CALENDAR_FRESH: Duration = Duration::from_secs(90);
 /// Who goes on when it opens.
 const OPENED: &str = "tidegate: it is open";
 

@@ -6,8 +6,9 @@
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::safeguard::Beacon;
 use crate::machine::effect::{Effect, Issued};
+use crate::machine::limits::{BEHIND_WITHIN, BRISK_POLL, POLL};
 use crate::machine::notice::Notice;
-use crate::machine::state::{BEHIND_WITHIN, BRISK_POLL, Behind, POLL, Stage};
+use crate::machine::state::{Behind, Stage};
 use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 

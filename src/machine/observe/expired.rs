@@ -7,7 +7,8 @@
 
 use crate::domain::fault::{Fault, FaultKind};
 use crate::machine::effect::{Effect, Issued};
-use crate::machine::state::{BRISK_POLL, POLL, State};
+use crate::machine::limits::{BRISK_POLL, POLL};
+use crate::machine::state::State;
 use crate::machine::why::{Awaited, Overdue, Reason};
 use crate::machine::{Machine, Reaction};
 

@@ -3,7 +3,7 @@
 
 use crate::domain::fleet::{Capacity, Role, Stopped};
 use crate::domain::name::last_part;
-use crate::machine::state::{DRIFTS, STALE_WITHIN};
+use crate::machine::limits::{DRIFTS, STALE_WITHIN};
 use crate::machine::why::Reason;
 use crate::machine::{Machine, Reaction};
 

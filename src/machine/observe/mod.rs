@@ -9,9 +9,10 @@ pub(in crate::machine) mod slots;
 use std::time::Duration;
 
 use super::effect::Observation;
+use super::limits::{LOOKS_WITHIN, STALE_WITHIN, UNSEEN_LIMIT, WATCHED_WITHIN};
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{LOOKS_WITHIN, STALE_WITHIN, State, Steady, WATCHED_WITHIN};
+use super::state::{State, Steady};
 use super::undone::{Kept, Undone};
 use super::why::{Cause, Foreign, Overdue, PausedFor, Reason, Stranding};
 use super::{Machine, Reaction};
@@ -24,8 +25,6 @@ use crate::gate::{Outcome as GateOutcome, Reading, Verdict, Window};
 use crate::plan::{QUIET_LEAST, QUIET_PERIODS};
 use crate::spec::OnTrouble;
 
-/// How many stretches without a read of the rule are remembered.
-const UNSEEN_LIMIT: usize = 100;
 /// What the observed share is counted over.
 const MINUTE: Duration = Duration::from_secs(60);
 

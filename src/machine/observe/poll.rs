@@ -12,9 +12,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::fleet::Role;
 use crate::gate::{Check, Gate};
 use crate::machine::effect::{Effect, Look, Observation};
-use crate::machine::state::{
-    COUNT_BACK, COUNT_FURTHEST, FAST_COUNT_BACK, FAST_POLL, FLEET_EVERY, LOOK_BACK, POLL, State, Wait,
-};
+use crate::machine::limits::{COUNT_BACK, COUNT_FURTHEST, FAST_COUNT_BACK, FAST_POLL, FLEET_EVERY, LOOK_BACK, POLL};
+use crate::machine::state::{State, Wait};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {

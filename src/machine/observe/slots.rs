@@ -5,8 +5,8 @@ use crate::domain::fleet::{Capacity, Fleet, Role};
 use crate::domain::name::{last_part, same_definition};
 use crate::domain::traffic::Share;
 use crate::gate::{Check, Reading, TasksReading};
+use crate::machine::limits::{DRIFTS, SHORT_WITHIN, STALE_WITHIN};
 use crate::machine::notice::Notice;
-use crate::machine::state::{DRIFTS, SHORT_WITHIN, STALE_WITHIN};
 use crate::machine::why::{Cause, Foreign, Lack, PausedFor, Reason, Shortage};
 use crate::machine::{Machine, Reaction};
 

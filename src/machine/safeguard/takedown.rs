@@ -8,16 +8,14 @@
 use std::time::Duration;
 
 use super::super::effect::{Effect, Issued};
+use super::super::limits::{ATTEMPTS, HURRIED_ATTEMPTS, RETRY};
 use super::super::notice::Notice;
-use super::super::state::{ATTEMPTS, Phase, RETRY};
+use super::super::state::Phase;
 use super::super::undone::{StaysOff, Undone};
 use super::super::{Machine, Reaction};
 use super::Safeguard;
 use crate::domain::fault::Fault;
 use crate::domain::safeguard::Beacon;
-
-/// How often something is tried to be taken down by a runner that must leave.
-const HURRIED_ATTEMPTS: u32 = 2;
 
 impl Machine {
     /// After the commit. Nothing is taken down while a call could still set it up behind that.
