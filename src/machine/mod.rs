@@ -11,6 +11,7 @@ mod effect;
 mod event;
 mod forward;
 mod limits;
+mod memory;
 mod notice;
 mod notify_on;
 mod observe;
@@ -44,7 +45,8 @@ use crate::lease::QUARANTINE;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
 use limits::LOOKS_WITHIN;
-use state::{Memory, State, Unsettled, Wait};
+use memory::{Memory, Unsettled};
+use state::{State, Wait};
 use why::Cause;
 
 /// What one event led to.
@@ -146,7 +148,7 @@ impl Machine {
 
     /// Whether it is on its way back and the traffic is not: nothing is waited for that can come later.
     pub fn is_urgent(&self) -> bool {
-        self.is_retreating() && self.memory.back_at.is_none()
+        self.is_retreating() && self.memory.back.at.is_none()
     }
 
     /// Whether it waits for the answer to a forward write before it goes back.
@@ -161,7 +163,7 @@ impl Machine {
 
     /// Since when its journal does not hold everything, if that is so.
     pub fn behind_since(&self) -> Option<Timestamp> {
-        self.memory.behind.as_ref().map(|behind| behind.since)
+        self.memory.pauses.behind.as_ref().map(|behind| behind.since)
     }
 
     /// Whether it is past the point of return.
@@ -181,9 +183,9 @@ impl Machine {
         }
         let now = self.memory.now;
         self.memory.started = now;
-        self.memory.judged_from = now;
-        self.memory.step_since = now;
-        self.memory.accepted_at = now;
+        self.memory.judged.from = now;
+        self.memory.judged.step_since = now;
+        self.memory.rule.accepted_at = now;
         out.notices.push(Notice::Started { by });
         self.enter_step(0, out);
     }
@@ -216,39 +218,39 @@ impl Machine {
     /// Another runner goes on; `before` is the last moment of the one before, on a clock of its own.
     fn recovered(&mut self, (by, epoch): (String, u64), before: Timestamp, out: &mut Reaction) {
         if self.is_paused_for(&[Cause::Interrupt]) {
-            self.memory.paused = None;
+            self.memory.pauses.paused = None;
             self.restart_limit();
         }
         self.take_over();
         // A clock that is behind the journal's cannot tell how long nobody looked.
         let gap = self.memory.now.since(before);
-        self.memory.unwatched |= gap.is_zero() || gap > LOOKS_WITHIN;
+        self.memory.rule.unwatched |= gap.is_zero() || gap > LOOKS_WITHIN;
         // Its lines are what was written: whoever goes on from them could write.
-        self.memory.behind = None;
+        self.memory.pauses.behind = None;
         if let State::Ready = self.state {
             return self.start(by, out);
         }
         out.notices.push(Notice::Recovered { by, epoch });
-        self.memory.hurry = false;
-        self.memory.revived = false;
+        self.memory.back.hurry = false;
+        self.memory.back.revived = false;
         if self.has_left() {
             return self.tidy(out);
         }
         self.let_in();
         self.inherit();
-        let all = !self.memory.tidies;
+        let all = !self.memory.back.tidies;
         let has = (all && !self.plan.before.scaling.is_empty(), all && self.plan.dead_man.is_some());
         self.memory.safeguard.inherit(before, self.memory.now, has);
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } if self.switch_is_up(out) => {}
             State::Forward { .. } => self.reenter(out),
-            State::Retreat { .. } if self.memory.tidies => self.tidy(out),
+            State::Retreat { .. } if self.memory.back.tidies => self.tidy(out),
             State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
                 let waited = self.memory.now.since(decided);
-                if waited.saturating_sub(self.memory.slept) > self.plan.limits.retreat {
+                if waited.saturating_sub(self.memory.back.slept) > self.plan.limits.retreat {
                     // It may be able to do what the one before was not, and has all of the limit.
-                    self.memory.slept = waited;
+                    self.memory.back.slept = waited;
                 }
                 self.begin_back(reason, decided, out);
             }
@@ -258,7 +260,7 @@ impl Machine {
     /// What happened to the rule before is not known.
     fn take_over(&mut self) {
         self.memory.taken_over = Some(self.memory.now);
-        self.memory.steady = None;
+        self.memory.rule.steady = None;
     }
 
     /// Nobody knows what a write did: a route may still land.
@@ -268,7 +270,7 @@ impl Machine {
         if self.is_retreating() && route.share == Share::NONE {
             return self.outlive(issued.at);
         }
-        self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
+        self.memory.rule.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
     }
 
     /// What the runner before asked for may still come about, measured by the clock of the one after.
@@ -277,7 +279,7 @@ impl Machine {
         if let Wait::Answer(issued) = &outstanding {
             self.unsettle(issued);
         }
-        if let Some(unsettled) = &mut self.memory.unsettled {
+        if let Some(unsettled) = &mut self.memory.rule.unsettled {
             unsettled.until = unsettled.until.max(self.memory.now + QUARANTINE);
         }
     }
@@ -300,13 +302,13 @@ impl Machine {
         match &mut effect {
             Effect::Arm { at, .. } => *at = self.fires_next(),
             Effect::Route(route) => {
-                self.memory.carried |= route.share > Share::NONE;
+                self.memory.rule.carried |= route.share > Share::NONE;
                 if route.expected.is_none() {
                     // What it is written over is not known.
-                    self.memory.steady = None;
+                    self.memory.rule.steady = None;
                 }
                 // Whatever becomes of the write: one whose answer is lost may have turned it off.
-                self.memory.sticky_suspended |= route.stickiness == Stickiness::Suspend;
+                self.memory.rule.sticky_suspended |= route.stickiness == Stickiness::Suspend;
             }
             Effect::Look(look) => look.gates.retain(|index| self.is_due(*index)),
             _ => {}
@@ -326,24 +328,26 @@ impl Machine {
     /// would follow.
     fn is_due(&self, index: usize) -> bool {
         let memory = &self.memory;
-        let Some((gate, standing)) = self.plan.gates.get(index).zip(memory.standings.get(index)) else { return false };
+        let Some((gate, standing)) = self.plan.gates.get(index).zip(memory.judged.standings.get(index)) else {
+            return false;
+        };
         let vain = memory.committed && gate.is_outside();
-        !vain && standing.is_due(gate, memory.step_since, memory.now)
+        !vain && standing.is_due(gate, memory.judged.step_since, memory.now)
     }
 
     fn finish(&mut self, outcome: Outcome, out: &mut Reaction) {
         self.tell_left(out);
         self.wait = Wait::Nothing;
         out.effect = None;
-        self.memory.paused = None;
+        self.memory.pauses.paused = None;
         out.notices.push(Notice::Finished(outcome.clone()));
         self.state = State::Finished(outcome);
     }
 
     /// Tells of a fault once, however often it comes in a row.
     fn tell_fault(&mut self, fault: &crate::domain::fault::Fault, out: &mut Reaction) {
-        if self.memory.told_fault.as_ref() != Some(fault) {
-            self.memory.told_fault = Some(fault.clone());
+        if self.memory.told.fault.as_ref() != Some(fault) {
+            self.memory.told.fault = Some(fault.clone());
             out.notices.push(Notice::Trouble(fault.clone()));
         }
     }

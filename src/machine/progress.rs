@@ -19,24 +19,24 @@ impl Machine {
             step: self.step(),
             stage: self.stage(),
             wanted: self.wanted_share(),
-            configured: begun.then_some(memory.accepted),
-            observed: memory.observed,
+            configured: begun.then_some(memory.rule.accepted),
+            observed: memory.judged.observed,
             until: self.until(),
-            verdicts: memory.verdicts.clone(),
-            healthy: memory.fleet.as_ref().map(|(_, fleet)| {
+            verdicts: memory.judged.verdicts.clone(),
+            healthy: memory.slots.fleet.as_ref().map(|(_, fleet)| {
                 let stable = (fleet.stable.healthy, fleet.stable.desired);
                 [stable, (fleet.candidate.healthy, fleet.candidate.desired)]
             }),
             unproven: self.keeps(),
-            waiting: memory.told_waiting.clone().filter(|_| self.is_forward()),
+            waiting: memory.told.waiting.clone().filter(|_| self.is_forward()),
             goes_back: self.goes_back(),
-            paused: memory.paused.as_ref().map(|paused| paused.why.clone()),
-            promoted_by: memory.promoted_by.clone(),
-            glass: memory.glass.clone(),
+            paused: memory.pauses.paused.as_ref().map(|paused| paused.why.clone()),
+            promoted_by: memory.pauses.promoted_by.clone(),
+            glass: memory.pauses.glass.clone(),
             reason: self.reason().cloned(),
             fires: memory.safeguard.fires(),
             committed: memory.committed,
-            served: memory.served,
+            served: memory.slots.served,
         }
     }
 
@@ -63,11 +63,11 @@ impl Machine {
             State::Forward { stage: Stage::Raising { to, .. }, .. } => *to,
             State::Forward { step, .. } => match self.plan.steps.get(*step).map(|step| &step.action) {
                 Some(Action::Shift(share)) => *share,
-                Some(Action::Ramp { .. }) => self.memory.accepted,
+                Some(Action::Ramp { .. }) => self.memory.rule.accepted,
                 _ => self.plan.share_after(*step),
             },
             State::Ready | State::Draining { .. } | State::Retreat { .. } => Share::NONE,
-            State::Finished(_) => self.memory.accepted,
+            State::Finished(_) => self.memory.rule.accepted,
         }
     }
 
@@ -95,9 +95,9 @@ impl Machine {
     fn goes_back(&self) -> Option<Timestamp> {
         let memory = &self.memory;
         let forward = self.is_forward() && !memory.committed;
-        let paused = memory.paused.as_ref().map(|paused| paused.since).or(memory.expired_since);
+        let paused = memory.pauses.paused.as_ref().map(|paused| paused.since).or(memory.pauses.expired_since);
         let until = paused.map(|since| since + self.plan.limits.pause);
-        let behind = memory.behind.as_ref().map(|behind| behind.since + BEHIND_WITHIN);
+        let behind = memory.pauses.behind.as_ref().map(|behind| behind.since + BEHIND_WITHIN);
         forward.then(|| until.into_iter().chain(behind).min().unwrap_or_else(|| self.deadline()))
     }
 

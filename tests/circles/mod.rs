@@ -25,7 +25,6 @@ const STANDING: &[(&str, &str)] = &[
     ("src/cloud/aws/service.rs", "src/cloud/aws/mod.rs"),
     ("src/engine/event_loop.rs", "src/engine/mod.rs"),
     ("src/engine/journal_writer.rs", "src/engine/mod.rs"),
-    ("src/machine/state.rs", "src/machine/safeguard.rs"),
     ("src/store/backend.rs", "src/store/mod.rs"),
     ("src/store/folder.rs", "src/store/mod.rs"),
     ("src/store/lease.rs", "src/store/control.rs"),

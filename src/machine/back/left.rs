@@ -36,12 +36,12 @@ impl Machine {
     pub(in crate::machine) fn tidy(&mut self, out: &mut Reaction) {
         let now = self.memory.now;
         self.memory.left = false;
-        self.memory.spared_for = None;
+        self.memory.slots.spared_for = None;
         self.memory.safeguard.begin_anew();
         match self.state.clone() {
             State::Finished(Outcome::RolledBack(reason)) | State::Retreat { reason, .. } => {
                 // The time in which requests may end begins anew. How many tasks the stable slot has by now is not ours.
-                (self.memory.back_at, self.memory.revived, self.memory.tidies) = (Some(now), true, true);
+                (self.memory.back.at, self.memory.back.revived, self.memory.back.tidies) = (Some(now), true, true);
                 self.state = State::Retreat { reason, decided: now, phase: Phase::Verifying, refused: 0 };
                 self.go(Phase::Verifying, out);
             }
@@ -55,7 +55,7 @@ impl Machine {
 
     /// Somebody moved the traffic while what was left undone was being finished: the rest stays.
     pub(in crate::machine) fn stop_tidying(&mut self, out: &mut Reaction) {
-        self.memory.tidies = false;
+        self.memory.back.tidies = false;
         out.notices.push(Notice::LeftUndone { what: Undone::Rest });
         self.end(out);
     }
@@ -67,7 +67,7 @@ impl Machine {
 
     /// The runner must leave and the traffic is back: only the rule is put right.
     pub(in crate::machine) fn leave_in_a_hurry(&mut self, out: &mut Reaction) {
-        if self.memory.unsettled.is_some() {
+        if self.memory.rule.unsettled.is_some() {
             return self.go(Phase::Verifying, out);
         }
         self.after(Phase::Verifying, out);

@@ -32,7 +32,7 @@ impl Machine {
             return self.count_and_promote(out);
         };
         out.notices.push(Notice::StepStarted(step));
-        self.memory.told_waiting = None;
+        self.memory.told.waiting = None;
         let stage = match &action {
             Action::Register | Action::Secure | Action::Prepare(_) | Action::Settle => Stage::Acting,
             Action::Probe(_) => Stage::Probing(0),
@@ -50,7 +50,7 @@ impl Machine {
         let asks = matches!(action, Action::Approve(_)) && before.is_some_and(|before| is_asked_of(&before.action));
         self.state = State::Forward { step, began: now, stage };
         if self.plan.rules == 0 || !asks {
-            self.memory.step_since = now;
+            self.memory.judged.step_since = now;
         }
         match action {
             Action::Register => self.register(out),
@@ -137,7 +137,7 @@ impl Machine {
     fn done(&mut self, issued: &Issued, answer: Answer, out: &mut Reaction) {
         match answer {
             Answer::Registered(arn) => {
-                self.memory.task_definition = Some(arn.clone());
+                self.memory.slots.task_definition = Some(arn.clone());
                 out.notices.push(Notice::Registered(arn));
                 self.pass_unless_paused(out);
             }
@@ -146,7 +146,7 @@ impl Machine {
             Answer::Moving(seen) => self.moving(issued, &seen, out),
             Answer::Foreign(seen) => self.found_foreign(&seen, out),
             Answer::Counted(served) => {
-                self.memory.served = Some(served);
+                self.memory.slots.served = Some(served);
                 out.notices.push(Notice::Counted(served));
                 self.finish(Outcome::Promoted, out);
             }
@@ -277,7 +277,7 @@ impl Machine {
         if let Some(approves) = approves.filter(|approves| *approves != waits) {
             return Some(Objection::OtherApproval { approves, waits });
         }
-        if let Some(paused) = &self.memory.paused {
+        if let Some(paused) = &self.memory.pauses.paused {
             return Some(Objection::Paused(paused.why.clone()));
         }
         let unnamed: Vec<_> = self.undecided().into_iter().filter(|(gate, _)| !undecided.contains(gate)).collect();
@@ -297,7 +297,7 @@ impl Machine {
 
     /// Whether no step is taken: somebody or something paused it, or its journal is behind.
     pub(super) fn is_paused(&self) -> bool {
-        self.memory.paused.is_some() || self.memory.behind.is_some()
+        self.memory.pauses.paused.is_some() || self.memory.pauses.behind.is_some()
     }
 
     /// When the present step has lasted as long as it may.
@@ -325,7 +325,7 @@ impl Machine {
         if matches!(stage, Stage::Counting(_)) {
             return true;
         }
-        let holds = self.is_paused() || self.is_expired() || self.memory.held.is_some();
+        let holds = self.is_paused() || self.is_expired() || self.memory.pauses.held.is_some();
         if self.memory.now < self.deadline() || holds || self.memory.committed {
             return false;
         }
@@ -336,8 +336,8 @@ impl Machine {
     }
 
     pub(super) fn wait_for(&mut self, on: Awaited, out: &mut Reaction) {
-        if self.memory.told_waiting.as_ref() != Some(&on) {
-            self.memory.told_waiting = Some(on.clone());
+        if self.memory.told.waiting.as_ref() != Some(&on) {
+            self.memory.told.waiting = Some(on.clone());
             out.notices.push(Notice::Waiting { on });
         }
     }

@@ -13,21 +13,21 @@ impl Machine {
         let runs = self.runs_release(&candidate.task_definition);
         let failed = self.gave_up(candidate, runs);
         if runs && failed.is_none() {
-            (self.memory.brought, self.memory.setbacks) = (true, 0);
+            (self.memory.slots.brought, self.memory.slots.setbacks) = (true, 0);
             return;
         }
-        let brought = self.memory.brought;
+        let brought = self.memory.slots.brought;
         // A failure may be an earlier try's until the release was seen to come up, or our write must have landed.
-        let late = self.memory.now.since(self.memory.asked) > STALE_WITHIN;
-        let counts = failed.is_some() && (brought || (runs && late && candidate.desired == self.memory.wanted));
+        let late = self.memory.now.since(self.memory.slots.asked) > STALE_WITHIN;
+        let counts = failed.is_some() && (brought || (runs && late && candidate.desired == self.memory.slots.wanted));
         let reverted = brought && !runs && self.is_back(candidate);
         if !counts && !reverted {
-            self.memory.setbacks = 0;
+            self.memory.slots.setbacks = 0;
             return;
         }
-        self.memory.setbacks += 1;
+        self.memory.slots.setbacks += 1;
         // A read may be old that only shows the revision before, and so may one soon after our write.
-        if (counts && late) || self.memory.setbacks >= DRIFTS {
+        if (counts && late) || self.memory.slots.setbacks >= DRIFTS {
             let why = self.why_ended(candidate, failed);
             self.breach(Reason::Deployment { why }, out);
         }
@@ -64,7 +64,7 @@ impl Machine {
 
     /// `why`, and why a task of the release stopped last.
     pub(in crate::machine) fn with_last_stop(&self, why: String, seen: Option<&Capacity>) -> String {
-        let candidate = seen.or(self.memory.fleet.as_ref().map(|(_, fleet)| &fleet.candidate));
+        let candidate = seen.or(self.memory.slots.fleet.as_ref().map(|(_, fleet)| &fleet.candidate));
         match candidate.and_then(|candidate| self.last_stop(candidate)) {
             Some(Stopped { task, reason, .. }) => format!("{why}; its task {task} stopped: {reason}"),
             None => why,
