@@ -3,7 +3,7 @@
 use super::event::OperatorRequest;
 use super::memory::Paused;
 use super::notice::{Notice, Outcome};
-use super::state::State;
+use super::state::{Back, State};
 use super::why::{Cause, Leaving, Objection, PausedFor, Reason};
 use super::{Machine, Reaction};
 use crate::domain::approval::Approval;
@@ -42,16 +42,12 @@ impl Machine {
         let stranded = matches!(self.state, State::Finished(Outcome::Stranded { .. }));
         match &self.state {
             _ if self.memory.committed => Some(Objection::BackAfterCommit),
-            State::Draining { .. } | State::Retreat { .. } => Some(Objection::GoesBack),
+            State::Draining(_) | State::Retreat { .. } => Some(Objection::GoesBack),
             State::Finished(_) if !stranded => Some(Objection::Over),
             State::Ready | State::Forward { .. } | State::Finished(_) => {
                 if self.state == State::Ready {
                     self.memory.started = self.memory.now;
                 }
-                self.memory.back.overwritten = 0;
-                self.memory.back.contradicted = false;
-                self.memory.back.revived = false;
-                self.memory.back.hurry = false;
                 if !matches!(self.state, State::Forward { .. }) {
                     // Only one who takes it over says this of a rollout that has not begun, or is over.
                     self.take_over();
@@ -127,11 +123,11 @@ impl Machine {
 
     pub(super) fn interrupted(&mut self, signal: String, out: &mut Reaction) {
         let hold = self.plan.policies.on_interrupt == OnTrouble::Hold;
-        match &self.state {
+        match &mut self.state {
             State::Finished(_) => {}
-            State::Draining { .. } | State::Retreat { .. } => {
-                self.memory.back.hurry = true;
-                if self.memory.back.at.is_some() && !self.has_pending_write() {
+            State::Draining(back) | State::Retreat { back, .. } => {
+                back.hurry = true;
+                if back.at.is_some() && !self.has_pending_write() {
                     self.leave_in_a_hurry(out);
                 }
             }
@@ -146,8 +142,7 @@ impl Machine {
                 out.notices.push(Notice::HandedOver { why: Leaving::Stopped { signal, share, fires } });
             }
             State::Ready | State::Forward { .. } => {
-                self.memory.back.hurry = true;
-                self.retreat(Reason::Signal(signal), out);
+                self.turn_back(Back { hurry: true, ..Back::new(Reason::Signal(signal), self.memory.now) }, out);
             }
         }
     }

@@ -1,7 +1,4 @@
-//! What a rollout remembers beside its state: of the rule, the slots, the data, its pauses, the way back, and what was
-//! told.
-
-use std::time::Duration;
+//! What a rollout remembers beside its state: of the rule, the slots, the data, its pauses, and what was told.
 
 use super::notice::Glass;
 use super::safeguard::known::Safeguard;
@@ -26,7 +23,6 @@ pub(super) struct Memory {
     pub(super) slots: SlotMemory,
     pub(super) judged: Judged,
     pub(super) pauses: Pauses,
-    pub(super) back: Back,
     pub(super) told: LastTold,
     pub(super) safeguard: Safeguard,
     /// Whether something was left undone.
@@ -138,24 +134,6 @@ pub(super) struct Pauses {
     pub(super) held: Option<Held>,
 }
 
-/// What is remembered of the way back beside its phase.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; all combinations can occur")]
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Back {
-    /// When all traffic was read back on the stable slot.
-    pub(super) at: Option<Timestamp>,
-    /// For how long nobody tried to take the traffic back, since that was decided.
-    pub(super) slept: Duration,
-    pub(super) overwritten: u32,
-    /// Whether a write of the way back was read back as something else.
-    pub(super) contradicted: bool,
-    pub(super) revived: bool,
-    /// The runner must leave: once the traffic is back, the rest is left undone.
-    pub(super) hurry: bool,
-    /// Whether what was left undone is being finished, after the end.
-    pub(super) tidies: bool,
-}
-
 /// What was told last, so that it is told once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct LastTold {
@@ -218,7 +196,6 @@ impl Memory {
             slots: SlotMemory::default(),
             judged: Judged::new(gates),
             pauses: Pauses::default(),
-            back: Back::default(),
             told: LastTold::default(),
             safeguard: Safeguard::default(),
             left: false,

@@ -143,17 +143,17 @@ impl Machine {
 
     /// Whether it is on its way back.
     pub fn is_retreating(&self) -> bool {
-        matches!(self.state, State::Draining { .. } | State::Retreat { .. })
+        self.state.back().is_some()
     }
 
     /// Whether it is on its way back and the traffic is not: nothing is waited for that can come later.
     pub fn is_urgent(&self) -> bool {
-        self.is_retreating() && self.memory.back.at.is_none()
+        self.state.back().is_some_and(|back| back.at.is_none())
     }
 
     /// Whether it waits for the answer to a forward write before it goes back.
     pub fn is_draining(&self) -> bool {
-        matches!(self.state, State::Draining { .. })
+        matches!(self.state, State::Draining(_))
     }
 
     /// Until when a cookie can lead a client to the candidate.
@@ -200,7 +200,7 @@ impl Machine {
         self.learn(&issued, &answer, out);
         match &self.state {
             State::Forward { .. } => self.forward(&issued, answer, out),
-            State::Draining { .. } => self.drained(&issued, &answer, out),
+            State::Draining(_) => self.drained(&issued, &answer, out),
             State::Retreat { .. } => self.back(&issued, answer, out),
             State::Ready | State::Finished(_) => {}
         }
@@ -231,28 +231,29 @@ impl Machine {
             return self.start(by, out);
         }
         out.notices.push(Notice::Recovered { by, epoch });
-        self.memory.back.hurry = false;
-        self.memory.back.revived = false;
+        if let Some(back) = self.state.back_mut() {
+            (back.hurry, back.revived) = (false, false);
+        }
         if self.has_left() {
             return self.tidy(out);
         }
         self.let_in();
         self.inherit();
-        let all = !self.memory.back.tidies;
+        let all = !self.state.tidies();
         let has = (all && !self.plan.before.scaling.is_empty(), all && self.plan.dead_man.is_some());
         self.memory.safeguard.inherit(before, self.memory.now, has);
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } if self.switch_is_up(out) => {}
             State::Forward { .. } => self.reenter(out),
-            State::Retreat { .. } if self.memory.back.tidies => self.tidy(out),
-            State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
-                let waited = self.memory.now.since(decided);
-                if waited.saturating_sub(self.memory.back.slept) > self.plan.limits.retreat {
+            State::Retreat { .. } if self.state.tidies() => self.tidy(out),
+            State::Draining(mut back) | State::Retreat { mut back, .. } => {
+                let waited = self.memory.now.since(back.decided);
+                if waited.saturating_sub(back.slept) > self.plan.limits.retreat {
                     // It may be able to do what the one before was not, and has all of the limit.
-                    self.memory.back.slept = waited;
+                    back.slept = waited;
                 }
-                self.begin_back(reason, decided, out);
+                self.begin_back(back, out);
             }
         }
     }

@@ -44,15 +44,14 @@ impl Machine {
         match &self.state {
             State::Ready => 0,
             State::Forward { step, .. } => *step,
-            State::Draining { .. } | State::Retreat { .. } | State::Finished(_) => self.plan.steps.len(),
+            State::Draining(_) | State::Retreat { .. } | State::Finished(_) => self.plan.steps.len(),
         }
     }
 
     fn reason(&self) -> Option<&Reason> {
         match &self.state {
-            State::Draining { reason, .. }
-            | State::Retreat { reason, .. }
-            | State::Finished(Outcome::RolledBack(reason)) => Some(reason),
+            State::Draining(back) | State::Retreat { back, .. } => Some(&back.reason),
+            State::Finished(Outcome::RolledBack(reason)) => Some(reason),
             State::Finished(Outcome::Stranded { reason, .. }) => reason.as_ref(),
             State::Ready | State::Forward { .. } | State::Finished(Outcome::Promoted) => None,
         }
@@ -66,7 +65,7 @@ impl Machine {
                 Some(Action::Ramp { .. }) => self.memory.rule.accepted,
                 _ => self.plan.share_after(*step),
             },
-            State::Ready | State::Draining { .. } | State::Retreat { .. } => Share::NONE,
+            State::Ready | State::Draining(_) | State::Retreat { .. } => Share::NONE,
             State::Finished(_) => self.memory.rule.accepted,
         }
     }
@@ -75,9 +74,7 @@ impl Machine {
         match &self.state {
             State::Forward { stage: Stage::Holding(until), .. } if *until > self.memory.now => Some(*until),
             State::Forward { .. } => Some(self.deadline()),
-            State::Retreat { decided, .. } | State::Draining { decided, .. } => {
-                Some(*decided + self.plan.limits.retreat)
-            }
+            State::Draining(back) | State::Retreat { back, .. } => Some(back.decided + self.plan.limits.retreat),
             State::Ready | State::Finished(_) => None,
         }
     }
@@ -105,7 +102,7 @@ impl Machine {
         let text = match &self.state {
             State::Ready => "not started",
             State::Forward { step, stage, .. } => return self.stage_of(*step, *stage),
-            State::Draining { .. } => "going back: waiting for the write in flight",
+            State::Draining(_) => "going back: waiting for the write in flight",
             State::Retreat { phase, .. } => match phase {
                 Phase::Checking => "going back: reading the rule and the targets",
                 Phase::Reviving => "going back: giving the stable slot its tasks",

@@ -1,5 +1,7 @@
 //! Where a rollout stands, and what may come next.
 
+use std::time::Duration;
+
 use super::effect::{Effect, Issued};
 use super::notice::Outcome;
 use super::why::Reason;
@@ -31,18 +33,11 @@ pub(super) enum State {
         stage: Stage,
     },
     /// Going back, but a write is outstanding: its answer comes first.
-    Draining {
-        /// Why it goes back.
-        reason: Reason,
-        /// When that was decided.
-        decided: Timestamp,
-    },
+    Draining(Back),
     /// Going back.
     Retreat {
-        /// Why.
-        reason: Reason,
-        /// When that was decided.
-        decided: Timestamp,
+        /// What is known of it.
+        back: Back,
         /// How far it is.
         phase: Phase,
         /// How often the present phase was refused.
@@ -50,6 +45,91 @@ pub(super) enum State {
     },
     /// Over.
     Finished(Outcome),
+}
+
+/// A way back: why it was taken, and what has happened on it. It is the same one whoever drives it, until it ends.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; all combinations can occur")]
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Back {
+    /// Why.
+    pub(super) reason: Reason,
+    /// When that was decided.
+    pub(super) decided: Timestamp,
+    /// When all traffic was read back on the stable slot.
+    pub(super) at: Option<Timestamp>,
+    /// For how long nobody tried to take the traffic back, since that was decided.
+    pub(super) slept: Duration,
+    /// How often somebody else wrote over the write of the way back.
+    pub(super) overwritten: u32,
+    /// Whether a write of the way back was read back as something else.
+    pub(super) contradicted: bool,
+    /// Whether the stable slot was given its tasks back, by this runner.
+    pub(super) revived: bool,
+    /// The runner must leave: once the traffic is back, the rest is left undone.
+    pub(super) hurry: bool,
+    /// Whether what was left undone is being finished, after the end.
+    pub(super) tidies: bool,
+}
+
+impl Back {
+    /// A way back that begins now.
+    pub(super) fn new(reason: Reason, decided: Timestamp) -> Self {
+        Self {
+            reason,
+            decided,
+            at: None,
+            slept: Duration::ZERO,
+            overwritten: 0,
+            contradicted: false,
+            revived: false,
+            hurry: false,
+            tidies: false,
+        }
+    }
+}
+
+impl State {
+    /// The way back, while it is being taken.
+    pub(super) fn back(&self) -> Option<&Back> {
+        match self {
+            Self::Draining(back) | Self::Retreat { back, .. } => Some(back),
+            Self::Ready | Self::Forward { .. } | Self::Finished(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn back_mut(&mut self) -> Option<&mut Back> {
+        match self {
+            Self::Draining(back) | Self::Retreat { back, .. } => Some(back),
+            Self::Ready | Self::Forward { .. } | Self::Finished(_) => None,
+        }
+    }
+
+    /// When the way back read all traffic back on the stable slot.
+    pub(super) fn back_at(&self) -> Option<Timestamp> {
+        self.back()?.at
+    }
+
+    /// Whether the runner must leave once the traffic is back.
+    pub(super) fn hurries(&self) -> bool {
+        self.back().is_some_and(|back| back.hurry)
+    }
+
+    /// Whether what was left undone is being finished, after the end.
+    pub(super) fn tidies(&self) -> bool {
+        self.back().is_some_and(|back| back.tidies)
+    }
+
+    /// Whether the way back gave the stable slot its tasks.
+    pub(super) fn is_revived(&self) -> bool {
+        self.back().is_some_and(|back| back.revived)
+    }
+
+    pub(super) fn note_revived(&mut self, is_revived: bool) {
+        if let Some(back) = self.back_mut() {
+            back.revived = is_revived;
+        }
+    }
 }
 
 /// What a step is doing.

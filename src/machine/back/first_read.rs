@@ -12,16 +12,16 @@ use crate::machine::limits::{
 };
 use crate::machine::memory::Unsettled;
 use crate::machine::notice::Notice;
-use crate::machine::state::{Phase, State};
+use crate::machine::state::{Back, Phase, State};
 use crate::machine::undone::StaysOff;
-use crate::machine::why::{Awaited, Reason};
+use crate::machine::why::Awaited;
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
     /// Begins the way back, or begins it anew: with a first read, in place of whatever was waited for. It begins with
     /// the write where the write is needed whatever a read shows, and the stable slot's targets were just read.
-    pub(in crate::machine) fn begin_back(&mut self, reason: Reason, decided: Timestamp, out: &mut Reaction) {
-        self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
+    pub(in crate::machine) fn begin_back(&mut self, back: Back, out: &mut Reaction) {
+        self.state = State::Retreat { back, phase: Phase::Checking, refused: 0 };
         let needed = self.memory.rule.weighted || self.memory.rule.unsettled.is_some();
         self.outlive_others();
         let to = if needed && self.stable_was_just_seen() { Phase::Routing } else { Phase::Checking };
@@ -56,8 +56,8 @@ impl Machine {
     fn revive(&mut self, running: u32, desired: u32, out: &mut Reaction) {
         let wanted = self.plan.before.stable_desired;
         self.wait_for(Awaited::StableTarget { running, wanted }, out);
-        if desired < wanted && !self.memory.back.revived {
-            self.memory.back.revived = true;
+        if desired < wanted && !self.state.is_revived() {
+            self.state.note_revived(true);
             return self.go(Phase::Reviving, out);
         }
         self.look_back_after(BRISK_POLL);
@@ -66,13 +66,13 @@ impl Machine {
     /// Whether the stable slot's tasks are still to be read with all of its traffic on it.
     pub(in crate::machine) fn asks_for_stable(&self) -> bool {
         let read = |back: Timestamp| self.memory.slots.fleet.as_ref().is_some_and(|(at, _)| *at > back);
-        !self.memory.back.revived && !self.memory.back.hurry && self.memory.back.at.is_some_and(|back| !read(back))
+        !self.state.is_revived() && !self.state.hurries() && self.state.back_at().is_some_and(|back| !read(back))
     }
 
     /// Whether the stable slot, which has its traffic back, wants fewer tasks than it had for it before.
     pub(in crate::machine) fn is_scaled_down(&self, seen: &Observation) -> bool {
         let fewer = seen.fleet.as_ref().is_some_and(|fleet| fleet.stable.desired < self.plan.before.stable_desired);
-        fewer && !self.memory.back.revived && !self.memory.back.hurry
+        fewer && !self.state.is_revived() && !self.state.hurries()
     }
 
     fn look_back_after(&mut self, span: Duration) {
@@ -154,7 +154,7 @@ impl Machine {
     /// outlived, if that takes no longer than other requests may take to end; else it stays off, which means nothing
     /// to a rule that gives one slot everything.
     pub(in crate::machine) fn mend(&mut self, out: &mut Reaction) {
-        let late = self.memory.back.hurry || self.outlasts_patience();
+        let late = self.state.hurries() || self.outlasts_patience();
         if !self.memory.rule.sticky_suspended || !late || self.bound_until() <= self.memory.now {
             return self.go(Phase::Mending, out);
         }

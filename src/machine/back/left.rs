@@ -7,7 +7,7 @@ use crate::domain::name::last_part;
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued};
 use crate::machine::notice::{Notice, Outcome};
-use crate::machine::state::{Phase, State};
+use crate::machine::state::{Back, Phase, State};
 use crate::machine::undone::Undone;
 use crate::machine::{Machine, Reaction};
 use crate::plan::Action;
@@ -39,10 +39,10 @@ impl Machine {
         self.memory.slots.spared_for = None;
         self.memory.safeguard.begin_anew();
         match self.state.clone() {
-            State::Finished(Outcome::RolledBack(reason)) | State::Retreat { reason, .. } => {
+            State::Finished(Outcome::RolledBack(reason)) | State::Retreat { back: Back { reason, .. }, .. } => {
                 // The time in which requests may end begins anew. How many tasks the stable slot has by now is not ours.
-                (self.memory.back.at, self.memory.back.revived, self.memory.back.tidies) = (Some(now), true, true);
-                self.state = State::Retreat { reason, decided: now, phase: Phase::Verifying, refused: 0 };
+                let back = Back { at: Some(now), revived: true, tidies: true, ..Back::new(reason, now) };
+                self.state = State::Retreat { back, phase: Phase::Verifying, refused: 0 };
                 self.go(Phase::Verifying, out);
             }
             State::Finished(Outcome::Promoted) => {
@@ -55,7 +55,6 @@ impl Machine {
 
     /// Somebody moved the traffic while what was left undone was being finished: the rest stays.
     pub(in crate::machine) fn stop_tidying(&mut self, out: &mut Reaction) {
-        self.memory.back.tidies = false;
         out.notices.push(Notice::LeftUndone { what: Undone::Rest });
         self.end(out);
     }

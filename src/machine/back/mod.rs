@@ -4,13 +4,11 @@ pub(in crate::machine) mod first_read;
 pub(in crate::machine) mod left;
 mod quiet;
 
-use std::time::Duration;
-
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
 use super::limits::{ATTEMPTS, BRISK_POLL, REASSERTIONS, RETRY, STALE_WITHIN};
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{Phase, State};
+use super::state::{Back, Phase, State};
 use super::undone::{Kept, StaysOff, Undone};
 use super::why::{Foreign, Reason, Stranding};
 use super::{Machine, Reaction};
@@ -22,24 +20,25 @@ use crate::domain::traffic::Share;
 impl Machine {
     /// Turns back. An outstanding write is answered first; an outstanding read is given up.
     pub(super) fn retreat(&mut self, reason: Reason, out: &mut Reaction) {
-        let decided = self.memory.now;
-        out.notices.push(Notice::Retreating { reason: reason.clone() });
+        self.turn_back(Back::new(reason, self.memory.now), out);
+    }
+
+    pub(super) fn turn_back(&mut self, back: Back, out: &mut Reaction) {
+        out.notices.push(Notice::Retreating { reason: back.reason.clone() });
         self.memory.pauses.paused = None;
         self.memory.pauses.promoted_by = None;
-        self.memory.back.at = None;
-        self.memory.back.slept = Duration::ZERO;
         self.memory.pauses.expired_since = None;
         self.memory.safeguard.begin_anew();
         if self.has_pending_write() {
-            self.state = State::Draining { reason, decided };
+            self.state = State::Draining(back);
             return;
         }
-        self.begin_back(reason, decided, out);
+        self.begin_back(back, out);
     }
 
     /// The write that was outstanding when the rollout turned back is answered.
     pub(super) fn drained(&mut self, issued: &Issued, answer: &Answer, out: &mut Reaction) {
-        let State::Draining { reason, decided } = self.state.clone() else { return };
+        let State::Draining(back) = self.state.clone() else { return };
         match answer {
             Answer::Failed(fault) if fault.kind == FaultKind::Unknown => self.unsettle(issued),
             Answer::Routed(seen) | Answer::Unsettled(seen) | Answer::Moving(seen) | Answer::Foreign(seen) => {
@@ -47,14 +46,14 @@ impl Machine {
             }
             _ => {}
         }
-        self.begin_back(reason, decided, out);
+        self.begin_back(back, out);
     }
 
     /// An answer on the way back.
     pub(super) fn back(&mut self, issued: &Issued, answer: Answer, out: &mut Reaction) {
-        let State::Retreat { decided, phase, .. } = self.state.clone() else { return };
+        let State::Retreat { phase, .. } = self.state else { return };
         let is_done = matches!(&answer, Answer::Routed(seen) | Answer::Unsettled(seen) if is_back(seen));
-        if !is_done && self.out_of_patience(decided, out) {
+        if !is_done && self.out_of_patience(out) {
             return;
         }
         match answer {
@@ -89,16 +88,18 @@ impl Machine {
     /// as the whole limit was frozen, or its machine slept. That is forgiven once.
     pub(super) fn slept_since(&mut self, before: Timestamp) {
         let span = self.memory.now.since(before);
-        if self.is_urgent() && self.memory.back.slept.is_zero() && span > self.plan.limits.retreat {
-            self.memory.back.slept = span;
+        let Some(back) = self.state.back_mut() else { return };
+        if back.at.is_none() && back.slept.is_zero() && span > self.plan.limits.retreat {
+            back.slept = span;
         }
     }
 
     /// The way back has its limit too: for the traffic, and for everything after it.
-    fn out_of_patience(&mut self, decided: Timestamp, out: &mut Reaction) -> bool {
+    fn out_of_patience(&mut self, out: &mut Reaction) -> bool {
+        let State::Retreat { back, .. } = &self.state else { return false };
         let limits = self.plan.limits;
-        let waited = self.memory.now.since(decided).saturating_sub(self.memory.back.slept);
-        if self.memory.back.at.is_none() && waited > limits.retreat {
+        let waited = self.memory.now.since(back.decided).saturating_sub(back.slept);
+        if back.at.is_none() && waited > limits.retreat {
             let last = self.memory.told.fault.clone();
             self.strand(Stranding::Late { last }, out);
             return true;
@@ -115,13 +116,13 @@ impl Machine {
 
     /// When a person is called whose traffic could not be taken back until then.
     fn gives_up_at(&self) -> Timestamp {
-        let State::Retreat { decided, .. } = self.state else { return self.memory.now };
-        decided + self.plan.limits.retreat + self.memory.back.slept
+        let State::Retreat { back, .. } = &self.state else { return self.memory.now };
+        back.decided + self.plan.limits.retreat + back.slept
     }
 
     /// Enters a phase and asks what it asks.
     pub(super) fn go(&mut self, to: Phase, out: &mut Reaction) {
-        if to == Phase::Checking && self.memory.back.tidies {
+        if to == Phase::Checking && self.state.tidies() {
             return self.stop_tidying(out);
         }
         let State::Retreat { phase, refused, .. } = &mut self.state else { return };
@@ -157,14 +158,14 @@ impl Machine {
             }
             Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => self.takes_down(phase),
             Phase::Quieting => {
-                let waits = self.memory.slots.wanted > 0 && !self.memory.back.hurry;
+                let waits = self.memory.slots.wanted > 0 && !self.state.hurries();
                 let ripe = self.is_ripe(Share::NONE, self.memory.now);
                 waits.then(|| Effect::Look(self.view(false, ripe.then_some(Role::Candidate))))
             }
             Phase::Restoring => {
                 let task_definition = Some(before.candidate_task_definition.clone());
                 let scale = Effect::Scale { role: Role::Candidate, count: before.candidate_desired, task_definition };
-                (self.memory.slots.wanted > 0 && !self.memory.back.hurry).then_some(scale)
+                (self.memory.slots.wanted > 0 && !self.state.hurries()).then_some(scale)
             }
             Phase::Mending => {
                 let stickiness = Stickiness::Restore;
@@ -173,7 +174,7 @@ impl Machine {
             }
             Phase::Counting => {
                 let since = self.memory.rule.exposed.unwrap_or(self.memory.started);
-                (self.memory.rule.carried && !self.memory.back.hurry).then_some(Effect::Count { since })
+                (self.memory.rule.carried && !self.state.hurries()).then_some(Effect::Count { since })
             }
         }
     }
@@ -219,7 +220,7 @@ impl Machine {
             self.memory.slots.fleet = Some((self.memory.now, fleet.clone()));
         }
         let gone = seen.faults.iter().find(|fault| is_gone(fault));
-        if let Some(fault) = gone.filter(|_| self.memory.back.at.is_none())
+        if let Some(fault) = gone.filter(|_| self.state.back_at().is_none())
             && matches!(phase, Phase::Checking | Phase::Verifying)
         {
             return self.strand(Stranding::Refused(fault.clone()), out);
@@ -258,16 +259,18 @@ impl Machine {
     }
 
     fn traffic_is_back(&mut self, out: &mut Reaction) {
-        let State::Retreat { decided, .. } = self.state else { return };
+        let State::Retreat { back: Back { decided, at: before, .. }, .. } = self.state else { return };
         let now = self.memory.now;
         self.memory.rule.previous = self.memory.rule.accepted;
         self.memory.rule.accepted = Share::NONE;
         let weighted = std::mem::take(&mut self.memory.rule.weighted);
-        if weighted || self.memory.back.at.is_none() {
+        if weighted || before.is_none() {
             self.memory.rule.accepted_at = now;
         }
-        if self.memory.back.at.is_none() {
-            self.memory.back.at = Some(now);
+        if before.is_none() {
+            if let Some(back) = self.state.back_mut() {
+                back.at = Some(now);
+            }
             out.notices.push(Notice::TrafficBack { took: now.since(decided) });
             let differs = self.memory.rule.differs.clone();
             out.notices.extend(differs.map(|(found, instead)| Notice::RuleDiffers { found, instead }));
@@ -279,7 +282,9 @@ impl Machine {
     fn routed_back(&mut self, phase: Phase, seen: &RuleSeen, out: &mut Reaction) {
         self.saw(seen);
         if !is_back(seen) {
-            self.memory.back.contradicted = true;
+            if let Some(back) = self.state.back_mut() {
+                back.contradicted = true;
+            }
             return self.ask_after_phase(Phase::Verifying, RETRY);
         }
         if phase == Phase::Mending {
@@ -344,7 +349,7 @@ impl Machine {
             return self.quiet(seen, out);
         }
         if self.is_scaled_down(seen) {
-            self.memory.back.revived = true;
+            self.state.note_revived(true);
             return self.go(Phase::Reviving, out);
         }
         match self.memory.rule.unsettled {
@@ -358,22 +363,22 @@ impl Machine {
 
     /// Whether a rule that gives the candidate weight was written over ours, and is not only an old read.
     fn is_overwritten(&self, rule: &RuleSeen) -> bool {
-        let State::Retreat { decided, .. } = &self.state else { return false };
-        let old = rule.share == Some(self.memory.rule.accepted) && self.memory.now.since(*decided) <= STALE_WITHIN;
-        self.memory.back.at.is_some() || (self.memory.back.contradicted && !old)
+        let State::Retreat { back, .. } = &self.state else { return false };
+        let old = rule.share == Some(self.memory.rule.accepted) && self.memory.now.since(back.decided) <= STALE_WITHIN;
+        back.at.is_some() || (back.contradicted && !old)
     }
 
     /// Two reads say that the rule no longer says what we wrote: a late write of ours, or somebody
     /// else's. False when that has happened too often.
     fn overwritten(&mut self, rule: &RuleSeen, out: &mut Reaction) -> bool {
-        self.memory.back.at = None;
-        self.memory.back.contradicted = false;
+        let State::Retreat { back, .. } = &mut self.state else { return true };
+        (back.at, back.contradicted) = (None, false);
         if self.memory.rule.unsettled.is_some_and(|unsettled| rule.share == Some(unsettled.share)) {
             return true;
         }
-        self.memory.back.overwritten += 1;
+        back.overwritten += 1;
+        let too_often = back.overwritten > REASSERTIONS;
         out.notices.push(Notice::ForeignWrite { to: Foreign::Rule, found: rule.text.clone(), expected: Share::NONE });
-        let too_often = self.memory.back.overwritten > REASSERTIONS;
         if too_often {
             self.strand(Stranding::Overwritten { found: rule.text.clone() }, out);
         }
@@ -388,7 +393,7 @@ impl Machine {
         };
         out.notices.push(Notice::Scaled { role, count });
         if phase == Phase::Reviving {
-            return match self.memory.back.at {
+            return match self.state.back_at() {
                 Some(_) => self.go(Phase::Verifying, out),
                 None => self.ask_after_phase(Phase::Checking, BRISK_POLL),
             };
@@ -400,9 +405,9 @@ impl Machine {
     fn failed_back(&mut self, phase: Phase, issued: &Issued, fault: &Fault, out: &mut Reaction) {
         self.tell_fault(fault, out);
         let for_good = fault.kind.is_lasting();
-        let State::Retreat { refused, .. } = &mut self.state else { return };
+        let State::Retreat { back, refused, .. } = &mut self.state else { return };
         // What waits for credentials is asked for until the way back has lasted as long as it may.
-        *refused += u32::from(self.memory.back.hurry || !is_expired(fault));
+        *refused += u32::from(back.hurry || !is_expired(fault));
         let tries = *refused;
         if fault.kind == FaultKind::Unknown && matches!(issued.effect, Effect::Route(_)) {
             self.outlive(issued.at);
@@ -411,7 +416,7 @@ impl Machine {
             Phase::Checking => self.weigh(&Observation::default(), out),
             // The adapter has looked for what stands in its place.
             Phase::Routing if is_gone(fault) => self.strand(Stranding::Refused(fault.clone()), out),
-            Phase::Routing if fault.kind == FaultKind::Denied && !self.memory.back.hurry => {
+            Phase::Routing if fault.kind == FaultKind::Denied && !self.state.hurries() => {
                 if tries == 1 {
                     out.notices.push(Notice::BackDenied { fault: fault.clone(), until: self.gives_up_at() });
                 }
@@ -425,19 +430,19 @@ impl Machine {
             {
                 self.count_alone(issued, fault, out);
             }
-            Phase::Reviving if self.memory.back.at.is_some() => {
+            Phase::Reviving if self.state.back_at().is_some() => {
                 out.notices.push(Notice::LeftUndone { what: Undone::StableTasks(fault.clone()) });
                 self.go(Phase::Verifying, out);
             }
             Phase::Reviving => {
-                self.memory.back.revived = false;
+                self.state.note_revived(false);
                 self.ask_after_phase(Phase::Checking, BRISK_POLL);
             }
             Phase::Verifying | Phase::Quieting => self.ask_after_phase(phase, BRISK_POLL),
             Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => {
                 self.not_taken_down(phase, issued, (fault, tries), out);
             }
-            Phase::Restoring if self.memory.back.hurry => self.after(phase, out),
+            Phase::Restoring if self.state.hurries() => self.after(phase, out),
             // Somebody may have given the slot weight since: the proof of quiet is taken again first.
             Phase::Restoring if !for_good => self.ask_after_phase(Phase::Quieting, RETRY),
             Phase::Mending if tries < ATTEMPTS * 3 && !for_good => self.ask_after(RETRY, issued.effect.clone()),
@@ -454,13 +459,13 @@ impl Machine {
     }
 
     fn strand(&mut self, why: Stranding, out: &mut Reaction) {
-        let State::Retreat { reason, .. } = self.state.clone() else { return };
+        let State::Retreat { back: Back { reason, .. }, .. } = self.state.clone() else { return };
         self.finish(Outcome::Stranded { reason: Some(reason), why }, out);
     }
 
     pub(super) fn end(&mut self, out: &mut Reaction) {
-        let State::Retreat { reason, .. } = self.state.clone() else { return };
-        if self.memory.back.hurry && self.memory.slots.wanted > 0 {
+        let State::Retreat { back: Back { reason, .. }, .. } = self.state.clone() else { return };
+        if self.state.hurries() && self.memory.slots.wanted > 0 {
             out.notices.push(Notice::LeftUndone { what: Undone::Candidate(Kept::RunnerStopped) });
         }
         if self.memory.rule.sticky_suspended {

@@ -98,7 +98,7 @@ impl Machine {
     /// Whether a deployment of AWS's may be under way that nobody has told to go back: it may not wait to give the
     /// candidate weight, or may be answered by somebody else.
     pub(in crate::machine) fn may_move_on(&self) -> bool {
-        self.plan.driver.is_aws() && self.memory.slots.wanted > 0 && self.memory.back.at.is_none()
+        self.plan.driver.is_aws() && self.memory.slots.wanted > 0 && self.state.back_at().is_none()
     }
 
     /// AWS is told to go back, and has not yet. However often it is told, it is one way back.

@@ -33,7 +33,7 @@ impl Machine {
         match &self.state {
             State::Forward { .. } => {}
             State::Ready => return Some(Objection::NotBegun),
-            State::Draining { .. } | State::Retreat { .. } => return Some(Objection::GoesBack),
+            State::Draining(_) | State::Retreat { .. } => return Some(Objection::GoesBack),
             State::Finished(_) => return Some(Objection::Over),
         }
         if let Some(by) = &self.memory.pauses.promoted_by {

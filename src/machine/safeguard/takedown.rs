@@ -28,7 +28,7 @@ impl Machine {
     /// What a phase of the way back asks.
     pub(in crate::machine) fn takes_down(&self, phase: Phase) -> Option<Effect> {
         let Safeguard { said, marked, touched, switch, abandoned, .. } = &self.memory.safeguard;
-        let hurry = self.memory.back.hurry;
+        let hurry = self.state.hurries();
         let asks = match phase {
             Phase::Marking => *marked && *said != Some(Beacon::Aborting) && !hurry,
             Phase::Disarming => {
@@ -76,7 +76,7 @@ impl Machine {
         (fault, tries): (&Fault, u32),
         out: &mut Reaction,
     ) {
-        let most = if self.memory.back.hurry { HURRIED_ATTEMPTS } else { ATTEMPTS * 3 };
+        let most = if self.state.hurries() { HURRIED_ATTEMPTS } else { ATTEMPTS * 3 };
         let over = tries >= most || fault.kind.is_lasting();
         let abandoned = &mut self.memory.safeguard.abandoned;
         match phase {
