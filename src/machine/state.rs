@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+pub(super) use super::back::phase::Phase;
 use super::effect::{Effect, Issued};
+pub(super) use super::forward::stage::Stage;
 use super::notice::Outcome;
 use super::why::Reason;
 use crate::domain::clock::Timestamp;
-use crate::domain::traffic::Share;
 
 /// Where a rollout stands.
 ///
@@ -130,65 +131,6 @@ impl State {
             back.revived = is_revived;
         }
     }
-}
-
-/// What a step is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Reading the world before a write.
-    Checking,
-    /// The step's write is outstanding, or about to be repeated.
-    Acting,
-    /// Waiting until the world shows what was written.
-    Settling,
-    /// Probing; so many answers in a row were right.
-    Probing(u32),
-    /// Holding until then at least.
-    Holding(Timestamp),
-    /// In a ramp: comparing, and deciding the next share.
-    Ramping,
-    /// In a ramp: this share is asked for, since then.
-    Raising {
-        /// The share.
-        to: Share,
-        /// When it was decided.
-        since: Timestamp,
-    },
-    /// Waiting for a person.
-    Asking,
-    /// Waiting for the proof that no requests are left.
-    Quieting,
-    /// Counting what the candidate served.
-    Counting(u32),
-}
-
-/// How far the way back is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Reading rule and targets.
-    Checking,
-    /// Giving a stable slot without tasks its tasks back.
-    Reviving,
-    /// The stable-only write is outstanding.
-    Routing,
-    /// Reading back until no earlier write can land any more.
-    Verifying,
-    /// Saying on the rule that the rollout goes back.
-    Marking,
-    /// Removing the dead-man's switch, and waiting until nothing that it sent can land any more.
-    Disarming,
-    /// Waiting for the proof that the candidate has no requests left.
-    Quieting,
-    /// Giving the candidate slot its former tasks.
-    Restoring,
-    /// Setting autoscaling back.
-    Freeing,
-    /// Giving the rule its former stickiness.
-    Mending,
-    /// Taking the beacon off the rule.
-    Unmarking,
-    /// Counting what the candidate served.
-    Counting,
 }
 
 /// The one thing that is waited for.

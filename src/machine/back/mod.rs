@@ -2,6 +2,7 @@
 
 pub(in crate::machine) mod first_read;
 pub(in crate::machine) mod left;
+pub(in crate::machine) mod phase;
 mod quiet;
 
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
@@ -129,7 +130,7 @@ impl Machine {
         if *phase != to {
             *refused = 0;
         }
-        *phase = to;
+        self.set_phase(to);
         let effect = self.asks(to);
         match effect {
             Some(effect) => match self.holds_off(to) {
@@ -137,6 +138,13 @@ impl Machine {
                 None => self.ask(effect, out),
             },
             None => self.after(to, out),
+        }
+    }
+
+    fn set_phase(&mut self, to: Phase) {
+        if let State::Retreat { back, phase, .. } = &mut self.state {
+            debug_assert!(phase.leads_to(to, back.hurry), "{phase:?} does not lead to {to:?}");
+            *phase = to;
         }
     }
 
@@ -327,9 +335,7 @@ impl Machine {
     }
 
     pub(super) fn ask_after_phase(&mut self, to: Phase, span: std::time::Duration) {
-        if let State::Retreat { phase, .. } = &mut self.state {
-            *phase = to;
-        }
+        self.set_phase(to);
         if let Some(effect) = self.asks(to) {
             self.ask_after(span, effect);
         }

@@ -7,6 +7,7 @@ pub(in crate::machine) mod promote;
 pub(in crate::machine) mod ramp;
 pub(in crate::machine) mod retire;
 pub(in crate::machine) mod shift;
+pub(in crate::machine) mod stage;
 pub(in crate::machine) mod window;
 
 use super::effect::{Answer, Effect, Issued, Observation};
@@ -291,6 +292,7 @@ impl Machine {
 
     pub(super) fn set_stage(&mut self, to: Stage) {
         if let State::Forward { stage, .. } = &mut self.state {
+            debug_assert!(stage.leads_to(to), "{stage:?} does not lead to {to:?}");
             *stage = to;
         }
     }
