@@ -76,7 +76,7 @@ impl Exit {
                 {
                     Exit::Denied
                 }
-                Reason::Breach { .. } | Reason::Capacity { .. } | Reason::Deployment { .. } => Exit::RolledBack,
+                Reason::Breach { .. } | Reason::Capacity { .. } | Reason::Deployment(_) => Exit::RolledBack,
                 Reason::Operator { .. } | Reason::Signal(_) => Exit::Stopped,
                 // Nobody judged the release: the target was not as it should be, or AWS takes no such release.
                 Reason::ForeignWrite { .. } | Reason::Refused(_) => Exit::Refused,

@@ -23,18 +23,19 @@ mod tests;
 mod undone;
 mod why;
 
+pub use back::phase::Phase;
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Left, OperatorRequest};
 pub use limits::{
     ATTEMPTS, BEHIND_WITHIN, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, PUSH_EVERY, REASSERTIONS,
     WRITE_LANDS_WITHIN,
 };
-pub use notice::{Glass, Notice, Outcome, Progress};
+pub use notice::{Doing, Glass, Notice, Outcome, Progress};
 pub use notify_on::occasion;
 pub use undone::{Kept, StaysOff, Undone};
 pub use why::{
-    Awaited, Foreign, HookWait, KnownBreach, Lack, Leaving, Objection, Overdue, PausedFor, Reason, Shortage, Stranding,
-    SwitchSeen,
+    Awaited, DeploymentEnd, EndSeen, Foreign, HookWait, KnownBreach, Lack, Leaving, Objection, Overdue, PausedFor,
+    Reason, Shortage, Stranding, SwitchSeen,
 };
 
 use std::time::Duration;

@@ -1,10 +1,10 @@
-//! Where a rollout stands, in words: for the live footer and for `status`.
+//! Where a rollout stands, as data: for the live footer and for `status`.
 
 use super::Machine;
 use super::effect::Effect;
 use super::limits::BEHIND_WITHIN;
-use super::notice::{Outcome, Progress};
-use super::state::{Phase, Stage, State, Wait};
+use super::notice::{Doing, Outcome, Progress};
+use super::state::{Stage, State, Wait};
 use super::why::Reason;
 use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;
@@ -17,7 +17,7 @@ impl Machine {
         let begun = self.state != State::Ready;
         Progress {
             step: self.step(),
-            stage: self.stage(),
+            doing: self.doing(),
             wanted: self.wanted_share(),
             configured: begun.then_some(memory.rule.accepted),
             observed: memory.judged.observed,
@@ -98,54 +98,35 @@ impl Machine {
         forward.then(|| until.into_iter().chain(behind).min().unwrap_or_else(|| self.deadline()))
     }
 
-    fn stage(&self) -> String {
-        let text = match &self.state {
-            State::Ready => "not started",
-            State::Forward { step, stage, .. } => return self.stage_of(*step, *stage),
-            State::Draining(_) => "going back: waiting for the write in flight",
-            State::Retreat { phase, .. } => match phase {
-                Phase::Checking => "going back: reading the rule and the targets",
-                Phase::Reviving => "going back: giving the stable slot its tasks",
-                Phase::Routing => "going back: giving the traffic to the stable slot",
-                Phase::Verifying => "going back: reading back",
-                Phase::Marking => "traffic is back; saying so on the rule",
-                Phase::Disarming => "traffic is back; removing the dead-man's switch",
-                Phase::Quieting => "traffic is back; waiting until the candidate has no requests left",
-                Phase::Restoring => "traffic is back; restoring the candidate slot",
-                Phase::Freeing => "traffic is back; setting autoscaling back",
-                Phase::Mending => "traffic is back; restoring stickiness",
-                Phase::Unmarking => "traffic is back; taking the beacon off the rule",
-                Phase::Counting => "traffic is back; counting what the candidate served",
-            },
-            State::Finished(Outcome::Promoted) => "promoted",
-            State::Finished(Outcome::RolledBack(_)) => "rolled back",
-            State::Finished(Outcome::Stranded { .. }) => "stranded: a person is needed",
-        };
-        text.to_owned()
+    fn doing(&self) -> Doing {
+        match &self.state {
+            State::Ready => Doing::NotStarted,
+            State::Forward { stage, .. } => self.doing_in(*stage),
+            State::Draining(_) => Doing::Draining,
+            State::Retreat { phase, .. } => Doing::Back(*phase),
+            State::Finished(Outcome::Promoted) => Doing::Promoted,
+            State::Finished(Outcome::RolledBack(_)) => Doing::RolledBack,
+            State::Finished(Outcome::Stranded { .. }) => Doing::Stranded,
+        }
     }
 
-    fn stage_of(&self, step: usize, stage: Stage) -> String {
-        let text = match stage {
-            Stage::Checking => "reading the world before the write",
+    fn doing_in(&self, stage: Stage) -> Doing {
+        match stage {
+            Stage::Checking => Doing::Reading,
             Stage::Acting => match &self.wait {
-                Wait::Answer(issued) if matches!(issued.effect, Effect::Route(_)) => "writing the weights",
-                _ => "asking AWS",
+                Wait::Answer(issued) if matches!(issued.effect, Effect::Route(_)) => Doing::Writing,
+                _ => Doing::AskingAws,
             },
-            Stage::Settling if self.memory.committed => "waiting until AWS has ended the deployment",
-            Stage::Settling => "waiting for healthy tasks",
-            Stage::Probing(_) => "probing",
-            Stage::Holding(until) if until > self.memory.now => "holding",
-            Stage::Holding(_) => "holding until the gates have data",
-            Stage::Ramping => "comparing",
-            Stage::Raising { .. } => "raising the share",
-            Stage::Asking => "waiting for approval",
-            Stage::Quieting => "waiting until the old stable slot has no requests left",
-            Stage::Counting(_) => "counting what the candidate served",
-        };
-        let title = self.plan.steps.get(step).map(|step| step.title(&self.plan.gates));
-        match title {
-            Some(title) => format!("{title}: {text}"),
-            None => text.to_owned(),
+            Stage::Settling if self.memory.committed => Doing::AwaitingEnd,
+            Stage::Settling => Doing::AwaitingTasks,
+            Stage::Probing(_) => Doing::Probing,
+            Stage::Holding(until) if until > self.memory.now => Doing::Holding,
+            Stage::Holding(_) => Doing::AwaitingData,
+            Stage::Ramping => Doing::Comparing,
+            Stage::Raising { .. } => Doing::Raising,
+            Stage::Asking => Doing::AwaitingApproval,
+            Stage::Quieting => Doing::AwaitingQuiet,
+            Stage::Counting(_) => Doing::Counting,
         }
     }
 }

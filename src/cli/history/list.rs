@@ -74,7 +74,7 @@ impl Row {
             Some(Outcome::Promoted) => None,
             Some(Outcome::RolledBack(reason)) => Some(report::reason(reason)),
             Some(Outcome::Stranded { why, .. }) => Some(report::stranding(why)),
-            None => Some(told.machine.progress().stage),
+            None => Some(report::doing_in_full(&told.machine.progress(), told.machine.plan())),
         }
     }
 }

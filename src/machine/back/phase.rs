@@ -27,7 +27,7 @@
 /// | any, in a hurry | signal, with the traffic back and a write that may land | `Verifying` |
 /// | any, in a hurry | signal, with the traffic back and none | `Marking` |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::machine) enum Phase {
+pub enum Phase {
     /// Reading rule and targets.
     Checking,
     /// Giving a stable slot without tasks its tasks back.

@@ -14,7 +14,7 @@ use crate::machine::notice::Notice;
 use crate::machine::observe::is_close;
 use crate::machine::state::{Phase, State};
 use crate::machine::undone::Undone;
-use crate::machine::why::{Awaited, HookWait, Overdue, Reason};
+use crate::machine::why::{Awaited, EndSeen, HookWait, Overdue, Reason};
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, Step};
 
@@ -29,8 +29,9 @@ impl Machine {
             DeploymentState::Failed { why } => {
                 // AWS may go back by itself even after it was told to end.
                 self.memory.committed = false;
-                let why = self.with_last_stop(why.clone(), seen.fleet.as_ref().map(|fleet| &fleet.candidate));
-                self.retreat(Reason::Deployment { why }, out);
+                let candidate = seen.fleet.as_ref().map(|fleet| &fleet.candidate);
+                let reason = self.ended(EndSeen::Said(why.clone()), candidate);
+                self.retreat(reason, out);
             }
             DeploymentState::Done if !self.memory.committed => self.ended_by_aws(seen, out),
             DeploymentState::Moving | DeploymentState::Waiting { .. } | DeploymentState::Done => {

@@ -6,7 +6,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::driver::Driver;
-use crate::domain::window::{Closed, WhenClosed};
+use crate::domain::window::{Closed, ClosedBy, WhenClosed};
 use crate::machine::effect::Observation;
 use crate::machine::limits::{CALENDAR_EVERY, CALENDAR_FRESH};
 use crate::machine::notice::{Glass, Notice};
@@ -28,10 +28,9 @@ impl Machine {
             if windows.calendars.is_empty() {
                 return None;
             }
-            let unread = || Closed { why: "its change calendars cannot be read".to_owned(), opens: None };
             match self.memory.pauses.calendar.filter(|(at, _)| now.since(*at) <= CALENDAR_FRESH) {
                 Some((_, seen)) => seen.closed(),
-                None => Some(unread()),
+                None => Some(Closed { by: ClosedBy::UnreadCalendar, opens: None }),
             }
         })
     }

@@ -373,7 +373,7 @@ fn result(reason: &Reason) -> &'static str {
         Reason::Operator { .. } | Reason::Signal(_) => "cancellation",
         Reason::TimeLimit { .. } | Reason::DeadMan { .. } => "timeout",
         Reason::Refused(_) | Reason::Blind(_) | Reason::Store(_) => "error",
-        Reason::Breach { .. } | Reason::Capacity { .. } | Reason::ForeignWrite { .. } | Reason::Deployment { .. } => {
+        Reason::Breach { .. } | Reason::Capacity { .. } | Reason::ForeignWrite { .. } | Reason::Deployment(_) => {
             "failure"
         }
     }
