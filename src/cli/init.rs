@@ -28,7 +28,7 @@ use crate::spec::{Source, Spec, parse};
 use choose::{Choice, Wanted};
 use draft::Draft;
 use lack::Lack;
-use page::Told;
+use page::InitPage;
 
 /// Write a spec from the live service, and say what is missing before it can be rolled out.
 #[derive(Debug, clap::Args)]
@@ -225,7 +225,7 @@ async fn finish(
     };
     let exit = if lacks.is_empty() { Exit::Done } else { Exit::Refused };
     let told =
-        Told { seen, kind: draft.kind, draft: Some((&draft, text.as_str())), file, lacks: &lacks, notes: &notes };
+        InitPage { seen, kind: draft.kind, draft: Some((&draft, text.as_str())), file, lacks: &lacks, notes: &notes };
     if let Some(file) = file {
         write(file, &text, force)?;
     }
@@ -242,7 +242,7 @@ async fn planned(aws: &Aws, spec: &Spec, mut survey: Survey) -> Result<Result<Ve
 
 /// Nothing that can be written yet.
 fn lacking(context: &Context, seen: &Seen, (kind, lacks): (DriverKind, Vec<Lack>)) -> Result<Exit, Failure> {
-    let told = Told { seen, kind, draft: None, file: None, lacks: &lacks, notes: &[] };
+    let told = InitPage { seen, kind, draft: None, file: None, lacks: &lacks, notes: &[] };
     page::tell(context, &told, Exit::Refused)?;
     Ok(Exit::Refused)
 }

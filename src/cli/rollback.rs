@@ -24,7 +24,7 @@ use crate::cloud::Cloud as _;
 use crate::cloud::alb::beacon;
 use crate::domain::name::RolloutId;
 use crate::domain::traffic::Share;
-use crate::engine::{Asked, Patience, Request, Runner};
+use crate::engine::{AskedAt, Patience, Request, Runner};
 use crate::journal::{self, JournalError};
 use crate::lease::Phase;
 use crate::machine::{Machine, OperatorRequest, Outcome};
@@ -71,7 +71,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args) -> Result<Exit, Failure> {
-    let asked = Asked::now();
+    let asked = AskedAt::now();
     let patience = Patience::new(&asked.wall);
     let stores = context.stores(None).await?;
     if args.dry_run && args.to.is_none() {
@@ -128,7 +128,7 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     let request = Request { request, reason: args.reason };
     let going = takeover(context, &found, &plan, context.clock()).take_back(&asked, scales, request).await?;
     let ending = go_on(context, going).await?;
-    let exit = Exit::of_ending(&ending, exit::Asked::WayBack);
+    let exit = Exit::of_ending(&ending, exit::CommandAim::WayBack);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)
 }

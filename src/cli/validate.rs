@@ -98,7 +98,7 @@ pub(super) fn say_problems(context: &Context, problems: &crate::spec::Problems) 
 
 /// All problems of a spec, for programs.
 pub(super) fn problems_json(shown: &str, problems: &crate::spec::Problems) -> serde_json::Value {
-    let place = |p: &crate::spec::Place| json!({"line": p.line, "column": p.column, "length": p.length});
+    let place = |p: &crate::spec::SpecPlace| json!({"line": p.line, "column": p.column, "length": p.length});
     let problems: Vec<_> = problems
         .iter()
         .map(|problem| {

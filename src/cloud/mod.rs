@@ -15,7 +15,7 @@ mod prometheus;
 
 use std::future::Future;
 
-pub use aws::{Asked, Failed, Listing, Object, Objects, calendars};
+pub use aws::{Failed, ListRequest, Listing, Object, Objects, calendars};
 pub use fence::{Fence, NotSent, Pass};
 pub use notify::{Delivery, MessageQueue, Tried};
 #[cfg(feature = "otel")]

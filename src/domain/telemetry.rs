@@ -17,7 +17,7 @@ const SECONDS: &[f64] = &[
 
 /// One thing told.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum TelemetryItem {
     /// A span that has ended.
     Span(Box<Span>),
     /// A figure.

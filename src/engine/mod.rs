@@ -34,7 +34,7 @@ pub use inbox::{Inbound, carry_words};
 pub use lease_keeper::LeaseKeeper;
 pub use notifier::Notifier;
 pub use takeover::{
-    Asked, ByTags, Drivers, Going, JournalOrNone, Mark, Patience, Request, Runner, Taken, Takeover, TakeoverError,
+    AskedAt, ByTags, Drivers, Going, JournalOrNone, Mark, Patience, Request, Runner, Taken, Takeover, TakeoverError,
     back_by_tags,
 };
 

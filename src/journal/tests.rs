@@ -43,7 +43,7 @@ impl Kept {
     }
 
     async fn text(&self) -> Vec<u8> {
-        self.store.lines(&self.id, Place::default()).await.unwrap()
+        self.store.lines(&self.id, JournalPlace::default()).await.unwrap()
     }
 
     /// Puts another journal in its place, in one file, as earlier versions did.

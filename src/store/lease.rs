@@ -8,7 +8,7 @@ use super::control::{CONTROL, decode, decode_follower, encode, encode_follower, 
 use super::{LastLine, Store, StoreError, process};
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
-use crate::lease::{self, Control, Held, Life, Looked, Owner, Phase, Refusal, Watch};
+use crate::lease::{self, Control, Held, LeaseRefusal, Life, Looked, Owner, Phase, Watch};
 
 /// How often a document that changes while it is taken is tried for.
 const TRIES: u32 = 5;
@@ -22,7 +22,7 @@ pub enum LeaseError {
         /// The rule or service.
         resource: String,
         /// Whose, and how far they are.
-        refusal: Box<Refusal>,
+        refusal: Box<LeaseRefusal>,
     },
     /// Somebody else decides now.
     #[error("{} took over (epoch {})", owner(.0), .0.epoch)]
@@ -50,7 +50,7 @@ impl LeaseError {
         }
     }
 
-    fn refused(resource: &str, refusal: Refusal) -> Self {
+    fn refused(resource: &str, refusal: LeaseRefusal) -> Self {
         Self::Refused { resource: resource.to_owned(), refusal: Box::new(refusal) }
     }
 }
@@ -60,18 +60,18 @@ fn owner(control: &Control) -> &str {
     control.owner.as_ref().map_or("nobody", |owner| &owner.by)
 }
 
-fn told(resource: &str, refusal: &Refusal) -> String {
+fn told(resource: &str, refusal: &LeaseRefusal) -> String {
     let since = |control: &Control| match &control.owner {
         Some(owner) => format!(" by {}, since {}", owner.by, owner.since),
         None => String::new(),
     };
     match refusal {
-        Refusal::UnderWay(c) | Refusal::Owned(c) => {
+        LeaseRefusal::UnderWay(c) | LeaseRefusal::Owned(c) => {
             format!("{resource} is being driven{}: rollout {}", since(c), c.rollout)
         }
-        Refusal::Committing(c) => format!("rollout {} is being committed{}", c.rollout, since(c)),
-        Refusal::Over(c) => format!("rollout {} is over", c.rollout),
-        Refusal::Another(c) => format!("{resource} belongs to rollout {} by now", c.rollout),
+        LeaseRefusal::Committing(c) => format!("rollout {} is being committed{}", c.rollout, since(c)),
+        LeaseRefusal::Over(c) => format!("rollout {} is over", c.rollout),
+        LeaseRefusal::Another(c) => format!("{resource} belongs to rollout {} by now", c.rollout),
     }
 }
 
@@ -255,9 +255,9 @@ impl Store {
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
         self.take(rule, clock, |found, _| {
-            let found = found.ok_or_else(|| Refusal::Over(nobody(rollout)))?;
+            let found = found.ok_or_else(|| LeaseRefusal::Over(nobody(rollout)))?;
             if found.nonce != nonce_seen {
-                return Err(Refusal::Owned(found.clone()));
+                return Err(LeaseRefusal::Owned(found.clone()));
             }
             lease::preempt(found, rollout, Life::Gone, owner.clone(), nonce())
         })
@@ -293,7 +293,7 @@ impl Store {
         &self,
         rule: &str,
         clock: &Clock,
-        mut decide: impl FnMut(Option<&Control>, Looked) -> Result<Control, Refusal>,
+        mut decide: impl FnMut(Option<&Control>, Looked) -> Result<Control, LeaseRefusal>,
     ) -> Result<Lease, LeaseError> {
         let key = self.document_key(rule);
         for _ in 0..TRIES {
@@ -331,7 +331,7 @@ impl Store {
                 && standing.control.rollout == other
                 && standing.control.phase != Phase::Over
             {
-                return Err(LeaseError::refused(service, Refusal::UnderWay(standing.control)));
+                return Err(LeaseError::refused(service, LeaseRefusal::UnderWay(standing.control)));
             }
             let body = encode_follower(service, (rule, rollout), nonce());
             if let Swapped::Done(_) = self.backend.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {

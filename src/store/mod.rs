@@ -26,7 +26,7 @@ pub use requests::{LeftRequest, Requests, WaitingRequest};
 
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::RolloutId;
-use backend::{Appended, Backend, Place};
+use backend::{Appended, Backend, JournalPlace};
 use folder::Folder;
 
 /// Where rollouts are.
@@ -211,7 +211,13 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be written, or the line before is gone; the line may be there all the same.
-    pub async fn append(&self, id: &RolloutId, at: Place, after: &[u8], line: Vec<u8>) -> Result<Appended, StoreError> {
+    pub async fn append(
+        &self,
+        id: &RolloutId,
+        at: JournalPlace,
+        after: &[u8],
+        line: Vec<u8>,
+    ) -> Result<Appended, StoreError> {
         self.backend.append(&rollout_key(id), at, after, line).await
     }
 
@@ -236,7 +242,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn lines(&self, id: &RolloutId, from: Place) -> Result<Vec<u8>, StoreError> {
+    pub async fn lines(&self, id: &RolloutId, from: JournalPlace) -> Result<Vec<u8>, StoreError> {
         self.backend.lines(&rollout_key(id), from).await
     }
 
@@ -244,7 +250,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot do that; nothing is changed then.
-    pub async fn cut(&self, id: &RolloutId, at: Place) -> Result<(), StoreError> {
+    pub async fn cut(&self, id: &RolloutId, at: JournalPlace) -> Result<(), StoreError> {
         self.backend.cut(&rollout_key(id), at).await
     }
 

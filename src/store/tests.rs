@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::backend::Swapped;
 use super::*;
 use crate::domain::clock::{Clock, Timestamp};
-use crate::lease::{Owner, Phase, Refusal, Watch};
+use crate::lease::{LeaseRefusal, Owner, Phase, Watch};
 
 const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
 const RULE: &str = "arn:rule";
@@ -44,7 +44,7 @@ async fn words(store: &Store, rollout: &RolloutId) -> Vec<String> {
 
 async fn make(store: &Store, ids: &[&str]) {
     for text in ids {
-        store.append(&id(text), Place::default(), b"", b"{}\n".to_vec()).await.unwrap();
+        store.append(&id(text), JournalPlace::default(), b"", b"{}\n".to_vec()).await.unwrap();
     }
 }
 
@@ -123,7 +123,7 @@ async fn two_rules_that_share_a_service_are_not_driven_at_once_and_a_refused_one
     let _lease = store.begin("rule-1", &["shared"], (&one, &owner("ana")), &clock).await.unwrap();
     let refused = store.begin("rule-2", &["own", "shared"], (&two, &owner("ben")), &clock).await;
     let Err(LeaseError::Refused { resource, refusal }) = refused else { panic!() };
-    let Refusal::UnderWay(control) = *refusal else { panic!("{refusal:?}") };
+    let LeaseRefusal::UnderWay(control) = *refusal else { panic!("{refusal:?}") };
     assert_eq!((resource.as_str(), control.rollout), ("shared", one.clone()));
     assert_eq!(store.standing("rule-2").await.unwrap().unwrap().control.phase, Phase::Over);
     assert_eq!(store.rollout_on("shared").await.unwrap(), Some(("rule-1".to_owned(), one)));
@@ -185,8 +185,8 @@ async fn a_document_is_written_by_one_of_many() {
 }
 
 /// The place on a journal after these lines.
-fn after(lines: &[&str]) -> Place {
-    Place { lines: lines.len() as u64, bytes: lines.iter().map(|line| line.len() as u64).sum() }
+fn after(lines: &[&str]) -> JournalPlace {
+    JournalPlace { lines: lines.len() as u64, bytes: lines.iter().map(|line| line.len() as u64).sum() }
 }
 
 async fn append(store: &Store, lines: &[&str], line: &str) -> Appended {
@@ -194,7 +194,7 @@ async fn append(store: &Store, lines: &[&str], line: &str) -> Appended {
 }
 
 async fn recorded(store: &Store) -> String {
-    String::from_utf8(store.lines(&id("web-1"), Place::default()).await.unwrap()).unwrap()
+    String::from_utf8(store.lines(&id("web-1"), JournalPlace::default()).await.unwrap()).unwrap()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -206,7 +206,7 @@ async fn a_line_is_written_by_one_of_many() {
     let (_folder, store) = store();
     for number in 0..40 {
         let line = |writer: u64| format!("{number}-{writer}\n").into_bytes();
-        let at = Place { lines: number, bytes: 0 };
+        let at = JournalPlace { lines: number, bytes: 0 };
         let web = id("web-1");
         let written = std::thread::scope(|scope| {
             let append = |writer| block_on(store.append(&web, at, b"", line(writer))).unwrap();

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::context::{Context, Found, Stores};
 use super::drivers::Reach;
-use super::exit::Asked;
+use super::exit::CommandAim;
 use super::lab::{self, LabArgs, Running};
 use super::paths::absolute;
 use super::people::whoami;
@@ -91,7 +91,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if let Some(lab) = lab {
         lab.finish(context).await?;
     }
-    let exit = Exit::of_ending(&ending, Asked::Release);
+    let exit = Exit::of_ending(&ending, CommandAim::Release);
     pipeline::last_line(context, id.as_str(), &ending, exit);
     Ok(exit)
 }

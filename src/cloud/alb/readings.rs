@@ -22,7 +22,7 @@ const OBSERVED_WITHIN: Duration = Duration::from_secs(300);
 
 /// What one look asks, sorted by who answers; each with its gate's place.
 #[derive(Debug, Default)]
-struct Asked<'a> {
+struct LookParts<'a> {
     alarms: Vec<(usize, &'a AlarmRule)>,
     metrics: Vec<Part<'a>>,
     counts: Vec<Question<'a>>,
@@ -31,10 +31,10 @@ struct Asked<'a> {
     scraped: (Vec<Question<'a>>, Vec<(usize, &'a PrometheusMetric, Duration)>),
 }
 
-impl<'a> Asked<'a> {
+impl<'a> LookParts<'a> {
     fn new(gates: &[&'a Gate]) -> Self {
         let (counts, elsewhere) = questions(gates).into_iter().partition(Question::is_measured);
-        let mut asked = Asked { counts, scraped: (elsewhere, Vec::new()), ..Asked::default() };
+        let mut asked = LookParts { counts, scraped: (elsewhere, Vec::new()), ..LookParts::default() };
         for (place, gate) in gates.iter().enumerate() {
             match &gate.check {
                 Check::Alarm(rule) => asked.alarms.push((place, rule)),
@@ -54,7 +54,7 @@ impl<'a> Asked<'a> {
 
 impl AlbDriver {
     pub(super) async fn read_gates(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
-        let Asked { alarms, metrics, counts, burns, scraped } = Asked::new(gates);
+        let LookParts { alarms, metrics, counts, burns, scraped } = LookParts::new(gates);
         let rules: Vec<&AlarmRule> = alarms.iter().map(|(_, rule)| *rule).collect();
         let (rung, measured, budgets, scraped) = tokio::join!(
             self.histories.readings(&self.aws.polling.cloudwatch, &rules, (since, self.clock.now())),

@@ -58,7 +58,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use endpoint::Endpoint;
 pub use oidc::Oidc;
 pub(super) use probe::Prober;
-pub use s3::{Asked, Failed, Listing, Object, Objects};
+pub use s3::{Failed, ListRequest, Listing, Object, Objects};
 use service::{Api, Limits, Service};
 use skew::{Noticing, Once, Skew};
 pub use ssm::calendars;

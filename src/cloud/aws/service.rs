@@ -93,7 +93,7 @@ pub(crate) struct Request {
 
 /// An answer that is no refusal.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ServiceAnswer {
     /// The entity's tag, where the answer has one.
     pub(super) tag: Option<String>,
     pub(super) body: Vec<u8>,
@@ -118,7 +118,7 @@ impl ProvideErrorMetadata for Refused {
 }
 
 /// What comes of a call.
-pub(crate) type Called = Result<Answer, SdkError<Refused, HttpResponse>>;
+pub(crate) type Called = Result<ServiceAnswer, SdkError<Refused, HttpResponse>>;
 
 /// A client.
 #[derive(Clone, Debug)]
@@ -262,7 +262,7 @@ impl DeserializeResponse for Reader {
         }
         let tag = response.headers().get("etag").map(str::to_owned);
         let body = response.body().bytes().unwrap_or_default().to_vec();
-        Ok(Output::erase(Answer { tag, body }))
+        Ok(Output::erase(ServiceAnswer { tag, body }))
     }
 }
 

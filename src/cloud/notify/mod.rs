@@ -68,12 +68,12 @@ pub struct Tried {
 
 /// One recipient, with the variables filled in.
 struct Sender {
-    place: Place,
+    place: Destination,
     post: Post,
     aws: Aws,
 }
 
-enum Place {
+enum Destination {
     Slack { url: String },
     Webhook { url: String, secret: String, allow_private: bool },
     Sns { topic: String },
@@ -192,13 +192,13 @@ impl Sender {
             known(text, environment)?.ok_or_else(|| format!("its {what} is empty here: set {name}"))
         };
         let place = match channel {
-            Channel::Slack { url } => Place::Slack { url: known("url", url)? },
-            Channel::Webhook { url, secret, allow_private } => Place::Webhook {
+            Channel::Slack { url } => Destination::Slack { url: known("url", url)? },
+            Channel::Webhook { url, secret, allow_private } => Destination::Webhook {
                 url: known("url", url)?,
                 secret: known("secret", secret)?,
                 allow_private: *allow_private,
             },
-            Channel::Sns { topic } => Place::Sns { topic: topic.clone() },
+            Channel::Sns { topic } => Destination::Sns { topic: topic.clone() },
         };
         Ok(Sender { place, post: Post::new(environment), aws: aws.clone() })
     }
@@ -207,11 +207,11 @@ impl Sender {
     async fn bring(&self, message: &Message) -> Result<String, Undelivered> {
         let brought = async {
             match &self.place {
-                Place::Slack { url } => self.post.slack(url, message).await,
-                Place::Webhook { url, secret, allow_private } => {
+                Destination::Slack { url } => self.post.slack(url, message).await,
+                Destination::Webhook { url, secret, allow_private } => {
                     self.post.webhook(url, (secret, *allow_private), message).await
                 }
-                Place::Sns { topic } => match sns::publish(&self.aws, topic, message).await {
+                Destination::Sns { topic } => match sns::publish(&self.aws, topic, message).await {
                     Ok(()) => Ok("published".to_owned()),
                     Err(fault) if matches!(fault.kind, FaultKind::Transient | FaultKind::Unknown) => {
                         Err(Undelivered::for_now(fault.to_string()))

@@ -26,7 +26,7 @@ pub use settings::Settings;
 
 use super::delivery::{self, GivenUp, Queue, Say};
 use crate::domain::clock::{Clock, wall_now};
-use crate::domain::telemetry::{Instrument, Measure, Told};
+use crate::domain::telemetry::{Instrument, Measure, TelemetryItem};
 use http::Post;
 use message::Request;
 use registry::Registry;
@@ -137,10 +137,10 @@ impl Intake {
     }
 
     /// Puts one thing into its queue. One that is full loses it.
-    pub fn put(&self, told: Told) {
+    pub fn put(&self, told: TelemetryItem) {
         match told {
-            Told::Span(span) => put_into(self.spans.as_ref(), *span),
-            Told::Measure(measure) => put_into(self.measures.as_ref(), measure),
+            TelemetryItem::Span(span) => put_into(self.spans.as_ref(), *span),
+            TelemetryItem::Measure(measure) => put_into(self.measures.as_ref(), measure),
         }
     }
 }

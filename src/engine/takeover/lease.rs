@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Asked, Drivers, Mark, Request, Runner, Takeover, TakeoverError};
+use super::{AskedAt, Drivers, Mark, Request, Runner, Takeover, TakeoverError};
 use crate::cloud::Fence;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::name::RolloutId;
 use crate::domain::safeguard::Beacon;
-use crate::lease::{Control, LEASE, Owner, Phase, Refusal, Watch};
+use crate::lease::{Control, LEASE, LeaseRefusal, Owner, Phase, Watch};
 use crate::report::TakeoverNotice;
 use crate::store::{Lease, LeaseError, this_owner};
 
@@ -101,7 +101,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     ///
     /// # Errors
     /// When the rollout is over, is committed by an owner who lives, or the store fails.
-    pub async fn preempt(&self, asked: &Asked, request: &Request) -> Result<Taken, TakeoverError<D::Refusal>> {
+    pub async fn preempt(&self, asked: &AskedAt, request: &Request) -> Result<Taken, TakeoverError<D::Refusal>> {
         let (rule, owner) = (&self.plan.target.rule, self.owner());
         let (mut watch, mut is_written) = (Watch::default(), false);
         let mut taking = std::pin::pin!(self.store.preempt(rule, (self.id, &owner), &mut watch, &self.clock));
@@ -148,7 +148,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     }
 
     /// Writes the weights without a lease, unless the rule's tags forbid it. True once that was tried.
-    async fn write_unleased(&self, asked: &Asked) -> bool {
+    async fn write_unleased(&self, asked: &AskedAt) -> bool {
         if self.drivers.mark(self.plan).await.is_some_and(|mark| closes(&mark, self.id)) {
             return false;
         }
@@ -161,8 +161,8 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
 pub(super) fn owned(taken: &Result<Lease, LeaseError>) -> Option<&Control> {
     match taken {
         Err(LeaseError::Refused { refusal, .. }) => match &**refusal {
-            Refusal::Owned(control) | Refusal::Committing(control) => Some(control),
-            Refusal::UnderWay(_) | Refusal::Over(_) | Refusal::Another(_) => None,
+            LeaseRefusal::Owned(control) | LeaseRefusal::Committing(control) => Some(control),
+            LeaseRefusal::UnderWay(_) | LeaseRefusal::Over(_) | LeaseRefusal::Another(_) => None,
         },
         _ => None,
     }

@@ -28,7 +28,7 @@ pub(super) struct Call<'a> {
 pub(super) const NOT_PLAYED: &str = "NotPlayedByTheLab";
 
 /// What an operation gives.
-pub(super) type Outcome = Result<Value, Refusal>;
+pub(super) type OperationResult = Result<Value, Refusal>;
 
 /// An answer that is more than members: S3's.
 #[derive(Debug, PartialEq, Eq)]

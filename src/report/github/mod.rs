@@ -8,7 +8,7 @@ mod page;
 
 use std::io::Write;
 
-pub use command::{Level, Place, annotation, group, harmless};
+pub use command::{AnnotationPlace, Level, annotation, group, harmless};
 
 use super::fields::outcome_word;
 use super::{Output, Report, Summary};

@@ -14,7 +14,7 @@ use super::rollout::Untried;
 
 /// All that a page tells of.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct PageContents<'a> {
     /// The spec's name.
     pub name: &'a str,
     /// What was simulated.

@@ -83,7 +83,7 @@ async fn a_store_that_keeps_no_lock_is_not_used_to_go_forward() {
 }
 
 async fn append(bucket: &Bucket, line: &[u8]) -> Result<Appended, StoreError> {
-    bucket.append("rollouts/web-1", Place::default(), b"", line.to_vec()).await
+    bucket.append("rollouts/web-1", JournalPlace::default(), b"", line.to_vec()).await
 }
 
 #[tokio::test(start_paused = true)]
