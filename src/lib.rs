@@ -123,7 +123,7 @@
 //! | says what a problem's code means | `domain/code.rs` |
 //! | says what changed under a reviewed plan | `plan/stale.rs`; its file is `journal/record/saved.rs` |
 //! | prints a sentence | `report` |
-//! | speaks to a pipeline: sections, annotations, outputs, the summary page | `report/fold.rs`, `report/github`; whose it is, and its files: `cli/pipeline.rs`, `cli/github.rs` |
+//! | speaks to a pipeline: sections, annotations, outputs, the summary page | `report/fold.rs`, `report/github`; whose it is, and its files: `cli/ci.rs`, `cli/github.rs` |
 //! | runs as a step of GitHub Actions, and cleans up behind one that was killed | `action.yml`, `.github/action` |
 //! | asks GitHub for credentials, and renews them | `cloud/aws/oidc.rs` |
 //! | proves a way back without taking it | `cli/rollback/drill.rs`, `cloud/alb/drill.rs` |

@@ -1,6 +1,7 @@
 //! `tidegate init`: a spec from the live service, and what is missing before it can be rolled out.
 
 mod choose;
+mod chosen;
 mod draft;
 mod hcl;
 mod lack;
@@ -124,7 +125,7 @@ fn no_driver(seen: &Seen) -> Failure {
 async fn drafted(
     context: &Context,
     at: (&Aws, &Clock),
-    (seen, kind, chosen): (&Seen, DriverKind, choose::Chosen),
+    (seen, kind, chosen): (&Seen, DriverKind, chosen::Chosen),
     name: Option<&RolloutName>,
 ) -> Result<Draft, Failure> {
     let aws = at.0;
@@ -160,7 +161,7 @@ fn optional<T: Default>(read: Result<T, Fault>, without: &str) -> Result<(T, Vec
     }
 }
 
-fn request(seen: &Seen, kind: DriverKind, chosen: &choose::Chosen, alarms: &[AlarmFound]) -> SurveyRequest {
+fn request(seen: &Seen, kind: DriverKind, chosen: &chosen::Chosen, alarms: &[AlarmFound]) -> SurveyRequest {
     SurveyRequest {
         cluster: seen.cluster.clone(),
         rule: RuleRequest::Arn(chosen.rule.arn.clone()),

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{LastLine, LeaseError};
+use super::LastLine;
+use super::error::LeaseError;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::RolloutId;
 use crate::domain::text::hex;

@@ -15,8 +15,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::StoreError;
 use super::backend::{Appended, Backend, Document, JournalPlace, Pending, Swapped, Version};
+use super::error::StoreError;
 
 /// How many bodies of a document are kept, so that one who read an old one cannot write the next again.
 const KEPT: u64 = 16;

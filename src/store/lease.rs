@@ -5,6 +5,7 @@
 
 use super::backend::{Document, Swapped, Version};
 use super::control::{CONTROL, decode, decode_follower, encode, encode_follower, key, last_line, of_rule, schema};
+use super::error::LeaseError;
 use super::{LastLine, Store, StoreError, process};
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
@@ -12,68 +13,6 @@ use crate::lease::{self, Control, Held, LeaseRefusal, Life, Looked, Owner, Phase
 
 /// How often a document that changes while it is taken is tried for.
 const TRIES: u32 = 5;
-
-/// Why a lease cannot be had or kept.
-#[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
-    /// Somebody else's turn.
-    #[error("{}", told(.resource, .refusal))]
-    Refused {
-        /// The rule or service.
-        resource: String,
-        /// Whose, and how far they are.
-        refusal: Box<LeaseRefusal>,
-    },
-    /// Somebody else decides now.
-    #[error("{} took over (epoch {})", owner(.0), .0.epoch)]
-    Fenced(Box<Control>),
-    /// A document was written by a later program.
-    #[error("{resource} is kept by a later version of tidegate (schema {schema})")]
-    TooNew {
-        /// The rule or service.
-        resource: String,
-        /// Its schema.
-        schema: u32,
-    },
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl LeaseError {
-    /// Whether the document means nothing to this program: see [`StoreError::is_nonsense`].
-    pub fn is_nonsense(&self) -> bool {
-        match self {
-            Self::TooNew { .. } => true,
-            Self::Store(error) => error.is_nonsense(),
-            Self::Refused { .. } | Self::Fenced(_) => false,
-        }
-    }
-
-    fn refused(resource: &str, refusal: LeaseRefusal) -> Self {
-        Self::Refused { resource: resource.to_owned(), refusal: Box::new(refusal) }
-    }
-}
-
-/// Who owns a document, in words.
-fn owner(control: &Control) -> &str {
-    control.owner.as_ref().map_or("nobody", |owner| &owner.by)
-}
-
-fn told(resource: &str, refusal: &LeaseRefusal) -> String {
-    let since = |control: &Control| match &control.owner {
-        Some(owner) => format!(" by {}, since {}", owner.by, owner.since),
-        None => String::new(),
-    };
-    match refusal {
-        LeaseRefusal::UnderWay(c) | LeaseRefusal::Owned(c) => {
-            format!("{resource} is being driven{}: rollout {}", since(c), c.rollout)
-        }
-        LeaseRefusal::Committing(c) => format!("rollout {} is being committed{}", c.rollout, since(c)),
-        LeaseRefusal::Over(c) => format!("rollout {} is over", c.rollout),
-        LeaseRefusal::Another(c) => format!("{resource} belongs to rollout {} by now", c.rollout),
-    }
-}
 
 /// A rule's control document as one of all, with when it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Args, ask, say};
+use super::args::{Args, ask, say};
 use crate::cli::context::Context;
 use crate::cli::drivers::Reach;
 use crate::cli::people::whoami;

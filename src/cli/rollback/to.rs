@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use super::{Args, ask, spare};
+use super::args::{Args, ask};
+use super::spare;
 use crate::cli::context::{Context, Found};
 use crate::cli::exit::CommandAim;
 use crate::cli::present::fold;

@@ -2,9 +2,6 @@
 
 use tokio::sync::watch;
 
-use super::AlbDriver;
-use crate::domain::fault::{Fault, FaultKind};
-
 /// Whether the write in flight is asked to end.
 #[derive(Debug, Default)]
 pub(super) struct Way {
@@ -35,22 +32,5 @@ pub(super) struct Turn<'a>(&'a Way);
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.asked.send_replace(false);
-    }
-}
-
-impl AlbDriver {
-    /// What has to be read before `operation` is sent, unless that is not sent any more.
-    pub(in crate::cloud) async fn unless_way<T>(
-        &self,
-        operation: &str,
-        read: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, Fault> {
-        tokio::select! {
-            biased;
-            () = self.way.asked() => {
-                Err(Fault::new(FaultKind::Transient, operation, "not sent, because the rollout goes back"))
-            }
-            answer = read => answer,
-        }
     }
 }

@@ -11,9 +11,9 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 
 use super::AlbDriver;
-use super::actions::{group_name, groups};
 use super::fleet::find;
 use super::listener::{conditions, parent, port};
+use super::slots::{group_name, groups};
 use crate::cloud::aws::{ecs, elbv2};
 use crate::cloud::drivers::ecs::survey::shifts_by_ecs;
 use crate::domain::fault::Fault;

@@ -10,7 +10,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::actions::{Slots, groups, in_order};
+use super::slots::{Slots, groups, in_order};
 use crate::domain::text::hex;
 
 /// The actions as the AWS CLI takes them.

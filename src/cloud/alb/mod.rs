@@ -21,6 +21,7 @@ pub(super) mod fleet;
 mod hedge;
 pub(super) mod json;
 mod known;
+mod last_read;
 mod listener;
 mod metrics;
 mod past;
@@ -34,6 +35,7 @@ mod rule;
 mod safeguard;
 pub mod scout;
 mod sizes;
+mod slots;
 mod survey;
 mod text_place;
 pub(super) mod unproven;
@@ -62,7 +64,7 @@ use super::aws::{Aws, Prober, ecs, ssm};
 use super::http::Http;
 use super::outside::Outside;
 use super::{About, Arming, Cloud, Errands, Fence, Ours, RouteOrder, Routed};
-use crate::cloud::drivers::Drive;
+use crate::cloud::drivers::drive::Drive;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::driver::{Deployment, Driver};
 use crate::domain::fault::{Fault, FaultKind};
@@ -72,11 +74,11 @@ use crate::domain::safeguard::{Beacon, DeadMan, Scaling, TakenBack};
 use crate::domain::traffic::Share;
 use crate::domain::window::CalendarSeen;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
-use actions::Slots;
 use alarms::Histories;
 use cancel::Way;
+use last_read::LastRead;
 use releases::Releases;
-use rule::LastRead;
+use slots::Slots;
 
 /// What a rollout's driver is made for.
 #[derive(Clone, Debug)]

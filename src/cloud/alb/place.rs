@@ -9,6 +9,7 @@ use aws_sdk_elasticloadbalancingv2::types::{ActionTypeEnum, Rule};
 use super::AlbDriver;
 use super::actions::{self, seen};
 use super::listener::conditions;
+use super::slots;
 use crate::cloud::aws::elbv2;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;
@@ -41,7 +42,7 @@ impl AlbDriver {
             // Its actions may be the very same, and it is another rule.
             return Ok(RuleSeen { shape: format!("{} of {arn}", found.shape), instead: Some(arn), ..found });
         }
-        let gives = |rule: &Rule| actions::forward(rule.actions()).map(actions::groups).unwrap_or_default();
+        let gives = |rule: &Rule| actions::forward(rule.actions()).map(slots::groups).unwrap_or_default();
         let ours = |rule: &&Rule| gives(rule).iter().any(|(group, weight)| *weight > 0 && self.slots.holds(group));
         let rest: Vec<String> = rules
             .iter()
@@ -58,7 +59,7 @@ impl AlbDriver {
     }
 
     fn forwards_to_both(&self, rule: &Rule) -> bool {
-        let groups = actions::forward(rule.actions()).map(actions::groups).unwrap_or_default();
+        let groups = actions::forward(rule.actions()).map(slots::groups).unwrap_or_default();
         [&self.slots.stable, &self.slots.candidate].iter().all(|slot| groups.iter().any(|(group, _)| group == *slot))
     }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::actions::{BRIEF, Binding, Slots};
+use super::actions::{BRIEF, Binding};
 use super::beacon::{self, tag_value};
+use super::slots::Slots;
 use super::{AlbDriver, drill};
 use crate::cloud::Arming;
 use crate::cloud::aws::{autoscaling, elbv2, scheduler};

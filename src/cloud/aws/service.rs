@@ -47,7 +47,9 @@ use aws_types::SigningName;
 use aws_types::region::SigningRegion;
 
 use super::endpoint::Endpoint;
-use super::{Fence, Guarded, Noticing, Once, Skew, Tries, retries};
+use super::skew::{Noticing, Once, Skew};
+use super::tries::{Guarded, Tries, retries};
+use crate::cloud::Fence;
 
 /// What a service is called, and how it says no.
 #[derive(Debug)]
