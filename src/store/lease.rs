@@ -33,6 +33,15 @@ pub struct Standing {
     version: Version,
 }
 
+/// Who wants a rule's document, and for which rollout.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// For this rollout.
+    pub rollout: &'a RolloutId,
+    /// Who is written down as its owner.
+    pub owner: &'a Owner,
+}
+
 /// The right to drive a rollout, as far as the store knows.
 #[derive(Debug)]
 pub struct Lease {
@@ -100,9 +109,10 @@ impl Store {
         &self,
         rule: &str,
         services: &[&str],
-        (rollout, owner): (&RolloutId, &Owner),
+        claim: Claim<'_>,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        let Claim { rollout, owner } = claim;
         self.prove_once().await?;
         let begin = |found: Option<&Control>, _| lease::begin(found, rollout, owner.clone(), nonce());
         let lease = self.take(rule, clock, begin).await?;
@@ -117,9 +127,10 @@ impl Store {
         &self,
         rule: &str,
         services: &[&str],
-        (rollout, owner, phase): (&RolloutId, &Owner, Phase),
+        (claim, phase): (Claim<'_>, Phase),
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        let Claim { rollout, owner } = claim;
         self.prove_once().await?;
         let reopen = |found: Option<&Control>, _| lease::reopen(found, rollout, phase, owner.clone(), nonce());
         let lease = self.take(rule, clock, reopen).await?;
@@ -149,10 +160,11 @@ impl Store {
     pub async fn take_over(
         &self,
         rule: &str,
-        (rollout, owner): (&RolloutId, &Owner),
+        claim: Claim<'_>,
         watch: &mut Watch,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        let Claim { rollout, owner } = claim;
         self.prove_once().await?;
         self.take(rule, clock, |found, looked| match found {
             Some(found) => lease::take_over(found, rollout, life(found, watch, looked), owner.clone(), nonce()),
@@ -169,10 +181,11 @@ impl Store {
     pub async fn preempt(
         &self,
         rule: &str,
-        (rollout, owner): (&RolloutId, &Owner),
+        claim: Claim<'_>,
         watch: &mut Watch,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        let Claim { rollout, owner } = claim;
         self.take(rule, clock, |found, looked| match found {
             Some(found) => lease::preempt(found, rollout, life(found, watch, looked), owner.clone(), nonce()),
             None => lease::begin(None, rollout, owner.clone(), nonce())
@@ -189,10 +202,11 @@ impl Store {
     pub async fn rescue(
         &self,
         rule: &str,
-        (rollout, owner): (&RolloutId, &Owner),
+        claim: Claim<'_>,
         nonce_seen: u64,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        let Claim { rollout, owner } = claim;
         self.take(rule, clock, |found, _| {
             let found = found.ok_or_else(|| LeaseRefusal::Over(nobody(rollout)))?;
             if found.nonce != nonce_seen {

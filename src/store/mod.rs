@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use error::{LeaseError, StoreError};
-pub use lease::{Lease, Sighted, Standing, this_owner};
+pub use lease::{Claim, Lease, Sighted, Standing, this_owner};
 pub use requests::{LeftRequest, Requests, WaitingRequest};
 
 use crate::domain::name::RolloutId;

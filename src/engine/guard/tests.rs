@@ -105,7 +105,9 @@ async fn no_slow_look_takes_a_living_runner_for_silent() {
     for name in ["one-1", "two-1"] {
         let (id, by) = (RolloutId::parse(name).unwrap(), name.to_owned());
         let owner = Owner { by, process: String::new(), since: START };
-        leases.push(store.begin(&format!("arn:{name}"), &[], (&id, &owner), &clock).await.unwrap());
+        leases.push(
+            store.begin(&format!("arn:{name}"), &[], Claim { rollout: &id, owner: &owner }, &clock).await.unwrap(),
+        );
     }
     let mut guard = Guard::new(store, clock.clone());
     // Each renews every 43 s, which no lease is over in.

@@ -9,7 +9,7 @@ use crate::domain::name::RolloutId;
 use crate::domain::safeguard::Beacon;
 use crate::lease::{Control, LEASE, LeaseRefusal, Owner, Phase, Watch};
 use crate::report::TakeoverNotice;
-use crate::store::{Lease, LeaseError, this_owner};
+use crate::store::{Claim, Lease, LeaseError, this_owner};
 
 /// How long the store is waited for where the rule is enough to go on, in wall time: all its answers before the
 /// question together, and the lease after it. The first write is then out within 5 s although the store is silent.
@@ -81,7 +81,8 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     pub async fn succeed(&self) -> Result<Taken, LeaseError> {
         let (rule, owner) = (&self.plan.target.rule, self.owner());
         let (mut watch, mut first) = (Watch::default(), None);
-        let mut taken = self.store.take_over(rule, (self.id, &owner), &mut watch, &self.clock).await;
+        let mut taken =
+            self.store.take_over(rule, Claim { rollout: self.id, owner: &owner }, &mut watch, &self.clock).await;
         for _ in 0..LOOKS {
             let Some(control) = owned(&taken).filter(|control| first.is_none_or(|first| first == control.nonce)) else {
                 break;
@@ -90,7 +91,8 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
                 self.tell_watched(control, false);
             }
             self.look_later(&watch).await;
-            taken = self.store.take_over(rule, (self.id, &owner), &mut watch, &self.clock).await;
+            taken =
+                self.store.take_over(rule, Claim { rollout: self.id, owner: &owner }, &mut watch, &self.clock).await;
         }
         Ok(Taken { lease: taken?, is_written: false, tidies: false })
     }
@@ -104,7 +106,12 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     pub async fn preempt(&self, asked: &AskedAt, request: &Request) -> Result<Taken, TakeoverError<D::Refusal>> {
         let (rule, owner) = (&self.plan.target.rule, self.owner());
         let (mut watch, mut is_written) = (Watch::default(), false);
-        let mut taking = std::pin::pin!(self.store.preempt(rule, (self.id, &owner), &mut watch, &self.clock));
+        let mut taking = std::pin::pin!(self.store.preempt(
+            rule,
+            Claim { rollout: self.id, owner: &owner },
+            &mut watch,
+            &self.clock
+        ));
         let taken = match Patience::new(&asked.wall).soon(&mut taking).await {
             Some(taken) => taken,
             None => {
@@ -200,7 +207,10 @@ mod tests {
         let clock = Clock::starting_at(start, 1.0);
         let owner = Owner { by: "ana@laptop".into(), process: String::new(), since: start };
         let id = RolloutId::parse("web-1").unwrap();
-        let lease = store.preempt("arn:rule", (&id, &owner), &mut Watch::default(), &clock).await.unwrap();
+        let lease = store
+            .preempt("arn:rule", Claim { rollout: &id, owner: &owner }, &mut Watch::default(), &clock)
+            .await
+            .unwrap();
         let fence = fence(&lease, &clock);
         fence.decide(false);
         assert_eq!(fence.check(), Ok(()));
