@@ -1,4 +1,4 @@
-//! Whether a pipeline reads what is written, and whose it is.
+//! Finds out which pipeline, if any, reads this process's output.
 
 use std::collections::BTreeMap;
 

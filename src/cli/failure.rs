@@ -1,4 +1,4 @@
-//! What a command says when it cannot do what it was asked: one line, the reasons, what to do next.
+//! The error of a command: one line, the reasons, and what to do next.
 
 use super::exit::Exit;
 use crate::cloud::SurveyError;

@@ -1,4 +1,4 @@
-//! Which rollout is meant.
+//! Finds the rollout that a command names.
 //!
 //! A command that only reads takes the beginning of an id and prefers what is not over. A command that acts takes the
 //! whole name or the whole id: the beginning of one name can be another service's name. It reaches a rehearsal by its

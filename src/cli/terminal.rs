@@ -1,4 +1,4 @@
-//! What the terminal can show, and writing to it: quiet when the reader is gone.
+//! Finds out what the terminal can show, and writes to it. A reader that is gone is no error.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What is told to a collector: spans, and measures with their instruments, in the OpenTelemetry protocol's own words.
+//! Telemetry for a collector: spans, and measures with their instruments, in the OpenTelemetry protocol's own words.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};

@@ -1,4 +1,4 @@
-//! Which trace a rollout belongs to: somebody else's span, as W3C Trace Context writes it down.
+//! The trace that a rollout belongs to: somebody else's span, as W3C Trace Context writes it down.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Begins a new rollout: who holds its rule, the lease, the journal.
+//! Begins a new rollout: checks who holds its rule, takes the lease, creates the journal.
 
 use super::{JournalOrNone, LeaseKeeper, Taken};
 use crate::cloud::Fence;

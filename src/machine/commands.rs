@@ -1,4 +1,4 @@
-//! What people and signals say: to go back, to wait, to go on.
+//! Requests of people, and signals: to go back, to wait, to go on.
 
 use super::event::OperatorRequest;
 use super::memory::Paused;

@@ -1,4 +1,4 @@
-//! Why a target is not rolled out to: whatever would make the rollout, or the way back, impossible.
+//! Refuses a target where the rollout, or the way back, would be impossible.
 
 use super::refused::{PlanRefusal, refusal};
 use super::step::{Action, Step};

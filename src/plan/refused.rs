@@ -1,4 +1,4 @@
-//! What a refused target is told: every reason, and what would be right.
+//! Why a target is refused: every reason, and what would be right.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Whether the live service is one that the spec's driver works with, which driver is when it is not, and what the
-//! driver gives up on it.
+//! Checks that the spec's driver works with the live service, names the driver that would, and says what the driver
+//! gives up on it.
 
 use std::time::Duration;
 

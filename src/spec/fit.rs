@@ -1,4 +1,4 @@
-//! Whether a driver can do what a spec asks, by the table of what drivers can do; and what is nearest when not.
+//! Checks a spec against the table of what its driver can do, and finds the nearest thing that it can.
 
 use std::time::Duration;
 

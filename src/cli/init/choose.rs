@@ -1,5 +1,5 @@
-//! Which rule, which two target groups, which services: found where there is one choice, asked for where there are
-//! several, told with what is missing where there is none.
+//! Chooses the rule, the two target groups and the services: takes the only choice, asks where there are several, and
+//! says what is missing where there is none.
 
 use super::chosen::Chosen;
 use super::lack::{self, Lack};

@@ -1,4 +1,4 @@
-//! What the target of a first spec is made of, once it is chosen.
+//! The target of a first spec, once it is chosen.
 
 use crate::cloud::alb::scout::{GroupFound, RuleFound, Seen};
 use crate::domain::name::RolloutName;

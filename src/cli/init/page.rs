@@ -1,4 +1,4 @@
-//! What is told about the spec that was written: on a page, or for programs.
+//! Shows the spec that was written, on a page or as JSON.
 
 use std::fmt::Write as _;
 use std::path::Path;

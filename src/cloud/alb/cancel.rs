@@ -1,4 +1,4 @@
-//! Making way: a forward write in flight that ends early because the rollout goes back.
+//! Ends a forward write in flight early when the rollout goes back.
 
 use tokio::sync::watch;
 

@@ -1,5 +1,5 @@
-//! What can be proven of a way back without taking it: who calls, that the rule can be read, that the stable slot could
-//! serve, and that the rule may be written.
+//! Proves as much of a way back as it can without taking it: who calls, that the rule can be read, that the stable slot
+//! could serve, and that the rule may be written.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! What leads requests to a service's tasks beside the rollout's rule: other rules and listeners, further target groups
-//! that the tasks register in, registries and meshes. This rollout moves none of that traffic, so it must not take the
-//! tasks from it.
+//! Finds what else leads requests to a service's tasks, beside the rollout's rule: other rules and listeners, further
+//! target groups that the tasks register in, registries and meshes. This rollout moves none of that traffic, so it must
+//! not take the tasks from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

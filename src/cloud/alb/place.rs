@@ -1,4 +1,4 @@
-//! Where the rule stood, once it is there no more: which rule is there now, and what it does.
+//! Finds the rule that stands in the place of a deleted one, and what it does.
 //!
 //! A rule that is deleted and made anew has another ARN. It is somebody else's until a person says otherwise: it is
 //! read and told, and never written.

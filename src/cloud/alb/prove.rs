@@ -1,4 +1,4 @@
-//! What a rollout will have to write, proven by writes that change nothing.
+//! Proves by writes that change nothing that a rollout will be able to write.
 
 use super::actions::Binding;
 use super::safeguard::stable_only;

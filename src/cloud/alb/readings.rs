@@ -1,4 +1,4 @@
-//! What the gates ask, read in as few calls as there are kinds.
+//! Reads the data of all gates, in as few calls as there are kinds of gates.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The rule: read, and on the way forward written once and read back.
+//! Reads the rule; on the way forward, writes it once and reads it back.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Where a service is that is called without a client of the SDK's.
+//! Finds the endpoint of a service that has no SDK client here.
 //!
 //! Which partition a region lies in, and how its names end, is asked of a client that is there anyway: ECS's rules are
 //! those of every service whose hosts begin with nothing but its name. `AWS_ENDPOINT_URL_<SERVICE>` and its like in the

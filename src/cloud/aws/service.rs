@@ -1,4 +1,4 @@
-//! A client of a service of which few operations are needed, which are written by hand: the SDK's own would be larger.
+//! A small client for services of which we need few operations: the SDK's own client would be larger.
 //!
 //! Only the words of a request and of its answer are ours. Credentials, signing, the correction of a wrong clock, tries,
 //! time-outs and interceptors are those of the SDK's clients, because the same orchestrator runs them.

@@ -1,4 +1,4 @@
-//! Who is asked outside of AWS: webhooks and commands, each in its own time.
+//! Asks judges outside of AWS, webhooks and commands, each in its own time.
 //!
 //! A question is asked in a task of its own. The look that asks it waits [`PATIENCE`] for the answer; one that
 //! takes longer is handed to the next look that names the gate. So a slow judge holds back nobody else's

@@ -1,4 +1,4 @@
-//! Going back while the runner is about to commit: nobody else may turn it back, so it is asked to.
+//! Asks a runner that is about to commit to turn back, because only the runner itself may do that then.
 
 use super::lease::{LOOKS, owned};
 use super::{Drivers, Request, Takeover, TakeoverError};

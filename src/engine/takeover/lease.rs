@@ -1,4 +1,4 @@
-//! Who gets the lease: a successor after its owner fell silent, an operator at once.
+//! Takes the lease: for a successor once the owner fell silent, for an operator at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What an operation gets and gives, whichever protocol carries it.
+//! An operation's input and output, in the same form for every protocol.
 
 use hyper::body::Bytes;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Whether a call may do what it asks: only those signed with a key that the lab has minted are ever refused.
+//! Decides whether a call is allowed: it refuses only calls that are signed with a key of the lab's own.
 //!
 //! A role's own policies allow everything here; what narrows a call is the policy that its role was assumed with.
 

@@ -1,4 +1,4 @@
-//! Which protocol a request speaks, and the answer in the same one.
+//! Finds out which protocol a request speaks, and answers in the same one.
 
 use http_body_util::Full;
 use hyper::Response;

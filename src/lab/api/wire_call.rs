@@ -1,4 +1,4 @@
-//! What a request asks, whichever protocol carries it.
+//! A request, in the same form for every protocol.
 
 use hyper::body::Bytes;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Which rule a request meets and which target group it goes to; pure, the die comes from outside.
+//! Finds the rule that a request matches and the target group that it goes to. Pure: random numbers come from outside.
 
 use std::net::IpAddr;
 

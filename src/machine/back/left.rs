@@ -1,5 +1,5 @@
-//! What a rollout leaves undone, and finishing that once it is over. No traffic moves then: it is where it should be, or
-//! what is left stays.
+//! Knows what a rollout left undone, and finishes it once the rollout is over. It moves no traffic: where somebody else
+//! has moved it, the rest stays undone.
 
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Capacity, Fleet, RuleSeen};

@@ -1,4 +1,4 @@
-//! What a simulation came to, as a table, as JSON, and as a picture.
+//! The result of a simulation, as a table, as JSON, and as a picture.
 
 mod json;
 mod picture;

@@ -1,4 +1,4 @@
-//! What CodeDeploy is asked for, and which deployment is the rollout's.
+//! The rollout's order to CodeDeploy, and its deployment once that is found.
 
 use std::sync::{Mutex, PoisonError};
 

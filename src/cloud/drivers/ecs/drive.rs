@@ -1,4 +1,4 @@
-//! What ECS is asked for, and what a process that drives it has learned of its deployments.
+//! The rollout's order to ECS, and what this process has learned of ECS's deployments.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! Which of a service's deployments is the rollout's own: the newest that brings the release, and that was not over
-//! when the rollout was planned.
+//! Finds the rollout's own deployment among those of a service: the newest that brings the release, and that was not
+//! over when the rollout was planned.
 //!
 //! A process that knows the plan finds it, so what is kept here only spares calls.
 

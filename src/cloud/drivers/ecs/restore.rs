@@ -1,4 +1,4 @@
-//! The service's own way to deploy, as it was before: who deploys next is not to wait at our pauses.
+//! Restores the service's own deployment configuration, so that the next deployment does not wait at our pauses.
 
 use super::begin::restored;
 use super::drive::EcsDrive;

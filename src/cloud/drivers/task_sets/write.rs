@@ -1,4 +1,4 @@
-//! The writes: a task set is made, scaled, made primary, deleted.
+//! Makes a task set, scales it, makes it primary, deletes it.
 
 use aws_sdk_ecs::types::{Scale, Service, TaskSet};
 use sha2::{Digest, Sha256};
