@@ -96,7 +96,7 @@
 //! | turns 10 % into a weight | `domain/traffic.rs` |
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
 //! | sends again what was refused because this machine's clock is wrong | `cloud/aws/skew.rs` |
-//! | asks whoever fills the slots and moves the weights | `cloud/drivers/mod.rs` |
+//! | hands each call of the port to whoever fills the slots and moves the weights | `cloud/live.rs`, `cloud/drivers` |
 //! | builds a driver for a plan | `cli/drivers.rs` |
 //! | begins ECS's own deployment, answers its pauses, stops it | `cloud/drivers/ecs` |
 //! | leaves a service's own way to deploy as it was | `cloud/drivers/ecs/begin.rs` |

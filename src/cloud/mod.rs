@@ -7,6 +7,7 @@ mod delivery;
 pub mod drivers;
 mod fence;
 mod http;
+mod live;
 mod notify;
 #[cfg(feature = "otel")]
 mod otlp;

@@ -172,7 +172,7 @@ fn without_listeners(service: &Service) -> Vec<String> {
 
 impl AlbDriver {
     /// What leads to the slot's tasks beside the rollout's rule and what only tests come by.
-    pub(super) async fn look_for_entrances(&self, role: Role) -> Result<Vec<String>, Fault> {
+    pub(in crate::cloud) async fn look_for_entrances(&self, role: Role) -> Result<Vec<String>, Fault> {
         let (place, other) = (self.target.place(role), self.target.place(role.other()));
         let polling = &self.aws.polling;
         let (services, missing) = ecs::services(&polling.ecs, &self.target.cluster, &[place.service.as_str()]).await?;

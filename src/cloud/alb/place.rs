@@ -27,7 +27,7 @@ impl AlbDriver {
 
     /// The rule that stands where the rule of this driver stood: on its listener, with its priority. The fault says in
     /// words what meets the requests where there is none.
-    pub(super) async fn in_its_place(&self, elb: &Client, fault: Fault) -> Result<RuleSeen, Fault> {
+    pub(in crate::cloud) async fn in_its_place(&self, elb: &Client, fault: Fault) -> Result<RuleSeen, Fault> {
         let Some(listener) = listener(&self.target.rule) else { return Err(fault) };
         // What stands there cannot be read: that the rule is gone is known all the same.
         let Ok(rules) = elbv2::rules(elb, &listener).await else { return Err(fault) };

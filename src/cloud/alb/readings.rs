@@ -53,7 +53,7 @@ impl<'a> LookParts<'a> {
 }
 
 impl AlbDriver {
-    pub(super) async fn read_gates(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
+    pub(in crate::cloud) async fn read_gates(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
         let LookParts { alarms, metrics, counts, burns, scraped } = LookParts::new(gates);
         let rules: Vec<&AlarmRule> = alarms.iter().map(|(_, rule)| *rule).collect();
         let (rung, measured, budgets, scraped) = tokio::join!(
@@ -118,7 +118,12 @@ impl AlbDriver {
 
     /// A minute counts as published where another begins no earlier that can be read: of the other slot, of the load
     /// balancer. How late CloudWatch is just now does not matter then.
-    pub(super) async fn count_requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<Counted, Fault> {
+    pub(in crate::cloud) async fn count_requests(
+        &self,
+        role: Role,
+        periods: u32,
+        now: Timestamp,
+    ) -> Result<Counted, Fault> {
         let to = floor(now, MINUTE);
         let from = to.before(MINUTE * periods + PUBLISHED_WITHIN);
         let target = &self.target;
@@ -139,7 +144,7 @@ impl AlbDriver {
         Ok(Counted { requests: whole(counted), until })
     }
 
-    pub(super) async fn observe_share(&self, now: Timestamp) -> Result<Option<Share>, Fault> {
+    pub(in crate::cloud) async fn observe_share(&self, now: Timestamp) -> Result<Option<Share>, Fault> {
         let query = |id, role| count_query(id, "RequestCount", &self.target, role);
         let queries = [query("stable", Role::Stable), query("candidate", Role::Candidate)];
         let to = floor(now, MINUTE);
@@ -148,7 +153,12 @@ impl AlbDriver {
         Ok(share_of_last(points(&series, "stable")?, points(&series, "candidate")?))
     }
 
-    pub(super) async fn count_served(&self, role: Role, since: Timestamp, now: Timestamp) -> Result<Served, Fault> {
+    pub(in crate::cloud) async fn count_served(
+        &self,
+        role: Role,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Served, Fault> {
         let query = |id, metric| count_query(id, metric, &self.target, role);
         let queries = [
             query("requests", "RequestCount"),

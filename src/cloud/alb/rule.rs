@@ -33,7 +33,7 @@ impl AlbDriver {
         }
     }
 
-    pub(super) async fn look_at_rule(&self) -> Result<RuleSeen, Fault> {
+    pub(in crate::cloud) async fn look_at_rule(&self) -> Result<RuleSeen, Fault> {
         let elb = &self.aws.polling.elb;
         let read = elbv2::rule(elb, &self.target.rule).await;
         if let Ok(rule) = &read {
@@ -42,7 +42,7 @@ impl AlbDriver {
         self.seen_in_place(elb, read).await
     }
 
-    pub(super) async fn write_forward(&self, order: RouteOrder, expected: Share) -> Result<Routed, Fault> {
+    pub(in crate::cloud) async fn write_forward(&self, order: RouteOrder, expected: Share) -> Result<Routed, Fault> {
         let decided = self.clock.now();
         let forward = order.share > Share::NONE;
         self.fence.decide_by(forward, order.by, self.clock.now());

@@ -8,7 +8,7 @@ use crate::domain::driver::Driver;
 /// How one rollout's slots are filled and its weights are moved.
 #[derive(Debug)]
 pub(in crate::cloud) enum Drive {
-    /// Two services, and the weights are written here.
+    /// Two services, and the weights are written here: `cloud/drivers/pair.rs`.
     Pair,
     /// Two task sets of one service, and the weights are written here: `cloud/drivers/task_sets`.
     TaskSets,

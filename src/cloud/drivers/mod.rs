@@ -3,4 +3,5 @@
 pub mod codedeploy;
 pub(in crate::cloud) mod drive;
 pub mod ecs;
+mod pair;
 pub(in crate::cloud) mod task_sets;
