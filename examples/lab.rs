@@ -1,5 +1,5 @@
 //! Starts a lab in your own program and watches its traffic: for tests of anything that talks to ECS,
-//! load balancers or CloudWatch. `cargo run --example lab`
+//! load balancers or CloudWatch. `cargo run -p tidegate-examples --bin lab`
 
 use std::error::Error;
 use std::time::Duration;

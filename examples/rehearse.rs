@@ -1,6 +1,6 @@
 //! Drives a rollout in virtual time, with no account and no lab: a spec compiled against a survey made
 //! by hand, a machine, and a world of a few lines that answers its effects: a ramp on a budget of harm, and a
-//! candidate of whose requests two in a hundred fail. `cargo run --example rehearse`
+//! candidate of whose requests two in a hundred fail. `cargo run -p tidegate-examples --bin rehearse`
 
 use std::error::Error;
 use std::time::Duration;

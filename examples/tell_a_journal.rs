@@ -1,5 +1,6 @@
 //! Reads a rollout's journal and says how it went: the closing account is a fold over what happened.
-//! `cargo run --example tell_a_journal -- ~/.local/state/tidegate/rollouts/<id>/journal/*.json`, or one file of JSON Lines.
+//! `cargo run -p tidegate-examples --bin tell_a_journal -- ~/.local/state/tidegate/rollouts/<id>/journal/*.json`, or one
+//! file of JSON Lines.
 
 use std::error::Error;
 

@@ -91,12 +91,12 @@
 //! | decides to go back | `machine/observe/mod.rs` |
 //! | goes back | `machine/back/mod.rs`; the short way to its write is `machine/back/first_read.rs` |
 //! | notices a slot that is short, or that somebody else deployed to | `machine/observe/slots.rs` |
-//! | remembers how long things may take | `machine/state.rs`, `spec::Limits` |
+//! | says how long things may take, and how often | `machine/limits.rs`, `spec::Limits` |
 //! | says where a rollout stands | `machine/progress.rs` |
 //! | turns 10 % into a weight | `domain/traffic.rs` |
 //! | calls AWS, and knows a throttle from a denial | `cloud` |
 //! | sends again what was refused because this machine's clock is wrong | `cloud/aws/skew.rs` |
-//! | asks whoever fills the slots and moves the weights | `cloud/drivers/mod.rs` |
+//! | hands each call of the port to whoever fills the slots and moves the weights | `cloud/live.rs`, `cloud/drivers` |
 //! | builds a driver for a plan | `cli/drivers.rs` |
 //! | begins ECS's own deployment, answers its pauses, stops it | `cloud/drivers/ecs` |
 //! | leaves a service's own way to deploy as it was | `cloud/drivers/ecs/begin.rs` |
@@ -123,7 +123,7 @@
 //! | says what a problem's code means | `domain/code.rs` |
 //! | says what changed under a reviewed plan | `plan/stale.rs`; its file is `journal/record/saved.rs` |
 //! | prints a sentence | `report` |
-//! | speaks to a pipeline: sections, annotations, outputs, the summary page | `report/fold.rs`, `report/github`; whose it is, and its files: `cli/pipeline.rs`, `cli/github.rs` |
+//! | speaks to a pipeline: sections, annotations, outputs, the summary page | `report/fold.rs`, `report/github`; whose it is, and its files: `cli/ci.rs`, `cli/github.rs` |
 //! | runs as a step of GitHub Actions, and cleans up behind one that was killed | `action.yml`, `.github/action` |
 //! | asks GitHub for credentials, and renews them | `cloud/aws/oidc.rs` |
 //! | proves a way back without taking it | `cli/rollback/drill.rs`, `cloud/alb/drill.rs` |

@@ -4,6 +4,7 @@
 //! the table in `src/lib.rs`, so that the page and the rule cannot part.
 
 mod circles;
+mod signatures;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::find::Standing;
-use super::{Exit, Failure, lab_clock, pipeline};
+use super::{Exit, Failure, ci, lab_clock};
 use crate::cloud::aws::{Aws, Oidc, Settings};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::name::RolloutId;
@@ -21,6 +20,17 @@ use crate::store::bucket::{self, Bucket};
 
 /// How many rollouts are looked at, newest first, for one that is not over.
 pub(super) const LOOKED_AT: usize = 50;
+
+/// Whether a rollout is over, as far as its store tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is over.
+    Over,
+    /// It is not.
+    Unfinished,
+    /// The store does not say.
+    Unknown,
+}
 
 /// Flags that every command takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -46,7 +56,7 @@ pub(super) struct Globals {
         require_equals = true,
         default_missing_value = "auto"
     )]
-    ci: Option<pipeline::Said>,
+    ci: Option<ci::Said>,
     /// Use this URL in place of AWS's own endpoints.
     #[arg(long, global = true, value_name = "URL", value_parser = url)]
     pub(super) endpoint_url: Option<String>,
@@ -117,7 +127,7 @@ impl Context {
 
     /// Whose log is written, if it is a pipeline's.
     pub(super) fn pipeline(&self) -> Option<Markup> {
-        pipeline::found(self.globals.ci, &self.variables)
+        ci::found(self.globals.ci, &self.variables)
     }
 
     /// Whether a lab beside this process is what is worked on.

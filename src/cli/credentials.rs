@@ -1,4 +1,4 @@
-//! What a plan must be told of the credentials it would run with: whether they hold for as long as it may take.
+//! Checks whether the credentials stay valid for as long as a plan may take.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `tidegate doctor SPEC`: what a rollout will need, each thing proven before there is one.
+//! `tidegate doctor SPEC`: checks everything that a rollout will need, before it starts.
 
 mod account;
 mod check;

@@ -76,7 +76,7 @@ impl Exit {
                 {
                     Exit::Denied
                 }
-                Reason::Breach { .. } | Reason::Capacity { .. } | Reason::Deployment { .. } => Exit::RolledBack,
+                Reason::Breach { .. } | Reason::Capacity { .. } | Reason::Deployment(_) => Exit::RolledBack,
                 Reason::Operator { .. } | Reason::Signal(_) => Exit::Stopped,
                 // Nobody judged the release: the target was not as it should be, or AWS takes no such release.
                 Reason::ForeignWrite { .. } | Reason::Refused(_) => Exit::Refused,
@@ -89,16 +89,16 @@ impl Exit {
     }
 
     /// The code of an outcome for whoever asked for this.
-    pub(super) fn of_asked(outcome: &Outcome, asked: Asked) -> Self {
+    pub(super) fn of_asked(outcome: &Outcome, asked: CommandAim) -> Self {
         match (asked, outcome) {
-            (Asked::WayBack, Outcome::Promoted) => Exit::Refused,
-            (Asked::WayBack | Asked::Request, Outcome::RolledBack(_)) => Exit::Done,
+            (CommandAim::WayBack, Outcome::Promoted) => Exit::Refused,
+            (CommandAim::WayBack | CommandAim::Request, Outcome::RolledBack(_)) => Exit::Done,
             (_, outcome) => Exit::of(outcome),
         }
     }
 
     /// The code of a run's end.
-    pub(super) fn of_ending(ending: &Ending, asked: Asked) -> Self {
+    pub(super) fn of_ending(ending: &Ending, asked: CommandAim) -> Self {
         match &ending.outcome {
             Some(outcome) => Exit::of_asked(outcome, asked),
             None if ending.fenced.is_some() => Exit::Held,
@@ -109,7 +109,7 @@ impl Exit {
 
 /// What a command asked of a rollout: an ending that was asked for is a success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum CommandAim {
     /// To release; so do those who look on.
     Release,
     /// To go back.
@@ -156,9 +156,9 @@ mod tests {
         let back = Outcome::RolledBack(by());
         let stranded = Outcome::Stranded { why: Stranding::Late { last: None }, reason: Some(by()) };
         for (asked, codes) in [
-            (Asked::Release, [Exit::Done, Exit::Stopped, Exit::Stranded]),
-            (Asked::WayBack, [Exit::Refused, Exit::Done, Exit::Stranded]),
-            (Asked::Request, [Exit::Done, Exit::Done, Exit::Stranded]),
+            (CommandAim::Release, [Exit::Done, Exit::Stopped, Exit::Stranded]),
+            (CommandAim::WayBack, [Exit::Refused, Exit::Done, Exit::Stranded]),
+            (CommandAim::Request, [Exit::Done, Exit::Done, Exit::Stranded]),
         ] {
             assert_eq!([&Outcome::Promoted, &back, &stranded].map(|outcome| Exit::of_asked(outcome, asked)), codes);
         }

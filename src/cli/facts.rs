@@ -38,7 +38,7 @@ const COUNTED: u32 = 5;
 
 /// What a person asks for beside the plan.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct PlanOptions {
     pub(super) values: Values,
     pub(super) price: Option<Price>,
     pub(super) simulate: bool,
@@ -57,7 +57,7 @@ pub(super) async fn gather(
     context: &Context,
     (aws, clock, connect_to): (&Aws, &Clock, Vec<(String, SocketAddr)>),
     made: &Made<'_>,
-    asked: Asked,
+    asked: PlanOptions,
 ) -> Facts {
     let Made { spec, plan, survey, document } = made;
     let driver = driver(context, (aws, clock), plan, connect_to);

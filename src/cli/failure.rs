@@ -1,4 +1,4 @@
-//! What a command says when it cannot do what it was asked: one line, the reasons, what to do next.
+//! The error of a command: one line, the reasons, and what to do next.
 
 use super::exit::Exit;
 use crate::cloud::SurveyError;
@@ -7,7 +7,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::text::{escape, hang};
 use crate::engine::{BeginError, EngineError};
 use crate::journal::JournalError;
-use crate::lease::{Phase, Refusal};
+use crate::lease::{LeaseRefusal, Phase};
 use crate::plan::Refused;
 use crate::store::{LeaseError, StoreError};
 
@@ -146,12 +146,12 @@ impl From<LeaseError> for Failure {
         let text = error.to_string();
         match error {
             LeaseError::Refused { refusal, .. } => {
-                let asks = matches!(*refusal, Refusal::Committing(_));
-                let (Refusal::UnderWay(control)
-                | Refusal::Owned(control)
-                | Refusal::Committing(control)
-                | Refusal::Over(control)
-                | Refusal::Another(control)) = *refusal;
+                let asks = matches!(*refusal, LeaseRefusal::Committing(_));
+                let (LeaseRefusal::UnderWay(control)
+                | LeaseRefusal::Owned(control)
+                | LeaseRefusal::Committing(control)
+                | LeaseRefusal::Over(control)
+                | LeaseRefusal::Another(control)) = *refusal;
                 let id = control.rollout;
                 let failure = Failure::new(Exit::Held, text);
                 if control.phase == Phase::Over {

@@ -1,4 +1,4 @@
-//! Files that a person names, read whole: never more than they may have, and never waited for without an end.
+//! Reads files that a person names, each up to a size limit and within a time limit.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,27 +1,16 @@
-//! Which rollout is meant.
+//! Finds the rollout that a command names.
 //!
 //! A command that only reads takes the beginning of an id and prefers what is not over. A command that acts takes the
 //! whole name or the whole id: the beginning of one name can be another service's name. It reaches a rehearsal by its
 //! whole id only, so that a rehearsal of a spec never answers for the live rollout of the same spec.
 
-use super::context::{Found, LOOKED_AT, Stores, is_driven, standing};
+use super::context::{Found, LOOKED_AT, Standing, Stores, is_driven, standing};
 use super::{Exit, Failure};
 use crate::domain::name::RolloutId;
 use crate::store::{Store, StoreError};
 
 /// From which likeness on, 0 to 1, a name is offered in place of one that is not there.
 const ALIKE: f64 = 0.8;
-
-/// Whether a rollout is over, as far as its store tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It is over.
-    Over,
-    /// It is not.
-    Unfinished,
-    /// The store does not say.
-    Unknown,
-}
 
 /// What is known of one rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]

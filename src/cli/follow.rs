@@ -1,4 +1,4 @@
-//! Following a journal that another process writes, until it says what is waited for.
+//! Follows a journal that another process writes, until an awaited event is in it.
 
 use std::time::Duration;
 

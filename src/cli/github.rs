@@ -13,7 +13,7 @@ use super::report::html;
 use super::{Exit, Failure, people, terminal};
 use crate::domain::name::RolloutId;
 use crate::plan::Plan;
-use crate::report::github::{Desk, Level, Place, SHOWN, annotation};
+use crate::report::github::{AnnotationPlace, Desk, Level, SHOWN, annotation};
 use crate::report::{Github, Markup, Summary};
 use crate::spec::{OnTrouble, Problems};
 
@@ -76,8 +76,8 @@ pub(super) fn problems(context: &Context, problems: &Problems) {
         if ANNOTATED.fetch_add(1, Ordering::Relaxed) + 1 >= SHOWN {
             return;
         }
-        let crate::spec::Place { line, column, length } = problem.place;
-        let place = Place { file: &file, line, column, length };
+        let crate::spec::SpecPlace { line, column, length } = problem.place;
+        let place = AnnotationPlace { file: &file, line, column, length };
         let help = problem.help.as_ref().map_or(String::new(), |help| format!("; {help}"));
         command(&annotation(Level::Error, "invalid spec", Some(place), &format!("{}{help}", problem.wrong)));
     }

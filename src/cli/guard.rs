@@ -13,7 +13,7 @@ use super::takeover::takeover;
 use super::{Exit, Failure, terminal};
 use crate::domain::clock::Clock;
 use crate::domain::text::escape;
-use crate::engine::{Asked, Guard, Lost, Request, StrandedRollout, Taken, begun};
+use crate::engine::{AskedAt, Guard, Lost, Request, StrandedRollout, Taken, begun};
 use crate::machine::OperatorRequest;
 use crate::store::Store;
 
@@ -133,7 +133,7 @@ impl Watch<'_> {
 async fn back(context: &Context, found: &Found, clock: Clock, taken: Taken, reason: String) -> Result<(), Failure> {
     let Some((plan, taken)) = begun(&found.store, &found.id, taken).await? else { return Ok(()) };
     let request = Request { request: OperatorRequest::Rollback, reason: Some(reason) };
-    let going = takeover(context, found, &plan, clock).go_back(taken, &Asked::now(), request).await?;
+    let going = takeover(context, found, &plan, clock).go_back(taken, &AskedAt::now(), request).await?;
     go_on(context, going).await?;
     Ok(())
 }

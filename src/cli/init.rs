@@ -1,6 +1,7 @@
 //! `tidegate init`: a spec from the live service, and what is missing before it can be rolled out.
 
 mod choose;
+mod chosen;
 mod draft;
 mod hcl;
 mod lack;
@@ -28,7 +29,7 @@ use crate::spec::{Source, Spec, parse};
 use choose::{Choice, Wanted};
 use draft::Draft;
 use lack::Lack;
-use page::Told;
+use page::InitPage;
 
 /// Write a spec from the live service, and say what is missing before it can be rolled out.
 #[derive(Debug, clap::Args)]
@@ -124,7 +125,7 @@ fn no_driver(seen: &Seen) -> Failure {
 async fn drafted(
     context: &Context,
     at: (&Aws, &Clock),
-    (seen, kind, chosen): (&Seen, DriverKind, choose::Chosen),
+    (seen, kind, chosen): (&Seen, DriverKind, chosen::Chosen),
     name: Option<&RolloutName>,
 ) -> Result<Draft, Failure> {
     let aws = at.0;
@@ -160,7 +161,7 @@ fn optional<T: Default>(read: Result<T, Fault>, without: &str) -> Result<(T, Vec
     }
 }
 
-fn request(seen: &Seen, kind: DriverKind, chosen: &choose::Chosen, alarms: &[AlarmFound]) -> SurveyRequest {
+fn request(seen: &Seen, kind: DriverKind, chosen: &chosen::Chosen, alarms: &[AlarmFound]) -> SurveyRequest {
     SurveyRequest {
         cluster: seen.cluster.clone(),
         rule: RuleRequest::Arn(chosen.rule.arn.clone()),
@@ -225,7 +226,7 @@ async fn finish(
     };
     let exit = if lacks.is_empty() { Exit::Done } else { Exit::Refused };
     let told =
-        Told { seen, kind: draft.kind, draft: Some((&draft, text.as_str())), file, lacks: &lacks, notes: &notes };
+        InitPage { seen, kind: draft.kind, draft: Some((&draft, text.as_str())), file, lacks: &lacks, notes: &notes };
     if let Some(file) = file {
         write(file, &text, force)?;
     }
@@ -242,7 +243,7 @@ async fn planned(aws: &Aws, spec: &Spec, mut survey: Survey) -> Result<Result<Ve
 
 /// Nothing that can be written yet.
 fn lacking(context: &Context, seen: &Seen, (kind, lacks): (DriverKind, Vec<Lack>)) -> Result<Exit, Failure> {
-    let told = Told { seen, kind, draft: None, file: None, lacks: &lacks, notes: &[] };
+    let told = InitPage { seen, kind, draft: None, file: None, lacks: &lacks, notes: &[] };
     page::tell(context, &told, Exit::Refused)?;
     Ok(Exit::Refused)
 }

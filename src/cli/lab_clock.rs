@@ -1,4 +1,4 @@
-//! A lab's clock: followed inside this process and beside it, and what is said when the machine does not keep it.
+//! Follows a lab's clock, in this process or in another, and says so when the machine is too slow for it.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

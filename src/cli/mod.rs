@@ -1,6 +1,7 @@
 //! The commands: one file each. Only this module reads the environment and the command line.
 
 mod backtest;
+mod ci;
 mod completions;
 mod context;
 mod credentials;
@@ -29,6 +30,7 @@ mod people;
 mod pipeline;
 mod plan;
 mod present;
+mod problems;
 mod promote;
 mod recall;
 mod record;
@@ -208,7 +210,7 @@ pub fn main() -> ExitCode {
     });
     let context = match context {
         Ok(context) => context,
-        Err(failure) => return terminal::fail(&failure, None),
+        Err(failure) => return fail(&failure, None),
     };
     terminal::read_by(context.pipeline());
     if let Some(note) = context.note() {
@@ -216,15 +218,22 @@ pub fn main() -> ExitCode {
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return terminal::fail(&Failure::new(Exit::Unexpected, error.to_string()), Some(&context)),
+        Err(error) => return fail(&Failure::new(Exit::Unexpected, error.to_string()), Some(&context)),
     };
     let result = runtime.block_on(dispatch(&context, command));
     runtime.shutdown_background();
     github::ended(&context, &result);
     match result {
         Ok(exit) => exit.into(),
-        Err(failure) => terminal::fail(&failure, Some(&context)),
+        Err(failure) => fail(&failure, Some(&context)),
     }
+}
+
+/// Tells a failure to whoever reads, and to GitHub where it does.
+fn fail(failure: &Failure, context: Option<&Context>) -> ExitCode {
+    let code = terminal::fail(failure, context);
+    github::failure(failure);
+    code
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {

@@ -1,4 +1,4 @@
-//! Paths as others find them: absolute.
+//! Makes paths absolute, so that other processes find them.
 
 use std::path::{Path, PathBuf};
 

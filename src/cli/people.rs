@@ -1,4 +1,4 @@
-//! Who is at work, for journals and claims.
+//! The name of the person or job that runs this process, for journals and leases.
 
 use super::context::Context;
 

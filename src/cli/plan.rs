@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::context::Context;
-use super::facts::{self, Asked, Made};
+use super::facts::{self, Made, PlanOptions};
 use super::lab::{self, LabArgs};
 use super::saved::{self, Given, Reviewed};
 use super::target::{self, Compiled, compiled, surveyed};
@@ -111,9 +111,9 @@ async fn plan(context: &Context, args: Args) -> Result<Exit, Failure> {
 }
 
 impl Args {
-    fn asked(&self) -> Asked {
+    fn asked(&self) -> PlanOptions {
         let values = if self.show_values { Values::Shown } else { Values::Masked };
-        Asked { values, price: self.price, simulate: !self.no_simulate }
+        PlanOptions { values, price: self.price, simulate: !self.no_simulate }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A rollout as it stands: found in a store, its journal read and folded. What it is told from.
+//! Finds a rollout in a store and folds its journal into its present state, which every account is told from.
 
 use super::context::{Context, Found};
 use super::{Failure, terminal};

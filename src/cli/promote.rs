@@ -1,4 +1,4 @@
-//! What `tidegate promote` shows and asks before it leaves its word, and how it follows what comes of it.
+//! Shows and asks what `tidegate promote` needs before it leaves its request, and follows the result.
 
 use super::context::{Context, Found};
 use super::{Exit, Failure, terminal};

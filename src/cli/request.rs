@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::context::{Context, Found};
-use super::exit::Asked;
+use super::exit::CommandAim;
 use super::follow::{Followed, Follower};
 use super::people::whoami;
 use super::promote;
@@ -159,7 +159,7 @@ pub(super) async fn tell_runner(
         Followed::Done if request == OperatorRequest::Promote => Ok(promote::exit(follower.machine())),
         Followed::Done => {
             let outcome = follower.machine().outcome();
-            Ok(outcome.map_or(Exit::Done, |outcome| Exit::of_asked(outcome, Asked::Request)))
+            Ok(outcome.map_or(Exit::Done, |outcome| Exit::of_asked(outcome, CommandAim::Request)))
         }
         Followed::RunnerGone => {
             let failure = Failure::new(Exit::HandedOver, "the runner is gone and has not answered");

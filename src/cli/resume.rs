@@ -1,7 +1,7 @@
 //! `tidegate resume`: goes on with a rollout whose runner is gone, or finishes what one that is over left undone.
 
 use super::context::{Context, Found};
-use super::exit::Asked;
+use super::exit::CommandAim;
 use super::present::fold;
 use super::run::drive::go_on;
 use super::takeover::takeover;
@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     github::remember(context, &found.id, &plan, context.store_url(None));
     let going = takeover.go_on(taken, back, windows::request(context, glass)).await?;
     let ending = go_on(context, going).await?;
-    let exit = Exit::of_ending(&ending, Asked::Release);
+    let exit = Exit::of_ending(&ending, CommandAim::Release);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)
 }

@@ -6,6 +6,7 @@
 //! A store that is silent is not waited for once the rule is known: the traffic goes back without the lease, which
 //! is taken when the store answers.
 
+mod args;
 mod blind;
 mod drill;
 mod short;
@@ -24,54 +25,18 @@ use crate::cloud::Cloud as _;
 use crate::cloud::alb::beacon;
 use crate::domain::name::RolloutId;
 use crate::domain::traffic::Share;
-use crate::engine::{Asked, Patience, Request, Runner};
+use crate::engine::{AskedAt, Patience, Request, Runner};
 use crate::journal::{self, JournalError};
 use crate::lease::Phase;
 use crate::machine::{Machine, OperatorRequest, Outcome};
 use crate::plan::Plan;
 use crate::report;
+pub(super) use args::Args;
+use args::ask;
 use blind::{blind, only_rule, service_of};
 
-/// Take the traffic back.
-#[derive(Clone, Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub(super) struct Args {
-    /// The rollout: its whole id, or its spec's whole name or path [default: the only one on an account that is not over].
-    #[arg(conflicts_with_all = ["cluster", "rule"])]
-    pub(super) rollout: Option<String>,
-    /// The rollout that moves a service of this cluster: needs no spec and no name.
-    #[arg(long, requires = "service", conflicts_with = "rule")]
-    cluster: Option<String>,
-    /// The service, with --cluster: either of the two that are swapped.
-    #[arg(long, requires = "cluster")]
-    service: Option<String>,
-    /// The rollout that moves this listener rule, by its ARN.
-    #[arg(long, value_name = "ARN")]
-    rule: Option<String>,
-    /// After a promotion: go back to the release that it replaced, or to this revision of the family (41, web:41 or an
-    /// ARN), by a new rollout: its tasks healthy first, then all traffic in one step.
-    #[arg(long, value_name = "previous|REVISION")]
-    to: Option<String>,
-    /// Why; it is kept with the rollout.
-    #[arg(long)]
-    reason: Option<String>,
-    /// Do not ask.
-    #[arg(long, short)]
-    yes: bool,
-    /// Prove that it could be done: credentials, store, rule, healthy targets, permission. Nothing is changed.
-    #[arg(long)]
-    dry_run: bool,
-    /// Give the stable slot the tasks it had before the rollout, and the traffic once they are healthy (for 5
-    /// minutes at most) [default: the traffic first, unless the stable slot has no healthy target].
-    #[arg(long, conflicts_with = "rule")]
-    scale_first: bool,
-    /// Go back even to a stable slot without a healthy target, where only the rule's tags are left to go by.
-    #[arg(long)]
-    accept_unhealthy_stable: bool,
-}
-
 pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args) -> Result<Exit, Failure> {
-    let asked = Asked::now();
+    let asked = AskedAt::now();
     let patience = Patience::new(&asked.wall);
     let stores = context.stores(None).await?;
     if args.dry_run && args.to.is_none() {
@@ -128,7 +93,7 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     let request = Request { request, reason: args.reason };
     let going = takeover(context, &found, &plan, context.clock()).take_back(&asked, scales, request).await?;
     let ending = go_on(context, going).await?;
-    let exit = Exit::of_ending(&ending, exit::Asked::WayBack);
+    let exit = Exit::of_ending(&ending, exit::CommandAim::WayBack);
     pipeline::last_line(context, found.id.as_str(), &ending, exit);
     Ok(exit)
 }
@@ -282,13 +247,6 @@ fn moved(found: &Found, other: &str, rule: &str, args: &Args, how: String) -> Re
     Err(failure.hint(format!("to take that one back: tidegate rollback --rule {rule}")))
 }
 
-fn say(context: &Context, text: &str) -> Result<(), Failure> {
-    if context.json() {
-        return terminal::print_json(&serde_json::json!({"type": "answer", "text": text}));
-    }
-    terminal::print(&format!("{}\n", crate::domain::text::escape(text)))
-}
-
 /// One screen of what it will do, and one question; whether the stable slot is scaled up before it gets the traffic.
 async fn confirm(
     context: &Context,
@@ -319,19 +277,4 @@ async fn confirm(
     ask(context, args, found.id.as_str())?;
     let offered = short.is_some_and(short::Short::can_wait) && !args.scale_first;
     Ok(args.scale_first || (offered && terminal::confirm("Scale the stable slot up first, and let the traffic wait?")))
-}
-
-/// The one question; answered in advance by `--yes`, and never asked where nobody can answer.
-fn ask(context: &Context, args: &Args, what: &str) -> Result<(), Failure> {
-    if args.yes {
-        return Ok(());
-    }
-    if context.json() || !terminal::can_ask() {
-        let failure = Failure::new(Exit::Usage, "cannot ask for confirmation: no terminal");
-        return Err(failure.hint(format!("say so in advance: `tidegate rollback {what} --yes`")));
-    }
-    if terminal::confirm("Take the traffic back?") {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::Refused, "nothing was done"))
 }

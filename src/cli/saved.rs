@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::paths::absolute;
 use super::target::read_bytes;
-use super::{Exit, Failure, validate};
+use super::{Exit, Failure, problems};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::code::Code;
 use crate::domain::fleet::{RuleView, Survey};
@@ -68,7 +68,7 @@ pub(super) fn spec(context: &Context, saved: &Saved) -> Result<Spec, Failure> {
         if context.json() {
             failure.notes = problems.to_string().lines().map(str::to_owned).collect();
         } else {
-            validate::say_problems(context, &problems);
+            problems::say_problems(context, &problems);
         }
         failure
     })?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::context::Context;
 use super::{Exit, Failure, target, terminal};
 use crate::domain::text::{count, escape_json, many};
-use crate::simulate::page::{self, Told};
+use crate::simulate::page::{self, PageContents};
 use crate::simulate::world::Service;
 use crate::simulate::{Grid, Regression, Rehearsal};
 
@@ -80,7 +80,7 @@ pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let cells = grid.run(&rehearsal, threads);
     let untried = rehearsal.untried();
     let driver = (spec.driver.kind().word(), rehearsal.otherwise());
-    let told = Told { name: spec.name.as_str(), grid: &grid, cells: &cells, untried: &untried, driver };
+    let told = PageContents { name: spec.name.as_str(), grid: &grid, cells: &cells, untried: &untried, driver };
     let json = || format!("{}\n", escape_json(&page::json(&told).to_string()));
     let text = match args.format {
         _ if context.json() => json(),

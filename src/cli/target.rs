@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::release::{self, Ready};
-use super::{Exit, Failure, file, github, validate};
+use super::{Exit, Failure, file, github, problems};
 use crate::cloud::alb::{AlbSurveyor, ReleaseDocument};
 use crate::cloud::aws::Aws;
 use crate::cloud::{CodeDeployNamed, RuleRequest, SurveyRequest, Surveyor};
@@ -48,7 +48,7 @@ pub(super) fn spec(context: &Context, path: &Path) -> Result<Spec, Failure> {
             if context.json() {
                 failure.notes = problems.to_string().lines().map(str::to_owned).collect();
             } else {
-                validate::say_problems(context, &problems);
+                problems::say_problems(context, &problems);
             }
             failure
         }

@@ -1,4 +1,4 @@
-//! What the terminal can show, and writing to it: quiet when the reader is gone.
+//! Finds out what the terminal can show, and writes to it. A reader that is gone is no error.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use super::context::Context;
-use super::{Exit, Failure, github};
+use super::{Exit, Failure};
 use crate::report::{Markup, Style};
 
 /// Columns where the terminal does not say.
@@ -141,7 +141,6 @@ pub(super) fn fail(failure: &Failure, context: Option<&Context>) -> ExitCode {
             say(&format!("failed (exit {}): {}", failure.exit as u8, crate::domain::text::escape(&failure.wrong)));
         }
     }
-    github::failure(failure);
     failure.exit.into()
 }
 

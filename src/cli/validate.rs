@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::context::Context;
+use super::problems::{problems_json, say_problems};
 use super::release::Examined;
 use super::target::{self, Unread, read_spec};
 use super::{Exit, Failure, release, terminal};
@@ -87,29 +88,4 @@ fn tell(context: &Context, shown: &str, unread: &Unread) -> Result<(), Failure> 
         (Unread::Problems(problems), false) => say_problems(context, problems),
     }
     Ok(())
-}
-
-/// All problems of a spec, on standard error.
-pub(super) fn say_problems(context: &Context, problems: &crate::spec::Problems) {
-    let style = terminal::stderr_style(context);
-    terminal::say(&problems.render(style.color, style.width));
-    terminal::say(&format!("{} in {}", many(problems.count() as u64, "problem"), escape(problems.path())));
-}
-
-/// All problems of a spec, for programs.
-pub(super) fn problems_json(shown: &str, problems: &crate::spec::Problems) -> serde_json::Value {
-    let place = |p: &crate::spec::Place| json!({"line": p.line, "column": p.column, "length": p.length});
-    let problems: Vec<_> = problems
-        .iter()
-        .map(|problem| {
-            json!({
-                "code": problem.code.to_string(),
-                "at": place(&problem.place),
-                "wrong": escape(&problem.wrong),
-                "help": problem.help.as_deref().map(escape),
-                "note": problem.note.as_ref().map(|(at, text)| json!({"at": place(at), "text": escape(text)})),
-            })
-        })
-        .collect();
-    json!({"spec": shown, "valid": false, "problems": problems})
 }

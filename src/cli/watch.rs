@@ -14,8 +14,6 @@ use shown::Shown;
 
 /// Between two looks at what there is to paint, in wall time: the screen changes no more often.
 const REPAINT: Duration = Duration::from_millis(200);
-/// The longest that is waited between two reads of a store that does not answer, in wall time.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a rollout may be without a driver before nobody but a person at a terminal waits on, in wall time.
 const UNDRIVEN: Duration = Duration::from_secs(300);
 /// The longest time-out.

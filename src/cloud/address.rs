@@ -1,6 +1,5 @@
-//! Which addresses a message, or a question of a gate, may go to. What is checked is the address that is connected to:
-//! names are resolved here, checked, and handed to the connection, so that nothing can resolve them differently in
-//! between.
+//! Decides to which addresses a notification or a gate's request may go. It resolves each name, checks the addresses,
+//! and hands exactly these to the connection, so that no second lookup can lead elsewhere.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, Url};
 use rustls::crypto::CryptoProvider;
@@ -127,6 +127,12 @@ pub(in crate::cloud) async fn body(response: &mut Response, limit: usize) -> Res
         }
     }
     Ok(Body { bytes, is_whole: true })
+}
+
+/// How long an answer asks to wait before the next try; nothing where it does not say.
+pub(in crate::cloud) fn retry_after(response: &Response) -> Duration {
+    let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(asked.unwrap_or(0))
 }
 
 /// What went wrong on the wire, without the URL, which the gate names anyway.

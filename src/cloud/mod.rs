@@ -3,9 +3,11 @@
 mod address;
 pub mod alb;
 pub mod aws;
+mod delivery;
 pub mod drivers;
 mod fence;
 mod http;
+mod live;
 mod notify;
 #[cfg(feature = "otel")]
 mod otlp;
@@ -14,7 +16,7 @@ mod prometheus;
 
 use std::future::Future;
 
-pub use aws::{Asked, Failed, Listing, Object, Objects, calendars};
+pub use aws::{Failed, ListRequest, Listing, Object, Objects, calendars};
 pub use fence::{Fence, NotSent, Pass};
 pub use notify::{Delivery, MessageQueue, Tried};
 #[cfg(feature = "otel")]

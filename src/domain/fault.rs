@@ -1,4 +1,4 @@
-//! Why the world said no. A fault is data: it is written down, judged and shown like any answer.
+//! A call that failed or was refused, as data: the run writes it down, judges it and shows it like any answer.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,5 @@
-//! Who else is told of a rollout, and what of it. Secrets stand here as the spec names them: `${VAR}`.
+//! Recipients of a rollout's notifications, and the messages to them. Secrets stand here as the spec names them:
+//! `${VAR}`.
 
 /// What others can be told of. `machine::occasion` says which notice is which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! What is told to a collector: spans, and measures with their instruments, in the OpenTelemetry protocol's own words.
+//! Telemetry for a collector: spans, and measures with their instruments, in the OpenTelemetry protocol's own words.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -17,7 +17,7 @@ const SECONDS: &[f64] = &[
 
 /// One thing told.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum TelemetryItem {
     /// A span that has ended.
     Span(Box<Span>),
     /// A figure.

@@ -1,6 +1,8 @@
-//! Which trace a rollout belongs to: somebody else's span, as W3C Trace Context writes it down.
+//! The trace that a rollout belongs to: somebody else's span, as W3C Trace Context writes it down.
 
 use std::fmt;
+
+use crate::domain::text::hex;
 
 /// A span of somebody else's trace, as `TRACEPARENT` names it: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +20,9 @@ impl TraceParent {
     /// is not one, or names nothing, is none.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('-');
-        let version = hex::<1>(parts.next()?)?;
-        let (trace, span) = (hex::<16>(parts.next()?)?, hex::<8>(parts.next()?)?);
-        let flags = hex::<1>(parts.next()?)?;
+        let version = from_hex::<1>(parts.next()?)?;
+        let (trace, span) = (from_hex::<16>(parts.next()?)?, from_hex::<8>(parts.next()?)?);
+        let flags = from_hex::<1>(parts.next()?)?;
         let is_bad = version == [0xff] || (version == [0] && parts.next().is_some());
         let is_nothing = trace == [0; 16] || span == [0; 8];
         (!is_bad && !is_nothing).then_some(Self { trace, span, sampled: flags[0] & 1 == 1 })
@@ -29,13 +31,12 @@ impl TraceParent {
 
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-        write!(f, "00-{}-{}-{:02x}", digits(&self.trace), digits(&self.span), u8::from(self.sampled))
+        write!(f, "00-{}-{}-{}", hex(self.trace), hex(self.span), hex([u8::from(self.sampled)]))
     }
 }
 
 /// Bytes written as lower-case hex digits and nothing else.
-fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let is_hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
     if text.len() != 2 * N || !text.bytes().all(is_hex) {
         return None;

@@ -1,5 +1,7 @@
 //! When a rollout may go forward: moments, without a time zone. The way back is never closed.
 
+use std::fmt;
+
 use crate::domain::clock::Timestamp;
 
 /// The windows of a rollout, for as far ahead as they were worked out.
@@ -53,11 +55,26 @@ pub struct CalendarSeen {
     pub next: Option<Timestamp>,
 }
 
-/// Why it is closed.
+/// What keeps a rollout from going forward.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// A freeze.
+    Freeze(Frozen),
+    /// No window is open.
+    NoWindow,
+    /// Nothing is known of its windows from this moment on.
+    Unknown(Timestamp),
+    /// A change calendar.
+    Calendar,
+    /// A change calendar that cannot be read.
+    UnreadCalendar,
+}
+
+/// That it is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
-    /// In words.
-    pub why: String,
+    /// Why.
+    pub by: ClosedBy,
     /// When it opens next, as far as is known.
     pub opens: Option<Timestamp>,
 }
@@ -74,13 +91,13 @@ impl Windows {
     pub fn closed(&self, at: Timestamp) -> Option<Closed> {
         let frozen = self.frozen.iter().find(|frozen| frozen.when.holds(at));
         let is_open = self.open.iter().any(|open| open.holds(at));
-        let why = match frozen {
-            Some(frozen) => format!("frozen until {}: {}", frozen.when.to, frozen.reason),
+        let by = match frozen {
+            Some(frozen) => ClosedBy::Freeze(frozen.clone()),
             None if is_open => return None,
-            None if at >= self.known_until => format!("its windows are known until {} only", self.known_until),
-            None => "it is outside of its windows".to_owned(),
+            None if at >= self.known_until => ClosedBy::Unknown(self.known_until),
+            None => ClosedBy::NoWindow,
         };
-        Some(Closed { why, opens: self.opens(at) })
+        Some(Closed { by, opens: self.opens(at) })
     }
 
     /// The first moment from `at` on at which it is open, as far as is known.
@@ -94,12 +111,24 @@ impl Windows {
     }
 }
 
+impl fmt::Display for ClosedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Freeze(frozen) => write!(f, "frozen until {}: {}", frozen.when.to, frozen.reason),
+            Self::NoWindow => f.write_str("it is outside of its windows"),
+            Self::Unknown(from) => write!(f, "its windows are known until {from} only"),
+            Self::Calendar => f.write_str("a change calendar is closed"),
+            Self::UnreadCalendar => f.write_str("its change calendars cannot be read"),
+        }
+    }
+}
+
 impl Closed {
-    /// Why, and when it opens.
+    /// Why, and when it opens: what a plan and a report say alike.
     pub fn text(&self) -> String {
         match self.opens {
-            Some(opens) => format!("{}; opens at {opens}", self.why),
-            None => format!("{}; when it opens is not known", self.why),
+            Some(opens) => format!("{}; opens at {opens}", self.by),
+            None => format!("{}; when it opens is not known", self.by),
         }
     }
 }
@@ -107,7 +136,7 @@ impl Closed {
 impl CalendarSeen {
     /// Why nothing goes forward; `None` when it may.
     pub fn closed(&self) -> Option<Closed> {
-        (!self.open).then(|| Closed { why: "a change calendar is closed".to_owned(), opens: self.next })
+        (!self.open).then_some(Closed { by: ClosedBy::Calendar, opens: self.next })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Begins a new rollout: who holds its rule, the lease, the journal.
+//! Begins a new rollout: checks who holds its rule, takes the lease, creates the journal.
 
 use super::{JournalOrNone, LeaseKeeper, Taken};
 use crate::cloud::Fence;
@@ -8,7 +8,7 @@ use crate::domain::name::RolloutId;
 use crate::journal::{self, Header, Journal, JournalError};
 use crate::lease::{Control, Phase, Watch, of_service};
 use crate::plan::Plan;
-use crate::store::{LeaseError, Store, this_owner};
+use crate::store::{Claim, LeaseError, Store, this_owner};
 
 /// A rollout that has a lease and a journal, and nothing in it.
 #[derive(Debug)]
@@ -37,7 +37,8 @@ pub enum BeginError {
 pub async fn begin(store: &Store, header: &Header, by: String, clock: &Clock) -> Result<Begun, BeginError> {
     let (rule, services) = resources(&header.plan);
     let services: Vec<&str> = services.iter().map(String::as_str).collect();
-    let lease = store.begin(rule, &services, (&header.id, &this_owner(by, clock)), clock).await?;
+    let lease =
+        store.begin(rule, &services, Claim { rollout: &header.id, owner: &this_owner(by, clock) }, clock).await?;
     let keeper = LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone());
     match Journal::create(store, header).await {
         Ok(journal) => Ok(Begun { keeper, journal: JournalOrNone::Journal(journal) }),
@@ -69,7 +70,8 @@ pub async fn holder(store: &Store, rule: &str, clock: &Clock) -> Result<Option<C
         return Ok(Some(control));
     }
     let owner = this_owner(String::from("tidegate"), clock);
-    let mut lease = store.take_over(rule, (&control.rollout, &owner), &mut Watch::default(), clock).await?;
+    let mut lease =
+        store.take_over(rule, Claim { rollout: &control.rollout, owner: &owner }, &mut Watch::default(), clock).await?;
     lease.renew(Phase::Over).await?;
     Ok(None)
 }
@@ -112,7 +114,7 @@ mod tests {
         let store = Store::in_folder(folder.path().to_owned()).unwrap();
         let (clock, id) = (Clock::starting_at(START, 1.0), RolloutId::parse("web-1").unwrap());
         let ana = this_owner("ana@laptop".into(), &clock);
-        store.begin(&plan().target.rule, &[], (&id, &ana), &clock).await.unwrap();
+        store.begin(&plan().target.rule, &[], Claim { rollout: &id, owner: &ana }, &clock).await.unwrap();
         let mut guard = Guard::new(store.clone(), clock.clone());
         let mut lost = guard.look(|_| false).await.unwrap().lost;
         clock.sleep_until(START + Duration::from_secs(46)).await;

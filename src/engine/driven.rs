@@ -139,6 +139,7 @@ mod tests {
     use crate::domain::clock::Timestamp;
     use crate::lease::{Owner, Phase, Watch};
     use crate::machine::Reason;
+    use crate::store::Claim;
 
     #[tokio::test(start_paused = true)]
     async fn a_rollout_whose_journal_does_not_say_how_it_ended_stays_open() {
@@ -148,7 +149,10 @@ mod tests {
             let clock = Clock::starting_at(Timestamp::from_millis(1_795_442_709_000), 1.0);
             let owner = Owner { by: "ana@laptop".into(), process: String::new(), since: clock.now() };
             let id = RolloutId::parse("web-1").unwrap();
-            let lease = store.preempt("arn:rule", (&id, &owner), &mut Watch::default(), &clock).await.unwrap();
+            let lease = store
+                .preempt("arn:rule", Claim { rollout: &id, owner: &owner }, &mut Watch::default(), &clock)
+                .await
+                .unwrap();
             let keeper = Arc::new(LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone()));
             let outcome = Some(Outcome::RolledBack(Reason::Signal("SIGTERM".into())));
             let ending = Ok(Ending { outcome, handed_over: None, fenced: None, is_untold });

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::ending::{Ending, EngineError, JournalSink};
 use super::in_flight::{InFlight, answer};
 use super::inbox::Inbound;
 use super::journal_writer::{JournalWriter, Tried};
 use super::lease_keeper::LeaseKeeper;
-use super::{Ending, EngineError, JournalSink};
 use crate::cloud::Cloud;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::fault::{Fault, FaultKind};

@@ -11,7 +11,7 @@ use crate::domain::name::RolloutId;
 use crate::journal;
 use crate::lease::{Control, Life, Owner, Phase, Watch};
 use crate::machine::{Machine, Outcome, Stranding};
-use crate::store::{LeaseError, Sighted, Store, StoreError, this_owner};
+use crate::store::{Claim, LeaseError, Sighted, Store, StoreError, this_owner};
 
 /// What a rule's document has been seen to do.
 #[derive(Debug, Default)]
@@ -126,7 +126,7 @@ impl Guard {
     /// When somebody wrote its document since the look.
     pub async fn take(&mut self, lost: &Lost, by: String) -> Result<Taken, LeaseError> {
         let owner = this_owner(by, &self.clock);
-        let who = (&lost.control.rollout, &owner);
+        let who = Claim { rollout: &lost.control.rollout, owner: &owner };
         let lease = self.store.rescue(&lost.rule, who, lost.control.nonce, &self.clock).await?;
         self.watches.remove(&lost.rule);
         Ok(Taken { lease, is_written: lost.goes_back, tidies: false })

@@ -1,4 +1,4 @@
-//! What reaches a running rollout from outside: signals, and requests left in the store by other processes.
+//! Brings a running rollout what comes from outside: signals, and requests that other processes left in the store.
 
 use tokio::sync::{mpsc, oneshot};
 

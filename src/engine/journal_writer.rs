@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::JournalSink;
+use super::ending::JournalSink;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::journal::JournalError;
 use crate::machine::Event;

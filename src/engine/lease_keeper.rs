@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::domain::name::RolloutId;
     use crate::lease::{Owner, Watch};
-    use crate::store::Store;
+    use crate::store::{Claim, Store};
 
     const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
     const RULE: &str = "arn:rule";
@@ -219,11 +219,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::in_folder(folder.path().join("tidegate")).unwrap();
         let (clock, web) = (Clock::starting_at(START, 1.0), RolloutId::parse("web-1").unwrap());
-        let lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+        let lease = store.begin(RULE, &[], Claim { rollout: &web, owner: &owner("ana") }, &clock).await.unwrap();
         let keeper = LeaseKeeper::new(lease, Fence::new(clock.clone()), clock.clone());
         let asked = async {
             assert_eq!(keeper.overruled().await, None, "nobody has taken over");
-            store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await.unwrap();
+            store
+                .preempt(RULE, Claim { rollout: &web, owner: &owner("ben") }, &mut Watch::default(), &clock)
+                .await
+                .unwrap();
             let since = clock.now();
             (keeper.overruled().await, clock.now().since(since))
         };

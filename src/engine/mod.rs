@@ -9,6 +9,7 @@
 
 mod begin;
 mod driven;
+mod ending;
 mod event_loop;
 mod guard;
 mod in_flight;
@@ -22,48 +23,30 @@ mod takeover;
 mod tests;
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 pub use begin::{BeginError, Begun, begin, begun, holder};
 pub use driven::{Driven, Ended, Inbox};
+pub use ending::{Ending, EngineError, First, JournalSink};
 pub use guard::{Guard, Look, Lost, StrandedRollout};
 pub use inbox::{Inbound, carry_words};
 pub use lease_keeper::LeaseKeeper;
 pub use notifier::Notifier;
 pub use takeover::{
-    Asked, ByTags, Drivers, Going, JournalOrNone, Mark, Patience, Request, Runner, Taken, Takeover, TakeoverError,
+    AskedAt, ByTags, Drivers, Going, JournalOrNone, Mark, Patience, Request, Runner, Taken, Takeover, TakeoverError,
     back_by_tags,
 };
 
 use crate::cloud::Cloud;
-use crate::domain::clock::{Clock, Timestamp};
-use crate::journal::{Journal, JournalError};
-use crate::machine::{Event, Leaving, Machine, Outcome, Reaction};
+use crate::domain::clock::Clock;
+use crate::machine::{Machine, Reaction};
 use crate::report::Report;
+use ending::TURN_LIMIT;
 use event_loop::{EventLoop, Next, Turn};
 use in_flight::{InFlight, land, launch};
 use journal_writer::JournalWriter;
-
-/// How many events one run may take in: at a look every five seconds, more than a year of them.
-const TURN_LIMIT: u32 = 10_000_000;
-
-/// Where events are written before they count: the journal, or a list in a test.
-pub trait JournalSink: Send + 'static {
-    /// Writes an event down, durably.
-    ///
-    /// # Errors
-    /// When it is not written; then nothing may be done because of it but go back.
-    fn append(&mut self, at: Timestamp, event: &Event) -> impl Future<Output = Result<(), JournalError>> + Send;
-}
-
-impl JournalSink for Journal {
-    async fn append(&mut self, at: Timestamp, event: &Event) -> Result<(), JournalError> {
-        Journal::append(self, at, event).await
-    }
-}
 
 /// Drives one rollout from where its machine stands to its end.
 pub struct Engine<C, T, R> {
@@ -83,42 +66,6 @@ pub struct Engine<C, T, R> {
     pub inbox: mpsc::Receiver<Inbound>,
     /// Who keeps the lease; none where nobody else can come.
     pub keeper: Option<Arc<LeaseKeeper>>,
-}
-
-/// The first event of a run.
-#[derive(Clone, Debug, PartialEq)]
-pub enum First {
-    /// Still to be written down.
-    New(Event),
-    /// In the journal already: with these the journal was taken over. Only what the last of them leads to is performed.
-    Journaled(Vec<(Timestamp, Event)>),
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ending {
-    /// How the rollout ended, if it did.
-    pub outcome: Option<Outcome>,
-    /// Why the runner left before the rollout ended.
-    pub handed_over: Option<Leaving>,
-    /// Who decides instead of this runner, when somebody took over.
-    pub fenced: Option<String>,
-    /// Whether the journal ends before this.
-    pub is_untold: bool,
-}
-
-/// Why a run could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The rollout could not begin: nothing has been done.
-    #[error("cannot begin: {0}")]
-    Recorded(#[from] JournalError),
-    /// The machine waits for nothing that could happen; a bug.
-    #[error("the rollout waits for nothing")]
-    Stuck,
-    /// The machine keeps asking without end; a bug.
-    #[error("the rollout took {TURN_LIMIT} turns without an end")]
-    Endless,
 }
 
 impl<C: Cloud, T: JournalSink, R: Report> Engine<C, T, R> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::cloud::{Arming, RouteOrder, Routed};
+use crate::domain::clock::Timestamp;
 use crate::domain::driver::Driver;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Counted, Fleet, Place, Role, RuleSeen, Served, Slot, Target};
@@ -15,8 +16,8 @@ use crate::domain::name::{RolloutId, RolloutName};
 use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
 use crate::domain::traffic::Share;
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
-use crate::journal::{Record, replay};
-use crate::machine::{Answer, Left, Notice, OperatorRequest, Reason};
+use crate::journal::{JournalError, Record, replay};
+use crate::machine::{Answer, Event, Leaving, Left, Notice, OperatorRequest, Outcome, Reason};
 use crate::plan::{Action, Before, Plan, ReleasePlan, Step};
 use crate::spec::{Limits, Policies};
 

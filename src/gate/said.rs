@@ -50,9 +50,9 @@ pub struct SaidReading {
 
 /// When such a gate was last asked, and whether the answer said anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Asked(Option<(Timestamp, bool)>);
+pub struct LastAsked(Option<(Timestamp, bool)>);
 
-impl Asked {
+impl LastAsked {
     /// Takes in an answer.
     pub(super) fn take(&mut self, reading: &SaidReading, window: Window<'_>) -> Verdict {
         self.0 = Some((reading.asked, reading.outcome != Outcome::Inconclusive));
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_about_the_moment_of_the_question() {
-        let verdict = |asked, outcome| Asked::default().take(&said(asked, outcome), window());
+        let verdict = |asked, outcome| LastAsked::default().take(&said(asked, outcome), window());
         assert!(verdict(100, Outcome::Pass).passes(at(100)));
         assert!(!verdict(99, Outcome::Pass).passes(at(100)));
         let because = || Evidence::Said("because".to_owned());
@@ -126,20 +126,20 @@ mod tests {
 
     #[test]
     fn what_a_person_overruled_is_not_said_again() {
-        let verdict = Asked::default().take(&said(49, Outcome::Fail), window());
+        let verdict = LastAsked::default().take(&said(49, Outcome::Fail), window());
         assert_eq!(verdict, Verdict::inconclusive(Evidence::SaidBefore));
     }
 
     #[test]
     fn a_gate_is_asked_once_in_its_time_and_at_once_in_a_new_step() {
         let hour = Duration::from_secs(3600);
-        let due = |asked: Asked, step, now| asked.is_due(hour, at(step), at(now));
-        assert!(due(Asked::default(), 100, 100));
-        let passed = Asked(Some((at(110), true)));
+        let due = |asked: LastAsked, step, now| asked.is_due(hour, at(step), at(now));
+        assert!(due(LastAsked::default(), 100, 100));
+        let passed = LastAsked(Some((at(110), true)));
         assert!(!due(passed, 100, 3709));
         assert!(due(passed, 100, 3710));
         assert!(due(passed, 111, 111));
-        let silent = Asked(Some((at(110), false)));
+        let silent = LastAsked(Some((at(110), false)));
         assert!(!due(silent, 100, 169));
         assert!(due(silent, 100, 170));
     }

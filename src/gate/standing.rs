@@ -4,7 +4,7 @@ use super::burn::Burning;
 use super::compare::Comparison;
 use super::metric::Sighted;
 use super::quiet::Quiet;
-use super::said::Asked;
+use super::said::LastAsked;
 use super::split::Split;
 use super::{Check, CommandRule, Evidence, Gate, Reading, Verdict, WebhookRule, Window, alarm, tasks};
 use crate::domain::clock::Timestamp;
@@ -25,7 +25,7 @@ pub enum Standing {
     /// Since when an alarm's data cover the present step.
     Alarm(Quiet),
     /// When somebody else was last asked.
-    Said(Asked),
+    Said(LastAsked),
 }
 
 impl Standing {
@@ -37,7 +37,7 @@ impl Standing {
             Check::Burn(_) => Self::Burn(Burning::default()),
             Check::Alarm(_) => Self::Alarm(Quiet::default()),
             Check::Metric(_) => Self::Metric(Sighted::default()),
-            Check::Webhook(_) | Check::Command(_) => Self::Said(Asked::default()),
+            Check::Webhook(_) | Check::Command(_) => Self::Said(LastAsked::default()),
             _ => Self::Plain,
         }
     }

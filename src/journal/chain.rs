@@ -3,6 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::text::hex;
+
 /// How many bytes of SHA-256 a line carries, in hex.
 const KEPT: usize = 16;
 const OPENING: &[u8] = b",\"chain\":\"";
@@ -15,9 +17,7 @@ pub(super) struct Chain(String);
 impl Chain {
     fn after(&self, body: &[u8]) -> Chain {
         let digest = Sha256::new().chain_update(&self.0).chain_update(body).finalize();
-        let mut kept = [0; KEPT];
-        kept.copy_from_slice(&digest[..KEPT]);
-        Chain(format!("{:032x}", u128::from_be_bytes(kept)))
+        Chain(hex(&digest[..KEPT]))
     }
 
     /// How a line ends after which this comes, the newline included; nothing before the first.

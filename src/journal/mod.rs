@@ -21,7 +21,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::name::RolloutId;
 use crate::machine::{Event, Machine};
 use crate::plan::Plan;
-use crate::store::backend::{Appended, Place};
+use crate::store::backend::{Appended, JournalPlace};
 use crate::store::{LastLine, Store, StoreError};
 use chain::Chain;
 
@@ -89,7 +89,7 @@ pub struct Journal {
     store: Store,
     id: RolloutId,
     chain: Chain,
-    place: Place,
+    place: JournalPlace,
     /// A line that the store failed to write, or did not say that it had: only the same can be written next.
     unsure: Option<String>,
     broken: bool,
@@ -103,7 +103,7 @@ impl Journal {
     pub async fn create(store: &Store, header: &Header) -> Result<Self, JournalError> {
         let (store, id) = (store.clone(), header.id.clone());
         let mut journal =
-            Self { store, id, chain: Chain::default(), place: Place::default(), unsure: None, broken: false };
+            Self { store, id, chain: Chain::default(), place: JournalPlace::default(), unsure: None, broken: false };
         journal.write_line(&record::encode_header(header).map_err(JournalError::Unwritable)?).await?;
         Ok(journal)
     }
@@ -113,9 +113,9 @@ impl Journal {
     /// # Errors
     /// When not even the header can be read, or the store refuses; nothing is changed then.
     pub async fn salvage(store: &Store, id: &RolloutId) -> Result<(Self, Recorded), JournalError> {
-        let scan = read::scan(&store.lines(id, Place::default()).await?)?;
+        let scan = read::scan(&store.lines(id, JournalPlace::default()).await?)?;
         store.cut(id, scan.place()).await?;
-        Ok(Self::goes_on(store, id, read::scan(&store.lines(id, Place::default()).await?)?))
+        Ok(Self::goes_on(store, id, read::scan(&store.lines(id, JournalPlace::default()).await?)?))
     }
 
     /// Opens a journal to write on. A torn tail is cut off by the next line, and [`Recorded::end`] says so; one that ends
@@ -124,7 +124,7 @@ impl Journal {
     /// # Errors
     /// When the journal is damaged, too new, or the store refuses; nothing is changed then.
     pub async fn open(store: &Store, id: &RolloutId) -> Result<(Self, Recorded), JournalError> {
-        let scan = read::scan(&store.lines(id, Place::default()).await?)?;
+        let scan = read::scan(&store.lines(id, JournalPlace::default()).await?)?;
         if let JournalEnd::Damaged { line, why } = scan.recorded.end {
             return Err(JournalError::Damaged { line, why });
         }
@@ -177,7 +177,7 @@ impl Journal {
         }
         self.unsure = None;
         self.chain = chain;
-        self.place = Place { lines: self.place.lines + 1, bytes: self.place.bytes + bytes };
+        self.place = JournalPlace { lines: self.place.lines + 1, bytes: self.place.bytes + bytes };
         self.tells_end();
         Ok(())
     }
@@ -202,7 +202,7 @@ async fn misses(store: &Store, id: &RolloutId, scan: &read::Scan) -> Option<(usi
 /// # Errors
 /// When not even the header can be read.
 pub async fn read(store: &Store, id: &RolloutId) -> Result<Recorded, JournalError> {
-    parse(&store.lines(id, Place::default()).await?)
+    parse(&store.lines(id, JournalPlace::default()).await?)
 }
 
 /// Reads only the header of a journal.
@@ -234,7 +234,7 @@ pub fn parse(text: &[u8]) -> Result<Recorded, JournalError> {
 #[derive(Debug)]
 pub struct Tail {
     chain: Chain,
-    place: Place,
+    place: JournalPlace,
     end: JournalEnd,
 }
 
@@ -244,7 +244,7 @@ impl Tail {
     /// # Errors
     /// When not even the header can be read.
     pub async fn open(store: &Store, id: &RolloutId) -> Result<(Self, Recorded), JournalError> {
-        let scan = read::scan(&store.lines(id, Place::default()).await?)?;
+        let scan = read::scan(&store.lines(id, JournalPlace::default()).await?)?;
         Ok((Self { place: scan.place(), chain: scan.chain, end: scan.recorded.end.clone() }, scan.recorded))
     }
 

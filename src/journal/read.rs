@@ -3,7 +3,7 @@
 use super::JournalError;
 use super::chain::Chain;
 use super::record::{self, Header, Record, Unread};
-use crate::store::backend::Place;
+use crate::store::backend::JournalPlace;
 
 /// What is wrong with a line that is not what was sealed.
 const WRONG: &str = "its checksum is wrong";
@@ -45,12 +45,12 @@ pub enum JournalEnd {
 pub(super) struct Scan {
     pub(super) recorded: Recorded,
     pub(super) chain: Chain,
-    place: Place,
+    place: JournalPlace,
 }
 
 impl Scan {
     /// Where the lines that are whole end.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> JournalPlace {
         self.place
     }
 }
@@ -65,7 +65,7 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scan, JournalError> {
     };
     let header = record::decode_header(body).map_err(|unread| refuse(1, unread))?;
     let mut records = Vec::new();
-    let mut place = Place { lines: 1, bytes: first.len() as u64 };
+    let mut place = JournalPlace { lines: 1, bytes: first.len() as u64 };
     let end = scan_records(&bytes[first.len()..], &mut chain, &mut place, &mut records);
     Ok(Scan { recorded: Recorded { header, records, end }, chain, place })
 }
@@ -74,7 +74,7 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scan, JournalError> {
 pub(super) fn scan_records(
     bytes: &[u8],
     chain: &mut Chain,
-    place: &mut Place,
+    place: &mut JournalPlace,
     records: &mut Vec<Record>,
 ) -> JournalEnd {
     let mut rest = bytes;
@@ -94,7 +94,7 @@ pub(super) fn scan_records(
             Err(unread) => return damaged(refuse(number, unread).to_string()),
         }
         *chain = next;
-        *place = Place { lines: place.lines + 1, bytes: place.bytes + length as u64 };
+        *place = JournalPlace { lines: place.lines + 1, bytes: place.bytes + length as u64 };
         rest = after;
     }
     JournalEnd::Clean

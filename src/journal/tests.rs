@@ -13,6 +13,7 @@ use crate::domain::fleet::{AlarmState, Capacity, Fleet, GivenUp, RuleSeen, Stopp
 use crate::gate::{AlarmData, AlarmReading, Reading, Watched};
 use crate::machine::{Answer, Left, Observation, OperatorRequest};
 use crate::plan::{Action, Undoes};
+use crate::store::Claim;
 
 /// A store in a folder, the rollout in it, and the rollout's folder.
 struct Kept {
@@ -43,7 +44,7 @@ impl Kept {
     }
 
     async fn text(&self) -> Vec<u8> {
-        self.store.lines(&self.id, Place::default()).await.unwrap()
+        self.store.lines(&self.id, JournalPlace::default()).await.unwrap()
     }
 
     /// Puts another journal in its place, in one file, as earlier versions did.
@@ -288,7 +289,7 @@ async fn a_first_line_that_is_damaged_is_nonsense_and_its_rule_is_still_found() 
         assert_eq!(found.as_deref(), Some(&*rule).filter(|_| damage == "flipped"), "{damage}");
         let clock = crate::domain::clock::Clock::wall();
         let owner = crate::store::this_owner("ana".into(), &clock);
-        kept.store.begin(&rule, &[], (&kept.id, &owner), &clock).await.unwrap();
+        kept.store.begin(&rule, &[], Claim { rollout: &kept.id, owner: &owner }, &clock).await.unwrap();
         assert_eq!(rule_of(&kept.store, &kept.id).await.as_deref(), Some(&*rule), "{damage}");
     }
 }
@@ -328,7 +329,7 @@ async fn a_tail_that_is_missing_is_damage_because_the_lease_knows_better() {
     let clock = Clock::wall();
     let owner = crate::store::this_owner("ana".into(), &clock);
     let rule = header().plan.target.rule;
-    let mut lease = kept.store.begin(&rule, &[], (&kept.id, &owner), &clock).await.unwrap();
+    let mut lease = kept.store.begin(&rule, &[], Claim { rollout: &kept.id, owner: &owner }, &clock).await.unwrap();
     lease.hand_over().await.unwrap();
     assert!(kept.open().await.is_ok());
     std::fs::remove_file(kept.path.join("journal/00000003.json")).unwrap();

@@ -1,4 +1,4 @@
-//! What a lab is started with: time, load, behaviour, faults, and the world it begins with.
+//! The configuration of a lab: time, load, behaviour, faults, and the world it begins with.
 
 use std::net::SocketAddr;
 use std::time::Duration;

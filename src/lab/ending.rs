@@ -1,4 +1,4 @@
-//! How everything the lab has started ends with it.
+//! Ends with the lab everything that it has started.
 
 use std::future::Future;
 use std::sync::Arc;

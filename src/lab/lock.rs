@@ -1,4 +1,4 @@
-//! Taking a lock of the lab.
+//! Takes a lock of the lab.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -30,9 +30,13 @@ impl Names {
 
 /// A hexadecimal id of a length, made of what it stands for.
 pub(crate) fn hex_id(of: &str, length: usize) -> String {
-    let digest = Sha256::digest(of.as_bytes());
-    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles.take(length).filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
+    hex(&Sha256::digest(of.as_bytes()))[..length].to_owned()
+}
+
+/// Bytes in lower-case hexadecimal, two digits each.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
 }
 
 /// An id in the shape of a UUID, made of what it stands for.

@@ -18,7 +18,7 @@ pub(super) struct Connection {
 }
 
 /// The head of an answer; the body has been read and dropped.
-pub(super) struct Answer {
+pub(super) struct AnswerHead {
     /// The status code.
     pub status: u16,
     /// Whether the connection can be asked again.
@@ -26,7 +26,7 @@ pub(super) struct Answer {
     head: String,
 }
 
-impl Answer {
+impl AnswerHead {
     /// The values of a header.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.head.lines().skip(1).filter_map(move |line| {
@@ -50,7 +50,7 @@ impl Connection {
     }
 
     /// Sends a whole request and reads the whole answer.
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer> {
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<AnswerHead> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let head_end = loop {
@@ -65,7 +65,7 @@ impl Connection {
         let head = String::from_utf8_lossy(&self.buffer[..head_end]).into_owned();
         let status = head.get(9..12).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| Error::from(ErrorKind::InvalidData))?;
-        let mut answer = Answer { status, is_reusable: true, head };
+        let mut answer = AnswerHead { status, is_reusable: true, head };
         if answer.header("connection").is_some_and(|word| word.eq_ignore_ascii_case("close")) {
             answer.is_reusable = false;
         }

@@ -55,11 +55,11 @@ pub(super) type Sample = (u64, Counters);
 pub(super) struct Teller {
     service: String,
     task: String,
-    told: Mutex<Told>,
+    told: Mutex<TaskFigures>,
 }
 
 #[derive(Default)]
-struct Told {
+struct TaskFigures {
     counters: Counters,
     bins: BTreeMap<u64, Bin>,
     samples: VecDeque<Sample>,
@@ -135,7 +135,7 @@ impl Telemetry {
     }
 }
 
-impl Told {
+impl TaskFigures {
     /// Takes the oldest bin that can be published.
     fn over(&mut self, now_ms: u64) -> Option<(u64, Bin)> {
         let first = self.bins.first_entry()?;

@@ -20,7 +20,7 @@ use super::ending::Ending;
 use super::lock::lock;
 use super::metrics::bucket::Bucket;
 use super::metrics::statistic::Statistic;
-use super::plain::{Answer, Connection};
+use super::plain::{AnswerHead, Connection};
 use super::task::SERVICE_TIME;
 
 /// What the clients have seen.
@@ -251,7 +251,7 @@ struct Client {
 }
 
 impl Client {
-    async fn ask(&self) -> std::io::Result<Answer> {
+    async fn ask(&self) -> std::io::Result<AnswerHead> {
         let idle = lock(&self.idle).pop();
         let mut connection = match idle {
             Some(connection) => connection,
@@ -272,7 +272,7 @@ impl Client {
 }
 
 impl Tally {
-    fn note(&mut self, answer: &Answer, took: f64, at_ms: u64) {
+    fn note(&mut self, answer: &AnswerHead, took: f64, at_ms: u64) {
         let is_failed = answer.status >= 500;
         let group = answer.header(GROUP);
         if let Some(name) = group {

@@ -85,7 +85,7 @@ impl Control {
 
 /// Why a document is not to be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum LeaseRefusal {
     /// A rollout is under way; this is its document.
     UnderWay(Control),
     /// Its owner renewed it lately, or has not been silent for long enough.
@@ -116,9 +116,9 @@ pub fn of_service(account: &str, region: &str, cluster: &str, name: &str) -> Str
 ///
 /// # Errors
 /// While the rollout before is not over.
-pub fn begin(found: Option<&Control>, rollout: &RolloutId, owner: Owner, nonce: u64) -> Result<Control, Refusal> {
+pub fn begin(found: Option<&Control>, rollout: &RolloutId, owner: Owner, nonce: u64) -> Result<Control, LeaseRefusal> {
     let epoch = match found {
-        Some(found) if found.phase != Phase::Over => return Err(Refusal::UnderWay(found.clone())),
+        Some(found) if found.phase != Phase::Over => return Err(LeaseRefusal::UnderWay(found.clone())),
         found => found.map_or(0, |found| found.epoch) + 1,
     };
     Ok(Control { nonce, rollout: rollout.clone(), epoch, owner: Some(owner), phase: Phase::Active })
@@ -134,10 +134,10 @@ pub fn reopen(
     phase: Phase,
     owner: Owner,
     nonce: u64,
-) -> Result<Control, Refusal> {
+) -> Result<Control, LeaseRefusal> {
     match found {
-        Some(found) if found.rollout != *rollout => return Err(Refusal::Another(found.clone())),
-        Some(found) if found.phase != Phase::Over => return Err(Refusal::UnderWay(found.clone())),
+        Some(found) if found.rollout != *rollout => return Err(LeaseRefusal::Another(found.clone())),
+        Some(found) if found.phase != Phase::Over => return Err(LeaseRefusal::UnderWay(found.clone())),
         _ => {}
     }
     let epoch = found.map_or(0, |found| found.epoch) + 1;
@@ -154,10 +154,10 @@ pub fn take_over(
     life: Life,
     owner: Owner,
     nonce: u64,
-) -> Result<Control, Refusal> {
+) -> Result<Control, LeaseRefusal> {
     of(found, rollout)?;
     if found.owner.is_some() && life == Life::Possible {
-        return Err(Refusal::Owned(found.clone()));
+        return Err(LeaseRefusal::Owned(found.clone()));
     }
     Ok(Control { nonce, epoch: found.epoch + 1, owner: Some(owner), ..found.clone() })
 }
@@ -166,22 +166,28 @@ pub fn take_over(
 ///
 /// # Errors
 /// When the rollout is over or another's turn has come; and when it is being committed by an owner who may live.
-pub fn preempt(found: &Control, rollout: &RolloutId, life: Life, owner: Owner, nonce: u64) -> Result<Control, Refusal> {
+pub fn preempt(
+    found: &Control,
+    rollout: &RolloutId,
+    life: Life,
+    owner: Owner,
+    nonce: u64,
+) -> Result<Control, LeaseRefusal> {
     of(found, rollout)?;
     if found.phase == Phase::Committing {
         return match take_over(found, rollout, life, owner, nonce) {
-            Err(Refusal::Owned(control)) => Err(Refusal::Committing(control)),
+            Err(LeaseRefusal::Owned(control)) => Err(LeaseRefusal::Committing(control)),
             taken => taken,
         };
     }
     Ok(Control { nonce, epoch: found.epoch + 1, owner: Some(owner), phase: Phase::Aborting, ..found.clone() })
 }
 
-fn of(found: &Control, rollout: &RolloutId) -> Result<(), Refusal> {
+fn of(found: &Control, rollout: &RolloutId) -> Result<(), LeaseRefusal> {
     if found.rollout != *rollout {
-        return Err(Refusal::Another(found.clone()));
+        return Err(LeaseRefusal::Another(found.clone()));
     }
-    if found.phase == Phase::Over { Err(Refusal::Over(found.clone())) } else { Ok(()) }
+    if found.phase == Phase::Over { Err(LeaseRefusal::Over(found.clone())) } else { Ok(()) }
 }
 
 /// A document that is ours, as we last wrote it.

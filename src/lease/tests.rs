@@ -23,7 +23,7 @@ fn after(seconds: u64) -> Timestamp {
 #[test]
 fn a_rule_is_free_when_its_last_rollout_is_over_and_epochs_count_on() {
     let control = begun();
-    assert_eq!(begin(Some(&control), &id("web-2"), owner("ben"), 2), Err(Refusal::UnderWay(control.clone())));
+    assert_eq!(begin(Some(&control), &id("web-2"), owner("ben"), 2), Err(LeaseRefusal::UnderWay(control.clone())));
     let over = Held::new(control, START).next(Phase::Over, 3);
     let next = begin(Some(&over), &id("web-2"), owner("ben"), 4).unwrap();
     assert_eq!((next.epoch, next.phase), (2, Phase::Active));
@@ -33,7 +33,7 @@ fn a_rule_is_free_when_its_last_rollout_is_over_and_epochs_count_on() {
 fn only_a_silent_or_absent_owner_is_taken_over() {
     let control = begun();
     let take = |found: &Control, life| take_over(found, &id("web-1"), life, owner("ben"), 9);
-    assert_eq!(take(&control, Life::Possible), Err(Refusal::Owned(control.clone())));
+    assert_eq!(take(&control, Life::Possible), Err(LeaseRefusal::Owned(control.clone())));
     assert_eq!(take(&control, Life::Gone).unwrap().epoch, 2);
     let left = Held::new(control, START).handed_over(5);
     assert_eq!(take(&left, Life::Possible).unwrap().owner, Some(owner("ben")));
@@ -46,28 +46,28 @@ fn going_back_waits_for_nobody_but_a_commit() {
     let taken = preempt(&control, Life::Possible).unwrap();
     assert_eq!((taken.epoch, taken.phase), (2, Phase::Aborting));
     let committing = Held::new(control, START).next(Phase::Committing, 7);
-    assert_eq!(preempt(&committing, Life::Possible), Err(Refusal::Committing(committing.clone())));
+    assert_eq!(preempt(&committing, Life::Possible), Err(LeaseRefusal::Committing(committing.clone())));
     assert_eq!(preempt(&committing, Life::Gone).unwrap().phase, Phase::Committing);
 }
 
 #[test]
 fn what_is_over_or_anothers_is_not_taken() {
     let over = Held::new(begun(), START).next(Phase::Over, 3);
-    assert_eq!(preempt(&over, &id("web-1"), Life::Gone, owner("ben"), 9), Err(Refusal::Over(over.clone())));
+    assert_eq!(preempt(&over, &id("web-1"), Life::Gone, owner("ben"), 9), Err(LeaseRefusal::Over(over.clone())));
     let control = begun();
     let another = take_over(&control, &id("web-2"), Life::Gone, owner("ben"), 9);
-    assert_eq!(another, Err(Refusal::Another(control)));
+    assert_eq!(another, Err(LeaseRefusal::Another(control)));
 }
 
 #[test]
 fn what_is_over_is_reopened_unless_another_rollout_had_the_rule_since() {
     let reopen = |found: &Control| reopen(Some(found), &id("web-1"), Phase::Aborting, owner("ben"), 9);
-    assert_eq!(reopen(&begun()), Err(Refusal::UnderWay(begun())));
+    assert_eq!(reopen(&begun()), Err(LeaseRefusal::UnderWay(begun())));
     let over = Held::new(begun(), START).next(Phase::Over, 3);
     let reopened = reopen(&over).unwrap();
     assert_eq!((reopened.epoch, reopened.phase), (2, Phase::Aborting));
     let next = begin(Some(&over), &id("web-2"), owner("cleo"), 4).unwrap();
-    assert_eq!(reopen(&next), Err(Refusal::Another(next.clone())));
+    assert_eq!(reopen(&next), Err(LeaseRefusal::Another(next.clone())));
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! What people and signals say: to go back, to wait, to go on.
+//! Requests of people, and signals: to go back, to wait, to go on.
 
 use super::event::OperatorRequest;
+use super::memory::Paused;
 use super::notice::{Notice, Outcome};
-use super::state::{Paused, State};
+use super::state::{Back, State};
 use super::why::{Cause, Leaving, Objection, PausedFor, Reason};
 use super::{Machine, Reaction};
 use crate::domain::approval::Approval;
@@ -41,16 +42,12 @@ impl Machine {
         let stranded = matches!(self.state, State::Finished(Outcome::Stranded { .. }));
         match &self.state {
             _ if self.memory.committed => Some(Objection::BackAfterCommit),
-            State::Draining { .. } | State::Retreat { .. } => Some(Objection::GoesBack),
+            State::Draining(_) | State::Retreat { .. } => Some(Objection::GoesBack),
             State::Finished(_) if !stranded => Some(Objection::Over),
             State::Ready | State::Forward { .. } | State::Finished(_) => {
                 if self.state == State::Ready {
                     self.memory.started = self.memory.now;
                 }
-                self.memory.overwritten = 0;
-                self.memory.contradicted = false;
-                self.memory.revived = false;
-                self.memory.hurry = false;
                 if !matches!(self.state, State::Forward { .. }) {
                     // Only one who takes it over says this of a rollout that has not begun, or is over.
                     self.take_over();
@@ -65,7 +62,7 @@ impl Machine {
         if !matches!(self.state, State::Forward { .. }) {
             return Some(Objection::NotForward);
         }
-        if let Some(paused) = &self.memory.paused {
+        if let Some(paused) = &self.memory.pauses.paused {
             return Some(Objection::Paused(paused.why.clone()));
         }
         self.pause(PausedFor::Person { by: by.to_owned(), reason }, out);
@@ -76,7 +73,7 @@ impl Machine {
         if let Some(shut) = self.shut_for() {
             return Some(shut);
         }
-        let Some(paused) = self.memory.paused.take() else { return Some(Objection::NotPaused) };
+        let Some(paused) = self.memory.pauses.paused.take() else { return Some(Objection::NotPaused) };
         self.unpause(paused.why.cause());
         out.notices.push(Notice::Continued { by: by.to_owned() });
         None
@@ -95,8 +92,8 @@ impl Machine {
     pub(super) fn unpause(&mut self, cause: Cause) {
         let now = self.memory.now;
         if matches!(cause, Cause::Breach | Cause::ForeignWrite) {
-            self.memory.judged_from = now;
-            self.memory.standings = self.plan.gates.iter().map(Standing::new).collect();
+            self.memory.judged.from = now;
+            self.memory.judged.standings = self.plan.gates.iter().map(Standing::new).collect();
         }
         self.begin_step_anew();
     }
@@ -104,33 +101,33 @@ impl Machine {
     /// The step has all of its time again, and passes on data from now on only.
     pub(super) fn begin_step_anew(&mut self) {
         self.restart_limit();
-        self.memory.step_since = self.memory.now;
-        self.memory.short_since = None;
-        self.memory.stable_drifts = 0;
-        self.memory.candidate_drifts = 0;
+        self.memory.judged.step_since = self.memory.now;
+        self.memory.slots.short_since = None;
+        self.memory.slots.stable_drifts = 0;
+        self.memory.slots.candidate_drifts = 0;
         // Whoever overrules that ECS ended the release's deployment wants it tried again.
-        (self.memory.brought, self.memory.setbacks) = (false, 0);
-        self.memory.verdicts.fill(None);
+        (self.memory.slots.brought, self.memory.slots.setbacks) = (false, 0);
+        self.memory.judged.verdicts.fill(None);
     }
 
     /// Takes no step from here on. A pause that is on already gets another cause, and no more time.
     pub(super) fn pause(&mut self, why: PausedFor, out: &mut Reaction) {
-        let since = self.memory.paused.as_ref().map_or(self.memory.now, |paused| paused.since);
+        let since = self.memory.pauses.paused.as_ref().map_or(self.memory.now, |paused| paused.since);
         if why.cause().is_trouble() {
             // Whoever promoted it did not know of this.
-            self.memory.promoted_by = None;
+            self.memory.pauses.promoted_by = None;
         }
         out.notices.push(Notice::Paused { why: why.clone(), until: since + self.plan.limits.pause });
-        self.memory.paused = Some(Paused { why, since });
+        self.memory.pauses.paused = Some(Paused { why, since });
     }
 
     pub(super) fn interrupted(&mut self, signal: String, out: &mut Reaction) {
         let hold = self.plan.policies.on_interrupt == OnTrouble::Hold;
-        match &self.state {
+        match &mut self.state {
             State::Finished(_) => {}
-            State::Draining { .. } | State::Retreat { .. } => {
-                self.memory.hurry = true;
-                if self.memory.back_at.is_some() && !self.has_pending_write() {
+            State::Draining(back) | State::Retreat { back, .. } => {
+                back.hurry = true;
+                if back.at.is_some() && !self.has_pending_write() {
                     self.leave_in_a_hurry(out);
                 }
             }
@@ -138,15 +135,14 @@ impl Machine {
                 out.notices.push(Notice::HandedOver { why: Leaving::StoppedAfterCommit(signal) });
             }
             State::Ready | State::Forward { .. } if hold => {
-                if self.memory.paused.is_none() {
+                if self.memory.pauses.paused.is_none() {
                     self.pause(PausedFor::Signal(signal.clone()), out);
                 }
-                let (share, fires) = (self.memory.accepted, self.memory.safeguard.fires());
+                let (share, fires) = (self.memory.rule.accepted, self.memory.safeguard.fires());
                 out.notices.push(Notice::HandedOver { why: Leaving::Stopped { signal, share, fires } });
             }
             State::Ready | State::Forward { .. } => {
-                self.memory.hurry = true;
-                self.retreat(Reason::Signal(signal), out);
+                self.turn_back(Back { hurry: true, ..Back::new(Reason::Signal(signal), self.memory.now) }, out);
             }
         }
     }

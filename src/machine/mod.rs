@@ -10,6 +10,8 @@ mod commands;
 mod effect;
 mod event;
 mod forward;
+mod limits;
+mod memory;
 mod notice;
 mod notify_on;
 mod observe;
@@ -21,18 +23,19 @@ mod tests;
 mod undone;
 mod why;
 
+pub use back::phase::Phase;
 pub use effect::{Answer, Effect, EffectId, Issued, Look, Observation, Route, Stickiness};
 pub use event::{Event, Left, OperatorRequest};
-pub use notice::{Glass, Notice, Outcome, Progress};
-pub use notify_on::occasion;
-pub use safeguard::PUSH_EVERY;
-pub use state::{
-    ATTEMPTS, BEHIND_WITHIN, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, REASSERTIONS, WRITE_LANDS_WITHIN,
+pub use limits::{
+    ATTEMPTS, BEHIND_WITHIN, FAST_POLL, FIRST_READ_WITHIN, FRESH, LAST_CALL, POLL, PUSH_EVERY, REASSERTIONS,
+    WRITE_LANDS_WITHIN,
 };
+pub use notice::{Doing, Glass, Notice, Outcome, Progress};
+pub use notify_on::occasion;
 pub use undone::{Kept, StaysOff, Undone};
 pub use why::{
-    Awaited, Foreign, HookWait, KnownBreach, Lack, Leaving, Objection, Overdue, PausedFor, Reason, Shortage, Stranding,
-    SwitchSeen,
+    Awaited, DeploymentEnd, EndSeen, Foreign, HookWait, KnownBreach, Lack, Leaving, Objection, Overdue, PausedFor,
+    Reason, Shortage, Stranding, SwitchSeen,
 };
 
 use std::time::Duration;
@@ -42,7 +45,9 @@ use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::plan::Plan;
 use crate::spec::OnTrouble;
-use state::{LOOKS_WITHIN, Memory, State, Unsettled, Wait};
+use limits::LOOKS_WITHIN;
+use memory::{Memory, Unsettled};
+use state::{State, Wait};
 use why::Cause;
 
 /// What one event led to.
@@ -139,17 +144,17 @@ impl Machine {
 
     /// Whether it is on its way back.
     pub fn is_retreating(&self) -> bool {
-        matches!(self.state, State::Draining { .. } | State::Retreat { .. })
+        self.state.back().is_some()
     }
 
     /// Whether it is on its way back and the traffic is not: nothing is waited for that can come later.
     pub fn is_urgent(&self) -> bool {
-        self.is_retreating() && self.memory.back_at.is_none()
+        self.state.back().is_some_and(|back| back.at.is_none())
     }
 
     /// Whether it waits for the answer to a forward write before it goes back.
     pub fn is_draining(&self) -> bool {
-        matches!(self.state, State::Draining { .. })
+        matches!(self.state, State::Draining(_))
     }
 
     /// Until when a cookie can lead a client to the candidate.
@@ -159,7 +164,7 @@ impl Machine {
 
     /// Since when its journal does not hold everything, if that is so.
     pub fn behind_since(&self) -> Option<Timestamp> {
-        self.memory.behind.as_ref().map(|behind| behind.since)
+        self.memory.pauses.behind.as_ref().map(|behind| behind.since)
     }
 
     /// Whether it is past the point of return.
@@ -179,9 +184,9 @@ impl Machine {
         }
         let now = self.memory.now;
         self.memory.started = now;
-        self.memory.judged_from = now;
-        self.memory.step_since = now;
-        self.memory.accepted_at = now;
+        self.memory.judged.from = now;
+        self.memory.judged.step_since = now;
+        self.memory.rule.accepted_at = now;
         out.notices.push(Notice::Started { by });
         self.enter_step(0, out);
     }
@@ -196,7 +201,7 @@ impl Machine {
         self.learn(&issued, &answer, out);
         match &self.state {
             State::Forward { .. } => self.forward(&issued, answer, out),
-            State::Draining { .. } => self.drained(&issued, &answer, out),
+            State::Draining(_) => self.drained(&issued, &answer, out),
             State::Retreat { .. } => self.back(&issued, answer, out),
             State::Ready | State::Finished(_) => {}
         }
@@ -214,41 +219,42 @@ impl Machine {
     /// Another runner goes on; `before` is the last moment of the one before, on a clock of its own.
     fn recovered(&mut self, (by, epoch): (String, u64), before: Timestamp, out: &mut Reaction) {
         if self.is_paused_for(&[Cause::Interrupt]) {
-            self.memory.paused = None;
+            self.memory.pauses.paused = None;
             self.restart_limit();
         }
         self.take_over();
         // A clock that is behind the journal's cannot tell how long nobody looked.
         let gap = self.memory.now.since(before);
-        self.memory.unwatched |= gap.is_zero() || gap > LOOKS_WITHIN;
+        self.memory.rule.unwatched |= gap.is_zero() || gap > LOOKS_WITHIN;
         // Its lines are what was written: whoever goes on from them could write.
-        self.memory.behind = None;
+        self.memory.pauses.behind = None;
         if let State::Ready = self.state {
             return self.start(by, out);
         }
         out.notices.push(Notice::Recovered { by, epoch });
-        self.memory.hurry = false;
-        self.memory.revived = false;
+        if let Some(back) = self.state.back_mut() {
+            (back.hurry, back.revived) = (false, false);
+        }
         if self.has_left() {
             return self.tidy(out);
         }
         self.let_in();
         self.inherit();
-        let all = !self.memory.tidies;
+        let all = !self.state.tidies();
         let has = (all && !self.plan.before.scaling.is_empty(), all && self.plan.dead_man.is_some());
         self.memory.safeguard.inherit(before, self.memory.now, has);
         match self.state.clone() {
             State::Ready | State::Finished(_) => {}
             State::Forward { .. } if self.switch_is_up(out) => {}
             State::Forward { .. } => self.reenter(out),
-            State::Retreat { .. } if self.memory.tidies => self.tidy(out),
-            State::Draining { reason, decided } | State::Retreat { reason, decided, .. } => {
-                let waited = self.memory.now.since(decided);
-                if waited.saturating_sub(self.memory.slept) > self.plan.limits.retreat {
+            State::Retreat { .. } if self.state.tidies() => self.tidy(out),
+            State::Draining(mut back) | State::Retreat { mut back, .. } => {
+                let waited = self.memory.now.since(back.decided);
+                if waited.saturating_sub(back.slept) > self.plan.limits.retreat {
                     // It may be able to do what the one before was not, and has all of the limit.
-                    self.memory.slept = waited;
+                    back.slept = waited;
                 }
-                self.begin_back(reason, decided, out);
+                self.begin_back(back, out);
             }
         }
     }
@@ -256,7 +262,7 @@ impl Machine {
     /// What happened to the rule before is not known.
     fn take_over(&mut self) {
         self.memory.taken_over = Some(self.memory.now);
-        self.memory.steady = None;
+        self.memory.rule.steady = None;
     }
 
     /// Nobody knows what a write did: a route may still land.
@@ -266,7 +272,7 @@ impl Machine {
         if self.is_retreating() && route.share == Share::NONE {
             return self.outlive(issued.at);
         }
-        self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
+        self.memory.rule.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
     }
 
     /// What the runner before asked for may still come about, measured by the clock of the one after.
@@ -275,7 +281,7 @@ impl Machine {
         if let Wait::Answer(issued) = &outstanding {
             self.unsettle(issued);
         }
-        if let Some(unsettled) = &mut self.memory.unsettled {
+        if let Some(unsettled) = &mut self.memory.rule.unsettled {
             unsettled.until = unsettled.until.max(self.memory.now + QUARANTINE);
         }
     }
@@ -298,13 +304,13 @@ impl Machine {
         match &mut effect {
             Effect::Arm { at, .. } => *at = self.fires_next(),
             Effect::Route(route) => {
-                self.memory.carried |= route.share > Share::NONE;
+                self.memory.rule.carried |= route.share > Share::NONE;
                 if route.expected.is_none() {
                     // What it is written over is not known.
-                    self.memory.steady = None;
+                    self.memory.rule.steady = None;
                 }
                 // Whatever becomes of the write: one whose answer is lost may have turned it off.
-                self.memory.sticky_suspended |= route.stickiness == Stickiness::Suspend;
+                self.memory.rule.sticky_suspended |= route.stickiness == Stickiness::Suspend;
             }
             Effect::Look(look) => look.gates.retain(|index| self.is_due(*index)),
             _ => {}
@@ -324,24 +330,26 @@ impl Machine {
     /// would follow.
     fn is_due(&self, index: usize) -> bool {
         let memory = &self.memory;
-        let Some((gate, standing)) = self.plan.gates.get(index).zip(memory.standings.get(index)) else { return false };
+        let Some((gate, standing)) = self.plan.gates.get(index).zip(memory.judged.standings.get(index)) else {
+            return false;
+        };
         let vain = memory.committed && gate.is_outside();
-        !vain && standing.is_due(gate, memory.step_since, memory.now)
+        !vain && standing.is_due(gate, memory.judged.step_since, memory.now)
     }
 
     fn finish(&mut self, outcome: Outcome, out: &mut Reaction) {
         self.tell_left(out);
         self.wait = Wait::Nothing;
         out.effect = None;
-        self.memory.paused = None;
+        self.memory.pauses.paused = None;
         out.notices.push(Notice::Finished(outcome.clone()));
         self.state = State::Finished(outcome);
     }
 
     /// Tells of a fault once, however often it comes in a row.
     fn tell_fault(&mut self, fault: &crate::domain::fault::Fault, out: &mut Reaction) {
-        if self.memory.told_fault.as_ref() != Some(fault) {
-            self.memory.told_fault = Some(fault.clone());
+        if self.memory.told.fault.as_ref() != Some(fault) {
+            self.memory.told.fault = Some(fault.clone());
             out.notices.push(Notice::Trouble(fault.clone()));
         }
     }

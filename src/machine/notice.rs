@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::back::phase::Phase;
 use super::event::OperatorRequest;
 use super::undone::{StaysOff, Undone};
 use super::why::{Awaited, Foreign, Leaving, Objection, PausedFor, Reason, Stranding};
@@ -241,13 +242,56 @@ pub enum Outcome {
     },
 }
 
+/// What a rollout is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Nothing yet.
+    NotStarted,
+    /// Reading the world before a write.
+    Reading,
+    /// Writing the weights.
+    Writing,
+    /// Asking AWS for something else.
+    AskingAws,
+    /// Waiting for healthy tasks.
+    AwaitingTasks,
+    /// Waiting until AWS has ended its deployment.
+    AwaitingEnd,
+    /// Probing the candidate.
+    Probing,
+    /// Holding for as long as the step asks.
+    Holding,
+    /// Holding for longer, until the gates have data.
+    AwaitingData,
+    /// Comparing, in a ramp.
+    Comparing,
+    /// Raising the share, in a ramp.
+    Raising,
+    /// Waiting for a person's approval.
+    AwaitingApproval,
+    /// Waiting until the old stable slot has no requests left.
+    AwaitingQuiet,
+    /// Counting what the candidate served.
+    Counting,
+    /// Going back, once a write of the way forward is answered.
+    Draining,
+    /// Going back.
+    Back(Phase),
+    /// Nothing any more: the candidate serves everything.
+    Promoted,
+    /// Nothing any more: the stable slot serves everything.
+    RolledBack,
+    /// Nothing any more: a person is needed.
+    Stranded,
+}
+
 /// Where a rollout stands, for a live footer and for `status`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// The index of the present step; the number of steps when all are done.
     pub step: usize,
-    /// What it is doing, in a few words: `holding`, `waiting for healthy tasks`, `going back`.
-    pub stage: String,
+    /// What it is doing.
+    pub doing: Doing,
     /// The candidate's share the plan wants now.
     pub wanted: Share,
     /// The candidate's share last read back from the rule, if it was.

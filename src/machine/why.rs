@@ -6,7 +6,7 @@ use super::event::OperatorRequest;
 use crate::domain::approval::Approval;
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
-use crate::domain::fleet::Role;
+use crate::domain::fleet::{Role, Stopped};
 use crate::domain::traffic::Share;
 use crate::domain::window::Closed;
 use crate::gate::{Evidence, Outcome as GateOutcome};
@@ -46,10 +46,7 @@ pub enum Reason {
     /// The dead-man's switch gave the traffic back, or is about to.
     DeadMan(SwitchSeen),
     /// AWS's own deployment went back, or was ended.
-    Deployment {
-        /// Why, in AWS's words.
-        why: String,
-    },
+    Deployment(Box<DeploymentEnd>),
     /// AWS refused what the plan needs.
     Refused(Fault),
     /// The world could not be read for too long.
@@ -129,6 +126,41 @@ pub enum Stranding {
     Overwritten {
         /// What was found last.
         found: String,
+    },
+}
+
+/// How AWS's own deployment of the release ended before the rollout did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploymentEnd {
+    /// What shows it.
+    pub seen: EndSeen,
+    /// The task of the release that stopped last, if one is known.
+    pub last_stop: Option<Stopped>,
+}
+
+/// What shows that AWS's own deployment has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndSeen {
+    /// AWS's words for it.
+    Said(String),
+    /// ECS gave the release up.
+    GivenUp {
+        /// On this service.
+        service: String,
+        /// Why, in ECS's words.
+        why: String,
+    },
+    /// The service has no tasks of the release, and the rollout did not take them.
+    NoTasks {
+        /// The service.
+        service: String,
+    },
+    /// The service runs another revision, and the rollout did not send it.
+    Reverted {
+        /// The service.
+        service: String,
+        /// What it runs: family and revision.
+        runs: String,
     },
 }
 

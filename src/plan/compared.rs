@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::refused::Refusal;
+use super::refused::PlanRefusal;
 use super::step::{Action, Plan, Step};
 use crate::domain::clock::span;
 use crate::domain::fleet::Survey;
@@ -35,12 +35,12 @@ fn compare(gates: &[Gate]) -> Option<(&Gate, &CompareRule)> {
 }
 
 /// Why nothing could be compared, or ramped, on this account.
-pub(super) fn refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
+pub(super) fn refusals(spec: &Spec, survey: &Survey) -> Vec<PlanRefusal> {
     let mut found = Vec::new();
     let compared = compare(&spec.gates);
     // Where none or both serve there is no past to read, and that is refused by itself.
     if let (Some((gate, _)), Some(Err(why)), true) = (compared, &survey.past, survey.serving().is_some()) {
-        found.push(Refusal {
+        found.push(PlanRefusal {
             wrong: format!("gate {} cannot read the stable slot's past: {why}", gate.name),
             help: Some("allow it, or name the gates to judge by without `compare`".to_owned()),
         });
@@ -50,11 +50,11 @@ pub(super) fn refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
     }
     if compared.is_none() {
         let help = Some("add `- compare: {}` to the gates".to_owned());
-        found.push(Refusal { wrong: "a harm budget needs a gate that compares".to_owned(), help });
+        found.push(PlanRefusal { wrong: "a harm budget needs a gate that compares".to_owned(), help });
     }
     let slots = [&survey.blue, &survey.green].map(|slot| &slot.place.target_group);
     if survey.rule.weights.iter().any(|(group, weight)| *weight > 0 && !slots.contains(&group)) {
-        found.push(Refusal {
+        found.push(PlanRefusal {
             wrong: "other target groups of the rule carry weight, and a ramp needs tenths of a percent".to_owned(),
             help: Some("use a canary with steps that the slots' weights can say".to_owned()),
         });

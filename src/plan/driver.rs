@@ -1,16 +1,16 @@
 //! The driver of a plan: what the spec asks of it, and whom it is asked of.
 
-use super::refused::{Refusal, refusal};
+use super::refused::{PlanRefusal, refusal};
 use crate::domain::driver::{CodeDeployment, Driver, EcsDeployment};
 use crate::domain::fleet::Survey;
-use crate::spec::{Asked, DriverSpec, Spec, misfits, timetable};
+use crate::spec::{DriverDemand, DriverSpec, Spec, misfits, timetable};
 
 /// The driver of a spec, with what AWS is to be asked for.
 ///
 /// # Errors
 /// What the driver cannot do, and the nearest that it can.
-pub(super) fn driver(spec: &Spec, survey: &Survey) -> Result<Driver, Vec<Refusal>> {
-    let misfits = misfits(&Asked::of(spec));
+pub(super) fn driver(spec: &Spec, survey: &Survey) -> Result<Driver, Vec<PlanRefusal>> {
+    let misfits = misfits(&DriverDemand::of(spec));
     if !misfits.is_empty() {
         return Err(misfits.into_iter().map(|misfit| refusal(misfit.wrong, misfit.help)).collect());
     }
@@ -29,7 +29,7 @@ pub(super) fn driver(spec: &Spec, survey: &Survey) -> Result<Driver, Vec<Refusal
     }
 }
 
-fn no_group(spec: &Spec) -> Refusal {
+fn no_group(spec: &Spec) -> PlanRefusal {
     let service = &spec.target.blue.service;
     let named = match &spec.driver {
         DriverSpec::CodeDeploy { application, group } => [("application", application), ("group", group)]

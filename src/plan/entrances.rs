@@ -1,13 +1,13 @@
 //! What leads to the slots beside the rollout's rule. It is refused, because a rollout takes the tasks behind it,
 //! unless only tests come that way.
 
-use super::refused::{Refusal, refusal};
+use super::refused::{PlanRefusal, refusal};
 use crate::domain::fleet::{Entrance, OtherRule, SlotView, Survey};
 use crate::gate::{Check, Gate, ProbeRule};
 use crate::spec::Spec;
 
 /// Every way to the slots that the rollout would neither move nor leave its tasks.
-pub(super) fn refusals(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Vec<Refusal> {
+pub(super) fn refusals(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Vec<PlanRefusal> {
     let tests = test_rules(spec, survey, candidate);
     let is_test = |entrance: &Entrance| entrance.rule.as_ref().is_some_and(|one| tests.contains(&one.rule));
     let refused = survey.entrances.iter().filter(|one| !one.tolerated && !is_test(one));

@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use difference::{Difference, Values, differences};
 pub use facts::{Doubling, Facts, Price, Size, doubling};
 pub use refusal::short;
-pub use refused::{Refusal, Refused};
+pub use refused::{PlanRefusal, Refused};
 pub use service::{Adopt, needs, sticky, unattended};
 pub use stale::{changes, renewed};
 pub use step::{Action, Before, Plan, ReleasePlan, Step, Undoes};

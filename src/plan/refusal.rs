@@ -1,6 +1,6 @@
-//! Why a target is not rolled out to: whatever would make the rollout, or the way back, impossible.
+//! Refuses a target where the rollout, or the way back, would be impossible.
 
-use super::refused::{Refusal, refusal};
+use super::refused::{PlanRefusal, refusal};
 use super::step::{Action, Step};
 use super::{entrances, service, weight_of};
 use crate::domain::clock::span;
@@ -11,7 +11,7 @@ use crate::gate::{AlarmRule, AtStart, Check, TasksRule};
 use crate::spec::{Limits, Spec};
 
 /// Every reason to refuse `spec` on this account; `stable` is the slot with all the weight, if any.
-pub(super) fn refusals(spec: &Spec, survey: &Survey, steps: &[Step], stable: Option<Slot>) -> Vec<Refusal> {
+pub(super) fn refusals(spec: &Spec, survey: &Survey, steps: &[Step], stable: Option<Slot>) -> Vec<PlanRefusal> {
     let mut found = Vec::new();
     found.extend(default_rule(survey));
     let slots = [&survey.blue, &survey.green];
@@ -26,11 +26,11 @@ pub(super) fn refusals(spec: &Spec, survey: &Survey, steps: &[Step], stable: Opt
     }
     found.extend(foreign_roles(spec, survey));
     found.extend(alarm_refusals(spec, survey));
-    found.extend(survey.release_problems.iter().map(|wrong| Refusal { wrong: wrong.clone(), help: None }));
+    found.extend(survey.release_problems.iter().map(|wrong| PlanRefusal { wrong: wrong.clone(), help: None }));
     found
 }
 
-fn default_rule(survey: &Survey) -> Option<Refusal> {
+fn default_rule(survey: &Survey) -> Option<PlanRefusal> {
     survey.rule.priority.is_none().then(|| {
         refusal(
             "the rule is the listener's default rule",
@@ -40,7 +40,7 @@ fn default_rule(survey: &Survey) -> Option<Refusal> {
 }
 
 /// The scheduler takes on roles of its own account only, and a role writes rules of its own account only.
-fn foreign_roles(spec: &Spec, survey: &Survey) -> impl Iterator<Item = Refusal> {
+fn foreign_roles(spec: &Spec, survey: &Survey) -> impl Iterator<Item = PlanRefusal> {
     let dead_man = spec.dead_man.as_ref().map(|switch| ("dead-man's role", switch.role.as_str()));
     let writer = spec.target.writer_role.as_deref().map(|role| ("writer's role", role));
     [dead_man, writer].into_iter().flatten().filter_map(|(what, role)| {
@@ -52,7 +52,7 @@ fn foreign_roles(spec: &Spec, survey: &Survey) -> impl Iterator<Item = Refusal> 
     })
 }
 
-fn slot_refusals(survey: &Survey, slot: &SlotView) -> Vec<Refusal> {
+fn slot_refusals(survey: &Survey, slot: &SlotView) -> Vec<PlanRefusal> {
     let place = &slot.place;
     let (which, service, group) = (place.slot, &place.service, &place.target_group_name);
     let mut found = Vec::new();
@@ -69,7 +69,7 @@ fn slot_refusals(survey: &Survey, slot: &SlotView) -> Vec<Refusal> {
     found
 }
 
-fn no_stable_slot(survey: &Survey) -> Option<Refusal> {
+fn no_stable_slot(survey: &Survey) -> Option<PlanRefusal> {
     let (blue, green) = (weight_of(survey, &survey.blue)?, weight_of(survey, &survey.green)?);
     let (b, g) = (&survey.blue.place.target_group_name, &survey.green.place.target_group_name);
     Some(if blue == 0 {
@@ -91,7 +91,7 @@ fn role_refusals(
     steps: &[Step],
     stable: &SlotView,
     candidate: &SlotView,
-) -> Vec<Refusal> {
+) -> Vec<PlanRefusal> {
     let mut found = Vec::new();
     let service = &stable.place.service;
     if stable.desired == 0 || stable.healthy == 0 {
@@ -121,7 +121,7 @@ fn tasks_rule(spec: &Spec) -> Option<&TasksRule> {
 }
 
 /// A target needs so many checks at such intervals; a limit below that can never be kept.
-fn health_check(spec: &Spec, candidate: &SlotView) -> Option<Refusal> {
+fn health_check(spec: &Spec, candidate: &SlotView) -> Option<PlanRefusal> {
     let least = candidate.health_interval * candidate.healthy_threshold;
     let start_within = tasks_rule(spec).map_or(spec.limits.prepare, |rule| rule.start_within);
     let limit = start_within.min(spec.limits.prepare);
@@ -138,7 +138,7 @@ fn health_check(spec: &Spec, candidate: &SlotView) -> Option<Refusal> {
 }
 
 /// Weights are whole numbers up to 999: with further target groups in the rule some shares cannot be said.
-fn unwritable_shares(steps: &[Step], survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Vec<Refusal> {
+fn unwritable_shares(steps: &[Step], survey: &Survey, stable: &SlotView, candidate: &SlotView) -> Vec<PlanRefusal> {
     let pair = [stable, candidate].map(|slot| weight_of(survey, slot).unwrap_or(0));
     let ours = [&stable.place.target_group, &candidate.place.target_group];
     let others = survey.rule.weights.iter().any(|(arn, weight)| !ours.contains(&arn) && *weight > 0);
@@ -147,11 +147,11 @@ fn unwritable_shares(steps: &[Step], survey: &Survey, stable: &SlotView, candida
         _ => None,
     });
     let wrongs = shares.filter_map(|share| weights(share, (pair[0], pair[1]), others).err());
-    wrongs.map(|wrong| Refusal { wrong, help: None }).collect()
+    wrongs.map(|wrong| PlanRefusal { wrong, help: None }).collect()
 }
 
 /// A probe that goes through the load balancer reaches the candidate only where a rule leads there.
-fn unreachable_probe(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Option<Refusal> {
+fn unreachable_probe(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Option<PlanRefusal> {
     let (through, _) = entrances::probes_through(spec, survey).next()?;
     let group = &candidate.place.target_group;
     let leads_there = |one: &Entrance| one.rule.as_ref().is_some_and(|rule| rule.target_group == *group);
@@ -175,7 +175,7 @@ fn rings(rule: &AlarmRule, survey: &Survey) -> bool {
     survey.alarms.iter().any(|alarm| alarm.name == rule.alarm && alarm.state == AlarmState::Alarm)
 }
 
-fn alarm_refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
+fn alarm_refusals(spec: &Spec, survey: &Survey) -> Vec<PlanRefusal> {
     let judge = |(rule, watch): (&AlarmRule, bool)| {
         let name = &rule.alarm;
         if !survey.alarms.iter().any(|alarm| alarm.name == *name) {

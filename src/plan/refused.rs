@@ -1,10 +1,10 @@
-//! What a refused target is told: every reason, and what would be right.
+//! Why a target is refused: every reason, and what would be right.
 
 use std::fmt;
 
 /// One reason, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct PlanRefusal {
     /// What is wrong.
     pub wrong: String,
     /// What would be right.
@@ -13,7 +13,7 @@ pub struct Refusal {
 
 /// All reasons.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Refused(pub Vec<Refusal>);
+pub struct Refused(pub Vec<PlanRefusal>);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,6 +23,6 @@ impl fmt::Display for Refused {
 }
 
 /// A reason with what would be right.
-pub(super) fn refusal(wrong: impl Into<String>, help: impl Into<String>) -> Refusal {
-    Refusal { wrong: wrong.into(), help: Some(help.into()) }
+pub(super) fn refusal(wrong: impl Into<String>, help: impl Into<String>) -> PlanRefusal {
+    PlanRefusal { wrong: wrong.into(), help: Some(help.into()) }
 }

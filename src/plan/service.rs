@@ -1,10 +1,10 @@
-//! Whether the live service is one that the spec's driver works with, which driver is when it is not, and what the
-//! driver gives up on it.
+//! Checks that the spec's driver works with the live service, names the driver that would, and says what the driver
+//! gives up on it.
 
 use std::time::Duration;
 
 use super::ReleasePlan;
-use super::refused::{Refusal, refusal};
+use super::refused::{PlanRefusal, refusal};
 use crate::domain::clock::span;
 use crate::domain::driver::{CodeDeployView, DriverKind, Timetable, Unattended, UnderWay, Waits};
 use crate::domain::fleet::{SlotView, Survey};
@@ -27,10 +27,10 @@ pub enum Adopt {
 }
 
 /// Why this driver does not fit the live services.
-pub(super) fn refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
+pub(super) fn refusals(spec: &Spec, survey: &Survey) -> Vec<PlanRefusal> {
     let kind = spec.driver.kind();
     let slots: &[&SlotView] = if kind.can().one_service { &[&survey.blue] } else { &[&survey.blue, &survey.green] };
-    let mut found: Vec<Refusal> = slots.iter().flat_map(|slot| slot_refusals(kind, slot)).collect();
+    let mut found: Vec<PlanRefusal> = slots.iter().flat_map(|slot| slot_refusals(kind, slot)).collect();
     found.extend(other_groups(kind, survey));
     if kind == DriverKind::TaskSets {
         found.extend(no_room(survey));
@@ -40,7 +40,7 @@ pub(super) fn refusals(spec: &Spec, survey: &Survey) -> Vec<Refusal> {
     found
 }
 
-fn slot_refusals(kind: DriverKind, slot: &SlotView) -> Vec<Refusal> {
+fn slot_refusals(kind: DriverKind, slot: &SlotView) -> Vec<PlanRefusal> {
     let service = &slot.place.service;
     let mut found = Vec::new();
     if slot.status != "ACTIVE" {
@@ -90,7 +90,7 @@ pub fn needs(kind: DriverKind) -> String {
 }
 
 /// AWS writes the rule with the two slots alone.
-fn other_groups(kind: DriverKind, survey: &Survey) -> Option<Refusal> {
+fn other_groups(kind: DriverKind, survey: &Survey) -> Option<PlanRefusal> {
     let ours = [&survey.blue, &survey.green].map(|slot| &slot.place.target_group);
     let others = survey.rule.weights.iter().any(|(group, weight)| *weight > 0 && !ours.contains(&group));
     (others && !kind.can().other_groups).then(|| {
@@ -100,7 +100,7 @@ fn other_groups(kind: DriverKind, survey: &Survey) -> Option<Refusal> {
 }
 
 /// ECS makes no further task set where there are so many already, those that are going too.
-fn no_room(survey: &Survey) -> Option<Refusal> {
+fn no_room(survey: &Survey) -> Option<PlanRefusal> {
     let there = survey.task_sets.len();
     (there >= SETS_LIMIT).then(|| {
         let service = &survey.blue.place.service;
@@ -117,7 +117,7 @@ fn no_room(survey: &Survey) -> Option<Refusal> {
 }
 
 /// A task set has one target group of one container, so a rollout moves the traffic of that one.
-fn several_groups(survey: &Survey) -> Option<Refusal> {
+fn several_groups(survey: &Survey) -> Option<PlanRefusal> {
     let set = survey.task_sets.iter().find(|set| set.target_groups.len() > 1)?;
     Some(refusal(
         format!(
@@ -130,7 +130,7 @@ fn several_groups(survey: &Survey) -> Option<Refusal> {
 }
 
 /// What the deployment group says, which a deployment cannot change.
-fn group_refusals(spec: &Spec, group: &CodeDeployView) -> Vec<Refusal> {
+fn group_refusals(spec: &Spec, group: &CodeDeployView) -> Vec<PlanRefusal> {
     let name = &group.group;
     let probes: Duration = spec
         .gates
@@ -191,7 +191,7 @@ fn warm(strategy: &Strategy) -> Duration {
 }
 
 /// A deployment that is under way is nobody's to touch, unless it is adopted.
-pub(super) fn under_way(spec: &Spec, survey: &Survey, (release, adopt): (&ReleasePlan, Adopt)) -> Option<Refusal> {
+pub(super) fn under_way(spec: &Spec, survey: &Survey, (release, adopt): (&ReleasePlan, Adopt)) -> Option<PlanRefusal> {
     let kind = spec.driver.kind();
     let Some(found) = &survey.under_way else {
         return (adopt == Adopt::UnderWay)

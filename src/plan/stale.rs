@@ -1,4 +1,4 @@
-//! What has changed under a plan since it was reviewed: everything that it was compiled from, in words.
+//! Says in words what has changed since a plan was reviewed, in everything that it was compiled from.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! What an answer is about: which rollout, what it releases, where, and where its journal is kept.
+//! The subject of an answer: the rollout, its release, its target, and the place of its journal.
 
 use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines::Feed;
 use super::sentence::{self, Sign};
-use super::{Closed, Output, Report, Style, evidence, reasons};
+use super::{Closed, Output, Report, Style, doing, evidence, reasons};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::text::{columns, escape, fit};
 use crate::gate::{Check, Gate, Outcome as GateOutcome, Verdict};
@@ -137,7 +137,7 @@ fn dot(style: Style) -> &'static str {
 fn head(at: Timestamp, progress: &Progress, plan: &Plan, style: Style) -> String {
     let stage = match &progress.paused {
         Some(why) => format!("paused: {}", reasons::paused(why)),
-        None => sentence::stage(progress, plan).to_owned(),
+        None => doing::words(progress.doing).to_owned(),
     };
     let left = progress.until.filter(|until| *until > at);
     let left = left.map_or(String::new(), |until| format!(", {} left", span(seconds_up(until, at))));

@@ -23,7 +23,7 @@ const HOSTILE: [&str; 8] = [
     "::stop-commands::x",
 ];
 
-struct Told {
+struct FoulRollout {
     plan: Plan,
     notices: Vec<(crate::domain::clock::Timestamp, crate::machine::Notice)>,
     progress: Progress,
@@ -32,7 +32,7 @@ struct Told {
 }
 
 /// A rollout that is told with `text` wherever text is not ours.
-fn told(text: &str, over: bool) -> Told {
+fn told(text: &str, over: bool) -> FoulRollout {
     let mut plan = sample::plan();
     for gate in &mut plan.gates {
         gate.name = format!("{}{text}", gate.name);
@@ -71,10 +71,10 @@ fn told(text: &str, over: bool) -> Told {
         let stranded = Outcome::Stranded { reason: None, why: Stranding::Overwritten { found: text.to_owned() } };
         summary.finished = Some((at(9), stranded));
     }
-    Told { plan, notices, progress, summary, story }
+    FoulRollout { plan, notices, progress, summary, story }
 }
 
-impl Told {
+impl FoulRollout {
     fn why<'a>(&'a self, by: &'a str) -> Why<'a> {
         let Self { plan, progress, summary, .. } = self;
         let status = Status { id: sample::ID, at: at(94), plan, progress, summary, store: by, is_lab: false };

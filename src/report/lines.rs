@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::fold::{Fold, Markup};
 use super::sentence::{self, Sign};
-use super::{Closed, Output, Report, Style, reasons};
+use super::{Closed, Output, Report, Style, doing, reasons};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::text::{columns, escape, hang};
 use crate::machine::{Machine, Notice, Progress};
@@ -117,7 +117,7 @@ fn standing(at: Timestamp, progress: &Progress, plan: &Plan) -> String {
     let share = progress.configured.map_or(String::new(), |share| format!("; {share} on the candidate"));
     let left = progress.until.filter(|until| *until > at);
     let left = left.map_or(String::new(), |until| format!("; at most {} left", span(until.since(at))));
-    let stage = sentence::stage(progress, plan).to_owned();
+    let stage = doing::words(progress.doing).to_owned();
     let stage = progress.paused.as_ref().map_or(stage, |why| format!("paused: {}", reasons::paused(why)));
     format!("{place}: {stage}{share}{left}")
 }

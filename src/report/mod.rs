@@ -7,6 +7,7 @@
 
 mod about;
 pub mod delivery;
+mod doing;
 mod evidence;
 mod fields;
 mod fold;
@@ -38,6 +39,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
 pub use about::About;
+pub use doing::doing_in_full;
 pub use evidence::evidence;
 pub use fold::Markup;
 pub use footer::Live;

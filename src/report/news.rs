@@ -1,4 +1,4 @@
-//! What others are told of a notice, in every form that a channel takes. Nothing foreign steers what reads it.
+//! Turns a notice into messages, in the form of each channel. Foreign text in them steers no reader.
 
 use serde_json::{Value, json};
 

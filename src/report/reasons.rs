@@ -7,11 +7,12 @@ use super::evidence::{evidence, measured};
 use super::fields::{fault_fields, moment, percent, seconds, verdict_word};
 use crate::domain::approval::Approval;
 use crate::domain::clock::span;
-use crate::domain::fleet::Role;
+use crate::domain::fleet::{Role, Stopped};
+use crate::domain::window::{Closed, ClosedBy};
 use crate::gate::Outcome as GateOutcome;
 use crate::machine::{
-    Awaited, BEHIND_WITHIN, Foreign, HookWait, KnownBreach, Lack, Leaving, Objection, Overdue, PausedFor, Reason,
-    Shortage, Stranding, SwitchSeen,
+    Awaited, BEHIND_WITHIN, DeploymentEnd, EndSeen, Foreign, HookWait, KnownBreach, Lack, Leaving, Objection, Overdue,
+    PausedFor, Reason, Shortage, Stranding, SwitchSeen,
 };
 
 /// Why a rollout goes back, with foreign text as it came.
@@ -30,7 +31,7 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Signal(signal) => stopped_by(signal),
         Reason::ForeignWrite { found } => format!("somebody else changed the target: {found}"),
         Reason::DeadMan(seen) => format!("the dead-man's switch gave the traffic back ({})", switch_seen(seen)),
-        Reason::Deployment { why } => format!("AWS's own deployment went back ({why})"),
+        Reason::Deployment(end) => format!("AWS's own deployment went back ({})", deployment_end(end)),
         Reason::Refused(fault) => format!("AWS refused what the plan needs ({fault})"),
         Reason::Store(fault) => format!("the journal could not be written ({fault})"),
         Reason::Blind(fault) => format!("the rule could not be read for too long ({fault})"),
@@ -63,6 +64,38 @@ fn switch_seen(seen: &SwitchSeen) -> String {
         SwitchSeen::Gone => "its schedule is gone".to_owned(),
         SwitchSeen::Wrote(found) => found.clone(),
     }
+}
+
+fn deployment_end(DeploymentEnd { seen, last_stop }: &DeploymentEnd) -> String {
+    let seen = match seen {
+        EndSeen::Said(why) => why.clone(),
+        EndSeen::GivenUp { service, why } => format!("ECS gave up the release on {service}: {why}"),
+        EndSeen::NoTasks { service } => {
+            format!("{service} has no tasks of the release any more, and nobody here took them")
+        }
+        EndSeen::Reverted { service, runs } => format!(
+            "{service} is back on {runs}, where nobody here sent it: its circuit breaker, an alarm or a person ended \
+             the deployment of the release"
+        ),
+    };
+    match last_stop {
+        Some(Stopped { task, reason, .. }) => format!("{seen}; its task {task} stopped: {reason}"),
+        None => seen,
+    }
+}
+
+/// How AWS's own deployment ended, for programs.
+fn deployment_fields(end: &DeploymentEnd) -> Value {
+    let mut fields = match &end.seen {
+        EndSeen::Said(said) => json!({"seen": "said", "said": said}),
+        EndSeen::GivenUp { service, why } => json!({"seen": "given_up", "service": service, "said": why}),
+        EndSeen::NoTasks { service } => json!({"seen": "no_tasks", "service": service}),
+        EndSeen::Reverted { service, runs } => json!({"seen": "reverted", "service": service, "runs": runs}),
+    };
+    let stop = |stop: &Stopped| json!({"task": stop.task, "at": moment(stop.at), "said": stop.reason});
+    fields["last_stop"] = json!(end.last_stop.as_ref().map(stop));
+    fields["why"] = json!(deployment_end(end));
+    fields
 }
 
 /// Why a rollout that needs a person does not end, with foreign text as it came.
@@ -271,9 +304,24 @@ pub(super) fn paused_fields(why: &PausedFor) -> Value {
         PausedFor::Capacity { candidate, stable } => {
             ("capacity", json!({"candidate": shortage_fields(*candidate), "stable": shortage_fields(*stable)}))
         }
-        PausedFor::Window(closed) => ("window", json!({"opens": closed.opens.map(moment)})),
+        PausedFor::Window(closed) => ("window", closed_fields(closed)),
     };
     fields["kind"] = json!(kind);
+    fields
+}
+
+/// What is closed, for programs.
+fn closed_fields(Closed { by, opens }: &Closed) -> Value {
+    let mut fields = match by {
+        ClosedBy::Freeze(frozen) => {
+            json!({"closed_by": "freeze", "frozen_until": moment(frozen.when.to), "freeze": frozen.reason})
+        }
+        ClosedBy::NoWindow => json!({"closed_by": "no_window"}),
+        ClosedBy::Unknown(from) => json!({"closed_by": "unknown", "known_until": moment(*from)}),
+        ClosedBy::Calendar => json!({"closed_by": "calendar"}),
+        ClosedBy::UnreadCalendar => json!({"closed_by": "unread_calendar"}),
+    };
+    fields["opens"] = json!(opens.map(moment));
     fields
 }
 
@@ -282,7 +330,7 @@ pub(super) fn kind(reason: &Reason) -> &'static str {
     match reason {
         Reason::Breach { .. } => "breach",
         Reason::Capacity(_) => "capacity",
-        Reason::Deployment { .. } => "deployment",
+        Reason::Deployment(_) => "deployment",
         Reason::TimeLimit(_) => "time_limit",
         Reason::Operator { .. } => "operator",
         Reason::Signal(_) => "signal",
@@ -305,7 +353,7 @@ pub(super) fn reason_fields(of: &Reason) -> Value {
         }),
         Reason::Capacity(shortage) => json!({"seen": lost(*shortage), "shortage": shortage_fields(*shortage)}),
         Reason::DeadMan(seen) => json!({"seen": switch_seen(seen)}),
-        Reason::Deployment { why } => json!({"why": why}),
+        Reason::Deployment(end) => deployment_fields(end),
         Reason::TimeLimit(overdue) => {
             let (Overdue::Step { within, .. }
             | Overdue::Pause(within)

@@ -11,11 +11,12 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Role, Served, Stopped};
 use crate::domain::safeguard::Beacon;
 use crate::domain::traffic::Share;
-use crate::domain::window::Closed;
+use crate::domain::window::{Closed, ClosedBy, Frozen, Interval};
 use crate::gate::{Evidence, Outcome as GateOutcome, Verdict};
 use crate::machine::{
-    Awaited, Foreign, Glass, HookWait, Kept, KnownBreach, Lack, Leaving, Notice, Objection, OperatorRequest, Outcome,
-    Overdue, PausedFor, Progress, Reason, Shortage, StaysOff, Stranding, SwitchSeen, Undone,
+    Awaited, DeploymentEnd, Doing, EndSeen, Foreign, Glass, HookWait, Kept, KnownBreach, Lack, Leaving, Notice,
+    Objection, OperatorRequest, Outcome, Overdue, PausedFor, Progress, Reason, Shortage, StaysOff, Stranding,
+    SwitchSeen, Undone,
 };
 pub(super) use crate::plan::diagram::sample::{START, plan, share};
 
@@ -89,11 +90,21 @@ pub(super) fn reasons_of(text: &str) -> Vec<Reason> {
         Reason::DeadMan(SwitchSeen::Wrote(foul())),
         Reason::DeadMan(SwitchSeen::Due(START)),
         Reason::DeadMan(SwitchSeen::Gone),
-        Reason::Deployment { why: foul() },
+        Reason::Deployment(Box::new(DeploymentEnd {
+            seen: EndSeen::Said(foul()),
+            last_stop: Some(Stopped { task: foul(), at: START, reason: foul(), task_definition: foul() }),
+        })),
+        ended(EndSeen::GivenUp { service: foul(), why: foul() }),
+        ended(EndSeen::NoTasks { service: foul() }),
+        ended(EndSeen::Reverted { service: foul(), runs: foul() }),
         Reason::Refused(fault.clone()),
         Reason::Blind(fault.clone()),
         Reason::Store(fault),
     ]
+}
+
+fn ended(seen: EndSeen) -> Reason {
+    Reason::Deployment(Box::new(DeploymentEnd { seen, last_stop: None }))
 }
 
 pub(super) fn paused_by(by: &str) -> PausedFor {
@@ -204,7 +215,8 @@ pub(super) fn awaited_of(text: &str) -> Vec<Awaited> {
 }
 
 fn closed(text: &str) -> Closed {
-    Closed { why: text.to_owned(), opens: Some(at(600)) }
+    let when = Interval { from: at(0), to: at(300) };
+    Closed { by: ClosedBy::Freeze(Frozen { when, reason: text.to_owned() }), opens: Some(at(600)) }
 }
 
 /// Every reason for a pause, with `text` wherever text is not ours.
@@ -354,7 +366,7 @@ pub(super) fn story() -> Vec<(Timestamp, Notice)> {
 pub(super) fn progress() -> Progress {
     Progress {
         step: 4,
-        stage: "hold 5m: holding".to_owned(),
+        doing: Doing::Holding,
         wanted: share(25),
         configured: Some(share(25)),
         observed: None,
@@ -384,7 +396,7 @@ pub(super) fn progress_back() -> Progress {
     let served = Some(Served { requests: 1_204, failed: 238 });
     Progress {
         step: plan().steps.len(),
-        stage: "rolled back".to_owned(),
+        doing: Doing::RolledBack,
         wanted: Share::NONE,
         configured: Some(Share::NONE),
         until: None,

@@ -235,13 +235,6 @@ pub(super) fn place(step: usize, plan: &Plan) -> String {
     }
 }
 
-/// What a rollout is doing: the stage without the step's title, when the title is said beside it.
-pub(super) fn stage<'a>(progress: &'a Progress, plan: &Plan) -> &'a str {
-    let title = plan.steps.get(progress.step).map(|step| step.title(&plan.gates));
-    let stage = title.and_then(|title| progress.stage.strip_prefix(&title)?.strip_prefix(": "));
-    stage.unwrap_or(&progress.stage)
-}
-
 /// Where a rollout stands: on its way forward the step, on its way back the reason.
 pub(super) fn position(progress: &Progress, plan: &Plan) -> String {
     match &progress.reason {

@@ -10,7 +10,7 @@ use super::json::outcome_fields;
 use super::reasons::{self, reason_fields};
 use super::sentence::{self, Sign};
 use super::summary::{LABEL, Summary, hands, left_fields, row};
-use super::{About, Style, command};
+use super::{About, Style, command, doing};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::text::{columns, escape, hang, pad};
 use crate::domain::traffic::Share;
@@ -116,7 +116,8 @@ impl Status<'_> {
             "handed_over": summary.handed_over.as_ref().map(left_fields),
             "undoes": plan.undoes.as_ref().map(|undoes| json!({"rollout": undoes.rollout, "said": undoes.reason})),
             "step": {"step": step.as_ref().map(|_| progress.step + 1), "of": plan.steps.len(), "title": step},
-            "stage": sentence::stage(progress, plan),
+            "stage": doing::words(progress.doing),
+            "doing": doing::kind(progress.doing),
             "until": progress.until.map(moment),
             "paused": progress.paused.as_ref().map(reasons::paused),
             "paused_for": progress.paused.as_ref().map(reasons::paused_fields),
@@ -182,7 +183,7 @@ impl Status<'_> {
             let left = left.map_or(String::new(), |until| {
                 format!(", until {} at the latest ({} left)", until.time_of_day(), span(until.since(at)))
             });
-            rows.push(("stage", format!("{}{left}", sentence::stage(progress, plan))));
+            rows.push(("stage", format!("{}{left}", doing::words(progress.doing))));
         }
         rows.extend(progress.paused.as_ref().map(|why| ("paused", reasons::paused(why))));
         rows.extend(

@@ -1,4 +1,5 @@
-//! What a takeover says beside the notices of its rollout: the lease, the first write, the journal, giving the lease back.
+//! Messages of a takeover beside the notices of its rollout: the lease, the first write, the journal, giving the lease
+//! back.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What keeps Terraform from writing over what a rollout moves, ready to paste.
+//! Terraform blocks, ready to paste, that keep Terraform from overwriting what a rollout moves.
 
 use super::Style;
 use crate::domain::driver::DriverKind;

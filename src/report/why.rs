@@ -8,7 +8,7 @@ use super::fields::{moment, outcome_word, verdict_word};
 use super::reasons::{self, reason_fields};
 use super::status::Status;
 use super::summary::row;
-use super::{Style, command, sentence};
+use super::{Style, command, doing, sentence};
 use crate::domain::clock::{Timestamp, span};
 use crate::gate::{Evidence, Outcome as GateOutcome, Verdict};
 use crate::machine::{Outcome, Reason};
@@ -186,7 +186,7 @@ impl Why<'_> {
         if let Some(asked) = &summary.trail.asked {
             return format!("a person is asked: {asked}");
         }
-        let doing = sentence::stage(progress, plan);
+        let doing = doing::words(progress.doing);
         let gate = self.decisive().filter(|_| progress.waiting.is_none());
         let gate = gate.map_or(String::new(), |decisive| {
             format!("; gate {} has not let it pass yet", plan.gates[decisive.index].name)
@@ -279,7 +279,7 @@ impl Why<'_> {
     fn next_back(&self) -> String {
         let Status { plan, progress, summary, .. } = self.status;
         if summary.back.is_some() {
-            return format!("{}; then it is over", sentence::stage(progress, plan));
+            return format!("{}; then it is over", doing::words(progress.doing));
         }
         let limit = progress.until.map_or(String::new(), |until| {
             format!("; if that has not worked by {}, a person is needed", until.time_of_day())

@@ -1,4 +1,4 @@
-//! Whether a driver can do what a spec asks, by the table of what drivers can do; and what is nearest when not.
+//! Checks a spec against the table of what its driver can do, and finds the nearest thing that it can.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const STEP: Share = match Share::from_permille(100) {
 
 /// What a driver is asked for, as far as it is known.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct DriverDemand<'a> {
     /// The driver.
     pub driver: &'a DriverSpec,
     /// How traffic moves.
@@ -58,7 +58,7 @@ pub struct Misfit {
     pub help: String,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> DriverDemand<'a> {
     /// What `spec` asks.
     pub fn of(spec: &'a Spec) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl<'a> Asked<'a> {
 }
 
 /// Everything that the driver cannot do.
-pub fn misfits(asked: &Asked<'_>) -> Vec<Misfit> {
+pub fn misfits(asked: &DriverDemand<'_>) -> Vec<Misfit> {
     let mut found = Vec::new();
     let can = asked.can();
     if asked.dead_man && can.unattended != Unattended::Switch {
@@ -117,7 +117,7 @@ fn step_path(index: usize, word: &'static str) -> Vec<Crumb> {
 }
 
 /// The rule has one writer at a time, or none can be believed.
-fn dead_man(asked: &Asked<'_>) -> Misfit {
+fn dead_man(asked: &DriverDemand<'_>) -> Misfit {
     let mover = asked.mover();
     let help = match asked.driver {
         DriverSpec::Ecs { pause } => format!(
@@ -138,7 +138,7 @@ fn dead_man(asked: &Asked<'_>) -> Misfit {
 }
 
 /// A share, or a list of them, that AWS has no word for.
-fn unknown_shares(asked: &Asked<'_>, strategy: &Strategy) -> Option<Misfit> {
+fn unknown_shares(asked: &DriverDemand<'_>, strategy: &Strategy) -> Option<Misfit> {
     let Shares::Timetables { canary, linear, .. } = asked.can().shares else { return None };
     let mover = asked.mover();
     match strategy {
@@ -169,7 +169,7 @@ fn unknown_shares(asked: &Asked<'_>, strategy: &Strategy) -> Option<Misfit> {
 }
 
 /// Several shares that are no equal steps, or steps of a size that AWS does not take.
-fn unknown_list(asked: &Asked<'_>, stages: &[Stage], (canary, linear): (Grain, Grain)) -> Option<Misfit> {
+fn unknown_list(asked: &DriverDemand<'_>, stages: &[Stage], (canary, linear): (Grain, Grain)) -> Option<Misfit> {
     let (first, last) = (stages.first()?, stages.last()?);
     let step = first.share;
     let odd = odd_one(stages);
@@ -193,7 +193,7 @@ fn unknown_list(asked: &Asked<'_>, stages: &[Stage], (canary, linear): (Grain, G
 }
 
 /// Times that AWS, which counts minutes, cannot be told, and holds that differ where they must not.
-fn uneven_times(asked: &Asked<'_>, strategy: &Strategy) -> Vec<Misfit> {
+fn uneven_times(asked: &DriverDemand<'_>, strategy: &Strategy) -> Vec<Misfit> {
     let mover = asked.mover();
     let odd = |time: Duration, at: Vec<Crumb>| {
         let word = match at.last() {
@@ -223,7 +223,7 @@ fn uneven_times(asked: &Asked<'_>, strategy: &Strategy) -> Vec<Misfit> {
     }
 }
 
-fn uneven_holds(asked: &Asked<'_>, stages: &[Stage]) -> Option<Misfit> {
+fn uneven_holds(asked: &DriverDemand<'_>, stages: &[Stage]) -> Option<Misfit> {
     let first = stages.first().filter(|_| odd_one(stages).is_none())?;
     let other = stages.iter().find(|stage| stage.hold != first.hold)?;
     let longest = stages.iter().map(|stage| stage.hold).max().unwrap_or_default();
@@ -235,7 +235,7 @@ fn uneven_holds(asked: &Asked<'_>, stages: &[Stage]) -> Option<Misfit> {
 }
 
 /// A person cannot be waited for where nothing waits.
-fn approvals(asked: &Asked<'_>, strategy: &Strategy) -> Vec<Misfit> {
+fn approvals(asked: &DriverDemand<'_>, strategy: &Strategy) -> Vec<Misfit> {
     let Strategy::Canary { steps, .. } = strategy else { return Vec::new() };
     let waits = asked.can().waits;
     let asks = |(index, step): (usize, &StepSpec)| {
@@ -253,7 +253,7 @@ fn approvals(asked: &Asked<'_>, strategy: &Strategy) -> Vec<Misfit> {
 }
 
 /// A time that is longer than AWS waits.
-fn too_long(asked: &Asked<'_>, strategy: &Strategy) -> Option<Misfit> {
+fn too_long(asked: &DriverDemand<'_>, strategy: &Strategy) -> Option<Misfit> {
     if let DriverSpec::Ecs { pause } = asked.driver {
         return longer_than_pause(asked, strategy, *pause);
     }
@@ -283,7 +283,7 @@ fn shifts(step: Share) -> u32 {
 type Wait = (Duration, String, Vec<Crumb>);
 
 /// ECS waits at a pause until it is told to go on: as long as a hold, a late verdict and a person take.
-fn longer_than_pause(asked: &Asked<'_>, strategy: &Strategy, pause: Duration) -> Option<Misfit> {
+fn longer_than_pause(asked: &DriverDemand<'_>, strategy: &Strategy, pause: Duration) -> Option<Misfit> {
     let limits = asked.limits?;
     let mut waits = held(strategy, limits.verdict);
     waits.extend(probed(asked.gates));

@@ -27,12 +27,12 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use fit::{Asked, Crumb, Misfit, misfits};
+pub use fit::{Crumb, DriverDemand, Misfit, misfits};
 pub use model::{
     AllowSpec, DriverSpec, FreezeSpec, Limits, OnTrouble, Policies, Release, RuleSpec, SlotSpec, Spec, StepSpec,
     Strategy, TargetSpec, WindowsSpec,
 };
-pub use problem::{Place, Problem, Problems};
+pub use problem::{Problem, Problems, SpecPlace};
 pub use schema::schema;
 pub use timetable::timetable;
 pub use variables::expand;

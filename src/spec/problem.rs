@@ -24,7 +24,7 @@ const MAX_APART: usize = 2000;
 
 /// A place in the spec's text, counted from 1, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct SpecPlace {
     /// The line.
     pub line: usize,
     /// The column.
@@ -39,13 +39,13 @@ pub struct Problem {
     /// Which kind of problem it is.
     pub code: Code,
     /// Where.
-    pub place: Place,
+    pub place: SpecPlace,
     /// What is wrong, in one line.
     pub wrong: String,
     /// What would be right.
     pub help: Option<String>,
     /// A second place that has to do with it, and what is there.
-    pub note: Option<(Place, String)>,
+    pub note: Option<(SpecPlace, String)>,
     mark: Mark,
     note_mark: Mark,
 }
@@ -113,7 +113,7 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.escape_debug();
         for (index, problem) in self.kept.iter().enumerate() {
-            let Place { line, column, .. } = problem.place;
+            let SpecPlace { line, column, .. } = problem.place;
             let end = if index > 0 { "\n" } else { "" };
             write!(f, "{end}{path}:{line}:{column}: {}", problem.wrong)?;
         }
@@ -155,11 +155,11 @@ fn floor(content: &str, at: usize) -> usize {
     (0..=at.min(content.len())).rev().find(|at| content.is_char_boundary(*at)).unwrap_or_default()
 }
 
-fn place(text: &Text<'_>, mark: Mark) -> Place {
+fn place(text: &Text<'_>, mark: Mark) -> SpecPlace {
     let line = text.line_of(mark.start);
     let before = Mark::new(text.start_of(line), mark.start);
     let column = text.slice(before).chars().count() + 1;
-    Place { line: line + 1, column, length: text.slice(mark).chars().count() }
+    SpecPlace { line: line + 1, column, length: text.slice(mark).chars().count() }
 }
 
 fn group<'a>(text: &Text<'a>, path: &'a str, problem: &'a Problem) -> Group<'a> {
@@ -167,7 +167,7 @@ fn group<'a>(text: &Text<'a>, path: &'a str, problem: &'a Problem) -> Group<'a> 
     let group = if let Some(snippet) = snippet(text, path, problem) {
         title.element(snippet)
     } else {
-        let Place { line, column, .. } = problem.place;
+        let SpecPlace { line, column, .. } = problem.place;
         title.element(Origin::path(path).line(line).char_column(column))
     };
     match &problem.help {

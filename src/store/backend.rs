@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// An answer that a backend is still working on.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -55,7 +55,7 @@ pub enum Appended {
 
 /// A place on a journal: between two lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct JournalPlace {
     /// How many lines come before.
     pub lines: u64,
     /// How many bytes those are.
@@ -90,17 +90,23 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// Writes a line, its newline included, at a place of a journal, where there must be none, or this very line:
     /// that is a write of ours whose answer was lost. `after` is how the line before ends: a folder, which anybody can
     /// remove or edit, sees that it is there. Objects of a bucket are not looked at again.
-    fn append<'a>(&'a self, recorded: &'a str, at: Place, after: &'a [u8], line: Vec<u8>) -> Pending<'a, Appended>;
+    fn append<'a>(
+        &'a self,
+        recorded: &'a str,
+        at: JournalPlace,
+        after: &'a [u8],
+        line: Vec<u8>,
+    ) -> Pending<'a, Appended>;
 
     /// Reads a journal's first line.
     fn first_line<'a>(&'a self, recorded: &'a str) -> Pending<'a, Option<Vec<u8>>>;
 
     /// Reads a journal from a place to its end, as one text. What comes after a line that is missing is a part of it, so
     /// that a hole is no end.
-    fn lines<'a>(&'a self, recorded: &'a str, from: Place) -> Pending<'a, Vec<u8>>;
+    fn lines<'a>(&'a self, recorded: &'a str, from: JournalPlace) -> Pending<'a, Vec<u8>>;
 
     /// Cuts a damaged journal at a place. All of it is kept beside.
-    fn cut<'a>(&'a self, recorded: &'a str, at: Place) -> Pending<'a, ()>;
+    fn cut<'a>(&'a self, recorded: &'a str, at: JournalPlace) -> Pending<'a, ()>;
 
     /// Whether a journal was ever cut.
     fn is_cut<'a>(&'a self, recorded: &'a str) -> Pending<'a, bool>;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::StoreError;
-use super::backend::{Appended, Backend, Document, Pending, Place, Swapped, Version};
-use crate::cloud::{Asked, Failed, Listing, Objects};
+use super::backend::{Appended, Backend, Document, JournalPlace, Pending, Swapped, Version};
+use crate::cloud::{Failed, ListRequest, Listing, Objects};
 use crate::domain::clock::Clock;
 use crate::domain::fault::{Fault, FaultKind};
 
@@ -118,7 +118,7 @@ impl Bucket {
         let (mut keys, mut folders) = (Vec::new(), Vec::new());
         let mut next = None;
         for _ in 0..PAGES {
-            let page = self.page(Asked { prefix, after, flat, page: next.as_deref() }).await?;
+            let page = self.page(ListRequest { prefix, after, flat, page: next.as_deref() }).await?;
             keys.extend(page.keys);
             folders.extend(page.folders);
             next = page.next;
@@ -130,7 +130,7 @@ impl Bucket {
         Err(self.refused(Fault::new(FaultKind::Permanent, "ListObjectsV2", words)))
     }
 
-    async fn page(&self, asked: Asked<'_>) -> Result<Listing, StoreError> {
+    async fn page(&self, asked: ListRequest<'_>) -> Result<Listing, StoreError> {
         let mut fault = None;
         for pause in pauses() {
             rest(pause).await;
@@ -144,7 +144,7 @@ impl Bucket {
 
     /// The lines of a journal from a place on, read many at once, in order. Where one is missing, those after it follow
     /// all the same, and do not fit to what comes before.
-    async fn read_lines(&self, recorded: &str, from: Place) -> Result<Vec<u8>, StoreError> {
+    async fn read_lines(&self, recorded: &str, from: JournalPlace) -> Result<Vec<u8>, StoreError> {
         let folder = format!("{}/", self.key(&format!("{recorded}/journal")));
         let after = from.lines.checked_sub(1).map(|last| self.line_key(recorded, last));
         let (keys, _) = self.pages(&folder, after.as_deref(), false).await?;
@@ -246,7 +246,13 @@ impl Backend for Bucket {
         Box::pin(self.names(folder))
     }
 
-    fn append<'a>(&'a self, recorded: &'a str, at: Place, _after: &'a [u8], line: Vec<u8>) -> Pending<'a, Appended> {
+    fn append<'a>(
+        &'a self,
+        recorded: &'a str,
+        at: JournalPlace,
+        _after: &'a [u8],
+        line: Vec<u8>,
+    ) -> Pending<'a, Appended> {
         Box::pin(async move {
             Ok(match self.write(&self.line_key(recorded, at.lines), &line, None).await? {
                 Written::Done(_) => Appended::Done,
@@ -259,11 +265,11 @@ impl Backend for Bucket {
         Box::pin(async move { Ok(self.read(&self.line_key(recorded, 0)).await?.map(|line| line.body)) })
     }
 
-    fn lines<'a>(&'a self, recorded: &'a str, from: Place) -> Pending<'a, Vec<u8>> {
+    fn lines<'a>(&'a self, recorded: &'a str, from: JournalPlace) -> Pending<'a, Vec<u8>> {
         Box::pin(self.read_lines(recorded, from))
     }
 
-    fn cut<'a>(&'a self, recorded: &'a str, _at: Place) -> Pending<'a, ()> {
+    fn cut<'a>(&'a self, recorded: &'a str, _at: JournalPlace) -> Pending<'a, ()> {
         Box::pin(async move {
             let words = format!("lines of {recorded} are written once, and a damaged one stays");
             Err(self.refused(Fault::new(FaultKind::Permanent, "PutObject", words)))

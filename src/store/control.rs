@@ -6,9 +6,11 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{LastLine, LeaseError};
+use super::LastLine;
+use super::error::LeaseError;
 use crate::domain::clock::Timestamp;
 use crate::domain::name::RolloutId;
+use crate::domain::text::hex;
 use crate::lease::{Control, Owner, Phase};
 
 /// The version of the written form. A later one is not taken by this program.
@@ -65,10 +67,7 @@ struct FollowerFile {
 
 /// Where a resource's document is.
 pub(super) fn key(resource: &str) -> String {
-    let digest = Sha256::digest(resource);
-    let mut kept = [0; 16];
-    kept.copy_from_slice(&digest[..16]);
-    format!("{CONTROL}/{:032x}", u128::from_be_bytes(kept))
+    format!("{CONTROL}/{}", hex(&Sha256::digest(resource)[..16]))
 }
 
 pub(super) fn encode(resource: &str, control: &Control, last: Option<LastLine>) -> Vec<u8> {

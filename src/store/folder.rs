@@ -15,8 +15,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::StoreError;
-use super::backend::{Appended, Backend, Document, Pending, Place, Swapped, Version};
+use super::backend::{Appended, Backend, Document, JournalPlace, Pending, Swapped, Version};
+use super::error::StoreError;
 
 /// How many bodies of a document are kept, so that one who read an old one cannot write the next again.
 const KEPT: u64 = 16;
@@ -98,7 +98,7 @@ impl Folder {
         Ok(Swapped::Done(Version(number.to_string())))
     }
 
-    fn append_line(&self, recorded: &str, at: Place, after: &[u8], line: &[u8]) -> Result<Appended, StoreError> {
+    fn append_line(&self, recorded: &str, at: JournalPlace, after: &[u8], line: &[u8]) -> Result<Appended, StoreError> {
         let folder = self.journal(recorded);
         let is_new = !folder.exists();
         match at.lines {
@@ -122,7 +122,7 @@ impl Folder {
 
     /// Sees that a line is there, and ends as it did when it was written: a journal that somebody removed is not made
     /// anew without its beginning.
-    fn goes_on(&self, recorded: &str, at: Place, end: &[u8]) -> Result<(), StoreError> {
+    fn goes_on(&self, recorded: &str, at: JournalPlace, end: &[u8]) -> Result<(), StoreError> {
         let found = match read(&numbered(&self.journal(recorded), at.lines - 1))? {
             Some(line) => Some(line),
             None => read(&self.single(recorded))?.map(|mut text| {
@@ -139,7 +139,7 @@ impl Folder {
         Err(StoreError::Strange { what, why })
     }
 
-    fn read_lines(&self, recorded: &str, from: Place) -> Result<Vec<u8>, StoreError> {
+    fn read_lines(&self, recorded: &str, from: JournalPlace) -> Result<Vec<u8>, StoreError> {
         let folder = self.journal(recorded);
         let (mut text, mut next) = (Vec::new(), from.lines);
         if let Some(single) = read(&self.single(recorded))? {
@@ -166,10 +166,10 @@ impl Folder {
         Ok(text)
     }
 
-    fn cut_journal(&self, recorded: &str, at: Place) -> Result<(), StoreError> {
+    fn cut_journal(&self, recorded: &str, at: JournalPlace) -> Result<(), StoreError> {
         let (folder, single, path) = (self.journal(recorded), self.single(recorded), self.damaged(recorded));
         let refused = || StoreError::io("salvage", &path);
-        let text = self.read_lines(recorded, Place::default())?;
+        let text = self.read_lines(recorded, JournalPlace::default())?;
         let mut copy = tempfile::NamedTempFile::new_in(self.path(recorded)).map_err(refused())?;
         copy.write_all(&text).and_then(|()| copy.as_file().sync_all()).map_err(refused())?;
         copy.persist(&path).map_err(|error| refused()(error.error))?;
@@ -247,7 +247,13 @@ impl Backend for Folder {
         Box::pin(async move { self.names(folder) })
     }
 
-    fn append<'a>(&'a self, recorded: &'a str, at: Place, after: &'a [u8], line: Vec<u8>) -> Pending<'a, Appended> {
+    fn append<'a>(
+        &'a self,
+        recorded: &'a str,
+        at: JournalPlace,
+        after: &'a [u8],
+        line: Vec<u8>,
+    ) -> Pending<'a, Appended> {
         Box::pin(async move { self.append_line(recorded, at, after, &line) })
     }
 
@@ -260,11 +266,11 @@ impl Backend for Folder {
         })
     }
 
-    fn lines<'a>(&'a self, recorded: &'a str, from: Place) -> Pending<'a, Vec<u8>> {
+    fn lines<'a>(&'a self, recorded: &'a str, from: JournalPlace) -> Pending<'a, Vec<u8>> {
         Box::pin(async move { self.read_lines(recorded, from) })
     }
 
-    fn cut<'a>(&'a self, recorded: &'a str, at: Place) -> Pending<'a, ()> {
+    fn cut<'a>(&'a self, recorded: &'a str, at: JournalPlace) -> Pending<'a, ()> {
         Box::pin(async move { self.cut_journal(recorded, at) })
     }
 

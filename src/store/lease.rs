@@ -5,75 +5,14 @@
 
 use super::backend::{Document, Swapped, Version};
 use super::control::{CONTROL, decode, decode_follower, encode, encode_follower, key, last_line, of_rule, schema};
+use super::error::LeaseError;
 use super::{LastLine, Store, StoreError, process};
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
-use crate::lease::{self, Control, Held, Life, Looked, Owner, Phase, Refusal, Watch};
+use crate::lease::{self, Control, Held, LeaseRefusal, Life, Looked, Owner, Phase, Watch};
 
 /// How often a document that changes while it is taken is tried for.
 const TRIES: u32 = 5;
-
-/// Why a lease cannot be had or kept.
-#[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
-    /// Somebody else's turn.
-    #[error("{}", told(.resource, .refusal))]
-    Refused {
-        /// The rule or service.
-        resource: String,
-        /// Whose, and how far they are.
-        refusal: Box<Refusal>,
-    },
-    /// Somebody else decides now.
-    #[error("{} took over (epoch {})", owner(.0), .0.epoch)]
-    Fenced(Box<Control>),
-    /// A document was written by a later program.
-    #[error("{resource} is kept by a later version of tidegate (schema {schema})")]
-    TooNew {
-        /// The rule or service.
-        resource: String,
-        /// Its schema.
-        schema: u32,
-    },
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl LeaseError {
-    /// Whether the document means nothing to this program: see [`StoreError::is_nonsense`].
-    pub fn is_nonsense(&self) -> bool {
-        match self {
-            Self::TooNew { .. } => true,
-            Self::Store(error) => error.is_nonsense(),
-            Self::Refused { .. } | Self::Fenced(_) => false,
-        }
-    }
-
-    fn refused(resource: &str, refusal: Refusal) -> Self {
-        Self::Refused { resource: resource.to_owned(), refusal: Box::new(refusal) }
-    }
-}
-
-/// Who owns a document, in words.
-fn owner(control: &Control) -> &str {
-    control.owner.as_ref().map_or("nobody", |owner| &owner.by)
-}
-
-fn told(resource: &str, refusal: &Refusal) -> String {
-    let since = |control: &Control| match &control.owner {
-        Some(owner) => format!(" by {}, since {}", owner.by, owner.since),
-        None => String::new(),
-    };
-    match refusal {
-        Refusal::UnderWay(c) | Refusal::Owned(c) => {
-            format!("{resource} is being driven{}: rollout {}", since(c), c.rollout)
-        }
-        Refusal::Committing(c) => format!("rollout {} is being committed{}", c.rollout, since(c)),
-        Refusal::Over(c) => format!("rollout {} is over", c.rollout),
-        Refusal::Another(c) => format!("{resource} belongs to rollout {} by now", c.rollout),
-    }
-}
 
 /// A rule's control document as one of all, with when it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +31,15 @@ pub struct Standing {
     /// What it says.
     pub control: Control,
     version: Version,
+}
+
+/// Who wants a rule's document, and for which rollout.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// For this rollout.
+    pub rollout: &'a RolloutId,
+    /// Who is written down as its owner.
+    pub owner: &'a Owner,
 }
 
 /// The right to drive a rollout, as far as the store knows.
@@ -161,9 +109,10 @@ impl Store {
         &self,
         rule: &str,
         services: &[&str],
-        (rollout, owner): (&RolloutId, &Owner),
+        claim: Claim<'_>,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        let Claim { rollout, owner } = claim;
         self.prove_once().await?;
         let begin = |found: Option<&Control>, _| lease::begin(found, rollout, owner.clone(), nonce());
         let lease = self.take(rule, clock, begin).await?;
@@ -178,9 +127,10 @@ impl Store {
         &self,
         rule: &str,
         services: &[&str],
-        (rollout, owner, phase): (&RolloutId, &Owner, Phase),
+        (claim, phase): (Claim<'_>, Phase),
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        let Claim { rollout, owner } = claim;
         self.prove_once().await?;
         let reopen = |found: Option<&Control>, _| lease::reopen(found, rollout, phase, owner.clone(), nonce());
         let lease = self.take(rule, clock, reopen).await?;
@@ -210,10 +160,11 @@ impl Store {
     pub async fn take_over(
         &self,
         rule: &str,
-        (rollout, owner): (&RolloutId, &Owner),
+        claim: Claim<'_>,
         watch: &mut Watch,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        let Claim { rollout, owner } = claim;
         self.prove_once().await?;
         self.take(rule, clock, |found, looked| match found {
             Some(found) => lease::take_over(found, rollout, life(found, watch, looked), owner.clone(), nonce()),
@@ -230,10 +181,11 @@ impl Store {
     pub async fn preempt(
         &self,
         rule: &str,
-        (rollout, owner): (&RolloutId, &Owner),
+        claim: Claim<'_>,
         watch: &mut Watch,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        let Claim { rollout, owner } = claim;
         self.take(rule, clock, |found, looked| match found {
             Some(found) => lease::preempt(found, rollout, life(found, watch, looked), owner.clone(), nonce()),
             None => lease::begin(None, rollout, owner.clone(), nonce())
@@ -250,14 +202,15 @@ impl Store {
     pub async fn rescue(
         &self,
         rule: &str,
-        (rollout, owner): (&RolloutId, &Owner),
+        claim: Claim<'_>,
         nonce_seen: u64,
         clock: &Clock,
     ) -> Result<Lease, LeaseError> {
+        let Claim { rollout, owner } = claim;
         self.take(rule, clock, |found, _| {
-            let found = found.ok_or_else(|| Refusal::Over(nobody(rollout)))?;
+            let found = found.ok_or_else(|| LeaseRefusal::Over(nobody(rollout)))?;
             if found.nonce != nonce_seen {
-                return Err(Refusal::Owned(found.clone()));
+                return Err(LeaseRefusal::Owned(found.clone()));
             }
             lease::preempt(found, rollout, Life::Gone, owner.clone(), nonce())
         })
@@ -293,7 +246,7 @@ impl Store {
         &self,
         rule: &str,
         clock: &Clock,
-        mut decide: impl FnMut(Option<&Control>, Looked) -> Result<Control, Refusal>,
+        mut decide: impl FnMut(Option<&Control>, Looked) -> Result<Control, LeaseRefusal>,
     ) -> Result<Lease, LeaseError> {
         let key = self.document_key(rule);
         for _ in 0..TRIES {
@@ -331,7 +284,7 @@ impl Store {
                 && standing.control.rollout == other
                 && standing.control.phase != Phase::Over
             {
-                return Err(LeaseError::refused(service, Refusal::UnderWay(standing.control)));
+                return Err(LeaseError::refused(service, LeaseRefusal::UnderWay(standing.control)));
             }
             let body = encode_follower(service, (rule, rollout), nonce());
             if let Swapped::Done(_) = self.backend.swap(&key, body, found.as_ref().map(|f| &f.version)).await? {

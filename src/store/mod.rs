@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod bucket;
 mod control;
+mod error;
 mod folder;
 mod lease;
 mod process;
@@ -16,100 +17,20 @@ mod requests;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use lease::{Lease, LeaseError, Sighted, Standing, this_owner};
+pub use error::{LeaseError, StoreError};
+pub use lease::{Claim, Lease, Sighted, Standing, this_owner};
 pub use requests::{LeftRequest, Requests, WaitingRequest};
 
-use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::name::RolloutId;
-use backend::{Appended, Backend, Place};
+use backend::{Appended, Backend, JournalPlace};
 use folder::Folder;
 
 /// Where rollouts are.
 const ROLLOUTS: &str = "rollouts";
-
-/// Why the store cannot do what it is asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The file system refuses.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// What was tried: `read`.
-        doing: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The bucket refuses, or does not answer.
-    #[error("the store in bucket {bucket} fails: {fault}")]
-    Bucket {
-        /// Its name.
-        bucket: String,
-        /// What it said.
-        fault: Fault,
-    },
-    /// Something in the store means nothing to this program.
-    #[error("{what} cannot be read: {why}")]
-    Strange {
-        /// What.
-        what: String,
-        /// Why.
-        why: String,
-    },
-    /// There is no such rollout.
-    #[error("no rollout is called `{}`", .0.escape_debug())]
-    Unknown(String),
-    /// Several rollouts could be meant.
-    #[error("`{text}` could be {}", ids(candidates))]
-    Ambiguous {
-        /// What was asked for.
-        text: String,
-        /// What it could be.
-        candidates: Vec<RolloutId>,
-    },
-}
-
-impl StoreError {
-    /// Whether the store answers, and what it says means nothing: waiting does not help, and whoever goes back goes by the
-    /// rule, as if it were silent.
-    pub fn is_nonsense(&self) -> bool {
-        match self {
-            Self::Strange { .. } => true,
-            Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory)
-            }
-            Self::Bucket { .. } | Self::Unknown(_) | Self::Ambiguous { .. } => false,
-        }
-    }
-
-    /// What it means for whoever asked, as any refusal's.
-    pub fn fault(&self) -> Fault {
-        match self {
-            Self::Bucket { fault, .. } => fault.clone(),
-            Self::Io { doing, path, source } => {
-                Fault::new(FaultKind::of_file(source), *doing, format!("{}: {source}", path.display()))
-            }
-            Self::Strange { .. } | Self::Ambiguous { .. } => {
-                Fault::new(FaultKind::Permanent, "read the store", self.to_string())
-            }
-            Self::Unknown(_) => Fault::new(FaultKind::Missing, "read the store", self.to_string()),
-        }
-    }
-
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { doing, path, source }
-    }
-}
-
-fn ids(candidates: &[RolloutId]) -> String {
-    candidates.iter().map(RolloutId::as_str).collect::<Vec<_>>().join(" or ")
-}
 
 fn rollout_key(id: &RolloutId) -> String {
     format!("{ROLLOUTS}/{id}")
@@ -211,7 +132,13 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be written, or the line before is gone; the line may be there all the same.
-    pub async fn append(&self, id: &RolloutId, at: Place, after: &[u8], line: Vec<u8>) -> Result<Appended, StoreError> {
+    pub async fn append(
+        &self,
+        id: &RolloutId,
+        at: JournalPlace,
+        after: &[u8],
+        line: Vec<u8>,
+    ) -> Result<Appended, StoreError> {
         self.backend.append(&rollout_key(id), at, after, line).await
     }
 
@@ -236,7 +163,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn lines(&self, id: &RolloutId, from: Place) -> Result<Vec<u8>, StoreError> {
+    pub async fn lines(&self, id: &RolloutId, from: JournalPlace) -> Result<Vec<u8>, StoreError> {
         self.backend.lines(&rollout_key(id), from).await
     }
 
@@ -244,7 +171,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot do that; nothing is changed then.
-    pub async fn cut(&self, id: &RolloutId, at: Place) -> Result<(), StoreError> {
+    pub async fn cut(&self, id: &RolloutId, at: JournalPlace) -> Result<(), StoreError> {
         self.backend.cut(&rollout_key(id), at).await
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::backend::Swapped;
 use super::*;
 use crate::domain::clock::{Clock, Timestamp};
-use crate::lease::{Owner, Phase, Refusal, Watch};
+use crate::lease::{LeaseRefusal, Owner, Phase, Watch};
 
 const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
 const RULE: &str = "arn:rule";
@@ -44,7 +44,7 @@ async fn words(store: &Store, rollout: &RolloutId) -> Vec<String> {
 
 async fn make(store: &Store, ids: &[&str]) {
     for text in ids {
-        store.append(&id(text), Place::default(), b"", b"{}\n".to_vec()).await.unwrap();
+        store.append(&id(text), JournalPlace::default(), b"", b"{}\n".to_vec()).await.unwrap();
     }
 }
 
@@ -90,11 +90,12 @@ async fn a_lease_excludes_and_names_its_owner_until_it_is_given_back() {
     let clock = Clock::starting_at(START, 1.0);
     let (one, two) = (id("web-1"), id("web-2"));
     let ana = owner("ana@ci");
-    let mut lease = store.begin(RULE, &["b", "a"], (&one, &ana), &clock).await.unwrap();
-    let refused = store.begin(RULE, &[], (&two, &owner("ben@ci")), &clock).await.unwrap_err().to_string();
+    let mut lease = store.begin(RULE, &["b", "a"], Claim { rollout: &one, owner: &ana }, &clock).await.unwrap();
+    let refused =
+        store.begin(RULE, &[], Claim { rollout: &two, owner: &owner("ben@ci") }, &clock).await.unwrap_err().to_string();
     assert_eq!(refused, "arn:rule is being driven by ana@ci, since 2026-11-23T14:05:09Z: rollout web-1");
     lease.renew(Phase::Over).await.unwrap();
-    let next = store.begin(RULE, &["a"], (&two, &owner("ben@ci")), &clock).await.unwrap();
+    let next = store.begin(RULE, &["a"], Claim { rollout: &two, owner: &owner("ben@ci") }, &clock).await.unwrap();
     assert_eq!(next.held().control().epoch, 2);
 }
 
@@ -105,7 +106,7 @@ async fn rehearsals_share_no_lease() {
     let (one, two) = (id("web-1"), id("web-2"));
     let begin = async |id: &RolloutId| {
         let store = store.of_rehearsal(id);
-        let lease = store.begin(RULE, &["a", "b"], (id, &owner("ana")), &clock).await.unwrap();
+        let lease = store.begin(RULE, &["a", "b"], Claim { rollout: id, owner: &owner("ana") }, &clock).await.unwrap();
         assert_eq!(store.standing(RULE).await.unwrap().unwrap().control.rollout, *id);
         lease
     };
@@ -120,10 +121,12 @@ async fn two_rules_that_share_a_service_are_not_driven_at_once_and_a_refused_one
     let (_folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
     let (one, two) = (id("web-1"), id("api-1"));
-    let _lease = store.begin("rule-1", &["shared"], (&one, &owner("ana")), &clock).await.unwrap();
-    let refused = store.begin("rule-2", &["own", "shared"], (&two, &owner("ben")), &clock).await;
+    let _lease =
+        store.begin("rule-1", &["shared"], Claim { rollout: &one, owner: &owner("ana") }, &clock).await.unwrap();
+    let refused =
+        store.begin("rule-2", &["own", "shared"], Claim { rollout: &two, owner: &owner("ben") }, &clock).await;
     let Err(LeaseError::Refused { resource, refusal }) = refused else { panic!() };
-    let Refusal::UnderWay(control) = *refusal else { panic!("{refusal:?}") };
+    let LeaseRefusal::UnderWay(control) = *refusal else { panic!("{refusal:?}") };
     assert_eq!((resource.as_str(), control.rollout), ("shared", one.clone()));
     assert_eq!(store.standing("rule-2").await.unwrap().unwrap().control.phase, Phase::Over);
     assert_eq!(store.rollout_on("shared").await.unwrap(), Some(("rule-1".to_owned(), one)));
@@ -134,11 +137,11 @@ async fn one_who_was_preempted_learns_who_decides_now() {
     let (_folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
     let web = id("web-1");
-    let mut lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    let mut lease = store.begin(RULE, &[], Claim { rollout: &web, owner: &owner("ana") }, &clock).await.unwrap();
     lease.renew(Phase::Active).await.unwrap();
     let ben = owner("ben");
-    assert!(store.take_over(RULE, (&web, &ben), &mut Watch::default(), &clock).await.is_err());
-    let taken = store.preempt(RULE, (&web, &ben), &mut Watch::default(), &clock).await.unwrap();
+    assert!(store.take_over(RULE, Claim { rollout: &web, owner: &ben }, &mut Watch::default(), &clock).await.is_err());
+    let taken = store.preempt(RULE, Claim { rollout: &web, owner: &ben }, &mut Watch::default(), &clock).await.unwrap();
     assert_eq!(taken.held().control().phase, Phase::Aborting);
     let fenced = lease.renew(Phase::Active).await.unwrap_err();
     assert_eq!(fenced.to_string(), "ben took over (epoch 2)");
@@ -150,14 +153,14 @@ async fn only_the_document_that_stood_still_for_a_lease_is_taken_over() {
     let (_folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
     let web = id("web-1");
-    let mut lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    let mut lease = store.begin(RULE, &[], Claim { rollout: &web, owner: &owner("ana") }, &clock).await.unwrap();
     let (mut watch, ben) = (Watch::default(), owner("ben"));
     for (seconds, renews) in [(0, false), (46, true), (90, false), (91, false), (92, false)] {
         clock.sleep_until(START + Duration::from_secs(seconds)).await;
         if renews {
             lease.renew(Phase::Active).await.unwrap();
         }
-        let taken = store.take_over(RULE, (&web, &ben), &mut watch, &clock).await;
+        let taken = store.take_over(RULE, Claim { rollout: &web, owner: &ben }, &mut watch, &clock).await;
         assert_eq!(taken.is_ok(), seconds == 92, "after {seconds} s: {taken:?}");
     }
 }
@@ -185,8 +188,8 @@ async fn a_document_is_written_by_one_of_many() {
 }
 
 /// The place on a journal after these lines.
-fn after(lines: &[&str]) -> Place {
-    Place { lines: lines.len() as u64, bytes: lines.iter().map(|line| line.len() as u64).sum() }
+fn after(lines: &[&str]) -> JournalPlace {
+    JournalPlace { lines: lines.len() as u64, bytes: lines.iter().map(|line| line.len() as u64).sum() }
 }
 
 async fn append(store: &Store, lines: &[&str], line: &str) -> Appended {
@@ -194,7 +197,7 @@ async fn append(store: &Store, lines: &[&str], line: &str) -> Appended {
 }
 
 async fn recorded(store: &Store) -> String {
-    String::from_utf8(store.lines(&id("web-1"), Place::default()).await.unwrap()).unwrap()
+    String::from_utf8(store.lines(&id("web-1"), JournalPlace::default()).await.unwrap()).unwrap()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -206,7 +209,7 @@ async fn a_line_is_written_by_one_of_many() {
     let (_folder, store) = store();
     for number in 0..40 {
         let line = |writer: u64| format!("{number}-{writer}\n").into_bytes();
-        let at = Place { lines: number, bytes: 0 };
+        let at = JournalPlace { lines: number, bytes: 0 };
         let web = id("web-1");
         let written = std::thread::scope(|scope| {
             let append = |writer| block_on(store.append(&web, at, b"", line(writer))).unwrap();
@@ -266,11 +269,12 @@ async fn a_control_document_of_a_later_version_is_not_taken() {
     let (_folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
     let web = id("web-1");
-    let lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    let lease = store.begin(RULE, &[], Claim { rollout: &web, owner: &owner("ana") }, &clock).await.unwrap();
     let found = store.backend.document(&control::key(RULE)).await.unwrap().unwrap();
     let body = String::from_utf8(found.body).unwrap().replacen("\"schema\":1", "\"schema\":2", 1);
     store.backend.swap(&control::key(RULE), body.into_bytes(), Some(&found.version)).await.unwrap();
-    let taken = store.take_over(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await;
+    let taken =
+        store.take_over(RULE, Claim { rollout: &web, owner: &owner("ben") }, &mut Watch::default(), &clock).await;
     assert!(matches!(taken, Err(LeaseError::TooNew { schema: 2, .. })));
     drop(lease);
 }
@@ -309,15 +313,19 @@ async fn numbers_after_which_none_comes_are_nonsense_and_no_panic() {
     let (folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
     let web = id("web-1");
-    let lease = store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    let lease = store.begin(RULE, &[], Claim { rollout: &web, owner: &owner("ana") }, &clock).await.unwrap();
     let found = store.backend.document(&control::key(RULE)).await.unwrap().unwrap();
     let body = String::from_utf8(found.body).unwrap().replacen("\"epoch\":1", "\"epoch\":18446744073709551615", 1);
     store.backend.swap(&control::key(RULE), body.into_bytes(), Some(&found.version)).await.unwrap();
-    let preempted = store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await;
+    let preempted =
+        store.preempt(RULE, Claim { rollout: &web, owner: &owner("ben") }, &mut Watch::default(), &clock).await;
     assert!(preempted.unwrap_err().is_nonsense());
     let document = folder.path().join("tidegate").join(control::key(RULE));
     std::fs::write(document.join("18446744073709551615.json"), "{}").unwrap();
-    let preempted = store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await.unwrap_err();
+    let preempted = store
+        .preempt(RULE, Claim { rollout: &web, owner: &owner("ben") }, &mut Watch::default(), &clock)
+        .await
+        .unwrap_err();
     assert!(preempted.is_nonsense() && preempted.to_string().contains("remove that file"), "{preempted}");
     drop(lease);
 }
@@ -327,13 +335,16 @@ async fn a_lease_that_means_nothing_says_how_to_get_another_and_counts_as_nonsen
     let (folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
     let web = id("web-1");
-    store.begin(RULE, &[], (&web, &owner("ana")), &clock).await.unwrap();
+    store.begin(RULE, &[], Claim { rollout: &web, owner: &owner("ana") }, &clock).await.unwrap();
     assert_eq!(store.rule_of(&web).await.unwrap().as_deref(), Some(RULE));
     let found = store.backend.document(&control::key(RULE)).await.unwrap().unwrap();
     store.backend.swap(&control::key(RULE), b"garbage".to_vec(), Some(&found.version)).await.unwrap();
     for error in [
         store.standing(RULE).await.unwrap_err(),
-        store.preempt(RULE, (&web, &owner("ben")), &mut Watch::default(), &clock).await.unwrap_err(),
+        store
+            .preempt(RULE, Claim { rollout: &web, owner: &owner("ben") }, &mut Watch::default(), &clock)
+            .await
+            .unwrap_err(),
     ] {
         assert!(error.is_nonsense() && error.to_string().contains("remove that document"), "{error}");
     }
@@ -347,7 +358,8 @@ async fn a_lease_that_means_nothing_says_how_to_get_another_and_counts_as_nonsen
 async fn a_lease_that_somebody_removed_is_the_stores_trouble_and_nobodys_turn() {
     let (folder, store) = store();
     let clock = Clock::starting_at(START, 1.0);
-    let mut lease = store.begin(RULE, &[], (&id("web-1"), &owner("ana")), &clock).await.unwrap();
+    let mut lease =
+        store.begin(RULE, &[], Claim { rollout: &id("web-1"), owner: &owner("ana") }, &clock).await.unwrap();
     std::fs::remove_dir_all(folder.path().join("tidegate")).unwrap();
     let gone = lease.renew(Phase::Active).await.unwrap_err();
     assert!(matches!(gone, LeaseError::Store(StoreError::Strange { .. })), "{gone}");

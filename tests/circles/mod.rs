@@ -9,28 +9,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{Source, code_of, find, has_extension, home, is_word, item, settle, sources, top_level, without_tests};
 
-/// Imports that still close a circle: the file, and what it is not to import. Nothing is added here.
-const STANDING: &[(&str, &str)] = &[
-    ("src/cli/context.rs", "src/cli/find.rs"),
-    ("src/cli/context.rs", "src/cli/pipeline.rs"),
-    ("src/cli/init/lack.rs", "src/cli/init/draft.rs"),
-    ("src/cli/rollback/blind.rs", "src/cli/rollback.rs"),
-    ("src/cli/target.rs", "src/cli/validate.rs"),
-    ("src/cli/terminal.rs", "src/cli/github.rs"),
-    ("src/cli/watch/course.rs", "src/cli/watch.rs"),
-    ("src/cloud/alb/json.rs", "src/cloud/alb/actions.rs"),
-    ("src/cloud/alb/mod.rs", "src/cloud/alb/cancel.rs"),
-    ("src/cloud/alb/mod.rs", "src/cloud/alb/rule.rs"),
-    ("src/cloud/alb/mod.rs", "src/cloud/drivers/mod.rs"),
-    ("src/cloud/aws/service.rs", "src/cloud/aws/mod.rs"),
-    ("src/engine/event_loop.rs", "src/engine/mod.rs"),
-    ("src/engine/journal_writer.rs", "src/engine/mod.rs"),
-    ("src/machine/state.rs", "src/machine/safeguard.rs"),
-    ("src/store/backend.rs", "src/store/mod.rs"),
-    ("src/store/folder.rs", "src/store/mod.rs"),
-    ("src/store/lease.rs", "src/store/control.rs"),
-];
-
 /// Who imports whom, and where a file says so.
 type Graph<'a> = BTreeMap<&'a str, BTreeMap<&'a str, String>>;
 
@@ -195,25 +173,9 @@ fn circles(graph: &Graph<'_>) -> Vec<String> {
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let files = Files::read(sources().iter());
-    let mut graph = files.graph();
-    assert!(graph.len() > 100, "{} files import something; are they read right?", graph.len());
-    for (file, import) in STANDING {
-        graph.get_mut(file).and_then(|imports| imports.remove(import));
-    }
-    settle("move what both sides need to a file that imports neither:", &circles(&graph));
-}
-
-#[test]
-fn circles_that_are_gone_are_allowed_no_more() {
-    let files = Files::read(sources().iter());
     let graph = files.graph();
-    let stands = |(file, import): &(&str, &str)| {
-        let imports = graph.get(file).and_then(|imports| imports.get_key_value(import));
-        imports.is_some_and(|(import, _)| way(&graph, import, file).is_some())
-    };
-    let gone = STANDING.iter().filter(|standing| !stands(standing));
-    let gone: Vec<String> = gone.map(|(file, import)| format!("{file} and {import}")).collect();
-    settle("these close no circle any more; take them off STANDING in tests/circles/mod.rs:", &gone);
+    assert!(graph.len() > 100, "{} files import something; are they read right?", graph.len());
+    settle("move what both sides need to a file that imports neither:", &circles(&graph));
 }
 
 /// Made-up files, to see the rule at work.

@@ -95,7 +95,9 @@ fn tests_and_examples_that_are_named_exist() {
             let after = text.split(option).skip(1).filter_map(|rest| rest.split_whitespace().next());
             after.map(|name| name.trim_end_matches(['`', ',', '.', ':', ';', ')']).to_owned()).collect()
         };
-        for (option, folder) in [("--test ", "tests"), ("--example ", "examples"), ("--bench ", "examples/benches")] {
+        for (option, folder) in
+            [("--test ", "tests"), ("-p tidegate-examples --bin ", "examples"), ("--bench ", "examples/benches")]
+        {
             for name in named(option) {
                 let base = root().join(folder).join(&name);
                 let is_there = base.join("main.rs").is_file() || base.with_extension("rs").is_file();

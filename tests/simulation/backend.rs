@@ -14,7 +14,7 @@ use tidegate::journal::{JournalEnd, Record};
 use tidegate::lease::{Control, Owner, Phase};
 use tidegate::machine::Event;
 use tidegate::store::StoreError;
-use tidegate::store::backend::{self, Appended, Document, Pending, Place, Swapped, Version};
+use tidegate::store::backend::{self, Appended, Document, JournalPlace, Pending, Swapped, Version};
 
 use super::die::Die;
 use super::points::{Hits, Point};
@@ -303,7 +303,7 @@ impl Sim {
         Swapped::Done(Version::new(version.to_string()))
     }
 
-    fn appends(&mut self, at: Place, after: &[u8], line: Vec<u8>) -> Result<Appended, StoreError> {
+    fn appends(&mut self, at: JournalPlace, after: &[u8], line: Vec<u8>) -> Result<Appended, StoreError> {
         let objects = &mut self.objects;
         let before = at.lines.checked_sub(1).map(|before| objects.journal.get(&before));
         if objects.is_folder && before.is_some_and(|found| found.is_none_or(|found| !found.ends_with(after))) {
@@ -443,7 +443,7 @@ impl backend::Backend for Backend {
         })
     }
 
-    fn append<'a>(&'a self, _: &'a str, at: Place, after: &'a [u8], line: Vec<u8>) -> Pending<'a, Appended> {
+    fn append<'a>(&'a self, _: &'a str, at: JournalPlace, after: &'a [u8], line: Vec<u8>) -> Pending<'a, Appended> {
         let after = after.to_owned();
         let append = self.call(Call::Append, move |sim, _| sim.appends(at, &after, line));
         Box::pin(async move {
@@ -457,11 +457,11 @@ impl backend::Backend for Backend {
         self.call(Call::Read, |sim, _| Ok(sim.objects.journal.get(&0).cloned()))
     }
 
-    fn lines<'a>(&'a self, _: &'a str, from: Place) -> Pending<'a, Vec<u8>> {
+    fn lines<'a>(&'a self, _: &'a str, from: JournalPlace) -> Pending<'a, Vec<u8>> {
         self.call(Call::Read, move |sim, _| Ok(sim.objects.text(from.lines)))
     }
 
-    fn cut<'a>(&'a self, _: &'a str, at: Place) -> Pending<'a, ()> {
+    fn cut<'a>(&'a self, _: &'a str, at: JournalPlace) -> Pending<'a, ()> {
         self.call(Call::Read, move |sim, _| {
             if !sim.objects.is_folder {
                 let fault = Fault::new(FaultKind::Permanent, "PutObject", "lines are written once");

@@ -228,7 +228,7 @@ impl Checks {
                         if fault.kind == FaultKind::Expired);
                     assert!(!locked, "going back without credentials to go back with");
                     // AWS may go back even after it was told to end.
-                    let deployment = matches!(reason, Reason::Deployment { .. });
+                    let deployment = matches!(reason, Reason::Deployment(_));
                     assert!(!self.committed || deployment, "going back after the commit");
                     self.committed = false;
                     self.retreating = true;

@@ -107,13 +107,13 @@ impl Options {
 }
 
 /// What became of a seed.
-struct Told {
+struct SeedEnd {
     outcome: Option<Outcome>,
     hits: Hits,
     history: Vec<String>,
 }
 
-fn contested(seed: u64, tells: bool) -> Told {
+fn contested(seed: u64, tells: bool) -> SeedEnd {
     let mut die = Die::new(seed ^ APART);
     let plan = plans::throw(&mut die);
     let mut mishaps = Mishaps::throw(&mut die);
@@ -143,7 +143,7 @@ fn contested(seed: u64, tells: bool) -> Told {
     }
     let mut hits = std::mem::take(&mut sim.hits);
     hits.add(&sim.world.hits);
-    Told { outcome: sim.invariants.outcome.take().map(|(_, outcome)| outcome), hits, history }
+    SeedEnd { outcome: sim.invariants.outcome.take().map(|(_, outcome)| outcome), hits, history }
 }
 
 /// What the seeds came to.
@@ -157,7 +157,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, told: &Told) {
+    fn add(&mut self, told: &SeedEnd) {
         self.hits.add(&told.hits);
         *match told.outcome {
             None => &mut self.nothing,

@@ -430,7 +430,7 @@ impl World {
             match notice {
                 Notice::CarriedOn { .. } => self.hits.hit(Point::CarriedOn),
                 Notice::Retreating { reason } => {
-                    if matches!(reason, Reason::Deployment { .. }) {
+                    if matches!(reason, Reason::Deployment(_)) {
                         self.hits.hit(Point::AwsExplained);
                     }
                     let known = aws.own_way_back.is_some_and(|at| self.now.since(at) > UNSEEN_WITHIN);

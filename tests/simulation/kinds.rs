@@ -10,11 +10,11 @@ use tidegate::cloud::Fence;
 use tidegate::domain::clock::Clock;
 use tidegate::domain::safeguard::Beacon;
 use tidegate::engine::{
-    Asked, Begun, ByTags, Driven, Drivers, First, Going, Guard, Inbox, Mark, Patience, Request, Runner, Takeover,
+    AskedAt, Begun, ByTags, Driven, Drivers, First, Going, Guard, Inbox, Mark, Patience, Request, Runner, Takeover,
     TakeoverError, back_by_tags, begin, begun,
 };
 use tidegate::journal::{self, Header, Recorded};
-use tidegate::lease::{Phase, Refusal};
+use tidegate::lease::{LeaseRefusal, Phase};
 use tidegate::machine::{Event, Machine, Notice, OperatorRequest, Outcome, StaysOff};
 use tidegate::plan::Plan;
 use tidegate::report::TakeoverNotice;
@@ -230,7 +230,7 @@ impl Work {
         if self.scene.sim().processes[self.who].watched {
             self.hit(Point::WaitedInVain);
         }
-        if matches!(error, LeaseError::Refused { refusal, .. } if matches!(**refusal, Refusal::Over(_))) {
+        if matches!(error, LeaseError::Refused { refusal, .. } if matches!(**refusal, LeaseRefusal::Over(_))) {
             self.hit(Point::NothingToTake);
         }
     }
@@ -254,8 +254,8 @@ impl Work {
         self.goes_on(going).await;
     }
 
-    fn asked(&self) -> Asked {
-        Asked { wall: self.clock.clone(), at: self.clock.now() }
+    fn asked(&self) -> AskedAt {
+        AskedAt { wall: self.clock.clone(), at: self.clock.now() }
     }
 
     /// `tidegate rollback`.

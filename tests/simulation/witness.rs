@@ -248,7 +248,7 @@ impl Sim {
 
 /// Whether AWS took a rollout back by itself, or ended it.
 fn is_aws_going_back(notice: &Notice) -> bool {
-    matches!(notice, Notice::Retreating { reason: Reason::Deployment { .. } })
+    matches!(notice, Notice::Retreating { reason: Reason::Deployment(_) })
 }
 
 /// Whether a call worked.

@@ -1,4 +1,4 @@
-//! `tidegate backtest SPEC --metrics FILE`: what the gates that count would have said to what was recorded.
+//! `tidegate backtest SPEC --metrics FILE`: runs the counting gates over recorded data and shows their verdicts.
 
 mod page;
 mod past;

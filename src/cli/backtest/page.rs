@@ -1,4 +1,4 @@
-//! What a trial came to, as text and as JSON.
+//! The result of a trial, as text and as JSON.
 
 use std::fmt::Write as _;
 

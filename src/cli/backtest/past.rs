@@ -1,4 +1,4 @@
-//! The stable slot's past, as it is collected from a recording of any length.
+//! Collects the stable slot's past from a recording of any length.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

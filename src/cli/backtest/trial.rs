@@ -1,4 +1,4 @@
-//! Recorded bins put before the gates one after the other, as looks would have brought them.
+//! Feeds recorded bins to the gates one after the other, as live looks would have done.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `tidegate docs [TOPIC]`: the documentation in the binary, made of what the program itself goes by.
+//! `tidegate docs [TOPIC]`: the documentation in the binary, made from the program's own tables.
 
 mod reference;
 #[cfg(feature = "otel")]

@@ -1,4 +1,4 @@
-//! What the documentation says of traces and metrics: the variables, the spans, and each instrument.
+//! The page about traces and metrics: the variables, the spans, and each instrument.
 
 use crate::domain::telemetry::{Instrument, Kind};
 use crate::domain::text::hang;

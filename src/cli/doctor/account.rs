@@ -1,4 +1,4 @@
-//! Who calls, for how long, and who else keeps the rule.
+//! Checks the caller's identity, how long its credentials last, and whether another tool manages the rule.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a check says, and how all of them are shown.
+//! The result of a check, and how all results are shown.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Whether what the gates ask can be answered: alarms, metrics, and the stable slot's past.
+//! Checks that the gates will get data: alarms, metrics, and the stable slot's past.
 
 use std::time::Duration;
 

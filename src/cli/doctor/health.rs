@@ -1,4 +1,4 @@
-//! Health checks, draining, slow start, stickiness and capacity, against the times of the plan.
+//! Compares health checks, draining, slow start, stickiness and capacity with the times of the plan.
 
 use std::time::Duration;
 

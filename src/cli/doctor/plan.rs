@@ -1,4 +1,4 @@
-//! What the plan itself says: why it is refused, or what it warns of.
+//! Shows the plan's own warnings, or why it is refused.
 
 use super::check::{self, Check};
 use crate::cli::Failure;

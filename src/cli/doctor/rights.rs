@@ -1,5 +1,4 @@
-//! What IAM says of the calls that only a rollout makes: everything that the runner's policy lists, asked without a
-//! write.
+//! Asks IAM, without a write, about every call in the runner's policy that only a rollout makes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

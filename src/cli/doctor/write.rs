@@ -1,4 +1,4 @@
-//! What only a write can prove: the rule, the store, the dead-man's switch. Each changes nothing that anybody uses.
+//! Proves by writes that the rule, the store and the dead-man's switch work. No write changes anything that is in use.
 
 use super::check::{self, Check};
 use super::{Patient, rights};

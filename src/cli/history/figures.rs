@@ -1,4 +1,4 @@
-//! What the rollouts of a store add up to: for people, for programs, for Prometheus.
+//! Totals over the rollouts of a store: for people, for programs, for Prometheus.
 
 use std::io::Write;
 use std::path::Path;

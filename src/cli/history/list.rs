@@ -27,10 +27,10 @@ pub(super) struct Row {
     id: RolloutId,
     pub(super) is_lab: bool,
     /// What could be read of it.
-    told: Option<Told>,
+    told: Option<Replay>,
 }
 
-struct Told {
+struct Replay {
     begun: Timestamp,
     machine: Machine,
     summary: Summary,
@@ -40,7 +40,7 @@ impl Row {
     fn new(id: RolloutId, is_lab: bool, recorded: Option<&Recorded>) -> Self {
         let told = recorded.map(|recorded| {
             let (machine, summary) = fold(recorded);
-            Told { begun: recorded.header.at, machine, summary }
+            Replay { begun: recorded.header.at, machine, summary }
         });
         Self { id, is_lab, told }
     }
@@ -74,7 +74,7 @@ impl Row {
             Some(Outcome::Promoted) => None,
             Some(Outcome::RolledBack(reason)) => Some(report::reason(reason)),
             Some(Outcome::Stranded { why, .. }) => Some(report::stranding(why)),
-            None => Some(told.machine.progress().stage),
+            None => Some(report::doing_in_full(&told.machine.progress(), told.machine.plan())),
         }
     }
 }

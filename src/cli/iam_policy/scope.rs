@@ -1,4 +1,4 @@
-//! What a spec's rollouts touch, by the names that policies know it by.
+//! The resources that a spec's rollouts use, as IAM policies name them.
 
 use crate::domain::safeguard::DeadMan;
 

@@ -1,4 +1,4 @@
-//! Who needs which action on what: the table, and the policy documents that are made of it.
+//! The table of IAM actions, with who needs them and on which resource, and the policy documents made from it.
 //!
 //! What has resource-level permissions, and which condition keys there are, is by AWS's Service Authorization
 //! Reference, of which `tests/aws/iam_actions.json` has what is needed. Resources are exact: a `*` stands alone only in

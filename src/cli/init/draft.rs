@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::choose::Chosen;
+use super::chosen::Chosen;
 use super::yaml::scalar;
 use crate::cloud::alb::scout::{AlarmFound, Seen};
 use crate::domain::clock::span;

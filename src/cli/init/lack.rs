@@ -5,7 +5,7 @@ use super::hcl::{Block, label, text};
 use crate::cloud::alb::scout::{GroupFound, HealthFound, RuleFound, Seen};
 use crate::domain::driver::DriverKind;
 use crate::domain::name::Arn;
-use crate::plan::Refusal;
+use crate::plan::PlanRefusal;
 use crate::report::{rule_lifecycle, service_lifecycle};
 
 /// One thing that is missing.
@@ -21,7 +21,7 @@ pub(super) struct Lack {
 
 impl Lack {
     /// Why a plan refuses what was written.
-    pub(super) fn of(refusal: Refusal, seen: &Seen, draft: &Draft) -> Self {
+    pub(super) fn of(refusal: PlanRefusal, seen: &Seen, draft: &Draft) -> Self {
         let unlisted = [&draft.chosen.blue.1, &draft.chosen.green.1]
             .into_iter()
             .find(|arn| !draft.survey.rule.weights.iter().any(|(listed, _)| listed == *arn));

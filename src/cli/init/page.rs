@@ -1,4 +1,4 @@
-//! What is told about the spec that was written: on a page, or for programs.
+//! Shows the spec that was written, on a page or as JSON.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -24,7 +24,7 @@ const NARROW: usize = 60;
 
 /// What there is to tell.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told<'a> {
+pub(super) struct InitPage<'a> {
     pub(super) seen: &'a Seen,
     pub(super) kind: DriverKind,
     /// The spec and its text; `None` where nothing could be written yet.
@@ -36,7 +36,7 @@ pub(super) struct Told<'a> {
 }
 
 /// Tells it: the spec on standard output when it went to no file, and the page beside it.
-pub(super) fn tell(context: &Context, told: &Told<'_>, exit: Exit) -> Result<(), Failure> {
+pub(super) fn tell(context: &Context, told: &InitPage<'_>, exit: Exit) -> Result<(), Failure> {
     if context.json() {
         return terminal::print_json(&value(told, exit));
     }
@@ -49,7 +49,7 @@ pub(super) fn tell(context: &Context, told: &Told<'_>, exit: Exit) -> Result<(),
     }
 }
 
-fn page(told: &Told<'_>, style: Style) -> String {
+fn page(told: &InitPage<'_>, style: Style) -> String {
     let row =
         |label: &str, words: &str| hang(&format!("  {}", pad(label, LABEL)), 2 + LABEL, &escape(words), style.width);
     let mut text = match (told.draft, told.file) {
@@ -94,7 +94,7 @@ fn others(fits: DriverKind) -> impl Iterator<Item = DriverKind> {
     DriverKind::ALL.into_iter().filter(move |other| *other != fits)
 }
 
-fn missing(told: &Told<'_>, style: Style) -> String {
+fn missing(told: &InitPage<'_>, style: Style) -> String {
     let mut text = String::new();
     for lack in told.lacks {
         text.push_str(&hang("\n  missing: ", 11, &escape(&lack.wrong), style.width));
@@ -109,7 +109,7 @@ fn missing(told: &Told<'_>, style: Style) -> String {
 }
 
 /// What to do next, as it is typed.
-fn next(told: &Told<'_>) -> Vec<String> {
+fn next(told: &InitPage<'_>) -> Vec<String> {
     let Some(file) = told.file.map(|file| file.display().to_string()) else {
         let again = "`tidegate init` again, once that is there".to_owned();
         return if told.draft.is_none() { vec![again] } else { Vec::new() };
@@ -121,7 +121,7 @@ fn next(told: &Told<'_>) -> Vec<String> {
     vec![doctor, format!("tidegate plan {file}"), format!("tidegate iam-policy {file}"), format!("tidegate run {file}")]
 }
 
-fn value(told: &Told<'_>, exit: Exit) -> Value {
+fn value(told: &InitPage<'_>, exit: Exit) -> Value {
     let others = others(told.kind).map(|other| {
         let differs = differences(told.kind, other);
         let differs: serde_json::Map<String, Value> =

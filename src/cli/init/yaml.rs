@@ -1,4 +1,4 @@
-//! A value as YAML that means this value and nothing else, whoever chose it.
+//! Quotes a value so that YAML reads exactly this value, whatever text it is.
 
 use std::fmt::Write as _;
 

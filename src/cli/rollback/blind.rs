@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Args, ask, say};
+use super::args::{Args, ask, say};
 use crate::cli::context::Context;
 use crate::cli::drivers::Reach;
 use crate::cli::people::whoami;
@@ -16,7 +16,7 @@ use crate::domain::fault::FaultKind;
 use crate::domain::name::{Arn, RolloutId};
 use crate::domain::safeguard::{Beacon, TakenBack};
 use crate::domain::traffic::Share;
-use crate::engine::{Asked, ByTags, Notifier, Patience, back_by_tags};
+use crate::engine::{AskedAt, ByTags, Notifier, Patience, back_by_tags};
 use crate::journal;
 use crate::lease::of_service;
 use crate::machine::{Event, Notice, OperatorRequest};
@@ -58,7 +58,7 @@ pub(super) async fn only_rule(aws: &Aws, cluster: &str, service: &str, rules: Ve
 }
 
 /// The way back by a rule's tags alone.
-pub(super) async fn blind(context: &Context, rule: &str, args: &Args, asked: &Asked) -> Result<Exit, Failure> {
+pub(super) async fn blind(context: &Context, rule: &str, args: &Args, asked: &AskedAt) -> Result<Exit, Failure> {
     let region = Arn::parse(rule).map(|arn| arn.region.to_owned());
     let aws = context.aws(region.as_deref()).await;
     let Some(marked) = beacon::marked(&aws, rule).await? else {
@@ -121,7 +121,7 @@ pub(super) async fn blind(context: &Context, rule: &str, args: &Args, asked: &As
 }
 
 /// Tells whom the spec names, where the journal can be read: nobody else may know of this rollback for a while.
-async fn tell_others(context: &Context, aws: &Aws, (marked, back): (&Marked, &TakenBack), asked: &Asked) {
+async fn tell_others(context: &Context, aws: &Aws, (marked, back): (&Marked, &TakenBack), asked: &AskedAt) {
     let Ok(id) = RolloutId::parse(&marked.rollout) else { return };
     let Ok(stores) = context.stores(None).await else { return };
     let read = journal::read(&stores.main, &id);

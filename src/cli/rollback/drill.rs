@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Args;
+use super::args::Args;
 use crate::cli::context::{Context, Stores};
 use crate::cli::{Exit, Failure, terminal};
 use crate::cloud::alb::drill::{self, Serving};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Args;
+use super::args::Args;
 use crate::cli::context::{Context, Found};
 use crate::cli::follow::{Followed, Follower};
 use crate::cli::people::whoami;

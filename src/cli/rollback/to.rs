@@ -3,9 +3,10 @@
 
 use serde_json::json;
 
-use super::{Args, ask, spare};
+use super::args::{Args, ask};
+use super::spare;
 use crate::cli::context::{Context, Found};
-use crate::cli::exit::Asked;
+use crate::cli::exit::CommandAim;
 use crate::cli::present::fold;
 use crate::cli::request::ended;
 use crate::cli::run::{Start, Where, refuse_held, roll_out};
@@ -96,7 +97,7 @@ pub(super) async fn run(context: &Context, found: &Found, args: &Args, to: &str)
         digest: None,
     };
     let (id, ending) = roll_out(context, start, Where::Account(context.store_url(None)), None).await?;
-    let exit = Exit::of_ending(&ending, Asked::Release);
+    let exit = Exit::of_ending(&ending, CommandAim::Release);
     pipeline::last_line(context, id.as_str(), &ending, exit);
     Ok(To::Done(exit))
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::context::{Context, Found, Stores};
 use super::drivers::Reach;
-use super::exit::Asked;
+use super::exit::CommandAim;
 use super::lab::{self, LabArgs, Running};
 use super::paths::absolute;
 use super::people::whoami;
@@ -21,6 +21,7 @@ use crate::cloud::alb::ReleaseDocument;
 use crate::cloud::aws::Aws;
 use crate::domain::clock::Clock;
 use crate::domain::name::RolloutId;
+use crate::domain::text::hex;
 use crate::engine::{Begun, Driven, Ending, First, Runner, begin, holder};
 use crate::journal::{Header, Saved};
 use crate::machine::{Event, Machine};
@@ -90,7 +91,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     if let Some(lab) = lab {
         lab.finish(context).await?;
     }
-    let exit = Exit::of_ending(&ending, Asked::Release);
+    let exit = Exit::of_ending(&ending, CommandAim::Release);
     pipeline::last_line(context, id.as_str(), &ending, exit);
     Ok(exit)
 }
@@ -222,8 +223,7 @@ async fn compile(
 
 /// The fingerprint of a spec's text.
 fn digest(text: impl AsRef<[u8]>) -> String {
-    let digits = Sha256::digest(text).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    hex(Sha256::digest(text))
 }
 
 fn store(stores: &Stores, is_lab: bool) -> &Store {

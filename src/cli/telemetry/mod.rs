@@ -1,4 +1,4 @@
-//! Traces and metrics of a rollout: where they go is said by OpenTelemetry's own variables, and by nothing else.
+//! Traces and metrics of a rollout: only OpenTelemetry's own variables say where they go.
 
 #[cfg(feature = "otel")]
 mod sent;

@@ -6,7 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::present::Present;
 use crate::cli::{Exit, Failure};
 use crate::cloud::{OtlpExporter, OtlpSettings, traces_json};
-use crate::domain::telemetry::Told;
+use crate::domain::telemetry::TelemetryItem;
 use crate::domain::trace::TraceParent;
 use crate::journal::Record;
 use crate::machine::Machine;
@@ -52,7 +52,7 @@ pub(in crate::cli) fn exported(context: &Context, present: &Present) -> Result<S
     let origin = Origin { about, parent, here: None, exit: |outcome| Exit::of(outcome) as u8 };
     let (sender, told) = std::sync::mpsc::channel();
     let sink = move |told| {
-        if let Told::Span(span) = told {
+        if let TelemetryItem::Span(span) = told {
             let _ = sender.send(*span);
         }
     };

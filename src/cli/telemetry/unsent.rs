@@ -1,4 +1,4 @@
-//! What stands in for telemetry in a binary that was built without it, on purpose: nothing, and nothing is said.
+//! Stands in for telemetry in a binary that was built without it, on purpose: it sends nothing and says nothing.
 
 use std::time::Duration;
 

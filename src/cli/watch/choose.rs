@@ -1,4 +1,4 @@
-//! Which rollout is meant when nobody says.
+//! Chooses the rollout to watch when the command line names none.
 
 use crate::cli::context::{Context, Found, is_driven};
 use crate::cli::present::Present;

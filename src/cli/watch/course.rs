@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::PATIENCE;
 use crate::cli::Failure;
 use crate::cli::context::{Context, Found};
 use crate::cli::follow::owner;
@@ -15,6 +14,9 @@ use crate::machine::{Machine, Notice, Progress};
 use crate::report::view::LATELY;
 use crate::report::{Status, Summary, View, Why};
 use crate::store::{LeaseError, StoreError};
+
+/// The longest that is waited between two reads of a store that does not answer, in wall time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Between two looks at who drives it, in wall time.
 const OWNER_EVERY: Duration = Duration::from_secs(5);

@@ -1,4 +1,5 @@
-//! What alarms look at, read as they read it: how far it is published, and whether it breaks their own thresholds.
+//! Reads the metrics behind alarms as the alarms do: how far they are published, and whether they break the alarms' own
+//! thresholds.
 //!
 //! A count that is reported only when something happened has no points to go by. Behind an Application Load Balancer its
 //! requests have: what is published of them is published of the count. Elsewhere the other metrics of the same alarm and

@@ -1,4 +1,4 @@
-//! What is asked of CloudWatch at once, in as few calls as there can be.
+//! Asks CloudWatch for metric data, in as few calls as possible.
 
 use std::time::Duration;
 

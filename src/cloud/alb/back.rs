@@ -127,7 +127,7 @@ impl AlbDriver {
     }
 
     /// Counts a slot's healthy targets.
-    pub(super) async fn count_at_once(&self, role: Role) -> Result<u32, Fault> {
+    pub(in crate::cloud) async fn count_at_once(&self, role: Role) -> Result<u32, Fault> {
         let fired = hedge(&self.clock, READS, || {
             let (elb, group) = (self.aws.reading.elb.clone(), self.target.place(role).target_group.clone());
             async move { elbv2::healthy(&elb, &group).await }

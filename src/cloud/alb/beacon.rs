@@ -5,8 +5,9 @@
 
 use aws_sdk_elasticloadbalancingv2::types::{Rule, TargetGroup};
 
-use super::actions::{self, Recorded, Slots, seen};
+use super::actions::{self, Recorded, seen};
 use super::json;
+use super::slots::{self, Slots};
 use crate::cloud::aws::{Aws, ecs, elbv2};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Place, RuleSeen, Slot, Target};
@@ -52,9 +53,9 @@ pub async fn marked(aws: &Aws, rule: &str) -> Result<Option<Marked>, Fault> {
     let [rollout, epoch, stable, candidate, phase] = BEACON_TAGS.map(tag);
     let (Some(rollout), Some(stable), Some(candidate)) = (rollout, stable, candidate) else { return Ok(None) };
     let found = elbv2::rule(&aws.reading.elb, rule).await?;
-    let groups = actions::forward(found.actions()).map(actions::groups).unwrap_or_default();
+    let groups = actions::forward(found.actions()).map(slots::groups).unwrap_or_default();
     let slot = |slot, name: &str| {
-        let arn = groups.iter().map(|(arn, _)| arn).find(|arn| actions::group_name(arn) == name);
+        let arn = groups.iter().map(|(arn, _)| arn).find(|arn| slots::group_name(arn) == name);
         let wrong = format!("the rule is marked by rollout {rollout}, and does not forward to {name}");
         arn.map(|arn| place(slot, name, arn)).ok_or_else(|| Fault::new(FaultKind::Permanent, "DescribeRules", wrong))
     };
@@ -116,7 +117,7 @@ pub async fn find_service(aws: &Aws, cluster: &str, name: &str) -> Result<Servic
             for listener in elbv2::listeners(elb, balancer).await?.iter().filter_map(|one| one.listener_arn()) {
                 let of_listener = elbv2::rules(elb, listener).await?;
                 let forwards =
-                    |rule: &&Rule| rule.actions().iter().flat_map(actions::groups).any(|(arn, _)| arn == group);
+                    |rule: &&Rule| rule.actions().iter().flat_map(slots::groups).any(|(arn, _)| arn == group);
                 rules.extend(of_listener.iter().filter(forwards).filter_map(|rule| rule.rule_arn().map(str::to_owned)));
             }
         }
@@ -153,7 +154,7 @@ fn target(rule: &str, stable: Place, candidate: Place) -> Target {
 /// What a write needs to know of the rule: here it is what was found, with everything on the stable slot.
 fn recorded(rule: &Rule, slots: &Slots) -> Recorded {
     let list = rule.actions();
-    let found = actions::forward(list).map(actions::groups).unwrap_or_default();
+    let found = actions::forward(list).map(slots::groups).unwrap_or_default();
     let all: u16 = found.iter().filter(|(arn, _)| slots.holds(arn)).map(|(_, weight)| weight).sum();
     let weight = |(arn, weight): (String, u16)| match &arn {
         arn if *arn == slots.stable => (arn.clone(), all.clamp(1, 999)),

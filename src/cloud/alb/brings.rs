@@ -1,4 +1,4 @@
-//! Whether a task definition is the rollout's release, by its name or by the tag that it was registered with.
+//! Tells whether a task definition is the rollout's release, by its name or by the tag that it was registered with.
 
 use aws_sdk_ecs::Client;
 

@@ -1,4 +1,4 @@
-//! What the whole service burned of its error budget: the load balancer's own counts of both slots, by the minute.
+//! How much of its error budget the whole service used: the load balancer's own counts of both slots, by the minute.
 
 use std::time::Duration;
 

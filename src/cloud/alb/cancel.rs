@@ -1,56 +1,36 @@
-//! Making way: a forward write in flight that ends early because the rollout goes back.
+//! Ends a forward write in flight early when the rollout goes back.
 
 use tokio::sync::watch;
 
-use super::AlbDriver;
-use crate::domain::fault::{Fault, FaultKind};
-
 /// Whether the write in flight is asked to end.
 #[derive(Debug, Default)]
-pub(super) struct Way {
+pub(in crate::cloud) struct Way {
     asked: watch::Sender<bool>,
 }
 
 impl Way {
     /// Asks the write in flight to end.
-    pub(super) fn make(&self) {
+    pub(in crate::cloud) fn make(&self) {
         self.asked.send_replace(true);
     }
 
     /// Returns once the write in flight is asked to end.
-    pub(super) async fn asked(&self) {
+    pub(in crate::cloud) async fn asked(&self) {
         // The sender is ours, so the wait ends only when it is asked.
         let _ = self.asked.subscribe().wait_for(|asked| *asked).await;
     }
 
     /// Held by a write for as long as it lasts: what was asked of it is asked of no other.
-    pub(super) fn turn(&self) -> Turn<'_> {
+    pub(in crate::cloud) fn turn(&self) -> Turn<'_> {
         Turn(self)
     }
 }
 
 /// A write's time in flight.
-pub(super) struct Turn<'a>(&'a Way);
+pub(in crate::cloud) struct Turn<'a>(&'a Way);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.asked.send_replace(false);
-    }
-}
-
-impl AlbDriver {
-    /// What has to be read before `operation` is sent, unless that is not sent any more.
-    pub(in crate::cloud) async fn unless_way<T>(
-        &self,
-        operation: &str,
-        read: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, Fault> {
-        tokio::select! {
-            biased;
-            () = self.way.asked() => {
-                Err(Fault::new(FaultKind::Transient, operation, "not sent, because the rollout goes back"))
-            }
-            answer = read => answer,
-        }
     }
 }

@@ -1,11 +1,11 @@
-//! What can be proven of a way back without taking it: who calls, that the rule can be read, that the stable slot could
-//! serve, and that the rule may be written.
+//! Proves as much of a way back as it can without taking it: who calls, that the rule can be read, that the stable slot
+//! could serve, and that the rule may be written.
 
 use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::types::TargetGroupAttribute;
 
-use super::actions;
+use super::{actions, slots};
 use crate::cloud::aws::{Aws, elbv2};
 use crate::domain::fault::{Fault, FaultKind};
 
@@ -28,12 +28,12 @@ pub struct Serving {
 /// When AWS refuses a read.
 pub async fn serving(aws: &Aws, rule: &str) -> Result<(Vec<Serving>, Option<Duration>), Fault> {
     let found = elbv2::rule(&aws.reading.elb, rule).await?;
-    let groups = actions::forward(found.actions()).map(actions::groups).unwrap_or_default();
+    let groups = actions::forward(found.actions()).map(slots::groups).unwrap_or_default();
     let mut all = Vec::new();
     for (arn, weight) in groups {
         let elb = &aws.reading.elb;
         let (healthy, attributes) = tokio::try_join!(elbv2::healthy(elb, &arn), elbv2::attributes(elb, &arn))?;
-        let target_group = actions::group_name(&arn).to_owned();
+        let target_group = slots::group_name(&arn).to_owned();
         all.push(Serving { target_group, weight, healthy, sticky: is_sticky(&attributes) });
     }
     Ok((all, actions::stickiness(found.actions())))

@@ -1,6 +1,6 @@
-//! What leads requests to a service's tasks beside the rollout's rule: other rules and listeners, further target groups
-//! that the tasks register in, registries and meshes. This rollout moves none of that traffic, so it must not take the
-//! tasks from it.
+//! Finds what else leads requests to a service's tasks, beside the rollout's rule: other rules and listeners, further
+//! target groups that the tasks register in, registries and meshes. This rollout moves none of that traffic, so it must
+//! not take the tasks from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,9 +11,9 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 
 use super::AlbDriver;
-use super::actions::{group_name, groups};
 use super::fleet::find;
 use super::listener::{conditions, parent, port};
+use super::slots::{group_name, groups};
 use crate::cloud::aws::{ecs, elbv2};
 use crate::cloud::drivers::ecs::survey::shifts_by_ecs;
 use crate::domain::fault::Fault;
@@ -172,7 +172,7 @@ fn without_listeners(service: &Service) -> Vec<String> {
 
 impl AlbDriver {
     /// What leads to the slot's tasks beside the rollout's rule and what only tests come by.
-    pub(super) async fn look_for_entrances(&self, role: Role) -> Result<Vec<String>, Fault> {
+    pub(in crate::cloud) async fn look_for_entrances(&self, role: Role) -> Result<Vec<String>, Fault> {
         let (place, other) = (self.target.place(role), self.target.place(role.other()));
         let polling = &self.aws.polling;
         let (services, missing) = ecs::services(&polling.ecs, &self.target.cluster, &[place.service.as_str()]).await?;

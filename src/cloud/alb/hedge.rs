@@ -1,4 +1,4 @@
-//! One call sent again while no answer comes, for calls that may well arrive twice; the first success is the answer.
+//! Sends a call again while no answer comes, for calls that may arrive twice; the first success is the answer.
 
 use std::time::Duration;
 

@@ -10,7 +10,8 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::actions::{Slots, groups, in_order};
+use super::slots::{Slots, groups, in_order};
+use crate::domain::text::hex;
 
 /// The actions as the AWS CLI takes them.
 pub(super) fn actions(actions: &[Action]) -> Value {
@@ -35,7 +36,7 @@ pub(super) fn shape(actions: &[Action], slots: &Slots) -> String {
         shown
     });
     let text = canonical(&Value::Array(shapes.collect())).to_string();
-    hex(text.as_bytes())[..16].to_owned()
+    hex(Sha256::digest(text))[..16].to_owned()
 }
 
 /// The forward's target groups by ARN, the slots' without their weights.
@@ -58,12 +59,6 @@ pub(super) fn canonical(value: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
         other => other.clone(),
     }
-}
-
-/// SHA-256 in hex.
-pub(in crate::cloud) fn hex(bytes: &[u8]) -> String {
-    let digits = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 /// An object of the fields that are there.

@@ -1,4 +1,4 @@
-//! What a listener and its rules say of themselves: where they are, and what they match in words.
+//! Describes listeners and rules: where they are, and which requests they match, in words.
 
 use aws_sdk_elasticloadbalancingv2::types::{Listener, Rule, RuleCondition};
 

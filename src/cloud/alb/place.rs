@@ -1,4 +1,4 @@
-//! Where the rule stood, once it is there no more: which rule is there now, and what it does.
+//! Finds the rule that stands in the place of a deleted one, and what it does.
 //!
 //! A rule that is deleted and made anew has another ARN. It is somebody else's until a person says otherwise: it is
 //! read and told, and never written.
@@ -9,6 +9,7 @@ use aws_sdk_elasticloadbalancingv2::types::{ActionTypeEnum, Rule};
 use super::AlbDriver;
 use super::actions::{self, seen};
 use super::listener::conditions;
+use super::slots;
 use crate::cloud::aws::elbv2;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;
@@ -26,7 +27,7 @@ impl AlbDriver {
 
     /// The rule that stands where the rule of this driver stood: on its listener, with its priority. The fault says in
     /// words what meets the requests where there is none.
-    pub(super) async fn in_its_place(&self, elb: &Client, fault: Fault) -> Result<RuleSeen, Fault> {
+    pub(in crate::cloud) async fn in_its_place(&self, elb: &Client, fault: Fault) -> Result<RuleSeen, Fault> {
         let Some(listener) = listener(&self.target.rule) else { return Err(fault) };
         // What stands there cannot be read: that the rule is gone is known all the same.
         let Ok(rules) = elbv2::rules(elb, &listener).await else { return Err(fault) };
@@ -41,7 +42,7 @@ impl AlbDriver {
             // Its actions may be the very same, and it is another rule.
             return Ok(RuleSeen { shape: format!("{} of {arn}", found.shape), instead: Some(arn), ..found });
         }
-        let gives = |rule: &Rule| actions::forward(rule.actions()).map(actions::groups).unwrap_or_default();
+        let gives = |rule: &Rule| actions::forward(rule.actions()).map(slots::groups).unwrap_or_default();
         let ours = |rule: &&Rule| gives(rule).iter().any(|(group, weight)| *weight > 0 && self.slots.holds(group));
         let rest: Vec<String> = rules
             .iter()
@@ -58,7 +59,7 @@ impl AlbDriver {
     }
 
     fn forwards_to_both(&self, rule: &Rule) -> bool {
-        let groups = actions::forward(rule.actions()).map(actions::groups).unwrap_or_default();
+        let groups = actions::forward(rule.actions()).map(slots::groups).unwrap_or_default();
         [&self.slots.stable, &self.slots.candidate].iter().all(|slot| groups.iter().any(|(group, _)| group == *slot))
     }
 

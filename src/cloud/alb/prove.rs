@@ -1,7 +1,8 @@
-//! What a rollout will have to write, proven by writes that change nothing.
+//! Proves by writes that change nothing that a rollout will be able to write.
 
-use super::actions::{Binding, Slots};
+use super::actions::Binding;
 use super::safeguard::stable_only;
+use super::slots::Slots;
 use super::writer::policy;
 use super::{actions, json};
 use crate::cloud::aws::scheduler::{self, Name, Order};

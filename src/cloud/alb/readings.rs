@@ -1,4 +1,4 @@
-//! What the gates ask, read in as few calls as there are kinds.
+//! Reads the data of all gates, in as few calls as there are kinds of gates.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const OBSERVED_WITHIN: Duration = Duration::from_secs(300);
 
 /// What one look asks, sorted by who answers; each with its gate's place.
 #[derive(Debug, Default)]
-struct Asked<'a> {
+struct LookParts<'a> {
     alarms: Vec<(usize, &'a AlarmRule)>,
     metrics: Vec<Part<'a>>,
     counts: Vec<Question<'a>>,
@@ -31,10 +31,10 @@ struct Asked<'a> {
     scraped: (Vec<Question<'a>>, Vec<(usize, &'a PrometheusMetric, Duration)>),
 }
 
-impl<'a> Asked<'a> {
+impl<'a> LookParts<'a> {
     fn new(gates: &[&'a Gate]) -> Self {
         let (counts, elsewhere) = questions(gates).into_iter().partition(Question::is_measured);
-        let mut asked = Asked { counts, scraped: (elsewhere, Vec::new()), ..Asked::default() };
+        let mut asked = LookParts { counts, scraped: (elsewhere, Vec::new()), ..LookParts::default() };
         for (place, gate) in gates.iter().enumerate() {
             match &gate.check {
                 Check::Alarm(rule) => asked.alarms.push((place, rule)),
@@ -53,8 +53,8 @@ impl<'a> Asked<'a> {
 }
 
 impl AlbDriver {
-    pub(super) async fn read_gates(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
-        let Asked { alarms, metrics, counts, burns, scraped } = Asked::new(gates);
+    pub(in crate::cloud) async fn read_gates(&self, gates: &[&Gate], since: Timestamp) -> Vec<Reading> {
+        let LookParts { alarms, metrics, counts, burns, scraped } = LookParts::new(gates);
         let rules: Vec<&AlarmRule> = alarms.iter().map(|(_, rule)| *rule).collect();
         let (rung, measured, budgets, scraped) = tokio::join!(
             self.histories.readings(&self.aws.polling.cloudwatch, &rules, (since, self.clock.now())),
@@ -118,7 +118,12 @@ impl AlbDriver {
 
     /// A minute counts as published where another begins no earlier that can be read: of the other slot, of the load
     /// balancer. How late CloudWatch is just now does not matter then.
-    pub(super) async fn count_requests(&self, role: Role, periods: u32, now: Timestamp) -> Result<Counted, Fault> {
+    pub(in crate::cloud) async fn count_requests(
+        &self,
+        role: Role,
+        periods: u32,
+        now: Timestamp,
+    ) -> Result<Counted, Fault> {
         let to = floor(now, MINUTE);
         let from = to.before(MINUTE * periods + PUBLISHED_WITHIN);
         let target = &self.target;
@@ -139,7 +144,7 @@ impl AlbDriver {
         Ok(Counted { requests: whole(counted), until })
     }
 
-    pub(super) async fn observe_share(&self, now: Timestamp) -> Result<Option<Share>, Fault> {
+    pub(in crate::cloud) async fn observe_share(&self, now: Timestamp) -> Result<Option<Share>, Fault> {
         let query = |id, role| count_query(id, "RequestCount", &self.target, role);
         let queries = [query("stable", Role::Stable), query("candidate", Role::Candidate)];
         let to = floor(now, MINUTE);
@@ -148,7 +153,12 @@ impl AlbDriver {
         Ok(share_of_last(points(&series, "stable")?, points(&series, "candidate")?))
     }
 
-    pub(super) async fn count_served(&self, role: Role, since: Timestamp, now: Timestamp) -> Result<Served, Fault> {
+    pub(in crate::cloud) async fn count_served(
+        &self,
+        role: Role,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Served, Fault> {
         let query = |id, metric| count_query(id, metric, &self.target, role);
         let queries = [
             query("requests", "RequestCount"),

@@ -4,11 +4,13 @@
 use std::fmt;
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
-use super::json::{canonical, hex};
+use super::json::canonical;
 use super::known::{self, Finding, READ_ONLY, nearest};
 use super::sizes;
 use super::text_place::{Mark, Step, mark};
+use crate::domain::text::hex;
 
 /// The tag by which a registration of ours is known again: its value is the document's fingerprint.
 pub const RELEASE_TAG: &str = "tidegate:release";
@@ -173,7 +175,7 @@ impl ReleaseDocument {
 
     /// Its fingerprint: SHA-256 in hex over the JSON with the keys of every object in order.
     pub fn digest(&self) -> String {
-        hex(canonical(&Value::Object(self.body.clone())).to_string().as_bytes())
+        hex(Sha256::digest(canonical(&Value::Object(self.body.clone())).to_string()))
     }
 
     /// Names and images of its containers.

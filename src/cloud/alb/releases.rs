@@ -1,4 +1,4 @@
-//! What was learned of task definitions: whether each is the rollout's release. A tag of a registration does not change.
+//! Remembers of each task definition whether it is the rollout's release: a tag of a registration does not change.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,5 @@
-//! The rule: read, and on the way forward written once and read back.
+//! Reads the rule; on the way forward, writes it once and reads it back.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::types::Action;
@@ -9,7 +8,6 @@ use super::AlbDriver;
 use super::actions::{Binding, Wanted, rewritten, seen};
 use crate::cloud::aws::elbv2;
 use crate::cloud::{RouteOrder, Routed};
-use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;
 use crate::domain::traffic::Share;
@@ -19,22 +17,23 @@ const LOOKS: u32 = 3;
 /// How long to wait between two such looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// The rule's actions as they were last read, and when.
-#[derive(Debug, Default)]
-pub(super) struct LastRead(Mutex<Option<(Timestamp, Vec<Action>)>>);
-
-impl LastRead {
-    pub(super) fn get(&self) -> Option<(Timestamp, Vec<Action>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn set(&self, at: Timestamp, actions: &[Action]) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, actions.to_vec()));
-    }
-}
-
 impl AlbDriver {
-    pub(super) async fn look_at_rule(&self) -> Result<RuleSeen, Fault> {
+    /// What has to be read before `operation` is sent, unless that is not sent any more.
+    pub(in crate::cloud) async fn unless_way<T>(
+        &self,
+        operation: &str,
+        read: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        tokio::select! {
+            biased;
+            () = self.way.asked() => {
+                Err(Fault::new(FaultKind::Transient, operation, "not sent, because the rollout goes back"))
+            }
+            answer = read => answer,
+        }
+    }
+
+    pub(in crate::cloud) async fn look_at_rule(&self) -> Result<RuleSeen, Fault> {
         let elb = &self.aws.polling.elb;
         let read = elbv2::rule(elb, &self.target.rule).await;
         if let Ok(rule) = &read {
@@ -43,7 +42,7 @@ impl AlbDriver {
         self.seen_in_place(elb, read).await
     }
 
-    pub(super) async fn write_forward(&self, order: RouteOrder, expected: Share) -> Result<Routed, Fault> {
+    pub(in crate::cloud) async fn write_forward(&self, order: RouteOrder, expected: Share) -> Result<Routed, Fault> {
         let decided = self.clock.now();
         let forward = order.share > Share::NONE;
         self.fence.decide_by(forward, order.by, self.clock.now());

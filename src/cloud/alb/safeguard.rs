@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::actions::{BRIEF, Binding, Slots};
+use super::actions::{BRIEF, Binding};
 use super::beacon::{self, tag_value};
+use super::slots::Slots;
 use super::{AlbDriver, drill};
 use crate::cloud::Arming;
 use crate::cloud::aws::{autoscaling, elbv2, scheduler};
@@ -21,7 +22,7 @@ const LOOKS: u32 = 3;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl AlbDriver {
-    pub(super) async fn write_beacon(&self, beacon: Beacon) -> Result<(), Fault> {
+    pub(in crate::cloud) async fn write_beacon(&self, beacon: Beacon) -> Result<(), Fault> {
         self.fence.decide(matches!(beacon, Beacon::Active | Beacon::Committed));
         let (client, rule) = (&self.aws.writing.elb, &self.target.rule);
         let phase = match beacon {
@@ -56,7 +57,7 @@ impl AlbDriver {
     }
 
     /// Who took the rollout back with nothing but the rule. Their tags come right after their weights.
-    pub(super) async fn who_went_back(&self) -> Option<TakenBack> {
+    pub(in crate::cloud) async fn who_went_back(&self) -> Option<TakenBack> {
         let (id, _) = self.rollout("DescribeTags").ok()?;
         for look in 1..=LOOKS {
             match beacon::taken_back(&self.aws, &self.target.rule, id.as_str()).await {
@@ -72,7 +73,7 @@ impl AlbDriver {
 
     /// One after the other, each until the first that fails. What somebody else changed meanwhile stays. A hold goes forward: one that landed behind a takeover
     /// would be freed by nobody.
-    pub(super) async fn write_scaling(&self, targets: &[(Role, Scaling)]) -> Result<(), Fault> {
+    pub(in crate::cloud) async fn write_scaling(&self, targets: &[(Role, Scaling)]) -> Result<(), Fault> {
         for (role, scaling) in targets {
             let service = &self.target.place(*role).service;
             let holds = *scaling == scaling.held();
@@ -94,7 +95,12 @@ impl AlbDriver {
     }
 
     /// Only a rollout's first `create`s: a push that finds nothing has come too late.
-    pub(super) async fn write_switch(&self, switch: &DeadMan, at: Timestamp, create: bool) -> Result<Arming, Fault> {
+    pub(in crate::cloud) async fn write_switch(
+        &self,
+        switch: &DeadMan,
+        at: Timestamp,
+        create: bool,
+    ) -> Result<Arming, Fault> {
         self.fence.decide(true);
         let (id, _) = self.rollout("UpdateSchedule")?;
         let name = scheduler::Name { group: &switch.group, name: id.as_str() };
@@ -113,7 +119,7 @@ impl AlbDriver {
         }
     }
 
-    pub(super) async fn remove_switch(&self, switch: &DeadMan) -> Result<(), Fault> {
+    pub(in crate::cloud) async fn remove_switch(&self, switch: &DeadMan) -> Result<(), Fault> {
         self.fence.decide(false);
         let (id, _) = self.rollout("DeleteSchedule")?;
         let name = scheduler::Name { group: &switch.group, name: id.as_str() };

@@ -10,7 +10,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Listener, LoadBalancer, Rule, Target
 use super::composed::{Composed, composed, ringers};
 use super::listener::{conditions, port};
 use super::survey::{absent, last_parts};
-use super::{actions, alarms};
+use super::{actions, alarms, slots};
 use crate::cloud::SurveyError;
 use crate::cloud::aws::{Aws, cloudwatch, ecs, elbv2};
 use crate::domain::fault::Fault;
@@ -146,7 +146,7 @@ pub struct AlarmFound {
 impl Seen {
     /// The name of a target group by its ARN.
     pub fn group_name<'a>(&'a self, arn: &'a str) -> &'a str {
-        self.groups.get(arn).map_or_else(|| actions::group_name(arn), |group| group.name.as_str())
+        self.groups.get(arn).map_or_else(|| slots::group_name(arn), |group| group.name.as_str())
     }
 }
 
@@ -342,7 +342,7 @@ fn rule_found(balancer: &LoadBalancer, listener: &Listener, rule: &Rule) -> Rule
         port: port(listener),
         priority: rule.priority().and_then(|priority| priority.parse().ok()),
         conditions: conditions(rule),
-        groups: actions::forward(rule.actions()).map(actions::groups).unwrap_or_default(),
+        groups: actions::forward(rule.actions()).map(slots::groups).unwrap_or_default(),
     }
 }
 

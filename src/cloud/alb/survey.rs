@@ -9,10 +9,11 @@ use std::time::Duration;
 use aws_sdk_ecs::types::{DeploymentStrategy, Service, TaskSet};
 use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule, TargetGroup};
 
-use super::actions::{self, Slots};
+use super::actions;
 use super::entrances::{Moved, entrances};
 use super::known::nearest;
 use super::listener::{conditions, parent, port};
+use super::slots::{self, Slots};
 use super::unproven::{ends_early, unproven};
 use super::{alarms, drill, json};
 use crate::cloud::aws::{Aws, autoscaling, cloudwatch, ecs, elbv2};
@@ -252,7 +253,7 @@ impl AlbSurveyor {
     async fn sticky(&self, rule: &Rule, known: [&Group; 2]) -> Result<Vec<String>, Fault> {
         let known = known.map(|group| (group.told.target_group_arn().unwrap_or_default(), group.sticky));
         let mut sticky = Vec::new();
-        for (arn, _) in actions::forward(rule.actions()).map(actions::groups).unwrap_or_default() {
+        for (arn, _) in actions::forward(rule.actions()).map(slots::groups).unwrap_or_default() {
             let is_sticky = match known.iter().find(|(group, _)| *group == arn) {
                 Some((_, is_sticky)) => *is_sticky,
                 None => drill::is_sticky(&elbv2::attributes(&self.aws.polling.elb, &arn).await?),
@@ -352,7 +353,7 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
 
 fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {
     let list = rule.actions();
-    let others = actions::in_order(list).into_iter().filter_map(|action| action.r#type.as_ref());
+    let others = slots::in_order(list).into_iter().filter_map(|action| action.r#type.as_ref());
     let others = others.map(aws_sdk_elasticloadbalancingv2::types::ActionTypeEnum::as_str);
     let writable: Vec<Action> = list.iter().cloned().map(actions::writable).collect();
     RuleView {
@@ -360,7 +361,7 @@ fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {
         port,
         priority: rule.priority().and_then(|priority| priority.parse().ok()),
         conditions: conditions(rule),
-        weights: actions::forward(list).map(actions::groups).unwrap_or_default(),
+        weights: actions::forward(list).map(slots::groups).unwrap_or_default(),
         stickiness: actions::stickiness(list),
         sticky_groups: Vec::new(),
         other_actions: others.filter(|kind| *kind != "forward").map(ToOwned::to_owned).collect(),

@@ -10,7 +10,7 @@ use crate::cloud::drivers::task_sets::behind::{is_behind, set_behind};
 use crate::domain::name::last_part;
 
 /// The deployment that tells what the service runs.
-pub(super) fn primary(service: &Service) -> Option<&Deployment> {
+pub(in crate::cloud) fn primary(service: &Service) -> Option<&Deployment> {
     service.deployments().iter().find(|deployment| deployment.status() == Some("PRIMARY"))
 }
 
@@ -21,7 +21,7 @@ pub(in crate::cloud) fn ends_early(service: &Service) -> bool {
 }
 
 /// The service's running tasks that are of another revision than its primary deployment.
-pub(super) fn strays<'a>(service: &'a Service, running: &'a [Task]) -> impl Iterator<Item = &'a Task> {
+pub(in crate::cloud) fn strays<'a>(service: &'a Service, running: &'a [Task]) -> impl Iterator<Item = &'a Task> {
     let runs = primary(service).and_then(|primary| primary.task_definition()).or(service.task_definition());
     running.iter().filter(move |task| task.task_definition_arn() != runs)
 }

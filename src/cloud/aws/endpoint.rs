@@ -1,4 +1,4 @@
-//! Where a service is that is called without a client of the SDK's.
+//! Finds the endpoint of a service that has no SDK client here.
 //!
 //! Which partition a region lies in, and how its names end, is asked of a client that is there anyway: ECS's rules are
 //! those of every service whose hosts begin with nothing but its name. `AWS_ENDPOINT_URL_<SERVICE>` and its like in the
@@ -13,11 +13,11 @@ use aws_types::service_config::ServiceConfigKey;
 /// Where a service is.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    place: Place,
+    place: ServiceHost,
 }
 
 #[derive(Debug)]
-enum Place {
+enum ServiceHost {
     /// Where somebody said.
     Said(String),
     /// Where AWS has it.
@@ -66,20 +66,20 @@ impl Endpoint {
 
     /// A URL.
     pub(super) fn at(url: String) -> Endpoint {
-        Endpoint { place: Place::Said(url) }
+        Endpoint { place: ServiceHost::Said(url) }
     }
 
     /// Where AWS has it.
     pub(super) fn aws(config: &SdkConfig, host: Host) -> Endpoint {
         let region = config.region().map(ToString::to_string);
         let (fips, dual_stack) = (config.use_fips().unwrap_or(false), config.use_dual_stack().unwrap_or(false));
-        Endpoint { place: Place::Aws { host, region, fips, dual_stack } }
+        Endpoint { place: ServiceHost::Aws { host, region, fips, dual_stack } }
     }
 
     async fn url(&self) -> Result<String, BoxError> {
         match &self.place {
-            Place::Said(url) => Ok(url.clone()),
-            Place::Aws { host, region, fips, dual_stack } => {
+            ServiceHost::Said(url) => Ok(url.clone()),
+            ServiceHost::Aws { host, region, fips, dual_stack } => {
                 let region = region.as_deref().ok_or_else(|| host.without_region())?;
                 of_aws(host, region, *fips, *dual_stack).await
             }

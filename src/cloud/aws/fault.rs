@@ -1,4 +1,4 @@
-//! What an SDK error means: how far the call came, and what a refusal means by the one table of them.
+//! Classifies SDK errors: how far the call came, and what a refusal means by the one table of refusals.
 
 use std::error::Error;
 

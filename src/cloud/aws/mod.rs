@@ -26,6 +26,7 @@ pub(super) mod ssm;
 pub(super) mod sts;
 pub(super) mod task_sets;
 mod tenure;
+mod tries;
 mod xml;
 
 #[cfg(test)]
@@ -33,7 +34,6 @@ pub(crate) mod fake;
 
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ecs::config::retry::{RetryPartition, TokenBucket};
@@ -44,12 +44,7 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
-use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 
 use super::Fence;
 use crate::domain::clock::Timestamp;
@@ -58,11 +53,12 @@ use crate::domain::fault::{Fault, FaultKind};
 use endpoint::Endpoint;
 pub use oidc::Oidc;
 pub(super) use probe::Prober;
-pub use s3::{Asked, Failed, Listing, Object, Objects};
+pub use s3::{Failed, ListRequest, Listing, Object, Objects};
 use service::{Api, Limits, Service};
 use skew::{Noticing, Once, Skew};
 pub use ssm::calendars;
 pub use tenure::Tenure;
+use tries::{Guarded, Tries, retries};
 
 /// How long a connection may take to open.
 const CONNECT_WITHIN: Duration = Duration::from_millis(3100);
@@ -72,12 +68,6 @@ const ATTEMPT_WITHIN: Duration = Duration::from_secs(5);
 const CALL_WITHIN: Duration = Duration::from_secs(15);
 /// How long a call to a store's bucket may take.
 const STORE_WITHIN: Duration = Duration::from_secs(4);
-/// How often a read is tried.
-const READ_ATTEMPTS: u32 = 3;
-/// How often a write is tried: the second time only as [`Once`] says.
-const WRITE_ATTEMPTS: u32 = 2;
-/// How long the first pause between two attempts is, and how long one may become.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(3));
 /// How many pages of a list are read; no list that matters here is longer.
 pub(super) const PAGES_LIMIT: usize = 100;
 
@@ -113,15 +103,6 @@ pub struct Aws {
     pub(super) writing: Clients,
     config: SdkConfig,
     skew: Skew,
-}
-
-/// How often a client sends what it is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tries {
-    /// Again, as the SDK does.
-    Several,
-    /// As [`Once`] says.
-    Once,
 }
 
 /// One client a service.
@@ -222,25 +203,6 @@ fn https() -> SharedHttpClient {
     })
 }
 
-/// Asks the fence between signing and sending.
-#[derive(Debug)]
-struct Guarded(Fence);
-
-impl Intercept for Guarded {
-    fn name(&self) -> &'static str {
-        "fence"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        Ok(self.0.check()?)
-    }
-}
-
 /// Configures one service's client from `$config`.
 macro_rules! client {
     ($service:ident, $config:expr, ($purpose:expr, $tries:expr), $skew:expr, $fence:expr) => {{
@@ -288,11 +250,6 @@ fn service(
     let partition = partition.token_bucket(TokenBucket::default()).build();
     let limits = Limits { tries, timeouts: timeouts(), partition };
     Service::new(api, config, Endpoint::named(config, api.id, api.signing), limits, (skew, fence))
-}
-
-fn retries(tries: Tries) -> RetryConfig {
-    let attempts = if tries == Tries::Once { WRITE_ATTEMPTS } else { READ_ATTEMPTS };
-    RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(PAUSES.0).with_max_backoff(PAUSES.1)
 }
 
 fn timeouts() -> TimeoutConfig {

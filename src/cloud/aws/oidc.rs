@@ -17,7 +17,8 @@ use aws_credential_types::provider::future;
 use aws_sdk_ecs::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use reqwest::{Method, Url};
 
-use super::{READ_ATTEMPTS, fault, timeouts};
+use super::tries::READ_ATTEMPTS;
+use super::{fault, timeouts};
 use crate::cloud::http::{self, Http};
 use crate::domain::clock::wall_now;
 

@@ -11,7 +11,7 @@ use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError, try_data};
 use reqwest::Url;
 
 use super::endpoint::{self, Endpoint, Host};
-use super::service::{Answer, Api, Limits, Paths, Refused, Request, Service, encoded};
+use super::service::{Api, Limits, Paths, Refused, Request, Service, ServiceAnswer, encoded};
 use super::{STORE_WITHIN, Skew, Tries, fault, timeouts};
 use crate::domain::fault::{Fault, FaultKind};
 
@@ -51,7 +51,7 @@ pub struct Listing {
 
 /// What to list.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ListRequest<'a> {
     /// What the keys begin with.
     pub prefix: &'a str,
     /// The key after which the list begins.
@@ -122,7 +122,7 @@ impl Objects {
     ///
     /// # Errors
     /// When S3 refuses.
-    pub async fn list(&self, asked: Asked<'_>) -> Result<Listing, Failed> {
+    pub async fn list(&self, asked: ListRequest<'_>) -> Result<Listing, Failed> {
         let delimiter = asked.flat.then_some("/");
         let said = [("continuation-token", asked.page), ("delimiter", delimiter), ("start-after", asked.after)];
         let mut path = format!("{}?list-type=2&prefix={}", self.list_path(), encoded(asked.prefix, false));
@@ -146,7 +146,7 @@ impl Objects {
         Request { operation, method, path, headers: Vec::new(), body: None }
     }
 
-    async fn call(&self, request: Request) -> Result<Answer, Failed> {
+    async fn call(&self, request: Request) -> Result<ServiceAnswer, Failed> {
         let operation = request.operation;
         self.service.call(request).await.map_err(|error| failed(operation, &error))
     }

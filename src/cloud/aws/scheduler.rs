@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::fault;
-use super::service::{Answer, Api, Paths, Request, Service, encoded, json_refusal};
+use super::service::{Api, Paths, Request, Service, ServiceAnswer, encoded, json_refusal};
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::safeguard::EVENT_LIVES;
@@ -80,7 +80,7 @@ fn ordering(operation: &'static str, method: &'static str, name: Name<'_>, body:
 
 async fn write(client: &Service, request: Request) -> Result<(), Fault> {
     let operation = request.operation;
-    client.call(request).await.map(|_: Answer| ()).map_err(|error| fault::write(operation, &error))
+    client.call(request).await.map(|_: ServiceAnswer| ()).map_err(|error| fault::write(operation, &error))
 }
 
 /// Changes a schedule that is there; [`FaultKind::Missing`] when it is not.

@@ -1,4 +1,4 @@
-//! A client of a service of which few operations are needed, which are written by hand: the SDK's own would be larger.
+//! A small client for services of which we need few operations: the SDK's own client would be larger.
 //!
 //! Only the words of a request and of its answer are ours. Credentials, signing, the correction of a wrong clock, tries,
 //! time-outs and interceptors are those of the SDK's clients, because the same orchestrator runs them.
@@ -47,7 +47,9 @@ use aws_types::SigningName;
 use aws_types::region::SigningRegion;
 
 use super::endpoint::Endpoint;
-use super::{Fence, Guarded, Noticing, Once, Skew, Tries, retries};
+use super::skew::{Noticing, Once, Skew};
+use super::tries::{Guarded, Tries, retries};
+use crate::cloud::Fence;
 
 /// What a service is called, and how it says no.
 #[derive(Debug)]
@@ -93,7 +95,7 @@ pub(crate) struct Request {
 
 /// An answer that is no refusal.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ServiceAnswer {
     /// The entity's tag, where the answer has one.
     pub(super) tag: Option<String>,
     pub(super) body: Vec<u8>,
@@ -118,7 +120,7 @@ impl ProvideErrorMetadata for Refused {
 }
 
 /// What comes of a call.
-pub(crate) type Called = Result<Answer, SdkError<Refused, HttpResponse>>;
+pub(crate) type Called = Result<ServiceAnswer, SdkError<Refused, HttpResponse>>;
 
 /// A client.
 #[derive(Clone, Debug)]
@@ -262,7 +264,7 @@ impl DeserializeResponse for Reader {
         }
         let tag = response.headers().get("etag").map(str::to_owned);
         let body = response.body().bytes().unwrap_or_default().to_vec();
-        Ok(Output::erase(Answer { tag, body }))
+        Ok(Output::erase(ServiceAnswer { tag, body }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! One signed call to a service of which a single operation is needed: its client would be larger than all of this
+//! One signed call to a service of which we need a single operation: its SDK client would be larger than all of this
 //! program.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

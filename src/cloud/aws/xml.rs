@@ -1,4 +1,4 @@
-//! The elements of an answer in XML, as deep as somebody asks: without attributes, and with the text as it stands there.
+//! Finds elements of an XML answer at any depth. It skips attributes and leaves text as it stands.
 
 /// The elements that stand side by side in `xml`: their names, and what is inside. What is cut off is left out.
 pub(super) fn children(xml: &str) -> impl Iterator<Item = (&str, &str)> {

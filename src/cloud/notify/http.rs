@@ -1,20 +1,20 @@
 //! One message by one HTTP request: no redirects, a bounded answer, and neither URL nor secret in any message.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use sha2::Sha256;
 
 use crate::cloud::address::{Guarded, Reach, check_literal, proxies};
+use crate::cloud::delivery::Undelivered;
 use crate::cloud::http::{self, filled};
 use crate::domain::clock::{Timestamp, wall_now};
 use crate::domain::fault::FaultKind;
 use crate::domain::notify::Message;
+use crate::domain::text::hex;
 use crate::gate::is_private_host;
 
 /// The header with what is the same however often a message is sent.
@@ -25,24 +25,6 @@ const TIMESTAMP: &str = "x-tidegate-timestamp";
 const SIGNATURE: &str = "x-tidegate-signature";
 /// The most that is read of an answer, in bytes.
 const ANSWER: usize = 256;
-
-/// Why a message did not arrive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Undelivered {
-    pub(super) why: String,
-    /// Whether it may arrive when it is sent again, and how long the other side asks to wait.
-    pub(super) again: Option<Duration>,
-}
-
-impl Undelivered {
-    pub(super) fn for_good(why: impl Into<String>) -> Self {
-        Self { why: why.into(), again: None }
-    }
-
-    pub(super) fn for_now(why: impl Into<String>) -> Self {
-        Self { why: why.into(), again: Some(Duration::ZERO) }
-    }
-}
 
 /// Sends one recipient's messages by HTTP.
 #[derive(Debug, Default)]
@@ -128,8 +110,7 @@ fn judged(status: u16, response: &Response, word: Option<&str>) -> Result<String
     match status {
         200..=299 => Ok(said),
         _ if !FaultKind::of_status(status).is_lasting() => {
-            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            Err(Undelivered { why: said, again: Some(Duration::from_secs(asked.unwrap_or(0))) })
+            Err(Undelivered { why: said, again: Some(http::retry_after(response)) })
         }
         300..=399 => Err(Undelivered::for_good(format!("{said}, and redirects are not followed"))),
         _ => Err(Undelivered::for_good(said)),
@@ -155,10 +136,7 @@ fn signature(secret: &str, at: Timestamp, body: &str) -> String {
     mac.update(seconds(at).as_bytes());
     mac.update(b".");
     mac.update(body.as_bytes());
-    mac.finalize().into_bytes().iter().fold("sha256=".to_owned(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    format!("sha256={}", hex(mac.finalize().into_bytes()))
 }
 
 #[cfg(test)]

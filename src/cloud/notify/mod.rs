@@ -18,24 +18,16 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::aws::{Aws, sns};
+use super::delivery::{self, GivenUp, Queue, Say, TRIES, Undelivered};
 use crate::domain::clock::Clock;
 use crate::domain::fault::FaultKind;
 use crate::domain::notify::{Channel, Message, Occasion, Recipient};
-use http::{Post, Undelivered, known};
+use http::{Post, known};
 
 /// How many messages may wait for one recipient.
 const QUEUE: usize = 32;
-/// How often one is sent.
-const TRIES: u32 = 3;
 /// How long one sending may take, in wall time.
 const WITHIN: Duration = Duration::from_secs(5);
-/// The pause after the first sending that failed; it grows fourfold.
-const PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause that a recipient can ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// Says what is no message: who was not told of what, and why.
-type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The tasks that bring messages.
 pub struct Delivery {
@@ -55,13 +47,13 @@ pub struct MessageQueue {
 struct Slot {
     word: String,
     on: Vec<Occasion>,
-    queue: mpsc::Sender<Arc<Message>>,
+    queue: Queue<Arc<Message>>,
 }
 
 impl fmt::Debug for Delivery {
     /// Without those it knows: their addresses are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Courier").field("waiting", &self.waiting).finish_non_exhaustive()
+        f.debug_struct("Delivery").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }
 
@@ -76,12 +68,12 @@ pub struct Tried {
 
 /// One recipient, with the variables filled in.
 struct Sender {
-    place: Place,
+    place: Destination,
     post: Post,
     aws: Aws,
 }
 
-enum Place {
+enum Destination {
     Slack { url: String },
     Webhook { url: String, secret: String, allow_private: bool },
     Sns { topic: String },
@@ -106,7 +98,7 @@ impl Delivery {
                     continue;
                 }
             };
-            let (queue, messages) = mpsc::channel(QUEUE);
+            let (queue, messages) = delivery::queue(QUEUE);
             slots.push(Slot { word: word.clone(), on: recipient.on.clone(), queue });
             workers.spawn(worker((word, sender), messages, (waiting.clone(), say.clone())));
         }
@@ -115,9 +107,8 @@ impl Delivery {
     }
 
     /// Waits until every message is told or given up, for `within` at most, in wall time. The queue is gone by then.
-    pub async fn close(mut self, within: Duration) {
-        let all = async { while self.workers.join_next().await.is_some() {} };
-        if tokio::time::timeout(within, all).await.is_err() {
+    pub async fn close(self, within: Duration) {
+        if !delivery::end_within(self.workers, within).await {
             let left = self.waiting.load(Ordering::Relaxed);
             (self.say)(&format!(
                 "notify: {} not told: the runner leaves",
@@ -156,10 +147,10 @@ impl MessageQueue {
         let message = Arc::new(message);
         for slot in self.slots.iter().filter(|slot| slot.on.contains(&message.on)) {
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            if slot.queue.try_send(message.clone()).is_err() {
+            if let Err(full) = slot.queue.put(message.clone()) {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
                 let (word, on) = (&slot.word, message.on.as_str());
-                (self.say)(&format!("notify: {word} was not told of `{on}`: {QUEUE} others wait"));
+                (self.say)(&format!("notify: {word} was not told of `{on}`: {full}"));
             }
         }
     }
@@ -171,10 +162,11 @@ async fn worker(
     mut messages: mpsc::Receiver<Arc<Message>>,
     (waiting, say): (Arc<AtomicUsize>, Say),
 ) {
+    let clock = Clock::wall();
     while let Some(message) = messages.recv().await {
-        if let Err(why) = sender.insist(&message).await {
-            let on = message.on.as_str();
-            say(&format!("notify: {word} was not told of `{on}`: {}", crate::domain::text::escape(&why)));
+        if let Err(GivenUp { why, tried }) = delivery::insist(&clock, || sender.bring(&message)).await {
+            let (on, why) = (message.on.as_str(), crate::domain::text::escape(&why));
+            say(&format!("notify: {word} was not told of `{on}`: {why}, at try {tried} of {TRIES} at most"));
         }
         waiting.fetch_sub(1, Ordering::Relaxed);
     }
@@ -200,42 +192,26 @@ impl Sender {
             known(text, environment)?.ok_or_else(|| format!("its {what} is empty here: set {name}"))
         };
         let place = match channel {
-            Channel::Slack { url } => Place::Slack { url: known("url", url)? },
-            Channel::Webhook { url, secret, allow_private } => Place::Webhook {
+            Channel::Slack { url } => Destination::Slack { url: known("url", url)? },
+            Channel::Webhook { url, secret, allow_private } => Destination::Webhook {
                 url: known("url", url)?,
                 secret: known("secret", secret)?,
                 allow_private: *allow_private,
             },
-            Channel::Sns { topic } => Place::Sns { topic: topic.clone() },
+            Channel::Sns { topic } => Destination::Sns { topic: topic.clone() },
         };
         Ok(Sender { place, post: Post::new(environment), aws: aws.clone() })
-    }
-
-    /// Sends a message until it arrives, or until it will not.
-    async fn insist(&self, message: &Message) -> Result<(), String> {
-        let clock = Clock::wall();
-        let mut pause = PAUSE;
-        let mut tried = 1;
-        loop {
-            let Err(undelivered) = self.bring(message).await else { return Ok(()) };
-            let Some(asked) = undelivered.again.filter(|_| tried < TRIES) else {
-                return Err(format!("{}, at try {tried} of {TRIES} at most", undelivered.why));
-            };
-            clock.sleep_until(clock.now() + pause.max(asked.min(LONGEST_PAUSE))).await;
-            pause *= 4;
-            tried += 1;
-        }
     }
 
     /// Sends a message once; what came back.
     async fn bring(&self, message: &Message) -> Result<String, Undelivered> {
         let brought = async {
             match &self.place {
-                Place::Slack { url } => self.post.slack(url, message).await,
-                Place::Webhook { url, secret, allow_private } => {
+                Destination::Slack { url } => self.post.slack(url, message).await,
+                Destination::Webhook { url, secret, allow_private } => {
                     self.post.webhook(url, (secret, *allow_private), message).await
                 }
-                Place::Sns { topic } => match sns::publish(&self.aws, topic, message).await {
+                Destination::Sns { topic } => match sns::publish(&self.aws, topic, message).await {
                     Ok(()) => Ok("published".to_owned()),
                     Err(fault) if matches!(fault.kind, FaultKind::Transient | FaultKind::Unknown) => {
                         Err(Undelivered::for_now(fault.to_string()))

@@ -1,27 +1,19 @@
 //! One request to a collector: no redirects, and neither its URL nor a header's value in any message.
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use reqwest::Client;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::CONTENT_TYPE;
 
 use super::message::{Request, refused};
 use super::settings::Endpoint;
+use crate::cloud::delivery::Undelivered;
 use crate::cloud::http;
 
 /// The most that is read of an answer, in bytes.
 const ANSWER: usize = 4096;
 /// The port at which collectors speak gRPC.
 const GRPC_PORT: u16 = 4317;
-
-/// Why a request did not arrive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Lost {
-    pub(super) why: String,
-    /// Whether it may arrive when it is sent again, and how long the other side asks to wait.
-    pub(super) again: Option<Duration>,
-}
 
 /// Sends one signal's requests.
 pub(super) struct Post {
@@ -42,28 +34,26 @@ impl Post {
 
     /// Sends a request once. Which statuses are worth another try is fixed by the protocol:
     /// <https://opentelemetry.io/docs/specs/otlp/#failures-1>.
-    pub(super) async fn send(&self, body: Vec<u8>) -> Result<(), Lost> {
-        let for_good = |why: String| Lost { why, again: None };
+    pub(super) async fn send(&self, body: Vec<u8>) -> Result<(), Undelivered> {
         let client = self.client.get_or_init(|| http::builder().build().ok()).as_ref();
-        let client = client.ok_or_else(|| for_good("no HTTP client could be made".to_owned()))?;
+        let client = client.ok_or_else(|| Undelivered::for_good("no HTTP client could be made"))?;
         let Endpoint { url, headers, form, within } = &self.endpoint;
         let request = client.post(url.clone()).headers(headers.clone()).header(CONTENT_TYPE, form.content_type());
         let sent = request.body(body).timeout(*within).send().await;
-        let mut response = sent.map_err(|error| Lost { why: self.words(error), again: Some(Duration::ZERO) })?;
+        let mut response = sent.map_err(|error| Undelivered::for_now(self.words(error)))?;
         let status = response.status();
         if status.is_success() {
             // The protocol has an answer that takes a part and refuses the rest, for good.
             let said = http::body(&mut response, ANSWER).await.map(|body| body.bytes).unwrap_or_default();
             return match refused(&said, *form) {
                 0 => Ok(()),
-                count => Err(for_good(format!("the collector refused {count} of them"))),
+                count => Err(Undelivered::for_good(format!("the collector refused {count} of them"))),
             };
         }
-        let asked = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
         // The protocol's own list: after any other status the same must not be sent again.
         let is_transient = matches!(status.as_u16(), 429 | 502 | 503 | 504);
-        let again = is_transient.then(|| Duration::from_secs(asked.unwrap_or_default()));
-        Err(Lost { why: format!("status {}{}", status.as_u16(), self.hint()), again })
+        let again = is_transient.then(|| http::retry_after(&response));
+        Err(Undelivered { why: format!("status {}{}", status.as_u16(), self.hint()), again })
     }
 
     fn words(&self, error: reqwest::Error) -> String {

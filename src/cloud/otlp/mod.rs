@@ -1,9 +1,9 @@
 //! Brings spans and figures to an OpenTelemetry collector, in tasks of its own: one that is slow, gone or hostile
 //! delays nothing.
 //!
-//! Each of the two signals has a queue of [`QUEUE`]; what finds it full is lost. A request is sent [`TRIES`] times at
-//! most. What went wrong is said once for each signal, and at the end the rest is waited for as long as the runner
-//! allows.
+//! Each of the two signals has a queue of [`QUEUE`]; what finds it full is lost. A request is sent
+//! [`delivery::TRIES`] times at most. What went wrong is said once for each signal, and at the end the rest is waited
+//! for as long as the runner allows.
 
 mod http;
 mod message;
@@ -24,9 +24,10 @@ use tokio::task::JoinSet;
 pub use message::traces_json;
 pub use settings::Settings;
 
+use super::delivery::{self, GivenUp, Queue, Say};
 use crate::domain::clock::{Clock, wall_now};
-use crate::domain::telemetry::{Instrument, Measure, Told};
-use http::{Lost, Post};
+use crate::domain::telemetry::{Instrument, Measure, TelemetryItem};
+use http::Post;
 use message::Request;
 use registry::Registry;
 use settings::Endpoint;
@@ -37,33 +38,24 @@ const QUEUE: usize = 2048;
 const BATCH: usize = 512;
 /// How often spans are sent, in wall time.
 const EVERY: Duration = Duration::from_secs(5);
-/// How often a request is sent.
-const TRIES: u32 = 3;
-/// The pause after the first sending that failed; it grows fourfold.
-const PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause that a collector can ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// Says what is no span: what was lost, and why.
-type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The tasks that bring spans and figures.
 pub struct OtlpExporter {
-    rounds: JoinSet<()>,
+    workers: JoinSet<()>,
     complaints: Vec<Complaint>,
 }
 
 /// Where spans and figures are put. Nothing waits here.
 #[derive(Clone, Debug, Default)]
 pub struct Intake {
-    spans: Option<(mpsc::Sender<Span>, Complaint)>,
-    measures: Option<(mpsc::Sender<Measure>, Complaint)>,
+    spans: Option<(Queue<Span>, Complaint)>,
+    measures: Option<(Queue<Measure>, Complaint)>,
 }
 
 impl fmt::Debug for OtlpExporter {
     /// Without what it sends with: headers hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collector").field("rounds", &self.rounds.len()).finish_non_exhaustive()
+        f.debug_struct("OtlpExporter").field("workers", &self.workers.len()).finish_non_exhaustive()
     }
 }
 
@@ -107,30 +99,29 @@ impl OtlpExporter {
         for note in &notes {
             say(&crate::domain::text::escape(note));
         }
-        let (mut rounds, mut intake) = (JoinSet::new(), Intake::default());
+        let (mut workers, mut intake) = (JoinSet::new(), Intake::default());
         let mut complaints = Vec::new();
         if let Some(endpoint) = traces {
-            let (queue, spans) = mpsc::channel(QUEUE);
+            let (queue, spans) = delivery::queue(QUEUE);
             let complaint = Complaint::new("traces", &say);
             intake.spans = Some((queue, complaint.clone()));
-            rounds.spawn(bring_spans(Round::new(endpoint, complaint.clone()), resource.clone(), spans));
+            workers.spawn(bring_spans(Worker::new(endpoint, complaint.clone()), resource.clone(), spans));
             complaints.push(complaint);
         }
         if let Some(endpoint) = metrics {
-            let (queue, measures) = mpsc::channel(QUEUE);
+            let (queue, measures) = delivery::queue(QUEUE);
             let complaint = Complaint::new("metrics", &say);
             intake.measures = Some((queue, complaint.clone()));
             let registry = Registry::new(resource, delta, wall_now());
-            rounds.spawn(bring_figures(Round::new(endpoint, complaint.clone()), registry, (measures, every)));
+            workers.spawn(bring_figures(Worker::new(endpoint, complaint.clone()), registry, (measures, every)));
             complaints.push(complaint);
         }
-        (OtlpExporter { rounds, complaints }, intake)
+        (OtlpExporter { workers, complaints }, intake)
     }
 
     /// Waits until everything is sent or given up, for `within` at most, in wall time. The intake is gone by then.
-    pub async fn close(mut self, within: Duration) {
-        let all = async { while self.rounds.join_next().await.is_some() {} };
-        if tokio::time::timeout(within, all).await.is_ok() {
+    pub async fn close(self, within: Duration) {
+        if delivery::end_within(self.workers, within).await {
             return;
         }
         for complaint in self.complaints.iter().filter(|complaint| !complaint.is_done.load(Ordering::Relaxed)) {
@@ -146,75 +137,74 @@ impl Intake {
     }
 
     /// Puts one thing into its queue. One that is full loses it.
-    pub fn put(&self, told: Told) {
-        let full = match told {
-            Told::Span(span) => self.spans.as_ref().filter(|(queue, _)| queue.try_send(*span).is_err()).map(|of| &of.1),
-            Told::Measure(measure) => {
-                self.measures.as_ref().filter(|(queue, _)| queue.try_send(measure).is_err()).map(|of| &of.1)
-            }
-        };
-        if let Some(complaint) = full {
-            complaint.lost(&format!("{QUEUE} others wait"));
+    pub fn put(&self, told: TelemetryItem) {
+        match told {
+            TelemetryItem::Span(span) => put_into(self.spans.as_ref(), *span),
+            TelemetryItem::Measure(measure) => put_into(self.measures.as_ref(), measure),
         }
     }
 }
 
+/// Puts one thing into a signal's queue, if the signal is sent, and complains where the queue is full.
+fn put_into<T>(signal: Option<&(Queue<T>, Complaint)>, thing: T) {
+    let Some((queue, complaint)) = signal else { return };
+    if let Err(full) = queue.put(thing) {
+        complaint.lost(&full.to_string());
+    }
+}
+
 /// One signal's way to its endpoint.
-struct Round {
+struct Worker {
     post: Post,
     complaint: Complaint,
     clock: Clock,
 }
 
-impl Round {
+impl Worker {
     fn new(endpoint: Endpoint, complaint: Complaint) -> Self {
         Self { post: Post::new(endpoint), complaint, clock: Clock::wall() }
     }
 
     /// Sends a request until it arrives, or until it will not.
     async fn insist(&self, body: Vec<u8>) {
-        let mut pause = PAUSE;
-        for tried in 1..=TRIES {
-            let Err(Lost { why, again }) = self.post.send(body.clone()).await else { return };
-            let Some(asked) = again.filter(|_| tried < TRIES) else { return self.complaint.lost(&why) };
-            self.clock.sleep_until(self.clock.now() + pause.max(asked.min(LONGEST_PAUSE))).await;
-            pause *= 4;
+        if let Err(GivenUp { why, .. }) = delivery::insist(&self.clock, || self.post.send(body.clone())).await {
+            self.complaint.lost(&why);
         }
     }
 }
 
 /// Spans, together where they come together, until the intake is gone.
-async fn bring_spans(round: Round, resource: Vec<(String, String)>, mut spans: mpsc::Receiver<Span>) {
+async fn bring_spans(worker: Worker, resource: Vec<(String, String)>, mut spans: mpsc::Receiver<Span>) {
     let mut batch = Vec::new();
     let mut is_open = true;
     while is_open {
-        let due = round.clock.now() + EVERY;
+        let due = worker.clock.now() + EVERY;
         while is_open && batch.len() < BATCH {
             tokio::select! {
                 span = spans.recv() => match span {
                     Some(span) => batch.push(span),
                     None => is_open = false,
                 },
-                () = round.clock.sleep_until(due) => break,
+                () = worker.clock.sleep_until(due) => break,
             }
         }
         if !batch.is_empty() {
             let request = Request::Traces(message::traces(std::mem::take(&mut batch), &resource));
-            round.insist(round.post.encode(&request)).await;
+            worker.insist(worker.post.encode(&request)).await;
         }
     }
-    round.complaint.is_done.store(true, Ordering::Relaxed);
+    worker.complaint.is_done.store(true, Ordering::Relaxed);
 }
 
 /// Figures, put together, until the intake is gone: now and then, when the weight changes, and at the end.
 async fn bring_figures(
-    round: Round,
+    worker: Worker,
     mut registry: Registry,
     (mut measures, every): (mpsc::Receiver<Measure>, Duration),
 ) {
     let mut is_open = true;
     while is_open {
-        let due = round.clock.now() + every;
+        let due = worker.clock.now() + every;
         loop {
             tokio::select! {
                 measure = measures.recv() => match measure {
@@ -230,12 +220,12 @@ async fn bring_figures(
                         break;
                     }
                 },
-                () = round.clock.sleep_until(due) => break,
+                () = worker.clock.sleep_until(due) => break,
             }
         }
         if let Some(request) = registry.request(wall_now()).map(Request::Metrics) {
-            round.insist(round.post.encode(&request)).await;
+            worker.insist(worker.post.encode(&request)).await;
         }
     }
-    round.complaint.is_done.store(true, Ordering::Relaxed);
+    worker.complaint.is_done.store(true, Ordering::Relaxed);
 }

@@ -77,9 +77,9 @@ async fn answers(listener: TcpListener, statuses: &[&str]) -> Vec<(String, Vec<u
     asked
 }
 
-fn span(name: &str) -> Told {
+fn span(name: &str) -> TelemetryItem {
     let span = Span { trace_id: vec![7; 16], span_id: vec![9; 8], name: name.to_owned(), ..Span::default() };
-    Told::Span(Box::new(span))
+    TelemetryItem::Span(Box::new(span))
 }
 
 fn measure(instrument: Instrument, value: f64, gate: &str) -> Measure {
@@ -201,11 +201,11 @@ async fn figures_are_put_together_before_they_are_sent() {
     let (listener, url) = listener().await;
     let (otlp, intake, _) = open(settings(&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &url)]));
     for value in [0.2, 3.0, 1e9] {
-        intake.put(Told::Measure(measure(Instrument::StepDuration, value, "a")));
+        intake.put(TelemetryItem::Measure(measure(Instrument::StepDuration, value, "a")));
     }
-    intake.put(Told::Measure(measure(Instrument::Verdicts, 1.0, "a")));
-    intake.put(Told::Measure(measure(Instrument::Verdicts, 1.0, "a")));
-    intake.put(Told::Measure(measure(Instrument::Verdicts, 1.0, "b")));
+    intake.put(TelemetryItem::Measure(measure(Instrument::Verdicts, 1.0, "a")));
+    intake.put(TelemetryItem::Measure(measure(Instrument::Verdicts, 1.0, "a")));
+    intake.put(TelemetryItem::Measure(measure(Instrument::Verdicts, 1.0, "b")));
     drop(intake);
     let (asked, ()) = tokio::join!(answers(listener, &["200 OK"]), otlp.close(Duration::from_secs(20)));
     let sent = ExportMetricsServiceRequest::decode(asked[0].1.as_slice()).unwrap();

@@ -12,12 +12,12 @@ const REASON_LIMIT: usize = 200;
 
 /// A verdict with its reason in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct SaidVerdict {
     pub(super) outcome: Outcome,
     pub(super) text: String,
 }
 
-impl Answer {
+impl SaidVerdict {
     pub(super) fn new(outcome: Outcome, reason: &str) -> Self {
         Self { outcome, text: brief(reason) }
     }
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn an_answer_is_a_verdict_and_a_reason() {
         let check = |json: &str, outcome, text: &str| {
-            assert_eq!(Answer::read(json.as_bytes()), Ok(Answer { outcome, text: text.into() }), "{json}");
+            assert_eq!(SaidVerdict::read(json.as_bytes()), Ok(SaidVerdict { outcome, text: text.into() }), "{json}");
         };
         check(r#"{"verdict": "pass", "reason": "all\n well"}"#, Outcome::Pass, "all well");
         check(r#" {"reason": "no", "verdict": "fail", "more": [1]} "#, Outcome::Fail, "no");
@@ -92,15 +92,15 @@ mod tests {
             deep.as_bytes(),
         ];
         for bytes in wrong {
-            assert!(Answer::read(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
+            assert!(SaidVerdict::read(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
         }
     }
 
     #[test]
     fn size_is_bounded() {
         let answer = |length| format!(r#"{{"verdict": "pass", "reason": "{}"}}"#, "x".repeat(length));
-        assert!(Answer::read(answer(LIMIT).as_bytes()).is_err());
-        let Ok(read) = Answer::read(answer(LIMIT / 2).as_bytes()) else { panic!("not read") };
+        assert!(SaidVerdict::read(answer(LIMIT).as_bytes()).is_err());
+        let Ok(read) = SaidVerdict::read(answer(LIMIT / 2).as_bytes()) else { panic!("not read") };
         assert_eq!(read.text.chars().count(), REASON_LIMIT + 1);
     }
 }

@@ -10,7 +10,7 @@ use std::process::{ExitStatus, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
-use super::answer::{Answer, LIMIT, brief};
+use super::answer::{LIMIT, SaidVerdict, brief};
 use super::process_group::ProcessGroup;
 use super::question::Question;
 use crate::cloud::http::filled;
@@ -31,7 +31,7 @@ pub(super) async fn ask(
     environment: &BTreeMap<String, String>,
     question: &Question<'_>,
     process_group: &ProcessGroup,
-) -> Result<Answer, String> {
+) -> Result<SaidVerdict, String> {
     let given = rule.command.iter().map(|text| filled(text, environment)).collect::<Result<Vec<_>, _>>()?;
     let (program, arguments) = given.split_first().ok_or("there is no program")?;
     let mut command = Command::new(program);
@@ -121,7 +121,7 @@ async fn tail(from: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> 
 
 impl Heard {
     /// What is printed is the answer; when nothing is, the exit code.
-    fn answer(&self) -> Result<Answer, String> {
+    fn answer(&self) -> Result<SaidVerdict, String> {
         let complaint = self.complaint();
         let with = |text: String| if complaint.is_empty() { text } else { format!("{text}: {complaint}") };
         let end = match (self.status.code(), self.status.success()) {
@@ -130,13 +130,13 @@ impl Heard {
         };
         if self.said.trim_ascii().is_empty() {
             return match self.status.code() {
-                Some(0) => Ok(Answer::new(Outcome::Pass, &with(end))),
-                Some(1) => Ok(Answer::new(Outcome::Fail, &with(end))),
+                Some(0) => Ok(SaidVerdict::new(Outcome::Pass, &with(end))),
+                Some(1) => Ok(SaidVerdict::new(Outcome::Fail, &with(end))),
                 _ => Err(with(end)),
             };
         }
-        match Answer::read(&self.said).map_err(with)? {
-            Answer { outcome: Outcome::Pass, .. } if !self.status.success() => {
+        match SaidVerdict::read(&self.said).map_err(with)? {
+            SaidVerdict { outcome: Outcome::Pass, .. } if !self.status.success() => {
                 Err(with(format!("it printed a pass, but {end}")))
             }
             answer => Ok(answer),

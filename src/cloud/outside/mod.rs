@@ -1,4 +1,4 @@
-//! Who is asked outside of AWS: webhooks and commands, each in its own time.
+//! Asks judges outside of AWS, webhooks and commands, each in its own time.
 //!
 //! A question is asked in a task of its own. The look that asks it waits [`PATIENCE`] for the answer; one that
 //! takes longer is handed to the next look that names the gate. So a slow judge holds back nobody else's
@@ -24,7 +24,7 @@ pub use question::About;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::fleet::Target;
 use crate::gate::{Check, Gate, Reading, SaidReading};
-use answer::Answer;
+use answer::SaidVerdict;
 use process_group::ProcessGroup;
 use question::Question;
 use webhook::Caller;
@@ -122,7 +122,7 @@ impl Outside {
         let held = process_group.clone();
         let task = tokio::spawn(async move {
             let said = by.ask(&gate, (asked, since), &held).await;
-            let Answer { outcome, text } = said.unwrap_or_else(Answer::none);
+            let SaidVerdict { outcome, text } = said.unwrap_or_else(SaidVerdict::none);
             // Nobody may be left to hear it.
             let _ = sender.send(Some(SaidReading { asked, outcome, text }));
         });
@@ -140,7 +140,7 @@ impl Asker {
         gate: &Gate,
         (at, since): (Timestamp, Timestamp),
         process_group: &ProcessGroup,
-    ) -> Result<Answer, String> {
+    ) -> Result<SaidVerdict, String> {
         let question = Question { gate: &gate.name, at, since, about: &self.about, target: &self.target };
         match &gate.check {
             Check::Webhook(rule) => self.caller.ask(rule, &self.environment, question.text()).await,
@@ -156,7 +156,7 @@ fn collect(errands: &mut BTreeMap<usize, Errand>, index: usize) -> Option<SaidRe
     // In this order: an answer may come in between.
     let is_lost = errand.answer.has_changed().is_err();
     let said = errand.answer.borrow().clone();
-    let lost = Answer::none("the question was lost on its way");
+    let lost = SaidVerdict::none("the question was lost on its way");
     let lost = SaidReading { asked: errand.asked, outcome: lost.outcome, text: lost.text };
     let said = said.or(is_lost.then_some(lost))?;
     errands.remove(&index);

@@ -1,4 +1,4 @@
-//! What a process that was started is held by: cut, and it ends with all that it started.
+//! Holds a process that was started, so that one call ends it with all that it started.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

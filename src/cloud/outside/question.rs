@@ -1,4 +1,4 @@
-//! What others are asked: one JSON object, the same for a webhook and a command.
+//! The question to a judge: one JSON object, the same for a webhook and a command.
 //!
 //! `version` is 1; within it fields are only ever added. `at` is now and `since` the moment before which data
 //! say nothing about the rollout, both RFC 3339 in UTC.

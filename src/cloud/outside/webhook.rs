@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, Url};
 
-use super::answer::{Answer, LIMIT};
+use super::answer::{LIMIT, SaidVerdict};
 use crate::cloud::address::{Guarded, Reach, check_literal, proxies};
 use crate::cloud::http::{body, builder, filled, headers, words};
 use crate::domain::clock::span;
@@ -31,7 +31,7 @@ impl Caller {
         rule: &WebhookRule,
         environment: &BTreeMap<String, String>,
         question: String,
-    ) -> Result<Answer, String> {
+    ) -> Result<SaidVerdict, String> {
         let url = Url::parse(&filled(&rule.url, environment)?).map_err(|error| format!("not a URL: {error}"))?;
         let client = self.client(&url, environment)?;
         let mut all = HeaderMap::new();
@@ -66,11 +66,11 @@ fn client(direct: bool, guarded: Guarded) -> Option<Client> {
     if direct { builder.no_proxy().build().ok() } else { builder.build().ok() }
 }
 
-async fn answer(mut response: Response) -> Result<Answer, String> {
+async fn answer(mut response: Response) -> Result<SaidVerdict, String> {
     let status = response.status().as_u16();
     if status != 200 {
         return Err(format!("status {status}, expected 200"));
     }
     // One byte more than an answer may have, so that reading it tells that it has too many.
-    Answer::read(&body(&mut response, LIMIT + 1).await?.bytes)
+    SaidVerdict::read(&body(&mut response, LIMIT + 1).await?.bytes)
 }

@@ -1,4 +1,4 @@
-//! What the drivers can do, row by row: for the documentation, and for who chooses one.
+//! What the drivers can do, row by row: for the documentation, and for a reader who chooses one.
 
 use super::{Capability, DriverKind, Grain, Probes, Shares, Unattended, Waits};
 

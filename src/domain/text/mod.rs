@@ -53,6 +53,12 @@ pub fn escape_json(json: &str) -> String {
     shown
 }
 
+/// Bytes in lower-case hexadecimal, two digits each.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    let nibbles = bytes.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
+}
+
 /// How many columns `text` takes. East Asian wide characters and emoji take two; a combining mark is
 /// counted as one, so the answer is never too small for text that [`escape`] has seen.
 pub fn columns(text: &str) -> usize {
@@ -172,6 +178,12 @@ pub fn many(number: u64, thing: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_written_as_two_digits_each() {
+        assert_eq!(hex([0, 10, 0xff, 0x7f]), "000aff7f");
+        assert_eq!(hex(""), "");
+    }
 
     #[test]
     fn what_steers_a_terminal_is_shown() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::clock::Timestamp;
-use crate::store::backend::{Appended, Backend, Document, Pending, Place, Swapped, Version};
+use crate::store::backend::{Appended, Backend, Document, JournalPlace, Pending, Swapped, Version};
 
 const START: Timestamp = Timestamp::from_millis(1_795_442_709_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -70,7 +70,7 @@ impl Backend for Documents {
         unreachable!()
     }
 
-    fn append<'a>(&'a self, _: &'a str, _: Place, _: &'a [u8], _: Vec<u8>) -> Pending<'a, Appended> {
+    fn append<'a>(&'a self, _: &'a str, _: JournalPlace, _: &'a [u8], _: Vec<u8>) -> Pending<'a, Appended> {
         unreachable!()
     }
 
@@ -78,11 +78,11 @@ impl Backend for Documents {
         unreachable!()
     }
 
-    fn lines<'a>(&'a self, _: &'a str, _: Place) -> Pending<'a, Vec<u8>> {
+    fn lines<'a>(&'a self, _: &'a str, _: JournalPlace) -> Pending<'a, Vec<u8>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn cut<'a>(&'a self, _: &'a str, _: Place) -> Pending<'a, ()> {
+    fn cut<'a>(&'a self, _: &'a str, _: JournalPlace) -> Pending<'a, ()> {
         unreachable!()
     }
 
@@ -105,7 +105,9 @@ async fn no_slow_look_takes_a_living_runner_for_silent() {
     for name in ["one-1", "two-1"] {
         let (id, by) = (RolloutId::parse(name).unwrap(), name.to_owned());
         let owner = Owner { by, process: String::new(), since: START };
-        leases.push(store.begin(&format!("arn:{name}"), &[], (&id, &owner), &clock).await.unwrap());
+        leases.push(
+            store.begin(&format!("arn:{name}"), &[], Claim { rollout: &id, owner: &owner }, &clock).await.unwrap(),
+        );
     }
     let mut guard = Guard::new(store, clock.clone());
     // Each renews every 43 s, which no lease is over in.

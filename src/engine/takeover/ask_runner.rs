@@ -1,4 +1,4 @@
-//! Going back while the runner is about to commit: nobody else may turn it back, so it is asked to.
+//! Asks a runner that is about to commit to turn back, because only the runner itself may do that then.
 
 use super::lease::{LOOKS, owned};
 use super::{Drivers, Request, Takeover, TakeoverError};
@@ -6,7 +6,7 @@ use crate::journal::{self, Tail};
 use crate::lease::{Control, Watch};
 use crate::machine::Machine;
 use crate::report::TakeoverNotice;
-use crate::store::{Lease, LeaseError, LeftRequest, WaitingRequest};
+use crate::store::{Claim, Lease, LeaseError, LeftRequest, WaitingRequest};
 
 /// A journal that is followed, and where it leads.
 struct Followed {
@@ -21,7 +21,8 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         let (rule, owner) = (&self.plan.target.rule, self.owner());
         let (mut watch, mut left) = (Watch::default(), None);
         let mut journal = self.follow().await;
-        let mut taken = self.store.preempt(rule, (self.id, &owner), &mut watch, &self.clock).await;
+        let mut taken =
+            self.store.preempt(rule, Claim { rollout: self.id, owner: &owner }, &mut watch, &self.clock).await;
         for _ in 0..LOOKS {
             let Some(control) = owned(&taken) else { break };
             if self.has_committed(&mut journal).await {
@@ -32,7 +33,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
                 left = Some(self.leave(request, control).await?);
             }
             self.look_later(&watch).await;
-            taken = self.store.preempt(rule, (self.id, &owner), &mut watch, &self.clock).await;
+            taken = self.store.preempt(rule, Claim { rollout: self.id, owner: &owner }, &mut watch, &self.clock).await;
         }
         self.put_away(left).await;
         Ok(taken?)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Asked, Drivers, Runner, Takeover};
+use super::{AskedAt, Drivers, Runner, Takeover};
 use crate::cloud::{Cloud, RouteOrder, Routed};
 use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
@@ -15,7 +15,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     /// Traffic first: the stable-only weights are written before anything is read from the journal, if the stable slot
     /// can take them. Nothing depends on it: the way back that follows asks for the same again. Says how long it took
     /// since it was asked for.
-    pub(super) async fn first_write(&self, runner: Runner<'_>, asked: &Asked) {
+    pub(super) async fn first_write(&self, runner: Runner<'_>, asked: &AskedAt) {
         let cloud = self.drivers.back(self.plan, runner).await;
         let written = async {
             if cloud.healthy_at_once(Role::Stable).await.is_ok_and(|healthy| healthy == 0) {

@@ -1,4 +1,4 @@
-//! How a journal is taken over: opened or salvaged, and the first events of the new owner.
+//! Takes a journal over: opens or salvages it, and writes the first events of the new owner.
 
 use super::{Drivers, Mark, Request, Takeover, TakeoverError};
 use crate::domain::clock::Timestamp;

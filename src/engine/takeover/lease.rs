@@ -1,15 +1,15 @@
-//! Who gets the lease: a successor after its owner fell silent, an operator at once.
+//! Takes the lease: for a successor once the owner fell silent, for an operator at once.
 
 use std::time::Duration;
 
-use super::{Asked, Drivers, Mark, Request, Runner, Takeover, TakeoverError};
+use super::{AskedAt, Drivers, Mark, Request, Runner, Takeover, TakeoverError};
 use crate::cloud::Fence;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::name::RolloutId;
 use crate::domain::safeguard::Beacon;
-use crate::lease::{Control, LEASE, Owner, Phase, Refusal, Watch};
+use crate::lease::{Control, LEASE, LeaseRefusal, Owner, Phase, Watch};
 use crate::report::TakeoverNotice;
-use crate::store::{Lease, LeaseError, this_owner};
+use crate::store::{Claim, Lease, LeaseError, this_owner};
 
 /// How long the store is waited for where the rule is enough to go on, in wall time: all its answers before the
 /// question together, and the lease after it. The first write is then out within 5 s although the store is silent.
@@ -81,7 +81,8 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     pub async fn succeed(&self) -> Result<Taken, LeaseError> {
         let (rule, owner) = (&self.plan.target.rule, self.owner());
         let (mut watch, mut first) = (Watch::default(), None);
-        let mut taken = self.store.take_over(rule, (self.id, &owner), &mut watch, &self.clock).await;
+        let mut taken =
+            self.store.take_over(rule, Claim { rollout: self.id, owner: &owner }, &mut watch, &self.clock).await;
         for _ in 0..LOOKS {
             let Some(control) = owned(&taken).filter(|control| first.is_none_or(|first| first == control.nonce)) else {
                 break;
@@ -90,7 +91,8 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
                 self.tell_watched(control, false);
             }
             self.look_later(&watch).await;
-            taken = self.store.take_over(rule, (self.id, &owner), &mut watch, &self.clock).await;
+            taken =
+                self.store.take_over(rule, Claim { rollout: self.id, owner: &owner }, &mut watch, &self.clock).await;
         }
         Ok(Taken { lease: taken?, is_written: false, tidies: false })
     }
@@ -101,10 +103,15 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     ///
     /// # Errors
     /// When the rollout is over, is committed by an owner who lives, or the store fails.
-    pub async fn preempt(&self, asked: &Asked, request: &Request) -> Result<Taken, TakeoverError<D::Refusal>> {
+    pub async fn preempt(&self, asked: &AskedAt, request: &Request) -> Result<Taken, TakeoverError<D::Refusal>> {
         let (rule, owner) = (&self.plan.target.rule, self.owner());
         let (mut watch, mut is_written) = (Watch::default(), false);
-        let mut taking = std::pin::pin!(self.store.preempt(rule, (self.id, &owner), &mut watch, &self.clock));
+        let mut taking = std::pin::pin!(self.store.preempt(
+            rule,
+            Claim { rollout: self.id, owner: &owner },
+            &mut watch,
+            &self.clock
+        ));
         let taken = match Patience::new(&asked.wall).soon(&mut taking).await {
             Some(taken) => taken,
             None => {
@@ -148,7 +155,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     }
 
     /// Writes the weights without a lease, unless the rule's tags forbid it. True once that was tried.
-    async fn write_unleased(&self, asked: &Asked) -> bool {
+    async fn write_unleased(&self, asked: &AskedAt) -> bool {
         if self.drivers.mark(self.plan).await.is_some_and(|mark| closes(&mark, self.id)) {
             return false;
         }
@@ -161,8 +168,8 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
 pub(super) fn owned(taken: &Result<Lease, LeaseError>) -> Option<&Control> {
     match taken {
         Err(LeaseError::Refused { refusal, .. }) => match &**refusal {
-            Refusal::Owned(control) | Refusal::Committing(control) => Some(control),
-            Refusal::UnderWay(_) | Refusal::Over(_) | Refusal::Another(_) => None,
+            LeaseRefusal::Owned(control) | LeaseRefusal::Committing(control) => Some(control),
+            LeaseRefusal::UnderWay(_) | LeaseRefusal::Over(_) | LeaseRefusal::Another(_) => None,
         },
         _ => None,
     }
@@ -200,7 +207,10 @@ mod tests {
         let clock = Clock::starting_at(start, 1.0);
         let owner = Owner { by: "ana@laptop".into(), process: String::new(), since: start };
         let id = RolloutId::parse("web-1").unwrap();
-        let lease = store.preempt("arn:rule", (&id, &owner), &mut Watch::default(), &clock).await.unwrap();
+        let lease = store
+            .preempt("arn:rule", Claim { rollout: &id, owner: &owner }, &mut Watch::default(), &clock)
+            .await
+            .unwrap();
         let fence = fence(&lease, &clock);
         fence.decide(false);
         assert_eq!(fence.check(), Ok(()));

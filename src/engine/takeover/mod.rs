@@ -96,14 +96,14 @@ pub struct Request {
 
 /// When a way back was asked for. People wait in wall time, whatever clock the rollout follows.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct AskedAt {
     /// The clock that people wait by.
     pub wall: Clock,
     /// When, by that clock.
     pub at: Timestamp,
 }
 
-impl Asked {
+impl AskedAt {
     /// Now.
     pub fn now() -> Self {
         let wall = Clock::wall();
@@ -195,7 +195,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     /// When it cannot be taken back, or somebody else takes it over meanwhile.
     pub async fn take_back(
         &self,
-        asked: &Asked,
+        asked: &AskedAt,
         scales: bool,
         request: Request,
     ) -> Result<Going<D::Driver>, TakeoverError<D::Refusal>> {
@@ -213,7 +213,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     pub async fn go_back(
         &self,
         taken: Taken,
-        asked: &Asked,
+        asked: &AskedAt,
         request: Request,
     ) -> Result<Going<D::Driver>, TakeoverError<D::Refusal>> {
         if taken.awaits_first_write() {

@@ -303,8 +303,8 @@ impl Contest {
         }
     }
 
-    fn asked(&self) -> Asked {
-        Asked { wall: self.clock.clone(), at: self.clock.now() }
+    fn asked(&self) -> AskedAt {
+        AskedAt { wall: self.clock.clone(), at: self.clock.now() }
     }
 
     /// Ben takes it back, without asking anybody.

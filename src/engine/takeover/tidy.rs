@@ -6,6 +6,7 @@ use crate::engine::begin::resources;
 use crate::lease::Phase;
 use crate::machine::{Machine, Outcome};
 use crate::report::TakeoverNotice;
+use crate::store::Claim;
 
 impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
     /// The lease of a rollout that is over, once more. `machine` is where its journal leads.
@@ -27,7 +28,10 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         let phase = if promoted { Phase::Committing } else { Phase::Aborting };
         let (rule, services) = resources(self.plan);
         let services: Vec<&str> = services.iter().map(String::as_str).collect();
-        let lease = self.store.reopen(rule, &services, (self.id, &self.owner(), phase), &self.clock).await?;
+        let lease = self
+            .store
+            .reopen(rule, &services, (Claim { rollout: self.id, owner: &self.owner() }, phase), &self.clock)
+            .await?;
         Ok(Taken { lease, is_written: true, tidies: true })
     }
 }

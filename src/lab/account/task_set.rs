@@ -1,4 +1,4 @@
-//! Who deploys a service, and a task set of one that ECS does not deploy.
+//! The deployment controller of a service, and a task set of a service that ECS does not deploy.
 
 use serde_json::{Map, Value};
 

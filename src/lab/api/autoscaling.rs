@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use super::operation::{Call, OperationResult, Paging, Refusal, with_token};
 use crate::account::{ScalableTarget, ScalingPolicy, Suspended, hex_id, uuid};
 use crate::autoscaling::service_of;
 use crate::value::{flag, number, seconds, text, texts, whole};
@@ -17,7 +17,7 @@ const POLICIES_LIMIT: usize = 50;
 const METRICS: [&str; 2] = ["ECSServiceAverageCPUUtilization", "ALBRequestCountPerTarget"];
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     let perform = match operation {
         "RegisterScalableTarget" => register,
         "DescribeScalableTargets" => describe_targets,
@@ -66,7 +66,7 @@ fn capacity(input: &Value, member: &str) -> Result<Option<u32>, Refusal> {
 }
 
 /// Members that are absent keep what they were, those of the suspended state one by one.
-fn register(call: &mut Call<'_>) -> Outcome {
+fn register(call: &mut Call<'_>) -> OperationResult {
     let resource = resource_of(call)?.to_owned();
     let (input, now) = (call.input, call.now);
     let place = call.account.scalable_targets.iter().position(|one| one.resource == resource);
@@ -111,7 +111,7 @@ fn register(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"ScalableTargetARN": arn}))
 }
 
-fn describe_targets(call: &mut Call<'_>) -> Outcome {
+fn describe_targets(call: &mut Call<'_>) -> OperationResult {
     let wanted = texts(call.input, "ResourceIds");
     let is_wanted = |one: &&ScalableTarget| wanted.is_empty() || wanted.contains(&one.resource.as_str());
     let all = call.account.scalable_targets.iter().filter(is_wanted);
@@ -140,14 +140,14 @@ fn registered<'a>(call: &Call<'a>) -> Result<&'a str, Refusal> {
     if is_there { Ok(resource) } else { Err(not_found("scalable target registered", resource)) }
 }
 
-fn deregister(call: &mut Call<'_>) -> Outcome {
+fn deregister(call: &mut Call<'_>) -> OperationResult {
     let resource = registered(call)?;
     call.account.scalable_targets.retain(|one| one.resource != resource);
     call.account.scaling_policies.retain(|one| one.resource != resource);
     Ok(json!({}))
 }
 
-fn put_policy(call: &mut Call<'_>) -> Outcome {
+fn put_policy(call: &mut Call<'_>) -> OperationResult {
     let resource = registered(call)?;
     let (input, now) = (call.input, call.now);
     let name = text(input, "PolicyName").filter(|name| (1..=256).contains(&name.len()));
@@ -188,7 +188,7 @@ fn check_config(config: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn describe_policies(call: &mut Call<'_>) -> Outcome {
+fn describe_policies(call: &mut Call<'_>) -> OperationResult {
     let (names, resource) = (texts(call.input, "PolicyNames"), text(call.input, "ResourceId"));
     let is_wanted = |one: &&ScalingPolicy| {
         (names.is_empty() || names.contains(&one.name.as_str())) && resource.is_none_or(|it| it == one.resource)
@@ -205,7 +205,7 @@ fn describe_policies(call: &mut Call<'_>) -> Outcome {
     Ok(with_token(json!({"ScalingPolicies": shown}), "NextToken", next))
 }
 
-fn delete_policy(call: &mut Call<'_>) -> Outcome {
+fn delete_policy(call: &mut Call<'_>) -> OperationResult {
     let resource = registered(call)?;
     let name = text(call.input, "PolicyName").unwrap_or_default();
     let policies = &mut call.account.scaling_policies;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cloudwatch_metrics::{invalid, wrong_query, wrong_value};
-use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use super::operation::{Call, OperationResult, Paging, Refusal, with_token};
 use crate::account::Account;
 use crate::metrics::alarm::{Alarm, AlarmRule, HistoryItem, remember};
 use crate::metrics::alarm_rule::MetricRule;
@@ -16,7 +16,7 @@ const PAGING: Paging = Paging { token: "NextToken", size: "MaxRecords", limit: 1
 const NAMES_LIMIT: usize = 100;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "PutMetricAlarm" => put_metric_alarm(call),
         "PutCompositeAlarm" => put_composite_alarm(call),
@@ -31,7 +31,7 @@ pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
     })
 }
 
-fn put_metric_alarm(call: &mut Call<'_>) -> Outcome {
+fn put_metric_alarm(call: &mut Call<'_>) -> OperationResult {
     let mut body = call.input.as_object().cloned().unwrap_or_default();
     for key in ["Period", "EvaluationPeriods", "DatapointsToAlarm"] {
         if let Some(count) = whole(call.input, key) {
@@ -52,7 +52,7 @@ fn put_metric_alarm(call: &mut Call<'_>) -> Outcome {
 const NOT_BESIDE_CRITERIA: [&str; 7] =
     ["Namespace", "MetricName", "Metrics", "Period", "Threshold", "ComparisonOperator", "EvaluationPeriods"];
 
-fn put_promql_alarm(call: &mut Call<'_>, mut body: Members) -> Outcome {
+fn put_promql_alarm(call: &mut Call<'_>, mut body: Members) -> OperationResult {
     let query = call.input["EvaluationCriteria"]["PromQLCriteria"]["Query"].as_str().unwrap_or_default();
     let interval = whole(call.input, "EvaluationInterval");
     let beside = NOT_BESIDE_CRITERIA.iter().find(|key| call.input.get(**key).is_some_and(|value| !value.is_null()));
@@ -67,7 +67,7 @@ fn put_promql_alarm(call: &mut Call<'_>, mut body: Members) -> Outcome {
     put(call, body, AlarmRule::PromQl)
 }
 
-fn put_log_alarm(call: &mut Call<'_>) -> Outcome {
+fn put_log_alarm(call: &mut Call<'_>) -> OperationResult {
     let mut body = call.input.as_object().cloned().unwrap_or_default();
     let counts = ["QueryResultsToEvaluate", "QueryResultsToAlarm"].map(|key| (key, whole(call.input, key)));
     for (key, count) in counts {
@@ -86,7 +86,7 @@ fn put_log_alarm(call: &mut Call<'_>) -> Outcome {
     put(call, body, AlarmRule::Log)
 }
 
-fn put_composite_alarm(call: &mut Call<'_>) -> Outcome {
+fn put_composite_alarm(call: &mut Call<'_>) -> OperationResult {
     let rule = composite::parse(text(call.input, "AlarmRule").unwrap_or_default());
     let rule = rule.map_err(wrong_query)?;
     for name in rule.names() {
@@ -101,7 +101,7 @@ fn put_composite_alarm(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Puts an alarm; one that is there keeps its state.
-fn put(call: &mut Call<'_>, mut body: Members, rule: AlarmRule) -> Outcome {
+fn put(call: &mut Call<'_>, mut body: Members, rule: AlarmRule) -> OperationResult {
     let name = text(call.input, "AlarmName").filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| wrong_value("The parameter AlarmName is required."))?.to_owned();
     body.shift_remove("Tags");
@@ -161,7 +161,7 @@ fn is_asked_for(types: &[&str], kind: &str) -> bool {
     types.contains(&kind) || (types.is_empty() && kind == "MetricAlarm")
 }
 
-fn describe_alarms(call: &Call<'_>) -> Outcome {
+fn describe_alarms(call: &Call<'_>) -> OperationResult {
     let names = texts(call.input, "AlarmNames");
     if names.len() > NAMES_LIMIT {
         return Err(invalid(format!("The collection AlarmNames must not have a size greater than {NAMES_LIMIT}.")));
@@ -194,7 +194,7 @@ fn describe_alarms(call: &Call<'_>) -> Outcome {
     Ok(with_token(answer, "NextToken", next))
 }
 
-fn describe_history(call: &Call<'_>) -> Outcome {
+fn describe_history(call: &Call<'_>) -> OperationResult {
     let (name, what) = (text(call.input, "AlarmName"), text(call.input, "HistoryItemType"));
     let types = texts(call.input, "AlarmTypes");
     let (start, end) = (moment(call.input, "StartDate"), moment(call.input, "EndDate"));
@@ -227,7 +227,7 @@ fn alarm_of<'a>(account: &'a mut Account, input: &Value) -> Result<&'a mut Alarm
 }
 
 /// Holds until the next evaluation, as on AWS.
-fn set_state(call: &mut Call<'_>) -> Outcome {
+fn set_state(call: &mut Call<'_>) -> OperationResult {
     let word = text(call.input, "StateValue").unwrap_or_default();
     let state = State::parse(word).ok_or_else(|| invalid(format!("{word} is no StateValue")))?;
     let reason = text(call.input, "StateReason").unwrap_or_default().to_owned();
@@ -239,7 +239,7 @@ fn set_state(call: &mut Call<'_>) -> Outcome {
     Ok(json!({}))
 }
 
-fn delete_alarms(call: &mut Call<'_>) -> Outcome {
+fn delete_alarms(call: &mut Call<'_>) -> OperationResult {
     let names = texts(call.input, "AlarmNames");
     if names.len() > NAMES_LIMIT {
         return Err(invalid("At most 100 alarms can be deleted in one call."));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use super::operation::{Call, OperationResult, Paging, Refusal, with_token};
 use crate::metrics::Series;
 use crate::metrics::expression::NOT_PLAYED;
 use crate::metrics::query;
@@ -21,7 +21,7 @@ const METRICS_PAGING: Paging =
     Paging { token: "NextToken", size: "RecentlyActiveCount", limit: 500, code: "InvalidNextToken" };
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "GetMetricData" => get_data(call),
         "GetMetricStatistics" => get_statistics(call),
@@ -63,7 +63,7 @@ fn window(call: &mut Call<'_>, period: u64) -> Result<Window, Refusal> {
     Ok(Window { start, end: end.div_ceil(1_000), seen_at_ms: call.read_at })
 }
 
-fn get_data(call: &mut Call<'_>) -> Outcome {
+fn get_data(call: &mut Call<'_>) -> OperationResult {
     let queries = query::parse(list(call.input, "MetricDataQueries")).map_err(wrong_query)?;
     if query::returned(&queries).next().is_none() {
         return Err(invalid("At least one query must have ReturnData set to true."));
@@ -115,7 +115,7 @@ fn ordered(series: &Series, is_ascending: bool) -> Vec<(u64, f64)> {
     if is_ascending { points.collect() } else { points.rev().collect() }
 }
 
-fn get_statistics(call: &mut Call<'_>) -> Outcome {
+fn get_statistics(call: &mut Call<'_>) -> OperationResult {
     let key = query::parse_key(call.input).map_err(invalid)?;
     let period = whole(call.input, "Period").filter(|period| query::is_period(*period));
     let period = period.ok_or_else(|| wrong_value("Period must be 1, 5, 10, 20, 30 or a multiple of 60."))? as u64;
@@ -159,7 +159,7 @@ fn unit_of(metric: &str) -> &'static str {
     }
 }
 
-fn list_metrics(call: &mut Call<'_>) -> Outcome {
+fn list_metrics(call: &mut Call<'_>) -> OperationResult {
     call.past.reach(call.store, (call.now / 1_000).saturating_sub(60));
     let (namespace, name) = (text(call.input, "Namespace"), text(call.input, "MetricName"));
     let filters = list(call.input, "Dimensions");
@@ -192,7 +192,7 @@ struct Datum {
     set: Option<[f64; 4]>,
 }
 
-fn put_data(call: &mut Call<'_>) -> Outcome {
+fn put_data(call: &mut Call<'_>) -> OperationResult {
     let namespace = text(call.input, "Namespace").unwrap_or_default();
     if namespace.is_empty() {
         return Err(missing("Namespace"));

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::codedeploy_common::{PAGING, application_name, application_of, check_platform, put_tags};
-use super::operation::{Call, Outcome, Refusal, with_token};
+use super::operation::{Call, OperationResult, Refusal, with_token};
 use super::{codedeploy_configs, codedeploy_deployments, codedeploy_groups, codedeploy_targets};
 use crate::account::codedeploy::Application;
 use crate::account::uuid;
@@ -16,7 +16,7 @@ const APPLICATIONS_LIMIT: usize = 1_000;
 const BATCH_LIMIT: usize = 100;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "CreateApplication" => create(call),
         "GetApplication" => get(call),
@@ -37,7 +37,7 @@ fn show(application: &Application) -> Value {
         "createTime": seconds(application.created_at), "linkedToGitHub": false, "computePlatform": "ECS"})
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> OperationResult {
     let name = application_name(call.input)?.to_owned();
     check_platform(call.input)?;
     if call.account.deploy.application(&name).is_some() {
@@ -54,18 +54,18 @@ fn create(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"applicationId": id}))
 }
 
-fn get(call: &Call<'_>) -> Outcome {
+fn get(call: &Call<'_>) -> OperationResult {
     let name = application_of(call)?;
     Ok(json!({"application": call.account.deploy.application(name).map(show)}))
 }
 
-fn list_all(call: &Call<'_>) -> Outcome {
+fn list_all(call: &Call<'_>) -> OperationResult {
     let names = call.account.deploy.applications.iter().map(|one| one.name.clone()).collect();
     let (page, next) = PAGING.cut(call.input, names)?;
     Ok(with_token(json!({"applications": page}), "nextToken", next))
 }
 
-fn get_many(call: &Call<'_>) -> Outcome {
+fn get_many(call: &Call<'_>) -> OperationResult {
     let names = texts(call.input, "applicationNames");
     if names.len() > BATCH_LIMIT {
         return Err(Refusal::new("BatchLimitExceededException", "The maximum number of applications is 100."));
@@ -74,7 +74,7 @@ fn get_many(call: &Call<'_>) -> Outcome {
     Ok(json!({"applicationsInfo": found.collect::<Vec<_>>()}))
 }
 
-fn delete(call: &mut Call<'_>) -> Outcome {
+fn delete(call: &mut Call<'_>) -> OperationResult {
     let name = application_name(call.input)?;
     let deploy = &mut call.account.deploy;
     deploy.applications.retain(|one| one.name != name);

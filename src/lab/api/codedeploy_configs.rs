@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::codedeploy_common::{PAGING, check_platform, is_name};
-use super::operation::{Call, Outcome, Refusal, with_token};
+use super::operation::{Call, OperationResult, Refusal, with_token};
 use crate::account::routing::{Config, PREDEFINED_PREFIX, Routing};
 use crate::account::uuid;
 use crate::value::{seconds, text, whole};
@@ -16,7 +16,7 @@ const PERCENT_LIMIT: i64 = 99;
 const MINUTES_LIMIT: u64 = 2_880;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "CreateDeploymentConfig" => create(call),
         "GetDeploymentConfig" => get(call),
@@ -42,7 +42,7 @@ pub(super) fn named(call: &Call<'_>, name: &str) -> Result<Config, Refusal> {
     })
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> OperationResult {
     let name = name_of(call.input)?.to_owned();
     if name.starts_with(PREDEFINED_PREFIX) {
         let message = format!("A deployment config name must not begin with {PREDEFINED_PREFIX}");
@@ -91,20 +91,20 @@ fn read_routing(given: &Value) -> Result<Routing, Refusal> {
     Ok(routing)
 }
 
-fn get(call: &Call<'_>) -> Outcome {
+fn get(call: &Call<'_>) -> OperationResult {
     let config = named(call, name_of(call.input)?)?;
     Ok(json!({"deploymentConfigInfo": {"deploymentConfigId": config.id, "deploymentConfigName": config.name,
         "createTime": seconds(config.created_at), "computePlatform": "ECS",
         "trafficRoutingConfig": config.routing.show()}}))
 }
 
-fn list_all(call: &Call<'_>) -> Outcome {
+fn list_all(call: &Call<'_>) -> OperationResult {
     let names = call.account.deploy.all_configs().into_iter().map(|config| config.name).collect();
     let (page, next) = PAGING.cut(call.input, names)?;
     Ok(with_token(json!({"deploymentConfigsList": page}), "nextToken", next))
 }
 
-fn delete(call: &mut Call<'_>) -> Outcome {
+fn delete(call: &mut Call<'_>) -> OperationResult {
     let name = name_of(call.input)?;
     if name.starts_with(PREDEFINED_PREFIX) {
         return Err(Refusal::new("InvalidOperationException", "A predefined deployment config cannot be deleted."));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::codedeploy_common::{PAGING, application_of, show_revision};
 use super::codedeploy_configs;
 use super::codedeploy_groups::{check_alarms, check_rollback, group_of};
-use super::operation::{Call, Outcome, Refusal, with_token};
+use super::operation::{Call, OperationResult, Refusal, with_token};
 use crate::account::codedeploy::{Deployment, Group, Rules, Stage, Status};
 use crate::codedeploy::Revision;
 use crate::value::{flag, moment, seconds, text, texts};
@@ -16,7 +16,7 @@ const DESCRIPTION_LIMIT: usize = 256;
 const BATCH_LIMIT: usize = 25;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "CreateDeployment" => create(call),
         "GetDeployment" => deployment_of(call).map(|one| json!({"deploymentInfo": show(call, one)})),
@@ -63,7 +63,7 @@ fn read_revision(input: &Value) -> Result<Revision, Refusal> {
     Ok(revision)
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> OperationResult {
     let group = group_of(call, "deploymentGroupName")?.clone();
     let input = call.input;
     let revision = read_revision(input)?;
@@ -157,7 +157,7 @@ fn show(call: &Call<'_>, deployment: &Deployment) -> Value {
     shown
 }
 
-fn get_many(call: &Call<'_>) -> Outcome {
+fn get_many(call: &Call<'_>) -> OperationResult {
     let ids = texts(call.input, "deploymentIds");
     if ids.is_empty() {
         return Err(Refusal::new("DeploymentIdRequiredException", "Must provide a deployment id."));
@@ -169,7 +169,7 @@ fn get_many(call: &Call<'_>) -> Outcome {
     Ok(json!({"deploymentsInfo": found.map(|one| show(call, one)).collect::<Vec<_>>()}))
 }
 
-fn list_all(call: &Call<'_>) -> Outcome {
+fn list_all(call: &Call<'_>) -> OperationResult {
     let input = call.input;
     let group = match (text(input, "applicationName"), text(input, "deploymentGroupName")) {
         (None, None) => None,
@@ -204,7 +204,7 @@ fn active<'a>(call: &'a mut Call<'_>) -> Result<&'a mut Deployment, Refusal> {
 }
 
 /// Stops a deployment at the next turn, so the answer is that it is pending.
-fn stop(call: &mut Call<'_>) -> Outcome {
+fn stop(call: &mut Call<'_>) -> OperationResult {
     let asked = flag(call.input, "autoRollbackEnabled");
     let deployment = active(call)?;
     deployment.stop = Some(asked.unwrap_or(deployment.rules.on_request));
@@ -212,7 +212,7 @@ fn stop(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"status": "Pending", "statusMessage": message}))
 }
 
-fn go_on(call: &mut Call<'_>) -> Outcome {
+fn go_on(call: &mut Call<'_>) -> OperationResult {
     let wait = text(call.input, "deploymentWaitType").unwrap_or("READY_WAIT");
     let deployment = active(call)?;
     match (wait, deployment.stage) {
@@ -236,7 +236,7 @@ fn go_on(call: &mut Call<'_>) -> Outcome {
 }
 
 /// The revision with a hash, with its content.
-fn get_revision(call: &Call<'_>) -> Outcome {
+fn get_revision(call: &Call<'_>) -> OperationResult {
     let application = application_of(call)?;
     let sha256 = call.input.pointer("/revision/appSpecContent/sha256").and_then(Value::as_str);
     let mut deployments = call.account.deploy.deployments.iter().filter(|one| one.application == application);

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::codedeploy_common::{PAGING, application_name, application_of, is_name, put_tags, show_revision};
 use super::codedeploy_configs;
-use super::operation::{Call, Outcome, Refusal, with_token};
+use super::operation::{Call, OperationResult, Refusal, with_token};
 use crate::account::codedeploy::{Deployment, Group, Pair, Status, Target};
 use crate::account::routing::ALL_AT_ONCE;
 use crate::account::{Controller, ServiceStatus, last, uuid};
@@ -32,7 +32,7 @@ const KEPT: [&str; 9] = [
 ];
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "CreateDeploymentGroup" => create(call),
         "UpdateDeploymentGroup" => update(call),
@@ -62,7 +62,7 @@ pub(super) fn group_of<'a>(call: &'a Call<'_>, member: &str) -> Result<&'a Group
     })
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> OperationResult {
     let application = application_of(call)?.to_owned();
     let name = name_of(call.input, "deploymentGroupName")?.to_owned();
     if call.account.deploy.group(&application, &name).is_some() {
@@ -83,7 +83,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"deploymentGroupId": id}))
 }
 
-fn update(call: &mut Call<'_>) -> Outcome {
+fn update(call: &mut Call<'_>) -> OperationResult {
     let before = group_of(call, "currentDeploymentGroupName")?.clone();
     let mut next = Group::named(&before.application, &before.name, &before.id);
     if call.input.get("newDeploymentGroupName").is_some_and(|name| !name.is_null()) {
@@ -266,19 +266,19 @@ fn show(call: &Call<'_>, group: &Group) -> Value {
     Value::Object(shown)
 }
 
-fn get(call: &Call<'_>) -> Outcome {
+fn get(call: &Call<'_>) -> OperationResult {
     let group = group_of(call, "deploymentGroupName")?;
     Ok(json!({"deploymentGroupInfo": show(call, group)}))
 }
 
-fn list_all(call: &Call<'_>) -> Outcome {
+fn list_all(call: &Call<'_>) -> OperationResult {
     let application = application_of(call)?;
     let groups = call.account.deploy.groups.iter().filter(|group| group.application == application);
     let (page, next) = PAGING.cut(call.input, groups.map(|group| group.name.clone()).collect())?;
     Ok(with_token(json!({"applicationName": application, "deploymentGroups": page}), "nextToken", next))
 }
 
-fn get_many(call: &Call<'_>) -> Outcome {
+fn get_many(call: &Call<'_>) -> OperationResult {
     let application = application_of(call)?;
     let names = texts(call.input, "deploymentGroupNames");
     if names.len() > BATCH_LIMIT {
@@ -289,7 +289,7 @@ fn get_many(call: &Call<'_>) -> Outcome {
     Ok(json!({"deploymentGroupsInfo": shown, "errorMessage": ""}))
 }
 
-fn delete(call: &mut Call<'_>) -> Outcome {
+fn delete(call: &mut Call<'_>) -> OperationResult {
     let application = application_name(call.input)?;
     let name = name_of(call.input, "deploymentGroupName")?;
     call.account.deploy.groups.retain(|group| group.application != application || group.name != name);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::codedeploy_deployments::deployment_of;
 use super::ecs_common::counts;
-use super::operation::{Call, Outcome, Refusal};
+use super::operation::{Call, OperationResult, Refusal};
 use crate::account::codedeploy::{Deployment, EVENTS, Event, Stage, Status};
 use crate::account::{Account, Service, TaskSet};
 use crate::value::{seconds, text, texts};
@@ -13,7 +13,7 @@ use crate::value::{seconds, text, texts};
 const TARGETS_LIMIT: usize = 25;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "ListDeploymentTargets" => list_all(call),
         "GetDeploymentTarget" => get(call),
@@ -30,7 +30,7 @@ fn begun<'a>(call: &'a Call<'_>) -> Result<&'a Deployment, Refusal> {
     Ok(deployment)
 }
 
-fn list_all(call: &Call<'_>) -> Outcome {
+fn list_all(call: &Call<'_>) -> OperationResult {
     let deployment = begun(call)?;
     let wanted = call.input.pointer("/targetFilters/TargetStatus").and_then(Value::as_array);
     let is_wanted = wanted.is_none_or(|words| words.iter().any(|word| word == status(deployment)));
@@ -38,7 +38,7 @@ fn list_all(call: &Call<'_>) -> Outcome {
     Ok(json!({"targetIds": ids}))
 }
 
-fn get(call: &Call<'_>) -> Outcome {
+fn get(call: &Call<'_>) -> OperationResult {
     let deployment = begun(call)?;
     let missing = || Refusal::new("DeploymentTargetIdRequiredException", "Must provide a target id.");
     let id = text(call.input, "targetId").ok_or_else(missing)?;
@@ -46,7 +46,7 @@ fn get(call: &Call<'_>) -> Outcome {
     Ok(json!({"deploymentTarget": show(call.account, deployment)}))
 }
 
-fn get_many(call: &Call<'_>) -> Outcome {
+fn get_many(call: &Call<'_>) -> OperationResult {
     let deployment = begun(call)?;
     let ids = texts(call.input, "targetIds");
     if ids.is_empty() {

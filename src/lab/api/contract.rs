@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::operation::{NOT_PLAYED, Output, Refusal};
-use super::wire_call::{Asked, Protocol, Service};
+use super::wire_call::{ApiRequest, Protocol, Service};
 use super::wire_text::query_code;
 use crate::model::Model;
 use crate::model::check::{Breach, Checker, Wrong};
@@ -67,7 +67,7 @@ const FALLBACKS: &[(Service, &[&str])] = &[
 ];
 
 /// Refuses an input that AWS refuses by its model, or of which the lab would drop a part.
-pub(super) fn admit(asked: &Asked) -> Result<(), Refusal> {
+pub(super) fn admit(asked: &ApiRequest) -> Result<(), Refusal> {
     let model = Model::of(asked.service.word());
     let (Some(operation), Some(reads)) = (model.operation(&asked.operation), model.reads(&asked.operation)) else {
         return Err(super::unknown(asked));
@@ -105,7 +105,7 @@ fn of_another_kind(protocol: Protocol, breach: &Breach) -> Option<Refusal> {
 }
 
 /// All breaches in one refusal, in the words in which AWS tells them.
-fn refused_by_model(asked: &Asked, breaches: &[Breach]) -> Option<Refusal> {
+fn refused_by_model(asked: &ApiRequest, breaches: &[Breach]) -> Option<Refusal> {
     let first = breaches.first()?;
     let errors = &Model::of(asked.service.word()).operation(&asked.operation)?.errors;
     let missing = "MissingRequiredParameterException";
@@ -133,7 +133,7 @@ fn constraint(breach: &Breach) -> String {
 }
 
 /// What of an outcome AWS could not have given.
-pub(super) fn breach(asked: &Asked, outcome: &Result<Output, Refusal>) -> Option<String> {
+pub(super) fn breach(asked: &ApiRequest, outcome: &Result<Output, Refusal>) -> Option<String> {
     let service = asked.service.word();
     let model = Model::of(service);
     let operation = model.operation(&asked.operation);
@@ -183,7 +183,7 @@ fn is_open(breach: &Breach) -> bool {
 }
 
 /// Gives an outcome back, or, in a build for tests, what AWS could not have given of it.
-pub(super) fn held(asked: &Asked, outcome: Result<Output, Refusal>) -> Result<Output, Refusal> {
+pub(super) fn held(asked: &ApiRequest, outcome: Result<Output, Refusal>) -> Result<Output, Refusal> {
     if !cfg!(debug_assertions) || asked.service == Service::S3 {
         return outcome;
     }
@@ -202,8 +202,8 @@ mod tests {
 
     use super::*;
 
-    fn ecs(operation: &str, input: Value) -> Asked {
-        Asked::new(Service::Ecs, Protocol::Json11, operation, input)
+    fn ecs(operation: &str, input: Value) -> ApiRequest {
+        ApiRequest::new(Service::Ecs, Protocol::Json11, operation, input)
     }
 
     #[test]

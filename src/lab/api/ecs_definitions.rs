@@ -4,13 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::ecs_common::PAGING;
 use super::ecs_tags;
-use super::operation::{Call, Outcome, Refusal, with_token};
+use super::operation::{Call, OperationResult, Refusal, with_token};
 use crate::account::{TaskDefinition, behaviour_word};
 use crate::behaviour::Behaviour;
 use crate::value::{flag, list, seconds, text, texts};
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "RegisterTaskDefinition" => register(call),
         "DeregisterTaskDefinition" => deregister(call),
@@ -24,7 +24,7 @@ fn client(message: impl Into<String>) -> Refusal {
     Refusal::new("ClientException", message)
 }
 
-fn register(call: &mut Call<'_>) -> Outcome {
+fn register(call: &mut Call<'_>) -> OperationResult {
     check(call.input)?;
     let mut body: Map<String, Value> = call.input.as_object().cloned().unwrap_or_default();
     let tags = body.shift_remove("tags").unwrap_or_default();
@@ -111,7 +111,7 @@ fn show(definition: &TaskDefinition) -> Value {
     shown
 }
 
-fn describe(call: &Call<'_>) -> Outcome {
+fn describe(call: &Call<'_>) -> OperationResult {
     let name = text(call.input, "taskDefinition").unwrap_or_default();
     let definition = call.account.definition(name);
     let definition = definition.ok_or_else(|| client("Unable to describe task definition."))?;
@@ -122,7 +122,7 @@ fn describe(call: &Call<'_>) -> Outcome {
     Ok(answer)
 }
 
-fn deregister(call: &mut Call<'_>) -> Outcome {
+fn deregister(call: &mut Call<'_>) -> OperationResult {
     let name = text(call.input, "taskDefinition").unwrap_or_default();
     if !name.rsplit('/').next().is_some_and(|name| name.contains(':')) {
         return Err(client("Revision is missing."));
@@ -139,7 +139,7 @@ fn deregister(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"taskDefinition": shown}))
 }
 
-fn list_definitions(call: &Call<'_>) -> Outcome {
+fn list_definitions(call: &Call<'_>) -> OperationResult {
     let family = text(call.input, "familyPrefix");
     let is_active = text(call.input, "status").unwrap_or("ACTIVE") == "ACTIVE";
     let mut found: Vec<&TaskDefinition> = call

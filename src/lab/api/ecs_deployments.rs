@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::ecs_attachments;
 use super::ecs_common::{cluster_of, invalid};
-use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use super::operation::{Call, OperationResult, Paging, Refusal, with_token};
 use crate::account::{
     Account, DeploymentStatus, HookRun, HookStatus, RevisionSummary, Service, ServiceDeployment, ServiceRevision,
     TaskDefinition,
@@ -25,7 +25,7 @@ const USUAL_PAGE: i64 = 20;
 const DESCRIBED_LIMIT: usize = 20;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "ListServiceDeployments" => list_deployments(call),
         "DescribeServiceDeployments" => describe_deployments(call),
@@ -36,7 +36,7 @@ pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
     })
 }
 
-fn list_deployments(call: &Call<'_>) -> Outcome {
+fn list_deployments(call: &Call<'_>) -> OperationResult {
     let cluster = &cluster_of(call)?.arn;
     let name = text(call.input, "service").unwrap_or_default();
     let service = call.account.service(cluster, name);
@@ -73,7 +73,7 @@ fn named<'a>(call: &'a Call<'_>, key: &str) -> Result<Vec<&'a str>, Refusal> {
     }
 }
 
-fn describe_deployments(call: &Call<'_>) -> Outcome {
+fn describe_deployments(call: &Call<'_>) -> OperationResult {
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for arn in named(call, "serviceDeploymentArns")? {
         match call.account.service_deployments.iter().find(|one| one.arn == arn) {
@@ -84,7 +84,7 @@ fn describe_deployments(call: &Call<'_>) -> Outcome {
     Ok(json!({"serviceDeployments": found, "failures": failures}))
 }
 
-fn describe_revisions(call: &Call<'_>) -> Outcome {
+fn describe_revisions(call: &Call<'_>) -> OperationResult {
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for arn in named(call, "serviceRevisionArns")? {
         match call.account.revisions.iter().find(|one| one.arn == arn) {
@@ -103,7 +103,7 @@ fn named_deployment<'a>(call: &'a mut Call<'_>) -> Result<&'a mut ServiceDeploym
 }
 
 /// `Stopping Amazon ECS service deployments` in the developer guide says what each state becomes.
-fn stop_deployment(call: &mut Call<'_>) -> Outcome {
+fn stop_deployment(call: &mut Call<'_>) -> OperationResult {
     let (now, word) = (call.now, text(call.input, "stopType").unwrap_or("ROLLBACK").to_owned());
     let deployment = named_deployment(call)?;
     let rolls_back = match word.as_str() {
@@ -129,7 +129,7 @@ fn stop_deployment(call: &mut Call<'_>) -> Outcome {
 
 /// `Continuing service deployments` in the developer guide: the hook awaits an action, and the deployment is in
 /// progress.
-fn continue_deployment(call: &mut Call<'_>) -> Outcome {
+fn continue_deployment(call: &mut Call<'_>) -> OperationResult {
     let (now, input) = (call.now, call.input);
     let hook = text(input, "hookId").filter(|hook| !hook.is_empty());
     let hook = hook.ok_or_else(|| invalid("hookId cannot be empty."))?;
@@ -314,7 +314,7 @@ mod tests {
 
     use super::super::operation::Output;
     use super::super::undergo;
-    use super::super::wire_call::{Asked, Protocol, Service as Api};
+    use super::super::wire_call::{ApiRequest, Protocol, Service as Api};
     use super::*;
     use crate::account::Stage;
     use crate::config::{LabConfig, ServiceSeed};
@@ -340,7 +340,7 @@ mod tests {
     }
 
     async fn ask(lab: &World, operation: &str, input: Value) -> Option<Result<Value, &'static str>> {
-        let asked = Asked::new(Api::Ecs, Protocol::Json11, operation, input);
+        let asked = ApiRequest::new(Api::Ecs, Protocol::Json11, operation, input);
         Some(match undergo(lab, &asked).await? {
             Ok(Output::Members(members)) => Ok(members),
             Ok(Output::Reply(_)) => panic!("ECS answers in members"),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::ecs_common::{KEPT, PAGING, active_service, cluster_of, counts, definition_of, invalid};
-use super::operation::{Call, Outcome, Refusal, with_token};
+use super::operation::{Call, OperationResult, Refusal, with_token};
 use super::{ecs_attachments, ecs_deployments, ecs_tags, ecs_task_sets};
 use crate::account::{
     Account, Cluster, Controller, Deployment, DeploymentLimits, Phase, Rollout, Service, ServiceStatus, last,
@@ -16,7 +16,7 @@ use crate::value::{flag, list, seconds, text, texts, whole};
 const DESCRIBED_LIMIT: usize = 10;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "CreateCluster" => Ok(create_cluster(call)),
         "DescribeClusters" => Ok(describe_clusters(call)),
@@ -76,13 +76,13 @@ fn describe_clusters(call: &Call<'_>) -> Value {
     json!({"clusters": clusters, "failures": failures})
 }
 
-fn list_clusters(call: &Call<'_>) -> Outcome {
+fn list_clusters(call: &Call<'_>) -> OperationResult {
     let arns = call.account.clusters.iter().map(|cluster| cluster.arn.clone()).collect();
     let (page, next) = PAGING.cut(call.input, arns)?;
     Ok(with_token(json!({"clusterArns": page}), "nextToken", next))
 }
 
-fn list_services(call: &Call<'_>) -> Outcome {
+fn list_services(call: &Call<'_>) -> OperationResult {
     let cluster = &cluster_of(call)?.arn;
     let is_there = |one: &&Service| &one.cluster == cluster && one.status != ServiceStatus::Inactive;
     let arns = call.account.services.iter().filter(is_there).map(|one| one.arn.clone()).collect();
@@ -90,7 +90,7 @@ fn list_services(call: &Call<'_>) -> Outcome {
     Ok(with_token(json!({"serviceArns": page}), "nextToken", next))
 }
 
-fn describe_services(call: &Call<'_>) -> Outcome {
+fn describe_services(call: &Call<'_>) -> OperationResult {
     let cluster = cluster_of(call)?;
     let names = texts(call.input, "services");
     if names.is_empty() {
@@ -222,7 +222,7 @@ fn check_early_success(given: &serde_json::Map<String, Value>) -> Result<(), Ref
     Ok(())
 }
 
-fn create_service(call: &mut Call<'_>) -> Outcome {
+fn create_service(call: &mut Call<'_>) -> OperationResult {
     let cluster = cluster_of(call)?.clone();
     let input = call.input;
     let name = text(input, "serviceName").filter(|name| !name.is_empty());
@@ -275,7 +275,7 @@ fn create_service(call: &mut Call<'_>) -> Outcome {
     Ok(shown)
 }
 
-fn update_service(call: &mut Call<'_>) -> Outcome {
+fn update_service(call: &mut Call<'_>) -> OperationResult {
     let arn = active_service(call)?;
     let (input, now) = (call.input, call.now);
     let desired = count_of(input, "desiredCount")?;
@@ -335,7 +335,7 @@ fn shown_service(call: &Call<'_>, arn: &str) -> Value {
     json!({"service": shown.map(|service| show(call.account, service, call.now))})
 }
 
-fn delete_service(call: &mut Call<'_>) -> Outcome {
+fn delete_service(call: &mut Call<'_>) -> OperationResult {
     let arn = active_service(call)?;
     let is_forced = flag(call.input, "force").unwrap_or(false);
     let Some(service) = call.account.service_mut(&arn) else { unreachable!("the service was just found") };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::ecs_common::invalid;
-use super::operation::{Call, Outcome, Refusal};
+use super::operation::{Call, OperationResult, Refusal};
 use crate::account::Account;
 use crate::value::{list, text, texts};
 
@@ -13,7 +13,7 @@ use crate::value::{list, text, texts};
 const TAGS_LIMIT: usize = 50;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "TagResource" => tag(call),
         "UntagResource" => untag(call),
@@ -55,7 +55,7 @@ fn resource(call: &Call<'_>) -> Result<String, Refusal> {
     Ok(arn.to_owned())
 }
 
-fn tag(call: &mut Call<'_>) -> Outcome {
+fn tag(call: &mut Call<'_>) -> OperationResult {
     let arn = resource(call)?;
     let tags = list(call.input, "tags");
     let before = call.account.tags.get(&arn);
@@ -71,7 +71,7 @@ fn tag(call: &mut Call<'_>) -> Outcome {
     Ok(json!({}))
 }
 
-fn untag(call: &mut Call<'_>) -> Outcome {
+fn untag(call: &mut Call<'_>) -> OperationResult {
     let arn = resource(call)?;
     let keys = texts(call.input, "tagKeys");
     if let Some(tags) = call.account.tags.get_mut(&arn) {

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::ecs_common::{KEPT, active_service, cluster_of, counts, definition_of, invalid};
-use super::operation::{Call, Outcome, Refusal};
+use super::operation::{Call, OperationResult, Refusal};
 use super::{ecs_attachments, ecs_tags};
 use crate::account::{Account, Attachment, Controller, Service, ServiceStatus, TaskSet};
 use crate::value::{flag, list, number, seconds, text, texts};
@@ -21,7 +21,7 @@ const SCALE_LIMIT: f64 = 100.0;
 const TOKEN_LIMIT: usize = 36;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "CreateTaskSet" => create(call),
         "DescribeTaskSets" => describe(call),
@@ -171,7 +171,7 @@ fn read_scale(input: &Value) -> Result<f64, Refusal> {
     Ok(value)
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> OperationResult {
     let arn = external_service(call)?;
     let (input, now) = (call.input, call.now);
     let definition = definition_of(call.account, text(input, "taskDefinition").unwrap_or_default())?;
@@ -216,7 +216,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     Ok(told(call, &arn, &id))
 }
 
-fn describe(call: &Call<'_>) -> Outcome {
+fn describe(call: &Call<'_>) -> OperationResult {
     let cluster = cluster_of(call)?;
     let service = call.account.service(&cluster.arn, text(call.input, "service").unwrap_or_default());
     let service = service.ok_or_else(|| Refusal::new("ServiceNotFoundException", "Service not found."))?;
@@ -248,7 +248,7 @@ fn describe(call: &Call<'_>) -> Outcome {
     Ok(json!({"taskSets": sets, "failures": failures}))
 }
 
-fn update(call: &mut Call<'_>) -> Outcome {
+fn update(call: &mut Call<'_>) -> OperationResult {
     let arn = external_service(call)?;
     let id = named_set(call, &arn, "taskSet")?;
     if call.input.get("scale").is_none_or(Value::is_null) {
@@ -264,7 +264,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
     Ok(told(call, &arn, &id))
 }
 
-fn promote(call: &mut Call<'_>) -> Outcome {
+fn promote(call: &mut Call<'_>) -> OperationResult {
     let arn = external_service(call)?;
     let id = named_set(call, &arn, "primaryTaskSet")?;
     let now = call.now;
@@ -277,7 +277,7 @@ fn promote(call: &mut Call<'_>) -> Outcome {
     Ok(told(call, &arn, &id))
 }
 
-fn delete(call: &mut Call<'_>) -> Outcome {
+fn delete(call: &mut Call<'_>) -> OperationResult {
     let arn = external_service(call)?;
     let id = named_set(call, &arn, "taskSet")?;
     let (is_forced, now) = (flag(call.input, "force").unwrap_or(false), call.now);
@@ -305,7 +305,7 @@ mod tests {
         Account::seeded(&config, 0)
     }
 
-    fn ask(account: &mut Account, operation: &str, more: &Value) -> Outcome {
+    fn ask(account: &mut Account, operation: &str, more: &Value) -> OperationResult {
         let mut input = json!({"cluster": "lab", "service": "web-blue"});
         let members = input.as_object_mut().expect("it is an object");
         members.extend(more.as_object().expect("it is an object").clone());
@@ -315,7 +315,7 @@ mod tests {
         })
     }
 
-    fn code(outcome: Outcome) -> Option<&'static str> {
+    fn code(outcome: OperationResult) -> Option<&'static str> {
         outcome.err().map(|refusal| refusal.code)
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::ecs_common::{PAGING, cluster_of, invalid};
 use super::ecs_tags;
-use super::operation::{Call, Outcome, Refusal, with_token};
+use super::operation::{Call, OperationResult, Refusal, with_token};
 use crate::account::{Account, Phase, StopCause, Task, TaskDefinition, hex_id, last, uuid};
 use crate::value::{seconds, text, texts};
 
@@ -12,7 +12,7 @@ use crate::value::{seconds, text, texts};
 const DESCRIBED_LIMIT: usize = 100;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "ListTasks" => list_tasks(call),
         "DescribeTasks" => describe_tasks(call),
@@ -21,7 +21,7 @@ pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
     })
 }
 
-fn list_tasks(call: &Call<'_>) -> Outcome {
+fn list_tasks(call: &Call<'_>) -> OperationResult {
     let cluster = &cluster_of(call)?.arn;
     let service = match text(call.input, "serviceName") {
         None => None,
@@ -54,7 +54,7 @@ fn list_tasks(call: &Call<'_>) -> Outcome {
     Ok(with_token(json!({"taskArns": page}), "nextToken", next))
 }
 
-fn describe_tasks(call: &Call<'_>) -> Outcome {
+fn describe_tasks(call: &Call<'_>) -> OperationResult {
     let cluster = cluster_of(call)?;
     let names = texts(call.input, "tasks");
     if names.is_empty() {
@@ -81,7 +81,7 @@ fn describe_tasks(call: &Call<'_>) -> Outcome {
     Ok(json!({"tasks": tasks, "failures": failures}))
 }
 
-fn stop_task(call: &mut Call<'_>) -> Outcome {
+fn stop_task(call: &mut Call<'_>) -> OperationResult {
     let cluster = cluster_of(call)?.arn.clone();
     let id = last(text(call.input, "task").unwrap_or_default()).to_owned();
     let reason = text(call.input, "reason").unwrap_or("Task stopped by user").to_owned();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::elbv2_actions::group_not_found;
-use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use super::operation::{Call, OperationResult, Paging, Refusal, with_token};
 use crate::account::Account;
 use crate::value::text;
 
@@ -26,7 +26,7 @@ pub(super) fn rule_not_found() -> Refusal {
 }
 
 /// A page of an answer.
-pub(super) fn page(call: &Call<'_>, key: &str, all: Vec<Value>) -> Outcome {
+pub(super) fn page(call: &Call<'_>, key: &str, all: Vec<Value>) -> OperationResult {
     let (page, next) = PAGING.cut(call.input, all)?;
     let mut answer = json!({});
     answer[key] = Value::Array(page);

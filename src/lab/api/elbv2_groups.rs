@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::elbv2_actions::{group_not_found, invalid};
 use super::elbv2_common::{balancer_not_found, group_of, page, put_tags};
-use super::operation::{Call, Outcome, Refusal};
+use super::operation::{Call, OperationResult, Refusal};
 use crate::account::{
     Account, DEREGISTRATION_DELAY, HealthCheck, STICKINESS, TargetGroup, default_group_attributes, hex_id,
 };
@@ -15,7 +15,7 @@ use crate::value::{list, text, texts, whole};
 const UNPLAYED: [&str; 2] = ["load_balancing.algorithm.", "target_group_health."];
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "CreateTargetGroup" => create(call),
         "ModifyTargetGroup" => modify(call),
@@ -27,7 +27,7 @@ pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
 }
 
 /// Describes target groups by ARN, by name, by load balancer, or all.
-pub(super) fn describe(call: &Call<'_>) -> Outcome {
+pub(super) fn describe(call: &Call<'_>) -> OperationResult {
     let (arns, names) = (texts(call.input, "TargetGroupArns"), texts(call.input, "Names"));
     let account = &call.account;
     let mut found: Vec<&TargetGroup> = Vec::new();
@@ -103,7 +103,7 @@ fn read_check(input: &Value, check: &mut HealthCheck) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> OperationResult {
     let name = text(call.input, "Name").unwrap_or_default().to_owned();
     let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if name.is_empty() || name.len() > 32 || !name.chars().all(is_fine) {
@@ -150,7 +150,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"TargetGroups": [shown]}))
 }
 
-fn modify(call: &mut Call<'_>) -> Outcome {
+fn modify(call: &mut Call<'_>) -> OperationResult {
     let arn = group_of(call)?;
     let input = call.input;
     let group = call.account.group_mut(&arn).ok_or_else(group_not_found)?;
@@ -161,7 +161,7 @@ fn modify(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"TargetGroups": [shown]}))
 }
 
-fn delete(call: &mut Call<'_>) -> Outcome {
+fn delete(call: &mut Call<'_>) -> OperationResult {
     let arn = group_of(call)?;
     if call.account.is_in_use(&arn) {
         return Err(Refusal::new(
@@ -180,12 +180,12 @@ fn show_attributes(group: &TargetGroup) -> Value {
     json!({"Attributes": attributes})
 }
 
-fn describe_attributes(call: &Call<'_>) -> Outcome {
+fn describe_attributes(call: &Call<'_>) -> OperationResult {
     let arn = group_of(call)?;
     Ok(call.account.group(&arn).map(show_attributes).unwrap_or_default())
 }
 
-fn modify_attributes(call: &mut Call<'_>) -> Outcome {
+fn modify_attributes(call: &mut Call<'_>) -> OperationResult {
     let arn = group_of(call)?;
     let input = call.input;
     let unbound = call.account.rules.iter().find(|rule| rule.divides_unbound(&arn)).map(|rule| rule.arn.clone());

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::elbv2_common::{balancer_not_found, listener_not_found, page, rule_not_found};
 use super::elbv2_groups;
-use super::operation::{Call, Outcome, Refusal};
+use super::operation::{Call, OperationResult, Refusal};
 use crate::account::{Account, Listener, LoadBalancer, Rule, Security};
 use crate::value::{date, text, texts};
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "DescribeLoadBalancers" => describe_load_balancers(call),
         "DescribeLoadBalancerAttributes" => describe_attributes(call),
@@ -20,7 +20,7 @@ pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
     })
 }
 
-fn describe_load_balancers(call: &Call<'_>) -> Outcome {
+fn describe_load_balancers(call: &Call<'_>) -> OperationResult {
     let (arns, names) = (texts(call.input, "LoadBalancerArns"), texts(call.input, "Names"));
     let account = &call.account;
     let mut found: Vec<&LoadBalancer> = Vec::new();
@@ -55,7 +55,7 @@ pub(super) fn show_balancer(balancer: &LoadBalancer, region: &str) -> Value {
     })
 }
 
-fn describe_attributes(call: &Call<'_>) -> Outcome {
+fn describe_attributes(call: &Call<'_>) -> OperationResult {
     let arn = text(call.input, "LoadBalancerArn").unwrap_or_default();
     let balancer = call.account.load_balancer(arn).ok_or_else(balancer_not_found)?;
     let attributes = balancer.attributes.iter();
@@ -63,7 +63,7 @@ fn describe_attributes(call: &Call<'_>) -> Outcome {
     Ok(json!({"Attributes": attributes}))
 }
 
-fn describe_listeners(call: &Call<'_>) -> Outcome {
+fn describe_listeners(call: &Call<'_>) -> OperationResult {
     let arns = texts(call.input, "ListenerArns");
     let account = &call.account;
     let mut found: Vec<&Listener> = Vec::new();
@@ -96,7 +96,7 @@ pub(super) fn show_listener(account: &Account, listener: &Listener) -> Value {
     shown
 }
 
-fn describe_rules(call: &Call<'_>) -> Outcome {
+fn describe_rules(call: &Call<'_>) -> OperationResult {
     let arns = texts(call.input, "RuleArns");
     let account = &call.account;
     let mut found: Vec<&Rule> = Vec::new();

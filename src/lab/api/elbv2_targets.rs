@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::elbv2_actions::{group_not_found, invalid};
 use super::elbv2_common::{balancer_not_found, group_of, listener_not_found, put_tags, rule_not_found};
-use super::operation::{Call, Outcome, Refusal};
+use super::operation::{Call, OperationResult, Refusal};
 use crate::account::{Account, Target, TargetGroup, TargetState};
 use crate::value::{list, text, texts, whole};
 /// Resources in one DescribeTags.
 const TAGGED_LIMIT: usize = 20;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "RegisterTargets" => register(call),
         "DeregisterTargets" => deregister(call),
@@ -43,7 +43,7 @@ fn targets_of(input: &Value, group: &TargetGroup) -> Result<Vec<(String, u16)>, 
     list(input, "Targets").iter().map(read).collect()
 }
 
-fn register(call: &mut Call<'_>) -> Outcome {
+fn register(call: &mut Call<'_>) -> OperationResult {
     let arn = group_of(call)?;
     let (input, now) = (call.input, call.now);
     let group = call.account.group_mut(&arn).ok_or_else(group_not_found)?;
@@ -56,7 +56,7 @@ fn register(call: &mut Call<'_>) -> Outcome {
     Ok(json!({}))
 }
 
-fn deregister(call: &mut Call<'_>) -> Outcome {
+fn deregister(call: &mut Call<'_>) -> OperationResult {
     let arn = group_of(call)?;
     let (input, now) = (call.input, call.now);
     let group = call.account.group_mut(&arn).ok_or_else(group_not_found)?;
@@ -75,7 +75,7 @@ fn deregister(call: &mut Call<'_>) -> Outcome {
     Ok(json!({}))
 }
 
-fn describe_health(call: &Call<'_>) -> Outcome {
+fn describe_health(call: &Call<'_>) -> OperationResult {
     let arn = group_of(call)?;
     let Some(group) = call.account.group(&arn) else { return Err(group_not_found()) };
     let asked = targets_of(call.input, group)?;
@@ -144,14 +144,14 @@ fn resources(call: &Call<'_>) -> Result<Vec<String>, Refusal> {
     Ok(arns.into_iter().map(str::to_owned).collect())
 }
 
-fn add_tags(call: &mut Call<'_>) -> Outcome {
+fn add_tags(call: &mut Call<'_>) -> OperationResult {
     for arn in resources(call)? {
         put_tags(call.account, &arn, list(call.input, "Tags"))?;
     }
     Ok(json!({}))
 }
 
-fn remove_tags(call: &mut Call<'_>) -> Outcome {
+fn remove_tags(call: &mut Call<'_>) -> OperationResult {
     let keys = texts(call.input, "TagKeys");
     for arn in resources(call)? {
         if let Some(tags) = call.account.tags.get_mut(&arn) {
@@ -161,7 +161,7 @@ fn remove_tags(call: &mut Call<'_>) -> Outcome {
     Ok(json!({}))
 }
 
-fn describe_tags(call: &Call<'_>) -> Outcome {
+fn describe_tags(call: &Call<'_>) -> OperationResult {
     let show = |arn: String| {
         let tags = call.account.tags.get(&arn).into_iter().flatten();
         let tags: Vec<Value> = tags.map(|(key, value)| json!({"Key": key, "Value": value})).collect();

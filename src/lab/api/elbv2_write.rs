@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::elbv2_actions::{invalid, read_actions, read_conditions};
 use super::elbv2_common::{balancer_not_found, listener_not_found, put_tags, rule_not_found};
 use super::elbv2_read::{show_balancer, show_listener, show_rule};
-use super::operation::{Call, Outcome, Refusal};
+use super::operation::{Call, OperationResult, Refusal};
 use crate::account::{
     LoadBalancer, Rule, Security, TLS_POLICY, default_balancer_attributes, hex_id, listener_arn, rule_arn,
 };
@@ -17,7 +17,7 @@ use crate::value::{flag, list, text, whole};
 const RULES_LIMIT: usize = 100;
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "CreateRule" => create_rule(call),
         "ModifyRule" => modify_rule(call),
@@ -39,7 +39,7 @@ fn priority_of(input: &Value) -> Result<u32, Refusal> {
         .ok_or_else(|| invalid("The priority must be between 1 and 50000, inclusive"))
 }
 
-fn create_rule(call: &mut Call<'_>) -> Outcome {
+fn create_rule(call: &mut Call<'_>) -> OperationResult {
     let listener = text(call.input, "ListenerArn").unwrap_or_default().to_owned();
     call.account.listener(&listener).ok_or_else(listener_not_found)?;
     let priority = priority_of(call.input)?;
@@ -72,7 +72,7 @@ fn create_rule(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Actions and conditions replace the whole list; what is not given stays.
-fn modify_rule(call: &mut Call<'_>) -> Outcome {
+fn modify_rule(call: &mut Call<'_>) -> OperationResult {
     let arn = text(call.input, "RuleArn").unwrap_or_default();
     let place = call.account.rules.iter().position(|rule| rule.arn == arn);
     let place = place.ok_or_else(rule_not_found)?;
@@ -102,7 +102,7 @@ fn modify_rule(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"Rules": [shown]}))
 }
 
-fn delete_rule(call: &mut Call<'_>) -> Outcome {
+fn delete_rule(call: &mut Call<'_>) -> OperationResult {
     let arn = text(call.input, "RuleArn").unwrap_or_default();
     let rule = call.account.rules.iter().find(|rule| rule.arn == arn);
     if rule.ok_or_else(rule_not_found)?.priority.is_none() {
@@ -114,7 +114,7 @@ fn delete_rule(call: &mut Call<'_>) -> Outcome {
     Ok(json!({}))
 }
 
-fn set_priorities(call: &mut Call<'_>) -> Outcome {
+fn set_priorities(call: &mut Call<'_>) -> OperationResult {
     let mut wanted: BTreeMap<String, u32> = BTreeMap::new();
     for pair in list(call.input, "RulePriorities") {
         let arn = text(pair, "RuleArn").unwrap_or_default();
@@ -146,7 +146,7 @@ fn set_priorities(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"Rules": shown}))
 }
 
-fn create_listener(call: &mut Call<'_>) -> Outcome {
+fn create_listener(call: &mut Call<'_>) -> OperationResult {
     let balancer = text(call.input, "LoadBalancerArn").unwrap_or_default().to_owned();
     call.account.load_balancer(&balancer).ok_or_else(balancer_not_found)?;
     let port = whole(call.input, "Port").and_then(|port| u16::try_from(port).ok());
@@ -179,12 +179,12 @@ fn security(input: &Value, before: Option<Security>) -> Security {
     }
 }
 
-fn shown_listener(call: &Call<'_>, arn: &str) -> Outcome {
+fn shown_listener(call: &Call<'_>, arn: &str) -> OperationResult {
     let listener = call.account.listener(arn).ok_or_else(listener_not_found)?;
     Ok(json!({"Listeners": [show_listener(call.account, listener)]}))
 }
 
-fn modify_listener(call: &mut Call<'_>) -> Outcome {
+fn modify_listener(call: &mut Call<'_>) -> OperationResult {
     let arn = text(call.input, "ListenerArn").unwrap_or_default().to_owned();
     call.account.listener(&arn).ok_or_else(listener_not_found)?;
     let is_default = |rule: &Rule| rule.listener == arn && rule.priority.is_none();
@@ -205,7 +205,7 @@ fn modify_listener(call: &mut Call<'_>) -> Outcome {
     shown_listener(call, &arn)
 }
 
-fn delete_listener(call: &mut Call<'_>) -> Outcome {
+fn delete_listener(call: &mut Call<'_>) -> OperationResult {
     let arn = text(call.input, "ListenerArn").unwrap_or_default();
     call.account.listener(arn).ok_or_else(listener_not_found)?;
     call.account.listeners.retain(|listener| listener.arn != arn);
@@ -215,7 +215,7 @@ fn delete_listener(call: &mut Call<'_>) -> Outcome {
     Ok(json!({}))
 }
 
-fn create_load_balancer(call: &mut Call<'_>) -> Outcome {
+fn create_load_balancer(call: &mut Call<'_>) -> OperationResult {
     let name = text(call.input, "Name").unwrap_or_default().to_owned();
     let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if name.is_empty() || name.len() > 32 || !name.chars().all(is_fine) {

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::operation::{Outcome, Refusal};
-use super::wire_call::Asked;
+use super::operation::{OperationResult, Refusal};
+use super::wire_call::ApiRequest;
 use crate::account::{Names, hex_id};
 use crate::keys::Key;
 use crate::policy::Ruling;
@@ -12,12 +12,12 @@ use crate::value::{date, text, texts};
 
 /// Performs an operation for whoever signed it.
 pub(super) fn perform(
-    asked: &Asked,
+    asked: &ApiRequest,
     caller: Option<&Key>,
     roles: &[String],
     names: &Names,
     now: u64,
-) -> Option<Outcome> {
+) -> Option<OperationResult> {
     Some(match asked.operation.as_str() {
         "SimulatePrincipalPolicy" => simulate(&asked.input, caller, names, now),
         "GetRole" => get_role(text(&asked.input, "RoleName").unwrap_or_default(), roles),
@@ -40,7 +40,7 @@ const TRUST: &str = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B
     %2C%22Principal%22%3A%22%2A%22%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
 
 /// The lab has the roles that somebody assumed.
-fn get_role(name: &str, roles: &[String]) -> Outcome {
+fn get_role(name: &str, roles: &[String]) -> OperationResult {
     let arn = roles.iter().find(|arn| arn.rsplit('/').next() == Some(name)).ok_or_else(|| no_such_role(name))?;
     let path = arn.split_once(":role").map_or("/", |(_, path)| path.strip_suffix(name).unwrap_or("/"));
     let id = format!("AROA{}", hex_id(arn, 17).to_ascii_uppercase());
@@ -55,7 +55,7 @@ fn no_such_role(name: &str) -> Refusal {
 
 /// `SimulatePrincipalPolicy` in the API reference: a result for each action, and one for each resource inside it where
 /// there are several.
-fn simulate(input: &Value, caller: Option<&Key>, names: &Names, now: u64) -> Outcome {
+fn simulate(input: &Value, caller: Option<&Key>, names: &Names, now: u64) -> OperationResult {
     let source = text(input, "PolicySourceArn").unwrap_or_default();
     let name = source.rsplit('/').next().unwrap_or_default();
     let caller = own(caller, name);

@@ -63,7 +63,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use self::operation::{Call, Output, Refusal};
-use self::wire_call::{Asked, Protocol, Service};
+use self::wire_call::{ApiRequest, Protocol, Service};
 use super::fault::{self, Mishap};
 use super::keys::Key;
 use super::lock::lock;
@@ -85,7 +85,7 @@ const INTERNAL: &str = "The service has suffered an internal failure.";
 #[error("the answer is lost")]
 struct Lost;
 
-type Answer = Response<Full<Bytes>>;
+type HttpAnswer = Response<Full<Bytes>>;
 
 /// Serves the API on a socket until the lab ends.
 pub(super) fn serve(listener: TcpListener, world: &Arc<World>) {
@@ -104,7 +104,7 @@ pub(super) fn serve(listener: TcpListener, world: &Arc<World>) {
     });
 }
 
-async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<Answer, Lost> {
+async fn answer(world: &Arc<World>, request: Request<Incoming>) -> Result<HttpAnswer, Lost> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, REQUEST_LIMIT).collect().await;
     // What was cut off must not pass for a whole request, least of all for an object.
@@ -149,7 +149,7 @@ fn inflated(head: &Parts, body: Bytes) -> Option<Bytes> {
 }
 
 /// Performs an operation with what the faults make of it; nothing when its answer is lost.
-async fn undergo(world: &World, asked: &Asked) -> Option<Result<Output, Refusal>> {
+async fn undergo(world: &World, asked: &ApiRequest) -> Option<Result<Output, Refusal>> {
     let mishap = {
         let mut die = lock(&world.die);
         let faults = world.faults.read().unwrap_or_else(PoisonError::into_inner);
@@ -168,7 +168,7 @@ async fn undergo(world: &World, asked: &Asked) -> Option<Result<Output, Refusal>
 
 /// Makes a schedule's attempt at its target, which meets the faults that any caller meets.
 pub(super) async fn attempt(world: &World, attempt: &Attempt) -> Finding {
-    let asked = Asked::new(Service::Elbv2, Protocol::Query, "ModifyRule", attempt.input.clone());
+    let asked = ApiRequest::new(Service::Elbv2, Protocol::Query, "ModifyRule", attempt.input.clone());
     match undergo(world, &asked).await {
         Some(Ok(_)) => Finding::Done,
         Some(Err(refusal)) if refusal.status < 500 && refusal != throttled(Service::Elbv2) => Finding::Refused,
@@ -176,7 +176,7 @@ pub(super) async fn attempt(world: &World, attempt: &Attempt) -> Finding {
     }
 }
 
-fn too_large() -> Answer {
+fn too_large() -> HttpAnswer {
     let body = format!(
         "the lab reads no request of more than {REQUEST_LIMIT} bytes, and none that ends early or is no gzip\n"
     );
@@ -184,7 +184,7 @@ fn too_large() -> Answer {
 }
 
 /// Performs an operation on the buckets, on the account, or on the account as it was.
-fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> Result<Output, Refusal> {
+fn perform(world: &World, asked: &ApiRequest, mishap: &Mishap) -> Result<Output, Refusal> {
     if mishap.throttled {
         return Err(throttled(asked.service));
     }
@@ -199,7 +199,7 @@ fn perform(world: &World, asked: &Asked, mishap: &Mishap) -> Result<Output, Refu
 }
 
 /// What comes of an operation that is let in.
-fn performed(world: &World, asked: &Asked, key: Option<&Key>, stale: Option<Duration>) -> Result<Output, Refusal> {
+fn performed(world: &World, asked: &ApiRequest, key: Option<&Key>, stale: Option<Duration>) -> Result<Output, Refusal> {
     let now = world.config.clock.now_ms();
     match asked.service {
         // Nothing is stale here, whatever the faults say: S3 is strongly consistent.
@@ -238,11 +238,11 @@ fn performed(world: &World, asked: &Asked, key: Option<&Key>, stale: Option<Dura
     dispatch(&mut call, asked).map(Output::Members)
 }
 
-fn sns_or_ssm(world: &World, asked: &Asked, now: u64) -> Option<operation::Outcome> {
+fn sns_or_ssm(world: &World, asked: &ApiRequest, now: u64) -> Option<operation::OperationResult> {
     if asked.service == Service::Sns { sns::perform(world, asked, now) } else { ssm::perform(world, asked, now) }
 }
 
-fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
+fn dispatch(call: &mut Call<'_>, asked: &ApiRequest) -> operation::OperationResult {
     let operation = asked.operation.as_str();
     let found = match asked.service {
         Service::Ecs => ecs_services::perform(call, operation)
@@ -266,7 +266,7 @@ fn dispatch(call: &mut Call<'_>, asked: &Asked) -> operation::Outcome {
     found.unwrap_or_else(|| Err(unknown(asked)))
 }
 
-fn unknown(asked: &Asked) -> Refusal {
+fn unknown(asked: &ApiRequest) -> Refusal {
     let operation = &asked.operation;
     match asked.protocol {
         Protocol::Query => {
@@ -321,12 +321,12 @@ mod tests {
         World::new(LabConfig { faults, ..LabConfig::default() })
     }
 
-    fn object(operation: &str, body: &'static str) -> Asked {
+    fn object(operation: &str, body: &'static str) -> ApiRequest {
         let input = json!({"Bucket": FIRST_BUCKET, "Key": "k"});
-        Asked { body: body.into(), ..Asked::new(Service::S3, Protocol::RestXml, operation, input) }
+        ApiRequest { body: body.into(), ..ApiRequest::new(Service::S3, Protocol::RestXml, operation, input) }
     }
 
-    async fn code(world: &World, asked: &Asked) -> Option<&'static str> {
+    async fn code(world: &World, asked: &ApiRequest) -> Option<&'static str> {
         undergo(world, asked).await.and_then(Result::err).map(|refusal| refusal.code)
     }
 
@@ -340,7 +340,7 @@ mod tests {
         ];
         for (service, protocol, operation, expected) in others {
             let world = world(&format!("throttle=100%@{}.{operation}", service.word()));
-            let asked = Asked::new(service, protocol, operation, json!({}));
+            let asked = ApiRequest::new(service, protocol, operation, json!({}));
             assert_eq!(code(&world, &asked).await, Some(expected));
         }
         assert_eq!(code(&world("throttle=100%@s3.*"), &object("PutObject", "a")).await, Some("SlowDown"));
@@ -366,7 +366,7 @@ mod tests {
         for service in services {
             let served = crate::model::operations().filter(|(of, _)| *of == service.word());
             for (_, operation) in served {
-                let asked = Asked::new(service, Protocol::Json11, operation, json!({}));
+                let asked = ApiRequest::new(service, Protocol::Json11, operation, json!({}));
                 let found = performed(&world, &asked, None, None);
                 let unknown = unknown(&asked).code;
                 assert!(found.err().is_none_or(|refusal| refusal.code != unknown), "{} {operation}", service.word());

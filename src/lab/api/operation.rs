@@ -1,4 +1,4 @@
-//! What an operation gets and gives, whichever protocol carries it.
+//! An operation's input and output, in the same form for every protocol.
 
 use hyper::body::Bytes;
 use serde_json::Value;
@@ -28,7 +28,7 @@ pub(super) struct Call<'a> {
 pub(super) const NOT_PLAYED: &str = "NotPlayedByTheLab";
 
 /// What an operation gives.
-pub(super) type Outcome = Result<Value, Refusal>;
+pub(super) type OperationResult = Result<Value, Refusal>;
 
 /// An answer that is more than members: S3's.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Whether a call may do what it asks: only those signed with a key that the lab has minted are ever refused.
+//! Decides whether a call is allowed: it refuses only calls that are signed with a key of the lab's own.
 //!
 //! A role's own policies allow everything here; what narrows a call is the policy that its role was assumed with.
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::iam;
 use super::operation::Refusal;
-use super::wire_call::{Asked, Service};
+use super::wire_call::{ApiRequest, Service};
 use crate::account::{DEFAULT_GROUP, Names, last};
 use crate::keys::{self, Key, Keys};
 use crate::notices::name_of;
@@ -14,13 +14,13 @@ use crate::policy::Ruling;
 use crate::value::{list, text, texts};
 
 /// The key that a call is signed with, if it is one of ours; one that holds no more is refused.
-pub(super) fn key_of<'a>(keys: &'a Keys, asked: &Asked, now: u64) -> Result<Option<&'a Key>, Refusal> {
+pub(super) fn key_of<'a>(keys: &'a Keys, asked: &ApiRequest, now: u64) -> Result<Option<&'a Key>, Refusal> {
     let Some(id) = asked.signer.as_deref().filter(|id| id.starts_with(keys::PREFIX)) else { return Ok(None) };
     keys.get(id, now).map(Some).ok_or_else(|| expired(asked.service))
 }
 
 /// Refuses a call that the policy of its key does not allow.
-pub(super) fn check(key: Option<&Key>, asked: &Asked, names: &Names, now: u64) -> Result<(), Refusal> {
+pub(super) fn check(key: Option<&Key>, asked: &ApiRequest, names: &Names, now: u64) -> Result<(), Refusal> {
     let Some((key, policy)) = key.and_then(|key| Some((key, key.policy.as_ref()?))) else { return Ok(()) };
     // Nobody can be kept from asking who they are.
     if asked.operation == "GetCallerIdentity" {
@@ -65,7 +65,7 @@ fn expired(service: Service) -> Refusal {
 }
 
 /// The action as policies name it, which for S3 is not always the operation.
-fn action(asked: &Asked) -> String {
+fn action(asked: &ApiRequest) -> String {
     let service = match asked.service {
         Service::Elbv2 => "elasticloadbalancing",
         other => other.word(),
@@ -80,7 +80,7 @@ fn action(asked: &Asked) -> String {
 }
 
 /// The ARNs that must all be allowed; `*` for an action without resources of its own.
-fn resources(asked: &Asked, names: &Names) -> Vec<String> {
+fn resources(asked: &ApiRequest, names: &Names) -> Vec<String> {
     let input = &asked.input;
     let given = |member: &str| text(input, member).unwrap_or_default();
     let found = match asked.service {
@@ -177,8 +177,8 @@ mod tests {
     use super::*;
     use crate::policy::Policy;
 
-    fn asked(service: Service, operation: &str, input: Value) -> Asked {
-        Asked::new(service, Protocol::Query, operation, input)
+    fn asked(service: Service, operation: &str, input: Value) -> ApiRequest {
+        ApiRequest::new(service, Protocol::Query, operation, input)
     }
 
     fn names() -> Names {
@@ -230,7 +230,8 @@ mod tests {
         assert_eq!(code(Some(&key(Some(policy.clone())))), Some("AccessDenied"));
         let mut keys = Keys::default();
         keys.add(format!("{}1", keys::PREFIX), key(Some(policy)));
-        let signed = |id: &str| Asked { signer: Some(id.to_owned()), ..asked(Service::Sts, "AssumeRole", json!({})) };
+        let signed =
+            |id: &str| ApiRequest { signer: Some(id.to_owned()), ..asked(Service::Sts, "AssumeRole", json!({})) };
         assert!(key_of(&keys, &signed("AKIDEXAMPLE"), 0).is_ok_and(|key| key.is_none()));
         assert!(key_of(&keys, &signed("ASIALABS1"), 9).is_ok_and(|key| key.is_some()));
         for (id, now) in [("ASIALABS1", 10), ("ASIALABS2", 0)] {

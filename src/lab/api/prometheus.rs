@@ -20,7 +20,7 @@ const POINTS_LIMIT: u64 = 11_000;
 struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 /// An error by its type, and in words.
-struct Refusal(&'static str, String);
+struct PromqlError(&'static str, String);
 
 /// Answers a request below [`PREFIX`].
 pub(super) fn answer(world: &World, head: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
@@ -30,11 +30,11 @@ pub(super) fn answer(world: &World, head: &Parts, body: &[u8]) -> Response<Full<
     let data = match head.uri.path().strip_prefix(PREFIX) {
         Some("/api/v1/query") if is_asked => ask_once(world, &parameters),
         Some("/api/v1/query_range") if is_asked => ask_range(world, &parameters),
-        _ => Err(Refusal("not_found", "the lab answers /api/v1/query and /api/v1/query_range".to_owned())),
+        _ => Err(PromqlError("not_found", "the lab answers /api/v1/query and /api/v1/query_range".to_owned())),
     };
     let (status, answer) = match data {
         Ok(data) => (200, json!({"status": "success", "data": data})),
-        Err(Refusal(kind, error)) => {
+        Err(PromqlError(kind, error)) => {
             let status = if kind == "not_found" { 404 } else { 400 };
             (status, json!({"status": "error", "errorType": kind, "error": error}))
         }
@@ -52,7 +52,7 @@ impl Parameters<'_> {
     }
 
     /// A moment in milliseconds: seconds since 1970, or a date and time.
-    fn moment(&self, name: &str) -> Result<Option<u64>, Refusal> {
+    fn moment(&self, name: &str) -> Result<Option<u64>, PromqlError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
         let ms = seconds.map(|seconds| (seconds * 1e3).round() as u64);
@@ -60,16 +60,16 @@ impl Parameters<'_> {
         ms.map(Some).ok_or_else(|| wrong(name, &format!("cannot parse \"{text}\" to a valid timestamp")))
     }
 
-    fn query(&self) -> Result<&str, Refusal> {
+    fn query(&self) -> Result<&str, PromqlError> {
         self.get("query").ok_or_else(|| wrong("query", "it is missing"))
     }
 }
 
-fn wrong(parameter: &str, why: &str) -> Refusal {
-    Refusal("bad_data", format!("invalid parameter \"{parameter}\": {why}"))
+fn wrong(parameter: &str, why: &str) -> PromqlError {
+    PromqlError("bad_data", format!("invalid parameter \"{parameter}\": {why}"))
 }
 
-fn ask_once(world: &World, parameters: &Parameters<'_>) -> Result<Value, Refusal> {
+fn ask_once(world: &World, parameters: &Parameters<'_>) -> Result<Value, PromqlError> {
     let expression = parse(parameters.query()?).map_err(|error| wrong("query", &error))?;
     let at = parameters.moment("time")?.unwrap_or_else(|| world.config.clock.now_ms());
     let worth = evaluate(&expression, &world.scraped, &world.telemetry, at);
@@ -82,7 +82,7 @@ fn ask_once(world: &World, parameters: &Parameters<'_>) -> Result<Value, Refusal
     })
 }
 
-fn ask_range(world: &World, parameters: &Parameters<'_>) -> Result<Value, Refusal> {
+fn ask_range(world: &World, parameters: &Parameters<'_>) -> Result<Value, PromqlError> {
     let expression = parse(parameters.query()?).map_err(|error| wrong("query", &error))?;
     let moment = |name: &str| parameters.moment(name)?.ok_or_else(|| wrong(name, "it is missing"));
     let (start, end) = (moment("start")?, moment("end")?);
@@ -96,7 +96,7 @@ fn ask_range(world: &World, parameters: &Parameters<'_>) -> Result<Value, Refusa
     if (end - start) / step > POINTS_LIMIT {
         let why = "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution \
                    (?step=XX)";
-        return Err(Refusal("bad_data", why.to_owned()));
+        return Err(PromqlError("bad_data", why.to_owned()));
     }
     let worth = |at| evaluate(&expression, &world.scraped, &world.telemetry, at).value().map(|value| point(at, value));
     let values: Vec<Value> = (start..=end).step_by(step as usize).filter_map(worth).collect();

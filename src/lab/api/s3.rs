@@ -6,9 +6,9 @@ use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::operation::{Refusal, Reply};
-use super::s3_common::{NAMESPACE, Outcome, refusal, xml};
+use super::s3_common::{NAMESPACE, S3Outcome, refusal, xml};
 use super::s3_list;
-use super::wire_call::Asked;
+use super::wire_call::ApiRequest;
 use super::wire_s3::element;
 use crate::s3::{Bucket, Buckets, Object, digest, is_named};
 use crate::value::{date, text};
@@ -17,7 +17,7 @@ use crate::value::{date, text};
 const KEY_LIMIT: usize = 1024;
 
 /// Performs an operation on the buckets as they are: S3 has no stale reads.
-pub(super) fn perform(buckets: &mut Buckets, asked: &Asked, now: u64, region: &str) -> Outcome {
+pub(super) fn perform(buckets: &mut Buckets, asked: &ApiRequest, now: u64, region: &str) -> S3Outcome {
     let name = text(&asked.input, "Bucket").unwrap_or_default();
     match asked.operation.as_str() {
         "ListBuckets" => return Ok(list_buckets(buckets)),
@@ -63,7 +63,7 @@ fn list_buckets(buckets: &Buckets) -> Reply {
     xml(&(body + "</Buckets></ListAllMyBucketsResult>"))
 }
 
-fn create_bucket(buckets: &mut Buckets, name: &str, now: u64) -> Outcome {
+fn create_bucket(buckets: &mut Buckets, name: &str, now: u64) -> S3Outcome {
     let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     let ends_fine = |c: char| c.is_ascii_alphanumeric();
     let is_name = (3..=63).contains(&name.len())
@@ -87,7 +87,7 @@ fn location(region: &str) -> Reply {
     xml(&body.replacen('>', &format!(" xmlns=\"{NAMESPACE}\">"), 1))
 }
 
-fn put_object(bucket: &mut Bucket, asked: &Asked, now: u64) -> Outcome {
+fn put_object(bucket: &mut Bucket, asked: &ApiRequest, now: u64) -> S3Outcome {
     let key = text(&asked.input, "Key").unwrap_or_default();
     if key.len() > KEY_LIMIT {
         return Err(refusal(400, "KeyTooLongError", "Your key is too long"));
@@ -127,7 +127,7 @@ fn check_match(found: Option<&Object>, input: &Value) -> Result<(), Refusal> {
 }
 
 /// Without a condition, deleting what is not there is no mistake.
-fn delete_object(bucket: &mut Bucket, input: &Value) -> Outcome {
+fn delete_object(bucket: &mut Bucket, input: &Value) -> S3Outcome {
     let key = text(input, "Key").unwrap_or_default();
     check_match(bucket.objects.get(key), input)?;
     bucket.objects.remove(key);
@@ -135,7 +135,7 @@ fn delete_object(bucket: &mut Bucket, input: &Value) -> Outcome {
 }
 
 /// GetObject and HeadObject; the answer to a HEAD goes out without its body.
-fn get_object(bucket: &Bucket, input: &Value) -> Outcome {
+fn get_object(bucket: &Bucket, input: &Value) -> S3Outcome {
     let found = bucket.objects.get(text(input, "Key").unwrap_or_default());
     check_match(found, input)?;
     let object = found.ok_or_else(no_such_key)?;
@@ -181,8 +181,8 @@ mod tests {
         let mut input = input.clone();
         input["Bucket"] = json!(FIRST_BUCKET);
         input["Key"] = json!("k");
-        let asked = Asked::new(Service::S3, Protocol::RestXml, operation, input);
-        let asked = Asked { body: Bytes::from_static(body.as_bytes()), ..asked };
+        let asked = ApiRequest::new(Service::S3, Protocol::RestXml, operation, input);
+        let asked = ApiRequest { body: Bytes::from_static(body.as_bytes()), ..asked };
         perform(buckets, &asked, 1_000, "eu-west-1").map_err(|refusal| (refusal.status, refusal.code))
     }
 

@@ -6,7 +6,7 @@ use super::operation::{Refusal, Reply};
 pub(super) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// What an operation gives.
-pub(super) type Outcome = Result<Reply, Refusal>;
+pub(super) type S3Outcome = Result<Reply, Refusal>;
 
 /// A refusal with its status.
 pub(super) fn refusal(status: u16, code: &'static str, message: impl Into<String>) -> Refusal {

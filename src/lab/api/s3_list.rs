@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::operation::Refusal;
-use super::s3_common::{NAMESPACE, Outcome, refusal, xml};
+use super::s3_common::{NAMESPACE, S3Outcome, refusal, xml};
 use super::wire_s3::element;
+use crate::names::hex;
 use crate::s3::Bucket;
 use crate::s3::listing::{self, Page};
 use crate::value::{date, text, whole};
@@ -17,7 +18,7 @@ fn invalid(message: &str) -> Refusal {
 }
 
 /// Lists the keys of a bucket.
-pub(super) fn perform(bucket: &Bucket, name: &str, input: &Value) -> Outcome {
+pub(super) fn perform(bucket: &Bucket, name: &str, input: &Value) -> S3Outcome {
     let given = |member: &str| text(input, member).unwrap_or_default();
     let encode: fn(&str) -> String = match text(input, "EncodingType") {
         None => str::to_owned,
@@ -25,7 +26,7 @@ pub(super) fn perform(bucket: &Bucket, name: &str, input: &Value) -> Outcome {
         Some(_) => return Err(invalid("Invalid Encoding Method specified in Request")),
     };
     let continued = text(input, "ContinuationToken").map(from_token).transpose()?;
-    let asked = listing::Asked {
+    let asked = listing::ListQuery {
         prefix: given("Prefix"),
         delimiter: given("Delimiter"),
         after: continued.as_deref().unwrap_or(given("StartAfter")),
@@ -97,8 +98,7 @@ fn encoded(text: &str) -> String {
 
 /// A token is the last entry of a page, made opaque.
 fn to_token(entry: &str) -> String {
-    let nibbles = entry.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
+    hex(entry.as_bytes())
 }
 
 fn from_token(token: &str) -> Result<String, Refusal> {

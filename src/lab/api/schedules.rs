@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{Call, Outcome, Paging, Refusal, with_token};
+use super::operation::{Call, OperationResult, Paging, Refusal, with_token};
 use crate::account::{DEFAULT_GROUP, Firing, RetryPolicy, Schedule, ScheduleGroup};
 use crate::value::{list, seconds, text, whole};
 
@@ -24,7 +24,7 @@ const KEPT: [&str; 6] =
     ["ScheduleExpression", "Description", "StartDate", "EndDate", "KmsKeyArn", "FlexibleTimeWindow"];
 
 /// Performs an operation, if it is one of these.
-pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<Outcome> {
+pub(super) fn perform(call: &mut Call<'_>, operation: &str) -> Option<OperationResult> {
     Some(match operation {
         "CreateSchedule" => create(call),
         "UpdateSchedule" => update(call),
@@ -86,7 +86,7 @@ fn arn(call: &Call<'_>, of: &Schedule) -> String {
     call.account.names.arn("scheduler", &format!("schedule/{}/{}", of.group, of.name))
 }
 
-fn create(call: &mut Call<'_>) -> Outcome {
+fn create(call: &mut Call<'_>) -> OperationResult {
     let (name, group) = names(call)?;
     let schedule = read(call, &name, &group)?;
     if let Some(place) = place(call, &name, &group) {
@@ -106,7 +106,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
 }
 
 /// Replaces the whole schedule: what is not given is as if it never had been.
-fn update(call: &mut Call<'_>) -> Outcome {
+fn update(call: &mut Call<'_>) -> OperationResult {
     let place = existing(call)?;
     let (name, group) = names(call)?;
     let schedule = read(call, &name, &group)?;
@@ -116,13 +116,13 @@ fn update(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"ScheduleArn": arn}))
 }
 
-fn delete(call: &mut Call<'_>) -> Outcome {
+fn delete(call: &mut Call<'_>) -> OperationResult {
     let place = existing(call)?;
     call.account.schedules.remove(place);
     Ok(json!({}))
 }
 
-fn get(call: &Call<'_>) -> Outcome {
+fn get(call: &Call<'_>) -> OperationResult {
     let schedule = &call.account.schedules[existing(call)?];
     let mut shown = schedule.body.clone();
     shown.extend(told(call, schedule));
@@ -142,7 +142,7 @@ fn told(call: &Call<'_>, of: &Schedule) -> Map<String, Value> {
     members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-fn list_schedules(call: &Call<'_>) -> Outcome {
+fn list_schedules(call: &Call<'_>) -> OperationResult {
     let given = |member: &str| text(call.input, member);
     let is_asked_for = |one: &&Schedule| {
         given("GroupName").is_none_or(|group| group == one.group)
@@ -164,7 +164,7 @@ fn group_arn(call: &Call<'_>, name: &str) -> String {
     call.account.names.arn("scheduler", &format!("schedule-group/{name}"))
 }
 
-fn create_group(call: &mut Call<'_>) -> Outcome {
+fn create_group(call: &mut Call<'_>) -> OperationResult {
     let name = name_of(call.input)?.to_owned();
     let groups = &mut call.account.schedule_groups;
     if groups.iter().any(|one| one.name == name) {
@@ -177,7 +177,7 @@ fn create_group(call: &mut Call<'_>) -> Outcome {
     Ok(json!({"ScheduleGroupArn": group_arn(call, &name)}))
 }
 
-fn get_group(call: &Call<'_>) -> Outcome {
+fn get_group(call: &Call<'_>) -> OperationResult {
     let name = name_of(call.input)?;
     let group = call.account.schedule_groups.iter().find(|one| one.name == name);
     let group = group.ok_or_else(|| not_found(format!("Schedule group {name} does not exist.")))?;

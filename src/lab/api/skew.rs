@@ -5,9 +5,9 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Answer;
+use super::HttpAnswer;
 use super::operation::Refusal;
-use super::wire_call::{Asked, Protocol};
+use super::wire_call::{ApiRequest, Protocol};
 
 /// How far a signature's time may be off: AWS's services, and S3.
 const WITHIN: SignedDuration = SignedDuration::from_mins(5);
@@ -20,7 +20,7 @@ pub(super) fn time(ahead_ms: i64) -> Timestamp {
 }
 
 /// The refusal of a request that was signed at another time than the account's.
-pub(super) fn refusal(head: &Parts, asked: &Asked, now: Timestamp) -> Option<Refusal> {
+pub(super) fn refusal(head: &Parts, asked: &ApiRequest, now: Timestamp) -> Option<Refusal> {
     let date = head.headers.get("x-amz-date")?.to_str().ok()?;
     let signed = TimeZone::UTC.to_timestamp(DateTime::strptime("%Y%m%dT%H%M%SZ", date).ok()?).ok()?;
     let off = signed.duration_since(now);
@@ -48,7 +48,7 @@ pub(super) fn refusal(head: &Parts, asked: &Asked, now: Timestamp) -> Option<Ref
 }
 
 /// Dates an answer by the account's time.
-pub(super) fn date(answer: &mut Answer, now: Timestamp) {
+pub(super) fn date(answer: &mut HttpAnswer, now: Timestamp) {
     if let Ok(value) = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string().parse() {
         answer.headers_mut().insert("date", value);
     }

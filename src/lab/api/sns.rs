@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::operation::{Outcome, Refusal};
+use super::operation::{OperationResult, Refusal};
 use super::request_id;
-use super::wire_call::Asked;
+use super::wire_call::ApiRequest;
 use crate::lock::lock;
 use crate::notices::Message;
 use crate::value::text;
@@ -14,7 +14,7 @@ use crate::world::World;
 const LIMITS: (usize, usize) = (262_144, 100);
 
 /// Performs an operation.
-pub(super) fn perform(world: &World, asked: &Asked, now: u64) -> Option<Outcome> {
+pub(super) fn perform(world: &World, asked: &ApiRequest, now: u64) -> Option<OperationResult> {
     Some(match asked.operation.as_str() {
         "CreateTopic" => create(world, &asked.input),
         "ListTopics" => Ok(list(world)),
@@ -27,7 +27,7 @@ fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new("InvalidParameter", format!("Invalid parameter: {}", message.into()))
 }
 
-fn create(world: &World, input: &Value) -> Outcome {
+fn create(world: &World, input: &Value) -> OperationResult {
     let name = text(input, "Name").unwrap_or_default();
     let plain = name.strip_suffix(".fifo").unwrap_or(name);
     let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -44,7 +44,7 @@ fn list(world: &World) -> Value {
     json!({"Topics": topics})
 }
 
-fn publish(world: &World, input: &Value, now: u64) -> Outcome {
+fn publish(world: &World, input: &Value, now: u64) -> OperationResult {
     let topic = text(input, "TopicArn").or_else(|| text(input, "TargetArn")).unwrap_or_default();
     let message =
         text(input, "Message").filter(|message| !message.is_empty()).ok_or_else(|| invalid("Empty message"))?;

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::operation::{Outcome, Refusal};
-use super::wire_call::Asked;
+use super::operation::{OperationResult, Refusal};
+use super::wire_call::ApiRequest;
 use crate::lock::lock;
 use crate::value::{date, texts};
 use crate::world::World;
 
 /// Performs an operation.
-pub(super) fn perform(world: &World, asked: &Asked, now: u64) -> Option<Outcome> {
+pub(super) fn perform(world: &World, asked: &ApiRequest, now: u64) -> Option<OperationResult> {
     match asked.operation.as_str() {
         "GetCalendarState" => Some(told(world, &asked.input, now)),
         _ => None,
@@ -17,7 +17,7 @@ pub(super) fn perform(world: &World, asked: &Asked, now: u64) -> Option<Outcome>
 }
 
 /// Open when all are (`GetCalendarState` in the API reference). Only the present moment is known.
-fn told(world: &World, input: &Value, now: u64) -> Outcome {
+fn told(world: &World, input: &Value, now: u64) -> OperationResult {
     let names: Vec<&str> = texts(input, "CalendarNames");
     if names.is_empty() {
         return Err(Refusal::new("ValidationException", "Value at 'calendarNames' failed to satisfy constraint"));

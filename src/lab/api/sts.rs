@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::operation::{Outcome, Refusal};
-use super::wire_call::Asked;
+use super::operation::{OperationResult, Refusal};
+use super::wire_call::ApiRequest;
 use crate::account::{Names, hex_id};
 use crate::clock::wall_ms;
 use crate::keys::{Key, PREFIX};
@@ -25,7 +25,7 @@ const ID_LENGTH: usize = 20;
 const SECRET_LENGTH: usize = 40;
 
 /// Performs an operation for whoever signed it.
-pub(super) fn perform(world: &World, asked: &Asked, caller: Option<&Key>, now: u64) -> Option<Outcome> {
+pub(super) fn perform(world: &World, asked: &ApiRequest, caller: Option<&Key>, now: u64) -> Option<OperationResult> {
     let names = world.names();
     Some(match asked.operation.as_str() {
         "GetCallerIdentity" => Ok(identity(&names, caller)),
@@ -54,7 +54,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The same on another's word: the lab believes every provider, and reads of its token what STS must find in it.
-fn assume_as_told(world: &World, input: &Value, names: &Names, now: u64) -> Outcome {
+fn assume_as_told(world: &World, input: &Value, names: &Names, now: u64) -> OperationResult {
     let token = text(input, "WebIdentityToken").unwrap_or_default();
     let bad = |why| Refusal::new("InvalidIdentityToken", why);
     let claims = claims(token).ok_or_else(|| bad("The ID Token provided is not a valid JWT"))?;
@@ -98,7 +98,7 @@ fn base64url(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The lab trusts everybody with every role, and a role may do everything that its policy here does not leave out.
-fn assume(world: &World, input: &Value, names: &Names, now: u64) -> Outcome {
+fn assume(world: &World, input: &Value, names: &Names, now: u64) -> OperationResult {
     let role = text(input, "RoleArn").unwrap_or_default();
     let path = role.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(":role/"));
     let (_, path) = path.ok_or_else(|| invalid(format!("{role} is invalid")))?;

@@ -1,4 +1,4 @@
-//! Which protocol a request speaks, and the answer in the same one.
+//! Finds out which protocol a request speaks, and answers in the same one.
 
 use http_body_util::Full;
 use hyper::Response;
@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 use hyper::http::request::Parts;
 
 use super::operation::{Output, Refusal};
-use super::wire_call::{Asked, Protocol, Service};
+use super::wire_call::{ApiRequest, Protocol, Service};
 use super::wire_text::query_code;
 use super::{wire_cbor, wire_json, wire_query, wire_rest, wire_s3};
 
@@ -17,12 +17,12 @@ const SSM_TARGET: &str = "AmazonSSM";
 const CLOUDWATCH_TARGET: &str = "GraniteServiceVersion20100801";
 
 /// Reads a request.
-pub(super) fn read(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal)> {
+pub(super) fn read(head: &Parts, body: &Bytes) -> Result<ApiRequest, (Protocol, Refusal)> {
     let signer = wire_rest::credential(head).and_then(|parts| parts.into_iter().next());
-    read_unsigned(head, body).map(|asked| Asked { signer, ..asked })
+    read_unsigned(head, body).map(|asked| ApiRequest { signer, ..asked })
 }
 
-fn read_unsigned(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal)> {
+fn read_unsigned(head: &Parts, body: &Bytes) -> Result<ApiRequest, (Protocol, Refusal)> {
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(target) = header("x-amz-target") {
         let (prefix, operation) = target.split_once('.').unwrap_or(("", target));
@@ -39,7 +39,7 @@ fn read_unsigned(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal
             }
         };
         let input = wire_json::read(body).map_err(|refusal| (protocol, refusal))?;
-        return Ok(Asked::new(service, protocol, operation, input));
+        return Ok(ApiRequest::new(service, protocol, operation, input));
     }
     if header("smithy-protocol") == Some("rpc-v2-cbor") {
         return read_cbor(head, body).map_err(|refusal| (Protocol::Cbor, refusal));
@@ -50,7 +50,7 @@ fn read_unsigned(head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal
     wire_query::read(head.uri.query(), body).map_err(|refusal| (Protocol::Query, refusal))
 }
 
-fn read_cbor(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
+fn read_cbor(head: &Parts, body: &Bytes) -> Result<ApiRequest, Refusal> {
     let path = head.uri.path().strip_prefix("/service/");
     let found = path.and_then(|path| path.split_once("/operation/"));
     let (service, operation) = match found.unwrap_or_default() {
@@ -61,11 +61,11 @@ fn read_cbor(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
             return Err(Refusal::new("UnknownOperationException", message));
         }
     };
-    Ok(Asked::new(service, Protocol::Cbor, operation, wire_cbor::read(body)?))
+    Ok(ApiRequest::new(service, Protocol::Cbor, operation, wire_cbor::read(body)?))
 }
 
 /// Writes an answer.
-pub(super) fn tell(asked: &Asked, output: Output, id: &str) -> Response<Full<Bytes>> {
+pub(super) fn tell(asked: &ApiRequest, output: Output, id: &str) -> Response<Full<Bytes>> {
     let output = match output {
         Output::Members(output) => output,
         Output::Reply(reply) => return wire_s3::tell(reply, id),

@@ -1,4 +1,4 @@
-//! What a request asks, whichever protocol carries it.
+//! A request, in the same form for every protocol.
 
 use hyper::body::Bytes;
 use serde_json::Value;
@@ -67,7 +67,7 @@ pub(super) enum Protocol {
 }
 
 /// A request that was understood.
-pub(super) struct Asked {
+pub(super) struct ApiRequest {
     /// Whom it asks.
     pub service: Service,
     /// How.
@@ -82,9 +82,9 @@ pub(super) struct Asked {
     pub signer: Option<String>,
 }
 
-impl Asked {
+impl ApiRequest {
     /// An operation with its input.
-    pub(crate) fn new(service: Service, protocol: Protocol, operation: &str, input: Value) -> Asked {
-        Asked { service, protocol, operation: operation.to_owned(), input, body: Bytes::new(), signer: None }
+    pub(crate) fn new(service: Service, protocol: Protocol, operation: &str, input: Value) -> ApiRequest {
+        ApiRequest { service, protocol, operation: operation.to_owned(), input, body: Bytes::new(), signer: None }
     }
 }

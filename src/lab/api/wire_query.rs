@@ -4,13 +4,13 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value};
 
 use super::operation::Refusal;
-use super::wire_call::{Asked, Protocol, Service};
+use super::wire_call::{ApiRequest, Protocol, Service};
 use super::wire_cbor::is_moment;
 use super::wire_text::{escape, query_code};
 use crate::value::date;
 
 /// Reads a form: `Actions.member.1.Type=forward` is the first element of a list.
-pub(super) fn read(query: Option<&str>, body: &Bytes) -> Result<Asked, Refusal> {
+pub(super) fn read(query: Option<&str>, body: &Bytes) -> Result<ApiRequest, Refusal> {
     let mut input = Value::Object(Map::new());
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     for (key, value) in pairs.chain(form_urlencoded::parse(body)) {
@@ -41,7 +41,7 @@ pub(super) fn read(query: Option<&str>, body: &Bytes) -> Result<Asked, Refusal> 
         members.shift_remove("Action");
         members.shift_remove("Version");
     }
-    Ok(Asked::new(service, Protocol::Query, &operation, input))
+    Ok(ApiRequest::new(service, Protocol::Query, &operation, input))
 }
 
 /// Lists are longer than this in no request.
@@ -87,7 +87,7 @@ fn namespace(service: Service) -> &'static str {
 }
 
 /// Writes an answer.
-pub(super) fn tell(asked: &Asked, output: &Value, id: &str) -> String {
+pub(super) fn tell(asked: &ApiRequest, output: &Value, id: &str) -> String {
     let operation = &asked.operation;
     let mut xml = format!("<{operation}Response xmlns=\"{}\">", namespace(asked.service));
     element(&mut xml, &format!("{operation}Result"), output);

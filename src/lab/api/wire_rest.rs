@@ -6,7 +6,7 @@ use hyper::http::request::Parts;
 use serde_json::Value;
 
 use super::operation::Refusal;
-use super::wire_call::{Asked, Protocol, Service};
+use super::wire_call::{ApiRequest, Protocol, Service};
 use super::wire_text::decoded;
 use super::{wire_json, wire_s3};
 
@@ -44,7 +44,7 @@ pub(super) fn service(head: &Parts) -> Option<Service> {
 }
 
 /// Reads a request to such a service.
-pub(super) fn read(service: Service, head: &Parts, body: &Bytes) -> Result<Asked, (Protocol, Refusal)> {
+pub(super) fn read(service: Service, head: &Parts, body: &Bytes) -> Result<ApiRequest, (Protocol, Refusal)> {
     match service {
         Service::S3 => wire_s3::read(head, body).map_err(|refusal| (Protocol::RestXml, refusal)),
         _ => read_json(head, body).map_err(|refusal| (Protocol::RestJson, refusal)),
@@ -55,7 +55,7 @@ pub(super) fn read(service: Service, head: &Parts, body: &Bytes) -> Result<Asked
 const PARAMETERS: [(&str, &str); 3] =
     [("groupName", "GroupName"), ("ScheduleGroup", "GroupName"), ("clientToken", "ClientToken")];
 
-fn read_json(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
+fn read_json(head: &Parts, body: &Bytes) -> Result<ApiRequest, Refusal> {
     let path = head.uri.path().trim_matches('/');
     let (collection, name) = path.split_once('/').unwrap_or((path, ""));
     let operation = match (&head.method, collection, name) {
@@ -84,7 +84,7 @@ fn read_json(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
             _ => Value::String(value.into_owned()),
         };
     }
-    Ok(Asked::new(Service::Scheduler, Protocol::RestJson, operation, input))
+    Ok(ApiRequest::new(Service::Scheduler, Protocol::RestJson, operation, input))
 }
 
 #[cfg(test)]

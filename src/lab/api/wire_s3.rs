@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::chunked;
 use super::operation::{Refusal, Reply};
-use super::wire_call::{Asked, Protocol, Service};
+use super::wire_call::{ApiRequest, Protocol, Service};
 use super::wire_text::{decoded, escape};
 use crate::model::Model;
 
@@ -36,7 +36,7 @@ const OWN: &str = "x-amz-meta-";
 const HOSTS: [&str; 3] = [".localhost", ".127.0.0.1", ".amazonaws.com"];
 
 /// Reads a request.
-pub(super) fn read(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
+pub(super) fn read(head: &Parts, body: &Bytes) -> Result<ApiRequest, Refusal> {
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let mut input = Map::new();
     let mut put = |name: &str, value: &str| input.insert(name.to_owned(), Value::String(value.to_owned()));
@@ -74,8 +74,8 @@ pub(super) fn read(head: &Parts, body: &Bytes) -> Result<Asked, Refusal> {
     }
     input.insert("Headers".to_owned(), Value::Object(kept));
     let body = chunked::payload(&head.headers, body)?;
-    let asked = Asked::new(Service::S3, Protocol::RestXml, operation, Value::Object(input));
-    Ok(Asked { body, ..asked })
+    let asked = ApiRequest::new(Service::S3, Protocol::RestXml, operation, Value::Object(input));
+    Ok(ApiRequest { body, ..asked })
 }
 
 /// The first member that comes as a header and that the lab does not read.
@@ -163,7 +163,7 @@ pub(super) fn element(xml: &mut String, name: &str, text: &str) {
 mod tests {
     use super::*;
 
-    fn asked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Asked, &'static str> {
+    fn asked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<ApiRequest, &'static str> {
         let mut request = hyper::Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);

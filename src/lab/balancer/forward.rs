@@ -11,7 +11,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response};
 
 use super::meter::Flowed;
-use super::route::{Action, Asked, Forward, Routes, STICKY_COOKIE};
+use super::route::{Action, Forward, RequestView, Routes, STICKY_COOKIE};
 use super::target::{Trouble, Upstream};
 use super::{Balancer, GROUP};
 use crate::task::SERVICE_TIME;
@@ -32,7 +32,7 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     header::UPGRADE,
 ];
 
-type Answer = Response<Full<Bytes>>;
+type HttpAnswer = Response<Full<Bytes>>;
 
 /// A target chosen for a request.
 struct Chosen {
@@ -50,7 +50,7 @@ impl Balancer {
         listener: &str,
         from: SocketAddr,
         request: Request<Incoming>,
-    ) -> Result<Answer, Infallible> {
+    ) -> Result<HttpAnswer, Infallible> {
         let (head, body) = request.into_parts();
         let Some(routes) = self.routes(listener) else { return Ok(plain(503, "text/plain", "")) };
         let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
@@ -58,7 +58,7 @@ impl Balancer {
         };
         let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let host = host.unwrap_or_default();
-        let asked = Asked {
+        let asked = RequestView {
             host: host.rsplit_once(':').map_or(host, |(name, _)| name),
             path: head.uri.path(),
             query: head.uri.query().unwrap_or_default(),
@@ -104,7 +104,7 @@ impl Balancer {
         })
     }
 
-    async fn carry(&self, routes: &Routes, chosen: Chosen, request: Request<Full<Bytes>>) -> Answer {
+    async fn carry(&self, routes: &Routes, chosen: Chosen, request: Request<Full<Bytes>>) -> HttpAnswer {
         let started = Instant::now();
         let asked = chosen.upstream.send(&request, &self.ending);
         let sent = self.clock.within(IDLE_TIMEOUT, IDLE_TIMEOUT_AT_LEAST, asked).await;
@@ -143,7 +143,7 @@ impl Balancer {
     }
 
     /// An answer of the balancer itself, counted as such.
-    fn own(&self, routes: &Routes, status: u16) -> Answer {
+    fn own(&self, routes: &Routes, status: u16) -> HttpAnswer {
         self.meter(&routes.balancer).answered(self.clock.now_ms(), status);
         let reason = hyper::StatusCode::from_u16(status).ok();
         let reason = reason.and_then(|status| status.canonical_reason()).unwrap_or_default();
@@ -175,7 +175,7 @@ fn carried(mut request: Request<Full<Bytes>>, from: SocketAddr) -> Request<Full<
 }
 
 /// The answer as the client gets it.
-fn returned(response: Response<Bytes>, chosen: Chosen) -> Answer {
+fn returned(response: Response<Bytes>, chosen: Chosen) -> HttpAnswer {
     let mut response = response.map(Full::new);
     let headers = response.headers_mut();
     for name in &HOP_BY_HOP {
@@ -202,7 +202,7 @@ fn set_cookie(value: &str, until_ms: u64) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("{STICKY_COOKIE}={value}; Expires={until}; Path=/")).ok()
 }
 
-fn plain(status: u16, content_type: &str, body: &str) -> Answer {
+fn plain(status: u16, content_type: &str, body: &str) -> HttpAnswer {
     Response::builder()
         .status(status)
         .header(header::SERVER, "awselb/2.0")
@@ -211,7 +211,7 @@ fn plain(status: u16, content_type: &str, body: &str) -> Answer {
         .unwrap_or_default()
 }
 
-fn redirected(status: u16, place: &str) -> Answer {
+fn redirected(status: u16, place: &str) -> HttpAnswer {
     let mut answer = plain(status, "text/html", "");
     if let Ok(place) = HeaderValue::from_str(place) {
         answer.headers_mut().insert(header::LOCATION, place);

@@ -1,4 +1,4 @@
-//! Which rule a request meets and which target group it goes to; pure, the die comes from outside.
+//! Finds the rule that a request matches and the target group that it goes to. Pure: random numbers come from outside.
 
 use std::net::IpAddr;
 
@@ -71,7 +71,7 @@ enum Condition {
 }
 
 /// What the rules look at.
-pub(super) struct Asked<'a> {
+pub(super) struct RequestView<'a> {
     /// The Host header without its port.
     pub host: &'a str,
     /// The path.
@@ -99,14 +99,14 @@ impl Routes {
     }
 
     /// The action of the first rule whose conditions all hold.
-    pub(crate) fn find(&self, asked: &Asked<'_>) -> Option<&Action> {
+    pub(crate) fn find(&self, asked: &RequestView<'_>) -> Option<&Action> {
         let meets = |rule: &&Compiled| rule.conditions.iter().all(|one| one.holds(asked));
         self.rules.iter().find(meets).map(|rule| &rule.action)
     }
 }
 
 impl Condition {
-    fn holds(&self, asked: &Asked<'_>) -> bool {
+    fn holds(&self, asked: &RequestView<'_>) -> bool {
         match self {
             Condition::Host(hosts) => hosts.iter().any(|host| matches_fold(host, asked.host)),
             Condition::Path(paths) => paths.iter().any(|path| matches(path, asked.path)),
@@ -270,7 +270,7 @@ impl Forward {
 
 impl Redirect {
     /// The status code and the place.
-    pub(crate) fn place(&self, asked: &Asked<'_>) -> (u16, String) {
+    pub(crate) fn place(&self, asked: &RequestView<'_>) -> (u16, String) {
         let fill = |template: &str| {
             template
                 .replace("#{protocol}", "http")
@@ -361,7 +361,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert("x-tide", HeaderValue::from_static(header));
             let source = IpAddr::from([127, 0, 0, 1]);
-            let asked = Asked { host: "lab", path: "/", query, method, headers: &headers, source };
+            let asked = RequestView { host: "lab", path: "/", query, method, headers: &headers, source };
             matches!(routes.find(&asked), Some(Action::Fixed { status: 418, .. }))
         };
         assert!(meets("HIGH", "v=21", "GET"));

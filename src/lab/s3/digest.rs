@@ -2,15 +2,15 @@
 
 use md5::{Digest, Md5};
 
+use crate::names::hex;
+
 /// The reversed polynomial of CRC-32, as in Ethernet and zip.
 const POLYNOMIAL: u32 = 0xEDB8_8320;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The ETag of an object that was put in one piece: its MD5 in hexadecimal, in quotes.
 pub(crate) fn etag(bytes: &[u8]) -> String {
-    let nibbles = Md5::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let hex: String = nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect();
-    format!("\"{hex}\"")
+    format!("\"{}\"", hex(&Md5::digest(bytes)))
 }
 
 /// The MD5 as the `content-md5` header tells it.

@@ -7,7 +7,7 @@ use super::Object;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct ListQuery<'a> {
     /// Only keys that begin with this.
     pub prefix: &'a str,
     /// Keys that have this after the prefix are told as one, up to it; empty tells every key.
@@ -32,7 +32,7 @@ pub(crate) struct Page<'a> {
 }
 
 /// Cuts a page.
-pub(crate) fn cut<'a>(objects: &'a BTreeMap<String, Object>, asked: Asked<'_>) -> Page<'a> {
+pub(crate) fn cut<'a>(objects: &'a BTreeMap<String, Object>, asked: ListQuery<'_>) -> Page<'a> {
     let mut page = Page::default();
     let start = if asked.after < asked.prefix { Bound::Included(asked.prefix) } else { Bound::Excluded(asked.after) };
     let group = |key: &'a str| -> Option<&'a str> {
@@ -81,7 +81,7 @@ mod tests {
         let (mut told, mut after) = (Vec::new(), None::<String>);
         for _ in 0..=keys.len() {
             let from = after.clone().unwrap_or_default();
-            let asked = Asked { prefix, delimiter, after: &from, is_continued: after.is_some(), limit };
+            let asked = ListQuery { prefix, delimiter, after: &from, is_continued: after.is_some(), limit };
             let page = cut(&objects, asked);
             assert!(page.objects.len() + page.prefixes.len() <= limit);
             told.extend(page.objects.iter().map(|(key, _)| (*key).to_owned()));
@@ -109,10 +109,10 @@ mod tests {
     #[test]
     fn a_list_starts_after_a_key_even_within_a_group() {
         let objects = objects(&["a/1", "a/2", "b"]);
-        let asked = Asked { prefix: "", delimiter: "/", after: "a/1", is_continued: false, limit: 9 };
+        let asked = ListQuery { prefix: "", delimiter: "/", after: "a/1", is_continued: false, limit: 9 };
         let page = cut(&objects, asked);
         assert_eq!((page.prefixes, page.objects[0].0, page.next), (vec!["a/"], "b", None));
-        let none = cut(&objects, Asked { limit: 0, ..asked });
+        let none = cut(&objects, ListQuery { limit: 0, ..asked });
         assert!(none.objects.is_empty() && none.prefixes.is_empty() && none.next.is_none());
     }
 }

@@ -7,21 +7,22 @@ use crate::domain::fleet::RuleSeen;
 use crate::domain::traffic::Share;
 use crate::lease::QUARANTINE;
 use crate::machine::effect::{Effect, Look, Observation};
-use crate::machine::notice::Notice;
-use crate::machine::state::{
-    BRISK_POLL, DENIED_RETRIES, FIRST_READ_WITHIN, FRESH, PROMPT_RETRIES, Phase, RETRY, State, Unsettled,
-    WATCHED_WITHIN, WRITE_LANDS_WITHIN,
+use crate::machine::limits::{
+    BRISK_POLL, DENIED_RETRIES, FIRST_READ_WITHIN, FRESH, PROMPT_RETRIES, RETRY, WATCHED_WITHIN, WRITE_LANDS_WITHIN,
 };
+use crate::machine::memory::Unsettled;
+use crate::machine::notice::Notice;
+use crate::machine::state::{Back, Phase, State};
 use crate::machine::undone::StaysOff;
-use crate::machine::why::{Awaited, Reason};
+use crate::machine::why::Awaited;
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
     /// Begins the way back, or begins it anew: with a first read, in place of whatever was waited for. It begins with
     /// the write where the write is needed whatever a read shows, and the stable slot's targets were just read.
-    pub(in crate::machine) fn begin_back(&mut self, reason: Reason, decided: Timestamp, out: &mut Reaction) {
-        self.state = State::Retreat { reason, decided, phase: Phase::Checking, refused: 0 };
-        let needed = self.memory.weighted || self.memory.unsettled.is_some();
+    pub(in crate::machine) fn begin_back(&mut self, back: Back, out: &mut Reaction) {
+        self.state = State::Retreat { back, phase: Phase::Checking, refused: 0 };
+        let needed = self.memory.rule.weighted || self.memory.rule.unsettled.is_some();
         self.outlive_others();
         let to = if needed && self.stable_was_just_seen() { Phase::Routing } else { Phase::Checking };
         self.go(to, out);
@@ -29,7 +30,7 @@ impl Machine {
 
     fn stable_was_just_seen(&self) -> bool {
         let fresh = |at: Timestamp| self.memory.now.since(at) <= FRESH;
-        self.memory.fleet.as_ref().is_some_and(|(at, fleet)| fresh(*at) && fleet.stable.healthy > 0)
+        self.memory.slots.fleet.as_ref().is_some_and(|(at, fleet)| fresh(*at) && fleet.stable.healthy > 0)
     }
 
     /// Reads the rule and the stable slot's healthy targets, and nothing else.
@@ -41,8 +42,8 @@ impl Machine {
     /// target; then the tasks are read too. A read that fails after one that found none does not free the write.
     pub(in crate::machine) fn weigh(&mut self, seen: &Observation, out: &mut Reaction) {
         let healthy = seen.fleet.as_ref().map(|fleet| fleet.stable.healthy).or(seen.stable);
-        self.memory.barren = healthy.map_or(self.memory.barren, |healthy| healthy == 0);
-        if !self.memory.barren {
+        self.memory.slots.barren = healthy.map_or(self.memory.slots.barren, |healthy| healthy == 0);
+        if !self.memory.slots.barren {
             return self.go(Phase::Routing, out);
         }
         match &seen.fleet {
@@ -55,8 +56,8 @@ impl Machine {
     fn revive(&mut self, running: u32, desired: u32, out: &mut Reaction) {
         let wanted = self.plan.before.stable_desired;
         self.wait_for(Awaited::StableTarget { running, wanted }, out);
-        if desired < wanted && !self.memory.revived {
-            self.memory.revived = true;
+        if desired < wanted && !self.state.is_revived() {
+            self.state.note_revived(true);
             return self.go(Phase::Reviving, out);
         }
         self.look_back_after(BRISK_POLL);
@@ -64,14 +65,14 @@ impl Machine {
 
     /// Whether the stable slot's tasks are still to be read with all of its traffic on it.
     pub(in crate::machine) fn asks_for_stable(&self) -> bool {
-        let read = |back: Timestamp| self.memory.fleet.as_ref().is_some_and(|(at, _)| *at > back);
-        !self.memory.revived && !self.memory.hurry && self.memory.back_at.is_some_and(|back| !read(back))
+        let read = |back: Timestamp| self.memory.slots.fleet.as_ref().is_some_and(|(at, _)| *at > back);
+        !self.state.is_revived() && !self.state.hurries() && self.state.back_at().is_some_and(|back| !read(back))
     }
 
     /// Whether the stable slot, which has its traffic back, wants fewer tasks than it had for it before.
     pub(in crate::machine) fn is_scaled_down(&self, seen: &Observation) -> bool {
         let fewer = seen.fleet.as_ref().is_some_and(|fleet| fleet.stable.desired < self.plan.before.stable_desired);
-        fewer && !self.memory.revived && !self.memory.hurry
+        fewer && !self.state.is_revived() && !self.state.hurries()
     }
 
     fn look_back_after(&mut self, span: Duration) {
@@ -81,7 +82,7 @@ impl Machine {
     /// Clients bound to the candidate by a cookie come back only when stickiness is off.
     pub(in crate::machine) fn is_sticky(&self, rule: Option<&RuleSeen>) -> bool {
         let ours = self.plan.before.stickiness.is_some() && !self.plan.driver.is_aws();
-        self.memory.carried && ours && rule.is_some_and(|rule| rule.sticky)
+        self.memory.rule.carried && ours && rule.is_some_and(|rule| rule.sticky)
     }
 
     /// How long a refused write waits that was refused so many times: not long at first, because each wait is
@@ -109,10 +110,10 @@ impl Machine {
     /// the last attempt is over 15 s after the order, and AWS gets as long again.
     pub(in crate::machine) fn outlive(&mut self, asked: Timestamp) {
         let until = asked + WRITE_LANDS_WITHIN;
-        match &mut self.memory.unsettled {
+        match &mut self.memory.rule.unsettled {
             // By its share a late write of the way forward is known for ours: that is kept.
             Some(unsettled) => unsettled.until = unsettled.until.max(until),
-            None => self.memory.unsettled = Some(Unsettled { share: Share::NONE, until }),
+            None => self.memory.rule.unsettled = Some(Unsettled { share: Share::NONE, until }),
         }
     }
 
@@ -130,22 +131,22 @@ impl Machine {
     pub(in crate::machine) fn bound_until(&self) -> Timestamp {
         let memory = &self.memory;
         let watched =
-            memory.steady.filter(|steady| steady.share == Share::NONE).map_or(memory.now, |steady| steady.since);
-        let unseen = memory.unwatched || watched > memory.started + WATCHED_WITHIN;
-        let lasts = self.plan.before.stickiness.filter(|_| memory.carried || unseen);
-        let since = if unseen { watched.max(memory.accepted_at) } else { memory.accepted_at };
-        lasts.map_or(memory.accepted_at, |lasts| since + lasts)
+            memory.rule.steady.filter(|steady| steady.share == Share::NONE).map_or(memory.now, |steady| steady.since);
+        let unseen = memory.rule.unwatched || watched > memory.started + WATCHED_WITHIN;
+        let lasts = self.plan.before.stickiness.filter(|_| memory.rule.carried || unseen);
+        let since = if unseen { watched.max(memory.rule.accepted_at) } else { memory.rule.accepted_at };
+        lasts.map_or(memory.rule.accepted_at, |lasts| since + lasts)
     }
 
     /// Whether a cookie may still lead a client to a candidate that is to have no tasks any more.
     pub(in crate::machine) fn still_leads(&self) -> bool {
         let emptied = self.plan.before.candidate_desired == 0;
-        self.memory.binds && emptied && self.bound_until() > self.memory.now
+        self.memory.rule.binds && emptied && self.bound_until() > self.memory.now
     }
 
     /// Whether cookies last longer than other requests may take to end.
     pub(in crate::machine) fn outlasts_patience(&self) -> bool {
-        self.bound_until() > self.memory.accepted_at + self.plan.limits.drain
+        self.bound_until() > self.memory.rule.accepted_at + self.plan.limits.drain
     }
 
     /// Stickiness that is on again leads clients with a cookie of the candidate back there: to the release that was
@@ -153,8 +154,8 @@ impl Machine {
     /// outlived, if that takes no longer than other requests may take to end; else it stays off, which means nothing
     /// to a rule that gives one slot everything.
     pub(in crate::machine) fn mend(&mut self, out: &mut Reaction) {
-        let late = self.memory.hurry || self.outlasts_patience();
-        if !self.memory.sticky_suspended || !late || self.bound_until() <= self.memory.now {
+        let late = self.state.hurries() || self.outlasts_patience();
+        if !self.memory.rule.sticky_suspended || !late || self.bound_until() <= self.memory.now {
             return self.go(Phase::Mending, out);
         }
         out.notices.push(Notice::StickinessOff { why: StaysOff::Cookies(self.bound_until()) });
@@ -163,8 +164,8 @@ impl Machine {
 
     /// After the last write of the rule: waits until none can land any more.
     pub(in crate::machine) fn mended(&mut self, out: &mut Reaction) {
-        self.memory.sticky_suspended = false;
-        match self.memory.unsettled {
+        self.memory.rule.sticky_suspended = false;
+        match self.memory.rule.unsettled {
             Some(unsettled) if unsettled.until > self.memory.now => {
                 let left = unsettled.until.since(self.memory.now);
                 self.ask_after(left, Effect::Look(self.view(false, None)));

@@ -1,5 +1,5 @@
-//! What a rollout leaves undone, and finishing that once it is over. No traffic moves then: it is where it should be, or
-//! what is left stays.
+//! Knows what a rollout left undone, and finishes it once the rollout is over. It moves no traffic: where somebody else
+//! has moved it, the rest stays undone.
 
 use crate::domain::fault::Fault;
 use crate::domain::fleet::{Capacity, Fleet, RuleSeen};
@@ -7,7 +7,7 @@ use crate::domain::name::last_part;
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued};
 use crate::machine::notice::{Notice, Outcome};
-use crate::machine::state::{Phase, State};
+use crate::machine::state::{Back, Phase, State};
 use crate::machine::undone::Undone;
 use crate::machine::{Machine, Reaction};
 use crate::plan::Action;
@@ -36,13 +36,13 @@ impl Machine {
     pub(in crate::machine) fn tidy(&mut self, out: &mut Reaction) {
         let now = self.memory.now;
         self.memory.left = false;
-        self.memory.spared_for = None;
+        self.memory.slots.spared_for = None;
         self.memory.safeguard.begin_anew();
         match self.state.clone() {
-            State::Finished(Outcome::RolledBack(reason)) | State::Retreat { reason, .. } => {
+            State::Finished(Outcome::RolledBack(reason)) | State::Retreat { back: Back { reason, .. }, .. } => {
                 // The time in which requests may end begins anew. How many tasks the stable slot has by now is not ours.
-                (self.memory.back_at, self.memory.revived, self.memory.tidies) = (Some(now), true, true);
-                self.state = State::Retreat { reason, decided: now, phase: Phase::Verifying, refused: 0 };
+                let back = Back { at: Some(now), revived: true, tidies: true, ..Back::new(reason, now) };
+                self.state = State::Retreat { back, phase: Phase::Verifying, refused: 0 };
                 self.go(Phase::Verifying, out);
             }
             State::Finished(Outcome::Promoted) => {
@@ -55,7 +55,6 @@ impl Machine {
 
     /// Somebody moved the traffic while what was left undone was being finished: the rest stays.
     pub(in crate::machine) fn stop_tidying(&mut self, out: &mut Reaction) {
-        self.memory.tidies = false;
         out.notices.push(Notice::LeftUndone { what: Undone::Rest });
         self.end(out);
     }
@@ -67,7 +66,7 @@ impl Machine {
 
     /// The runner must leave and the traffic is back: only the rule is put right.
     pub(in crate::machine) fn leave_in_a_hurry(&mut self, out: &mut Reaction) {
-        if self.memory.unsettled.is_some() {
+        if self.memory.rule.unsettled.is_some() {
             return self.go(Phase::Verifying, out);
         }
         self.after(Phase::Verifying, out);

@@ -2,14 +2,14 @@
 
 pub(in crate::machine) mod first_read;
 pub(in crate::machine) mod left;
+pub(in crate::machine) mod phase;
 mod quiet;
 
-use std::time::Duration;
-
 use super::effect::{Answer, Effect, Issued, Observation, Route, Stickiness};
+use super::limits::{ATTEMPTS, BRISK_POLL, REASSERTIONS, RETRY, STALE_WITHIN};
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{ATTEMPTS, BRISK_POLL, Phase, REASSERTIONS, RETRY, STALE_WITHIN, State};
+use super::state::{Back, Phase, State};
 use super::undone::{Kept, StaysOff, Undone};
 use super::why::{Foreign, Reason, Stranding};
 use super::{Machine, Reaction};
@@ -21,24 +21,25 @@ use crate::domain::traffic::Share;
 impl Machine {
     /// Turns back. An outstanding write is answered first; an outstanding read is given up.
     pub(super) fn retreat(&mut self, reason: Reason, out: &mut Reaction) {
-        let decided = self.memory.now;
-        out.notices.push(Notice::Retreating { reason: reason.clone() });
-        self.memory.paused = None;
-        self.memory.promoted_by = None;
-        self.memory.back_at = None;
-        self.memory.slept = Duration::ZERO;
-        self.memory.expired_since = None;
+        self.turn_back(Back::new(reason, self.memory.now), out);
+    }
+
+    pub(super) fn turn_back(&mut self, back: Back, out: &mut Reaction) {
+        out.notices.push(Notice::Retreating { reason: back.reason.clone() });
+        self.memory.pauses.paused = None;
+        self.memory.pauses.promoted_by = None;
+        self.memory.pauses.expired_since = None;
         self.memory.safeguard.begin_anew();
         if self.has_pending_write() {
-            self.state = State::Draining { reason, decided };
+            self.state = State::Draining(back);
             return;
         }
-        self.begin_back(reason, decided, out);
+        self.begin_back(back, out);
     }
 
     /// The write that was outstanding when the rollout turned back is answered.
     pub(super) fn drained(&mut self, issued: &Issued, answer: &Answer, out: &mut Reaction) {
-        let State::Draining { reason, decided } = self.state.clone() else { return };
+        let State::Draining(back) = self.state.clone() else { return };
         match answer {
             Answer::Failed(fault) if fault.kind == FaultKind::Unknown => self.unsettle(issued),
             Answer::Routed(seen) | Answer::Unsettled(seen) | Answer::Moving(seen) | Answer::Foreign(seen) => {
@@ -46,14 +47,14 @@ impl Machine {
             }
             _ => {}
         }
-        self.begin_back(reason, decided, out);
+        self.begin_back(back, out);
     }
 
     /// An answer on the way back.
     pub(super) fn back(&mut self, issued: &Issued, answer: Answer, out: &mut Reaction) {
-        let State::Retreat { decided, phase, .. } = self.state.clone() else { return };
+        let State::Retreat { phase, .. } = self.state else { return };
         let is_done = matches!(&answer, Answer::Routed(seen) | Answer::Unsettled(seen) if is_back(seen));
-        if !is_done && self.out_of_patience(decided, out) {
+        if !is_done && self.out_of_patience(out) {
             return;
         }
         match answer {
@@ -67,7 +68,7 @@ impl Machine {
             Answer::Foreign(seen) => self.foreign_back(phase, &seen, out),
             Answer::Scaled => self.scaled_back(phase, out),
             Answer::Counted(served) => {
-                self.memory.served = Some(served);
+                self.memory.slots.served = Some(served);
                 out.notices.push(Notice::Counted(served));
                 self.end(out);
             }
@@ -88,22 +89,24 @@ impl Machine {
     /// as the whole limit was frozen, or its machine slept. That is forgiven once.
     pub(super) fn slept_since(&mut self, before: Timestamp) {
         let span = self.memory.now.since(before);
-        if self.is_urgent() && self.memory.slept.is_zero() && span > self.plan.limits.retreat {
-            self.memory.slept = span;
+        let Some(back) = self.state.back_mut() else { return };
+        if back.at.is_none() && back.slept.is_zero() && span > self.plan.limits.retreat {
+            back.slept = span;
         }
     }
 
     /// The way back has its limit too: for the traffic, and for everything after it.
-    fn out_of_patience(&mut self, decided: Timestamp, out: &mut Reaction) -> bool {
+    fn out_of_patience(&mut self, out: &mut Reaction) -> bool {
+        let State::Retreat { back, .. } = &self.state else { return false };
         let limits = self.plan.limits;
-        let waited = self.memory.now.since(decided).saturating_sub(self.memory.slept);
-        if self.memory.back_at.is_none() && waited > limits.retreat {
-            let last = self.memory.told_fault.clone();
+        let waited = self.memory.now.since(back.decided).saturating_sub(back.slept);
+        if back.at.is_none() && waited > limits.retreat {
+            let last = self.memory.told.fault.clone();
             self.strand(Stranding::Late { last }, out);
             return true;
         }
         if waited > limits.retreat + limits.drain {
-            if self.memory.wanted > 0 {
+            if self.memory.slots.wanted > 0 {
                 out.notices.push(Notice::LeftUndone { what: Undone::CandidateLate });
             }
             self.end(out);
@@ -114,20 +117,20 @@ impl Machine {
 
     /// When a person is called whose traffic could not be taken back until then.
     fn gives_up_at(&self) -> Timestamp {
-        let State::Retreat { decided, .. } = self.state else { return self.memory.now };
-        decided + self.plan.limits.retreat + self.memory.slept
+        let State::Retreat { back, .. } = &self.state else { return self.memory.now };
+        back.decided + self.plan.limits.retreat + back.slept
     }
 
     /// Enters a phase and asks what it asks.
     pub(super) fn go(&mut self, to: Phase, out: &mut Reaction) {
-        if to == Phase::Checking && self.memory.tidies {
+        if to == Phase::Checking && self.state.tidies() {
             return self.stop_tidying(out);
         }
         let State::Retreat { phase, refused, .. } = &mut self.state else { return };
         if *phase != to {
             *refused = 0;
         }
-        *phase = to;
+        self.set_phase(to);
         let effect = self.asks(to);
         match effect {
             Some(effect) => match self.holds_off(to) {
@@ -135,6 +138,13 @@ impl Machine {
                 None => self.ask(effect, out),
             },
             None => self.after(to, out),
+        }
+    }
+
+    fn set_phase(&mut self, to: Phase) {
+        if let State::Retreat { back, phase, .. } = &mut self.state {
+            debug_assert!(phase.leads_to(to, back.hurry), "{phase:?} does not lead to {to:?}");
+            *phase = to;
         }
     }
 
@@ -147,7 +157,7 @@ impl Machine {
             Phase::Verifying => Some(Effect::Look(self.view(self.asks_for_stable(), None))),
             Phase::Reviving => {
                 // One that serves is given tasks of what it runs.
-                let task_definition = self.memory.barren.then(|| before.stable_task_definition.clone());
+                let task_definition = self.memory.slots.barren.then(|| before.stable_task_definition.clone());
                 Some(Effect::Scale { role: Role::Stable, count: before.stable_desired, task_definition })
             }
             Phase::Routing => {
@@ -156,23 +166,23 @@ impl Machine {
             }
             Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => self.takes_down(phase),
             Phase::Quieting => {
-                let waits = self.memory.wanted > 0 && !self.memory.hurry;
+                let waits = self.memory.slots.wanted > 0 && !self.state.hurries();
                 let ripe = self.is_ripe(Share::NONE, self.memory.now);
                 waits.then(|| Effect::Look(self.view(false, ripe.then_some(Role::Candidate))))
             }
             Phase::Restoring => {
                 let task_definition = Some(before.candidate_task_definition.clone());
                 let scale = Effect::Scale { role: Role::Candidate, count: before.candidate_desired, task_definition };
-                (self.memory.wanted > 0 && !self.memory.hurry).then_some(scale)
+                (self.memory.slots.wanted > 0 && !self.state.hurries()).then_some(scale)
             }
             Phase::Mending => {
                 let stickiness = Stickiness::Restore;
                 let restore = Route { share: Share::NONE, expected: Some(Share::NONE), stickiness, by: None };
-                self.memory.sticky_suspended.then_some(Effect::Route(restore))
+                self.memory.rule.sticky_suspended.then_some(Effect::Route(restore))
             }
             Phase::Counting => {
-                let since = self.memory.exposed.unwrap_or(self.memory.started);
-                (self.memory.carried && !self.memory.hurry).then_some(Effect::Count { since })
+                let since = self.memory.rule.exposed.unwrap_or(self.memory.started);
+                (self.memory.rule.carried && !self.state.hurries()).then_some(Effect::Count { since })
             }
         }
     }
@@ -210,15 +220,15 @@ impl Machine {
                 // A rollback's first write is on no journal, and turns it off all the same.
                 None => {
                     let off = is_back(rule) && !rule.sticky && self.plan.before.stickiness.is_some();
-                    self.memory.sticky_suspended |= off && phase != Phase::Mending;
+                    self.memory.rule.sticky_suspended |= off && phase != Phase::Mending;
                 }
             }
         }
         if let Some(fleet) = &seen.fleet {
-            self.memory.fleet = Some((self.memory.now, fleet.clone()));
+            self.memory.slots.fleet = Some((self.memory.now, fleet.clone()));
         }
         let gone = seen.faults.iter().find(|fault| is_gone(fault));
-        if let Some(fault) = gone.filter(|_| self.memory.back_at.is_none())
+        if let Some(fault) = gone.filter(|_| self.state.back_at().is_none())
             && matches!(phase, Phase::Checking | Phase::Verifying)
         {
             return self.strand(Stranding::Refused(fault.clone()), out);
@@ -242,31 +252,37 @@ impl Machine {
             return;
         }
         // A write of the way back may land, but none that gives weight.
-        let only_back = self.memory.unsettled.is_none_or(|unsettled| unsettled.share == Share::NONE);
-        if on_stable && only_back && !self.may_move_on() && !self.memory.weighted && !self.is_sticky(seen.rule.as_ref())
+        let only_back = self.memory.rule.unsettled.is_none_or(|unsettled| unsettled.share == Share::NONE);
+        if on_stable
+            && only_back
+            && !self.may_move_on()
+            && !self.memory.rule.weighted
+            && !self.is_sticky(seen.rule.as_ref())
         {
             self.traffic_is_back(out);
-            let lands = self.memory.unsettled.is_some();
+            let lands = self.memory.rule.unsettled.is_some();
             return if lands { self.go(Phase::Verifying, out) } else { self.after(Phase::Verifying, out) };
         }
         self.weigh(seen, out);
     }
 
     fn traffic_is_back(&mut self, out: &mut Reaction) {
-        let State::Retreat { decided, .. } = self.state else { return };
+        let State::Retreat { back: Back { decided, at: before, .. }, .. } = self.state else { return };
         let now = self.memory.now;
-        self.memory.previous = self.memory.accepted;
-        self.memory.accepted = Share::NONE;
-        let weighted = std::mem::take(&mut self.memory.weighted);
-        if weighted || self.memory.back_at.is_none() {
-            self.memory.accepted_at = now;
+        self.memory.rule.previous = self.memory.rule.accepted;
+        self.memory.rule.accepted = Share::NONE;
+        let weighted = std::mem::take(&mut self.memory.rule.weighted);
+        if weighted || before.is_none() {
+            self.memory.rule.accepted_at = now;
         }
-        if self.memory.back_at.is_none() {
-            self.memory.back_at = Some(now);
+        if before.is_none() {
+            if let Some(back) = self.state.back_mut() {
+                back.at = Some(now);
+            }
             out.notices.push(Notice::TrafficBack { took: now.since(decided) });
-            let differs = self.memory.differs.clone();
+            let differs = self.memory.rule.differs.clone();
             out.notices.extend(differs.map(|(found, instead)| Notice::RuleDiffers { found, instead }));
-            let led = self.memory.brief && self.memory.carried && self.bound_until() > now;
+            let led = self.memory.rule.brief && self.memory.rule.carried && self.bound_until() > now;
             out.notices.extend(led.then(|| Notice::StillLed { until: self.bound_until() }));
         }
     }
@@ -274,7 +290,9 @@ impl Machine {
     fn routed_back(&mut self, phase: Phase, seen: &RuleSeen, out: &mut Reaction) {
         self.saw(seen);
         if !is_back(seen) {
-            self.memory.contradicted = true;
+            if let Some(back) = self.state.back_mut() {
+                back.contradicted = true;
+            }
             return self.ask_after_phase(Phase::Verifying, RETRY);
         }
         if phase == Phase::Mending {
@@ -306,7 +324,7 @@ impl Machine {
     /// has the traffic back, or a person is needed. False when one is.
     fn is_back_instead(&mut self, rule: &RuleSeen, arn: &str, out: &mut Reaction) -> bool {
         // No write of ours can land on it, and what it says of stickiness is not ours.
-        (self.memory.unsettled, self.memory.sticky_suspended) = (None, false);
+        (self.memory.rule.unsettled, self.memory.rule.sticky_suspended) = (None, false);
         if is_back(rule) {
             return true;
         }
@@ -317,9 +335,7 @@ impl Machine {
     }
 
     pub(super) fn ask_after_phase(&mut self, to: Phase, span: std::time::Duration) {
-        if let State::Retreat { phase, .. } = &mut self.state {
-            *phase = to;
-        }
+        self.set_phase(to);
         if let Some(effect) = self.asks(to) {
             self.ask_after(span, effect);
         }
@@ -339,13 +355,13 @@ impl Machine {
             return self.quiet(seen, out);
         }
         if self.is_scaled_down(seen) {
-            self.memory.revived = true;
+            self.state.note_revived(true);
             return self.go(Phase::Reviving, out);
         }
-        match self.memory.unsettled {
+        match self.memory.rule.unsettled {
             Some(unsettled) if now < unsettled.until => self.ask_after_phase(Phase::Verifying, BRISK_POLL),
             _ => {
-                self.memory.unsettled = None;
+                self.memory.rule.unsettled = None;
                 self.after(Phase::Verifying, out);
             }
         }
@@ -353,22 +369,22 @@ impl Machine {
 
     /// Whether a rule that gives the candidate weight was written over ours, and is not only an old read.
     fn is_overwritten(&self, rule: &RuleSeen) -> bool {
-        let State::Retreat { decided, .. } = &self.state else { return false };
-        let old = rule.share == Some(self.memory.accepted) && self.memory.now.since(*decided) <= STALE_WITHIN;
-        self.memory.back_at.is_some() || (self.memory.contradicted && !old)
+        let State::Retreat { back, .. } = &self.state else { return false };
+        let old = rule.share == Some(self.memory.rule.accepted) && self.memory.now.since(back.decided) <= STALE_WITHIN;
+        back.at.is_some() || (back.contradicted && !old)
     }
 
     /// Two reads say that the rule no longer says what we wrote: a late write of ours, or somebody
     /// else's. False when that has happened too often.
     fn overwritten(&mut self, rule: &RuleSeen, out: &mut Reaction) -> bool {
-        self.memory.back_at = None;
-        self.memory.contradicted = false;
-        if self.memory.unsettled.is_some_and(|unsettled| rule.share == Some(unsettled.share)) {
+        let State::Retreat { back, .. } = &mut self.state else { return true };
+        (back.at, back.contradicted) = (None, false);
+        if self.memory.rule.unsettled.is_some_and(|unsettled| rule.share == Some(unsettled.share)) {
             return true;
         }
-        self.memory.overwritten += 1;
+        back.overwritten += 1;
+        let too_often = back.overwritten > REASSERTIONS;
         out.notices.push(Notice::ForeignWrite { to: Foreign::Rule, found: rule.text.clone(), expected: Share::NONE });
-        let too_often = self.memory.overwritten > REASSERTIONS;
         if too_often {
             self.strand(Stranding::Overwritten { found: rule.text.clone() }, out);
         }
@@ -383,21 +399,21 @@ impl Machine {
         };
         out.notices.push(Notice::Scaled { role, count });
         if phase == Phase::Reviving {
-            return match self.memory.back_at {
+            return match self.state.back_at() {
                 Some(_) => self.go(Phase::Verifying, out),
                 None => self.ask_after_phase(Phase::Checking, BRISK_POLL),
             };
         }
-        self.memory.wanted = 0;
+        self.memory.slots.wanted = 0;
         self.after(Phase::Restoring, out);
     }
 
     fn failed_back(&mut self, phase: Phase, issued: &Issued, fault: &Fault, out: &mut Reaction) {
         self.tell_fault(fault, out);
         let for_good = fault.kind.is_lasting();
-        let State::Retreat { refused, .. } = &mut self.state else { return };
+        let State::Retreat { back, refused, .. } = &mut self.state else { return };
         // What waits for credentials is asked for until the way back has lasted as long as it may.
-        *refused += u32::from(self.memory.hurry || !is_expired(fault));
+        *refused += u32::from(back.hurry || !is_expired(fault));
         let tries = *refused;
         if fault.kind == FaultKind::Unknown && matches!(issued.effect, Effect::Route(_)) {
             self.outlive(issued.at);
@@ -406,7 +422,7 @@ impl Machine {
             Phase::Checking => self.weigh(&Observation::default(), out),
             // The adapter has looked for what stands in its place.
             Phase::Routing if is_gone(fault) => self.strand(Stranding::Refused(fault.clone()), out),
-            Phase::Routing if fault.kind == FaultKind::Denied && !self.memory.hurry => {
+            Phase::Routing if fault.kind == FaultKind::Denied && !self.state.hurries() => {
                 if tries == 1 {
                     out.notices.push(Notice::BackDenied { fault: fault.clone(), until: self.gives_up_at() });
                 }
@@ -420,19 +436,19 @@ impl Machine {
             {
                 self.count_alone(issued, fault, out);
             }
-            Phase::Reviving if self.memory.back_at.is_some() => {
+            Phase::Reviving if self.state.back_at().is_some() => {
                 out.notices.push(Notice::LeftUndone { what: Undone::StableTasks(fault.clone()) });
                 self.go(Phase::Verifying, out);
             }
             Phase::Reviving => {
-                self.memory.revived = false;
+                self.state.note_revived(false);
                 self.ask_after_phase(Phase::Checking, BRISK_POLL);
             }
             Phase::Verifying | Phase::Quieting => self.ask_after_phase(phase, BRISK_POLL),
             Phase::Marking | Phase::Disarming | Phase::Freeing | Phase::Unmarking => {
                 self.not_taken_down(phase, issued, (fault, tries), out);
             }
-            Phase::Restoring if self.memory.hurry => self.after(phase, out),
+            Phase::Restoring if self.state.hurries() => self.after(phase, out),
             // Somebody may have given the slot weight since: the proof of quiet is taken again first.
             Phase::Restoring if !for_good => self.ask_after_phase(Phase::Quieting, RETRY),
             Phase::Mending if tries < ATTEMPTS * 3 && !for_good => self.ask_after(RETRY, issued.effect.clone()),
@@ -449,16 +465,16 @@ impl Machine {
     }
 
     fn strand(&mut self, why: Stranding, out: &mut Reaction) {
-        let State::Retreat { reason, .. } = self.state.clone() else { return };
+        let State::Retreat { back: Back { reason, .. }, .. } = self.state.clone() else { return };
         self.finish(Outcome::Stranded { reason: Some(reason), why }, out);
     }
 
     pub(super) fn end(&mut self, out: &mut Reaction) {
-        let State::Retreat { reason, .. } = self.state.clone() else { return };
-        if self.memory.hurry && self.memory.wanted > 0 {
+        let State::Retreat { back: Back { reason, .. }, .. } = self.state.clone() else { return };
+        if self.state.hurries() && self.memory.slots.wanted > 0 {
             out.notices.push(Notice::LeftUndone { what: Undone::Candidate(Kept::RunnerStopped) });
         }
-        if self.memory.sticky_suspended {
+        if self.memory.rule.sticky_suspended {
             out.notices.push(Notice::StickinessOff { why: StaysOff::NoTime });
         }
         self.finish(Outcome::RolledBack(reason), out);

@@ -3,15 +3,16 @@
 use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
 use crate::machine::effect::Observation;
+use crate::machine::limits::POLL;
 use crate::machine::notice::Notice;
-use crate::machine::state::{POLL, Phase};
+use crate::machine::state::Phase;
 use crate::machine::undone::{Kept, Undone};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
     /// Waits until the candidate provably has no requests left and nothing else leads to it, or keeps its tasks.
     pub(super) fn quiet(&mut self, seen: &Observation, out: &mut Reaction) {
-        let waited = self.memory.now.since(self.memory.back_at.unwrap_or(self.memory.now));
+        let waited = self.memory.now.since(self.state.back_at().unwrap_or(self.memory.now));
         let quiet = self.is_quiet(Share::NONE, seen) && !self.still_leads();
         // AWS takes the tasks of its own deployment whatever leads to them.
         let known = if self.plan.driver.is_aws() { Some(&[][..]) } else { Self::entrances(seen) };

@@ -8,11 +8,13 @@ use crate::domain::driver::{Deployment, DeploymentState};
 use crate::domain::fleet::{Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation};
+use crate::machine::limits::{BRISK_POLL, DRIFTS, POLL, RETRY, WRITE_LANDS_WITHIN};
+use crate::machine::memory::{Held, Unsettled};
 use crate::machine::notice::Notice;
 use crate::machine::observe::is_close;
-use crate::machine::state::{BRISK_POLL, DRIFTS, Held, POLL, Phase, RETRY, State, Unsettled, WRITE_LANDS_WITHIN};
+use crate::machine::state::{Phase, State};
 use crate::machine::undone::Undone;
-use crate::machine::why::{Awaited, HookWait, Overdue, Reason};
+use crate::machine::why::{Awaited, EndSeen, HookWait, Overdue, Reason};
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, Step};
 
@@ -27,8 +29,9 @@ impl Machine {
             DeploymentState::Failed { why } => {
                 // AWS may go back by itself even after it was told to end.
                 self.memory.committed = false;
-                let why = self.with_last_stop(why.clone(), seen.fleet.as_ref().map(|fleet| &fleet.candidate));
-                self.retreat(Reason::Deployment { why }, out);
+                let candidate = seen.fleet.as_ref().map(|fleet| &fleet.candidate);
+                let reason = self.ended(EndSeen::Said(why.clone()), candidate);
+                self.retreat(reason, out);
             }
             DeploymentState::Done if !self.memory.committed => self.ended_by_aws(seen, out),
             DeploymentState::Moving | DeploymentState::Waiting { .. } | DeploymentState::Done => {
@@ -42,22 +45,22 @@ impl Machine {
     fn examine_hook(&mut self, deployment: &Deployment, out: &mut Reaction) {
         let now = self.memory.now;
         let Some(hook) = &deployment.held_by else {
-            if self.memory.held.take().is_some() {
+            if self.memory.pauses.held.take().is_some() {
                 self.restart_limit();
             }
             return;
         };
         let same = |held: &&Held| held.hook == *hook;
-        let known = self.memory.held.as_ref().filter(same).map(|held| held.since);
+        let known = self.memory.pauses.held.as_ref().filter(same).map(|held| held.since);
         if known.is_none() {
             let Deployment { id, stage, .. } = deployment.clone();
             let region = self.plan.target.region.clone();
             let on = Awaited::Hook(HookWait { deployment: id, stage, hook: hook.clone(), region });
             out.notices.push(Notice::Waiting { on: on.clone() });
-            self.memory.told_waiting = Some(on);
+            self.memory.told.waiting = Some(on);
         }
         let since = known.unwrap_or(now);
-        self.memory.held = Some(Held { hook: hook.clone(), since });
+        self.memory.pauses.held = Some(Held { hook: hook.clone(), since });
         if now.since(since) > self.plan.limits.pause && !self.memory.committed {
             let (hook, stage, within) = (hook.clone(), deployment.stage.clone(), self.plan.limits.pause);
             self.retreat(Reason::TimeLimit(Overdue::Hook { hook, stage, within }), out);
@@ -72,8 +75,8 @@ impl Machine {
             return;
         }
         self.accept(Share::ALL);
-        self.memory.unsettled = None;
-        self.memory.paused = None;
+        self.memory.rule.unsettled = None;
+        self.memory.pauses.paused = None;
         out.notices.push(Notice::CarriedOn { share: Share::ALL });
         self.memory.committed = true;
         out.notices.push(Notice::Committed);
@@ -83,7 +86,7 @@ impl Machine {
     /// A share was asked for, and AWS is about to give it.
     pub(in crate::machine) fn moving(&mut self, issued: &Issued, seen: &RuleSeen, out: &mut Reaction) {
         let Effect::Route(route) = &issued.effect else { return self.look_again(RETRY) };
-        self.memory.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
+        self.memory.rule.unsettled = Some(Unsettled { share: route.share, until: issued.at + WRITE_LANDS_WITHIN });
         self.read_back();
         if !self.recognise(seen) && !self.may_be_stale(seen) && !self.is_moved_by_aws(seen, out) {
             self.not_ours(seen, out);
@@ -96,7 +99,7 @@ impl Machine {
     /// Whether a deployment of AWS's may be under way that nobody has told to go back: it may not wait to give the
     /// candidate weight, or may be answered by somebody else.
     pub(in crate::machine) fn may_move_on(&self) -> bool {
-        self.plan.driver.is_aws() && self.memory.wanted > 0 && self.memory.back_at.is_none()
+        self.plan.driver.is_aws() && self.memory.slots.wanted > 0 && self.state.back_at().is_none()
     }
 
     /// AWS is told to go back, and has not yet. However often it is told, it is one way back.
@@ -115,24 +118,24 @@ impl Machine {
         let gives = |step: &Step| matches!(step.action, Action::Shift(given) if is_close(given, share));
         let steps = self.plan.steps.iter().enumerate().skip(*step);
         let carried = steps.filter(|(_, step)| gives(step)).map(|(index, _)| index).next();
-        if let Some(index) = carried.filter(|_| share > self.memory.accepted) {
-            self.memory.unsettled = None;
-            self.memory.rule_drifts = 0;
+        if let Some(index) = carried.filter(|_| share > self.memory.rule.accepted) {
+            self.memory.rule.unsettled = None;
+            self.memory.rule.drifts = 0;
             self.accept(share);
             out.notices.push(Notice::CarriedOn { share });
             self.enter_step(index + 1, out);
             return true;
         }
-        let between = share > self.memory.accepted && share < self.plan.share_after(*step + 1);
+        let between = share > self.memory.rule.accepted && share < self.plan.share_after(*step + 1);
         if between && self.plan.steps.iter().any(gives) {
             // On the way to what the step asks for AWS gives the shares between, asked or not: a promotion skips
             // steps, AWS does not.
-            self.memory.rule_drifts = 0;
+            self.memory.rule.drifts = 0;
             self.accept(share);
             return true;
         }
-        self.memory.rule_drifts += 1;
-        let again = self.memory.rule_drifts < DRIFTS;
+        self.memory.rule.drifts += 1;
+        let again = self.memory.rule.drifts < DRIFTS;
         if again {
             self.look_again(RETRY);
         }
@@ -143,15 +146,15 @@ impl Machine {
     pub(in crate::machine) fn is_old_slot_quiet(&mut self, seen: &Observation, out: &mut Reaction) -> bool {
         let now = self.memory.now;
         let ripe = self.is_ripe(Share::ALL, now);
-        self.memory.quieted &= ripe;
-        if self.memory.quieted {
+        self.memory.slots.quieted &= ripe;
+        if self.memory.slots.quieted {
             return true;
         }
         let mut awaited = Awaited::OldSlotQuiet;
         if self.is_quiet(Share::ALL, seen) {
             match Self::entrances(seen) {
                 Some([]) => {
-                    self.memory.quieted = true;
+                    self.memory.slots.quieted = true;
                     out.notices.push(Notice::Quiet { role: Role::Stable });
                     return true;
                 }
@@ -174,7 +177,7 @@ impl Machine {
         if done && !self.is_paused() {
             return self.pass_step(out);
         }
-        if self.memory.now >= self.deadline() && !self.is_paused() && self.memory.held.is_none() {
+        if self.memory.now >= self.deadline() && !self.is_paused() && self.memory.pauses.held.is_none() {
             out.notices.push(Notice::LeftUndone { what: Undone::Deployment(self.plan.driver.mover()) });
             return self.leave_step(out);
         }

@@ -4,8 +4,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;
 use crate::gate::{Check, Evidence, Gate, Outcome as GateOutcome};
 use crate::machine::effect::Observation;
+use crate::machine::limits::BRISK_POLL;
 use crate::machine::notice::Notice;
-use crate::machine::state::BRISK_POLL;
 use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 
@@ -36,9 +36,9 @@ impl Machine {
     }
 
     fn unproven_gates(&self) -> impl Iterator<Item = usize> {
-        let since = self.memory.step_since;
-        let passes = move |index: usize| self.memory.verdicts[index].as_ref().is_some_and(|v| v.passes(since));
-        let both = self.memory.accepted < Share::ALL;
+        let since = self.memory.judged.step_since;
+        let passes = move |index: usize| self.memory.judged.verdicts[index].as_ref().is_some_and(|v| v.passes(since));
+        let both = self.memory.rule.accepted < Share::ALL;
         let asked = move |gate: &Gate| gate.decides() && (both || gate.feed().is_none());
         (0..self.plan.gates.len()).filter(move |index| asked(&self.plan.gates[*index]) && !passes(*index))
     }
@@ -46,7 +46,7 @@ impl Machine {
     /// The gates that have not decided, in a step that a person may pass: with what each says. While the candidate has
     /// nothing there is nothing to decide.
     pub(in crate::machine) fn undecided(&self) -> Vec<(String, Evidence)> {
-        if self.plan.rules == 0 || self.memory.accepted == Share::NONE {
+        if self.plan.rules == 0 || self.memory.rule.accepted == Share::NONE {
             return Vec::new();
         }
         self.unproven_gates().map(|index| self.said(index)).collect()
@@ -78,7 +78,7 @@ impl Machine {
 
     /// A gate's name, and what it said last.
     fn said(&self, index: usize) -> (String, Evidence) {
-        let verdict = self.memory.verdicts[index].as_ref();
+        let verdict = self.memory.judged.verdicts[index].as_ref();
         let evidence = verdict.map_or(Evidence::NoReading, |verdict| verdict.evidence.clone());
         (self.plan.gates[index].name.clone(), evidence)
     }
@@ -87,8 +87,9 @@ impl Machine {
         if self.out_of_time(out) {
             return;
         }
-        let ready = seen.rule.is_some() && self.memory.accepted == Share::ALL && self.memory.unsettled.is_none();
-        if self.memory.paused.is_some() && self.reopens(out) {
+        let ready =
+            seen.rule.is_some() && self.memory.rule.accepted == Share::ALL && self.memory.rule.unsettled.is_none();
+        if self.memory.pauses.paused.is_some() && self.reopens(out) {
             return;
         }
         if !ready || self.is_paused() {

@@ -7,12 +7,14 @@ pub(in crate::machine) mod promote;
 pub(in crate::machine) mod ramp;
 pub(in crate::machine) mod retire;
 pub(in crate::machine) mod shift;
+pub(in crate::machine) mod stage;
 pub(in crate::machine) mod window;
 
 use super::effect::{Answer, Effect, Issued, Observation};
+use super::limits::{BRISK_POLL, LAST_CALL, POLL, RETRY};
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{BRISK_POLL, LAST_CALL, POLL, RETRY, Stage, State};
+use super::state::{Stage, State};
 use super::undone::{Kept, Undone};
 use super::why::{Awaited, Objection, Overdue, Reason};
 use super::{Machine, Reaction};
@@ -31,7 +33,7 @@ impl Machine {
             return self.count_and_promote(out);
         };
         out.notices.push(Notice::StepStarted(step));
-        self.memory.told_waiting = None;
+        self.memory.told.waiting = None;
         let stage = match &action {
             Action::Register | Action::Secure | Action::Prepare(_) | Action::Settle => Stage::Acting,
             Action::Probe(_) => Stage::Probing(0),
@@ -49,7 +51,7 @@ impl Machine {
         let asks = matches!(action, Action::Approve(_)) && before.is_some_and(|before| is_asked_of(&before.action));
         self.state = State::Forward { step, began: now, stage };
         if self.plan.rules == 0 || !asks {
-            self.memory.step_since = now;
+            self.memory.judged.step_since = now;
         }
         match action {
             Action::Register => self.register(out),
@@ -136,7 +138,7 @@ impl Machine {
     fn done(&mut self, issued: &Issued, answer: Answer, out: &mut Reaction) {
         match answer {
             Answer::Registered(arn) => {
-                self.memory.task_definition = Some(arn.clone());
+                self.memory.slots.task_definition = Some(arn.clone());
                 out.notices.push(Notice::Registered(arn));
                 self.pass_unless_paused(out);
             }
@@ -145,7 +147,7 @@ impl Machine {
             Answer::Moving(seen) => self.moving(issued, &seen, out),
             Answer::Foreign(seen) => self.found_foreign(&seen, out),
             Answer::Counted(served) => {
-                self.memory.served = Some(served);
+                self.memory.slots.served = Some(served);
                 out.notices.push(Notice::Counted(served));
                 self.finish(Outcome::Promoted, out);
             }
@@ -276,7 +278,7 @@ impl Machine {
         if let Some(approves) = approves.filter(|approves| *approves != waits) {
             return Some(Objection::OtherApproval { approves, waits });
         }
-        if let Some(paused) = &self.memory.paused {
+        if let Some(paused) = &self.memory.pauses.paused {
             return Some(Objection::Paused(paused.why.clone()));
         }
         let unnamed: Vec<_> = self.undecided().into_iter().filter(|(gate, _)| !undecided.contains(gate)).collect();
@@ -290,13 +292,14 @@ impl Machine {
 
     pub(super) fn set_stage(&mut self, to: Stage) {
         if let State::Forward { stage, .. } = &mut self.state {
+            debug_assert!(stage.leads_to(to), "{stage:?} does not lead to {to:?}");
             *stage = to;
         }
     }
 
     /// Whether no step is taken: somebody or something paused it, or its journal is behind.
     pub(super) fn is_paused(&self) -> bool {
-        self.memory.paused.is_some() || self.memory.behind.is_some()
+        self.memory.pauses.paused.is_some() || self.memory.pauses.behind.is_some()
     }
 
     /// When the present step has lasted as long as it may.
@@ -324,7 +327,7 @@ impl Machine {
         if matches!(stage, Stage::Counting(_)) {
             return true;
         }
-        let holds = self.is_paused() || self.is_expired() || self.memory.held.is_some();
+        let holds = self.is_paused() || self.is_expired() || self.memory.pauses.held.is_some();
         if self.memory.now < self.deadline() || holds || self.memory.committed {
             return false;
         }
@@ -335,8 +338,8 @@ impl Machine {
     }
 
     pub(super) fn wait_for(&mut self, on: Awaited, out: &mut Reaction) {
-        if self.memory.told_waiting.as_ref() != Some(&on) {
-            self.memory.told_waiting = Some(on.clone());
+        if self.memory.told.waiting.as_ref() != Some(&on) {
+            self.memory.told.waiting = Some(on.clone());
             out.notices.push(Notice::Waiting { on });
         }
     }

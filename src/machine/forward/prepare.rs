@@ -3,8 +3,9 @@
 use crate::domain::fleet::Role;
 use crate::gate::{Check, Evidence, Outcome as GateOutcome, ProbeReading, Verdict};
 use crate::machine::effect::{Effect, Observation};
+use crate::machine::limits::{BRISK_POLL, RETRY, STALE_WITHIN};
 use crate::machine::notice::Notice;
-use crate::machine::state::{BRISK_POLL, RETRY, STALE_WITHIN, Stage, State};
+use crate::machine::state::{Stage, State};
 use crate::machine::why::Reason;
 use crate::machine::{Machine, Reaction};
 use crate::plan::{Action, ReleasePlan};
@@ -24,19 +25,19 @@ impl Machine {
     }
 
     pub(in crate::machine) fn prepare(&mut self, count: u32, out: &mut Reaction) {
-        self.memory.whole = count;
+        self.memory.slots.whole = count;
         self.want(count, out);
     }
 
     /// Asks for so many tasks of the release, which must all be healthy once.
     pub(in crate::machine) fn want(&mut self, count: u32, out: &mut Reaction) {
-        self.memory.wanted = count;
-        self.memory.all_started = false;
+        self.memory.slots.wanted = count;
+        self.memory.slots.all_started = false;
         self.ask_for_tasks(count, out);
     }
 
     fn ask_for_tasks(&mut self, count: u32, out: &mut Reaction) {
-        self.memory.asked = self.memory.now;
+        self.memory.slots.asked = self.memory.now;
         let task_definition = self.release();
         self.ask(Effect::Scale { role: Role::Candidate, count, task_definition }, out);
     }
@@ -51,7 +52,7 @@ impl Machine {
     pub(in crate::machine) fn release(&self) -> Option<String> {
         match &self.plan.release {
             ReleasePlan::Registered(arn) => Some(arn.clone()),
-            ReleasePlan::Register { .. } => self.memory.task_definition.clone(),
+            ReleasePlan::Register { .. } => self.memory.slots.task_definition.clone(),
         }
     }
 
@@ -62,10 +63,10 @@ impl Machine {
         let Some(fleet) = &seen.fleet else { return self.look_again(BRISK_POLL) };
         let candidate = &fleet.candidate;
         let ours = self.runs_release(&candidate.task_definition) && candidate.desired >= count;
-        let late = self.memory.now.since(self.memory.asked) > STALE_WITHIN;
+        let late = self.memory.now.since(self.memory.slots.asked) > STALE_WITHIN;
         if ours && candidate.settled && candidate.healthy >= count && !self.is_paused() {
             self.pass_step(out);
-        } else if !ours && late && (!self.memory.brought || self.runs_release(&candidate.task_definition)) {
+        } else if !ours && late && (!self.memory.slots.brought || self.runs_release(&candidate.task_definition)) {
             // The write was lost, or somebody changed the count: it is absolute, so it is asked for again.
             self.ask_for_tasks(count, out);
         } else {
@@ -79,7 +80,7 @@ impl Machine {
             out.notices.push(Notice::Scaled { role: Role::Stable, count: 0 });
             return self.pass_step(out);
         }
-        out.notices.push(Notice::Scaled { role: Role::Candidate, count: self.memory.wanted });
+        out.notices.push(Notice::Scaled { role: Role::Candidate, count: self.memory.slots.wanted });
         if self.is_preparing() {
             self.set_stage(Stage::Settling);
         }
@@ -106,7 +107,7 @@ impl Machine {
             let (evidence, outcome) = (Evidence::Probed(reading.text.clone()), GateOutcome::Fail);
             if watch {
                 let verdict = Verdict { outcome, evidence, data_from: None };
-                self.memory.verdicts[index] = Some(verdict.clone());
+                self.memory.judged.verdicts[index] = Some(verdict.clone());
                 out.notices.push(Notice::Judged { gate: name, verdict });
                 return self.pass_step(out);
             }

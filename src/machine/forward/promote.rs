@@ -33,13 +33,13 @@ impl Machine {
         match &self.state {
             State::Forward { .. } => {}
             State::Ready => return Some(Objection::NotBegun),
-            State::Draining { .. } | State::Retreat { .. } => return Some(Objection::GoesBack),
+            State::Draining(_) | State::Retreat { .. } => return Some(Objection::GoesBack),
             State::Finished(_) => return Some(Objection::Over),
         }
-        if let Some(by) = &self.memory.promoted_by {
+        if let Some(by) = &self.memory.pauses.promoted_by {
             return Some(Objection::Promoted(by.clone()));
         }
-        if let Some(paused) = &self.memory.paused
+        if let Some(paused) = &self.memory.pauses.paused
             && matches!(paused.why.cause(), Cause::ForeignWrite | Cause::Capacity | Cause::Window)
         {
             return Some(Objection::Paused(paused.why.clone()));
@@ -47,7 +47,7 @@ impl Machine {
         if let Some(breach) = self.known_breach().filter(|_| !reasoned) {
             return Some(Objection::Breach(breach));
         }
-        let nothing = self.skippable().is_empty() && self.memory.paused.is_none();
+        let nothing = self.skippable().is_empty() && self.memory.pauses.paused.is_none();
         nothing.then_some(Objection::NothingToSkip)
     }
 
@@ -63,11 +63,11 @@ impl Machine {
             return objection;
         }
         let breached = self.known_breach().map(|_| Cause::Breach);
-        let paused = self.memory.paused.take().map(|paused| paused.why.cause());
+        let paused = self.memory.pauses.paused.take().map(|paused| paused.why.cause());
         if let Some(cause) = breached.or(paused) {
             self.unpause(cause);
         }
-        self.memory.promoted_by = Some(by.to_owned());
+        self.memory.pauses.promoted_by = Some(by.to_owned());
         out.notices.push(Notice::Promoting { by: by.to_owned(), reason });
         // A write in flight is answered first; what is seen next finds the step to be skipped.
         if !self.has_pending_write() {
@@ -78,10 +78,10 @@ impl Machine {
 
     /// The breach that the rollout is held for, or a gate that fails at this moment.
     fn known_breach(&self) -> Option<KnownBreach> {
-        if let Some(paused) = self.memory.paused.as_ref().filter(|_| self.is_paused_for(&[Cause::Breach])) {
+        if let Some(paused) = self.memory.pauses.paused.as_ref().filter(|_| self.is_paused_for(&[Cause::Breach])) {
             return Some(KnownBreach::Held(paused.why.clone()));
         }
-        let verdicts = self.plan.gates.iter().zip(&self.memory.verdicts);
+        let verdicts = self.plan.gates.iter().zip(&self.memory.judged.verdicts);
         verdicts.filter(|(gate, _)| gate.decides()).find_map(|(gate, verdict)| {
             let failed = verdict.as_ref().filter(|verdict| verdict.outcome == GateOutcome::Fail)?;
             Some(KnownBreach::Gate { gate: gate.name.clone(), evidence: failed.evidence.clone() })
@@ -100,7 +100,7 @@ impl Machine {
 
     /// The first step from this one on that a person's request does not skip. What it skips is told.
     pub(in crate::machine) fn after_skipped(&self, step: usize, out: &mut Reaction) -> usize {
-        let Some(by) = self.memory.promoted_by.as_ref().filter(|_| self.is_promoted()) else { return step };
+        let Some(by) = self.memory.pauses.promoted_by.as_ref().filter(|_| self.is_promoted()) else { return step };
         let mut next = step;
         while self.is_skippable(next) {
             out.notices.push(Notice::Skipped { step: next, by: by.clone() });
@@ -110,7 +110,7 @@ impl Machine {
     }
 
     fn is_promoted(&self) -> bool {
-        self.memory.promoted_by.is_some() && !self.is_paused() && !self.memory.committed
+        self.memory.pauses.promoted_by.is_some() && !self.is_paused() && !self.memory.committed
     }
 
     fn is_skippable(&self, step: usize) -> bool {

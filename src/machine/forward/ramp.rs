@@ -6,8 +6,9 @@ use crate::domain::traffic::Share;
 use crate::gate::compare::{RampRule, Unproven};
 use crate::gate::{Check, Standing};
 use crate::machine::effect::Observation;
+use crate::machine::limits::{BRISK_POLL, RAISE_LEAST};
 use crate::machine::notice::Notice;
-use crate::machine::state::{BRISK_POLL, RAISE_LEAST, Stage, State};
+use crate::machine::state::{Stage, State};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
@@ -22,7 +23,7 @@ impl Machine {
         if self.is_paused() || seen.rule.is_none() {
             return self.next_look();
         }
-        if self.memory.unsettled.is_some() {
+        if self.memory.rule.unsettled.is_some() {
             return self.look_again(BRISK_POLL);
         }
         let unproven = self.unproven();
@@ -40,7 +41,8 @@ impl Machine {
             let since = self.memory.now;
             self.set_stage(Stage::Raising { to: share, since });
             // Why it is raised.
-            let told = self.memory.verdicts[gate].clone().map(|verdict| (self.plan.gates[gate].name.clone(), verdict));
+            let told =
+                self.memory.judged.verdicts[gate].clone().map(|verdict| (self.plan.gates[gate].name.clone(), verdict));
             out.notices.extend(told.map(|(gate, verdict)| Notice::Judged { gate, verdict }));
         }
     }
@@ -48,7 +50,7 @@ impl Machine {
     /// Whether the comparison lets the candidate have everything: proven, or when the ramp's time is over and
     /// the spec does not ask for proof. What passes a hold at the present share is not enough.
     fn may_end(&self, gate: usize) -> bool {
-        match (&self.plan.gates[gate].check, &self.memory.standings[gate]) {
+        match (&self.plan.gates[gate].check, &self.memory.judged.standings[gate]) {
             (Check::Compare(rule), Standing::Compare(comparison)) => {
                 let late = self.memory.now >= self.last_call();
                 comparison.is_proven(rule) || (late && rule.unproven == Unproven::Pass)
@@ -60,12 +62,12 @@ impl Machine {
     /// The share to raise to, if the comparison allows one that is worth a write.
     fn next_share(&self, gate: usize, ramp: &RampRule) -> Option<Share> {
         let (Check::Compare(rule), Standing::Compare(comparison)) =
-            (&self.plan.gates[gate].check, &self.memory.standings[gate])
+            (&self.plan.gates[gate].check, &self.memory.judged.standings[gate])
         else {
             return None;
         };
-        let has = self.memory.accepted;
-        let next = comparison.next_share(rule, ramp, &self.memory.course, self.memory.now).min(ramp.ceiling);
+        let has = self.memory.rule.accepted;
+        let next = comparison.next_share(rule, ramp, &self.memory.judged.course, self.memory.now).min(ramp.ceiling);
         let least = RAISE_LEAST.max(has.permille().div_ceil(10));
         let worth = has == Share::NONE || next == ramp.ceiling || next.permille() >= has.permille() + least;
         // Two shares that differ by the rounding of weights cannot be told apart when they are read back.
@@ -82,10 +84,10 @@ impl Machine {
     /// Once it is known what became of a raise, it is told, and the next one can be decided.
     fn settle_raise(&mut self, out: &mut Reaction) {
         let State::Forward { stage: Stage::Raising { to, since }, .. } = self.state else { return };
-        if self.memory.unsettled.is_some() {
+        if self.memory.rule.unsettled.is_some() {
             return;
         }
-        if self.memory.accepted == to {
+        if self.memory.rule.accepted == to {
             out.notices.push(Notice::Shifted { share: to, took: self.memory.now.since(since) });
         }
         self.set_stage(Stage::Ramping);

@@ -3,8 +3,9 @@
 use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Observation};
+use crate::machine::limits::{ATTEMPTS, POLL, RETRY};
 use crate::machine::notice::{Notice, Outcome};
-use crate::machine::state::{ATTEMPTS, POLL, RETRY, Stage, State};
+use crate::machine::state::{Stage, State};
 use crate::machine::undone::{Kept, Undone};
 use crate::machine::why::{Awaited, Objection};
 use crate::machine::{Machine, Reaction};
@@ -28,8 +29,8 @@ impl Machine {
             return Some(Objection::TasksNotOurs);
         }
         // A pause kept the tasks too; who goes back does not wait for its end.
-        self.memory.paused = None;
-        self.memory.spared_for = Some(by);
+        self.memory.pauses.paused = None;
+        self.memory.slots.spared_for = Some(by);
         if action.is_some_and(retires) && !self.has_pending_write() {
             self.leave_spared(out);
         }
@@ -38,7 +39,9 @@ impl Machine {
 
     /// Leaves the step that takes the old tasks away, where somebody goes back to them. True when it did.
     pub(in crate::machine) fn leave_spared(&mut self, out: &mut Reaction) -> bool {
-        let Some(by) = self.memory.spared_for.as_ref().filter(|_| self.memory.behind.is_none()) else { return false };
+        let Some(by) = self.memory.slots.spared_for.as_ref().filter(|_| self.memory.pauses.behind.is_none()) else {
+            return false;
+        };
         out.notices.push(Notice::LeftUndone { what: Undone::OldSlot(Kept::SparedFor(by.clone())) });
         self.leave_step(out);
         true
@@ -78,7 +81,7 @@ impl Machine {
 
     /// Counts what the candidate served; the rollout is promoted whatever comes of it.
     pub(in crate::machine) fn count_and_promote(&mut self, out: &mut Reaction) {
-        let Some(since) = self.memory.exposed else { return self.finish(Outcome::Promoted, out) };
+        let Some(since) = self.memory.rule.exposed else { return self.finish(Outcome::Promoted, out) };
         self.set_stage(Stage::Counting(0));
         self.ask(Effect::Count { since }, out);
     }
@@ -89,7 +92,7 @@ impl Machine {
             return self.finish(Outcome::Promoted, out);
         }
         self.set_stage(Stage::Counting(tries));
-        let since = self.memory.exposed.unwrap_or(self.memory.started);
+        let since = self.memory.rule.exposed.unwrap_or(self.memory.started);
         self.ask_after(RETRY, Effect::Count { since });
     }
 }

@@ -6,8 +6,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::fleet::{Capacity, Fleet, Role, RuleSeen};
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Issued, Observation, Route, Stickiness};
+use crate::machine::limits::{BRISK_POLL, FRESH, RETRY, STALE_WITHIN};
 use crate::machine::notice::Notice;
-use crate::machine::state::{BRISK_POLL, FRESH, RETRY, STALE_WITHIN, Stage, State};
+use crate::machine::state::{Stage, State};
 use crate::machine::why::{Awaited, Lack, Shortage};
 use crate::machine::{Machine, Reaction};
 
@@ -19,13 +20,13 @@ impl Machine {
         asked: Timestamp,
         out: &mut Reaction,
     ) {
-        if self.memory.accepted == share && self.memory.unsettled.is_none() {
+        if self.memory.rule.accepted == share && self.memory.rule.unsettled.is_none() {
             return self.shift_landed(out);
         }
         if self.out_of_time(out) {
             return;
         }
-        if self.memory.unsettled.is_some() || seen.rule.is_none() || self.is_paused() {
+        if self.memory.rule.unsettled.is_some() || seen.rule.is_none() || self.is_paused() {
             return self.look_again(BRISK_POLL);
         }
         if self.is_shut(out) {
@@ -67,8 +68,8 @@ impl Machine {
             self.look_again(RETRY);
             return false;
         }
-        self.memory.whole = self.whole(&fleet.stable);
-        let expected = Some(self.memory.accepted);
+        self.memory.slots.whole = self.whole(&fleet.stable);
+        let expected = Some(self.memory.rule.accepted);
         let by = Some(asked + FRESH);
         self.ask(Effect::Route(Route { share, expected, stickiness: Stickiness::Keep, by }), out);
         true
@@ -76,7 +77,7 @@ impl Machine {
 
     /// What everything is that shares are of: as many tasks as the stable slot has by now, if it has grown.
     fn whole(&self, stable: &Capacity) -> u32 {
-        self.memory.wanted.max(stable.desired)
+        self.memory.slots.wanted.max(stable.desired)
     }
 
     /// What the candidate lacks to be given this share.
@@ -88,7 +89,7 @@ impl Machine {
         }
         let shortage = Shortage { healthy: *healthy, need, share };
         let stable = fleet.stable.desired;
-        let lack = if stable > self.memory.wanted {
+        let lack = if stable > self.memory.slots.wanted {
             Lack::Grown { stable, shortage }
         } else {
             Lack::Tasks(Role::Candidate, shortage)
@@ -101,8 +102,8 @@ impl Machine {
     fn to_raise(&self, share: Share, fleet: &Fleet) -> Option<u32> {
         let (candidate, whole) = (&fleet.candidate, self.whole(&fleet.stable));
         let short = candidate.healthy < share.need(whole) && candidate.desired < whole;
-        let grown = whole > self.memory.wanted || self.memory.wanted > self.memory.whole;
-        let asked = whole == self.memory.wanted && self.memory.now.since(self.memory.asked) <= STALE_WITHIN;
+        let grown = whole > self.memory.slots.wanted || self.memory.slots.wanted > self.memory.slots.whole;
+        let asked = whole == self.memory.slots.wanted && self.memory.now.since(self.memory.slots.asked) <= STALE_WITHIN;
         let ours = !self.plan.driver.is_aws() && self.runs_release(&candidate.task_definition);
         (ours && short && grown && !asked).then_some(whole)
     }
@@ -110,7 +111,7 @@ impl Machine {
     fn shift_landed(&mut self, out: &mut Reaction) {
         let State::Forward { began, .. } = self.state else { return };
         let took = self.memory.now.since(began);
-        out.notices.push(Notice::Shifted { share: self.memory.accepted, took });
+        out.notices.push(Notice::Shifted { share: self.memory.rule.accepted, took });
         self.pass_step(out);
     }
 
@@ -118,7 +119,7 @@ impl Machine {
     pub(in crate::machine) fn routed(&mut self, issued: &Issued, seen: &RuleSeen, out: &mut Reaction) {
         self.unsettle(issued);
         self.read_back();
-        if !self.recognise(seen) || self.memory.unsettled.is_some() {
+        if !self.recognise(seen) || self.memory.rule.unsettled.is_some() {
             return self.look_again(RETRY);
         }
         match self.state {

@@ -4,20 +4,15 @@
 //! open, and `limits.pause` bounds it like any pause. It goes on by itself once it is open. A person can overrule all
 //! windows for the rest of the rollout. What is said of change calendars must be fresh, or they count as closed.
 
-use std::time::Duration;
-
 use crate::domain::clock::Timestamp;
 use crate::domain::driver::Driver;
-use crate::domain::window::{Closed, WhenClosed};
+use crate::domain::window::{Closed, ClosedBy, WhenClosed};
 use crate::machine::effect::Observation;
+use crate::machine::limits::{CALENDAR_EVERY, CALENDAR_FRESH};
 use crate::machine::notice::{Glass, Notice};
 use crate::machine::why::{Cause, Objection, PausedFor};
 use crate::machine::{Machine, Reaction};
 
-/// How often change calendars are read. They change for hours.
-const CALENDAR_EVERY: Duration = Duration::from_secs(60);
-/// The age at which what was read of them says nothing any more.
-const CALENDAR_FRESH: Duration = Duration::from_secs(90);
 /// Who goes on when it opens.
 const OPENED: &str = "tidegate: it is open";
 
@@ -25,7 +20,7 @@ impl Machine {
     /// Why nothing may go forward now; `None` when it may.
     pub fn closed(&self) -> Option<Closed> {
         let windows = self.plan.windows.as_ref()?;
-        if self.memory.glass.is_some() || self.memory.committed {
+        if self.memory.pauses.glass.is_some() || self.memory.committed {
             return None;
         }
         let now = self.memory.now;
@@ -33,10 +28,9 @@ impl Machine {
             if windows.calendars.is_empty() {
                 return None;
             }
-            let unread = || Closed { why: "its change calendars cannot be read".to_owned(), opens: None };
-            match self.memory.calendar.filter(|(at, _)| now.since(*at) <= CALENDAR_FRESH) {
+            match self.memory.pauses.calendar.filter(|(at, _)| now.since(*at) <= CALENDAR_FRESH) {
                 Some((_, seen)) => seen.closed(),
-                None => Some(unread()),
+                None => Some(Closed { by: ClosedBy::UnreadCalendar, opens: None }),
             }
         })
     }
@@ -47,7 +41,7 @@ impl Machine {
             return false;
         }
         let Some(closed) = self.closed() else { return false };
-        if self.memory.paused.is_none() {
+        if self.memory.pauses.paused.is_none() {
             self.pause(PausedFor::Window(closed), out);
         }
         true
@@ -63,14 +57,19 @@ impl Machine {
     /// Whether a look asks the change calendars.
     pub(in crate::machine) fn asks_calendars(&self) -> bool {
         let asked = self.plan.windows.as_ref().is_some_and(|windows| !windows.calendars.is_empty());
-        let old = self.memory.calendar.is_none_or(|(at, _)| self.memory.now.since(at) >= CALENDAR_EVERY);
-        asked && old && self.is_forward() && !self.finishes() && !self.memory.committed && self.memory.glass.is_none()
+        let old = self.memory.pauses.calendar.is_none_or(|(at, _)| self.memory.now.since(at) >= CALENDAR_EVERY);
+        asked
+            && old
+            && self.is_forward()
+            && !self.finishes()
+            && !self.memory.committed
+            && self.memory.pauses.glass.is_none()
     }
 
     /// Takes in what a look, asked for at `asked`, saw of them, and goes on if it is open again.
     pub(in crate::machine) fn examine_windows(&mut self, seen: &Observation, asked: Timestamp, out: &mut Reaction) {
         if let Some(calendar) = seen.calendar {
-            self.memory.calendar = Some((asked, calendar));
+            self.memory.pauses.calendar = Some((asked, calendar));
         }
         if self.is_paused_for(&[Cause::Window]) && self.closed().is_none() {
             self.reopen(OPENED, out);
@@ -78,7 +77,7 @@ impl Machine {
     }
 
     fn reopen(&mut self, by: &str, out: &mut Reaction) {
-        self.memory.paused = None;
+        self.memory.pauses.paused = None;
         self.unpause(Cause::Window);
         out.notices.push(Notice::Continued { by: by.to_owned() });
     }
@@ -100,7 +99,7 @@ impl Machine {
         if self.plan.windows.is_none() {
             return Some(Objection::NoWindows);
         }
-        if let Some(glass) = &self.memory.glass {
+        if let Some(glass) = &self.memory.pauses.glass {
             return Some(Objection::GlassBroken(glass.by.clone()));
         }
         if !self.is_forward() || self.memory.committed {
@@ -108,7 +107,7 @@ impl Machine {
         }
         let glass = Glass { by: by.to_owned(), reason };
         out.notices.push(Notice::BrokeGlass(glass.clone()));
-        self.memory.glass = Some(glass);
+        self.memory.pauses.glass = Some(glass);
         if self.is_paused_for(&[Cause::Window]) {
             self.reopen(by, out);
         }

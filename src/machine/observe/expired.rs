@@ -7,14 +7,15 @@
 
 use crate::domain::fault::{Fault, FaultKind};
 use crate::machine::effect::{Effect, Issued};
-use crate::machine::state::{BRISK_POLL, POLL, State};
+use crate::machine::limits::{BRISK_POLL, POLL};
+use crate::machine::state::State;
 use crate::machine::why::{Awaited, Overdue, Reason};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
     /// Whether the rollout holds because its credentials have ended.
     pub(in crate::machine) fn is_expired(&self) -> bool {
-        self.memory.expired_since.is_some()
+        self.memory.pauses.expired_since.is_some()
     }
 
     /// AWS does not take the credentials any more. A person has as long to renew them as for a pause. Past the
@@ -23,23 +24,23 @@ impl Machine {
         if self.memory.committed || !matches!(self.state, State::Forward { .. }) {
             return;
         }
-        let since = *self.memory.expired_since.get_or_insert(self.memory.now);
-        self.memory.blind_since = None;
+        let since = *self.memory.pauses.expired_since.get_or_insert(self.memory.now);
+        self.memory.pauses.blind_since = None;
         let limit = self.plan.limits.pause;
         if self.memory.now.since(since) > limit {
             return self.retreat(Reason::TimeLimit(Overdue::Credentials(limit)), out);
         }
-        let (share, fires) = (self.memory.accepted, self.memory.safeguard.fires());
+        let (share, fires) = (self.memory.rule.accepted, self.memory.safeguard.fires());
         self.wait_for(Awaited::Credentials { share, fires }, out);
     }
 
     /// Something worked.
     pub(in crate::machine) fn let_in(&mut self) {
-        if self.memory.expired_since.take().is_none() {
+        if self.memory.pauses.expired_since.take().is_none() {
             return;
         }
         self.begin_step_anew();
-        self.memory.told_waiting = None;
+        self.memory.told.waiting = None;
     }
 
     /// What could not be asked for on the way forward, and was not done, is asked for again.

@@ -3,8 +3,8 @@
 
 use crate::domain::fleet::{Capacity, Role, Stopped};
 use crate::domain::name::last_part;
-use crate::machine::state::{DRIFTS, STALE_WITHIN};
-use crate::machine::why::Reason;
+use crate::machine::limits::{DRIFTS, STALE_WITHIN};
+use crate::machine::why::{DeploymentEnd, EndSeen, Reason};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
@@ -13,23 +13,23 @@ impl Machine {
         let runs = self.runs_release(&candidate.task_definition);
         let failed = self.gave_up(candidate, runs);
         if runs && failed.is_none() {
-            (self.memory.brought, self.memory.setbacks) = (true, 0);
+            (self.memory.slots.brought, self.memory.slots.setbacks) = (true, 0);
             return;
         }
-        let brought = self.memory.brought;
+        let brought = self.memory.slots.brought;
         // A failure may be an earlier try's until the release was seen to come up, or our write must have landed.
-        let late = self.memory.now.since(self.memory.asked) > STALE_WITHIN;
-        let counts = failed.is_some() && (brought || (runs && late && candidate.desired == self.memory.wanted));
+        let late = self.memory.now.since(self.memory.slots.asked) > STALE_WITHIN;
+        let counts = failed.is_some() && (brought || (runs && late && candidate.desired == self.memory.slots.wanted));
         let reverted = brought && !runs && self.is_back(candidate);
         if !counts && !reverted {
-            self.memory.setbacks = 0;
+            self.memory.slots.setbacks = 0;
             return;
         }
-        self.memory.setbacks += 1;
+        self.memory.slots.setbacks += 1;
         // A read may be old that only shows the revision before, and so may one soon after our write.
-        if (counts && late) || self.memory.setbacks >= DRIFTS {
-            let why = self.why_ended(candidate, failed);
-            self.breach(Reason::Deployment { why }, out);
+        if (counts && late) || self.memory.slots.setbacks >= DRIFTS {
+            let reason = self.ended(self.end_of(candidate, failed), Some(candidate));
+            self.breach(reason, out);
         }
     }
 
@@ -46,29 +46,21 @@ impl Machine {
         runs.is_empty() || self.ran_before(runs) || self.last_stop(candidate).is_some()
     }
 
-    fn why_ended(&self, candidate: &Capacity, failed: Option<String>) -> String {
-        let service = &self.plan.target.place(Role::Candidate).service;
-        let runs = last_part(&candidate.task_definition);
-        let ended = match failed {
-            Some(why) => format!("ECS gave up the release on {service}: {why}"),
-            None if runs.is_empty() => {
-                format!("{service} has no tasks of the release any more, and nobody here took them")
-            }
-            None => format!(
-                "{service} is back on {runs}, where nobody here sent it: its circuit breaker, an alarm or a person ended \
-                 the deployment of the release"
-            ),
-        };
-        self.with_last_stop(ended, Some(candidate))
+    fn end_of(&self, candidate: &Capacity, failed: Option<String>) -> EndSeen {
+        let service = self.plan.target.place(Role::Candidate).service.clone();
+        let runs = last_part(&candidate.task_definition).to_owned();
+        match failed {
+            Some(why) => EndSeen::GivenUp { service, why },
+            None if runs.is_empty() => EndSeen::NoTasks { service },
+            None => EndSeen::Reverted { service, runs },
+        }
     }
 
-    /// `why`, and why a task of the release stopped last.
-    pub(in crate::machine) fn with_last_stop(&self, why: String, seen: Option<&Capacity>) -> String {
-        let candidate = seen.or(self.memory.fleet.as_ref().map(|(_, fleet)| &fleet.candidate));
-        match candidate.and_then(|candidate| self.last_stop(candidate)) {
-            Some(Stopped { task, reason, .. }) => format!("{why}; its task {task} stopped: {reason}"),
-            None => why,
-        }
+    /// That AWS's own deployment ended, with the task of the release that stopped last.
+    pub(in crate::machine) fn ended(&self, seen: EndSeen, candidate: Option<&Capacity>) -> Reason {
+        let candidate = candidate.or(self.memory.slots.fleet.as_ref().map(|(_, fleet)| &fleet.candidate));
+        let last_stop = candidate.and_then(|candidate| self.last_stop(candidate)).cloned();
+        Reason::Deployment(Box::new(DeploymentEnd { seen, last_stop }))
     }
 
     fn last_stop<'a>(&self, candidate: &'a Capacity) -> Option<&'a Stopped> {

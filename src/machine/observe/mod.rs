@@ -9,9 +9,11 @@ pub(in crate::machine) mod slots;
 use std::time::Duration;
 
 use super::effect::Observation;
+use super::limits::{LOOKS_WITHIN, STALE_WITHIN, UNSEEN_LIMIT, WATCHED_WITHIN};
+use super::memory::Steady;
 use super::notice::{Notice, Outcome};
 use super::observe::expired::is_expired;
-use super::state::{LOOKS_WITHIN, STALE_WITHIN, State, Steady, WATCHED_WITHIN};
+use super::state::State;
 use super::undone::{Kept, Undone};
 use super::why::{Cause, Foreign, Overdue, PausedFor, Reason, Stranding};
 use super::{Machine, Reaction};
@@ -24,8 +26,6 @@ use crate::gate::{Outcome as GateOutcome, Reading, Verdict, Window};
 use crate::plan::{QUIET_LEAST, QUIET_PERIODS};
 use crate::spec::OnTrouble;
 
-/// How many stretches without a read of the rule are remembered.
-const UNSEEN_LIMIT: usize = 100;
 /// What the observed share is counted over.
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -43,7 +43,7 @@ impl Machine {
         if let Some(fleet) = &seen.fleet {
             self.examine_fleet(fleet, asked, out);
         }
-        self.memory.observed = seen.observed.or(self.memory.observed);
+        self.memory.judged.observed = seen.observed.or(self.memory.judged.observed);
         for (index, reading) in &seen.readings {
             self.examine_counts(reading, asked);
             // The gates of one feed share its reading.
@@ -66,11 +66,11 @@ impl Machine {
     fn examine_faults(&mut self, seen: &Observation, out: &mut Reaction) {
         if seen.rule.is_some() {
             self.let_in();
-            self.memory.blind_since = None;
+            self.memory.pauses.blind_since = None;
         }
         let Some(fault) = seen.faults.first() else {
-            self.memory.told_fault = None;
-            self.memory.blind_since = None;
+            self.memory.told.fault = None;
+            self.memory.pauses.blind_since = None;
             return;
         };
         self.tell_fault(fault, out);
@@ -87,7 +87,7 @@ impl Machine {
 
     /// The rule cannot be read. For a while that is nothing; then it is a reason to go back.
     pub(super) fn blind(&mut self, fault: &Fault, out: &mut Reaction) {
-        let since = *self.memory.blind_since.get_or_insert(self.memory.now);
+        let since = *self.memory.pauses.blind_since.get_or_insert(self.memory.now);
         let too_long = self.memory.now.since(since) > self.plan.limits.blind;
         if too_long && !self.memory.committed && self.is_forward() {
             self.retreat(Reason::Blind(fault.clone()), out);
@@ -101,7 +101,7 @@ impl Machine {
         }
         let known = self.recognise(rule) || self.may_be_stale(rule);
         if known {
-            self.memory.rule_drifts = 0;
+            self.memory.rule.drifts = 0;
         } else if !self.is_moved_by_aws(rule, out) {
             self.not_ours(rule, out);
         }
@@ -119,55 +119,55 @@ impl Machine {
     pub(super) fn recognise(&mut self, rule: &RuleSeen) -> bool {
         self.saw(rule);
         let Some(share) = rule.share.filter(|_| rule.shape == self.plan.before.shape) else { return false };
-        match self.memory.unsettled {
+        match self.memory.rule.unsettled {
             Some(unsettled) if is_close(share, unsettled.share) => {
-                self.memory.unsettled = None;
+                self.memory.rule.unsettled = None;
                 self.accept(share);
                 true
             }
             Some(unsettled) => {
                 if self.memory.now >= unsettled.until {
-                    self.memory.unsettled = None;
+                    self.memory.rule.unsettled = None;
                 }
-                is_close(share, self.memory.accepted)
+                is_close(share, self.memory.rule.accepted)
             }
-            None => is_close(share, self.memory.accepted),
+            None => is_close(share, self.memory.rule.accepted),
         }
     }
 
     /// The rule may give the candidate weight.
     pub(super) fn saw(&mut self, rule: &RuleSeen) {
-        let (before, now) = (self.memory.rule_seen, self.memory.now);
-        if self.plan.rules > 0 && self.memory.exposed.is_some() && now.since(before) > LOOKS_WITHIN {
-            self.memory.unseen.push((before, now));
-            let kept = self.memory.unseen.len().saturating_sub(UNSEEN_LIMIT);
-            self.memory.unseen.drain(..kept);
+        let (before, now) = (self.memory.rule.seen, self.memory.now);
+        if self.plan.rules > 0 && self.memory.rule.exposed.is_some() && now.since(before) > LOOKS_WITHIN {
+            self.memory.rule.unseen.push((before, now));
+            let kept = self.memory.rule.unseen.len().saturating_sub(UNSEEN_LIMIT);
+            self.memory.rule.unseen.drain(..kept);
         }
-        self.memory.rule_seen = now;
+        self.memory.rule.seen = now;
         let weighted = rule.share != Some(Share::NONE);
-        self.memory.carried |= weighted;
-        self.memory.weighted |= weighted;
-        self.memory.brief = rule.brief;
-        self.memory.binds = rule.sticky || rule.brief;
+        self.memory.rule.carried |= weighted;
+        self.memory.rule.weighted |= weighted;
+        self.memory.rule.brief = rule.brief;
+        self.memory.rule.binds = rule.sticky || rule.brief;
         let differs = rule.shape != self.plan.before.shape || rule.instead.is_some();
-        self.memory.differs = differs.then(|| (rule.text.clone(), rule.instead.clone()));
+        self.memory.rule.differs = differs.then(|| (rule.text.clone(), rule.instead.clone()));
         let now = self.memory.now;
         let goes_on = |steady: &Steady| rule.share == Some(steady.share) && now.since(steady.seen) <= WATCHED_WITHIN;
-        let since = self.memory.steady.filter(goes_on).map_or(now, |steady| steady.since);
-        self.memory.steady = rule.share.map(|share| Steady { share, since, seen: now });
+        let since = self.memory.rule.steady.filter(goes_on).map_or(now, |steady| steady.since);
+        self.memory.rule.steady = rule.share.map(|share| Steady { share, since, seen: now });
     }
 
     /// Whether closed minutes can prove that a slot is quiet to which this share gives nothing: they lie within the
     /// time in which nothing else was seen. Who gave it weight before does not matter.
     pub(super) fn is_ripe(&self, share: Share, now: Timestamp) -> bool {
-        let steady = self.memory.steady.filter(|steady| steady.share == share);
+        let steady = self.memory.rule.steady.filter(|steady| steady.share == share);
         steady.is_some_and(|steady| now.since(steady.since) >= QUIET_LEAST)
     }
 
     /// Whether a slot to which this share gives nothing had no requests in closed minutes that are proven published
     /// and lie wholly within the time in which nothing else was seen.
     pub(super) fn is_quiet(&self, share: Share, seen: &Observation) -> bool {
-        let steady = self.memory.steady.filter(|steady| steady.share == share);
+        let steady = self.memory.rule.steady.filter(|steady| steady.share == share);
         let lies_within = |steady: Steady| match seen.published {
             Some(until) => until.before(MINUTE * QUIET_PERIODS) >= steady.since + MINUTE,
             None => self.is_ripe(share, self.memory.now),
@@ -185,21 +185,21 @@ impl Machine {
     /// The candidate's share is now known to be this.
     pub(super) fn accept(&mut self, share: Share) {
         let now = self.memory.now;
-        if share != self.memory.accepted {
-            self.memory.previous = self.memory.accepted;
-            self.memory.accepted = share;
-            self.memory.accepted_at = now;
-            self.memory.course.push((now, share));
+        if share != self.memory.rule.accepted {
+            self.memory.rule.previous = self.memory.rule.accepted;
+            self.memory.rule.accepted = share;
+            self.memory.rule.accepted_at = now;
+            self.memory.judged.course.push((now, share));
         }
-        if share > Share::NONE && self.memory.exposed.is_none() {
-            self.memory.exposed = Some(now);
+        if share > Share::NONE && self.memory.rule.exposed.is_none() {
+            self.memory.rule.exposed = Some(now);
         }
     }
 
     /// A read may show the rule as it was before our last write, for a while.
     pub(super) fn may_be_stale(&self, rule: &RuleSeen) -> bool {
-        let recent = self.memory.now.since(self.memory.accepted_at) <= STALE_WITHIN;
-        let before = rule.share.is_some_and(|share| is_close(share, self.memory.previous));
+        let recent = self.memory.now.since(self.memory.rule.accepted_at) <= STALE_WITHIN;
+        let before = rule.share.is_some_and(|share| is_close(share, self.memory.rule.previous));
         recent && before && rule.shape == self.plan.before.shape
     }
 
@@ -208,7 +208,7 @@ impl Machine {
         if self.is_paused_for(&[Cause::ForeignWrite]) || !self.is_forward() {
             return;
         }
-        out.notices.push(Notice::ForeignWrite { to, found: found.clone(), expected: self.memory.accepted });
+        out.notices.push(Notice::ForeignWrite { to, found: found.clone(), expected: self.memory.rule.accepted });
         if self.memory.committed {
             let why = Stranding::ChangedAfterCommit { found };
             return self.finish(Outcome::Stranded { reason: None, why }, out);
@@ -224,8 +224,8 @@ impl Machine {
     /// Counts say how much of the traffic the candidate really gets.
     fn examine_counts(&mut self, reading: &Reading, asked: Timestamp) {
         let Reading::Counts(bins) = reading else { return };
-        self.memory.counted_at = [self.memory.counted_at[1], Some(asked)];
-        self.memory.observed = observed(bins).or(self.memory.observed);
+        self.memory.judged.counted_at = [self.memory.judged.counted_at[1], Some(asked)];
+        self.memory.judged.observed = observed(bins).or(self.memory.judged.observed);
     }
 
     pub(super) fn examine_reading(&mut self, index: usize, reading: &Reading, out: &mut Reaction) {
@@ -234,22 +234,22 @@ impl Machine {
         let memory = &mut self.memory;
         let window = Window {
             rules: self.plan.rules,
-            rollout: memory.judged_from,
-            exposed: memory.exposed.map(|exposed| exposed.max(memory.judged_from)),
-            step: memory.step_since,
+            rollout: memory.judged.from,
+            exposed: memory.rule.exposed.map(|exposed| exposed.max(memory.judged.from)),
+            step: memory.judged.step_since,
             deadline,
-            course: &memory.course,
-            unseen: &memory.unseen,
+            course: &memory.judged.course,
+            unseen: &memory.rule.unseen,
             now: memory.now,
         };
-        let verdict = memory.standings[index].judge(gate, reading, window);
+        let verdict = memory.judged.standings[index].judge(gate, reading, window);
         let (name, watch) = (gate.name.clone(), gate.watch);
         if self.is_news(index, &verdict) {
             out.notices.push(Notice::Judged { gate: name.clone(), verdict: verdict.clone() });
         }
         let fails = verdict.outcome == GateOutcome::Fail && !watch;
         let evidence = verdict.evidence.clone();
-        self.memory.verdicts[index] = Some(verdict);
+        self.memory.judged.verdicts[index] = Some(verdict);
         if fails && self.is_forward() {
             self.breach(Reason::Breach { gate: name, evidence, outcome: GateOutcome::Fail }, out);
         }
@@ -258,7 +258,7 @@ impl Machine {
     /// A verdict is news when it says something else than the last one that said something; that a
     /// new step has no data yet is none.
     fn is_news(&self, index: usize, verdict: &Verdict) -> bool {
-        match (&self.memory.verdicts[index], verdict.outcome) {
+        match (&self.memory.judged.verdicts[index], verdict.outcome) {
             (Some(before), GateOutcome::Inconclusive) => before.outcome == GateOutcome::Fail,
             (Some(before), outcome) => before.outcome != outcome,
             (None, outcome) => outcome != GateOutcome::Inconclusive,
@@ -283,13 +283,13 @@ impl Machine {
     /// A person may keep a rollout paused only so long: then it goes back, or past the commit ends
     /// with the old stable slot as it is.
     pub(super) fn examine_pause(&mut self, out: &mut Reaction) {
-        let Some(paused) = &self.memory.paused else { return };
+        let Some(paused) = &self.memory.pauses.paused else { return };
         let limit = self.plan.limits.pause;
         if self.memory.now.since(paused.since) <= limit || !self.is_forward() {
             return;
         }
         if self.memory.committed {
-            self.memory.paused = None;
+            self.memory.pauses.paused = None;
             out.notices.push(Notice::LeftUndone { what: Undone::OldSlot(Kept::Unanswered(limit)) });
             return self.leave_step(out);
         }
@@ -297,7 +297,7 @@ impl Machine {
     }
 
     pub(super) fn is_paused_for(&self, causes: &[Cause]) -> bool {
-        self.memory.paused.as_ref().is_some_and(|paused| causes.contains(&paused.why.cause()))
+        self.memory.pauses.paused.as_ref().is_some_and(|paused| causes.contains(&paused.why.cause()))
     }
 }
 

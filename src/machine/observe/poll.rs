@@ -12,9 +12,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::fleet::Role;
 use crate::gate::{Check, Gate};
 use crate::machine::effect::{Effect, Look, Observation};
-use crate::machine::state::{
-    COUNT_BACK, COUNT_FURTHEST, FAST_COUNT_BACK, FAST_POLL, FLEET_EVERY, LOOK_BACK, POLL, State, Wait,
-};
+use crate::machine::limits::{COUNT_BACK, COUNT_FURTHEST, FAST_COUNT_BACK, FAST_POLL, FLEET_EVERY, LOOK_BACK, POLL};
+use crate::machine::state::{State, Wait};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
@@ -31,8 +30,9 @@ impl Machine {
         let counted = self.counted_from();
         let series = gates.iter().any(|index| self.plan.gates[*index].feed().is_none());
         let recent = if series { self.series_from().min(counted) } else { counted };
-        let since = self.memory.exposed.unwrap_or_default().max(self.memory.judged_from).max(recent);
-        let observed = fleet && forward && self.memory.exposed.is_some() && !self.plan.gates.iter().any(is_counting);
+        let since = self.memory.rule.exposed.unwrap_or_default().max(self.memory.judged.from).max(recent);
+        let observed =
+            fleet && forward && self.memory.rule.exposed.is_some() && !self.plan.gates.iter().any(is_counting);
         let deployment = forward && self.plan.driver.is_aws();
         let calendar = self.asks_calendars();
         Look {
@@ -56,7 +56,7 @@ impl Machine {
         if gate.feed().is_none() {
             return gate.is_read();
         }
-        let matters = self.memory.exposed.is_some() && !self.memory.committed;
+        let matters = self.memory.rule.exposed.is_some() && !self.memory.committed;
         let compares = matches!(gate.check, Check::Compare(_));
         matters && self.counted_for(index) == index && (compares || fleet)
     }
@@ -81,7 +81,7 @@ impl Machine {
     /// counts when two looks agree on it, so after an outage of reads what it hid is read twice.
     fn counted_from(&self) -> Timestamp {
         let back = if self.is_fast() { FAST_COUNT_BACK } else { COUNT_BACK };
-        let last = self.memory.counted_at[0].or(self.memory.exposed).unwrap_or(self.memory.now);
+        let last = self.memory.judged.counted_at[0].or(self.memory.rule.exposed).unwrap_or(self.memory.now);
         last.before(back).max(self.memory.now.before(COUNT_FURTHEST))
     }
 
@@ -95,16 +95,16 @@ impl Machine {
 
     /// The time between two looks while nothing is waited for.
     pub(in crate::machine) fn pace(&self) -> Duration {
-        let judged = self.memory.exposed.is_some() && !self.memory.committed;
+        let judged = self.memory.rule.exposed.is_some() && !self.memory.committed;
         if judged && self.is_fast() { FAST_POLL } else { POLL }
     }
 
     /// Plans the next ordinary look; tasks are read once a minute.
     pub(in crate::machine) fn next_look(&mut self) {
-        self.memory.looks += 1;
+        self.memory.judged.looks += 1;
         let pace = self.pace();
         let every = FLEET_EVERY.as_secs() / pace.as_secs().max(1);
-        let fleet = self.memory.looks.is_multiple_of(every) || self.is_in_doubt();
+        let fleet = self.memory.judged.looks.is_multiple_of(every) || self.is_in_doubt();
         self.ask_after(pace, Effect::Look(self.view(fleet, None)));
     }
 

@@ -5,33 +5,33 @@ use crate::domain::fleet::{Capacity, Fleet, Role};
 use crate::domain::name::{last_part, same_definition};
 use crate::domain::traffic::Share;
 use crate::gate::{Check, Reading, TasksReading};
+use crate::machine::limits::{DRIFTS, SHORT_WITHIN, STALE_WITHIN};
 use crate::machine::notice::Notice;
-use crate::machine::state::{DRIFTS, SHORT_WITHIN, STALE_WITHIN};
 use crate::machine::why::{Cause, Foreign, Lack, PausedFor, Reason, Shortage};
 use crate::machine::{Machine, Reaction};
 
 impl Machine {
     pub(in crate::machine) fn examine_fleet(&mut self, fleet: &Fleet, asked: Timestamp, out: &mut Reaction) {
-        let last = self.memory.fleet.as_ref().map(|(_, fleet)| fleet.candidate.healthy);
+        let last = self.memory.slots.fleet.as_ref().map(|(_, fleet)| fleet.candidate.healthy);
         let candidate = &fleet.candidate;
-        let preparing = self.memory.wanted > 0 && self.memory.exposed.is_none();
+        let preparing = self.memory.slots.wanted > 0 && self.memory.rule.exposed.is_none();
         if preparing && last != Some(candidate.healthy) {
-            let (role, wanted) = (Role::Candidate, self.memory.wanted);
+            let (role, wanted) = (Role::Candidate, self.memory.slots.wanted);
             out.notices.push(Notice::CapacityChanged { role, seen: candidate.clone(), wanted });
         }
-        self.memory.fleet = Some((asked, fleet.clone()));
+        self.memory.slots.fleet = Some((asked, fleet.clone()));
         if !self.memory.committed {
             self.examine_drift(Role::Stable, &fleet.stable.task_definition, out);
         }
-        if self.memory.wanted == 0 {
+        if self.memory.slots.wanted == 0 {
             return;
         }
         self.examine_release(candidate, out);
-        if self.memory.setbacks == 0 {
+        if self.memory.slots.setbacks == 0 {
             self.examine_drift(Role::Candidate, &candidate.task_definition, out);
         }
-        if self.memory.candidate_drifts + self.memory.setbacks == 0 {
-            self.memory.all_started |= candidate.healthy >= self.memory.wanted;
+        if self.memory.slots.candidate_drifts + self.memory.slots.setbacks == 0 {
+            self.memory.slots.all_started |= candidate.healthy >= self.memory.slots.wanted;
             self.examine_tasks(candidate, out);
         }
         self.examine_capacity(fleet, out);
@@ -47,8 +47,8 @@ impl Machine {
     }
 
     fn tasks_reading(&self, capacity: Capacity) -> Reading {
-        let (wanted, asked) = (self.memory.wanted, self.memory.asked);
-        Reading::Tasks(TasksReading { capacity, wanted, asked, started: self.memory.all_started })
+        let (wanted, asked) = (self.memory.slots.wanted, self.memory.slots.asked);
+        Reading::Tasks(TasksReading { capacity, wanted, asked, started: self.memory.slots.all_started })
     }
 
     /// A service that runs something else than it should: an old read, or somebody else's deployment. How many
@@ -60,8 +60,8 @@ impl Machine {
         };
         let memory = &mut self.memory;
         let drifts = match role {
-            Role::Stable => &mut memory.stable_drifts,
-            Role::Candidate => &mut memory.candidate_drifts,
+            Role::Stable => &mut memory.slots.stable_drifts,
+            Role::Candidate => &mut memory.slots.candidate_drifts,
         };
         *drifts = if as_it_should { 0 } else { *drifts + 1 };
         let again = *drifts >= DRIFTS;
@@ -69,8 +69,10 @@ impl Machine {
         // repeated instead. The stable slot's service is not ours to write.
         let theirs = match role {
             Role::Stable => true,
-            Role::Candidate if memory.accepted > Share::NONE => memory.now.since(memory.asked) > STALE_WITHIN,
-            Role::Candidate => memory.brought,
+            Role::Candidate if memory.rule.accepted > Share::NONE => {
+                memory.now.since(memory.slots.asked) > STALE_WITHIN
+            }
+            Role::Candidate => memory.slots.brought,
         };
         if again && theirs && self.is_forward() {
             let service = &self.plan.target.place(role).service;
@@ -84,17 +86,17 @@ impl Machine {
     /// candidate serves at all. Where only the stable slot lacks them, no more weight is given.
     fn examine_capacity(&mut self, fleet: &Fleet, out: &mut Reaction) {
         let candidate = &fleet.candidate;
-        let need = self.memory.accepted.need(self.memory.whole);
+        let need = self.memory.rule.accepted.need(self.memory.slots.whole);
         if candidate.healthy >= need {
-            self.memory.short_since = None;
+            self.memory.slots.short_since = None;
             return;
         }
-        let since = *self.memory.short_since.get_or_insert(self.memory.now);
+        let since = *self.memory.slots.short_since.get_or_insert(self.memory.now);
         let long = self.memory.now.since(since) >= SHORT_WITHIN;
         if !(long || candidate.healthy == 0) || !self.is_forward() {
             return;
         }
-        let share = self.memory.accepted;
+        let share = self.memory.rule.accepted;
         let candidate = Shortage { healthy: candidate.healthy, need, share };
         match self.stable_lacks(&fleet.stable).filter(|_| candidate.healthy > 0) {
             Some(stable) => self.both_short(PausedFor::Capacity { candidate, stable }, out),
@@ -122,7 +124,7 @@ impl Machine {
 
     /// What the stable slot lacks for the share it has, of the tasks it had before the rollout.
     fn stable_lacks(&self, stable: &Capacity) -> Option<Shortage> {
-        let share = self.memory.accepted.rest();
+        let share = self.memory.rule.accepted.rest();
         let need = share.need(self.plan.before.stable_desired);
         (stable.healthy < need).then_some(Shortage { healthy: stable.healthy, need, share })
     }
@@ -130,7 +132,8 @@ impl Machine {
     /// Whether the tasks are worth a look before their time.
     pub(in crate::machine) fn is_in_doubt(&self) -> bool {
         let memory = &self.memory;
-        memory.short_since.is_some() || memory.stable_drifts + memory.candidate_drifts + memory.setbacks > 0
+        memory.slots.short_since.is_some()
+            || memory.slots.stable_drifts + memory.slots.candidate_drifts + memory.slots.setbacks > 0
     }
 
     /// Whether `task_definition` is the release, by ARN or by `family:revision`.

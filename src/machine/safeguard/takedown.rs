@@ -8,16 +8,14 @@
 use std::time::Duration;
 
 use super::super::effect::{Effect, Issued};
+use super::super::limits::{ATTEMPTS, HURRIED_ATTEMPTS, RETRY};
 use super::super::notice::Notice;
-use super::super::state::{ATTEMPTS, Phase, RETRY};
+use super::super::state::Phase;
 use super::super::undone::{StaysOff, Undone};
 use super::super::{Machine, Reaction};
-use super::Safeguard;
+use super::known::Safeguard;
 use crate::domain::fault::Fault;
 use crate::domain::safeguard::Beacon;
-
-/// How often something is tried to be taken down by a runner that must leave.
-const HURRIED_ATTEMPTS: u32 = 2;
 
 impl Machine {
     /// After the commit. Nothing is taken down while a call could still set it up behind that.
@@ -30,7 +28,7 @@ impl Machine {
     /// What a phase of the way back asks.
     pub(in crate::machine) fn takes_down(&self, phase: Phase) -> Option<Effect> {
         let Safeguard { said, marked, touched, switch, abandoned, .. } = &self.memory.safeguard;
-        let hurry = self.memory.hurry;
+        let hurry = self.state.hurries();
         let asks = match phase {
             Phase::Marking => *marked && *said != Some(Beacon::Aborting) && !hurry,
             Phase::Disarming => {
@@ -78,7 +76,7 @@ impl Machine {
         (fault, tries): (&Fault, u32),
         out: &mut Reaction,
     ) {
-        let most = if self.memory.hurry { HURRIED_ATTEMPTS } else { ATTEMPTS * 3 };
+        let most = if self.state.hurries() { HURRIED_ATTEMPTS } else { ATTEMPTS * 3 };
         let over = tries >= most || fault.kind.is_lasting();
         let abandoned = &mut self.memory.safeguard.abandoned;
         match phase {

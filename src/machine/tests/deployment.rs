@@ -9,6 +9,11 @@ const HALF: Share = match Share::from_permille(500) {
     None => Share::NONE,
 };
 
+/// AWS says that its deployment went back.
+fn took_back(why: &str) -> Reason {
+    Reason::Deployment(Box::new(DeploymentEnd { seen: EndSeen::Said(why.to_owned()), last_stop: None }))
+}
+
 /// A tenth, half, everything, as ECS would do it.
 fn own() -> Plan {
     let actions = [
@@ -111,7 +116,7 @@ fn a_deployment_that_aws_took_back_is_explained_and_not_called_a_foreign_write()
     let mut run = begun();
     run.until_step(5);
     (run.share, run.deployment) = (Share::NONE, Some(DeploymentState::Failed { why: "alarm web-5xx rang".into() }));
-    assert_eq!(reason(run.end()), Reason::Deployment { why: "alarm web-5xx rang".into() });
+    assert_eq!(reason(run.end()), took_back("alarm web-5xx rang"));
     assert!(!run.is_told(|notice| matches!(notice, Notice::ForeignWrite { .. })));
 }
 
@@ -144,7 +149,7 @@ fn a_deployment_that_aws_takes_back_after_it_was_told_to_end_is_rolled_back() {
     run.until_step(9);
     assert!(run.machine.is_committed());
     (run.share, run.deployment) = (Share::NONE, Some(DeploymentState::Failed { why: "alarm".into() }));
-    assert_eq!(reason(run.end()), Reason::Deployment { why: "alarm".into() });
+    assert_eq!(reason(run.end()), took_back("alarm"));
 }
 
 #[test]
@@ -281,7 +286,7 @@ fn a_deployment_that_failed_when_it_is_taken_over_is_not_over_while_other_hands_
     run.deployment = Some(DeploymentState::Failed { why: "circuit breaker".into() });
     run.until(|run| run.machine.is_retreating());
     run.interrupted();
-    assert!(matches!(reason(run.end()), Reason::Deployment { .. }));
+    assert!(matches!(reason(run.end()), Reason::Deployment(_)));
     assert!(run.now.since(taken) >= QUARANTINE, "{:?}", run.now.since(taken));
 }
 

@@ -94,3 +94,19 @@ fn a_rule_made_anew_on_the_way_forward_ends_it() {
     assert!(matches!(reason(run.end()), Reason::ForeignWrite { .. }));
     assert_eq!(run.routes(), [tenth()]);
 }
+
+#[test]
+fn a_rollback_of_what_was_stranded_while_it_was_tidied_takes_the_traffic_back() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.interrupted();
+    run.end();
+    assert!(run.machine.has_left());
+    made_anew(&mut run, tenth());
+    run.recovered();
+    stranded(run.end());
+    (run.instead, run.shape) = (None, "ours");
+    run.told(OperatorRequest::Rollback);
+    assert!(matches!(run.end(), Outcome::RolledBack(_)));
+    assert_eq!(run.share, Share::NONE);
+}

@@ -12,6 +12,7 @@ mod people;
 mod ramp;
 mod safeguard;
 mod slots;
+mod tables;
 mod takeover;
 mod window;
 

@@ -8,6 +8,7 @@ use indicatif::TermLike;
 use super::super::sample::{ASCII, FINE, FOUL, NARROW, Page, all, at, paused_by, plan, progress, progress_back, story};
 use super::*;
 use crate::gate::Evidence;
+use crate::machine::{Doing, Phase};
 
 fn check(style: Style, progress: &Progress, expected: &[&str]) {
     let lines = lines(at(94), progress, &plan(), style);
@@ -55,12 +56,12 @@ fn a_hold_fits_40_columns() {
 
 #[test]
 fn going_back_shows_what_is_wanted_and_what_is_configured() {
-    let progress = Progress { configured: None, stage: "going back".to_owned(), ..progress_back() };
+    let progress = Progress { configured: None, doing: Doing::Back(Phase::Verifying), ..progress_back() };
     check(
         ASCII,
         &progress,
         &[
-            "<- gate candidate-errors failed (19.8 against at most 1 at 14:06.. | going back",
+            "<- gate candidate-errors failed (19.8 against at m.. | going back: reading back",
             "  candidate 0% wanted | healthy: stable 4/4, candidate 4/4",
             "  * candidate-errors no datapoints yet | ok web-5xx | ok tasks",
         ],

@@ -27,7 +27,7 @@ pub enum Level {
 
 /// A stretch of a line in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct AnnotationPlace<'a> {
     /// The file's path from the top of the repository.
     pub file: &'a str,
     /// The line, from 1.
@@ -39,14 +39,14 @@ pub struct Place<'a> {
 }
 
 /// An annotation: shown on top of the run, and beside the line where there is one.
-pub fn annotation(level: Level, title: &str, place: Option<Place<'_>>, message: &str) -> String {
+pub fn annotation(level: Level, title: &str, place: Option<AnnotationPlace<'_>>, message: &str) -> String {
     let word = match level {
         Level::Notice => "notice",
         Level::Warning => "warning",
         Level::Error => "error",
     };
     let mut properties = vec![format!("title={}", property(&shown(title, TITLE_LIMIT)))];
-    if let Some(Place { file, line, column, length }) = place {
+    if let Some(AnnotationPlace { file, line, column, length }) = place {
         properties.push(format!("file={}", property(&escape(file))));
         properties.push(format!("line={line},endLine={line},col={column},endColumn={}", column + length.max(1)));
     }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_message_cannot_leave_its_command() {
         let foul = "50% of\r\n::error::x, y: z";
-        let place = Place { file: "a,b:c.yaml", line: 3, column: 7, length: 2 };
+        let place = AnnotationPlace { file: "a,b:c.yaml", line: 3, column: 7, length: 2 };
         let text = annotation(Level::Error, foul, Some(place), foul);
         assert_eq!(text.lines().count(), 1);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What GitHub Actions is told of a rollout besides its log: annotations, the step's outputs, and its summary page.
+//! The rollout as GitHub Actions shows it besides the log: annotations, the step's outputs, and its summary page.
 //!
 //! A step that is killed can say nothing more, and GitHub reads outputs and summary only when it is over. So both
 //! are written from the start, and again with everything that happens.
@@ -8,7 +8,7 @@ mod page;
 
 use std::io::Write;
 
-pub use command::{Level, Place, annotation, group, harmless};
+pub use command::{AnnotationPlace, Level, annotation, group, harmless};
 
 use super::fields::outcome_word;
 use super::{Output, Report, Summary};

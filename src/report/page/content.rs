@@ -1,7 +1,7 @@
 //! What a page says, before it is HTML or Markdown: facts and tables, of foreign text as it came.
 
 use super::super::fields::verdict_word;
-use super::super::{evidence, sentence};
+use super::super::{doing, evidence, sentence};
 use super::Page;
 use super::story::End;
 use crate::domain::clock::span;
@@ -32,7 +32,7 @@ impl Page<'_> {
                 .map_or(String::new(), |(from, _)| format!(", after {}", span(at.since(*from))));
             facts.push(("finished", format!("{at}{took}")));
         } else {
-            facts.push(("doing", sentence::stage(status.progress, plan).to_owned()));
+            facts.push(("doing", doing::words(status.progress.doing).to_owned()));
             facts.push(("next", self.why.next()));
             facts.push(("driver", self.why.owner()));
         }

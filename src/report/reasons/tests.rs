@@ -1,7 +1,12 @@
 //! Why a rollout waits, is paused or cannot do what a person asks, in words.
 
+use serde_json::json;
+
 use super::super::sample::{awaited_of, leaving_of, objections_of, pauses_of, reasons_of, stranding_of};
-use super::{awaited, awaited_fields, leaving, leaving_fields, objection, paused, paused_fields, reason, stranding};
+use super::{
+    awaited, awaited_fields, leaving, leaving_fields, objection, paused, paused_fields, reason, reason_fields,
+    stranding,
+};
 
 const X: &str = "x";
 
@@ -46,7 +51,7 @@ fn every_pause_has_its_words() {
             "somebody else deployed to a slot: x",
             "both slots are short of tasks: 1 healthy candidate tasks, 2 needed for 50%; 2 healthy stable tasks for 50%, \
              1 seen",
-            "x; opens at 2026-11-23T14:15:09Z",
+            "frozen until 2026-11-23T14:10:09Z: x; opens at 2026-11-23T14:15:09Z",
         ]
     );
 }
@@ -65,7 +70,7 @@ fn every_objection_has_its_words() {
             "it is not on its way forward",
             "it is not paused",
             "it is paused: paused by x: x",
-            "x; opens at 2026-11-23T14:15:09Z; only `--break-glass REASON` overrules that",
+            "frozen until 2026-11-23T14:10:09Z: x; opens at 2026-11-23T14:15:09Z; only `--break-glass REASON` overrules that",
             "it does not wait for an approval",
             "undecided: x (no reading); to pass it all the same, say `--undecided x`",
             "it approves step 1 of release x, and step 2 of release x waits",
@@ -101,7 +106,11 @@ fn every_end_has_its_words() {
         "the dead-man's switch gave the traffic back (x)",
         "the dead-man's switch gave the traffic back (nobody pushed it on before 14:05:09)",
         "the dead-man's switch gave the traffic back (its schedule is gone)",
-        "AWS's own deployment went back (x)",
+        "AWS's own deployment went back (x; its task x stopped: x)",
+        "AWS's own deployment went back (ECS gave up the release on x: x)",
+        "AWS's own deployment went back (x has no tasks of the release any more, and nobody here took them)",
+        "AWS's own deployment went back (x is back on x, where nobody here sent it: its circuit breaker, an alarm or a \
+         person ended the deployment of the release)",
         "AWS refused what the plan needs (x: x)",
         "the rule could not be read for too long (x: x)",
         "the journal could not be written (x: x)",
@@ -154,4 +163,22 @@ fn programs_tell_what_is_awaited_and_why_it_is_paused_by_a_word_and_numbers() {
     let expected = ["operator", "operator", "signal", "breach", "foreign_write", "foreign_write", "capacity", "window"];
     assert_eq!(pauses, expected);
     assert_eq!(awaited_fields(&awaited_of(X)[3])["shortage"]["need"], 2);
+    let window = paused_fields(&pauses_of(X)[7]);
+    assert_eq!(
+        window,
+        json!({
+            "closed_by": "freeze",
+            "frozen_until": "2026-11-23T14:10:09.000Z",
+            "freeze": X,
+            "opens": "2026-11-23T14:15:09.000Z",
+            "kind": "window",
+        })
+    );
+    let ends =
+        reasons_of(X).iter().map(reason_fields).filter(|fields| fields["kind"] == "deployment").collect::<Vec<_>>();
+    let seen: Vec<_> = ends.iter().map(|end| (end["seen"].clone(), end["last_stop"]["task"].clone())).collect();
+    let none = serde_json::Value::Null;
+    let expected = [("said", json!(X)), ("given_up", none.clone()), ("no_tasks", none.clone()), ("reverted", none)];
+    assert_eq!(seen, expected.map(|(seen, task)| (json!(seen), task)));
+    assert_eq!((&ends[3]["service"], &ends[3]["runs"]), (&json!(X), &json!(X)));
 }

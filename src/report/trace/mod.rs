@@ -22,7 +22,7 @@ use super::fields::{fault_word, outcome_word, verdict_word};
 use super::news::About;
 use super::{Report, json, reasons, sentence};
 use crate::domain::clock::Timestamp;
-use crate::domain::telemetry::{Instrument, Measure, Told, nanos, text};
+use crate::domain::telemetry::{Instrument, Measure, TelemetryItem, nanos, text};
 use crate::domain::trace::TraceParent;
 use crate::domain::traffic::Share;
 use crate::machine::{Event, Issued, Machine, Notice, Outcome, Reason};
@@ -39,7 +39,7 @@ const LOCAL: u32 = 0x100;
 const SAMPLED: u32 = 1;
 
 /// Where spans and figures go. It must not wait.
-pub type Sink = Box<dyn FnMut(Told) + Send>;
+pub type Sink = Box<dyn FnMut(TelemetryItem) + Send>;
 
 /// Whose trace it is.
 #[derive(Clone, Debug)]
@@ -148,7 +148,7 @@ impl Tracer {
     /// Sends a span; one that another process told, or whose parent is not kept, is not.
     fn send(&mut self, span: Span) {
         if !self.is_past && self.origin.parent.is_none_or(|parent| parent.sampled) {
-            (self.sink)(Told::Span(Box::new(span)));
+            (self.sink)(TelemetryItem::Span(Box::new(span)));
         }
     }
 
@@ -160,7 +160,7 @@ impl Tracer {
         let rehearsal = self.origin.about.rehearsal.then_some(("tidegate.rehearsal", "true"));
         let all = of_all.iter().chain(labels).copied().chain(rehearsal);
         let labels = all.map(|(key, value)| (key, crate::domain::text::escape(value))).collect();
-        (self.sink)(Told::Measure(Measure { instrument, value, labels }));
+        (self.sink)(TelemetryItem::Measure(Measure { instrument, value, labels }));
     }
 
     /// A span of this trace within another.
@@ -373,7 +373,7 @@ fn result(reason: &Reason) -> &'static str {
         Reason::Operator { .. } | Reason::Signal(_) => "cancellation",
         Reason::TimeLimit { .. } | Reason::DeadMan { .. } => "timeout",
         Reason::Refused(_) | Reason::Blind(_) | Reason::Store(_) => "error",
-        Reason::Breach { .. } | Reason::Capacity { .. } | Reason::ForeignWrite { .. } | Reason::Deployment { .. } => {
+        Reason::Breach { .. } | Reason::Capacity { .. } | Reason::ForeignWrite { .. } | Reason::Deployment(_) => {
             "failure"
         }
     }

@@ -20,15 +20,15 @@ fn origin(parent: Option<&str>) -> Origin {
     Origin { about, parent: parent.map(|text| TraceParent::parse(text).unwrap()), here: None, exit: |_| 11 }
 }
 
-fn tracer(parent: Option<&str>) -> (Tracer, Receiver<Told>) {
+fn tracer(parent: Option<&str>) -> (Tracer, Receiver<TelemetryItem>) {
     let (sender, told) = channel();
     (Tracer::new(origin(parent), Box::new(move |each| sender.send(each).unwrap())), told)
 }
 
-fn spans(told: &Receiver<Told>) -> Vec<Span> {
+fn spans(told: &Receiver<TelemetryItem>) -> Vec<Span> {
     let spans = told.try_iter().filter_map(|told| match told {
-        Told::Span(span) => Some(*span),
-        Told::Measure(_) => None,
+        TelemetryItem::Span(span) => Some(*span),
+        TelemetryItem::Measure(_) => None,
     });
     spans.collect()
 }
@@ -223,8 +223,8 @@ fn below_a_trace_that_is_not_kept_no_span_is_sent_and_figures_are() {
     let plan = plan();
     let (mut tracer, told) = tracer(Some(&PARENT.replace("-01", "-00")));
     tracer.replay(&plan, recorded(&plan));
-    let told: Vec<Told> = told.try_iter().collect();
-    assert!(told.iter().all(|told| matches!(told, Told::Measure(_))) && !told.is_empty());
+    let told: Vec<TelemetryItem> = told.try_iter().collect();
+    assert!(told.iter().all(|told| matches!(told, TelemetryItem::Measure(_))) && !told.is_empty());
 }
 
 #[test]
@@ -269,8 +269,8 @@ fn figures_have_few_labels_and_never_an_id() {
     let measures: Vec<Measure> = told
         .try_iter()
         .filter_map(|told| match told {
-            Told::Measure(measure) => Some(measure),
-            Told::Span(_) => None,
+            TelemetryItem::Measure(measure) => Some(measure),
+            TelemetryItem::Span(_) => None,
         })
         .collect();
     let of = |instrument| measures.iter().filter(move |measure| measure.instrument == instrument);

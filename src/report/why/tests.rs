@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::super::sample::{ASCII, FINE, ID, at, plan, progress, progress_back, story, stranded};
 use super::super::summary::Summary;
 use super::*;
-use crate::machine::{Notice, PausedFor, Progress};
+use crate::machine::{Doing, Notice, PausedFor, Phase, Progress};
 use crate::plan::Plan;
 
 fn summary(count: usize) -> Summary {
@@ -109,7 +109,7 @@ fn a_pause_says_since_when_and_what_ends_it() {
 
 #[test]
 fn the_way_back_says_what_is_left_of_it() {
-    let back = Progress { stage: "going back: reading back".to_owned(), until: Some(at(400)), ..progress_back() };
+    let back = Progress { doing: Doing::Back(Phase::Verifying), until: Some(at(400)), ..progress_back() };
     let next = |count| answer(&back, &summary(count)).next();
     assert_eq!(next(10), "all traffic to web-blue; if that has not worked by 14:11:49, a person is needed");
     assert_eq!(next(11), "going back: reading back; then it is over");

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::super::figures::Chance;
 use super::super::grid::Cell;
-use super::Told;
+use super::PageContents;
 
 /// The version of the object.
 const FORMAT: u64 = 1;
 
 /// The object.
-pub fn json(told: &Told<'_>) -> Value {
+pub fn json(told: &PageContents<'_>) -> Value {
     let grid = told.grid;
     let untried = told.untried.iter().map(|untried| json!({"gate": untried.gate, "why": untried.why}));
     json!({

@@ -1,4 +1,4 @@
-//! What a simulation came to, as a table, as JSON, and as a picture.
+//! The result of a simulation, as a table, as JSON, and as a picture.
 
 mod json;
 mod picture;
@@ -14,7 +14,7 @@ use super::rollout::Untried;
 
 /// All that a page tells of.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct PageContents<'a> {
     /// The spec's name.
     pub name: &'a str,
     /// What was simulated.

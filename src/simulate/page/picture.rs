@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::grid::Cell;
 use super::super::regression::Regression;
-use super::{Told, amount, percent, rate, trust};
+use super::{PageContents, amount, percent, rate, trust};
 use crate::domain::clock::span;
 use crate::domain::text::{escape, fit, html, many};
 
@@ -24,7 +24,7 @@ const STYLE: &str = "text{font-family:system-ui,-apple-system,'Segoe UI',Helveti
 @media(prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#e6edf3}.faint{fill:#9da7b3}.rail{fill:#30363d}}";
 
 /// The picture.
-pub fn picture(told: &Told<'_>) -> String {
+pub fn picture(told: &PageContents<'_>) -> String {
     let (rows, columns) = (told.grid.regressions.len(), told.grid.rates.len());
     let (width, height) = (LEFT + columns * CELL.0 + EDGE, TOP + rows * CELL.1 + FOOT);
     // A single column leaves too little room for the words around it.
@@ -58,11 +58,11 @@ pub fn picture(told: &Told<'_>) -> String {
     svg + "</svg>\n"
 }
 
-fn title(told: &Told<'_>) -> String {
+fn title(told: &PageContents<'_>) -> String {
     format!("What {} would do", escape(told.name))
 }
 
-fn foot(svg: &mut String, height: usize, told: &Told<'_>) {
+fn foot(svg: &mut String, height: usize, told: &PageContents<'_>) {
     let place = |y| Text { x: EDGE, y, size: 11, bold: false, faint: true };
     let harm = "harmed: requests that failed or were slow because of the release, mean and 95th of 100 rollouts";
     text(svg, &place(height - 52), harm);

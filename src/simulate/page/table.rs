@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::figures::{Chance, Figures};
-use super::{Told, amount, percent, trust};
+use super::{PageContents, amount, percent, trust};
 use crate::domain::clock::span;
 use crate::domain::text::{count, escape, hang, many, pad};
 
@@ -12,7 +12,7 @@ use crate::domain::text::{count, escape, hang, many, pad};
 const WIDTH: usize = 80;
 
 /// The table, with what its figures are worth and what was not simulated.
-pub fn table(told: &Told<'_>) -> String {
+pub fn table(told: &PageContents<'_>) -> String {
     let grid = told.grid;
     let (rows, columns) = (grid.regressions.len() as u64, grid.rates.len() as u64);
     let mut text = format!(

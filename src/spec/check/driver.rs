@@ -6,7 +6,7 @@ use super::Check;
 use super::units::{DAY, MINUTE};
 use crate::spec::document::{CodeDeploy, Driver as Written};
 use crate::spec::finding::Finding;
-use crate::spec::fit::{self, Asked, Crumb};
+use crate::spec::fit::{self, Crumb, DriverDemand};
 use crate::spec::model::DriverSpec;
 use crate::spec::tree::Node;
 use crate::spec::{timetable, words};
@@ -60,7 +60,7 @@ impl Check<'_> {
     }
 
     /// Tells what the driver cannot do, at the places in the spec at `node` that ask for it.
-    pub(super) fn fits(&mut self, asked: &Asked<'_>, node: &Node) {
+    pub(super) fn fits(&mut self, asked: &DriverDemand<'_>, node: &Node) {
         for misfit in fit::misfits(asked) {
             let mut place = node;
             for crumb in &misfit.at {

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use super::document::{self, Document, Intrusion, Trouble};
 use super::finding::{self, Finding, Mark};
-use super::fit::Asked;
+use super::fit::DriverDemand;
 use super::model::{Limits, OnTrouble, Policies, Spec, Strategy};
 use super::text::Text;
 use super::tree::Node;
@@ -66,7 +66,7 @@ pub(super) fn check(
     let windows = optional(document.windows, |windows| check.windows(windows, node.field("windows")));
     check.about(Code::SpecWindows);
     if let Some(driver) = &driver {
-        let asked = Asked {
+        let asked = DriverDemand {
             driver,
             strategy: strategy.as_ref(),
             gates: gates.as_deref().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! Who is told: URLs that can be called, secrets that are named and not written, topics that can be.
+//! Recipients: URLs that can be called, secrets that are named and not written, topics that can be.
 
 use super::Check;
 use super::name::Kind;

@@ -1,4 +1,4 @@
-//! Who moves the weights, as it is written.
+//! The driver, as the spec writes it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who else is told of a rollout, as it is written.
+//! The recipients of notifications, as the spec writes them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -56,6 +56,7 @@ async fn a_store_that_keeps_no_lock_is_not_used_to_go_forward() {
     use crate::domain::clock::Timestamp;
     use crate::domain::name::RolloutId;
     use crate::lease::{Owner, Watch};
+    use crate::store::Claim;
     let objects = Mutex::new(BTreeMap::<String, Vec<u8>>::new());
     // It takes every write, whatever its condition.
     let fake = Fake::new(move |seen| {
@@ -72,18 +73,21 @@ async fn a_store_that_keeps_no_lock_is_not_used_to_go_forward() {
     let clock = Clock::starting_at(Timestamp::from_millis(1), 1.0);
     let owner = Owner { by: "ana".into(), process: String::new(), since: clock.now() };
     let id = RolloutId::parse("web-1").unwrap();
-    let begun = store.begin("arn:rule", &[], (&id, &owner), &clock).await.unwrap_err();
+    let begun = store.begin("arn:rule", &[], Claim { rollout: &id, owner: &owner }, &clock).await.unwrap_err();
     assert!(begun.to_string().contains("cannot keep a lease"), "{begun}");
-    let gone_on = store.take_over("arn:rule", (&id, &owner), &mut Watch::default(), &clock).await.unwrap_err();
+    let gone_on = store
+        .take_over("arn:rule", Claim { rollout: &id, owner: &owner }, &mut Watch::default(), &clock)
+        .await
+        .unwrap_err();
     assert!(gone_on.to_string().contains("cannot keep a lease"), "{gone_on}");
     assert!(
-        store.preempt("arn:rule", (&id, &owner), &mut Watch::default(), &clock).await.is_ok(),
+        store.preempt("arn:rule", Claim { rollout: &id, owner: &owner }, &mut Watch::default(), &clock).await.is_ok(),
         "the way back stays open"
     );
 }
 
 async fn append(bucket: &Bucket, line: &[u8]) -> Result<Appended, StoreError> {
-    bucket.append("rollouts/web-1", Place::default(), b"", line.to_vec()).await
+    bucket.append("rollouts/web-1", JournalPlace::default(), b"", line.to_vec()).await
 }
 
 #[tokio::test(start_paused = true)]

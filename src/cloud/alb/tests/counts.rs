@@ -14,7 +14,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// One query of a GetMetricData call; an expression has an id alone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct MetricQuery {
     pub id: String,
     metric: String,
     statistic: String,
@@ -30,17 +30,17 @@ fn text(value: Option<&ciborium::Value>) -> String {
     value.and_then(ciborium::Value::as_text).unwrap_or_default().to_owned()
 }
 
-pub(super) fn asked(seen: &Seen) -> Vec<Asked> {
+pub(super) fn asked(seen: &Seen) -> Vec<MetricQuery> {
     let body = seen.cbor();
     let queries = field(&body, "MetricDataQueries").and_then(ciborium::Value::as_array).unwrap();
     let query = |query: &ciborium::Value| {
         let (id, stat) = (text(field(query, "Id")), field(query, "MetricStat"));
         let Some((stat, metric)) = stat.and_then(|stat| Some((stat, field(stat, "Metric")?))) else {
-            return Asked { id, ..Asked::default() };
+            return MetricQuery { id, ..MetricQuery::default() };
         };
         let dimensions = field(metric, "Dimensions").and_then(ciborium::Value::as_array).unwrap();
         let pair = |one: &ciborium::Value| (text(field(one, "Name")), text(field(one, "Value")));
-        Asked {
+        MetricQuery {
             id,
             metric: text(field(metric, "MetricName")),
             statistic: text(field(stat, "Stat")),
@@ -283,7 +283,7 @@ mod past {
     }
 
     /// An account whose CloudWatch answers each query with what `points` says.
-    fn with_metrics(points: impl Fn(&Asked) -> Vec<(i64, f64)> + Send + Sync + 'static) -> Fake {
+    fn with_metrics(points: impl Fn(&MetricQuery) -> Vec<(i64, f64)> + Send + Sync + 'static) -> Fake {
         Fake::new(move |seen| match seen.operation.as_str() {
             "GetMetricData" => {
                 let results = asked(seen).into_iter().map(|asked| result(&asked.id, &points(&asked)));

@@ -17,10 +17,13 @@ mod writer;
 use serde_json::json;
 
 use super::*;
-use crate::cloud::Fence;
 use crate::cloud::aws::fake::Fake;
-use crate::domain::fleet::{Place, Slot};
+use crate::cloud::{Arming, Cloud, RouteOrder, Routed};
+use crate::domain::clock::Timestamp;
+use crate::domain::fleet::{Place, Role, Slot};
+use crate::domain::safeguard::{Beacon, DeadMan, Scaling};
 use crate::domain::traffic::Share;
+use crate::gate::{Gate, Reading};
 
 pub(in crate::cloud) const BLUE: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-blue/01";
 pub(in crate::cloud) const GREEN: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/web-green/02";

@@ -43,7 +43,7 @@ async fn a_listing_is_read_with_its_folders_and_its_next_page() {
          <CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes><NextContinuationToken>t=</NextContinuationToken>\
          </ListBucketResult>",
     );
-    let asked = Asked { prefix: "v1/", after: Some("v1/a"), flat: true, page: Some("p+") };
+    let asked = ListRequest { prefix: "v1/", after: Some("v1/a"), flat: true, page: Some("p+") };
     let listing = fake.aws().objects("dotted.store").list(asked).await.unwrap();
     let keys = vec!["a&b".to_owned(), "c".to_owned()];
     assert_eq!(listing, Listing { keys, folders: vec!["d/".to_owned()], next: Some("t=".to_owned()) });
@@ -51,10 +51,10 @@ async fn a_listing_is_read_with_its_folders_and_its_next_page() {
                &delimiter=%2F&start-after=v1%2Fa";
     assert_eq!(only(&fake).uri, url);
     let short = answering(200, "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>");
-    let failed = short.aws().objects("store").list(Asked { page: None, ..asked }).await.unwrap_err();
+    let failed = short.aws().objects("store").list(ListRequest { page: None, ..asked }).await.unwrap_err();
     assert!(failed.fault.message.contains("cut short"), "{}", failed.fault);
     let cut = answering(200, "<ListBucketResult><Contents>");
-    let failed = cut.aws().objects("store").list(Asked { page: None, ..asked }).await.unwrap_err();
+    let failed = cut.aws().objects("store").list(ListRequest { page: None, ..asked }).await.unwrap_err();
     assert_eq!(failed.fault.kind, FaultKind::Transient);
 }
 

@@ -1,4 +1,4 @@
-//! The way back: the deployment is stopped and CodeDeploy takes the traffic back; where it does not, the rule is written.
+//! The way back: stops the deployment, so that CodeDeploy takes the traffic back; where it does not, writes the rule.
 
 use super::{Begun, is_on_its_way, under_way};
 use crate::cloud::alb::AlbDriver;

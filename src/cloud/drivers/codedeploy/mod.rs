@@ -5,6 +5,7 @@
 
 mod appspec;
 mod back;
+pub(in crate::cloud) mod begun;
 mod config;
 mod start;
 pub(in crate::cloud::drivers::codedeploy) mod status;
@@ -14,7 +15,6 @@ pub(in crate::cloud) mod view;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_codedeploy::Client;
@@ -27,10 +27,11 @@ use crate::cloud::aws::codedeploy;
 use crate::cloud::aws::codedeploy::Of;
 use crate::cloud::aws::ecs;
 use crate::cloud::{ReleaseKnown, RouteOrder, Routed};
-use crate::domain::driver::{CodeDeployment, Deployment};
+use crate::domain::driver::Deployment;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::Role;
 use crate::domain::name::{RolloutId, same_definition};
+use begun::Begun;
 
 /// States of a deployment that is on its way.
 pub(in crate::cloud) const ON_ITS_WAY: [DeploymentStatus; 5] = [
@@ -42,31 +43,6 @@ pub(in crate::cloud) const ON_ITS_WAY: [DeploymentStatus; 5] = [
 ];
 /// By how much this machine's clock may run ahead of AWS's, so that a deployment of ours is still looked for.
 const SKEW: Duration = Duration::from_secs(600);
-
-/// What CodeDeploy is asked for, and the deployment that was found to be the rollout's.
-#[derive(Debug)]
-pub(in crate::cloud) struct Begun {
-    asked: CodeDeployment,
-    id: Mutex<Option<String>>,
-}
-
-impl Begun {
-    pub(in crate::cloud) fn of(asked: CodeDeployment) -> Begun {
-        Begun { asked, id: Mutex::default() }
-    }
-
-    fn group(&self) -> Of<'_> {
-        Of { application: &self.asked.application, group: &self.asked.group }
-    }
-
-    fn id(&self) -> Option<String> {
-        self.id.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn is(&self, id: &str) {
-        *self.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.to_owned());
-    }
-}
 
 impl AlbDriver {
     /// What CodeDeploy says of the rollout's deployment.

@@ -1,75 +1,21 @@
-//! Which of a service's deployments is the rollout's own: the newest that brings the release, and that was not over
-//! when the rollout was planned.
+//! Finds the rollout's own deployment among those of a service: the newest that brings the release, and that was not
+//! over when the rollout was planned.
 //!
 //! A process that knows the plan finds it, so what is kept here only spares calls.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{ServiceDeployment, ServiceDeploymentBrief};
-use serde_json::Value;
 
-use super::begin::our_minutes;
+use super::drive::EcsDrive;
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::aws::service_deployments::{self as deployments, DESCRIBED_LIMIT, UNDER_WAY};
 use crate::cloud::aws::timestamp;
-use crate::domain::clock::Timestamp;
-use crate::domain::driver::EcsDeployment;
 use crate::domain::fault::Fault;
 
 /// How far back deployments are listed: longer than one can wait at a pause, which is 14 days.
 const FURTHEST: Duration = Duration::from_secs(31 * 24 * 3600);
-
-/// What ECS is asked for, and what was learned of its deployments.
-#[derive(Debug)]
-pub(in crate::cloud) struct EcsDrive {
-    pub(super) asked: EcsDeployment,
-    /// How the service deployed before the rollout, where that was recorded.
-    pub(super) before: Option<Value>,
-    memory: Mutex<Memory>,
-}
-
-/// Facts that do not change, and what was said last.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Memory {
-    /// The ARN of our deployment.
-    found: Option<String>,
-    /// Task definitions by the ARN of their revision.
-    definitions: BTreeMap<String, String>,
-    /// The pause that was answered last: its hook, and the share that the candidate had.
-    pub(super) answered: Option<(String, u16)>,
-    /// Since when the deployment is seen to go back while the rule does not show it.
-    pub(super) back_since: Option<Timestamp>,
-}
-
-impl EcsDrive {
-    /// `recorded` is how the service deployed before, in JSON.
-    pub(in crate::cloud) fn new(asked: EcsDeployment, recorded: Option<&str>) -> EcsDrive {
-        let before = recorded.and_then(|text| serde_json::from_str(text).ok());
-        EcsDrive { asked, before, memory: Mutex::default() }
-    }
-
-    /// How long our pause waits, in minutes, by which it is told from those of the service's own.
-    pub(super) fn our_minutes(&self) -> i32 {
-        our_minutes(self.before.as_ref().unwrap_or(&Value::Null), &self.asked)
-    }
-
-    /// Forgets which deployment was found: another is begun.
-    pub(super) fn forget(&self) {
-        self.with(|memory| memory.found = None);
-    }
-
-    /// The task definition of a revision, once it was learned; empty before.
-    pub(super) fn definition(&self, revision: Option<&str>) -> String {
-        self.with(|memory| memory.definitions.get(revision.unwrap_or_default()).cloned()).unwrap_or_default()
-    }
-
-    pub(super) fn with<T>(&self, what: impl FnOnce(&mut Memory) -> T) -> T {
-        what(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 impl AlbDriver {
     /// The cluster and the one service.

@@ -3,7 +3,7 @@
 
 use aws_sdk_ecs::types::{Service, ServiceDeployment, ServiceRevisionSummary};
 
-use super::find::EcsDrive;
+use super::drive::EcsDrive;
 use super::state::{self, Way};
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::alb::fleet::{STOPPED_LIMIT, find, number, stopped_of};

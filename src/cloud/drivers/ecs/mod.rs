@@ -6,6 +6,7 @@
 
 mod begin;
 mod by_rule;
+pub(in crate::cloud) mod drive;
 pub(in crate::cloud::drivers::ecs) mod find;
 mod fleet;
 mod restore;
@@ -30,7 +31,7 @@ use crate::domain::fleet::{Role, RuleSeen};
 use crate::domain::name::{last_part, same_definition};
 use crate::domain::traffic::Share;
 pub use by_rule::stop_deployment;
-pub(in crate::cloud) use find::EcsDrive;
+use drive::EcsDrive;
 
 /// How long a deployment that goes back may leave weight on the candidate before the rule is written here, in time of
 /// the world: ECS writes it first of all, unless it brings tasks back before.

@@ -1,7 +1,7 @@
-//! The service's own way to deploy, as it was before: who deploys next is not to wait at our pauses.
+//! Restores the service's own deployment configuration, so that the next deployment does not wait at our pauses.
 
 use super::begin::restored;
-use super::find::EcsDrive;
+use super::drive::EcsDrive;
 use crate::cloud::alb::AlbDriver;
 use crate::cloud::aws::ecs;
 use crate::cloud::aws::service_deployments::{self as deployments, UNDER_WAY};

@@ -1,4 +1,4 @@
-//! Which task set of a service a target group leads to.
+//! Finds the task set behind a target group.
 
 use aws_sdk_ecs::types::{Service, TaskSet};
 

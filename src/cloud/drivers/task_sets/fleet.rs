@@ -1,4 +1,4 @@
-//! What a service's task sets say of the two slots.
+//! Reads both slots from a service's task sets.
 
 use aws_sdk_ecs::types::{Service, StabilityStatus, Task, TaskSet};
 

@@ -1,15 +1,16 @@
-//! The writes: a task set is made, scaled, made primary, deleted.
+//! Makes a task set, scales it, makes it primary, deletes it.
 
 use aws_sdk_ecs::types::{Scale, Service, TaskSet};
+use sha2::{Digest, Sha256};
 
 use super::behind::{is_behind, set_behind};
 use super::{is_going, is_primary};
 use crate::cloud::alb::AlbDriver;
-use crate::cloud::alb::json::hex;
 use crate::cloud::aws::{ecs, task_sets};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::Role;
 use crate::domain::name::same_definition;
+use crate::domain::text::hex;
 use crate::domain::traffic::Share;
 
 /// The longest `clientToken` (CreateTaskSet), in characters, is 36; a fingerprint of this many tells rollouts apart.
@@ -72,7 +73,7 @@ impl AlbDriver {
         let like = like.ok_or_else(|| refuse("the service has no task set that another could be like"))?;
         let rollout = self.rollout_id().ok_or_else(|| refuse("this driver serves no rollout"))?;
         let group = &self.target.place(role).target_group;
-        let token = hex(format!("{rollout} {group} {definition}").as_bytes());
+        let token = hex(Sha256::digest(format!("{rollout} {group} {definition}")));
         let new = task_sets::New {
             like,
             target_group: group,

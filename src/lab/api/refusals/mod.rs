@@ -11,7 +11,7 @@ mod elbv2;
 use serde_json::Value;
 
 use super::operation::Refusal;
-use super::wire_call::{Asked, Service};
+use super::wire_call::{ApiRequest, Service};
 use crate::account::Account;
 use crate::value::text;
 
@@ -35,7 +35,7 @@ struct Subject<'a> {
 }
 
 /// Refuses a call that is in the tables.
-pub(super) fn check(account: &Account, asked: &Asked, now: u64) -> Result<(), Refusal> {
+pub(super) fn check(account: &Account, asked: &ApiRequest, now: u64) -> Result<(), Refusal> {
     let rows: &[&[Row]] = match asked.service {
         Service::Ecs => &[ecs::DEFINITIONS, ecs::SERVICES, ecs::TAGS],
         Service::Elbv2 => &[elbv2::GROUPS, elbv2::LISTENERS, elbv2::RULES, elbv2::TAGS],

@@ -1,4 +1,4 @@
-//! Which of the hooks that hold a deployment is ours: by how long it waits, which none of the service's own does at the same
+//! Tells our hook from the service's own by how long it waits: none of the service's own waits as long at the same
 //! stages.
 
 use aws_sdk_ecs::types::{
