@@ -71,6 +71,7 @@ fn survey() -> Survey {
             port: 443,
             priority: Some(10),
             conditions: "path /*".into(),
+            above: Vec::new(),
             weights,
             stickiness: None,
             sticky_groups: Vec::new(),

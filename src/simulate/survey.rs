@@ -71,6 +71,7 @@ fn rule(spec: &Spec, blue: &SlotView, green: &SlotView) -> RuleView {
         port,
         priority: Some(priority),
         conditions: String::new(),
+        above: Vec::new(),
         weights: vec![(blue.place.target_group.clone(), 100), (green.place.target_group.clone(), 0)],
         stickiness: None,
         sticky_groups: Vec::new(),

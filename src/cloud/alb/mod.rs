@@ -4,6 +4,7 @@
 //! Where something else fills the slots or moves the weights, a call is handed to the folder of that driver beside
 //! this one: see `drive.rs`.
 
+mod above;
 mod actions;
 mod alarm_data;
 mod alarms;
@@ -355,8 +356,8 @@ impl Cloud for AlbDriver {
         self.observe_share(now).await
     }
 
-    async fn served(&self, role: Role, since: Timestamp, now: Timestamp) -> Result<Served, Fault> {
-        self.count_served(role, since, now).await
+    async fn served(&self, role: Role, from: (Timestamp, Option<Timestamp>), now: Timestamp) -> Result<Served, Fault> {
+        self.count_served(role, from, now).await
     }
 
     async fn probe(&self, rule: &ProbeRule, now: Timestamp) -> ProbeReading {

@@ -148,7 +148,12 @@ impl AlbDriver {
         Ok(share_of_last(points(&series, "stable")?, points(&series, "candidate")?))
     }
 
-    pub(super) async fn count_served(&self, role: Role, since: Timestamp, now: Timestamp) -> Result<Served, Fault> {
+    pub(super) async fn count_served(
+        &self,
+        role: Role,
+        (since, full): (Timestamp, Option<Timestamp>),
+        now: Timestamp,
+    ) -> Result<Served, Fault> {
         let query = |id, metric| count_query(id, metric, &self.target, role);
         let queries = [
             query("requests", "RequestCount"),
@@ -157,7 +162,13 @@ impl AlbDriver {
         ];
         let stretch = (floor(since, MINUTE), now);
         let series = cloudwatch::metric_data(&self.aws.polling.cloudwatch, &queries, stretch).await?;
-        Ok(Served { requests: sum(&series, "requests")?, failed: sum(&series, "errors")? + sum(&series, "refused")? })
+        let requests = points(&series, "requests")?;
+        let after = |full: Timestamp| whole(requests.iter().filter(|point| point.at >= full));
+        Ok(Served {
+            requests: whole(requests.iter()),
+            failed: sum(&series, "errors")? + sum(&series, "refused")?,
+            since_full: full.map(after),
+        })
     }
 }
 

@@ -172,7 +172,7 @@ impl Machine {
             }
             Phase::Counting => {
                 let since = self.memory.exposed.unwrap_or(self.memory.started);
-                (self.memory.carried && !self.memory.hurry).then_some(Effect::Count { since })
+                (self.memory.carried && !self.memory.hurry).then_some(Effect::Count { since, full: None })
             }
         }
     }
