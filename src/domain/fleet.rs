@@ -207,6 +207,21 @@ pub struct AlarmView {
     pub actions_enabled: bool,
     /// How much time of data one evaluation looks at.
     pub window: Duration,
+    /// Between two evaluations; zero where it follows other alarms.
+    pub every: Duration,
+    /// How far what it looks at is published.
+    pub published: Published,
+}
+
+/// How far what an alarm looks at is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It was not read, or nobody can read it.
+    Unknown,
+    /// Nothing is, neither in a whole window of the alarm nor in the ten minutes before.
+    Nothing,
+    /// Until then.
+    Until(Timestamp),
 }
 
 /// The three states of a CloudWatch alarm.

@@ -96,11 +96,11 @@ impl Surveyor for AlbSurveyor {
         let found = found.map_err(SurveyError::Fault)?;
         match (balancing, containers) {
             (Ok(balancing), Ok(containers)) => {
-                let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
+                let now = self.clock.now();
+                let alarms = alarms::surveyed(&self.aws.polling.cloudwatch, &found, now).await;
                 let scaling = self.scaling(&containers).await?;
                 let entrances = self.entrances(&balancing, &containers).await.map_err(SurveyError::Fault)?;
-                let survey =
-                    Survey { scaling, alarms, entrances, ..assembled(&balancing, &containers, self.clock.now()) };
+                let survey = Survey { scaling, alarms, entrances, ..assembled(&balancing, &containers, now) };
                 let survey = if containers.is_one() { self.of_one(survey, &containers).await? } else { survey };
                 let survey = self.by_codedeploy(survey, request, &containers.blue).await?;
                 let past = match &request.compare {
