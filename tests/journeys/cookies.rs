@@ -77,23 +77,3 @@ fn a_client_behind_groups_that_are_sticky_themselves_comes_back_and_is_told_of()
     assert_eq!(client.asks(), "web-green", "its cookie leads there once more");
     until("it comes back", || (client.asks() == "web-blue").then_some(()));
 }
-
-#[test]
-fn an_old_slot_that_a_client_still_comes_to_keeps_its_tasks_while_metrics_are_late() {
-    let place = Place::new();
-    let spec = place.spec_of("shift: 50%, hold: 1m", "");
-    let lab = Lab::playing(&place, &spec, &["--speed", "60", "--lab-delay", "125s", "--lab-rps", "5"]);
-    lab.make_sticky(DAY);
-    let mut client = until("a client is led to the slot that serves", || {
-        let mut client = Client { lab: &lab, cookie: String::new() };
-        (client.asks() == "web-blue").then_some(client)
-    });
-    let mut runner = lab.roll_out(&place, &spec);
-    runner.share(100);
-    until("the rollout is over", || {
-        assert_eq!(client.asks(), "web-blue", "whoever has its cookie is answered by it");
-        runner.has_ended().then_some(())
-    });
-    runner.end().ends(0, &[r#""outcome":"promoted""#, "the old stable slot keeps its tasks"]);
-    assert_eq!(lab.desired("web-blue"), 4);
-}

@@ -171,7 +171,8 @@ impl Sim {
             .control()
             .is_none_or(|control| control.phase == Phase::Over || (stranded && self.invariants.is_stranded(control)));
         // What is left of one whose journal means nothing waits for a person.
-        let left = self.objects.is_beheaded() && stranded && self.world.share() == Share::NONE;
+        let is_left = self.world.share() == Share::NONE || self.is_unmarked();
+        let left = self.objects.is_beheaded() && stranded && is_left;
         ((over || left) && !busy) || self.now().since(healed) > Options::bound(&self.plan)
     }
 }

@@ -334,7 +334,7 @@ impl Work {
             Ok(None) => return self.hit(Point::NeverBegan),
             Err(BeginError::Journal(error)) if error.is_nonsense() => {
                 // Otherwise its lease falls silent, and the next look finds it.
-                let is_done = self.goes_by_tags().await;
+                let is_done = self.goes_by_tags().await || self.scene.sim().is_unmarked();
                 if let Some(nonce) = if is_done { taken.leave().await } else { None } {
                     guard.leaves(lost.rule.clone(), nonce);
                 }
