@@ -76,6 +76,7 @@ fn survey() -> Survey {
         port: 443,
         priority: Some(10),
         conditions: "path /*".into(),
+        above: Vec::new(),
         weights: vec![(blue.place.target_group.clone(), 100), (green.place.target_group.clone(), 0)],
         stickiness: None,
         sticky_groups: Vec::new(),
@@ -137,7 +138,7 @@ impl World {
             Effect::Conclude => Answer::Concluded,
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, plan, now))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "status 200".to_owned() }),
-            Effect::Count { .. } => Answer::Counted(Served { requests: 1200, failed: 31 }),
+            Effect::Count { .. } => Answer::Counted(Served { requests: 1200, failed: 31, since_full: None }),
         }
     }
 

@@ -10,10 +10,10 @@ use super::context::{Context, Found};
 use super::people::whoami;
 use super::run::drive::go_on;
 use super::takeover::takeover;
-use super::{Exit, Failure, terminal};
+use super::{Exit, Failure, rollback, terminal};
 use crate::domain::clock::Clock;
 use crate::domain::text::escape;
-use crate::engine::{AskedAt, Guard, Lost, Request, StrandedRollout, Taken, begun};
+use crate::engine::{AskedAt, BeginError, Guard, Lost, Request, StrandedRollout, Taken, begun};
 use crate::machine::OperatorRequest;
 use crate::store::Store;
 
@@ -68,13 +68,20 @@ async fn watch(context: &Context, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Stopped)
 }
 
+/// What came of a way back.
+struct Rescued {
+    said: String,
+    /// The rule that went back by its tags, and the nonce of its document: a person must do the rest.
+    left: Option<(String, u64)>,
+}
+
 /// A guard at work, and the ways back that it began.
 struct Watch<'a> {
     context: &'a Context,
     store: Store,
     clock: Clock,
     guard: Guard,
-    rescues: JoinSet<String>,
+    rescues: JoinSet<Rescued>,
     /// The rules that this guard itself takes back, or took.
     hands: BTreeMap<String, AbortHandle>,
     /// Whether a rollout waits for a person.
@@ -85,7 +92,13 @@ impl Watch<'_> {
     /// One look at all leases. True when each rollout that is not over has a runner that lives, or needs none.
     async fn look(&mut self) -> bool {
         while let Some(ended) = self.rescues.try_join_next() {
-            terminal::say(&ended.unwrap_or_else(|error| format!("a way back failed: {error}")));
+            let Rescued { said, left } =
+                ended.unwrap_or_else(|error| Rescued { said: format!("a way back failed: {error}"), left: None });
+            terminal::say(&said);
+            if let Some((rule, nonce)) = left {
+                self.strands = true;
+                self.guard.leaves(rule, nonce);
+            }
         }
         let in_hand = |rule: &str| self.hands.get(rule).is_some_and(|rescue| !rescue.is_finished());
         let look = match self.guard.look(in_hand).await {
@@ -119,21 +132,52 @@ impl Watch<'_> {
         terminal::say(&format!("rollout {id}: {} is silent; taking the traffic back", escape(&owner)));
         let found = Found { store: self.store.clone(), id, is_lab: false };
         let (context, clock) = (self.context.clone(), self.clock.clone());
+        let rule = lost.rule.clone();
         let rescue = self.rescues.spawn_local(async move {
             let reason = format!("its runner ({owner}) fell silent");
-            match back(&context, &found, clock, taken, reason).await {
-                Ok(()) => format!("rollout {} is off this guard's hands", found.id),
-                Err(failure) => format!("rollout {}: {}", found.id, escape(&failure.wrong)),
+            match back(&context, (&found, &rule), clock, taken, reason).await {
+                Ok(None) => Rescued { said: format!("rollout {} is off this guard's hands", found.id), left: None },
+                Ok(Some(nonce)) => {
+                    let said = format!("rollout {} waits for a person, who does the rest by hand", found.id);
+                    Rescued { said, left: Some((rule, nonce)) }
+                }
+                Err(failure) => {
+                    let said = format!("rollout {}: {}", found.id, escape(&failure.wrong));
+                    Rescued { said, left: None }
+                }
             }
         });
         self.hands.insert(lost.rule, rescue);
     }
 }
 
-async fn back(context: &Context, found: &Found, clock: Clock, taken: Taken, reason: String) -> Result<(), Failure> {
-    let Some((plan, taken)) = begun(&found.store, &found.id, taken).await? else { return Ok(()) };
+/// Takes a rollout back. One whose journal means nothing goes by its rule's tags, and what is left of it waits for a
+/// person: then the nonce of its document.
+async fn back(
+    context: &Context,
+    (found, rule): (&Found, &str),
+    clock: Clock,
+    mut taken: Taken,
+    reason: String,
+) -> Result<Option<u64>, Failure> {
+    let plan = match begun(&found.store, (rule, &found.id), &mut taken).await {
+        Ok(Some(plan)) => plan,
+        Ok(None) => return Ok(None),
+        Err(BeginError::Journal(error)) if error.is_nonsense() => {
+            terminal::say(&format!("rollout {}: {}; going by the rule's tags", found.id, escape(&error.to_string())));
+            match rollback::by_tags(context, rule, reason).await {
+                // Without a mark, or with one that says committed, there is nothing to take back.
+                Err(failure) if failure.exit == Exit::Refused => terminal::say(&escape(&failure.wrong)),
+                // Its lease falls silent, and a later look tries again.
+                Err(failure) => return Err(failure),
+                Ok(_) => {}
+            }
+            return Ok(taken.leave().await);
+        }
+        Err(error) => return Err(error.into()),
+    };
     let request = Request { request: OperatorRequest::Rollback, reason: Some(reason) };
     let going = takeover(context, found, &plan, clock).go_back(taken, &AskedAt::now(), request).await?;
     go_on(context, going).await?;
-    Ok(())
+    Ok(None)
 }

@@ -98,6 +98,23 @@ pub(super) async fn run(context: &Context, request: OperatorRequest, args: Args)
     Ok(exit)
 }
 
+/// The way back of a guard by a rule's tags alone.
+pub(super) async fn by_tags(context: &Context, rule: &str, reason: String) -> Result<Exit, Failure> {
+    let args = Args {
+        rollout: None,
+        cluster: None,
+        service: None,
+        rule: Some(rule.to_owned()),
+        to: None,
+        reason: Some(reason),
+        yes: true,
+        dry_run: false,
+        scale_first: false,
+        accept_unhealthy_stable: false,
+    };
+    blind(context, rule, &args, &AskedAt::now()).await
+}
+
 /// Which release was there before, only a journal says.
 fn unknown_release(rule: &str) -> Failure {
     let failure =

@@ -131,8 +131,8 @@ impl Cloud for AlbDriver {
         self.observe_share(now).await
     }
 
-    async fn served(&self, role: Role, since: Timestamp, now: Timestamp) -> Result<Served, Fault> {
-        self.count_served(role, since, now).await
+    async fn served(&self, role: Role, from: (Timestamp, Option<Timestamp>), now: Timestamp) -> Result<Served, Fault> {
+        self.count_served(role, from, now).await
     }
 
     async fn probe(&self, rule: &ProbeRule, now: Timestamp) -> ProbeReading {

@@ -133,11 +133,11 @@ pub trait Cloud: Send + Sync {
     /// `None` when the last few minutes had none.
     fn observed(&self, now: Timestamp) -> impl Future<Output = Result<Option<Share>, Fault>> + Send;
 
-    /// Counts what a slot served from `since` until `now`.
+    /// Counts what a slot served from the first of these moments until `now`, and in the whole minutes after the second.
     fn served(
         &self,
         role: Role,
-        since: Timestamp,
+        since: (Timestamp, Option<Timestamp>),
         now: Timestamp,
     ) -> impl Future<Output = Result<Served, Fault>> + Send;
 

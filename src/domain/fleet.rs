@@ -112,6 +112,8 @@ pub struct RuleView {
     pub priority: Option<u32>,
     /// What it matches, in words: `host web.example.com, path /api/*`.
     pub conditions: String,
+    /// The rules of its listener that are asked before it and take what both match, first one first.
+    pub above: Vec<Above>,
     /// Target groups of its forward action, by ARN, with their weights, in the rule's order.
     pub weights: Vec<(String, u16)>,
     /// How long a client sticks to a target group, when stickiness is on.
@@ -126,6 +128,17 @@ pub struct RuleView {
     pub shape: String,
     /// The whole action list as the AWS CLI takes it after `--actions`.
     pub actions_json: String,
+}
+
+/// A rule that is asked before another, and takes what both match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Above {
+    /// Its ARN.
+    pub rule: String,
+    /// Its priority and what it matches, in words.
+    pub what: String,
+    /// Whether it takes everything.
+    pub all: bool,
 }
 
 /// One slot as it was surveyed.
@@ -194,6 +207,21 @@ pub struct AlarmView {
     pub actions_enabled: bool,
     /// How much time of data one evaluation looks at.
     pub window: Duration,
+    /// Between two evaluations; zero where it follows other alarms.
+    pub every: Duration,
+    /// How far what it looks at is published.
+    pub published: Published,
+}
+
+/// How far what an alarm looks at is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It was not read, or nobody can read it.
+    Unknown,
+    /// Nothing is, neither in a whole window of the alarm nor in the ten minutes before.
+    Nothing,
+    /// Until then.
+    Until(Timestamp),
 }
 
 /// The three states of a CloudWatch alarm.
@@ -401,4 +429,6 @@ pub struct Served {
     pub requests: u64,
     /// Those answered with 5xx, or with a refused connection.
     pub failed: u64,
+    /// Those in the whole minutes since the slot has all the weight; `None` when it has not, or that was not counted.
+    pub since_full: Option<u64>,
 }

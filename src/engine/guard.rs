@@ -131,6 +131,12 @@ impl Guard {
         self.watches.remove(&lost.rule);
         Ok(Taken { lease, is_written: lost.goes_back, tidies: false })
     }
+
+    /// Leaves a rollout to a person, once its traffic is back by the rule's tags: its journal means nothing, so nobody else
+    /// can finish it. It is looked at again when somebody has written its document.
+    pub fn leaves(&mut self, rule: String, nonce: u64) {
+        self.watches.entry(rule).or_default().stranded = Some(nonce);
+    }
 }
 
 /// Where a rollout stands by its journal, if that can be read.

@@ -96,7 +96,9 @@ async fn ask<C: Cloud>(
             Some(Check::Probe(rule)) => Ok(Answer::Probed(cloud.probe(rule, clock.now()).await)),
             _ => Err(Fault::new(FaultKind::Permanent, "probe", format!("the plan's gate {index} is no probe"))),
         },
-        Effect::Count { since } => cloud.served(Role::Candidate, since, clock.now()).await.map(Answer::Counted),
+        Effect::Count { since, full } => {
+            cloud.served(Role::Candidate, (since, full), clock.now()).await.map(Answer::Counted)
+        }
     };
     answer.unwrap_or_else(Answer::Failed)
 }

@@ -26,7 +26,7 @@ pub use metric::{
     CloudWatchMetric, Input, MetricEvidence, MetricReading, MetricRule, MetricSource, MissingData, Of, Point,
     PrometheusMetric,
 };
-pub use quiet::{AlarmData, Doubt, Quiet, Watched};
+pub use quiet::{AlarmData, Doubt, Quiet, SAYS_NOTHING_WITHOUT_DATA, Watched, heard_after};
 pub use said::{CommandRule, SaidReading, WebhookRule, is_private_host};
 pub use split::{Split, SplitEvidence, SplitRule, SplitSays};
 pub use standing::Standing;

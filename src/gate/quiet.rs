@@ -21,6 +21,16 @@ const EVALUATED_WITHIN: Duration = Duration::from_secs(15);
 /// The longest delay with which CloudWatch is known to publish what happens now.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(6 * 60);
 
+/// What makes an alarm say something whose metric is published only when something happens.
+pub const SAYS_NOTHING_WITHOUT_DATA: &str = "no data is never a pass, even where the alarm treats missing data as not breaching; publish zeros too, or let the \
+     alarm be the metric math FILL(m, 0) beside a metric of the same namespace that is always published";
+
+/// How long after a step an alarm's OK is about it, for data that are published `delay` late; `None` where nobody can read
+/// them.
+pub fn heard_after(window: Duration, every: Duration, delay: Option<Duration>) -> Duration {
+    window + every + delay.map_or(PUBLISHED_WITHIN, |delay| delay + EVALUATED_WITHIN)
+}
+
 /// One alarm on data, whose state decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {

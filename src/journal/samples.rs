@@ -268,7 +268,7 @@ fn answers() -> Vec<Answer> {
         Answer::Seen(Box::default()),
         Answer::Seen(Box::new(observation(rule(Some(Share::ALL))))),
         Answer::Probed(ProbeReading { at: at(20), right: false, text: "status 503, expected 200".into() }),
-        Answer::Counted(Served { requests: u64::MAX, failed: 3 }),
+        Answer::Counted(Served { requests: u64::MAX, failed: 3, since_full: None }),
     ];
     answers.extend(kinds.map(|kind| Answer::Failed(fault(kind))));
     answers.extend([Answer::Marked, Answer::ScalingHeld, Answer::ScalingFreed]);

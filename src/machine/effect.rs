@@ -67,10 +67,12 @@ pub enum Effect {
     Look(Look),
     /// Send one probe: the index in the plan's gates.
     Probe(usize),
-    /// Count what the candidate served since then.
+    /// Count what the candidate served.
     Count {
         /// The start of the stretch that is counted.
         since: Timestamp,
+        /// Since when it has all the weight, if it has.
+        full: Option<Timestamp>,
     },
 }
 

@@ -2,9 +2,12 @@
 //! unless only tests come that way.
 
 use super::refused::{PlanRefusal, refusal};
-use crate::domain::fleet::{Entrance, OtherRule, SlotView, Survey};
+use crate::domain::fleet::{Above, Entrance, OtherRule, SlotView, Survey};
 use crate::gate::{Check, Gate, ProbeRule};
 use crate::spec::Spec;
+
+/// How many rules before the rollout's are named.
+const ABOVE_SHOWN: usize = 3;
 
 /// Every way to the slots that the rollout would neither move nor leave its tasks.
 pub(super) fn refusals(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Vec<PlanRefusal> {
@@ -25,10 +28,32 @@ pub(super) fn refusals(spec: &Spec, survey: &Survey, candidate: &SlotView) -> Ve
         .collect()
 }
 
-/// What the rollout goes on beside.
+/// What the rollout goes on beside, and what it is without.
 pub(super) fn warnings(survey: &Survey) -> Vec<String> {
     let tolerated = survey.entrances.iter().filter(|one| one.tolerated);
-    tolerated.map(|one| format!("{}: this rollout does not move what comes there", one.what)).collect()
+    let beside = tolerated.map(|one| format!("{}: this rollout does not move what comes there", one.what));
+    beside.chain(taken_before(survey)).collect()
+}
+
+/// The rules before the rollout's that take of its requests. Those that lead to its slots are told of as such.
+fn taken_before(survey: &Survey) -> Option<String> {
+    let ours = survey.rule.priority?;
+    let leads_here =
+        |one: &Above| survey.entrances.iter().flat_map(|other| &other.rule).any(|rule| rule.rule == one.rule);
+    let others: Vec<&Above> = survey.rule.above.iter().filter(|one| !leads_here(one)).collect();
+    if let Some(whole) = others.iter().find(|one| one.all) {
+        let what = &whole.what;
+        return Some(format!(
+            "{what} is asked before rule {ours} and takes all of its requests: its weights lead nobody"
+        ));
+    }
+    let names: Vec<&str> = others.iter().take(ABOVE_SHOWN).map(|one| one.what.as_str()).collect();
+    let more = others.len().saturating_sub(ABOVE_SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let names = names.join("; ");
+    (!names.is_empty()).then(|| {
+        format!("asked before rule {ours}, and taking a part of its requests, which this rollout does not move: {names}{more}")
+    })
 }
 
 /// The rules that only tests come by: a probe goes there, or AWS's own deployment moves them.

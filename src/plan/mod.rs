@@ -1,5 +1,6 @@
 //! compile(spec, survey) -> Plan: strategies lowered to absolute steps, and the way back fixed first.
 
+mod alarms;
 pub mod calls;
 mod compared;
 pub mod diagram;
@@ -65,6 +66,7 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt)
     };
     let gates = gates(spec, survey);
     let mut warnings = refusal::warnings(spec, survey, stable, candidate);
+    warnings.extend(alarms::warnings(spec, survey, &steps));
     warnings.extend(compared::warnings(spec, survey, &gates, &steps));
     let windows = spec.windows.as_ref().map(|windows| window::windows(windows, survey.at));
     warnings.extend(windows.iter().flat_map(|windows| window::warnings(windows, survey.at, (&spec.limits, &driver))));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::clock::Timestamp;
-use crate::domain::fleet::{AlarmState, AlarmView, Place, RuleView};
+use crate::domain::fleet::{AlarmState, AlarmView, Place, Published, RuleView};
 use crate::domain::name::RolloutName;
 use crate::domain::safeguard::{DeadMan, SWITCH_LANDS_WITHIN};
 use crate::domain::traffic::Share;
@@ -71,6 +71,7 @@ fn survey() -> Survey {
             port: 443,
             priority: Some(10),
             conditions: "path /*".into(),
+            above: Vec::new(),
             weights,
             stickiness: None,
             sticky_groups: Vec::new(),
@@ -212,6 +213,43 @@ fn all_reasons_come_at_once() {
     assert_eq!(compile(&blue_green(), &survey, registered()).unwrap_err().0.len(), 3);
 }
 
+/// The alarm web-5xx, which looks at a minute.
+fn alarm(state: AlarmState) -> AlarmView {
+    let (window, every, published) = (minutes(1), minutes(1), Published::Unknown);
+    AlarmView { name: "web-5xx".into(), state, actions_enabled: true, window, every, published }
+}
+
+#[test]
+fn an_alarm_whose_ok_would_pass_no_step_or_none_in_time_is_told_of_with_its_remedy() {
+    let rule =
+        AlarmRule { alarm: "web-5xx".into(), at_start: AtStart::Refuse, insufficient_data: Insufficient::Inconclusive };
+    let said = |window, published, watch| {
+        let mut spec = blue_green();
+        spec.gates.push(Gate { name: "web-5xx".into(), check: Check::Alarm(rule.clone()), watch });
+        let mut at = survey();
+        at.alarms.push(AlarmView { window, published, ..alarm(AlarmState::Ok) });
+        let warnings = compile(&spec, &at, registered()).unwrap().warnings;
+        warnings.into_iter().find(|said| said.contains("alarm web-5xx looks at")).unwrap_or_default()
+    };
+    let shortest = {
+        let steps = compile(&blue_green(), &survey(), registered()).unwrap().steps;
+        let holds = steps.iter().filter(|step| matches!(step.action, Action::Hold(_)));
+        holds.map(|step| step.within).min().unwrap()
+    };
+    let less = |time| shortest.checked_sub(time).unwrap();
+    let two_late = Published::Until(survey().at.before(minutes(2)));
+    // An evaluation and what it may be late come on top.
+    let around = minutes(3) + Duration::from_secs(15);
+    assert_eq!(said(less(around), two_late, false), "");
+    let late = said(less(around) + Duration::from_secs(1), two_late, false);
+    assert!(late.contains("raise limits.verdict by 1m"), "{late}");
+    let hidden = said(less(minutes(7)) + Duration::from_secs(1), Published::Unknown, false);
+    assert!(hidden.contains("raise limits.verdict by 1m"), "{hidden}");
+    let never = said(minutes(1), Published::Nothing, false);
+    assert!(never.contains("passes no step") && never.contains("publish zeros too"), "{never}");
+    assert_eq!(said(minutes(1), Published::Nothing, true), "");
+}
+
 #[test]
 fn an_alarm_must_exist_and_be_quiet_before_the_start() {
     let gate = |at_start| {
@@ -222,8 +260,7 @@ fn an_alarm_must_exist_and_be_quiet_before_the_start() {
     spec.gates.push(gate(AtStart::Refuse));
     assert!(refused(&spec, &survey()).contains("there is no alarm web-5xx"));
     let mut ringing = survey();
-    let name = "web-5xx".into();
-    ringing.alarms.push(AlarmView { name, state: AlarmState::Alarm, actions_enabled: true, window: minutes(1) });
+    ringing.alarms.push(alarm(AlarmState::Alarm));
     assert!(refused(&spec, &ringing).contains("in ALARM before the rollout starts"));
     spec.gates[1] = gate(AtStart::WaitForOk);
     assert!(compile(&spec, &ringing, registered()).is_ok());
@@ -236,8 +273,7 @@ fn an_alarm_that_is_only_watched_refuses_nothing() {
     let rule = AlarmRule { alarm: alarm.clone(), at_start, insufficient_data: Insufficient::Inconclusive };
     spec.gates.push(Gate { name: alarm.clone(), check: Check::Alarm(rule), watch: true });
     let mut survey = survey();
-    let window = minutes(1);
-    survey.alarms.push(AlarmView { name: alarm, state: AlarmState::Alarm, actions_enabled: true, window });
+    survey.alarms.push(self::alarm(AlarmState::Alarm));
     let plan = compile(&spec, &survey, registered()).unwrap();
     assert!(plan.warnings.iter().any(|said| said.contains("only watches")), "{:?}", plan.warnings);
     spec.gates[0].check = Check::Tasks(TasksRule { start_within: Duration::from_secs(10), ..TasksRule::default() });
@@ -429,8 +465,7 @@ fn what_takes_a_promotion_back_gives_nothing_to_the_release_that_is_left() {
     let rule = AlarmRule { alarm: alarm.clone(), at_start, insufficient_data: Insufficient::Inconclusive };
     spec.gates.push(Gate { name: alarm.clone(), check: Check::Alarm(rule), watch: false });
     let mut before = survey();
-    let window = minutes(1);
-    before.alarms.push(AlarmView { name: alarm, state: AlarmState::Ok, actions_enabled: true, window });
+    before.alarms.push(self::alarm(AlarmState::Ok));
     let plan = compile(&spec, &before, registered()).unwrap();
 
     // The candidate has everything now, the slot before has no tasks, and the release is bad.

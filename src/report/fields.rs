@@ -27,7 +27,7 @@ pub(super) fn percent(share: Share) -> Value {
 
 /// What was served, for programs.
 pub(super) fn served_fields(served: Served) -> Value {
-    json!({"requests": served.requests, "failed": served.failed})
+    json!({"requests": served.requests, "failed": served.failed, "since_full": served.since_full})
 }
 
 /// The one word programs know a kind of fault by.

@@ -314,7 +314,7 @@ pub(super) fn all_of(text: &str) -> Vec<Notice> {
         Notice::Armed { at: at(300) },
         Notice::Disarmed,
         Notice::Committed,
-        Notice::Counted(Served { requests: 1_204, failed: 238 }),
+        Notice::Counted(Served { requests: 1_204, failed: 238, since_full: None }),
         Notice::StillLed { until: at(1) },
         Notice::BackDenied { fault: Fault::new(FaultKind::Denied, "ModifyRule", foul()), until: at(600) },
         Notice::RuleDiffers { found: foul(), instead: None },
@@ -356,7 +356,7 @@ pub(super) fn story() -> Vec<(Timestamp, Notice)> {
         (at(142), Notice::Retreating { reason: breach() }),
         (at(143), Notice::TrafficBack { took: millis(600) }),
         (at(443), Notice::Quiet { role: Role::Candidate }),
-        (at(444), Notice::Counted(Served { requests: 1_204, failed: 238 })),
+        (at(444), Notice::Counted(Served { requests: 1_204, failed: 238, since_full: None })),
         (at(445), Notice::Scaled { role: Role::Candidate, count: 0 }),
         (at(445), Notice::Finished(Outcome::RolledBack(breach()))),
     ]
@@ -393,7 +393,7 @@ pub(super) fn progress() -> Progress {
 
 /// After [`story`].
 pub(super) fn progress_back() -> Progress {
-    let served = Some(Served { requests: 1_204, failed: 238 });
+    let served = Some(Served { requests: 1_204, failed: 238, since_full: None });
     Progress {
         step: plan().steps.len(),
         doing: Doing::RolledBack,

@@ -215,13 +215,13 @@ impl Summary {
         match (&self.finished, &self.handed_over) {
             (Some((_, Outcome::Promoted)), _) => {
                 let release = if plan.undoes.is_some() { "the release before" } else { "the new release" };
-                match self.served {
-                    Some(served) if served.requests == 0 => {
-                        let what =
-                            format!("promoted: the rule gives {candidate} everything, and no request reached it");
-                        (Sign::Heed, what)
+                let gives = format!("promoted: the rule gives {candidate} everything");
+                match self.served.map(|served| (served.requests, served.since_full)) {
+                    Some((0, _) | (_, Some(0))) => {
+                        (Sign::Heed, format!("{gives}, and no request is counted there since"))
                     }
-                    _ => (Sign::Good, format!("promoted: {name} is served by {candidate}, {release}")),
+                    Some((_, Some(_))) => (Sign::Good, format!("promoted: {name} is served by {candidate}, {release}")),
+                    Some((_, None)) | None => (Sign::Good, format!("{gives}; what it serves since is not counted")),
                 }
             }
             (Some((_, Outcome::RolledBack(_))), _) => {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::count::Past;
-use crate::domain::fleet::{AlarmState, AlarmView, Entrance, OtherRule, Place, RuleView, Slot, SlotView, Survey};
+use crate::domain::fleet::{
+    AlarmState, AlarmView, Entrance, OtherRule, Place, Published, RuleView, Slot, SlotView, Survey,
+};
 use crate::domain::name::Arn;
 use crate::gate::{Check, Gate};
 use crate::spec::{RuleSpec, SlotSpec, Spec};
@@ -71,6 +73,7 @@ fn rule(spec: &Spec, blue: &SlotView, green: &SlotView) -> RuleView {
         port,
         priority: Some(priority),
         conditions: String::new(),
+        above: Vec::new(),
         weights: vec![(blue.place.target_group.clone(), 100), (green.place.target_group.clone(), 0)],
         stickiness: None,
         sticky_groups: Vec::new(),
@@ -108,7 +111,8 @@ fn slot(slot: Slot, named: &SlotSpec, tasks: u32) -> SlotView {
 }
 
 fn alarm(name: &str) -> AlarmView {
-    AlarmView { name: name.to_owned(), state: AlarmState::Ok, actions_enabled: true, window: Duration::from_secs(60) }
+    let (window, every, published) = (Duration::from_secs(60), Duration::from_secs(60), Published::Unknown);
+    AlarmView { name: name.to_owned(), state: AlarmState::Ok, actions_enabled: true, window, every, published }
 }
 
 /// The name in an ARN, or the name.

@@ -21,15 +21,26 @@ impl Lab {
     /// Somebody's rule that forwards to a slot.
     fn add_rule(&self, slot: &str) -> String {
         let group = self.arn("DescribeTargetGroups", &[("Names.member.1", slot)]);
-        let parameters = [
-            ("ListenerArn", self.listener()),
-            ("Priority", "7".to_owned()),
-            ("Conditions.member.1.Field", "path-pattern".to_owned()),
-            ("Conditions.member.1.PathPatternConfig.Values.member.1", "/admin".to_owned()),
-            ("Actions.member.1.Type", "forward".to_owned()),
-            ("Actions.member.1.TargetGroupArn", group),
+        let action = [("Actions.member.1.Type", "forward"), ("Actions.member.1.TargetGroupArn", group.as_str())];
+        self.create_rule("/admin", &action)
+    }
+
+    /// Somebody's rule that answers everything by itself.
+    fn take_everything(&self) -> String {
+        let status = "Actions.member.1.FixedResponseConfig.StatusCode";
+        self.create_rule("/*", &[("Actions.member.1.Type", "fixed-response"), (status, "200")])
+    }
+
+    /// A rule before the rollout's.
+    fn create_rule(&self, path: &str, action: &[(&str, &str)]) -> String {
+        let listener = self.listener();
+        let mut parameters = vec![
+            ("ListenerArn", listener.as_str()),
+            ("Priority", "7"),
+            ("Conditions.member.1.Field", "path-pattern"),
+            ("Conditions.member.1.PathPatternConfig.Values.member.1", path),
         ];
-        let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        parameters.extend(action);
         self.arn("CreateRule", &parameters)
     }
 
@@ -71,6 +82,22 @@ fn a_service_behind_a_second_balancer_and_a_rule_beside_the_rollouts_are_refused
             "give what comes there a service of its own",
         ],
     );
+}
+
+#[test]
+fn a_rule_that_takes_everything_before_the_rollouts_is_named_and_nobody_is_said_to_be_served() {
+    let place = Place::new();
+    // A gate that decides would not pass without data.
+    let spec = place.spec("      watch: true\n");
+    let lab = Lab::start(&place, &spec);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.share(50);
+    lab.take_everything();
+    runner.end().ends(0, &[r#""outcome":"promoted""#]);
+    let words = "promoted: the rule gives web-green everything, and no request is counted there since";
+    lab.run(&place, ["status", "web"]).ends(0, &[words]);
+    let planned = lab.run(&place, ["plan", spec.to_str().expect("it is UTF-8")]);
+    planned.ends(0, &["rule 7 (path /*) is asked before rule 10 and takes all of its requests"]);
 }
 
 #[test]

@@ -76,3 +76,19 @@ fn a_second_runner_is_refused_and_told_who_is_first() {
     lab.run(&place, ["rollback", "--yes"]).ends(0, &[]);
     lab.roll_out(&place, &spec).event("started");
 }
+
+#[test]
+fn a_guard_takes_the_traffic_back_whose_journal_has_lost_its_first_line_and_leaves_the_rest_to_a_person() {
+    for empty in [false, true] {
+        let place = Place::new();
+        let lab = killed(&place);
+        let first = &place.lines()[0];
+        let mut line = std::fs::read(first).expect("it is there");
+        line[20] ^= 1;
+        std::fs::write(first, if empty { Vec::new() } else { line }).expect("it can be written");
+        let ended = lab.run(&place, ["guard", "--once"]);
+        ended.ends(12, &["going by the rule's tags", "waits for a person, who does the rest by hand"]);
+        lab.is_all_on("web-blue");
+        assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
+    }
+}

@@ -54,7 +54,7 @@ impl Half {
     }
 }
 
-/// Repeats a drill and prints the least, the median and the most of what it measured, in the lab's time.
+/// Repeats a drill and prints the least, p50, p99 and the most of what it measured, in the lab's time.
 fn drill(name: &str, one: impl Fn() -> Duration + Sync) -> Vec<Duration> {
     let times = number("TIDEGATE_DRILLS").unwrap_or(DRILLS);
     let (begun, figures) = (AtomicU64::new(0), Mutex::new(Vec::new()));
@@ -70,8 +70,10 @@ fn drill(name: &str, one: impl Fn() -> Duration + Sync) -> Vec<Duration> {
     });
     let mut figures = figures.into_inner().expect("nobody panics with it");
     figures.sort();
-    let (least, median, most) = (figures[0], figures[figures.len() / 2], figures[figures.len() - 1]);
-    println!("{name}: {} times, least {least:.2?}, median {median:.2?}, most {most:.2?}", figures.len());
+    // The least figure that so many of a hundred do not exceed.
+    let percentile = |of: usize| figures[(figures.len() * of).div_ceil(100) - 1];
+    let (least, p50, p99, most) = (figures[0], percentile(50), percentile(99), percentile(100));
+    println!("{name}: {} times, least {least:.2?}, p50 {p50:.2?}, p99 {p99:.2?}, most {most:.2?}", figures.len());
     figures
 }
 

@@ -422,8 +422,8 @@ impl Cloud for Account {
         Ok(None)
     }
 
-    async fn served(&self, _: Role, _: Timestamp, _: Timestamp) -> Result<Served, Fault> {
-        self.read(|_| Served { requests: 100, failed: 3 }).await
+    async fn served(&self, _: Role, _: (Timestamp, Option<Timestamp>), _: Timestamp) -> Result<Served, Fault> {
+        self.read(|_| Served { requests: 100, failed: 3, since_full: None }).await
     }
 
     async fn probe(&self, _: &ProbeRule, now: Timestamp) -> ProbeReading {

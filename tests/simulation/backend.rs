@@ -108,7 +108,7 @@ impl Objects {
 
     /// What is in the journal.
     pub fn recorded(&self) -> Vec<Record> {
-        if self.journal.is_empty() {
+        if self.journal.is_empty() || self.is_beheaded() {
             return Vec::new();
         }
         let recorded = tidegate::journal::parse(&self.text(0)).expect("a journal");
@@ -166,7 +166,24 @@ impl Objects {
                 known > last
             }
         };
-        self.damage = Some(Damage { shows });
+        self.damage = Some(Damage { shows, beheads: false });
+    }
+
+    /// Whether the journal's first line is not what was written.
+    pub fn is_beheaded(&self) -> bool {
+        self.damage.is_some_and(|damage| damage.beheads)
+    }
+
+    /// Somebody changes the journal's first line.
+    pub fn beheads(&mut self, die: &mut Die, hits: &mut Hits) {
+        hits.hit(Point::JournalHeaderLost);
+        let line = self.journal.get_mut(&0).expect("it is there");
+        match die.between(0, 2) {
+            0 => *line = b"\n".to_vec(),
+            1 => line[2] ^= 1,
+            _ => drop(self.journal.remove(&0)),
+        }
+        self.damage = Some(Damage { shows: true, beheads: true });
     }
 
     fn way(&self, now: Timestamp, die: &mut Die, hits: &mut Hits) -> Way {
@@ -348,6 +365,8 @@ impl Sim {
 struct Damage {
     /// Whether it can be seen: a tail that the lease does not know of may be gone unseen.
     shows: bool,
+    /// Whether it is the first line.
+    beheads: bool,
 }
 
 /// How many lines of the journal a document of a rule knows of.

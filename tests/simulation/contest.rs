@@ -121,7 +121,12 @@ fn contested(seed: u64, tells: bool) -> SeedEnd {
         // Rivals matter most to a rollout that gets far.
         mishaps = Mishaps { candidate: Candidate::Healthy, expired: None, silence: 0.0, word: 0.0, ..mishaps };
     }
-    let options = Options::throw(&mut die, &mishaps);
+    let mut options = Options::throw(&mut die, &mishaps);
+    // Of a die of its own, so that every other seed stays what it was.
+    let mut other = Die::new(!seed);
+    if other.chance(0.05) {
+        options.moves.push((other.span(Duration::from_secs(1), Duration::from_secs(1_500)), Move::Behead));
+    }
     if tells {
         println!("{options:#?}\n{mishaps:#?}");
     }

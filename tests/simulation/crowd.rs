@@ -90,6 +90,17 @@ fn moves(scene: &Arc<Scene>, crowd: &mut JoinSet<()>, one: Move) {
                 sim.after(after, Move::Enter(Kind::Resumer));
             }
         }
+        // The same of the first line: what the rollout is nobody knows then.
+        Move::Behead => {
+            let sim = &mut *scene.sim();
+            if sim.invariants.is_before_commit() && sim.objects.lines() > 1 && !sim.objects.is_damaged() {
+                for process in sim.processes.iter_mut().filter(|process| process.is_driving()) {
+                    process.strike = Some((0, Strike::Kill));
+                }
+                sim.objects.beheads(&mut sim.die, &mut sim.hits);
+                sim.invariants.damaged = Some(sim.world.now);
+            }
+        }
         Move::Deploy => scene.sim().world.deploy(),
         Move::Heal => {
             scene.sim().heals();
@@ -159,6 +170,9 @@ impl Sim {
         let over = self
             .control()
             .is_none_or(|control| control.phase == Phase::Over || (stranded && self.invariants.is_stranded(control)));
-        (over && !busy) || self.now().since(healed) > Options::bound(&self.plan)
+        // What is left of one whose journal means nothing waits for a person.
+        let is_left = self.world.share() == Share::NONE || self.is_unmarked();
+        let left = self.objects.is_beheaded() && stranded && is_left;
+        ((over || left) && !busy) || self.now().since(healed) > Options::bound(&self.plan)
     }
 }

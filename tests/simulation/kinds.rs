@@ -9,9 +9,10 @@ use std::time::Duration;
 use tidegate::cloud::Fence;
 use tidegate::domain::clock::Clock;
 use tidegate::domain::safeguard::Beacon;
+use tidegate::domain::traffic::Share;
 use tidegate::engine::{
-    AskedAt, Begun, ByTags, Driven, Drivers, First, Going, Guard, Inbox, Mark, Patience, Request, Runner, Takeover,
-    TakeoverError, back_by_tags, begin, begun,
+    AskedAt, BeginError, Begun, ByTags, Driven, Drivers, First, Going, Guard, Inbox, Mark, Patience, Request, Runner,
+    Takeover, TakeoverError, back_by_tags, begin, begun,
 };
 use tidegate::journal::{self, Header, Recorded};
 use tidegate::lease::{LeaseRefusal, Phase};
@@ -83,7 +84,9 @@ impl Work {
                 Kind::Resumer => work.resumes().await,
                 Kind::Operator => work.takes_back().await,
                 Kind::Guard => work.guards().await,
-                Kind::Blind => work.goes_by_tags().await,
+                Kind::Blind => {
+                    work.goes_by_tags().await;
+                }
             }
         };
         (who, does)
@@ -264,7 +267,10 @@ impl Work {
         let patience = Patience::new(&asked.wall);
         let plan = match patience.soon(journal::header(&self.store, &id)).await {
             Some(Ok(header)) => header.plan,
-            Some(Err(error)) if error.is_nonsense() => return self.goes_by_tags().await,
+            Some(Err(error)) if error.is_nonsense() => {
+                self.goes_by_tags().await;
+                return;
+            }
             Some(Err(_)) => return,
             None => match journal::header(&self.store, &id).await {
                 Ok(header) => header.plan,
@@ -314,7 +320,7 @@ impl Work {
     }
 
     async fn rescues(&self, guard: &mut Guard, lost: &tidegate::engine::Lost) {
-        let taken = match guard.take(lost, self.by()).await {
+        let mut taken = match guard.take(lost, self.by()).await {
             Ok(taken) => taken,
             Err(error) => {
                 self.note(|| format!("cannot rescue: {error}"));
@@ -323,28 +329,38 @@ impl Work {
         };
         self.hit(Point::Rescued);
         let id = lost.rollout().clone();
-        let (plan, taken) = match begun(&self.store, &id, taken).await {
-            Ok(Some(begun)) => begun,
+        let plan = match begun(&self.store, (&lost.rule, &id), &mut taken).await {
+            Ok(Some(plan)) => plan,
             Ok(None) => return self.hit(Point::NeverBegan),
+            Err(BeginError::Journal(error)) if error.is_nonsense() => {
+                // Otherwise its lease falls silent, and the next look finds it.
+                let is_done = self.goes_by_tags().await || self.scene.sim().is_unmarked();
+                if let Some(nonce) = if is_done { taken.leave().await } else { None } {
+                    guard.leaves(lost.rule.clone(), nonce);
+                }
+                return;
+            }
             Err(error) => return self.note(|| format!("cannot read the header: {error}")),
         };
         let going = self.takeover(&id, &plan).go_back(taken, &self.asked(), rollback()).await;
         self.goes_on(going).await;
     }
 
-    /// `tidegate rollback --rule`, where the store does not answer.
-    async fn goes_by_tags(&self) {
+    /// `tidegate rollback --rule`, where the store does not answer. Whether there is no more to do.
+    async fn goes_by_tags(&self) -> bool {
         let plan = self.plan();
-        let Some(mark) = (&self).mark(&plan).await else { return };
+        let Some(mark) = (&self).mark(&plan).await else { return false };
         self.clock.sleep_until(self.clock.now() + Duration::from_millis(300)).await;
         if mark.phase == Beacon::Committed {
-            return self.hit(Point::BlindRefused);
+            self.hit(Point::BlindRefused);
+            return true;
         }
         let sticky = plan.before.stickiness.is_some();
         let id = rollout();
         let cloud = self.driver(&Runner { id: &id, epoch: 0, clock: self.clock.clone(), fence: Fence::default() });
         let stable = plan.target.stable.target_group_name.as_str();
-        let _ = back_by_tags(&cloud, ByTags { stable, sticky, accepts_unhealthy: false }).await;
+        let back = back_by_tags(&cloud, ByTags { stable, sticky, accepts_unhealthy: false }).await;
+        back.is_ok_and(|seen| seen.share == Some(Share::NONE))
     }
 }
 

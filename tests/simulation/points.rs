@@ -102,6 +102,7 @@ points! {
         JournalNowhere,
         JournalEdited,
         JournalHoled,
+        JournalHeaderLost,
         JournalTailLost,
         JournalSalvaged,
         // What happens to a process.

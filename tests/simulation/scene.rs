@@ -34,6 +34,8 @@ pub enum Move {
     Say,
     /// Somebody changes the journal.
     Damage,
+    /// Somebody changes the journal's first line.
+    Behead,
     /// Faults end here.
     Heal,
     /// Somebody sees whether somebody is needed.

@@ -382,7 +382,7 @@ impl World {
         match effect {
             Effect::Look(look) => Answer::Seen(Box::new(self.look(look, die))),
             Effect::Probe(_) => Answer::Probed(ProbeReading { at: self.now, right: true, text: "200".into() }),
-            Effect::Count { .. } => Answer::Counted(Served { requests: 100, failed: 3 }),
+            Effect::Count { .. } => Answer::Counted(Served { requests: 100, failed: 3, since_full: None }),
             Effect::IntendCommit => Answer::CommitIntended,
             _ => unreachable!("these are writes"),
         }

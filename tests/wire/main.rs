@@ -4,6 +4,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test has no readers of its interface")]
 
 mod fetch;
+mod prometheus;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,12 +18,16 @@ const AT_ONCE: usize = 4;
 /// The Python packages of a list, or nothing where they cannot be had: the test is left out then, and says so past the
 /// runner, which would keep what a test prints to itself. `.ci/run` counts the line.
 fn packages(name: &str, list: &str) -> Option<PathBuf> {
-    fetch::packages(name, list)
-        .inspect_err(|error| {
-            let test = std::thread::current().name().unwrap_or_default().to_owned();
-            let _ = writeln!(std::io::stderr(), "\nleft out: {test}: {error}");
-        })
-        .ok()
+    left_out(fetch::packages(name, list))
+}
+
+/// What could be had; else it is said that the test is left out.
+fn left_out<T>(had: Result<T, String>) -> Option<T> {
+    had.inspect_err(|error| {
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        let _ = writeln!(std::io::stderr(), "\nleft out: {test}: {error}");
+    })
+    .ok()
 }
 
 /// Runs a file of tests in Python, each of its classes in a program of its own, beside a lab of its own.

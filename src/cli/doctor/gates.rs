@@ -8,11 +8,11 @@ use crate::cli::drivers::Reach;
 use crate::cloud::Cloud as _;
 use crate::domain::clock::span;
 use crate::domain::fault::Fault;
-use crate::domain::fleet::{AlarmState, AlarmView};
+use crate::domain::fleet::{AlarmState, AlarmView, Published};
 use crate::domain::name::RolloutId;
 use crate::engine::Runner;
 use crate::gate::compare::Feed;
-use crate::gate::{self, Gate, Reading};
+use crate::gate::{self, Gate, Reading, SAYS_NOTHING_WITHOUT_DATA as NO_DATA};
 
 /// How far back a metric is looked for.
 const LOOKED_BACK: Duration = Duration::from_secs(30 * 60);
@@ -114,8 +114,11 @@ fn alarm(gate: &Gate, found: Option<&AlarmView>, history: Option<Reading>) -> Ch
             check(name, "it is in ALARM").remedy("wait until it is quiet, or say `at_start: wait_for_ok`")
         }
         (AlarmState::InsufficientData, _) => {
-            Check::warn(name, "it has no data: as long as that lasts it passes nothing")
-                .remedy("see that its metric gets data, or let the alarm treat missing data as not breaching")
+            Check::warn(name, "it has no data: as long as that lasts it passes nothing").remedy(NO_DATA)
+        }
+        (AlarmState::Ok, _) if alarm.published == Published::Nothing => {
+            Check::warn(name, "it is OK, and nothing is published of what it looks at: that passes nothing")
+                .remedy(NO_DATA)
         }
         (AlarmState::Ok, false) => {
             Check::warn(name, "it is OK, and its actions are disabled: somebody may have silenced it")

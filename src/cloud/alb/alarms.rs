@@ -18,7 +18,7 @@ use crate::cloud::aws::cloudwatch::{self, Alarms};
 use crate::cloud::aws::timestamp;
 use crate::domain::clock::Timestamp;
 use crate::domain::fault::Fault;
-use crate::domain::fleet::{AlarmState, AlarmView};
+use crate::domain::fleet::{AlarmState, AlarmView, Published as How};
 use crate::gate::{AlarmData, AlarmReading, AlarmRule, Reading, Watched};
 
 /// What a composite alarm, which has no period of its own, is taken to look at.
@@ -57,6 +57,26 @@ enum LooksAt {
 pub(super) fn known(found: &Alarms) -> Vec<Alarm> {
     let metric = found.metric.iter().map(metric);
     metric.chain(found.composite.iter().map(composite)).chain(found.log.iter().map(log)).collect()
+}
+
+/// The same, with how far what they look at is published.
+pub(super) async fn surveyed(cloudwatch: &Client, found: &Alarms, now: Timestamp) -> Vec<AlarmView> {
+    let published = Published::default();
+    let known = known(found);
+    let metrics: Vec<(&str, &Metric)> = known
+        .iter()
+        .filter_map(|alarm| match &alarm.looks_at {
+            LooksAt::Metric(metric) => Some((alarm.view.name.as_str(), &**metric)),
+            LooksAt::Hidden(_) | LooksAt::Others(_) => None,
+        })
+        .collect();
+    published.read(cloudwatch, &metrics, now).await;
+    let how = |name: &str| match published.of(name) {
+        AlarmData::Read { until: Some(until), .. } => How::Until(until),
+        AlarmData::Read { until: None, .. } => How::Nothing,
+        AlarmData::Hidden | AlarmData::Rings | AlarmData::Blind(_) => How::Unknown,
+    };
+    known.iter().map(|alarm| AlarmView { published: how(&alarm.view.name), ..alarm.view.clone() }).collect()
 }
 
 fn metric(alarm: &MetricAlarm) -> Alarm {
@@ -135,7 +155,13 @@ fn build(
         _ => AlarmState::InsufficientData,
     };
     let name = name.unwrap_or_default().to_owned();
-    let view = AlarmView { name, state, actions_enabled: enabled.unwrap_or(true), window };
+    let every = match &looks_at {
+        LooksAt::Metric(metric) => metric.every(),
+        LooksAt::Hidden(every) => *every,
+        LooksAt::Others(_) => Duration::ZERO,
+    };
+    let actions_enabled = enabled.unwrap_or(true);
+    let view = AlarmView { name, state, actions_enabled, window, every, published: How::Unknown };
     Alarm { view, changed: changed.map_or(Timestamp::default(), timestamp), looks_at, trouble: None }
 }
 
@@ -243,11 +269,12 @@ impl Histories {
             let (window, every) = (Duration::ZERO, Duration::ZERO);
             return Watched { alarm, window, every, data: blind("there is no such alarm") };
         };
-        let (every, data) = match &known.looks_at {
-            LooksAt::Metric(metric) => (metric.every(), self.published.of(name)),
-            LooksAt::Hidden(every) => (*every, AlarmData::Hidden),
-            LooksAt::Others(_) => (Duration::ZERO, blind("no alarm is known that could ring it")),
+        let data = match &known.looks_at {
+            LooksAt::Metric(_) => self.published.of(name),
+            LooksAt::Hidden(_) => AlarmData::Hidden,
+            LooksAt::Others(_) => blind("no alarm is known that could ring it"),
         };
+        let every = known.view.every;
         let data = match &known.trouble {
             _ if known.view.state == AlarmState::Alarm => AlarmData::Rings,
             Some(trouble) => AlarmData::Blind(trouble.clone()),

@@ -1,6 +1,7 @@
 //! What all drivers share: the rule and its write, readings, counts, probes, the beacon, the switch and the hold on
 //! autoscaling. `cloud/live.rs` makes the port of it, and asks `cloud/drivers` who fills the slots and moves the weights.
 
+mod above;
 mod actions;
 mod alarm_data;
 mod alarms;

@@ -1,9 +1,8 @@
 //! PromQL for a slot: placeholders filled in, and evaluations at the ends of bins.
 //!
-//! `increase(…[1m])` at a moment looks at the minute before it, so the bin that begins at t is what is evaluated
+//! An increase over a minute at a moment is of the minute before it, so the bin that begins at t is what is evaluated
 //! at t plus its length. Bins are whole: they begin at multiples of their length, as those of CloudWatch do, and
-//! none is asked for that has not ended. Prometheus 3 leaves out a sample that lies exactly where a window begins
-//! and takes in one exactly where it ends, earlier ones take in both; scrapes hit such a millisecond rarely.
+//! none is asked for that has not ended. What a scrape brings counts in the bin in which the scrape was.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,14 +20,81 @@ use crate::gate::{MetricReading, Point, PrometheusMetric, Reading};
 /// The most bins that are asked for: a server refuses a query with more than 11,000 points.
 pub(super) const BINS_LIMIT: u32 = 10_000;
 
+/// How long a series is known without a scrape. One that was seen within it is not born, whatever was missed of it.
+const KNOWN_FOR: &str = "15m";
+
 /// `text` with the slot's names filled in: its service, and its target group by name.
 pub(super) fn filled(text: &str, place: &Place) -> String {
     text.replace("<service>", &place.service).replace("<target_group>", &place.target_group_name)
 }
 
-/// `query` for a slot, with the length of a bin filled in too.
+/// `query` for a slot, with the length of a bin filled in too, and its increases asked for so that they add up.
 pub(super) fn windowed(query: &str, place: &Place, span: Duration) -> String {
-    filled(query, place).replace("<window>", &format!("{}s", span.as_secs()))
+    let query = filled(query, place);
+    let query = if NATIVE.iter().any(|name| query.contains(name)) { query } else { adding_up(&query, span) };
+    query.replace("<window>", &format!("{}s", span.as_secs()))
+}
+
+/// What a native histogram is asked with: its increases are no numbers, and stay as they are written.
+const NATIVE: [&str; 4] = ["histogram_count(", "histogram_sum(", "histogram_fraction(", "histogram_quantile("];
+
+/// `query` with every `increase(…[<window>])` of a plain selector, and every `rate`, replaced by what each series has more
+/// than at the end of the window before: the increases of windows side by side then add up to what was counted.
+///
+/// Prometheus's own `increase` leaves out what came between the last scrape of one window and the first of the next, and
+/// guesses it from the rest; of a series that is born at 5 it knows no increase, and of a window with one scrape none
+/// (<https://prometheus.io/docs/prometheus/latest/querying/functions/#increase>). Here a series without a scrape in the
+/// [`KNOWN_FOR`] before the window counts from zero, and so does one whose counter fell.
+fn adding_up(query: &str, span: Duration) -> String {
+    let mut text = String::new();
+    let mut rest = query;
+    while let Some((at, name, selector, after)) = next_increase(rest) {
+        let (now, before) = (
+            format!("last_over_time({selector}[<window>])"),
+            format!("last_over_time({selector}[{KNOWN_FOR}] offset <window>)"),
+        );
+        let mut increase = format!("(({now} - ({before} or 0 * {now})) >= 0 or {now})");
+        if name == "rate" {
+            increase = format!("({increase} / {})", span.as_secs());
+        }
+        text.push_str(&rest[..at]);
+        text.push_str(&increase);
+        rest = after;
+    }
+    text + rest
+}
+
+/// Where the next increase over the window is, what it is called, of what, and the text behind it.
+fn next_increase(text: &str) -> Option<(usize, &'static str, &str, &str)> {
+    let found = |name: &'static str| text.match_indices(name).map(move |(at, _)| (at, name));
+    let mut places: Vec<_> = found("increase").chain(found("rate")).collect();
+    places.sort_unstable();
+    places.into_iter().find_map(|(at, name)| {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        let whole = !text[..at].ends_with(is_word);
+        let inner = text[at + name.len()..].trim_start().strip_prefix('(').filter(|_| whole)?;
+        let end = selector_end(inner)?;
+        let after = inner[end..].strip_prefix("[<window>]")?.trim_start().strip_prefix(')')?;
+        Some((at, name, inner[..end].trim(), after))
+    })
+}
+
+/// Where a selector ends: at the first bracket that is not in quotes, before any parenthesis.
+fn selector_end(text: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(of), '\\') if of != '`' => escaped = true,
+            (Some(of), c) if c == of => quote = None,
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (None, '[') => return Some(at),
+            (None, '(' | ')') => return None,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The values of `query` for the bins of `span` that begin no earlier than the one `since` lies in and have ended
@@ -94,6 +160,35 @@ mod tests {
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn increases_and_rates_over_the_window_are_asked_for_so_that_they_add_up() {
+        let minute = Duration::from_secs(60);
+        let exact = |of: &str| {
+            let now = format!("last_over_time({of}[<window>])");
+            format!("(({now} - (last_over_time({of}[15m] offset <window>) or 0 * {now})) >= 0 or {now})")
+        };
+        let check = |query: &str, expected: &str| assert_eq!(adding_up(query, minute), expected, "{query}");
+        check("sum(increase(a[<window>]))", &format!("sum({})", exact("a")));
+        let odd = r#"a{s="(\"[<window>])",c=~'[45]..'}"#;
+        check(&format!("sum( increase ( {odd}[<window>] ) )"), &format!("sum( {} )", exact(odd)));
+        check("b - increase(a[<window>])", &format!("b - {}", exact("a")));
+        let rate = format!("sum(({} / 60)) / sum(({} / 60))", exact("a"), exact("b"));
+        check("sum(rate(a[<window>])) / sum(rate(b[<window>]))", &rate);
+        for kept in [
+            "increase(a[5m])",
+            "irate(a[<window>])",
+            "my_increase",
+            "increase(sum(a)[<window>:])",
+            "increase(a[<window>] offset 1m)",
+            "increase(\"",
+        ] {
+            check(kept, kept);
+        }
+        let native = "histogram_count(increase(a[<window>]))";
+        let place = crate::cloud::alb::tests::place(crate::domain::fleet::Slot::Blue, "x");
+        assert_eq!(windowed(native, &place, minute), "histogram_count(increase(a[60s]))");
     }
 
     #[test]

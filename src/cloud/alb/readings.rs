@@ -156,7 +156,7 @@ impl AlbDriver {
     pub(in crate::cloud) async fn count_served(
         &self,
         role: Role,
-        since: Timestamp,
+        (since, full): (Timestamp, Option<Timestamp>),
         now: Timestamp,
     ) -> Result<Served, Fault> {
         let query = |id, metric| count_query(id, metric, &self.target, role);
@@ -167,7 +167,13 @@ impl AlbDriver {
         ];
         let stretch = (floor(since, MINUTE), now);
         let series = cloudwatch::metric_data(&self.aws.polling.cloudwatch, &queries, stretch).await?;
-        Ok(Served { requests: sum(&series, "requests")?, failed: sum(&series, "errors")? + sum(&series, "refused")? })
+        let requests = points(&series, "requests")?;
+        let after = |full: Timestamp| whole(requests.iter().filter(|point| point.at >= full));
+        Ok(Served {
+            requests: whole(requests.iter()),
+            failed: sum(&series, "errors")? + sum(&series, "refused")?,
+            since_full: full.map(after),
+        })
     }
 }
 

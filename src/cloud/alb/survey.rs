@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_sdk_ecs::types::{DeploymentStrategy, Service, TaskSet};
 use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, LoadBalancer, Rule, TargetGroup};
 
+use super::above::above;
 use super::actions;
 use super::entrances::{Moved, entrances};
 use super::known::nearest;
@@ -23,7 +24,7 @@ use crate::cloud::http::Http;
 use crate::cloud::{RuleRequest, SurveyError, SurveyRequest, Surveyor};
 use crate::domain::clock::Clock;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::fleet::{Entrance, Entry, Place, RuleView, Slot, SlotView, Survey};
+use crate::domain::fleet::{Above, Entrance, Entry, Place, RuleView, Slot, SlotView, Survey};
 use crate::domain::name::{Arn, last_part};
 use crate::domain::safeguard::Scaling;
 
@@ -59,6 +60,7 @@ struct Balancing {
     load_balancer: LoadBalancer,
     port: u16,
     rule: Rule,
+    above: Vec<Above>,
     blue: Group,
     green: Group,
     /// The rule's target groups that are sticky themselves.
@@ -95,11 +97,11 @@ impl Surveyor for AlbSurveyor {
         let found = found.map_err(SurveyError::Fault)?;
         match (balancing, containers) {
             (Ok(balancing), Ok(containers)) => {
-                let alarms = alarms::known(&found).into_iter().map(|alarm| alarm.view).collect();
+                let now = self.clock.now();
+                let alarms = alarms::surveyed(&self.aws.polling.cloudwatch, &found, now).await;
                 let scaling = self.scaling(&containers).await?;
                 let entrances = self.entrances(&balancing, &containers).await.map_err(SurveyError::Fault)?;
-                let survey =
-                    Survey { scaling, alarms, entrances, ..assembled(&balancing, &containers, self.clock.now()) };
+                let survey = Survey { scaling, alarms, entrances, ..assembled(&balancing, &containers, now) };
                 let survey = if containers.is_one() { self.of_one(survey, &containers).await? } else { survey };
                 let survey = self.by_codedeploy(survey, request, &containers.blue).await?;
                 let past = match &request.compare {
@@ -191,9 +193,9 @@ impl AlbSurveyor {
             tokio::try_join!(self.routing(&request.rule), self.group(&request.blue.1), self.group(&request.green.1),)?;
         match (routing, blue, green) {
             (Ok(routing), Ok(blue), Ok(green)) => {
-                let (load_balancer, port, rule) = routing;
+                let (load_balancer, port, rule, above) = routing;
                 let sticky = self.sticky(&rule, [&blue, &green]).await?;
-                Ok(Ok(Balancing { load_balancer, port, rule, blue, green, sticky }))
+                Ok(Ok(Balancing { load_balancer, port, rule, above, blue, green, sticky }))
             }
             (routing, blue, green) => {
                 let lines = routing.err().into_iter().flatten().chain(blue.err()).chain(green.err());
@@ -202,7 +204,7 @@ impl AlbSurveyor {
         }
     }
 
-    async fn routing(&self, request: &RuleRequest) -> Part<(LoadBalancer, u16, Rule)> {
+    async fn routing(&self, request: &RuleRequest) -> Part<(LoadBalancer, u16, Rule, Vec<Above>)> {
         let client = &self.aws.polling.elb;
         let name = match request {
             RuleRequest::Arn(arn) => match parent(arn) {
@@ -226,7 +228,11 @@ impl AlbSurveyor {
         let shown = balancer.load_balancer_name().unwrap_or(&name).to_owned();
         match pick(request, &shown, &listeners, &all) {
             Err(line) => Ok(Err(vec![line])),
-            Ok((port, rule)) => Ok(Ok((balancer, port, rule))),
+            Ok((port, rule)) => {
+                let beside: Vec<&Rule> = all.iter().filter(|(of, _)| *of == port).map(|(_, rule)| rule).collect();
+                let above = above(&rule, &beside);
+                Ok(Ok((balancer, port, rule, above)))
+            }
         }
     }
 
@@ -333,6 +339,7 @@ fn assembled(balancing: &Balancing, containers: &Containers, at: crate::domain::
         load_balancer_dimension: arn.split_once("loadbalancer/").map_or(arn, |(_, rest)| rest).to_owned(),
         dns_name: balancer.dns_name().unwrap_or_default().to_owned(),
         rule: RuleView {
+            above: balancing.above.clone(),
             sticky_groups: balancing.sticky.clone(),
             ..rule_view(&balancing.rule, balancing.port, &slots)
         },
@@ -361,6 +368,7 @@ fn rule_view(rule: &Rule, port: u16, slots: &Slots) -> RuleView {
         port,
         priority: rule.priority().and_then(|priority| priority.parse().ok()),
         conditions: conditions(rule),
+        above: Vec::new(),
         weights: actions::forward(list).map(slots::groups).unwrap_or_default(),
         stickiness: actions::stickiness(list),
         sticky_groups: Vec::new(),

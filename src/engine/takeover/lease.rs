@@ -53,6 +53,13 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// Gives the lease back although the rollout is not over: the document's nonce from then on, where it could be
+    /// written.
+    pub async fn leave(mut self) -> Option<u64> {
+        self.lease.hand_over().await.ok()?;
+        Some(self.lease.held().control().nonce)
+    }
+
     /// Whether the owner before was going back: then there is no other way.
     pub fn goes_back(&self) -> bool {
         self.lease.held().control().goes_back()

@@ -161,8 +161,8 @@ impl Cloud for Driver {
         Ok(Counted { requests: 0, until: now })
     }
 
-    async fn served(&self, _: Role, _: Timestamp, _: Timestamp) -> Result<Served, Fault> {
-        Ok(Served { requests: 10, failed: 0 })
+    async fn served(&self, _: Role, _: (Timestamp, Option<Timestamp>), _: Timestamp) -> Result<Served, Fault> {
+        Ok(Served { requests: 10, ..Served::default() })
     }
 
     async fn probe(&self, _: &ProbeRule, _: Timestamp) -> ProbeReading {

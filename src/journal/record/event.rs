@@ -123,7 +123,12 @@ written! {
         task_definition: String,
     }
 
-    struct Served = fleet::Served { requests: u64, failed: u64 }
+    struct Served = fleet::Served {
+        requests: u64,
+        failed: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since_full: Option<u64>,
+    }
 
     enum Slot = fleet::Slot { Blue, Green }
 

@@ -3,6 +3,9 @@
 use super::{Counter, Expression, Past, Selector};
 use crate::telemetry::{Sample, Telemetry};
 
+/// How long before a range a series was seen that is not new in it.
+const KNOWN_FOR_MS: u64 = 15 * 60_000;
+
 /// What an expression is worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Worth {
@@ -52,16 +55,31 @@ impl Selector {
             if is(&self.service, service) && is(&self.task, task) {
                 let from = samples.partition_point(|(at, _)| at + self.range_ms <= at_ms);
                 let until = samples.partition_point(|(at, _)| *at <= at_ms);
-                if let Some(increase) = increase(&samples[from..until.max(from)], counter, self.range_ms, at_ms) {
+                let within = &samples[from..until.max(from)];
+                let increase = if self.is_exact {
+                    within.last().map(|last| more(&samples[..from], last, counter, self.range_ms))
+                } else {
+                    increase(within, counter, self.range_ms, at_ms)
+                };
+                if let Some(increase) = increase {
                     *sum.get_or_insert(0.0) += increase;
                 }
             }
         };
-        past.look(at_ms.saturating_sub(self.range_ms), &mut add);
+        let back = self.range_ms + if self.is_exact { KNOWN_FOR_MS } else { 0 };
+        past.look(at_ms.saturating_sub(back), &mut add);
         telemetry.look(&mut add);
         let seconds = if self.is_rate { self.range_ms as f64 / 1e3 } else { 1.0 };
         sum.map(|sum: f64| sum / seconds)
     }
+}
+
+/// What a counter has more at a sample than at the last one before the range; all of it where there is none, or where it
+/// has less.
+fn more(before: &[Sample], (at, last): &Sample, counter: Counter, range_ms: u64) -> f64 {
+    let known = before.last().filter(|(known, _)| known + range_ms + KNOWN_FOR_MS >= *at);
+    let (now, was) = (counter.of(last), known.map_or(0.0, |(_, was)| counter.of(was)));
+    if now < was { now } else { now - was }
 }
 
 /// The increase of a counter over a range that ends at a moment, from the samples that lie in it, extended
@@ -127,6 +145,16 @@ mod tests {
         let both = ask("sum(increase(lab_requests_total{service=\"web-blue\"}[8s]))");
         assert_eq!(both, Worth::Vector(Some(8.0)));
         assert_eq!(ask("sum(rate(lab_requests_total[8s]))"), Worth::Vector(Some(1.5)));
+        let exact = |of: &str, range: &str| {
+            let now = format!("last_over_time({of}[{range}])");
+            format!("((({now} - (last_over_time({of}[15m] offset {range}) or 0 * {now})) >= 0 or {now})")
+        };
+        let whole = format!("sum{})", exact("lab_requests_total{service=\"web-blue\"}", "30s"));
+        assert_eq!(ask(&whole), Worth::Vector(Some(20.0)), "the series are born in it");
+        let none = format!("sum{})", exact("lab_requests_total{service=\"web-red\"}", "8s"));
+        assert_eq!(ask(&none), Worth::Vector(None));
+        let rate = format!("sum(({} / 8))", &exact("lab_requests_total", "8s")[1..]);
+        assert_eq!(ask(&rate), Worth::Vector(Some(1.5)));
         assert_eq!(ask("sum(increase(lab_requests_total{service=\"web-red\"}[8s]))"), Worth::Vector(None));
         let slow = "sum(increase(lab_requests_total{task=\"c\"}[8s])) - \
                     sum(increase(lab_latency_seconds_bucket{task=\"c\",le=\"0.075\"}[8s]))";

@@ -2,7 +2,7 @@
 //! metric, and numbers, with `+ - * /` between them.
 //!
 //! What it answers it answers as Prometheus 3 does, extrapolation of `rate` and `increase` included; all
-//! else it refuses. The metrics are `lab_requests_total`, `lab_errors_total`,
+//! else it refuses, but one form of `last_over_time`, whose increases add up. The metrics are `lab_requests_total`, `lab_errors_total`,
 //! `lab_latency_seconds_bucket{le}` and `lab_latency_seconds_count`, with the labels `service` and `task`.
 
 mod evaluate;
@@ -36,6 +36,8 @@ pub(super) struct Selector {
     range_ms: u64,
     /// Whether the increase is divided by the seconds of the range.
     is_rate: bool,
+    /// Whether it is what each series has more than at the end of the range before, from zero on where it is new.
+    is_exact: bool,
 }
 
 /// One of a task's counters.

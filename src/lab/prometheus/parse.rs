@@ -90,6 +90,9 @@ impl<'a> Reader<'a> {
     fn selection(&mut self) -> Result<Selector> {
         self.word(&["sum"])?;
         self.expect('(')?;
+        if self.next() == Some('(') {
+            return self.exact();
+        }
         let is_rate = self.word(&["increase", "rate"])? == "rate";
         self.expect('(')?;
         let metric = self.name("the name of a metric")?;
@@ -99,6 +102,31 @@ impl<'a> Reader<'a> {
         let range_ms = duration_ms(range).ok_or_else(|| self.refusal("a range such as 10s"))?;
         ["]", ")", ")"].iter().try_for_each(|sign| self.expect(sign.chars().next().unwrap_or_default()))?;
         selector(metric, &labels, range_ms, is_rate)
+    }
+
+    /// What every series has more than at the end of the range before, and all of it where it has less or is new, with the
+    /// rest of `sum(…)`:
+    /// `((last_over_time(m[r]) - (last_over_time(m[15m] offset r) or 0 * last_over_time(m[r]))) >= 0 or last_over_time(m[r])))`
+    fn exact(&mut self) -> Result<Selector> {
+        let is_rate = self.rest.starts_with("(((");
+        (0..2 + usize::from(is_rate)).try_for_each(|_| self.expect('('))?;
+        self.word(&["last_over_time"])?;
+        self.expect('(')?;
+        let start = self.rest;
+        let metric = self.name("the name of a metric")?;
+        let labels = self.labels()?;
+        let of = &start[..start.len() - self.rest.len()];
+        self.expect('[')?;
+        let range = self.while_is(|letter| letter.is_ascii_alphanumeric());
+        let range_ms = duration_ms(range).ok_or_else(|| self.refusal("a range such as 10s"))?;
+        let now = format!("last_over_time({of}[{range}])");
+        let rest = format!("]) - (last_over_time({of}[15m] offset {range}) or 0 * {now})) >= 0 or {now})");
+        let rest = if is_rate { format!("{rest} / {}))", range_ms / 1_000) } else { rest + ")" };
+        match self.rest.strip_prefix(&rest) {
+            Some(after) => self.rest = after,
+            None => return Err(self.refusal(&rest)),
+        }
+        Ok(Selector { is_exact: true, ..selector(metric, &labels, range_ms, is_rate)? })
     }
 
     fn labels(&mut self) -> Result<Vec<(&'a str, &'a str)>> {
@@ -178,7 +206,7 @@ impl<'a> Reader<'a> {
 fn selector(metric: &str, labels: &[(&str, &str)], range_ms: u64, is_rate: bool) -> Result<Selector> {
     let is_bucket = metric == "lab_latency_seconds_bucket";
     let mut edge = None;
-    let mut selector = Selector { counter: None, service: None, task: None, range_ms, is_rate };
+    let mut selector = Selector { counter: None, service: None, task: None, range_ms, is_rate, is_exact: false };
     let mut is_none = false;
     for (name, value) in labels {
         let place = match *name {

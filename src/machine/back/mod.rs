@@ -182,7 +182,7 @@ impl Machine {
             }
             Phase::Counting => {
                 let since = self.memory.rule.exposed.unwrap_or(self.memory.started);
-                (self.memory.rule.carried && !self.state.hurries()).then_some(Effect::Count { since })
+                (self.memory.rule.carried && !self.state.hurries()).then_some(Effect::Count { since, full: None })
             }
         }
     }

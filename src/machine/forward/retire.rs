@@ -1,5 +1,6 @@
 //! After the commit: the old stable slot is proven quiet and retired, and what was served is counted.
 
+use crate::domain::clock::Timestamp;
 use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
 use crate::machine::effect::{Effect, Observation};
@@ -83,7 +84,7 @@ impl Machine {
     pub(in crate::machine) fn count_and_promote(&mut self, out: &mut Reaction) {
         let Some(since) = self.memory.rule.exposed else { return self.finish(Outcome::Promoted, out) };
         self.set_stage(Stage::Counting(0));
-        self.ask(Effect::Count { since }, out);
+        self.ask(Effect::Count { since, full: self.has_all_since() }, out);
     }
 
     pub(in crate::machine) fn count_failed(&mut self, stage: Stage, out: &mut Reaction) {
@@ -93,6 +94,10 @@ impl Machine {
         }
         self.set_stage(Stage::Counting(tries));
         let since = self.memory.rule.exposed.unwrap_or(self.memory.started);
-        self.ask_after(RETRY, Effect::Count { since });
+        self.ask_after(RETRY, Effect::Count { since, full: self.has_all_since() });
+    }
+
+    fn has_all_since(&self) -> Option<Timestamp> {
+        (self.memory.rule.accepted == Share::ALL).then_some(self.memory.rule.accepted_at)
     }
 }

@@ -9,8 +9,13 @@ fn a_promotion_counts_what_the_candidate_served_since_it_first_had_traffic() {
     run.until_step(2);
     let exposed = run.now;
     assert_eq!(run.end(), Outcome::Promoted);
-    assert!(run.asked.contains(&Effect::Count { since: exposed }));
-    assert_eq!(run.machine.progress().served, Some(Served { requests: 100, failed: 3 }));
+    let counts = |effect: &Effect| match effect {
+        Effect::Count { since, full } => Some((*since, *full)),
+        _ => None,
+    };
+    let (since, full) = run.asked.iter().find_map(counts).unwrap();
+    assert!(since == exposed && full.is_some_and(|full| full > exposed), "{since}, {full:?}");
+    assert_eq!(run.machine.progress().served.map(|served| served.requests), Some(100));
     assert_eq!((run.share, run.stable.desired, run.candidate.desired), (Share::ALL, 0, FULL));
 }
 

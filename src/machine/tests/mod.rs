@@ -383,7 +383,7 @@ impl Run {
             Effect::Probe(_) => {
                 Answer::Probed(ProbeReading { at: self.now, right: self.probe_is_right, text: "200".into() })
             }
-            Effect::Count { .. } => Answer::Counted(Served { requests: 100, failed: 3 }),
+            Effect::Count { .. } => Answer::Counted(Served { requests: 100, failed: 3, since_full: None }),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What leads to the slots beside the rollout's rule.
 
 use super::*;
-use crate::domain::fleet::{Entrance, OtherRule};
+use crate::domain::fleet::{Above, Entrance, OtherRule};
 use crate::gate::ProbeRule;
 
 const TEST: &str = "arn:aws:elasticloadbalancing:eu-west-1:000000000000:listener-rule/app/web/1/8/9";
@@ -99,6 +99,29 @@ fn what_brings_back_what_served_goes_on_beside_other_ways_and_tells_them() {
     let plan = compile(&blue_green(), &Survey { entrances, ..survey() }, registered()).unwrap();
     assert!(plan.warnings.iter().any(|said| said.contains("rule 9 forwards to web-blue too")), "{:?}", plan.warnings);
     assert!(plan.before.test_rules.is_empty());
+}
+
+#[test]
+fn a_rule_that_takes_requests_before_the_rollouts_is_named() {
+    let one = |rule: &str, all| Above { rule: rule.into(), what: format!("rule {rule} (path /x)"), all };
+    let said = |above: Vec<Above>| {
+        let mut at = survey();
+        at.rule.above = above;
+        // The probe goes by rule 9 on another port, which leads to the candidate.
+        at.entrances = vec![rule(8080, &[], &at.green)];
+        let spec = probing("http://{load_balancer}:8080/", None);
+        let warnings = compile(&spec, &at, registered()).unwrap().warnings;
+        warnings.into_iter().filter(|said| said.contains("asked before rule 10")).collect::<Vec<_>>()
+    };
+    let all = "rule 4 (path /x) is asked before rule 10 and takes all of its requests: its weights lead nobody";
+    assert_eq!(said(vec![one("3", false), one("4", true)]), [all]);
+    let part = "asked before rule 10, and taking a part of its requests, which this rollout does not move: ";
+    let three = "rule 1 (path /x); rule 2 (path /x); rule 3 (path /x)";
+    let many: Vec<Above> = ["1", "2", "3", "4", "5"].map(|rule| one(rule, false)).into();
+    assert_eq!(said(many), [format!("{part}{three} and 2 more")]);
+    assert_eq!(said(vec![one("3", false)]), [format!("{part}rule 3 (path /x)")]);
+    assert!(said(vec![]).is_empty());
+    assert!(said(vec![one(TEST, true)]).is_empty(), "a rule that only tests come by is no stranger");
 }
 
 #[test]

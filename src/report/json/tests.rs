@@ -109,7 +109,7 @@ fn the_end_says_why_and_what_was_served() {
     assert_eq!(value["outcome"], "rolled_back");
     assert_eq!(value["reason"]["kind"], "breach");
     assert_eq!(value["reason"]["gate"], "candidate-errors");
-    assert_eq!(value["served"], json!({"requests": 1204, "failed": 238}));
+    assert_eq!(value["served"], json!({"requests": 1204, "failed": 238, "since_full": null}));
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn a_promotion_is_brief() {
         (at(30), Notice::Shifted { share: Share::ALL, took: Duration::from_millis(400) }),
         (at(900), Notice::Committed),
         (at(901), Notice::LeftUndone { what: Undone::OldSlot(Kept::Refused(denied())) }),
-        (at(901), Notice::Counted(Served { requests: 52_114, failed: 0 })),
+        (at(901), Notice::Counted(Served { requests: 52_114, failed: 0, since_full: Some(41_204) })),
         (at(1_200), Notice::Finished(Outcome::Promoted)),
     ];
     check(
@@ -130,15 +130,25 @@ ok promoted: web is served by web-green, the new release
 }
 
 #[test]
-fn a_promotion_that_no_request_reached_does_not_speak_of_serving() {
-    let notices = [
-        (at(30), Notice::Shifted { share: Share::ALL, took: Duration::from_millis(400) }),
-        (at(901), Notice::Counted(Served { requests: 0, failed: 0 })),
-        (at(1_200), Notice::Finished(Outcome::Promoted)),
-    ];
-    let (sign, said) = summary(&notices).headline(&plan());
-    assert_eq!(sign, Sign::Heed);
-    assert_eq!(said, "promoted: the rule gives web-green everything, and no request reached it");
+fn that_a_release_serves_is_said_only_of_requests_counted_since_it_has_all_the_weight() {
+    let says = |served: Option<(u64, Option<u64>)>, sign, words: &str| {
+        let counted = served.map(|(requests, since_full)| Served { requests, failed: 0, since_full });
+        let notices = [
+            Some((at(30), Notice::Shifted { share: Share::ALL, took: Duration::from_millis(400) })),
+            counted.map(|served| (at(901), Notice::Counted(served))),
+            Some((at(1_200), Notice::Finished(Outcome::Promoted))),
+        ];
+        let notices: Vec<_> = notices.into_iter().flatten().collect();
+        assert_eq!(summary(&notices).headline(&plan()), (sign, format!("promoted: {words}")), "{served:?}");
+    };
+    says(Some((90, Some(80))), Sign::Good, "web is served by web-green, the new release");
+    let none = "the rule gives web-green everything, and no request is counted there since";
+    says(Some((90, Some(0))), Sign::Heed, none);
+    says(Some((0, None)), Sign::Heed, none);
+    // Those counted may all have come while it had a part of the weight, or before they were counted apart.
+    let uncounted = "the rule gives web-green everything; what it serves since is not counted";
+    says(Some((90, None)), Sign::Good, uncounted);
+    says(None, Sign::Good, uncounted);
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn answer((now, effect): (Timestamp, &Effect), share: &mut Share, plan: &Plan) -
         Effect::IntendCommit => Answer::CommitIntended,
         Effect::Conclude => Answer::Concluded,
         Effect::Probe(_) => Answer::Probed(ProbeReading { at: now, right: true, text: "200".to_owned() }),
-        Effect::Count { .. } => Answer::Counted(Served { requests: 1_204, failed: 238 }),
+        Effect::Count { .. } => Answer::Counted(Served { requests: 1_204, failed: 238, since_full: None }),
         Effect::Look(look) => Answer::Seen(Box::new(Observation {
             rule: look.rule.then(|| rule(*share)),
             fleet: look.fleet.then(|| Fleet {

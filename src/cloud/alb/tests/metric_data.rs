@@ -133,7 +133,11 @@ async fn read(reader: &str, fake: &Fake) -> Result<(), String> {
         "observed" => return driver.observed(NOW).await.map(drop).map_err(|fault| fault.to_string()),
         "served" => {
             let since = NOW.before(Duration::from_secs(300));
-            return driver.served(Role::Candidate, since, NOW).await.map(drop).map_err(|fault| fault.to_string());
+            return driver
+                .served(Role::Candidate, (since, None), NOW)
+                .await
+                .map(drop)
+                .map_err(|fault| fault.to_string());
         }
         "past" | "past without times" => {
             let feed = if reader == "past" { Feed::LoadBalancer } else { untimed() };
