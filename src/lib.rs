@@ -137,6 +137,7 @@
 //! | slows the lab's clock on a busy machine | `lab/lag.rs`; whoever runs beside it follows by `cli/lab_clock.rs` |
 //! | knows the file of recorded counts | `cli/recording` |
 //! | makes up traffic | `simulate/world.rs` |
+//! | thins recorded traffic to the share that a machine chose | `simulate/series.rs` |
 
 pub mod cli;
 pub mod cloud;
