@@ -110,12 +110,18 @@ def leak(minute):
     return State(errors=ERRORS + 0.0005 * late, factor=1 + 0.05 * late)
 
 
+def by_the_hour(minute):
+    """What a day does to both slots: 10 % slower and a quarter more failures with every hour."""
+    return State(errors=ERRORS * (1 + minute / 240), factor=1 + minute / 600)
+
+
 BURSTY = State(burst=4)
 
 WORLDS = [
     World("healthy", "healthy"),
     World("bursty", "healthy", lambda minute: BURSTY, lambda minute: BURSTY, noise=0.05, before=BURSTY),
     World("wandering", "healthy", noise=0.05, keep=0.8),
+    World("by-the-hour", "healthy", by_the_hour, by_the_hour),
     World("warm-2m", "healthy", warm(lambda minute: 2.0 if minute < 2 else 1.0)),
     World("warm-5m", "healthy", warm(lambda minute: 1.3 if minute < 5 else 1.0)),
     World("warm-90s", "healthy", warm(lambda minute: 1 + math.exp(-(minute + 0.5) * 60 / 90))),
@@ -221,14 +227,14 @@ def harm(state, before):
     return max(0.0, state.errors - before.errors) + state.refused + max(0.0, slow)
 
 
-def series(world, rate, run, seed, past):
+def series(world, rate, run, seed, past, minutes=None):
     """The lines of one series."""
     dice = random.Random(f"{seed}/{world.name}/{rate}/{run}")
     stable, candidate = (Slot(dice, world, rate, name) for name in ("stable", "candidate"))
     yield f'{{"world":"{world.name}","truth":"{world.truth}","rate":{rate:g}}}\n'
     for minute in range(-past, 0):
         yield stable.line(START + 60 * minute, world.before, stable.wander(world.past))
-    for minute in range(world.minutes):
+    for minute in range(minutes or world.minutes):
         at = START + 60 * minute
         both = (stable, world.stable(minute), stable.wander(world.noise))
         new = (candidate, world.candidate(minute), candidate.wander(world.own))
@@ -249,6 +255,7 @@ def main():
     parser.add_argument("--rates", default="30,300", help="requests a second, by commas (%(default)s)")
     parser.add_argument("--runs", type=int, default=20, help="series for each world and rate (%(default)s)")
     parser.add_argument("--seed", default="1", help="decides every draw (%(default)s)")
+    parser.add_argument("--minutes", type=int, help="how long each series is, for a spec with watch_for (60; leak 180)")
     parser.add_argument("--past", type=int, default=780, help="minutes of the stable slot's past (%(default)s)")
     asked = parser.parse_args()
     worlds = []
@@ -263,7 +270,7 @@ def main():
             path = os.path.join(asked.folder, f"{world.name}-{rate:g}.jsonl")
             out = sys.stdout if asked.folder == "-" else open(path, "w", encoding="ascii")
             for run in range(asked.runs):
-                out.writelines(series(world, rate, run, asked.seed, asked.past))
+                out.writelines(series(world, rate, run, asked.seed, asked.past, asked.minutes))
             if out is not sys.stdout:
                 out.close()
 
