@@ -11,7 +11,7 @@ use crate::domain::fault::Fault;
 use crate::domain::fleet::{Fleet, Served};
 use crate::domain::traffic::Share;
 use crate::domain::window::CalendarSeen;
-use crate::gate::{Gate, Standing, Verdict};
+use crate::gate::{Drift, Gate, Standing, Verdict};
 
 /// Between two looks while nothing is asked of people or tasks. Four a minute keep an idle rollout
 /// within its budget of calls, and show a breaching datapoint within 15 s.
@@ -276,6 +276,8 @@ pub(super) struct Memory {
     pub(super) verdicts: Vec<Option<Verdict>>,
     /// What each gate remembers of earlier readings.
     pub(super) standings: Vec<Standing>,
+    /// The watch for drift, once it has begun.
+    pub(super) drift: Option<Drift>,
     /// When the last two looks were asked for that brought counts.
     pub(super) counted_at: [Option<Timestamp>; 2],
     /// The candidate's share since each of these moments.
@@ -370,6 +372,7 @@ impl Memory {
             observed: None,
             verdicts: vec![None; gates.len()],
             standings: gates.iter().map(Standing::new).collect(),
+            drift: None,
             counted_at: [None; 2],
             course: Vec::new(),
             paused: None,

@@ -13,6 +13,7 @@ mod ramp;
 mod safeguard;
 mod slots;
 mod takeover;
+mod watch;
 mod window;
 
 use std::time::Duration;
