@@ -7,7 +7,7 @@ use crate::domain::traffic::Share;
 use crate::gate::{Check, Drift, Evidence, Gate, Outcome as GateOutcome};
 use crate::machine::effect::Observation;
 use crate::machine::notice::Notice;
-use crate::machine::state::BRISK_POLL;
+use crate::machine::state::{BRISK_POLL, FAST_COUNT_BACK};
 use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
 
@@ -46,13 +46,16 @@ impl Machine {
         (0..self.plan.gates.len()).filter(move |index| asked(&self.plan.gates[*index]) && !passes(*index))
     }
 
-    /// The candidate has everything: from now on it is compared with itself.
+    /// The candidate has everything: from now on it is compared with itself, and with what it did since then as far
+    /// back as looks read.
     pub(in crate::machine) fn begin_watch(&mut self, span: Duration) {
         let compare = self.plan.gates.iter().find_map(|gate| match &gate.check {
             Check::Compare(rule) => Some(rule),
             _ => None,
         });
-        self.memory.drift = compare.map(|rule| Drift::new(rule, self.memory.now, span));
+        let now = self.memory.now;
+        let since = self.memory.accepted_at.max(now.before(FAST_COUNT_BACK));
+        self.memory.drift = compare.map(|rule| Drift::new(rule, since, now.since(since) + span));
     }
 
     /// The gates that have not decided, in a step that a person may pass: with what each says. While the candidate has
