@@ -83,6 +83,7 @@
 //! | says what a comparison cannot see at the traffic there is | `plan/compared.rs` |
 //! | decides what a datapoint, or none, means | `gate`, one file per kind |
 //! | decides when an alarm's OK is about a step | `gate/quiet.rs`; `cloud/alb/alarm_data.rs` reads what alarms look at |
+//! | finds what a release does worse than at first | `gate/drift.rs`; its watch begins in `machine/forward/hold.rs` |
 //! | gives the next weight | `machine/forward/shift.rs`; in a ramp `machine/forward/ramp.rs` decides it |
 //! | holds while the journal cannot be written | `machine/observe/behind.rs`, `engine/journal_writer.rs` |
 //! | says which refusals pass | `domain/fault.rs` |
@@ -137,6 +138,7 @@
 //! | slows the lab's clock on a busy machine | `lab/lag.rs`; whoever runs beside it follows by `cli/lab_clock.rs` |
 //! | knows the file of recorded counts | `cli/recording` |
 //! | makes up traffic | `simulate/world.rs` |
+//! | thins recorded traffic to the share that a machine chose | `simulate/series.rs` |
 
 pub mod cli;
 pub mod cloud;

@@ -71,7 +71,7 @@ pub(super) struct LabArgs {
 #[derive(Clone, Debug, clap::Args)]
 struct PlayArgs {
     /// How the new release behaves: healthy, errors=5%, latency=+300ms, latency=+25%, slow-start=60s, crash,
-    /// never-healthy, leak; several joined by commas.
+    /// never-healthy, leak, leak=20m; several joined by commas.
     #[arg(long = "lab-candidate", alias = "candidate", default_value_t, value_name = "WORDS")]
     candidate: Behaviour,
     /// Trouble of the API: throttle, error, delay, lost-answer, stale-read, each with a rate, and after

@@ -4,6 +4,7 @@ use super::CompareEvidence;
 use super::alarm::AlarmEvidence;
 use super::burn::BurnEvidence;
 use super::compare::Flaw;
+use super::drifted::DriftEvidence;
 use super::measure::Measure;
 use super::metric::MetricEvidence;
 use super::split::SplitEvidence;
@@ -21,6 +22,8 @@ pub enum Evidence {
     Tasks(TasksEvidence),
     /// A comparison of both slots.
     Compare(CompareEvidence),
+    /// A release that has everything, against itself a while before.
+    Drift(DriftEvidence),
     /// The share of the requests that the candidate got.
     Split(SplitEvidence),
     /// What the whole service used of its error budget.
@@ -48,6 +51,7 @@ impl Evidence {
             Self::Metric(evidence) => evidence.measure(),
             Self::Tasks(evidence) => evidence.measure(),
             Self::Compare(evidence) => evidence.measure(),
+            Self::Drift(evidence) => evidence.measure(),
             Self::Split(evidence) => evidence.measure(),
             Self::Burn(evidence) => evidence.measure(),
             Self::Alarm(_)
@@ -76,6 +80,7 @@ evidence_of!(
     Metric(MetricEvidence),
     Tasks(TasksEvidence),
     Compare(CompareEvidence),
+    Drift(DriftEvidence),
     Split(SplitEvidence),
     Burn(BurnEvidence),
     Flawed(Flaw),

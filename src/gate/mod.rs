@@ -6,6 +6,8 @@
 mod alarm;
 mod burn;
 pub mod compare;
+mod drift;
+mod drifted;
 mod evidence;
 mod measure;
 mod metric;
@@ -20,6 +22,8 @@ use std::time::Duration;
 pub use alarm::{AlarmEvidence, AlarmReading, AlarmRule, AtStart, Insufficient};
 pub use burn::{BurnEvidence, BurnRate, BurnReading, BurnRule, BurnSays, Burnt};
 pub use compare::{CompareEvidence, CompareRule};
+pub use drift::Drift;
+pub use drifted::DriftEvidence;
 pub use evidence::Evidence;
 pub use measure::{Bound, Measure, ReadCount, Unit};
 pub use metric::{

@@ -19,8 +19,8 @@ pub struct Behaviour {
     pub crash: bool,
     /// The health check answers 503 for ever.
     pub never_healthy: bool,
-    /// Latency and errors grow with age until the container exits; the rates are the `LEAK_` constants.
-    pub leak: bool,
+    /// From this age on latency and errors grow until the container exits; the rates are the `LEAK_` constants.
+    pub leak: Option<Duration>,
 }
 
 /// What a task does at one age.
@@ -42,13 +42,14 @@ pub(crate) const CRASH_AFTER: Duration = Duration::from_secs(3);
 pub(crate) const LEAK_LATENCY_PER_SECOND: Duration = Duration::from_millis(2);
 /// A leaking task fails this much larger a share of requests for each second of its age.
 pub(crate) const LEAK_ERRORS_PER_SECOND: f64 = 0.000_2;
-/// A leaking task lives this long.
+/// A leaking task lives this long once it leaks.
 pub(crate) const LEAK_CRASH_AFTER: Duration = Duration::from_secs(900);
 
 /// The greatest slowdown: a hundred times as long.
 const SLOWDOWN_LIMIT: f64 = 99.0;
 
-const WORDS: &str = "healthy, errors=5%, latency=+300ms, latency=+25%, slow-start=60s, crash, never-healthy, leak";
+const WORDS: &str = "healthy, errors=5%, latency=+300ms, latency=+25%, slow-start=60s, crash, never-healthy, leak, \
+     leak=20m";
 
 /// A word that says nothing about behaviour.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,16 +67,17 @@ impl Behaviour {
             slower: 1.0 + self.slowdown,
             is_well: !self.never_healthy && !self.crash && age >= self.slow_start,
         };
-        if self.leak {
-            conduct.errors = (conduct.errors + LEAK_ERRORS_PER_SECOND * age.as_secs_f64()).min(1.0);
-            conduct.latency += LEAK_LATENCY_PER_SECOND.mul_f64(age.as_secs_f64());
+        if let Some(from) = self.leak {
+            let leaking = age.saturating_sub(from).as_secs_f64();
+            conduct.errors = (conduct.errors + LEAK_ERRORS_PER_SECOND * leaking).min(1.0);
+            conduct.latency += LEAK_LATENCY_PER_SECOND.mul_f64(leaking);
         }
         conduct
     }
 
     /// How long a task lives before its container exits by itself.
     pub fn life(&self) -> Option<Duration> {
-        if self.crash { Some(CRASH_AFTER) } else { self.leak.then_some(LEAK_CRASH_AFTER) }
+        if self.crash { Some(CRASH_AFTER) } else { self.leak.map(|from| from + LEAK_CRASH_AFTER) }
     }
 }
 
@@ -91,7 +93,7 @@ impl FromStr for Behaviour {
                     "healthy" => {}
                     "crash" => behaviour.crash = true,
                     "never-healthy" => behaviour.never_healthy = true,
-                    "leak" => behaviour.leak = true,
+                    "leak" => behaviour.leak = Some(Duration::ZERO),
                     _ => return Err(wrong()),
                 },
                 Some(("errors", share)) => {
@@ -104,6 +106,9 @@ impl FromStr for Behaviour {
                     } else {
                         behaviour.latency = parse_duration(time).ok_or_else(wrong)?;
                     }
+                }
+                Some(("leak", time)) => {
+                    behaviour.leak = Some(parse_duration(time).ok_or_else(wrong)?);
                 }
                 Some(("slow-start", time)) => {
                     behaviour.slow_start = parse_duration(time).ok_or_else(wrong)?;
@@ -130,8 +135,10 @@ impl fmt::Display for Behaviour {
         if !self.slow_start.is_zero() {
             words.push(format!("slow-start={}s", self.slow_start.as_secs_f64()));
         }
-        let flags = [(self.crash, "crash"), (self.never_healthy, "never-healthy"), (self.leak, "leak")];
+        let flags = [(self.crash, "crash"), (self.never_healthy, "never-healthy")];
         words.extend(flags.iter().filter(|(on, _)| *on).map(|(_, word)| (*word).to_owned()));
+        let leaks = |from: Duration| format!("leak={}s", from.as_secs_f64());
+        words.extend(self.leak.map(|from| if from.is_zero() { "leak".to_owned() } else { leaks(from) }));
         if words.is_empty() { f.write_str("healthy") } else { f.write_str(&words.join(",")) }
     }
 }
@@ -201,6 +208,7 @@ mod tests {
         check("latency=12.5%", "latency=+12.5%");
         check("crash", "crash");
         check("leak,errors=0.5%", "errors=0.5%,leak");
+        check("leak=20m", "leak=1200s");
     }
 
     #[test]
@@ -227,5 +235,10 @@ mod tests {
         assert!((old.errors - 0.1).abs() < 1e-9);
         assert_eq!(old.latency, Duration::from_secs(1));
         assert_eq!(behaviour.life(), Some(LEAK_CRASH_AFTER));
+        let late: Behaviour = "leak=20m".parse().expect("the words are right");
+        let young = late.at(Duration::from_secs(1200));
+        assert_eq!((young.errors, young.latency), (0.0, Duration::ZERO));
+        assert_eq!(late.at(Duration::from_secs(1700)), old);
+        assert_eq!(late.life(), Some(LEAK_CRASH_AFTER + Duration::from_secs(1200)));
     }
 }

@@ -41,7 +41,7 @@ fn parse(text: &str) -> Option<Outage> {
     let (words, time) = text.rsplit_once('@')?;
     let (after, lasts) = time.split_once(':')?;
     let behaviour: Behaviour = words.parse().ok()?;
-    let only = Behaviour { slow_start: Duration::ZERO, crash: false, never_healthy: false, leak: false, ..behaviour };
+    let only = Behaviour { slow_start: Duration::ZERO, crash: false, never_healthy: false, leak: None, ..behaviour };
     let is_meant = only == behaviour && behaviour != Behaviour::default();
     is_meant.then_some(Outage { behaviour, after: parse_duration(after)?, lasts: parse_duration(lasts)? })
 }

@@ -8,7 +8,7 @@ use crate::domain::fault::Fault;
 use crate::domain::fleet::{Fleet, Served};
 use crate::domain::traffic::Share;
 use crate::domain::window::CalendarSeen;
-use crate::gate::{Gate, Standing, Verdict};
+use crate::gate::{Drift, Gate, Standing, Verdict};
 
 /// What a rollout remembers beside its state.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,6 +114,8 @@ pub(super) struct Judged {
     /// The candidate's share of the requests, as last counted.
     pub(super) observed: Option<Share>,
     pub(super) looks: u64,
+    /// The watch for drift, once it has begun.
+    pub(super) drift: Option<Drift>,
 }
 
 /// What keeps the rollout from its next step, and who has said that it does not.
@@ -239,6 +241,7 @@ impl Judged {
             course: Vec::new(),
             observed: None,
             looks: 0,
+            drift: None,
         }
     }
 }

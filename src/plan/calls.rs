@@ -120,7 +120,7 @@ fn of_step(plan: &Plan, action: &Action, within: Duration) -> Vec<Made> {
             ("application-autoscaling:RegisterScalableTarget", scaled, false),
             ("elasticloadbalancing:RemoveTags", 1, false),
         ],
-        Action::Probe(_) | Action::Hold(_) | Action::Approve(_) => Vec::new(),
+        Action::Probe(_) | Action::Hold(_) | Action::Watch(_) | Action::Approve(_) => Vec::new(),
     }
 }
 

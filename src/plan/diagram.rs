@@ -232,7 +232,9 @@ fn judges(gate: &Gate, index: usize, action: &Action) -> bool {
         _ if gate.watch => false,
         Action::Probe(probe) => *probe == index,
         Action::Prepare(_) => matches!(gate.check, Check::Tasks(_)),
-        Action::Shift(_) | Action::Hold(_) | Action::Ramp { .. } | Action::Approve(_) => gate.is_continuous(),
+        Action::Shift(_) | Action::Hold(_) | Action::Watch(_) | Action::Ramp { .. } | Action::Approve(_) => {
+            gate.is_continuous()
+        }
         Action::Register | Action::Secure | Action::Commit | Action::Retire | Action::Conclude | Action::Settle => {
             false
         }

@@ -57,6 +57,7 @@ pub(super) fn steps(spec: &Spec, release: &ReleasePlan, full: u32) -> Vec<Step> 
         steps.push(shift(Share::ALL, limits));
     }
     steps.push(hold(warm, limits));
+    steps.extend(spec.watch_for.map(|span| Step { action: Action::Watch(span), within: span + limits.verdict }));
     let quiesce = if spec.dead_man.is_some() { SWITCH_LANDS_WITHIN } else { Duration::ZERO };
     if spec.driver.is_aws() {
         // The old slot is proven quiet before the commit: AWS takes its tasks right after.

@@ -112,6 +112,12 @@ fn weight_of(survey: &Survey, slot: &SlotView) -> Option<u16> {
 /// The spec's gates, with what the stable slot's past teaches the one that compares.
 fn gates(spec: &Spec, survey: &Survey) -> Vec<Gate> {
     let mut gates = spec.gates.clone();
+    for gate in &mut gates {
+        if let (Check::Compare(rule), Some(_)) = (&mut gate.check, spec.watch_for) {
+            // The other half is what the watch may spend, so that both are one promise.
+            rule.alpha /= 2.0;
+        }
+    }
     if let Some(Ok(past)) = &survey.past {
         for gate in &mut gates {
             if let Check::Compare(rule) = &mut gate.check {

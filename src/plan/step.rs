@@ -152,6 +152,8 @@ pub enum Action {
     Shift(Share),
     /// Keep the weights this long, and pass only on fresh verdicts.
     Hold(Duration),
+    /// Watch for drift this long while the candidate has everything, and both slots keep all their tasks.
+    Watch(Duration),
     /// Raise the share as fast as the budget allows, judged by the compare gate with this index, until it
     /// is proven that the candidate may have everything.
     Ramp {
@@ -191,7 +193,7 @@ impl Plan {
     pub fn least(&self, step: &Step) -> Duration {
         let data = || self.gates.iter().map(Gate::least_data).max().unwrap_or_default();
         match step.action {
-            Action::Hold(span) => span.max(data()),
+            Action::Hold(span) | Action::Watch(span) => span.max(data()),
             Action::Ramp { .. } => data(),
             Action::Retire => crate::plan::QUIET_LEAST,
             // A switch that is never pushed far enough may have fired when it is removed.
@@ -226,6 +228,7 @@ impl Step {
             },
             Action::Shift(share) => format!("shift {share} to the candidate"),
             Action::Hold(span) => format!("hold {}", crate::domain::clock::span(*span)),
+            Action::Watch(span) => format!("watch {} for drift", crate::domain::clock::span(*span)),
             Action::Ramp { rule, .. } => {
                 format!("ramp to {}, harm budget {} requests", rule.ceiling, rule.budget)
             }

@@ -115,6 +115,7 @@ fn spec(strategy: Strategy) -> Spec {
         dead_man: None,
         notify: Vec::new(),
         windows: None,
+        watch_for: None,
         store: None,
         variables: std::collections::BTreeMap::new(),
     }
@@ -155,6 +156,23 @@ fn a_canary_is_secured_and_ends_with_everything_warm_commit_retire_and_settle() 
         Action::Settle,
     ];
     assert_eq!(actions(Strategy::Canary { steps, warm: minutes(10) }), expected);
+}
+
+#[test]
+fn a_watch_follows_warm_and_has_half_of_what_may_go_wrong() {
+    let mut spec = blue_green();
+    spec.gates.push(Gate { name: "compare".into(), check: Check::Compare(Box::default()), watch: false });
+    spec.watch_for = Some(minutes(120));
+    let plan = compile(&spec, &survey(), registered()).unwrap();
+    let at = plan.steps.iter().position(|step| step.action == Action::Watch(minutes(120))).unwrap();
+    assert_eq!((&plan.steps[at - 1].action, &plan.steps[at + 1].action), (&Action::Hold(minutes(10)), &Action::Commit));
+    assert_eq!(plan.steps[at].within, minutes(120) + spec.limits.verdict);
+    assert_eq!(plan.steps[at].title(&plan.gates), "watch 2h for drift");
+    let alpha = plan.gates.iter().find_map(|gate| match &gate.check {
+        Check::Compare(rule) => Some(rule.alpha),
+        _ => None,
+    });
+    assert_eq!(alpha, Some(CompareRule::default().alpha / 2.0));
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub fn undoing(plan: &Plan, release: String) -> Spec {
         variables: BTreeMap::new(),
         notify: plan.notify.clone(),
         windows: None,
+        watch_for: None,
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::condition::{Condition, times};
 use super::meter::Meter;
+use super::source::Source;
 use super::survey::TASKS;
-use super::world::{Marks, START, Traffic, World};
+use super::world::{Marks, START};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts};
 use crate::domain::fleet::{AlarmState, Capacity, Fleet, RuleSeen, Served};
@@ -31,8 +32,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The account and its traffic.
 pub(super) struct Account<'a> {
     plan: &'a Plan,
-    world: World,
-    traffic: Traffic,
+    source: Source<'a>,
+    span: Duration,
     marks: Marks,
     meters: Vec<Option<Meter>>,
     /// What the rule says, and what the load balancer's nodes follow since when.
@@ -46,12 +47,13 @@ pub(super) struct Account<'a> {
 }
 
 impl<'a> Account<'a> {
-    /// The account of `plan` in `world`, with a meter for each gate that reads the load balancer's metrics.
-    pub(super) fn new(plan: &'a Plan, world: World, marks: Marks, meters: Vec<Option<Meter>>) -> Self {
+    /// The account of `plan` with the requests of `source`, and a meter for each gate that reads the load
+    /// balancer's metrics.
+    pub(super) fn new(plan: &'a Plan, source: Source<'a>, marks: Marks, meters: Vec<Option<Meter>>) -> Self {
         Self {
             plan,
-            traffic: world.traffic(),
-            world,
+            span: source.span(),
+            source,
             marks,
             meters,
             share: Share::NONE,
@@ -77,7 +79,7 @@ impl<'a> Account<'a> {
     /// How many requests were harmed until `end`, if the weights stay as they are.
     pub(super) fn harmed_until(mut self, end: Timestamp) -> f64 {
         self.marks = Marks::default();
-        self.draw(end + self.world.span);
+        self.draw(end + self.span);
         self.harmed
     }
 
@@ -157,7 +159,7 @@ impl<'a> Account<'a> {
         let Some(gate) = self.plan.gates.get(index) else { return Reading::Counts(Vec::new()) };
         if let Some(Some(meter)) = self.meters.get_mut(index) {
             let closed = now.before(Feed::LoadBalancer.delay());
-            return Reading::Metric(meter.read(&self.drawn, self.world.span, since, closed));
+            return Reading::Metric(meter.read(&self.drawn, self.span, since, closed));
         }
         match &gate.check {
             Check::Compare(rule) => self.counts(&rule.feed, since, now),
@@ -170,12 +172,12 @@ impl<'a> Account<'a> {
     /// Published bins from the one on in which `since` lies.
     fn counts(&self, feed: &Feed, since: Timestamp, now: Timestamp) -> Reading {
         let (span, published) = (feed.span(), now.before(feed.delay()));
-        let each = times(span, self.world.span);
+        let each = times(span, self.span);
         let first = since.since(START).as_millis() / span.as_millis().max(1);
         let first = usize::try_from(first).unwrap_or(usize::MAX).saturating_mul(each).min(self.drawn.len());
         let whole = self.drawn[first..]
             .chunks_exact(each)
-            .take_while(|bins| bins.last().is_some_and(|(bin, _)| bin.at + self.world.span <= published));
+            .take_while(|bins| bins.last().is_some_and(|(bin, _)| bin.at + self.span <= published));
         Reading::Counts(whole.map(sum).collect())
     }
 
@@ -185,8 +187,9 @@ impl<'a> Account<'a> {
         let until = Timestamp::from_millis(closed - closed % 60_000);
         let over = |window: Duration| {
             let from = until.before(window);
-            let usual = self.world.rate * START.since(from).min(window).as_secs_f64();
-            let mut burnt = Burnt { requests: usual, errors: usual * self.world.service.errors };
+            let (rate, errors) = self.source.usual();
+            let usual = rate * START.since(from).min(window).as_secs_f64();
+            let mut burnt = Burnt { requests: usual, errors: usual * errors };
             for (bin, _) in self.drawn.iter().filter(|(bin, _)| bin.at >= from && bin.at < until) {
                 for counts in [&bin.stable, &bin.candidate].into_iter().flatten() {
                     burnt.requests += counts.requests;
@@ -201,11 +204,11 @@ impl<'a> Account<'a> {
     /// Draws the bins that have ended by `now`.
     fn draw(&mut self, now: Timestamp) {
         loop {
-            let from = START + self.world.span * u32::try_from(self.drawn.len()).unwrap_or(u32::MAX);
-            if from + self.world.span > now {
+            let from = START + self.span * u32::try_from(self.drawn.len()).unwrap_or(u32::MAX);
+            if from + self.span > now {
                 return;
             }
-            let drawn = self.traffic.next(self.mean_share(from, from + self.world.span), &self.marks);
+            let drawn = self.source.next(self.mean_share(from, from + self.span), &self.marks);
             self.harmed += drawn.harm;
             self.drawn.push((drawn.bin, [drawn.stable, drawn.candidate]));
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What a slot is like in one bin.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Condition {
     /// The share of requests that fail.
     pub errors: f64,

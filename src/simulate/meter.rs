@@ -70,6 +70,11 @@ impl Meter {
         Some(meter)
     }
 
+    /// Whether it asks for counts alone.
+    pub(super) fn only_counts(&self) -> bool {
+        !self.kinds.iter().any(|kind| matches!(kind, Kind::Average | Kind::Quantile(_)))
+    }
+
     /// The same, whose chances are those of `seed`.
     pub(super) fn seeded(&self, seed: u64) -> Self {
         Self { dice: Pcg64Mcg::seed_from_u64(seed), ..self.clone() }

@@ -15,6 +15,8 @@ pub mod page;
 mod regression;
 mod rollout;
 pub mod scenario;
+pub mod series;
+mod source;
 mod survey;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ use super::account::{Account, CALL};
 use super::condition::Condition;
 use super::meter::Meter;
 use super::scenario::{Fault, Scenario};
+use super::series::Series;
+use super::source::Source;
 use super::survey::survey;
 use super::world::{Marks, START, Service, World};
 use crate::domain::approval::Approval;
@@ -67,7 +69,7 @@ pub struct Course {
     /// When the candidate had at least 95 % of the requests, if it was promoted.
     pub promoted: Option<Duration>,
     /// How many requests the candidate is expected to have harmed: until it was off, and if it was promoted
-    /// until [`HARM_WITHIN`].
+    /// until [`HARM_WITHIN`], or the end of a recorded series.
     pub harmed: f64,
 }
 
@@ -104,6 +106,13 @@ impl Rehearsal {
         });
         let rehearsal = Self { meters: meters.collect(), compare, spec: spec.clone() };
         rehearsal.plan(None).map(|_| rehearsal)
+    }
+
+    /// The same for recorded series, which count and tell no other figure of response times.
+    #[must_use]
+    pub fn on_counts(mut self) -> Self {
+        self.meters.iter_mut().for_each(|meter| *meter = meter.take().filter(Meter::only_counts));
+        self
     }
 
     /// The gates that are taken as passing.
@@ -148,13 +157,28 @@ impl Rehearsal {
         let Ok(plan) = self.plan(past) else {
             return Course { end: End::Undecided, detected: None, promoted: None, harmed: 0.0 };
         };
+        self.play(&plan, Source::of(world), seed, HARM_WITHIN)
+    }
+
+    /// Rolls out once, on a recorded series, whose bins are as long as [`Rehearsal::span`]. Harm is counted until
+    /// its end.
+    ///
+    /// # Errors
+    /// Every reason for which no account could take this spec.
+    pub fn replay(&self, series: &Series) -> Result<Course, Refused> {
+        let plan = self.plan(self.compare.is_some().then(|| series.past.clone()))?;
+        Ok(self.play(&plan, Source::Recorded(series.replay()), series.seed, series.length()))
+    }
+
+    fn play(&self, plan: &Plan, source: Source<'_>, seed: u64, harm_within: Duration) -> Course {
         let marks = plan.gates.iter().find_map(|gate| match &gate.check {
             Check::Compare(rule) => Some(Marks::of(&rule.baseline.thresholds)),
             _ => None,
         });
         let meters = self.meters.iter().zip(0..).map(|(meter, n)| meter.as_ref().map(|meter| meter.seeded(seed ^ n)));
-        let account = Account::new(&plan, world, marks.unwrap_or_default(), meters.collect());
-        Run { machine: Machine::new(plan.clone()), account, now: start(seed), decided: None, held: false }.end()
+        let account = Account::new(plan, source, marks.unwrap_or_default(), meters.collect());
+        let machine = Machine::new(plan.clone());
+        Run { machine, account, now: start(seed), decided: None, held: false, harm_within }.end()
     }
 
     fn plan(&self, past: Option<Past>) -> Result<Plan, Refused> {
@@ -165,7 +189,7 @@ impl Rehearsal {
     }
 
     /// The longest span that every gate's bins are a multiple of.
-    fn span(&self) -> Duration {
+    pub fn span(&self) -> Duration {
         let spans = self.spec.gates.iter().zip(&self.meters).filter_map(|(gate, meter)| match &gate.check {
             Check::Compare(rule) => Some(rule.feed.span()),
             Check::Split(rule) => Some(rule.feed.span()),
@@ -218,6 +242,7 @@ struct Run<'a> {
     now: Timestamp,
     decided: Option<Timestamp>,
     held: bool,
+    harm_within: Duration,
 }
 
 impl Run<'_> {
@@ -293,7 +318,7 @@ impl Run<'_> {
         let over = end != End::Promoted && !self.held;
         // Nodes follow the last weight a little after it was read back.
         let settled = self.now + Duration::from_secs(30);
-        let until = exposed.map_or(settled, |exposed| exposed + HARM_WITHIN);
+        let until = exposed.map_or(settled, |exposed| exposed + self.harm_within);
         let harmed = self.account.harmed_until(if over { settled } else { until.max(settled) });
         Course { end, detected, promoted, harmed }
     }

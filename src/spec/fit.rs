@@ -36,6 +36,8 @@ pub struct DriverDemand<'a> {
     pub dead_man: bool,
     /// Whether forward writes are to be signed as a role of their own.
     pub writer_role: bool,
+    /// Whether a release that has everything is to be watched.
+    pub watch_for: bool,
 }
 
 /// A part of a place in a spec.
@@ -68,6 +70,7 @@ impl<'a> DriverDemand<'a> {
             limits: Some(&spec.limits),
             dead_man: spec.dead_man.is_some(),
             writer_role: spec.target.writer_role.is_some(),
+            watch_for: spec.watch_for.is_some(),
         }
     }
 
@@ -92,6 +95,13 @@ pub fn misfits(asked: &DriverDemand<'_>) -> Vec<Misfit> {
             at: path(&["target", "writer_role"]),
             wrong: format!("{} writes the rule itself, and signs as nobody else", asked.mover()),
             help: "leave it out: the way forward has no write of the rule that could come late".to_owned(),
+        });
+    }
+    if asked.watch_for && can.waits != Waits::Limits {
+        found.push(Misfit {
+            at: path(&["watch_for"]),
+            wrong: format!("{} takes the old tasks by its own clock, and would not wait for a watch", asked.mover()),
+            help: "leave it out: `warm` is how long both slots keep their tasks".to_owned(),
         });
     }
     if let (Some(strategy), Shares::Timetables { .. }) = (asked.strategy, can.shares) {

@@ -44,6 +44,8 @@ pub struct Spec {
     pub notify: Vec<Recipient>,
     /// When its rollouts may go forward; `None` is at any time.
     pub windows: Option<WindowsSpec>,
+    /// How long a release that has everything is watched for drift before the old tasks go.
+    pub watch_for: Option<Duration>,
 }
 
 /// When rollouts may go forward, as clocks show it.

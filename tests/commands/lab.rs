@@ -55,8 +55,17 @@ fn a_port_in_use_is_told() {
 fn wrong_words_are_answered_with_the_right_ones() {
     let sandbox = Sandbox::new();
     let spec = example("canary.yaml");
-    let behaviours =
-        ["healthy", "errors=5%", "latency=+300ms", "latency=+25%", "slow-start=60s", "crash", "never-healthy", "leak"];
+    let behaviours = [
+        "healthy",
+        "errors=5%",
+        "latency=+300ms",
+        "latency=+25%",
+        "slow-start=60s",
+        "crash",
+        "never-healthy",
+        "leak",
+        "leak=20m",
+    ];
     sandbox.run(&["lab", "--spec", &spec, "--lab-candidate", "eror=5%"]).is(2).says(&behaviours);
     sandbox.run(&["run", "--lab", &spec, "--lab-candidate", "errors=200%"]).is(2).says(&behaviours);
     let faults = [

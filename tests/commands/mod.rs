@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "what is tested is a process, which lives in the wall's time")]
 
 mod backtest;
+mod backtest_suite;
 mod credentials;
 mod foreign;
 mod help;

@@ -32,3 +32,29 @@ fn a_healthy_release_is_promoted_through_an_outage_of_both_slots() {
     ended.ends(0, &[r#""outcome":"promoted""#]);
     assert!(ended.traffic().of("web-blue").1 > 0, "the outage was felt: {ended}");
 }
+
+/// What becomes of a release that is watched for so long once it has everything.
+fn watched(span: &str, behaviour: &str) -> Ended {
+    let _alone = heavy();
+    let place = Place::new();
+    let spec = place.example("compare.yaml");
+    let text = std::fs::read_to_string(&spec).expect("it was written");
+    std::fs::write(&spec, format!("{text}\nwatch_for: {span}\n")).expect("a spec can be written");
+    place.rehearse(&spec, &[&PLAY[..], &["--lab-candidate", behaviour]].concat()).end()
+}
+
+#[test]
+fn a_leak_that_starts_twenty_minutes_after_everything_moved_goes_back_to_the_tasks_that_were_kept() {
+    // Its tasks are about twelve minutes old when they have everything.
+    let ended = watched("1h", "leak=32m");
+    ended.ends(10, &[r#""outcome":"rolled_back""#, "gate compare failed", "than at first"]);
+    assert!(!ended.has("committed"), "{ended}");
+    ended.traffic().fails_only_in("web-green");
+}
+
+#[test]
+fn a_healthy_release_is_watched_and_then_its_old_slot_goes() {
+    let ended = watched("20m", "healthy");
+    ended.ends(0, &[r#""outcome":"promoted""#, "watch 20m for drift", "committed"]);
+    assert_eq!(ended.traffic().failed(), 0, "{ended}");
+}

@@ -44,7 +44,7 @@ impl Checks {
         let judged = |n: usize, step: &Step| match step.action {
             // With everything on the candidate there is nothing to compare with.
             Action::Hold(_) => series || plan.share_after(n) < Share::ALL,
-            Action::Ramp { .. } => true,
+            Action::Ramp { .. } | Action::Watch(_) => true,
             _ => false,
         };
         let holds = plan.steps.iter().enumerate().map(|(n, step)| judged(n, step)).collect();

@@ -15,7 +15,7 @@ async fn every_prefix_of_a_written_journal_is_the_live_machine() {
     let store = Store::in_folder(folder.path().to_owned()).expect("a store");
     for seed in 0..12 {
         let mut die = Die::new(seed);
-        let plan = plans::throw(&mut die);
+        let plan = plans::watched(plans::throw(&mut die), &mut Die::new(!seed));
         let mishaps = Mishaps::throw(&mut die);
         let ended = rollout::run(&plan, mishaps, &mut die);
         let events = &ended.recorded[..ended.recorded.len().min(150)];

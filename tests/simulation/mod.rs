@@ -44,7 +44,7 @@ const SEEDS: u64 = 5_000;
 
 fn rollout_of(seed: u64) -> rollout::Ended {
     let mut die = Die::new(seed);
-    let plan = plans::windowed(plans::throw(&mut die), &mut Die::new(!seed));
+    let plan = plans::watched(plans::windowed(plans::throw(&mut die), &mut Die::new(!seed)), &mut Die::new(seed << 32));
     let mishaps = Mishaps::throw(&mut die);
     rollout::run(&plan, mishaps, &mut die)
 }
@@ -100,7 +100,7 @@ fn every_seed_keeps_the_invariants() {
 fn one_seed() {
     let seed = number("TIDEGATE_SEED").expect("TIDEGATE_SEED names a seed");
     let mut die = Die::new(seed);
-    let plan = plans::windowed(plans::throw(&mut die), &mut Die::new(!seed));
+    let plan = plans::watched(plans::windowed(plans::throw(&mut die), &mut Die::new(!seed)), &mut Die::new(seed << 32));
     let mishaps = Mishaps::throw(&mut die);
     println!("{mishaps:#?}\n{:#?}", plan.steps);
     let ended = rollout::run(&plan, mishaps, &mut die);

@@ -76,6 +76,17 @@ pub fn windowed(plan: Plan, die: &mut Die) -> Plan {
     Plan { windows, ..plan }
 }
 
+/// The same plan, some of the time with a watch at its end.
+pub fn watched(mut plan: Plan, die: &mut Die) -> Plan {
+    let commit = plan.steps.iter().position(|step| step.action == Action::Commit);
+    let watches = !plan.driver.is_aws() && die.chance(0.2);
+    if let Some(commit) = commit.filter(|_| watches) {
+        let span = Duration::from_secs(60 * die.between(10, 40));
+        plan.steps.insert(commit, Step { action: Action::Watch(span), within: span + plan.limits.verdict });
+    }
+    plan
+}
+
 /// Windows that are open for a while, closed for a while, and open again.
 fn windows(die: &mut Die) -> Windows {
     let start = Timestamp::from_millis(START);

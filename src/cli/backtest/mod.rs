@@ -2,6 +2,7 @@
 
 mod page;
 mod past;
+mod suite;
 mod trial;
 
 use std::fs::File;
@@ -28,11 +29,17 @@ pub(super) struct Args {
     /// The spec.
     spec: PathBuf,
     /// What was recorded; - is standard input.
-    #[arg(long, value_name = "FILE")]
-    metrics: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "suite", conflicts_with = "suite")]
+    metrics: Option<PathBuf>,
     /// The stable slot's past, where it is in another file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "metrics")]
     past: Option<PathBuf>,
+    /// Many series whose truth is known, judged in one run; - is standard input.
+    #[arg(long, value_name = "FOLDER")]
+    suite: Option<PathBuf>,
+    /// Decides which requests of a suite are kept where the spec gives a part of the traffic.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "suite")]
+    seed: u64,
 }
 
 fn help() -> String {
@@ -43,29 +50,39 @@ the margins are proven at the end of the file, and undecided if they are not.
 
 {FORMAT}
 
-Exit codes: 0 promote, 10 roll back, 13 undecided, 2 a file that cannot be used.
+{}
+
+Exit codes: 0 promote, 10 roll back, 13 undecided, 2 a file that cannot be used; of a suite 0 when it is judged.
 
 Examples:
   tidegate backtest rollout.yaml --metrics friday.jsonl
+  tidegate backtest rollout.yaml --suite recordings
   tidegate backtest rollout.yaml --metrics friday.jsonl --past week.jsonl --json
-  tidegate record rollout.yaml --since 2h | tidegate backtest rollout.yaml --metrics -"
+  tidegate record rollout.yaml --since 2h | tidegate backtest rollout.yaml --metrics -",
+        suite::FORMAT
     )
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
     let spec = target::spec(context, &args.spec)?;
+    if let Some(folder) = &args.suite {
+        return suite::run(context, &spec, folder, args.seed);
+    }
+    let Some(metrics) = &args.metrics else {
+        return Err(Failure::new(Exit::Usage, "neither `--metrics` nor `--suite` is given"));
+    };
     let rules = rules(&spec)?;
     let span = rules.span();
     let mut past = PastBins::new(span);
     let mut notes = Vec::new();
-    let mut bins = Bins::new(open(&args.metrics)?, span);
+    let mut bins = Bins::new(open(metrics)?, span);
     if let Some(path) = &args.past {
         let mut before = Bins::new(open(path)?, span);
         read_past(&mut before, &mut past).map_err(|wrong| told(path, wrong))?;
         bins.expect(Role::Stable, before.marks(Role::Stable).to_vec());
         notes.extend(before.found().notes().into_iter().map(|note| format!("{}: {note}", path.display())));
     }
-    let trial = judge(&mut bins, rules, past).map_err(|wrong| told(&args.metrics, wrong))?;
+    let trial = judge(&mut bins, rules, past).map_err(|wrong| told(metrics, wrong))?;
     notes.extend(bins.found().notes());
     let account = trial.account(notes);
     if context.json() {
@@ -110,7 +127,7 @@ fn judge<R: BufRead>(bins: &mut Bins<R>, rules: Rules, mut past: PastBins) -> Re
             .right("the candidate is compared with the stable slot in the same bins"));
     }
     let same = bins.pairs()?;
-    check_tolerance(&rules, bins.marks(Role::Stable), bins.marks(Role::Candidate))?;
+    check_tolerance(rules.rule.latency.slower, bins.marks(Role::Stable), bins.marks(Role::Candidate))?;
     let past = past.into_past(bins.marks(Role::Stable), !same);
     let mut trial = Trial::new(rules, &past, bins.marks(Role::Candidate), first.0);
     trial.take(first.0, first.1);
@@ -121,8 +138,8 @@ fn judge<R: BufRead>(bins: &mut Bins<R>, rules: Rules, mut past: PastBins) -> Re
 }
 
 /// A candidate that is counted far above the stable slot's times would pass for faster than it is.
-fn check_tolerance(rules: &Rules, own: &[f64], other: &[f64]) -> Result<(), Wrong> {
-    let (above, tolerated) = (above(own, other), rules.rule.latency.slower);
+fn check_tolerance(tolerated: f64, own: &[f64], other: &[f64]) -> Result<(), Wrong> {
+    let above = above(own, other);
     if above <= apart_at_most(tolerated) {
         return Ok(());
     }

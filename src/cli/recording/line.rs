@@ -10,9 +10,25 @@ use crate::domain::clock::Timestamp;
 use crate::domain::count::Counts;
 use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
+use crate::simulate::series::By;
 
-/// The fields, as they are written.
-const FIELDS: [&str; 7] = ["at", "slot", "requests", "errors_5xx", "slower_than", "timed", "share"];
+/// The fields, as they are written; first those of every recording, then those of a series in a suite.
+const FIELDS: [&str; 12] = [
+    "at",
+    "slot",
+    "requests",
+    "errors_4xx",
+    "errors_5xx",
+    "slower_than",
+    "timed",
+    "share",
+    "load",
+    "served",
+    "harmed",
+    "burst",
+];
+/// How many of them every recording has.
+const EVERYWHERE: usize = 8;
 /// How much alike two names are when one is taken for the other misspelt, from 0 to 1.
 const ALIKE: f64 = 0.8;
 /// The last moment that is taken, in seconds: the year 5138. What lies beyond is milliseconds.
@@ -31,6 +47,12 @@ pub(super) struct Line {
     pub(super) role: Role,
     pub(super) counts: Counts,
     pub(super) share: Option<Share>,
+    /// In a series, what the counts hold for.
+    pub(super) level: Option<(By, f64)>,
+    /// In a series, how many of the requests are expected to be harmed.
+    pub(super) harmed: f64,
+    /// In a series, how many failures come together.
+    pub(super) burst: f64,
 }
 
 /// Reads lines, and remembers at which times each slot counts slow answers.
@@ -38,9 +60,15 @@ pub(super) struct Line {
 pub(super) struct Reader {
     stable: Option<Vec<f64>>,
     candidate: Option<Vec<f64>>,
+    in_suite: bool,
 }
 
 impl Reader {
+    /// A reader of a series in a suite, whose lines have further fields.
+    pub(super) fn of_suite() -> Self {
+        Self { in_suite: true, ..Self::default() }
+    }
+
     /// The times of a slot, once a line with requests has said them.
     pub(super) fn marks(&self, role: Role) -> Option<&[f64]> {
         match role {
@@ -63,11 +91,14 @@ impl Reader {
             Wrong::new(format!("byte {} of the line is not UTF-8", error.valid_up_to() + 1))
                 .right("a line is a JSON object in UTF-8")
         })?;
-        let fields = fields(text)?;
+        let known = if self.in_suite { &FIELDS[..] } else { &FIELDS[..EVERYWHERE] };
+        let fields = fields(text, known)?;
         let at = moment(fields.get("at")?)?;
         let role = role(fields.get("slot")?)?;
         let requests = count("requests", fields.get("requests")?)?;
         let errors = count("errors_5xx", fields.get("errors_5xx")?)?;
+        let refused = fields.maybe("errors_4xx").map(|value| count("errors_4xx", value)).transpose()?;
+        no_more("errors_4xx", refused.unwrap_or_default(), "requests", requests)?;
         let timed = fields.maybe("timed").map(|value| count("timed", value)).transpose()?;
         no_more("errors_5xx", errors, "requests", requests)?;
         no_more("timed", timed.unwrap_or_default(), "requests", requests)?;
@@ -77,7 +108,11 @@ impl Reader {
         }
         let share = fields.maybe("share").map(|value| share(role, value)).transpose()?;
         let timed = if slower.is_empty() { 0.0 } else { timed.unwrap_or(requests) };
-        Ok(Line { at, role, counts: Counts { requests, errors, timed, slower }, share })
+        let level = level(&fields)?;
+        let harmed = fields.maybe("harmed").map_or(Ok(0.0), |value| count("harmed", value))?;
+        no_more("harmed", harmed, "requests", requests)?;
+        let burst = fields.maybe("burst").map_or(Ok(1.0), |value| count("burst", value))?.max(1.0);
+        Ok(Line { at, role, counts: Counts { requests, errors, timed, slower }, share, level, harmed, burst })
     }
 
     /// Every line of a slot counts at the same times.
@@ -129,9 +164,9 @@ impl Fields {
     }
 }
 
-fn fields(text: &str) -> Result<Fields, Wrong> {
+fn fields(text: &str, known: &'static [&'static str]) -> Result<Fields, Wrong> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let fields = reader.deserialize_map(Object).and_then(|fields| reader.end().map(|()| fields));
+    let fields = reader.deserialize_map(Object(known)).and_then(|fields| reader.end().map(|()| fields));
     fields.map_err(|error| {
         let said = error.to_string();
         let said = said.split(" at line ").next().unwrap_or(&said);
@@ -150,8 +185,8 @@ fn fields(text: &str) -> Result<Fields, Wrong> {
     })
 }
 
-/// Takes the known fields out of an object.
-struct Object;
+/// Takes these fields out of an object.
+struct Object(&'static [&'static str]);
 
 impl<'de> Visitor<'de> for Object {
     type Value = Fields;
@@ -163,8 +198,8 @@ impl<'de> Visitor<'de> for Object {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
         let mut fields = Fields::default();
         while let Some(name) = map.next_key::<String>()? {
-            let Some(index) = FIELDS.iter().position(|field| *field == name) else {
-                if let Some(meant) = misspelt(&name) {
+            let Some(index) = self.0.iter().position(|field| *field == name) else {
+                if let Some(meant) = misspelt(&name, self.0) {
                     return Err(A::Error::custom(format_args!("field {name} is not a field; did you mean {meant}?")));
                 }
                 map.next_value::<serde::de::IgnoredAny>()?;
@@ -180,11 +215,11 @@ impl<'de> Visitor<'de> for Object {
 }
 
 /// The known field that an unknown one looks like.
-fn misspelt(name: &str) -> Option<&'static str> {
+fn misspelt(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let plain = name.to_ascii_lowercase().replace('-', "_");
     let alike = |field: &&str| strsim::normalized_damerau_levenshtein(field, &plain);
-    let (meant, alike) = FIELDS.iter().map(|field| (*field, alike(field))).max_by(|a, b| a.1.total_cmp(&b.1))?;
-    (alike >= ALIKE || FIELDS.iter().any(|field| field.starts_with(&plain) && plain.len() > 2)).then_some(meant)
+    let (meant, alike) = known.iter().map(|field| (*field, alike(field))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (alike >= ALIKE || known.iter().any(|field| field.starts_with(&plain) && plain.len() > 2)).then_some(meant)
 }
 
 fn moment(value: &Value) -> Result<Timestamp, Wrong> {
@@ -264,4 +299,19 @@ fn share(role: Role, value: &Value) -> Result<Share, Wrong> {
     let right = "share is the candidate's share in percent, such as 5 or 0.5";
     let percent = value.as_f64().ok_or_else(|| Wrong::new(format!("share is {value}")).right(right))?;
     Share::from_percent(percent).map_err(|why| Wrong::new(why).right(right))
+}
+
+/// For which share of the traffic, or after how many requests, a line of a series holds.
+fn level(fields: &Fields) -> Result<Option<(By, f64)>, Wrong> {
+    match (fields.maybe("load"), fields.maybe("served")) {
+        (Some(_), Some(_)) => Err(Wrong::new("the line has both load and served")
+            .right("a slot behaves otherwise by its load, or by the requests it has served")),
+        (Some(load), None) => {
+            let percent = load.as_f64().filter(|percent| (0.0..=100.0).contains(percent));
+            let wrong = || Wrong::new(format!("load is {load}")).right("load is the slot's share in percent, 0 to 100");
+            percent.map(|percent| Some((By::Load, percent / 100.0))).ok_or_else(wrong)
+        }
+        (None, Some(served)) => Ok(Some((By::Served, count("served", served)?))),
+        (None, None) => Ok(None),
+    }
 }

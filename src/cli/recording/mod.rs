@@ -18,6 +18,7 @@
 //! | `slower_than` | may be absent: how many took longer than each of these times in seconds; the same times in every line of a slot |
 //! | `timed` | may be absent: how many had their time taken, where that is not all of them |
 //! | `share` | may be absent: the candidate's share by weight, in percent, from this bin on |
+//! | `errors_4xx` | may be absent: how many were answered with a 4XX; no gate judges it |
 //!
 //! Other fields are ignored, unless one is so much like a known one that it is a slip of the pen.
 //!
@@ -40,6 +41,7 @@
 
 mod line;
 mod read;
+mod series;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -48,6 +50,7 @@ pub(super) use line::listed;
 pub(super) use read::Bins;
 #[cfg(test)]
 pub(super) use read::Found;
+pub(super) use series::{harmed_in, read as read_series};
 pub(super) use write::Writer;
 
 use crate::domain::count::Counts;

@@ -222,17 +222,21 @@ impl<R: BufRead> Bins<R> {
 
     /// Checks that the candidate's times pair up with the stable slot's, and says whether they are the same.
     pub(in crate::cli) fn pairs(&self) -> Result<bool, Wrong> {
-        let (stable, candidate) = (self.marks(Role::Stable), self.marks(Role::Candidate));
-        let paired = stable.len() == candidate.len();
-        // A time may belong to no other than the one it is paired with.
-        let between = stable.iter().zip(candidate).enumerate().all(|(n, (own, other))| {
-            let next = stable.get(n + 1).copied().unwrap_or(f64::INFINITY);
-            own <= other && *other < next
-        });
-        if paired && between {
-            return Ok(stable == candidate);
-        }
-        let what = format!("the stable slot counts at {}, the candidate at {}", listed(stable), listed(candidate));
-        Err(Wrong::new(what).right("the same times, or for each of them one a little above it"))
+        paired(self.marks(Role::Stable), self.marks(Role::Candidate))
     }
+}
+
+/// Checks that the candidate's times pair up with the stable slot's, and says whether they are the same.
+pub(super) fn paired(stable: &[f64], candidate: &[f64]) -> Result<bool, Wrong> {
+    let paired = stable.len() == candidate.len();
+    // A time may belong to no other than the one it is paired with.
+    let between = stable.iter().zip(candidate).enumerate().all(|(n, (own, other))| {
+        let next = stable.get(n + 1).copied().unwrap_or(f64::INFINITY);
+        own <= other && *other < next
+    });
+    if paired && between {
+        return Ok(stable == candidate);
+    }
+    let what = format!("the stable slot counts at {}, the candidate at {}", listed(stable), listed(candidate));
+    Err(Wrong::new(what).right("the same times, or for each of them one a little above it"))
 }

@@ -148,6 +148,7 @@ written! {
         Retire,
         Conclude,
         Settle,
+        Watch(span: Span),
     }
 
     struct Gate = gate::Gate { name: String, check: Check, #[serde(default)] watch: bool }

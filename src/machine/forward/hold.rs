@@ -1,10 +1,12 @@
 //! Keeping a share until every gate has passed on data from after it was given, and the commit.
 
+use std::time::Duration;
+
 use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;
-use crate::gate::{Check, Evidence, Gate, Outcome as GateOutcome};
+use crate::gate::{Check, Drift, Evidence, Gate, Outcome as GateOutcome};
 use crate::machine::effect::Observation;
-use crate::machine::limits::BRISK_POLL;
+use crate::machine::limits::{BRISK_POLL, FAST_COUNT_BACK};
 use crate::machine::notice::Notice;
 use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
@@ -30,17 +32,31 @@ impl Machine {
     }
 
     /// The first gate whose latest verdict does not pass the present step. One that only watches is not waited
-    /// for, nor one that compares the slots once the candidate has everything.
+    /// for, nor one that compares the slots once the candidate has everything, unless it is watched for drift then.
     pub(in crate::machine) fn unproven(&self) -> Option<usize> {
         self.unproven_gates().next()
     }
 
     fn unproven_gates(&self) -> impl Iterator<Item = usize> {
-        let since = self.memory.judged.step_since;
-        let passes = move |index: usize| self.memory.judged.verdicts[index].as_ref().is_some_and(|v| v.passes(since));
+        let judged = &self.memory.judged;
+        let since = judged.step_since;
+        let passes = move |index: usize| judged.verdicts[index].as_ref().is_some_and(|v| v.passes(since));
         let both = self.memory.rule.accepted < Share::ALL;
-        let asked = move |gate: &Gate| gate.decides() && (both || gate.feed().is_none());
+        let watched = move |gate: &Gate| judged.drift.is_some() && matches!(gate.check, Check::Compare(_));
+        let asked = move |gate: &Gate| gate.decides() && (both || gate.feed().is_none() || watched(gate));
         (0..self.plan.gates.len()).filter(move |index| asked(&self.plan.gates[*index]) && !passes(*index))
+    }
+
+    /// The candidate has everything: from now on it is compared with itself, and with what it did since then as far
+    /// back as looks read.
+    pub(in crate::machine) fn begin_watch(&mut self, span: Duration) {
+        let compare = self.plan.gates.iter().find_map(|gate| match &gate.check {
+            Check::Compare(rule) => Some(rule),
+            _ => None,
+        });
+        let now = self.memory.now;
+        let since = self.memory.rule.accepted_at.max(now.before(FAST_COUNT_BACK));
+        self.memory.judged.drift = compare.map(|rule| Drift::new(rule, since, now.since(since) + span));
     }
 
     /// The gates that have not decided, in a step that a person may pass: with what each says. While the candidate has

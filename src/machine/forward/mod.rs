@@ -38,7 +38,7 @@ impl Machine {
             Action::Register | Action::Secure | Action::Prepare(_) | Action::Settle => Stage::Acting,
             Action::Probe(_) => Stage::Probing(0),
             Action::Shift(_) | Action::Commit => Stage::Checking,
-            Action::Hold(span) => Stage::Holding(now + *span),
+            Action::Hold(span) | Action::Watch(span) => Stage::Holding(now + *span),
             Action::Ramp { .. } => Stage::Ramping,
             Action::Approve(_) => Stage::Asking,
             Action::Retire => Stage::Quieting,
@@ -53,13 +53,16 @@ impl Machine {
         if self.plan.rules == 0 || !asks {
             self.memory.judged.step_since = now;
         }
+        if let Action::Watch(span) = &action {
+            self.begin_watch(*span);
+        }
         match action {
             Action::Register => self.register(out),
             Action::Secure => self.secure(out),
             Action::Prepare(count) => self.prepare(count, out),
             Action::Probe(gate) => self.ask(Effect::Probe(gate), out),
             Action::Shift(_) | Action::Ramp { .. } | Action::Commit => self.look(true, None, out),
-            Action::Hold(span) => {
+            Action::Hold(span) | Action::Watch(span) => {
                 let pace = self.pace();
                 self.ask_after(pace.min(span), Effect::Look(self.view(span <= pace, None)));
             }
@@ -112,7 +115,7 @@ impl Machine {
                 self.state = at(Stage::Quieting);
                 self.look(false, Some(Role::Stable), out);
             }
-            Action::Hold(_) | Action::Ramp { .. } | Action::Approve(_) | Action::Conclude => {
+            Action::Hold(_) | Action::Watch(_) | Action::Ramp { .. } | Action::Approve(_) | Action::Conclude => {
                 self.state = at(stage);
                 self.look(true, None, out);
             }
@@ -187,7 +190,7 @@ impl Machine {
             (Action::Shift(share), _) => self.check_shift(share, seen, asked, out),
             (Action::Commit, _) => self.check_commit(seen, out),
             (Action::Ramp { gate, rule }, _) => self.check_ramp(gate, &rule, (seen, asked), out),
-            (Action::Hold(_), Stage::Holding(until)) => self.check_hold(until, seen, out),
+            (Action::Hold(_) | Action::Watch(_), Stage::Holding(until)) => self.check_hold(until, seen, out),
             (Action::Retire, _) => self.check_quiet(seen, out),
             (Action::Conclude, _) => self.check_concluded(seen, out),
             (Action::Approve(_), _) if self.out_of_time(out) => {}

@@ -115,7 +115,7 @@ impl Machine {
 
     fn is_skippable(&self, step: usize) -> bool {
         match self.plan.steps.get(step).map(|step| &step.action) {
-            Some(Action::Hold(_) | Action::Approve(_) | Action::Ramp { .. }) => true,
+            Some(Action::Hold(_) | Action::Watch(_) | Action::Approve(_) | Action::Ramp { .. }) => true,
             Some(Action::Shift(share)) => *share < Share::ALL,
             _ => false,
         }

@@ -22,7 +22,7 @@ use crate::domain::count::{Bin, Counts};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::RuleSeen;
 use crate::domain::traffic::Share;
-use crate::gate::{Outcome as GateOutcome, Reading, Verdict, Window};
+use crate::gate::{Check, Outcome as GateOutcome, Reading, Verdict, Window};
 use crate::plan::{QUIET_LEAST, QUIET_PERIODS};
 use crate::spec::OnTrouble;
 
@@ -242,7 +242,10 @@ impl Machine {
             unseen: &memory.rule.unseen,
             now: memory.now,
         };
-        let verdict = memory.judged.standings[index].judge(gate, reading, window);
+        let verdict = match (&mut memory.judged.drift, &gate.check, reading) {
+            (Some(drift), Check::Compare(_), Reading::Counts(bins)) => drift.take(bins, window),
+            _ => memory.judged.standings[index].judge(gate, reading, window),
+        };
         let (name, watch) = (gate.name.clone(), gate.watch);
         if self.is_news(index, &verdict) {
             out.notices.push(Notice::Judged { gate: name.clone(), verdict: verdict.clone() });

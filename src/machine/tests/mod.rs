@@ -14,6 +14,7 @@ mod safeguard;
 mod slots;
 mod tables;
 mod takeover;
+mod watch;
 mod window;
 
 use std::time::Duration;

@@ -199,6 +199,7 @@ fn step(n: usize, entry: &Entry, plan: &Plan) -> Value {
         Action::Probe(index) => ("probe", Some("gate"), json!(gate_name(index))),
         Action::Shift(share) => ("shift", Some("share_percent"), percent(*share)),
         Action::Hold(span) => ("hold", Some("hold_seconds"), seconds(*span)),
+        Action::Watch(span) => ("watch", Some("watch_seconds"), seconds(*span)),
         Action::Ramp { gate, rule } => {
             fields["gate"] = json!(gate_name(gate));
             fields["ceiling_percent"] = percent(rule.ceiling);

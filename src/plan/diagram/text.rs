@@ -175,6 +175,7 @@ pub(super) fn title(entry: &Entry) -> String {
         | Action::Probe(_)
         | Action::Shift(_)
         | Action::Hold(_)
+        | Action::Watch(_)
         | Action::Ramp { .. }
         | Action::Commit
         | Action::Retire

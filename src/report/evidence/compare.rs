@@ -2,8 +2,8 @@
 
 use crate::domain::clock::span;
 use crate::domain::text::count;
-use crate::gate::CompareEvidence;
 use crate::gate::compare::{BinFlaw, Bounds, Cause, CountsFlaw, Flaw, Margins, Part, Proof};
+use crate::gate::{CompareEvidence, DriftEvidence};
 
 pub(super) fn words(evidence: &CompareEvidence) -> String {
     match evidence {
@@ -19,6 +19,29 @@ pub(super) fn words(evidence: &CompareEvidence) -> String {
             format!("{doubt}{}; odds of chance below 1 in {}", cause(of), whole(*odds))
         }
         CompareEvidence::Bounded { bounds, margins, proof } => bounded(*bounds, *margins, *proof),
+    }
+}
+
+/// What a watch found in a release that has everything.
+pub(super) fn drift(evidence: &DriftEvidence) -> String {
+    match evidence {
+        DriftEvidence::NoBin => "no minutes to compare with its first ones yet".to_owned(),
+        DriftEvidence::Same { watched } => format!("no worse than at first, {} on", span(*watched)),
+        DriftEvidence::Worse { cause: Cause::Failing { stable, candidate }, odds } => format!(
+            "the release fails more than at first: {} of its {} requests, then {}; odds of chance below 1 in {}",
+            percent(*candidate),
+            whole(candidate.whole),
+            percent(*stable),
+            whole(*odds)
+        ),
+        DriftEvidence::Worse { cause: Cause::Slower { seconds, stable, candidate, .. }, odds } => format!(
+            "the release is slower than at first: {} of its requests take longer than {} s, then {}; odds of chance \
+             below 1 in {}",
+            percent(*candidate),
+            digits(*seconds),
+            percent(*stable),
+            whole(*odds)
+        ),
     }
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::domain::clock::span;
 use crate::domain::text::{count, many};
 use crate::gate::{
-    AlarmEvidence, Bound, BurnEvidence, BurnRate, BurnSays, Doubt, Evidence, Measure, MetricEvidence, SplitEvidence,
-    SplitSays, TasksEvidence, Unit,
+    AlarmEvidence, Bound, BurnEvidence, BurnRate, BurnSays, Doubt, DriftEvidence, Evidence, Measure, MetricEvidence,
+    SplitEvidence, SplitSays, TasksEvidence, Unit,
 };
 use compare::whole;
 
@@ -21,6 +21,7 @@ pub fn evidence(evidence: &Evidence) -> String {
         Evidence::Metric(evidence) => metric(evidence),
         Evidence::Tasks(evidence) => tasks(evidence),
         Evidence::Compare(evidence) => compare::words(evidence),
+        Evidence::Drift(evidence) => compare::drift(evidence),
         Evidence::Split(evidence) => split(evidence),
         Evidence::Burn(evidence) => burn(evidence),
         Evidence::Flawed(flaw) => compare::flaw(flaw),
@@ -201,6 +202,11 @@ fn found(evidence: &Evidence) -> &'static str {
             TasksEvidence::Healthy { .. } => "tasks_healthy",
         },
         Evidence::Compare(evidence) => compare::found(evidence),
+        Evidence::Drift(evidence) => match evidence {
+            DriftEvidence::NoBin => "no_data",
+            DriftEvidence::Same { .. } => "no_drift",
+            DriftEvidence::Worse { .. } => "drifts",
+        },
         Evidence::Split(evidence) => match evidence {
             SplitEvidence::NoBin => "no_data",
             SplitEvidence::Requests { says: SplitSays::Fits, .. } => "split_fits",

@@ -10,8 +10,8 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::Role;
 use crate::gate::compare::{BinFlaw, Bounds, Cause, CountsFlaw, Flaw, Margins, Part, Proof};
 use crate::gate::{
-    AlarmEvidence, Bound, BurnEvidence, BurnRate, BurnSays, Burnt, CompareEvidence, Doubt, Evidence, MetricEvidence,
-    ReadCount, SplitEvidence, SplitSays, TasksEvidence,
+    AlarmEvidence, Bound, BurnEvidence, BurnRate, BurnSays, Burnt, CompareEvidence, Doubt, DriftEvidence, Evidence,
+    MetricEvidence, ReadCount, SplitEvidence, SplitSays, TasksEvidence,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_795_442_709_000);
@@ -122,6 +122,18 @@ fn every_finding_has_its_words() {
             "errors at most +2.00 pp, slow not bounded yet; 0.30 and 1.00 are to be proven",
         ),
         (bounded((Some(0.02), None), Proof::Open).into(), "errors at most +2.00 pp; 0.30 is to be proven"),
+        (DriftEvidence::NoBin.into(), "no minutes to compare with its first ones yet"),
+        (DriftEvidence::Same { watched: MINUTES(90) }.into(), "no worse than at first, 1h 30m on"),
+        (
+            DriftEvidence::Worse { cause: failing(), odds: 1200.0 }.into(),
+            "the release fails more than at first: 2.1 % of its 1,203 requests, then 0.10 %; odds of chance below 1 in \
+             1,200",
+        ),
+        (
+            DriftEvidence::Worse { cause: slower(Some(0.95)), odds: 1200.0 }.into(),
+            "the release is slower than at first: 10 % of its requests take longer than 0.23 s, then 5.0 %; odds of \
+             chance below 1 in 1,200",
+        ),
         (SplitEvidence::NoBin.into(), "no closed bin lies wholly within the step yet"),
         (
             split(1_000.0, SplitSays::Fits).into(),

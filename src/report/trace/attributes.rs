@@ -133,6 +133,7 @@ pub(super) fn word(action: &Action) -> &'static str {
         Action::Probe(_) => "probe",
         Action::Shift(_) => "shift",
         Action::Hold(_) => "hold",
+        Action::Watch(_) => "watch",
         Action::Ramp { .. } => "ramp",
         Action::Approve(_) => "approve",
         Action::Commit => "commit",

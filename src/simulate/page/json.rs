@@ -50,11 +50,11 @@ fn cell(cell: &Cell) -> Value {
     })
 }
 
-fn chance(chance: Chance) -> Value {
+pub(super) fn chance(chance: Chance) -> Value {
     let (low, high) = chance.interval();
     json!({"of": chance.of, "runs": chance.runs, "share": chance.share(), "low": low, "high": high})
 }
 
-fn seconds(span: Option<Duration>) -> Option<f64> {
+pub(super) fn seconds(span: Option<Duration>) -> Option<f64> {
     span.map(|span| span.as_secs_f64())
 }

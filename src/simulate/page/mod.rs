@@ -2,10 +2,12 @@
 
 mod json;
 mod picture;
+mod suite;
 mod table;
 
 pub use json::json;
 pub use picture::picture;
+pub use suite::{Judged, Suite, Truth};
 pub use table::table;
 
 use super::figures::Chance;

@@ -44,8 +44,6 @@ pub fn table(told: &PageContents<'_>) -> String {
 
 fn row(rate: f64, figures: &Figures) -> String {
     let chance = |chance: Chance| format!("{} ({})", percent(chance.share()), count(chance.of));
-    let time =
-        |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), |time| span(Duration::from_secs(time.as_secs())));
     line(&[
         rate.to_string(),
         chance(figures.rolled_back),
@@ -55,6 +53,11 @@ fn row(rate: f64, figures: &Figures) -> String {
         format!("{} ±{}", amount(figures.harmed), amount(figures.harmed_within)),
         amount(figures.harmed_p95),
     ])
+}
+
+/// A median, in whole seconds.
+pub(super) fn time(time: Option<Duration>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| span(Duration::from_secs(time.as_secs())))
 }
 
 fn line(cells: &[String; 7]) -> String {
@@ -81,6 +84,6 @@ fn worth(runs: u64) -> String {
     text
 }
 
-fn note(label: &str, words: &str) -> String {
+pub(super) fn note(label: &str, words: &str) -> String {
     hang(&format!("  {}", pad(label, 15)), 17, words, WIDTH)
 }

@@ -65,6 +65,8 @@ pub(super) fn check(
     check.about(Code::SpecNotify);
     let windows = optional(document.windows, |windows| check.windows(windows, node.field("windows")));
     check.about(Code::SpecWindows);
+    let watch_for = optional(document.watch_for, |span| check.time(&span, node.field("watch_for"), 10 * MINUTE..=DAY));
+    check.about(Code::SpecLimit);
     if let Some(driver) = &driver {
         let asked = DriverDemand {
             driver,
@@ -73,6 +75,7 @@ pub(super) fn check(
             limits: limits.as_ref(),
             dead_man: node.get("dead_man").is_some(),
             writer_role: node.field("target").get("writer_role").is_some(),
+            watch_for: node.get("watch_for").is_some(),
         };
         check.fits(&asked, node);
         check.about(Code::SpecDriver);
@@ -92,6 +95,7 @@ pub(super) fn check(
         variables: BTreeMap::new(),
         notify: notify?,
         windows: windows.ok()?,
+        watch_for: watch_for.ok()?,
     })
 }
 

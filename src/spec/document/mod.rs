@@ -86,6 +86,11 @@ pub(super) struct Document {
     pub(super) notify: Vec<Notify>,
     /// When a rollout may go forward. Left out, at any time.
     pub(super) windows: Option<Windows>,
+    /// How long a release that has all traffic is watched before the old tasks go: its errors and response times are
+    /// compared with its own first half hour, and it goes back by itself when they get worse. From 10m to 1d, with the
+    /// drivers `pair` and `task_sets`. Left out, the old tasks go after `warm`.
+    #[schemars(extend("examples" = ["2h"]))]
+    pub(super) watch_for: Option<Time>,
 }
 
 /// The dead-man's switch: a one-shot schedule of EventBridge Scheduler that gives all traffic to the stable slot.
