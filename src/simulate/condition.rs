@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Condition {
     /// The share of requests that fail.
     pub errors: f64,
+    /// The share that is refused.
+    pub refused: f64,
     /// The natural logarithm of the median response time in seconds.
     pub location: f64,
     /// The standard deviation around it.

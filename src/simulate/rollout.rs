@@ -199,7 +199,7 @@ fn past(rule: &CompareRule, world: &World) -> Past {
     let calm = World { seed: world.seed.rotate_left(17), span: MINUTE, ..world.with(Fault::NONE) };
     let mut traffic = calm.traffic();
     let Service { errors, median, sigma } = world.service;
-    let usual = Condition { errors, location: median.ln(), sigma, apart: Apart::default() };
+    let usual = Condition { errors, refused: 0.0, location: median.ln(), sigma, apart: Apart::default() };
     let telling = |mark: &f64| TELLING.contains(&usual.slower_than(*mark));
     let stable: Vec<f64> = marks.into_iter().filter(telling).collect();
     let marks = stable.iter().map(|seconds| Mark { quantile: None, seconds: *seconds }).collect();

@@ -39,7 +39,7 @@ pub enum Scenario {
     QuietNight,
     /// The past was twice calmer.
     CalmNight,
-    /// As `Noisy`, and the candidate's own speed is off by three times as much.
+    /// Each slot's speed is off by another 3 % every minute, the candidate's by 9 %.
     OwnNoise,
     /// Few hosts, which differ: the candidate's are by chance slower or faster, 4 % is usual.
     FewHosts,
@@ -148,7 +148,8 @@ impl Scenario {
 
     pub(super) fn noise(self) -> Noise {
         match self {
-            Scenario::Noisy | Scenario::QuietNight | Scenario::CalmNight | Scenario::OwnNoise => Noise::MINUTES,
+            Scenario::Noisy | Scenario::QuietNight | Scenario::CalmNight => Noise::MINUTES,
+            Scenario::OwnNoise => Noise { deviation: 0.03, ..Noise::MINUTES },
             Scenario::Wandering => Noise { persistence: 0.8, ..Noise::MINUTES },
             _ => Noise::NONE,
         }
@@ -185,6 +186,8 @@ pub struct Fault {
     pub errors: f64,
     /// By how much it is slower: 0.25 is 25 %.
     pub slower: f64,
+    /// The share of its requests that it refuses.
+    pub refused: f64,
     /// A share of its answers that takes 50 times as long.
     pub stuck: f64,
     /// Failures come in bursts of so many on average, in both slots and in the past too.
@@ -200,7 +203,7 @@ impl Fault {
     pub const NONE: Fault = Fault::errors(0.0);
 
     /// All that are measured, by the names they have in tables.
-    pub const ALL: [(&str, Fault); 11] = [
+    pub const ALL: [(&str, Fault); 12] = [
         ("err0.5", Fault::errors(0.005)),
         ("err1", Fault::errors(0.01)),
         ("err5", Fault::errors(0.05)),
@@ -211,12 +214,14 @@ impl Fault {
         ("gradual", Fault { grows: Duration::from_secs(1800), ..Fault::errors(0.051) }),
         ("leak20m", Fault { from: Duration::from_secs(1200), grows: Duration::from_secs(2400), ..Fault::slower(2.0) }),
         ("burst20", Fault { burst: 20.0, ..Fault::errors(0.01) }),
+        ("404", Fault { refused: 1.0, ..Fault::NONE }),
         ("tail0.3", Fault { stuck: 0.003, ..Fault::NONE }),
     ];
 
     /// This share of the candidate's requests fails.
     pub const fn errors(share: f64) -> Self {
-        Self { errors: share, slower: 0.0, stuck: 0.0, burst: 1.0, from: Duration::ZERO, grows: Duration::ZERO }
+        let (from, grows) = (Duration::ZERO, Duration::ZERO);
+        Self { errors: share, slower: 0.0, refused: 0.0, stuck: 0.0, burst: 1.0, from, grows }
     }
 
     /// The candidate is slower by this part.
@@ -234,6 +239,7 @@ impl Fault {
         };
         let more = part * (self.errors - usual).max(0.0);
         let worse = good.with((good.errors + more).min(1.0), 1.0 + part * self.slower);
+        let worse = Condition { refused: part * self.refused, ..worse };
         let stuck = Apart { share: part * self.stuck, slower: 50.0_f64.ln() };
         if self.stuck > 0.0 { Condition { apart: stuck, ..worse } } else { worse }
     }

@@ -22,12 +22,13 @@ const PAST: u32 = 12 * 60;
 /// How long the conditions that noise makes stay the same.
 const NOISE_SPAN: Duration = Duration::from_secs(60);
 /// Quantiles that slow answers are counted at, with their standard normal deviates.
-const QUANTILES: [(f64, f64); 5] = [
+const QUANTILES: [(f64, f64); 6] = [
     (0.50, 0.0),
     (0.75, 0.674_489_750_196_081_7),
     (0.90, 1.281_551_565_544_600_4),
     (0.95, 1.644_853_626_951_472_2),
     (0.99, 2.326_347_874_040_841),
+    (0.999, 3.090_232_306_167_813_5),
 ];
 /// The part of each slot that lies in the zone which a brown-out befalls.
 const STABLE_IN_ZONE: f64 = 1.0 / 3.0;
@@ -137,7 +138,12 @@ impl World {
         Self { fault, ..self }
     }
 
-    /// The stable slot's p50, p75, p90, p95 and p99 when nothing is wrong.
+    /// How many hosts each slot has, where a gate may know it.
+    pub fn hosts(&self) -> Option<u32> {
+        (self.scenario == Scenario::FewHosts).then_some(2)
+    }
+
+    /// The stable slot's p50, p75, p90, p95, p99 and p99.9 when nothing is wrong.
     pub fn marks(&self) -> Vec<Mark> {
         let all = self.scenario.placed(self.usual(), 1.0, 0.0, Duration::ZERO);
         let time = |deviate: f64| (all.location + self.service.sigma * deviate).exp();
@@ -179,7 +185,7 @@ impl World {
     /// A slot when nothing is wrong and no noise is about.
     fn usual(&self) -> Condition {
         let Service { errors, sigma, .. } = self.service;
-        Condition { errors, location: self.location(), sigma, apart: Apart::default() }
+        Condition { errors, refused: 0.0, location: self.location(), sigma, apart: Apart::default() }
     }
 
     fn location(&self) -> f64 {
@@ -212,7 +218,8 @@ impl World {
             left
         });
         let slower = slower.collect();
-        Some(Counts { requests, errors, timed: requests, slower })
+        let refused = if condition.refused > 0.0 { binomial(requests, condition.refused, dice) } else { 0.0 };
+        Some(Counts { requests, errors, refused, timed: requests, slower })
     }
 }
 
@@ -269,7 +276,7 @@ fn excess(stable: Condition, candidate: Condition) -> f64 {
     let failed = (candidate.errors - stable.errors).max(0.0);
     let p95 = (stable.location + P95 * stable.sigma).exp();
     let slow = (candidate.slower_than(p95) - beyond(P95)).max(0.0);
-    failed + slow
+    failed + slow + (candidate.refused - stable.refused).max(0.0)
 }
 
 /// Dice for one `purpose` of a seed.

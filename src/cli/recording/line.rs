@@ -12,7 +12,7 @@ use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
 
 /// The fields, as they are written.
-const FIELDS: [&str; 7] = ["at", "slot", "requests", "errors_5xx", "slower_than", "timed", "share"];
+const FIELDS: [&str; 8] = ["at", "slot", "requests", "errors_5xx", "errors_4xx", "slower_than", "timed", "share"];
 /// How much alike two names are when one is taken for the other misspelt, from 0 to 1.
 const ALIKE: f64 = 0.8;
 /// The last moment that is taken, in seconds: the year 5138. What lies beyond is milliseconds.
@@ -68,6 +68,9 @@ impl Reader {
         let role = role(fields.get("slot")?)?;
         let requests = count("requests", fields.get("requests")?)?;
         let errors = count("errors_5xx", fields.get("errors_5xx")?)?;
+        let refused =
+            fields.maybe("errors_4xx").map(|value| count("errors_4xx", value)).transpose()?.unwrap_or_default();
+        no_more("errors_4xx", refused, "requests", requests)?;
         let timed = fields.maybe("timed").map(|value| count("timed", value)).transpose()?;
         no_more("errors_5xx", errors, "requests", requests)?;
         no_more("timed", timed.unwrap_or_default(), "requests", requests)?;
@@ -77,7 +80,7 @@ impl Reader {
         }
         let share = fields.maybe("share").map(|value| share(role, value)).transpose()?;
         let timed = if slower.is_empty() { 0.0 } else { timed.unwrap_or(requests) };
-        Ok(Line { at, role, counts: Counts { requests, errors, timed, slower }, share })
+        Ok(Line { at, role, counts: Counts { requests, errors, refused, timed, slower }, share })
     }
 
     /// Every line of a slot counts at the same times.

@@ -70,7 +70,7 @@ fn cloudwatch(points: &'static [(&'static str, &'static [(i64, f64)])]) -> Fake 
 }
 
 fn threshold(stable: f64, candidate: f64) -> Threshold {
-    Threshold { quantile: None, stable, candidate, odds: 1.0, share: 0.05, noise: 0.0 }
+    Threshold { quantile: None, stable, candidate, odds: 1.0, share: 0.05, noise: 0.0, jitter: 0.0 }
 }
 
 fn rule(feed: Feed) -> CompareRule {
@@ -87,7 +87,7 @@ pub(super) fn split(feed: Feed) -> Gate {
 }
 
 fn counts(requests: f64, errors: f64, timed: f64, slower: &[f64]) -> Counts {
-    Counts { requests, errors, timed, slower: slower.to_vec() }
+    Counts { requests, errors, timed, slower: slower.to_vec(), ..Counts::default() }
 }
 
 fn ago(seconds: u64) -> Timestamp {
