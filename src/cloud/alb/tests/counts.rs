@@ -128,7 +128,7 @@ async fn everything_that_cloudwatch_measures_is_read_in_one_call() {
     assert_eq!(fake.operations(), ["GetMetricData"]);
     let sent = asked(&fake.seen()[0]);
     let find = |id: &str| sent.iter().find(|asked| asked.id == id).unwrap();
-    assert_eq!(sent.len(), 15);
+    assert_eq!(sent.len(), 17);
     assert_eq!(find("c0_stable_slower1").statistic, "TC(0.235:)");
     assert_eq!(find("c0_candidate_slower1").statistic, "TC(0.24205:)");
     let errors = find("c0_candidate_errors1");
