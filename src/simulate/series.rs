@@ -140,6 +140,7 @@ impl Replay<'_> {
             let kept = thinned(level, part, dice);
             all.requests += kept.requests;
             all.errors += kept.errors;
+            all.refused += kept.refused;
             all.timed += kept.timed;
             all.slower.resize(kept.slower.len(), 0.0);
             all.slower.iter_mut().zip(kept.slower).for_each(|(sum, more)| *sum += more);
@@ -189,6 +190,7 @@ fn thinned(level: &Level, part: f64, dice: &mut Pcg64Mcg) -> Counts {
     let all = counts.requests.round();
     kept.requests = kept.timed + binomial(all - timed, part, dice);
     kept.errors = failed(level, kept.requests, part, dice);
+    kept.refused = among(counts, counts.refused, kept.requests, dice);
     kept
 }
 
@@ -200,8 +202,13 @@ fn failed(Level { counts, burst, .. }: &Level, kept: f64, part: f64, dice: &mut 
         let rest = errors - bursts * burst;
         return (burst * binomial(bursts, part, dice) + rest * binomial(1.0, part, dice)).min(kept);
     }
-    let all = whole(counts.requests.round());
-    Hypergeometric::new(all, whole(errors), whole(kept)).map_or(0.0, |draw| draw.sample(dice) as f64)
+    among(counts, errors, kept, dice)
+}
+
+/// How many of `some` of the requests are among so many that are kept.
+fn among(counts: &Counts, some: f64, kept: f64, dice: &mut Pcg64Mcg) -> f64 {
+    let (all, some) = (whole(counts.requests.round()), whole(some.round()));
+    Hypergeometric::new(all, some, whole(kept)).map_or(0.0, |draw| draw.sample(dice) as f64)
 }
 
 fn binomial(of: f64, chance: f64, dice: &mut Pcg64Mcg) -> f64 {
@@ -221,7 +228,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn counts(requests: f64, errors: f64, slow: f64) -> Counts {
-        Counts { requests, errors, timed: requests, slower: vec![requests / 2.0, slow] }
+        Counts { requests, errors, refused: 2.0 * errors, timed: requests, slower: vec![requests / 2.0, slow] }
     }
 
     fn level(at: f64, counts: Counts) -> Level {
@@ -261,6 +268,8 @@ mod tests {
         let requests = sum(&drawn, |counts| counts.requests);
         assert!((requests / 120_000.0 - 1.0).abs() < 0.01, "{requests}");
         let (errors, slow) = (sum(&drawn, |counts| counts.errors), sum(&drawn, |counts| counts.slower[0]));
+        let refused = sum(&drawn, |counts| counts.refused);
+        assert!((refused / 2400.0 - 1.0).abs() < 0.1, "{refused}");
         assert!((errors / 1200.0 - 1.0).abs() < 0.1 && (slow / 6000.0 - 1.0).abs() < 0.05, "{errors}, {slow}");
         let harmed: f64 = drawn.iter().map(|drawn| drawn.harm).sum();
         assert!((harmed - 400.0 * 60.0 * 0.05).abs() < 1e-6, "{harmed}");
