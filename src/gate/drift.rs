@@ -165,9 +165,10 @@ mod tests {
             odds: 1.0,
             share: 1.0 - quantile,
             noise: 0.001,
+            jitter: 0.0,
         };
         let thresholds = vec![threshold(0.5, 0.1), threshold(0.95, 0.2)];
-        let baseline = Baseline { bins: 720, rate: 30.0, errors: 0.001, error_noise: 1.0, thresholds };
+        let baseline = Baseline { bins: 720, rate: 30.0, errors: 0.001, thresholds, ..Baseline::default() };
         CompareRule { baseline, ..CompareRule::default() }
     }
 

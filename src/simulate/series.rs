@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use rand_distr::{Binomial, Distribution, Hypergeometric};
+use rand_distr::{Binomial, Distribution};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
 
@@ -189,26 +189,19 @@ fn thinned(level: &Level, part: f64, dice: &mut Pcg64Mcg) -> Counts {
     }
     let all = counts.requests.round();
     kept.requests = kept.timed + binomial(all - timed, part, dice);
-    kept.errors = failed(level, kept.requests, part, dice);
-    kept.refused = among(counts, counts.refused, kept.requests, dice);
+    // Who failed is not who was slow: both are drawn alone, and no more fail than there are.
+    kept.errors = failed(level, part, dice).min(kept.requests);
+    kept.refused = binomial(counts.refused.round(), part, dice).min(kept.requests);
     kept
 }
 
-/// How many of a level's failures are among so many requests that are kept.
-fn failed(Level { counts, burst, .. }: &Level, kept: f64, part: f64, dice: &mut Pcg64Mcg) -> f64 {
+/// How many of a level's failures are kept, by whole bursts.
+fn failed(Level { counts, burst, .. }: &Level, part: f64, dice: &mut Pcg64Mcg) -> f64 {
     let errors = counts.errors.round();
-    if *burst > 1.0 {
-        let bursts = (errors / burst).floor();
-        let rest = errors - bursts * burst;
-        return (burst * binomial(bursts, part, dice) + rest * binomial(1.0, part, dice)).min(kept);
-    }
-    among(counts, errors, kept, dice)
-}
-
-/// How many of `some` of the requests are among so many that are kept.
-fn among(counts: &Counts, some: f64, kept: f64, dice: &mut Pcg64Mcg) -> f64 {
-    let (all, some) = (whole(counts.requests.round()), whole(some.round()));
-    Hypergeometric::new(all, some, whole(kept)).map_or(0.0, |draw| draw.sample(dice) as f64)
+    let bursts = (errors / burst).floor();
+    let rest = errors - bursts * burst;
+    let rest = if *burst > 1.0 { rest * binomial(1.0, part, dice) } else { binomial(rest, part, dice) };
+    burst * binomial(bursts, part, dice) + rest
 }
 
 fn binomial(of: f64, chance: f64, dice: &mut Pcg64Mcg) -> f64 {
@@ -277,6 +270,18 @@ mod tests {
         assert!((5600.0..5800.0).contains(&stable), "{stable}");
         assert!(replayed(&series, 0.05) == drawn, "one seed, one story");
         assert!(replayed(&Series { seed: 2, ..series }, 0.05) != drawn);
+    }
+
+    #[test]
+    fn failures_keep_their_share_however_many_there_are() {
+        for (requests, errors) in [(1800.0, 9.0), (6000.0, 120.0), (18_000.0, 90.0), (120_000.0, 24_000.0)] {
+            let series = series(By::Load, &[level(0.0, counts(requests, errors, 30.0))]);
+            for share in [0.001, 0.05, 0.5] {
+                let drawn = replayed(&series, share);
+                let (kept, due) = (sum(&drawn, |counts| counts.errors), 400.0 * errors * share);
+                assert!((kept - due).abs() < 5.0 * due.sqrt(), "{kept} of {errors} at {share}, {due} were due");
+            }
+        }
     }
 
     #[test]
