@@ -188,6 +188,7 @@ fn counted(mut rule: CompareRule, survey: &Survey) -> (CompareRule, [Vec<f64>; 2
         odds: 1.0,
         share: 0.0,
         noise: 0.0,
+        jitter: 0.0,
     };
     let marks = past.iter().flat_map(|past| past.marks.iter().map(|mark| threshold(past, mark.seconds, mark.quantile)));
     rule.baseline.thresholds = marks.collect();

@@ -14,6 +14,8 @@ pub struct Counts {
     pub requests: f64,
     /// Those that failed: answered with a 5XX, or never connected.
     pub errors: f64,
+    /// Those that were refused: answered with a 4XX.
+    pub refused: f64,
     /// Those whose time was taken; what `slower` is a part of.
     pub timed: f64,
     /// Those that took longer than each mark, in the order of the marks.

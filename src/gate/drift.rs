@@ -18,7 +18,7 @@
 //! chance that a release which does not drift goes back is at most alpha over the whole watch, by the union bound.
 //!
 //! Days have hours: what a service does by itself in two hours is no drift of the release. So more is tolerated
-//! than beside a stable slot: twice the failures and 0.2 percentage points, and 2.5 times the odds of a slow answer,
+//! than beside a stable slot: twice the failures and 0.2 percentage points, twice the refusals and 2 points, and 2.5 times the odds of a slow answer,
 //! which is a quarter slower at p95 where the logarithms of response times have a standard deviation of 0.5.
 
 use std::collections::BTreeMap;
@@ -37,6 +37,8 @@ const REFERENCE: Duration = Duration::from_secs(30 * 60);
 const FIRST: Duration = Duration::from_secs(5 * 60);
 /// How many times as many failures are no drift, and how many more.
 const FAILURES: (f64, f64) = (2.0, 0.002);
+/// How many more refusals are no drift, beside as many times as failures.
+const REFUSALS: f64 = 0.02;
 /// By what factor the odds of a slow answer may grow.
 const ODDS: f64 = 2.5;
 /// What a bin and its reference are to the comparison: neither has more of the traffic.
@@ -72,8 +74,10 @@ impl Drift {
         let passes = passes(length);
         let mut rule = rule.clone();
         rule.alpha /= passes.len().max(1) as f64;
-        rule.warm_up = Duration::ZERO;
+        // It is warm, and its hosts are those that it had.
+        (rule.warm_up, rule.budget, rule.hosts) = (Duration::ZERO, None, None);
         rule.errors = ErrorTolerance { ratio: FAILURES.0, excess: FAILURES.1, ..rule.errors };
+        rule.refused = ErrorTolerance { ratio: FAILURES.0, excess: REFUSALS, ..rule.refused };
         for threshold in &mut rule.baseline.thresholds {
             threshold.odds = ODDS;
         }
@@ -161,9 +165,10 @@ mod tests {
             odds: 1.0,
             share: 1.0 - quantile,
             noise: 0.001,
+            jitter: 0.0,
         };
         let thresholds = vec![threshold(0.5, 0.1), threshold(0.95, 0.2)];
-        let baseline = Baseline { bins: 720, rate: 30.0, errors: 0.001, error_noise: 1.0, thresholds };
+        let baseline = Baseline { bins: 720, rate: 30.0, errors: 0.001, thresholds, ..Baseline::default() };
         CompareRule { baseline, ..CompareRule::default() }
     }
 
@@ -176,7 +181,8 @@ mod tests {
                 // Counts scatter as chance makes them.
                 let off = if minute.is_multiple_of(2) { 1.0 } else { -1.0 };
                 let slower = vec![900.0 + 20.0 * off, slow + off * 8.0];
-                let counts = Counts { requests: 1800.0, errors: errors + off, timed: 1800.0, slower };
+                let counts =
+                    Counts { requests: 1800.0, errors: errors + off, timed: 1800.0, slower, ..Counts::default() };
                 Bin { at: SINCE + MINUTE * minute, stable: None, candidate: Some(counts) }
             })
             .collect();

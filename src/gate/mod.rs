@@ -200,6 +200,11 @@ impl Verdict {
         Self { outcome: Outcome::Inconclusive, evidence: evidence.into(), data_from: None }
     }
 
+    /// Whether it lets the step pass because its time is over, with nothing proven.
+    pub fn is_undecided(&self) -> bool {
+        matches!(&self.evidence, Evidence::Compare(CompareEvidence::Bounded { proof: compare::Proof::Late, .. }))
+    }
+
     /// Whether this verdict lets a step pass that was seen to take hold at `step`.
     pub fn passes(&self, step: Timestamp) -> bool {
         self.outcome == Outcome::Pass && self.data_from.is_some_and(|from| from >= step)

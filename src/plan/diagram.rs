@@ -183,7 +183,7 @@ fn source(feed: &Feed) -> String {
 /// What a gate learned from the stable slot's past, if it learned anything.
 fn learned(gate: &Gate) -> Option<String> {
     let Check::Compare(rule) = &gate.check else { return None };
-    let Baseline { bins, rate, errors, error_noise, thresholds } = &rule.baseline;
+    let Baseline { bins, rate, errors, error_noise, thresholds, .. } = &rule.baseline;
     if *bins == 0 {
         return None;
     }

@@ -32,11 +32,11 @@ pub use window::{CLOSED_NOW, windows};
 use crate::domain::fleet::{Role, Slot, SlotView, Survey, Target};
 use crate::domain::safeguard::Scaling;
 use crate::gate::{Check, Gate};
-use crate::spec::Spec;
+use crate::spec::{Spec, Strategy};
 
 /// By which rules readings are judged. A journal is judged by those of its plan, so that it leads where it led: 0 took data
 /// at first sight, and an alarm's OK for a word on whatever its window held by then.
-pub const RULES: u32 = 1;
+pub const RULES: u32 = 2;
 
 /// How many closed and published minutes without a request make a slot quiet.
 pub const QUIET_PERIODS: u32 = 3;
@@ -112,10 +112,17 @@ fn weight_of(survey: &Survey, slot: &SlotView) -> Option<u16> {
 /// The spec's gates, with what the stable slot's past teaches the one that compares.
 fn gates(spec: &Spec, survey: &Survey) -> Vec<Gate> {
     let mut gates = spec.gates.clone();
+    let hosts = survey.blue.desired.min(survey.green.desired);
     for gate in &mut gates {
-        if let (Check::Compare(rule), Some(_)) = (&mut gate.check, spec.watch_for) {
-            // The other half is what the watch may spend, so that both are one promise.
-            rule.alpha /= 2.0;
+        if let Check::Compare(rule) = &mut gate.check {
+            if let Strategy::HarmBudget { budget, .. } = &spec.strategy {
+                rule.budget = Some(*budget);
+            }
+            rule.hosts = (hosts > 0).then_some(hosts);
+            if spec.watch_for.is_some() {
+                // The other half is what the watch may spend, so that both are one promise.
+                rule.alpha /= 2.0;
+            }
         }
     }
     if let Some(Ok(past)) = &survey.past {

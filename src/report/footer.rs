@@ -207,7 +207,7 @@ fn gates(progress: &Progress, plan: &Plan, room: usize, style: Style) -> Option<
         GateOutcome::Pass => 2,
     });
     let brief = |(gate, verdict): &(&Gate, &Verdict)| {
-        let sign = Sign::of(verdict.outcome, gate.watch).glyph(style.unicode).trim_end();
+        let sign = Sign::of(verdict, gate.watch).glyph(style.unicode).trim_end();
         format!("{sign} {}{}", escape(&gate.name), if gate.watch { " (watches)" } else { "" })
     };
     let brief: Vec<String> = judged.iter().map(brief).collect();

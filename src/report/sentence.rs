@@ -63,8 +63,9 @@ impl Sign {
     }
 
     /// The sign of a verdict; nothing follows from one that `watch`es.
-    pub(super) fn of(outcome: GateOutcome, watch: bool) -> Self {
-        match outcome {
+    pub(super) fn of(verdict: &Verdict, watch: bool) -> Self {
+        match verdict.outcome {
+            GateOutcome::Pass if verdict.is_undecided() => Sign::Heed,
             GateOutcome::Pass => Sign::Good,
             GateOutcome::Fail if watch => Sign::Heed,
             GateOutcome::Fail => Sign::Bad,
@@ -76,7 +77,7 @@ impl Sign {
 /// The sign before a notice.
 pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
     match notice {
-        Notice::Judged { gate, verdict } => Sign::of(verdict.outcome, watches(gate, plan)),
+        Notice::Judged { gate, verdict } => Sign::of(verdict, watches(gate, plan)),
         Notice::Probed { right, .. } => {
             if *right {
                 Sign::Good
@@ -266,6 +267,7 @@ pub(super) fn watches(gate: &str, plan: &Plan) -> bool {
 
 fn judged(gate: &str, verdict: &Verdict, watch: bool) -> String {
     let says = match verdict.outcome {
+        GateOutcome::Pass if verdict.is_undecided() => "lets the step pass undecided",
         GateOutcome::Pass => "passes",
         GateOutcome::Fail => "fails",
         GateOutcome::Inconclusive => "cannot say yet",

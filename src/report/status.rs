@@ -229,7 +229,7 @@ impl Status<'_> {
         let mut text = String::new();
         for (n, gate) in self.plan.gates.iter().enumerate() {
             let verdict = self.progress.verdicts.get(n).and_then(Option::as_ref);
-            let sign = verdict.map_or(" ".repeat(blank), |verdict| Sign::of(verdict.outcome, gate.watch).paint(style));
+            let sign = verdict.map_or(" ".repeat(blank), |verdict| Sign::of(verdict, gate.watch).paint(style));
             let says = verdict.map_or("not asked yet".to_owned(), |verdict| match verdict.outcome {
                 GateOutcome::Pass => evidence(&verdict.evidence),
                 outcome => format!("{}: {}", verdict_word(outcome), evidence(&verdict.evidence)),

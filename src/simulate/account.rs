@@ -236,6 +236,7 @@ fn sum(bins: &[(Bin, [Condition; 2])]) -> Bin {
 fn add(mut one: Counts, other: Counts) -> Counts {
     one.requests += other.requests;
     one.errors += other.errors;
+    one.refused += other.refused;
     one.timed += other.timed;
     for (slow, more) in one.slower.iter_mut().zip(other.slower) {
         *slow += more;

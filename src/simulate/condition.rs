@@ -7,16 +7,32 @@ use std::time::Duration;
 pub struct Condition {
     /// The share of requests that fail.
     pub errors: f64,
+    /// The share that is refused.
+    pub refused: f64,
     /// The natural logarithm of the median response time in seconds.
     pub location: f64,
     /// The standard deviation around it.
     pub sigma: f64,
+    /// Answers that are slower than the others.
+    pub apart: Apart,
+}
+
+/// A part of the answers that is slower than the others: from a slow host, or a zone in trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Apart {
+    /// How large it is, 0 to 1.
+    pub share: f64,
+    /// The natural logarithm of how many times slower it is.
+    pub slower: f64,
 }
 
 impl Condition {
     /// The share of answers that take longer than `seconds`.
     pub fn slower_than(&self, seconds: f64) -> f64 {
-        beyond((seconds.ln() - self.location) / self.sigma)
+        let beyond = |location: f64| beyond((seconds.ln() - location) / self.sigma);
+        let Apart { share, slower } = self.apart;
+        let usual = beyond(self.location);
+        if share > 0.0 { usual + share * (beyond(self.location + slower) - usual) } else { usual }
     }
 
     /// The same with another share of failures, and `factor` times slower.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::account::{Account, CALL};
-use super::condition::Condition;
+use super::condition::{Apart, Condition};
 use super::meter::Meter;
 use super::scenario::{Fault, Scenario};
 use super::series::Series;
@@ -223,7 +223,7 @@ fn past(rule: &CompareRule, world: &World) -> Past {
     let calm = World { seed: world.seed.rotate_left(17), span: MINUTE, ..world.with(Fault::NONE) };
     let mut traffic = calm.traffic();
     let Service { errors, median, sigma } = world.service;
-    let usual = Condition { errors, location: median.ln(), sigma };
+    let usual = Condition { errors, refused: 0.0, location: median.ln(), sigma, apart: Apart::default() };
     let telling = |mark: &f64| TELLING.contains(&usual.slower_than(*mark));
     let stable: Vec<f64> = marks.into_iter().filter(telling).collect();
     let marks = stable.iter().map(|seconds| Mark { quantile: None, seconds: *seconds }).collect();

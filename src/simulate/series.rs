@@ -140,6 +140,7 @@ impl Replay<'_> {
             let kept = thinned(level, part, dice);
             all.requests += kept.requests;
             all.errors += kept.errors;
+            all.refused += kept.refused;
             all.timed += kept.timed;
             all.slower.resize(kept.slower.len(), 0.0);
             all.slower.iter_mut().zip(kept.slower).for_each(|(sum, more)| *sum += more);
@@ -190,6 +191,7 @@ fn thinned(level: &Level, part: f64, dice: &mut Pcg64Mcg) -> Counts {
     kept.requests = kept.timed + binomial(all - timed, part, dice);
     // Who failed is not who was slow: both are drawn alone, and no more fail than there are.
     kept.errors = failed(level, part, dice).min(kept.requests);
+    kept.refused = binomial(counts.refused.round(), part, dice).min(kept.requests);
     kept
 }
 
@@ -219,7 +221,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn counts(requests: f64, errors: f64, slow: f64) -> Counts {
-        Counts { requests, errors, timed: requests, slower: vec![requests / 2.0, slow] }
+        Counts { requests, errors, refused: 2.0 * errors, timed: requests, slower: vec![requests / 2.0, slow] }
     }
 
     fn level(at: f64, counts: Counts) -> Level {
@@ -259,6 +261,8 @@ mod tests {
         let requests = sum(&drawn, |counts| counts.requests);
         assert!((requests / 120_000.0 - 1.0).abs() < 0.01, "{requests}");
         let (errors, slow) = (sum(&drawn, |counts| counts.errors), sum(&drawn, |counts| counts.slower[0]));
+        let refused = sum(&drawn, |counts| counts.refused);
+        assert!((refused / 2400.0 - 1.0).abs() < 0.1, "{refused}");
         assert!((errors / 1200.0 - 1.0).abs() < 0.1 && (slow / 6000.0 - 1.0).abs() < 0.05, "{errors}, {slow}");
         let harmed: f64 = drawn.iter().map(|drawn| drawn.harm).sum();
         assert!((harmed - 400.0 * 60.0 * 0.05).abs() < 1e-6, "{harmed}");

@@ -9,7 +9,7 @@ use rand_distr::{Binomial, Distribution, Gamma, Poisson, StandardNormal};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
 
-use super::condition::{Condition, beyond};
+use super::condition::{Apart, Condition, beyond};
 use super::scenario::{Fault, Noise, Scenario};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts, Mark, Past};
@@ -22,13 +22,17 @@ const PAST: u32 = 12 * 60;
 /// How long the conditions that noise makes stay the same.
 const NOISE_SPAN: Duration = Duration::from_secs(60);
 /// Quantiles that slow answers are counted at, with their standard normal deviates.
-const QUANTILES: [(f64, f64); 5] = [
+const QUANTILES: [(f64, f64); 6] = [
     (0.50, 0.0),
     (0.75, 0.674_489_750_196_081_7),
     (0.90, 1.281_551_565_544_600_4),
     (0.95, 1.644_853_626_951_472_2),
     (0.99, 2.326_347_874_040_841),
+    (0.999, 3.090_232_306_167_813_5),
 ];
+/// The part of each slot that lies in the zone which a brown-out befalls.
+const STABLE_IN_ZONE: f64 = 1.0 / 3.0;
+const CANDIDATE_IN_ZONE: f64 = 0.5;
 /// The standard normal deviate of the 95th percentile, beyond which an answer counts as slow.
 const P95: f64 = QUANTILES[3].1;
 
@@ -108,6 +112,8 @@ pub struct Traffic {
     reached: Duration,
     /// How long the candidate has had requests.
     warm: Duration,
+    /// How many requests it has had.
+    served: f64,
     luck: f64,
     noise: Wander,
 }
@@ -132,9 +138,15 @@ impl World {
         Self { fault, ..self }
     }
 
-    /// The stable slot's p50, p75, p90, p95 and p99 when nothing is wrong.
+    /// How many hosts each slot has, where a gate may know it.
+    pub fn hosts(&self) -> Option<u32> {
+        (self.scenario == Scenario::FewHosts).then_some(2)
+    }
+
+    /// The stable slot's p50, p75, p90, p95, p99 and p99.9 when nothing is wrong.
     pub fn marks(&self) -> Vec<Mark> {
-        let time = |deviate: f64| (self.location() + self.service.sigma * deviate).exp();
+        let all = self.scenario.placed(self.usual(), 1.0, 0.0, Duration::ZERO);
+        let time = |deviate: f64| (all.location + self.service.sigma * deviate).exp();
         QUANTILES
             .iter()
             .map(|(quantile, deviate)| Mark { quantile: Some(*quantile), seconds: time(*deviate) })
@@ -149,14 +161,13 @@ impl World {
         let seconds: Vec<f64> = marks.iter().map(|mark| mark.seconds).collect();
         let bins = (0..PAST).filter_map(|minute| {
             let from = NOISE_SPAN * minute;
-            noise.step(self.scenario.noise(), from, &mut dice);
-            let condition = Condition {
-                errors: self.service.errors,
-                location: self.location() + noise.stable,
-                sigma: self.service.sigma,
-            };
+            noise.step(self.scenario.past_noise(), from, &mut dice);
+            let usual = self.usual();
+            let condition = Condition { location: usual.location + noise.stable, ..usual };
+            let condition = self.scenario.placed(condition, 1.0, 0.0, Duration::ZERO);
             let expected = self.rate * NOISE_SPAN.as_secs_f64();
-            let counts = self.count(expected, condition, &seconds, &mut dice)?;
+            let burst = self.scenario.past_noise().burst.max(self.fault.burst);
+            let counts = self.count(expected, (condition, burst), &seconds, &mut dice)?;
             Some((START.before(NOISE_SPAN * PAST) + from, counts))
         });
         let bins = bins.collect();
@@ -168,22 +179,36 @@ impl World {
         let mut dice = dice(self.seed, 2);
         let luck = self.scenario.luck() * normal(&mut dice);
         let nothing = Duration::ZERO;
-        Traffic { world: *self, dice, reached: nothing, warm: nothing, luck, noise: Wander::default() }
+        Traffic { world: *self, dice, reached: nothing, warm: nothing, served: 0.0, luck, noise: Wander::default() }
+    }
+
+    /// A slot when nothing is wrong and no noise is about.
+    fn usual(&self) -> Condition {
+        let Service { errors, sigma, .. } = self.service;
+        Condition { errors, refused: 0.0, location: self.location(), sigma, apart: Apart::default() }
     }
 
     fn location(&self) -> f64 {
         self.service.median.ln()
     }
 
-    /// What a slot counts of so many `expected` requests; nothing at all when none came.
-    fn count(&self, expected: f64, condition: Condition, marks: &[f64], dice: &mut Pcg64Mcg) -> Option<Counts> {
+    /// What a slot counts of so many `expected` requests whose failures come in bursts of this size on average;
+    /// nothing at all when none came.
+    fn count(
+        &self,
+        expected: f64,
+        (condition, burst): (Condition, f64),
+        marks: &[f64],
+        dice: &mut Pcg64Mcg,
+    ) -> Option<Counts> {
         let requests = poisson(expected, dice);
         if requests == 0.0 {
             return None;
         }
-        let errors = match self.scenario.noise() {
-            Noise::None => binomial(requests, condition.errors, dice),
-            Noise::Minutes | Noise::Correlated => bursts(requests, condition.errors, dice),
+        let errors = if burst > 1.0 {
+            bursts(requests, condition.errors, burst, dice)
+        } else {
+            binomial(requests, condition.errors, dice)
         };
         let (mut left, mut above) = (requests, 1.0);
         let slower = marks.iter().map(|mark| {
@@ -193,7 +218,8 @@ impl World {
             left
         });
         let slower = slower.collect();
-        Some(Counts { requests, errors, timed: requests, slower })
+        let refused = if condition.refused > 0.0 { binomial(requests, condition.refused, dice) } else { 0.0 };
+        Some(Counts { requests, errors, refused, timed: requests, slower })
     }
 }
 
@@ -204,20 +230,25 @@ impl Traffic {
         let from = self.reached;
         self.reached += world.span;
         let middle = from + world.span / 2;
-        let before = Condition { errors: world.service.errors, location: world.location(), sigma: world.service.sigma };
-        let both = world.scenario.weather(before, middle);
-        let new = world.scenario.candidate(both, self.warm);
+        let both = world.scenario.weather(world.usual(), middle);
+        let new = world.scenario.candidate(both, self.warm, self.served);
         let new = world.fault.worsen(new, world.service.errors, middle);
         let arrivals = world.rate * world.scenario.traffic(middle) * world.span.as_secs_f64();
         let harm = arrivals * share * excess(both, new);
-        self.noise.step(world.scenario.noise(), from, &mut self.dice);
+        let noise = world.scenario.noise();
+        self.noise.step(noise, from, &mut self.dice);
+        let own = self.noise.candidate * world.scenario.own_noise();
         let stable = Condition { location: both.location + self.noise.stable, ..both };
-        let candidate = Condition { location: new.location + self.noise.candidate + self.luck, ..new };
+        let candidate = Condition { location: new.location + own + self.luck, ..new };
+        let stable = world.scenario.placed(stable, 1.0 - share, STABLE_IN_ZONE, middle);
+        let candidate = world.scenario.placed(candidate, share, CANDIDATE_IN_ZONE, middle);
+        let burst = noise.burst.max(world.fault.burst);
         let bin = Bin {
             at: START + from,
-            stable: world.count(arrivals * (1.0 - share), stable, &marks.stable, &mut self.dice),
-            candidate: world.count(arrivals * share, candidate, &marks.candidate, &mut self.dice),
+            stable: world.count(arrivals * (1.0 - share), (stable, burst), &marks.stable, &mut self.dice),
+            candidate: world.count(arrivals * share, (candidate, burst), &marks.candidate, &mut self.dice),
         };
+        self.served += arrivals * share;
         if share > 0.0 {
             self.warm += world.span;
         }
@@ -229,11 +260,11 @@ impl Wander {
     /// Draws the noise of the minute that starts at `from`, if one does.
     fn step(&mut self, noise: Noise, from: Duration, dice: &mut Pcg64Mcg) {
         let minute = from.as_millis() / NOISE_SPAN.as_millis();
-        if noise == Noise::None || self.redrawn == Some(minute) {
+        if noise.deviation <= 0.0 || self.redrawn == Some(minute) {
             return;
         }
-        let keep = if self.redrawn.is_some() { noise.persistence() } else { 0.0 };
-        let fresh = Noise::DEVIATION * (1.0 - keep * keep).sqrt();
+        let keep = if self.redrawn.is_some() { noise.persistence } else { 0.0 };
+        let fresh = noise.deviation * (1.0 - keep * keep).sqrt();
         self.stable = keep * self.stable + fresh * normal(dice);
         self.candidate = keep * self.candidate + fresh * normal(dice);
         self.redrawn = Some(minute);
@@ -245,7 +276,7 @@ fn excess(stable: Condition, candidate: Condition) -> f64 {
     let failed = (candidate.errors - stable.errors).max(0.0);
     let p95 = (stable.location + P95 * stable.sigma).exp();
     let slow = (candidate.slower_than(p95) - beyond(P95)).max(0.0);
-    failed + slow
+    failed + slow + (candidate.refused - stable.refused).max(0.0)
 }
 
 /// Dice for one `purpose` of a seed.
@@ -268,9 +299,9 @@ fn binomial(of: f64, chance: f64, dice: &mut Pcg64Mcg) -> f64 {
 
 /// Failures that come in bursts of geometric size: a Poisson number of bursts, summed. So many geometric
 /// sizes are their number and a negative binomial, which is a Poisson variable with a gamma mean.
-fn bursts(requests: f64, chance: f64, dice: &mut Pcg64Mcg) -> f64 {
-    let number = poisson(requests * chance / Noise::BURST, dice);
-    let more = Gamma::new(number, Noise::BURST - 1.0).map_or(0.0, |means| poisson(means.sample(dice), dice));
+fn bursts(requests: f64, chance: f64, size: f64, dice: &mut Pcg64Mcg) -> f64 {
+    let number = poisson(requests * chance / size, dice);
+    let more = Gamma::new(number, size - 1.0).map_or(0.0, |means| poisson(means.sample(dice), dice));
     (number + more).min(requests)
 }
 

@@ -23,17 +23,65 @@ struct Target {
 /// What a figure that does not exist counts as: longer than anything.
 const NEVER: f64 = f64::INFINITY;
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 18] = [
     Target {
-        goal: "false rollback, any good release, %",
+        goal: "false rollback, any good release but in a brown-out, %",
         most: [1.0, 1.0],
-        about: |cell| matches!(cell.case, Case::Good(_)),
+        about: |cell| matches!(cell.case, Case::Good(scenario) if scenario != Scenario::Brownout),
         figure: Figures::back_percent,
     },
     Target {
-        goal: "mean harm, any fault, requests",
+        goal: "false rollback in a brown-out, %",
+        most: [5.0, 5.0],
+        about: |cell| cell.case == Case::Good(Scenario::Brownout),
+        figure: Figures::back_percent,
+    },
+    Target {
+        goal: "missed leak that begins after 20 minutes, %",
+        most: [5.0, 5.0],
+        about: |cell| cell.name == "leak20m" && cell.rate >= 20.0,
+        figure: missed,
+    },
+    Target {
+        goal: "missed 1 % errors in bursts of 20, at 20 and 30 a second, %",
+        most: [40.0, 40.0],
+        about: |cell| cell.name == "burst20" && (20.0..=30.0).contains(&cell.rate),
+        figure: missed,
+    },
+    Target {
+        goal: "the same, from 200 a second, %",
+        most: [1.0, 1.0],
+        about: |cell| cell.name == "burst20" && cell.rate >= 200.0,
+        figure: missed,
+    },
+    Target {
+        goal: "missed 5 s for 0.3 % of the requests, at 20 and 30 a second, %",
+        most: [50.0, 50.0],
+        about: |cell| cell.name == "tail0.3" && (20.0..=30.0).contains(&cell.rate),
+        figure: missed,
+    },
+    Target {
+        goal: "the same, from 200 a second, %",
+        most: [1.0, 1.0],
+        about: |cell| cell.name == "tail0.3" && cell.rate >= 200.0,
+        figure: missed,
+    },
+    Target {
+        goal: "rollback of refusals to everybody, s",
+        most: [120.0, 30.0],
+        about: |cell| cell.name == "404",
+        figure: |figures| figures.to_back.map_or(NEVER, |seconds| seconds as f64),
+    },
+    Target {
+        goal: "mean harm, latency of 25 % and more at 2,000 a second, requests",
+        most: [190.0, 110.0],
+        about: |cell| ramp(cell) && patient(cell),
+        figure: |figures| figures.harm,
+    },
+    Target {
+        goal: "mean harm, any other fault from the start, requests",
         most: [125.0, 60.0],
-        about: |cell| ramp(cell) && matches!(cell.case, Case::Bad(_)),
+        about: |cell| ramp(cell) && early(cell) && !patient(cell),
         figure: |figures| figures.harm,
     },
     Target {
@@ -89,6 +137,16 @@ const TARGETS: [Target; 10] = [
 /// Whether the cell's policy raises the share within a harm budget.
 fn ramp(cell: &Cell) -> bool {
     cell.policy.name.starts_with("ramp")
+}
+
+/// Whether the cell's fault is there from the start, as those are that the harm budget is about.
+fn early(cell: &Cell) -> bool {
+    matches!(cell.case, Case::Bad(fault) if fault.from.is_zero() && fault.burst <= 1.0)
+}
+
+/// Whether the cell's fault costs what patience with a warm-up costs where the least share is many requests.
+fn patient(cell: &Cell) -> bool {
+    matches!(cell.case, Case::Bad(fault) if fault.slower >= 0.25) && early(cell) && cell.rate >= 2000.0
 }
 
 fn missed(figures: &Figures) -> f64 {

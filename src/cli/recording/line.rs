@@ -97,8 +97,9 @@ impl Reader {
         let role = role(fields.get("slot")?)?;
         let requests = count("requests", fields.get("requests")?)?;
         let errors = count("errors_5xx", fields.get("errors_5xx")?)?;
-        let refused = fields.maybe("errors_4xx").map(|value| count("errors_4xx", value)).transpose()?;
-        no_more("errors_4xx", refused.unwrap_or_default(), "requests", requests)?;
+        let refused =
+            fields.maybe("errors_4xx").map(|value| count("errors_4xx", value)).transpose()?.unwrap_or_default();
+        no_more("errors_4xx", refused, "requests", requests)?;
         let timed = fields.maybe("timed").map(|value| count("timed", value)).transpose()?;
         no_more("errors_5xx", errors, "requests", requests)?;
         no_more("timed", timed.unwrap_or_default(), "requests", requests)?;
@@ -112,7 +113,7 @@ impl Reader {
         let harmed = fields.maybe("harmed").map_or(Ok(0.0), |value| count("harmed", value))?;
         no_more("harmed", harmed, "requests", requests)?;
         let burst = fields.maybe("burst").map_or(Ok(1.0), |value| count("burst", value))?.max(1.0);
-        Ok(Line { at, role, counts: Counts { requests, errors, timed, slower }, share, level, harmed, burst })
+        Ok(Line { at, role, counts: Counts { requests, errors, refused, timed, slower }, share, level, harmed, burst })
     }
 
     /// Every line of a slot counts at the same times.

@@ -15,10 +15,10 @@
 //! | `slot` | `stable` or `candidate` |
 //! | `requests` | how many requests the slot answered; a line with none says the same as no line |
 //! | `errors_5xx` | how many of them failed: a 5XX of the service's own, or a refused connection |
+//! | `errors_4xx` | may be absent: how many were refused, with a 4XX |
 //! | `slower_than` | may be absent: how many took longer than each of these times in seconds; the same times in every line of a slot |
 //! | `timed` | may be absent: how many had their time taken, where that is not all of them |
 //! | `share` | may be absent: the candidate's share by weight, in percent, from this bin on |
-//! | `errors_4xx` | may be absent: how many were answered with a 4XX; no gate judges it |
 //!
 //! Other fields are ignored, unless one is so much like a known one that it is a slip of the pen.
 //!
@@ -70,6 +70,7 @@ pub(super) const FORMAT: &str = r#"A metrics file has one JSON object a line, fo
   slot         stable or candidate
   requests     how many it answered; a line with none says the same as no line
   errors_5xx   how many of them failed
+  errors_4xx   optional: how many were refused
   slower_than  optional: how many took longer than so many seconds; the candidate's times may lie
                a little above the stable slot's, and then pair up with them in order
   timed        optional: how many had their time taken, where that is not all of them

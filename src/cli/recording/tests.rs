@@ -146,7 +146,7 @@ fn bins_lie_on_the_feeds_grid_and_the_clock_goes_on() {
 
 #[test]
 fn what_is_written_can_be_read() {
-    let counts = Counts { requests: 10.0, errors: 11.0, timed: 9.0, slower: vec![3.0, 3.5, 0.25] };
+    let counts = Counts { requests: 10.0, errors: 11.0, refused: 0.0, timed: 9.0, slower: vec![3.0, 3.5, 0.25] };
     let mut writer = Writer::default();
     let marks = [0.1, 0.2, 0.4];
     let text = writer.line(Timestamp::from_millis(60_500), Role::Stable, &counts, &marks);
@@ -157,7 +157,10 @@ fn what_is_written_can_be_read() {
     let mut bins = Bins::new(text.as_bytes(), MINUTE);
     let (at, bin) = bins.next().unwrap().unwrap();
     assert_eq!(at, Timestamp::from_millis(60_500));
-    assert_eq!(bin.stable, Some(Counts { requests: 10.0, errors: 10.0, timed: 9.0, slower: vec![3.0, 3.0, 0.25] }));
+    assert_eq!(
+        bin.stable,
+        Some(Counts { requests: 10.0, errors: 10.0, refused: 0.0, timed: 9.0, slower: vec![3.0, 3.0, 0.25] })
+    );
     assert_eq!(bins.next().unwrap().unwrap().1.candidate, Some(none));
     assert_eq!(bins.pairs(), Ok(true));
 }

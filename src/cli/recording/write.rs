@@ -35,6 +35,10 @@ impl Writer {
             seconds(at),
             counts.requests
         );
+        let refused = within(counts.refused, counts.requests);
+        if refused > 0.0 {
+            let _ = write!(line, ", \"errors_4xx\": {refused}");
+        }
         if !marks.is_empty() {
             let mut limit = timed;
             let slower = marks.iter().zip(&counts.slower).map(|(mark, slower)| {

@@ -17,6 +17,10 @@ const ENOUGH: usize = 60;
 const PAIRS: f64 = 2.0;
 /// The noise of response times that is assumed then, as a part of them, from minute to minute.
 const WANDER: f64 = 0.05;
+/// By how much hosts of a kind usually differ in speed.
+const HOSTS_DIFFER: f64 = 0.04;
+/// How many standard deviations of that are tolerated.
+const LUCK: f64 = 2.33;
 /// How steep the logit of slow answers is where marks do not tell: a lognormal's with a deviation of 0.5.
 const STEEP: f64 = 4.0;
 /// A mark that a smaller share is slower than, or faster, says nothing.
@@ -48,6 +52,8 @@ pub struct Baseline {
     pub errors: f64,
     /// By how much errors scatter more than chance alone would make them; at least 1.
     pub error_noise: f64,
+    /// The same of refusals.
+    pub refused_noise: f64,
     /// Where slow answers are counted; empty when nothing is known of response times.
     pub thresholds: Vec<Threshold>,
 }
@@ -65,13 +71,15 @@ pub struct Threshold {
     pub odds: f64,
     /// The share of the stable slot's answers that is slower.
     pub share: f64,
-    /// The variance of the logit of that share from minute to minute beyond chance.
+    /// The variance of the logit of that share from minute to minute beyond chance, over long stretches.
     pub noise: f64,
+    /// The same as neighbouring minutes tell it: less, where speed wanders slowly. Zero when it was not learned.
+    pub jitter: f64,
 }
 
 impl Default for Baseline {
     fn default() -> Self {
-        Self { bins: 0, rate: 0.0, errors: 0.0, error_noise: 1.0, thresholds: Vec::new() }
+        Self { bins: 0, rate: 0.0, errors: 0.0, error_noise: 1.0, refused_noise: 1.0, thresholds: Vec::new() }
     }
 }
 
@@ -96,7 +104,8 @@ impl super::CompareRule {
             bins: bins.len(),
             rate: rate(lately, past.span),
             errors: if requests > 0.0 { errors / requests } else { 0.0 },
-            error_noise: error_noise(&bins, past.span).max(if little { PAIRS } else { 1.0 }),
+            error_noise: error_noise(&bins, past.span, |counts| counts.errors).max(if little { PAIRS } else { 1.0 }),
+            refused_noise: error_noise(&bins, past.span, |counts| counts.refused).max(if little { PAIRS } else { 1.0 }),
             thresholds: self.thresholds(past, &bins, lately),
         };
         Self { baseline, ..self.clone() }
@@ -111,15 +120,23 @@ impl super::CompareRule {
             let share = *shares.get(mark).filter(|share| (LEAST..=1.0 - LEAST).contains(*share))?;
             let wander = WANDER * steepness(&past.marks, &shares, mark);
             let assumed = if little { wander * wander } else { 0.0 };
-            let (candidate, odds) = if past.resolves {
-                (seconds * (1.0 + self.latency.slower), 1.0)
-            } else {
-                (*seconds, self.latency.odds)
-            };
-            let noise = latency_noise(bins, past.span, mark).max(assumed);
-            Some(Threshold { quantile: *quantile, stable: *seconds, candidate, odds, share, noise })
+            let slower = self.latency.slower.max(self.luck());
+            let (candidate, odds) =
+                if past.resolves { (seconds * (1.0 + slower), 1.0) } else { (*seconds, self.latency.odds) };
+            let lengths = || lengths(past.span);
+            let noise = latency_noise(bins, past.span, mark, lengths()).max(assumed);
+            let jitter = latency_noise(bins, past.span, mark, lengths().filter(|length| *length == MINUTE));
+            Some(Threshold { quantile: *quantile, stable: *seconds, candidate, odds, share, noise, jitter })
         };
         past.marks.iter().enumerate().filter_map(learn).take(MARKS).collect()
+    }
+}
+
+impl super::CompareRule {
+    /// By how much a slot of few hosts may be slower by its hosts alone: 2.33 standard deviations, which one slot in a
+    /// hundred exceeds.
+    fn luck(&self) -> f64 {
+        self.hosts.map_or(0.0, |hosts| LUCK * HOSTS_DIFFER * (2.0 / f64::from(hosts.max(1))).sqrt())
     }
 }
 
@@ -165,9 +182,9 @@ fn steepness(marks: &[Mark], shares: &[f64], mark: usize) -> f64 {
 /// weighed against 10 that say 1. The worst length of a batch counts, but a longer one than a minute only for
 /// what it says beyond its own standard error `F sqrt(3/K)`: the worst of several guesses is too high. The
 /// greatest differences are cut, for an outage is no noise.
-fn error_noise(bins: &[Bin<'_>], span: Duration) -> f64 {
+fn error_noise(bins: &[Bin<'_>], span: Duration, of_errors: fn(&Counts) -> f64) -> f64 {
     let of = |length: Duration| {
-        let batches = batches(bins, span, length, |counts| (counts.errors, counts.requests));
+        let batches = batches(bins, span, length, |counts| (of_errors(counts), counts.requests));
         let (mut squares, mut expected) = (Vec::new(), 0.0);
         for [(x, n), (y, m)] in neighbours(&batches, length) {
             let apart = x / n - y / m;
@@ -183,7 +200,7 @@ fn error_noise(bins: &[Bin<'_>], span: Duration) -> f64 {
 
 /// The variance of the logit of the share beyond a mark from minute to minute, beyond chance: of batches of
 /// each length, per minute, as for errors; the worst length counts.
-fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize) -> f64 {
+fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize, lengths: impl Iterator<Item = Duration>) -> f64 {
     let of = |length: Duration| {
         let batches = batches(bins, span, length, |counts| (slower(counts, mark), counts.timed));
         let (mut squares, mut chance) = (Vec::new(), 0.0);
@@ -201,7 +218,7 @@ fn latency_noise(bins: &[Bin<'_>], span: Duration, mark: usize) -> f64 {
         let beyond = (cut_sum(squares) - chance).max(0.0) / 2.0;
         if pairs > 0.0 { length.as_secs_f64() / 60.0 * beyond / pairs } else { 0.0 }
     };
-    lengths(span).map(of).fold(0.0, f64::max)
+    lengths.map(of).fold(0.0, f64::max)
 }
 
 /// The sum, in which the two greatest, or the greatest hundredth, count no more than the next: an outage in
@@ -273,7 +290,8 @@ mod tests {
                 12_000.0 * p + off * (12_000.0 * p * (1.0 - p)).sqrt() + off * wander * 12_000.0 * p * (1.0 - p)
             };
             let errors = 12.0 + off * (12.0 * burst).sqrt();
-            let counts = Counts { requests: 12_000.0, errors, timed: 12_000.0, slower: vec![slow(0.5), slow(0.05)] };
+            let slower = vec![slow(0.5), slow(0.05)];
+            let counts = Counts { requests: 12_000.0, errors, timed: 12_000.0, slower, ..Counts::default() };
             (Timestamp::from_millis(60_000) + SPAN * n, counts)
         };
         let mark = |quantile, seconds| Mark { quantile: Some(quantile), seconds };
@@ -364,6 +382,18 @@ mod tests {
         let learned = learned(&past);
         assert_eq!(learned.thresholds.len(), 1);
         assert_eq!(learned.thresholds[0].quantile, Some(0.5));
+    }
+
+    #[test]
+    fn few_hosts_may_be_slower_by_their_hosts_alone() {
+        let with = |hosts| {
+            let rule = CompareRule { hosts, ..CompareRule::default() };
+            let threshold = rule.learned(&past(720, 1.0, 0.0)).baseline.thresholds[1].clone();
+            threshold.candidate / threshold.stable
+        };
+        about(with(Some(2)), 1.0932);
+        about(with(Some(8)), 1.0466);
+        assert_eq!(with(Some(100)), with(None), "hosts that are many make up for each other");
     }
 
     #[test]

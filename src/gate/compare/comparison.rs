@@ -14,9 +14,11 @@ use crate::gate::{Verdict, Window};
 /// Bounds are wrong with a chance of at most this.
 pub(super) const BETA: f64 = 0.05;
 /// From this capital on nothing passes.
-const DOUBT: f64 = 3.0;
+pub(super) const DOUBT: f64 = 3.0;
 /// From this capital on no share is raised.
 const HESITATION: f64 = 1.5;
+/// From this capital on, which only counts once the warm-up is over, the ramp goes back to its first share and waits there.
+const STRONG: f64 = 20.0;
 /// On bins that are not closed yet the capital must be so many times greater to end a rollout.
 const OPEN: f64 = 3.0;
 /// After so many bins in a row without the candidate's requests it cannot be reached …
@@ -98,7 +100,8 @@ impl Comparison {
     /// Whether the candidate may have everything: the margins are proven and nothing speaks against it.
     pub fn is_proven(&self, rule: &CompareRule) -> bool {
         let proven = self.bounds(rule).are_within(rule.margins);
-        proven && self.intake.flaw().is_none() && self.capital() < DOUBT && self.total().candidate.requests > 0.0
+        let calm = if self.intake.state().patient { self.suspected() < HESITATION } else { self.capital() < DOUBT };
+        proven && self.intake.flaw().is_none() && calm && self.total().candidate.requests > 0.0
     }
 
     /// The capital that bets against the candidate have made of 1; at `1/alpha` it goes back.
@@ -109,7 +112,11 @@ impl Comparison {
     /// How much worse the candidate can be at most; of slow answers, since the warm-up ended.
     pub fn bounds(&self, rule: &CompareRule) -> Bounds {
         let tally = self.intake.state();
-        self.bounds_by(rule, tally.errors.upper(BETA), tally.slow.upper(BETA))
+        let tail = tally::tail_mark(&rule.baseline).filter(|_| tally.patient && rule.latency.weight > 0.0);
+        Bounds {
+            tail: tail.map(|_| tally.tail.upper(BETA)),
+            ..self.bounds_by(rule, tally.errors.upper(BETA), tally.slow.upper(BETA))
+        }
     }
 
     /// The same with other chances of being wrong, and with the better of two bounds on slow answers, with and
@@ -124,7 +131,7 @@ impl Comparison {
         let known = !self.intake.is_new();
         let judged = rule.latency.weight > 0.0 && tally::harm_mark(&rule.baseline).is_some();
         let errors = (rule.errors.weight > 0.0).then_some(if known { errors } else { 1.0 });
-        Bounds { errors, slow: judged.then_some(if known { slow } else { 1.0 }) }
+        Bounds { errors, tail: None, slow: judged.then_some(if known { slow } else { 1.0 }) }
     }
 
     /// What has been compared; response times since the warm-up ended.
@@ -140,9 +147,19 @@ impl Comparison {
     /// Whether something speaks against raising the candidate's share: evidence, be it such that does not
     /// count yet, or data that cannot be.
     pub(super) fn is_doubtful(&self) -> bool {
+        self.intake.flaw().is_some() || self.suspected() >= HESITATION
+    }
+
+    /// Whether response times would speak strongly against the candidate if they counted already.
+    pub(super) fn is_slow_while_cold(&self) -> bool {
         let tally = self.intake.state();
-        let cold = tally.cold.as_ref().map_or(0.0, Capital::amount);
-        self.intake.flaw().is_some() || self.capital() >= HESITATION || cold >= HESITATION
+        tally.patient && tally.cold.as_ref().is_some_and(|cold| cold.amount() >= STRONG)
+    }
+
+    /// The capital, or what it would be if response times counted during the warm-up.
+    fn suspected(&self) -> f64 {
+        let cold = self.intake.state().cold.as_ref().map_or(0.0, Capital::amount);
+        self.capital().max(cold)
     }
 
     fn suspicion(&self) -> Option<Suspicion> {

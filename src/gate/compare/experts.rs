@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::evidence::{self, MARKS, Part, Slow, Tail};
-use super::{Baseline, CompareRule};
+use super::{Baseline, CompareRule, ErrorTolerance};
 use crate::domain::count::Counts;
 
 /// How many times more failures than tolerated are looked for.
@@ -26,17 +26,21 @@ const CASH: f64 = 0.01;
 pub(super) enum Suspicion {
     /// Failures.
     Errors,
+    /// Refusals.
+    Refused,
     /// Slow answers, at one mark or at all.
     Slower(Option<usize>),
 }
 
-/// The experts in their order, after cash: failures, all marks, each mark.
+/// The experts in their order, after cash: failures, refusals, all marks, each mark.
 pub(super) fn prior(rule: &CompareRule) -> Vec<f64> {
     let marks = marks(&rule.baseline);
     let (errors, latency) = (rule.errors.weight, if marks == 0 { 0.0 } else { rule.latency.weight });
     let together = if marks > 1 { TOGETHER } else { 0.0 };
-    let mut prior = vec![(1.0 - errors - latency).max(CASH)];
+    let refused = rule.refused.weight;
+    let mut prior = vec![(1.0 - errors - refused - latency).max(CASH)];
     prior.extend(ERROR_PARTS.map(|part| part * errors));
+    prior.extend(ERROR_PARTS.map(|part| part * refused));
     prior.extend(SLOWER_PARTS.map(|part| part * latency * together));
     let alone = latency * (1.0 - together) / marks.max(1) as f64;
     prior.extend((0..marks).flat_map(|_| SLOWER_PARTS.map(|part| part * alone)));
@@ -47,8 +51,29 @@ pub(super) fn prior(rule: &CompareRule) -> Vec<f64> {
 pub(super) fn suspicion(index: usize) -> Option<Suspicion> {
     let index = index.checked_sub(1)?;
     let Some(index) = index.checked_sub(MORE_ERRORS.len()) else { return Some(Suspicion::Errors) };
+    let Some(index) = index.checked_sub(MORE_ERRORS.len()) else { return Some(Suspicion::Refused) };
     let mark = index.checked_sub(ALL_SLOWER.len()).map(|index| index / ONE_SLOWER.len());
     Some(Suspicion::Slower(mark))
+}
+
+/// What the present teaches about noise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noise {
+    /// The design effect of failures.
+    pub(super) errors: f64,
+    /// The same of refusals.
+    pub(super) refused: f64,
+    /// How many times as many failures are tolerated while both slots are in trouble.
+    pub(super) ratio: f64,
+    /// At each mark, the sum over both slots of the variances of their logits from minute to minute.
+    pub(super) speed: [f64; MARKS],
+}
+
+/// Of both slots' speed, as the past taught it.
+pub(super) fn learned_speed(baseline: &Baseline) -> [f64; MARKS] {
+    let mut speed = [0.0; MARKS];
+    speed.iter_mut().zip(&baseline.thresholds).for_each(|(sum, at)| *sum = 2.0 * at.noise.max(0.0));
+    speed
 }
 
 /// How many marks are judged.
@@ -57,19 +82,24 @@ pub(super) fn marks(baseline: &Baseline) -> usize {
 }
 
 /// How many of the experts, counted from the first, do not look at response times.
-pub(super) const TIMELESS: usize = 1 + MORE_ERRORS.len();
+pub(super) const TIMELESS: usize = 1 + 2 * MORE_ERRORS.len();
 
 /// The natural logarithm of each expert's e-value for a bin, tempered by the design effects.
-pub(super) fn evidence(rule: &CompareRule, tails: &[Tail], bin: (&Counts, &Counts)) -> Vec<f64> {
+pub(super) fn evidence(rule: &CompareRule, tails: &[Tail], noise: &Noise, bin: (&Counts, &Counts)) -> Vec<f64> {
     let (stable, candidate) = bin;
     let mut all = vec![0.0];
-    let noise = rule.baseline.error_noise.max(1.0);
-    all.extend(MORE_ERRORS.map(|psi| evidence::errors(rule.errors, psi, failed(stable), failed(candidate)) / noise));
+    let design = rule.baseline.error_noise.max(noise.errors).max(1.0);
+    let tolerance = ErrorTolerance { ratio: rule.errors.ratio.max(noise.ratio), ..rule.errors };
+    all.extend(MORE_ERRORS.map(|psi| evidence::errors(tolerance, psi, failed(stable), failed(candidate)) / design));
+    let tolerance = ErrorTolerance { ratio: rule.refused.ratio.max(noise.ratio), ..rule.refused };
+    all.extend(
+        MORE_ERRORS.map(|psi| evidence::errors(tolerance, psi, refused(stable), refused(candidate)) / noise.refused),
+    );
     let Some((slow_b, slow_g)) = slow(stable, tails.len()).zip(slow(candidate, tails.len())) else {
         all.resize(TIMELESS + ALL_SLOWER.len() + tails.len() * ONE_SLOWER.len(), 0.0);
         return all;
     };
-    let designs = Designs::new(rule, tails, (slow_b.timed, slow_g.timed));
+    let designs = Designs::new(rule, tails, noise.speed, (slow_b.timed, slow_g.timed));
     if tails.len() > 1 {
         all.extend(ALL_SLOWER.map(|psi| evidence::slower(tails, psi, slow_b, slow_g) / designs.together));
     } else {
@@ -89,6 +119,11 @@ pub(super) fn failed(counts: &Counts) -> Part {
     Part { part: counts.errors, whole: counts.requests }
 }
 
+/// The refusals of a slot.
+pub(super) fn refused(counts: &Counts) -> Part {
+    Part { part: counts.refused, whole: counts.requests }
+}
+
 /// The slow answers of a slot; `None` when their number at `marks` marks is not known.
 pub(super) fn slow(counts: &Counts, marks: usize) -> Option<Slow<'_>> {
     let slower = counts.slower.get(..marks)?;
@@ -98,9 +133,9 @@ pub(super) fn slow(counts: &Counts, marks: usize) -> Option<Slow<'_>> {
 /// By how much less a bin's response times say than they seem to, because each slot's speed wanders by
 /// itself: at each mark, and at all together.
 ///
-/// A slot's logit of the share beyond a mark has the variance `noise` from minute to minute beyond chance,
-/// chance alone gives the difference of two slots `v = (1/n_g + 1/n_b) / (p(1-p))` in a minute, so the
-/// evidence counts for 1 in `1 + 2 noise / v`. All marks together estimate one shift of the logit by
+/// The difference of the slots' logits of the share beyond a mark has the variance `noise` from minute to minute
+/// beyond chance, chance alone gives it `v = (1/n_g + 1/n_b) / (p(1-p))` in a minute, so the evidence counts for
+/// 1 in `1 + noise / v`. All marks together estimate one shift of the logit by
 /// weighing each mark's; the deviation of a weighted sum is at most the weighted sum of deviations.
 pub(super) struct Designs {
     pub(super) alone: [f64; MARKS],
@@ -109,25 +144,25 @@ pub(super) struct Designs {
 
 impl Designs {
     /// For a bin with so many timed answers in the stable slot and in the candidate.
-    pub(super) fn new(rule: &CompareRule, tails: &[Tail], timed: (f64, f64)) -> Self {
+    pub(super) fn new(rule: &CompareRule, tails: &[Tail], speed: [f64; MARKS], timed: (f64, f64)) -> Self {
         let minutes = rule.feed.span().max(Duration::from_secs(1)).as_secs_f64() / 60.0;
         let pairs = (timed.0 * timed.1 / (timed.0 + timed.1)) / minutes;
         let mut alone = [1.0; MARKS];
         let (mut information, mut deviation) = (0.0, 0.0);
         let (mut above, mut score) = (1.0, None);
-        for (j, (tail, threshold)) in tails.iter().zip(&rule.baseline.thresholds).enumerate() {
+        for (j, (tail, noise)) in tails.iter().zip(speed).enumerate() {
             let spread = tail.share * (1.0 - tail.share);
-            alone[j] = 1.0 + 2.0 * threshold.noise.max(0.0) * pairs * spread;
+            alone[j] = 1.0 + noise * pairs * spread;
             let below = score.unwrap_or(-tail.share);
             let next = tails.get(j + 1).map_or(0.0, |next| next.share);
             let this = 1.0 - tail.share - next;
             information += (above - tail.share) * below * below;
-            deviation += (this - below) * spread * threshold.noise.max(0.0).sqrt();
+            deviation += (this - below) * spread * noise.sqrt();
             (above, score) = (tail.share, Some(this));
         }
         let last = score.unwrap_or(0.0);
         information += above * last * last;
         let noise = if information > 0.0 { deviation / information } else { 0.0 };
-        Self { alone, together: 1.0 + 2.0 * noise * noise * pairs * information }
+        Self { alone, together: 1.0 + noise * noise * pairs * information }
     }
 }

@@ -65,6 +65,13 @@ pub enum Cause {
         /// The candidate's.
         candidate: Part,
     },
+    /// More of its requests are refused: answered with a 4XX.
+    Refused {
+        /// The stable slot's refusals.
+        stable: Part,
+        /// The candidate's.
+        candidate: Part,
+    },
     /// More of its answers are slow.
     Slower {
         /// Which part of the stable slot's answers is faster, where it is known.
@@ -87,7 +94,10 @@ impl CompareEvidence {
                 Some(Measure { value, bound, stable: None, samples: None, unit: Unit::Requests })
             }
             Self::Worse {
-                cause: Cause::Failing { stable, candidate } | Cause::Slower { stable, candidate, .. },
+                cause:
+                    Cause::Failing { stable, candidate }
+                    | Cause::Refused { stable, candidate }
+                    | Cause::Slower { stable, candidate, .. },
                 ..
             } => {
                 let (value, samples) = (candidate.share(), Some(candidate.whole));
@@ -120,6 +130,10 @@ pub(super) fn doubt(rule: &CompareRule, tally: &Tally, suspicion: Option<Suspici
 fn cause(rule: &CompareRule, tally: &Tally, suspicion: Option<Suspicion>) -> Cause {
     match suspicion {
         Some(Suspicion::Slower(mark)) => slower(rule, telling(tally, |counts| counts.timed), mark),
+        Some(Suspicion::Refused) => {
+            let Totals { stable, candidate } = telling(tally, |counts| counts.requests);
+            Cause::Refused { stable: experts::refused(stable), candidate: experts::refused(candidate) }
+        }
         Some(Suspicion::Errors) | None => {
             let Totals { stable, candidate } = telling(tally, |counts| counts.requests);
             Cause::Failing { stable: experts::failed(stable), candidate: experts::failed(candidate) }

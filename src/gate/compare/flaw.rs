@@ -87,8 +87,8 @@ pub fn flaw(bin: &Bin, marks: usize) -> Option<BinFlaw> {
 
 /// The same of one slot's counts.
 pub fn flaw_of(counts: &Counts, marks: usize) -> Option<CountsFlaw> {
-    let Counts { requests, errors, timed, slower } = counts;
-    let named = [("requests", requests), ("errors", errors), ("timed", timed)];
+    let Counts { requests, errors, refused, timed, slower } = counts;
+    let named = [("requests", requests), ("errors", errors), ("refused", refused), ("timed", timed)];
     let slow = slower.iter().map(|slower| ("slower", slower));
     for (of, count) in named.into_iter().chain(slow) {
         if !(0.0..=MOST).contains(count) {
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn counts(requests: f64, errors: f64, timed: f64, slower: &[f64]) -> Counts {
-        Counts { requests, errors, timed, slower: slower.to_vec() }
+        Counts { requests, errors, timed, slower: slower.to_vec(), ..Counts::default() }
     }
 
     #[test]

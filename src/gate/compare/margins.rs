@@ -10,11 +10,17 @@ pub struct Bounds {
     pub errors: Option<f64>,
     /// Answers slower than the stable slot's p95, beyond what the rule tolerates.
     pub slow: Option<f64>,
+    /// Answers slower than the highest mark, as far beyond it as few of the stable slot's are; held against the margin of
+    /// errors, for who waits so long is as good as failed. `None` where no mark is so high.
+    pub tail: Option<f64>,
 }
 
 impl Bounds {
     /// Whether they prove what must be proven.
     pub(super) fn are_within(self, margins: Margins) -> bool {
-        self.errors.is_none_or(|errors| errors <= margins.errors) && self.slow.is_none_or(|slow| slow <= margins.slow)
+        let within = |bound: Option<f64>, margin| bound.is_none_or(|bound| bound <= margin);
+        within(self.errors, margins.errors)
+            && within(self.tail, margins.errors)
+            && self.slow.is_none_or(|slow| slow <= margins.slow)
     }
 }

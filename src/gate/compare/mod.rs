@@ -13,10 +13,13 @@ mod flaw;
 pub(super) mod intake;
 mod ledger;
 mod margins;
+mod present;
 mod ramp;
+mod scatter;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod warming;
 
 use std::time::Duration;
 
@@ -30,6 +33,10 @@ pub use margins::Bounds;
 pub use ramp::RampRule;
 pub use tally::Totals;
 
+/// Since these rules of a plan a warm-up has an end of its own, response times are compared at like load only, and noise is
+/// also that of the present.
+pub const PATIENT: u32 = 2;
+
 /// What counts as worse, and how sure the gate must be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompareRule {
@@ -37,6 +44,8 @@ pub struct CompareRule {
     pub feed: Feed,
     /// How many more errors are no regression.
     pub errors: ErrorTolerance,
+    /// How many more refusals, which are answers with a 4XX.
+    pub refused: ErrorTolerance,
     /// How much slower is no regression.
     pub latency: LatencyTolerance,
     /// The chance, per rollout, that a release which is no worse is sent back: 0.01.
@@ -46,14 +55,19 @@ pub struct CompareRule {
     /// What a step does whose margins are not proven when its time is over, although nothing speaks
     /// against the candidate.
     pub unproven: Unproven,
-    /// Response times do not count for this long after the candidate's first request.
+    /// How long response times do not count after the candidate's first request, at least. A candidate that is slow
+    /// by then has longer to become warm, see [`Comparison`]; zero is for one that needs no time.
     pub warm_up: Duration,
+    /// How many harmed requests are acceptable, where the strategy says so: it bounds the warm-up too.
+    pub budget: Option<f64>,
+    /// How many hosts a slot has, the one with fewer of them; `None` where that is not known.
+    pub hosts: Option<u32>,
     /// What the stable slot's past taught; empty until the plan is made.
     pub baseline: Baseline,
 }
 
 /// The candidate may fail `ratio` times as often as the stable slot, and `excess` more.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct ErrorTolerance {
     /// A factor, at least 1.
     pub ratio: f64,
@@ -97,11 +111,14 @@ impl Default for CompareRule {
         Self {
             feed: Feed::LoadBalancer,
             errors: ErrorTolerance { ratio: 1.1, excess: 0.0003, weight: 0.45 },
+            refused: ErrorTolerance { ratio: 1.25, excess: 0.01, weight: 0.05 },
             latency: LatencyTolerance { slower: 0.03, odds: 1.15, weight: 0.45 },
             alpha: 0.01,
             margins: Margins { errors: 0.003, slow: 0.01 },
             unproven: Unproven::Pass,
             warm_up: Duration::from_secs(60),
+            budget: None,
+            hosts: None,
             baseline: Baseline::default(),
         }
     }

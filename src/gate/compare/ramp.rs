@@ -29,7 +29,7 @@ pub struct RampRule {
 }
 
 impl Comparison {
-    /// The share the candidate should have next; never less than it has.
+    /// The share the candidate should have next; never less than it has, but for one.
     ///
     /// With R requests a second over both slots, a blind stretch T, and the candidate harming at most the
     /// part U of its requests, the share w harms at most `w R T U` requests before anyone can know: w is the
@@ -46,19 +46,31 @@ impl Comparison {
         let has = course.last().map_or(Share::NONE, |(_, share)| *share);
         let exposed = course.iter().find(|(_, share)| *share > Share::NONE).map(|(at, _)| *at);
         let cold = exposed.is_some_and(|at| now < at + rule.warm_up);
+        if has > Share::NONE && self.is_slow_while_cold() {
+            return self.waiting_share(rule, ramp).min(has);
+        }
         if has > Share::NONE && (cold || self.is_doubtful()) {
             return has.max(ramp.floor);
         }
+        let unseen = self.rate(rule) * ramp.blind.as_secs_f64();
         let bounds = self.bounds_at(rule, BETA);
         let worst = bounds.errors.unwrap_or(0.0).max(SLOW * bounds.slow.unwrap_or(0.0));
         let worst = if has == Share::NONE { 1.0 } else { worst };
-        let unseen = self.rate(rule) * ramp.blind.as_secs_f64();
         let before = share_at(course, now.before(rule.feed.span()));
         let stride = if before == Share::NONE { has } else { before };
         let limit = if has == Share::NONE { 1.0 } else { STRIDE * stride.percent() / 100.0 };
         // Without a rate nothing is known; a candidate that harms nobody may have everything.
         let affordable = if unseen > 0.0 { ramp.budget / (unseen * worst) } else { 0.0 };
         permille(affordable.min(limit)).clamp(ramp.floor, ramp.ceiling.max(ramp.floor)).max(has)
+    }
+}
+
+impl Comparison {
+    /// What may be given for as long as a warm-up lasts, whatever the candidate is like.
+    fn waiting_share(&self, rule: &CompareRule, ramp: &RampRule) -> Share {
+        let unseen = self.rate(rule) * ramp.blind.as_secs_f64().max(super::warming::MOST);
+        let affordable = if unseen > 0.0 { ramp.budget / unseen } else { 0.0 };
+        permille(affordable.min(1.0)).clamp(ramp.floor, ramp.ceiling.max(ramp.floor))
     }
 }
 

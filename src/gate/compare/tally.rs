@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::bound::{self, Excess};
 use super::capital::Capital;
-use super::evidence::{Part, Tail};
-use super::experts::{self, Designs};
+use super::evidence::{Part, Slow, Tail};
+use super::experts::{self, Designs, Noise};
+use super::present::Present;
+use super::warming::Warming;
 use super::{Baseline, CompareRule};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts};
@@ -20,6 +22,8 @@ const MEMORY: f64 = 500.0;
 const LEAST_SHARE: f64 = 1e-6;
 /// How long the rate of requests is averaged over.
 const RATE_OVER: Duration = Duration::from_secs(180);
+/// The most answers that may lie beyond a mark which counts as the tail.
+const TAIL: f64 = 0.003;
 /// The quantile whose slow answers count as harm.
 const HARM_AT: f64 = 0.95;
 
@@ -42,6 +46,8 @@ pub(super) struct Tally {
     pub(super) errors: Excess,
     /// Slow answers since the warm-up ended.
     pub(super) slow: Excess,
+    /// Answers beyond the highest mark, since the warm-up ended.
+    pub(super) tail: Excess,
     /// Slow answers since the candidate's first request.
     pub(super) slow_ever: Excess,
     /// Everything that was compared.
@@ -51,6 +57,10 @@ pub(super) struct Tally {
     /// Requests a second, lately.
     pub(super) rate: Option<f64>,
     pub(super) silence: Silence,
+    /// Whether the plan's rules know of a warm-up that ends by itself, and of all that came with it.
+    pub(super) patient: bool,
+    warming: Warming,
+    pub(super) present: Present,
 }
 
 /// Bins in a row in which only the stable slot had requests.
@@ -72,6 +82,7 @@ impl Tally {
             errors: Excess::new(bound::ERRORS),
             slow: Excess::new(bound::SLOW),
             slow_ever: Excess::new(bound::SLOW),
+            tail: Excess::new(bound::ERRORS),
             ..Self::default()
         }
     }
@@ -84,32 +95,75 @@ impl Tally {
         self.watch_rate(bin, span);
         self.watch_silence(bin, span, exposed, window.course);
         let Some((stable, candidate)) = both(bin) else { return };
-        let warm = end > exposed + rule.warm_up;
+        let timed = end > exposed + rule.warm_up;
+        self.patient = window.rules >= super::PATIENT;
+        let warm = if self.patient { self.warming.is_over(rule, (bin.at + span / 2).since(exposed)) } else { timed };
         if self.capital.amount() < 1.0 {
             self.since = Totals::default();
         }
-        let mut evidence = experts::evidence(rule, &self.tails, (stable, candidate));
+        let (mut evidence, like) = self.evidence(rule, bin.at, (stable, candidate));
         let dealt_again = DEALT_AGAIN * span.as_secs_f64() / 60.0;
-        self.cold = self.cold.take().filter(|_| !warm);
+        let cold = self.cold.take();
+        if self.patient && warm && cold.as_ref().is_some_and(|cold| cold.amount() >= super::comparison::DOUBT) {
+            // What it was like while it was cold proves nothing of what it is like now.
+            (self.slow, self.tail) = (Excess::new(bound::SLOW), Excess::new(bound::ERRORS));
+        }
+        self.cold = cold.filter(|_| !warm);
         if !warm {
             self.cold.get_or_insert_with(|| self.capital.clone()).grow(&evidence, dealt_again);
             evidence[experts::TIMELESS..].fill(0.0);
         }
         self.capital.grow(&evidence, dealt_again);
-        self.bound(rule, (stable, candidate), warm);
+        self.bound(rule, (stable, candidate), (timed, like));
         for totals in [&mut self.total, &mut self.since] {
             totals.add(stable, candidate, warm);
+        }
+        if self.patient {
+            self.note(rule, bin.at, span, (stable, candidate));
         }
         self.predict(stable);
     }
 
-    fn bound(&mut self, rule: &CompareRule, (stable, candidate): (&Counts, &Counts), warm: bool) {
+    /// What each expert makes of a bin, and whether response times can be compared in it.
+    fn evidence(&self, rule: &CompareRule, at: Timestamp, bin: (&Counts, &Counts)) -> (Vec<f64>, bool) {
+        if !self.patient {
+            let (errors, refused, ratio) = (1.0, 1.0, 1.0);
+            let noise = Noise { errors, refused, ratio, speed: experts::learned_speed(&rule.baseline) };
+            return (experts::evidence(rule, &self.tails, &noise, bin), true);
+        }
+        let (tails, like) = self.present.tails(rule, &self.tails, bin);
+        let noise = self.present.noise(rule, &self.tails, at, bin);
+        let mut evidence = experts::evidence(rule, tails.as_deref().unwrap_or(&self.tails), &noise, bin);
+        if tails.is_none() {
+            evidence[experts::TIMELESS..].fill(0.0);
+        }
+        (evidence, like)
+    }
+
+    /// Learns from a bin for the bins after it.
+    fn note(&mut self, rule: &CompareRule, at: Timestamp, span: Duration, (stable, candidate): (&Counts, &Counts)) {
+        self.present.errors.note(experts::failed(stable), experts::failed(candidate), at);
+        self.present.note_stable(rule, stable, span);
+        self.present.refused.note(experts::refused(stable), experts::refused(candidate), at);
+        let slow = |counts| experts::slow(counts, self.tails.len());
+        let Some((b, g)) = slow(stable).zip(slow(candidate)) else { return };
+        self.warming.note(&rule.baseline, (b, g), span);
+        self.present.note((b, g), at, span);
+    }
+
+    fn bound(&mut self, rule: &CompareRule, (stable, candidate): (&Counts, &Counts), (warm, like): (bool, bool)) {
         let noise = rule.baseline.error_noise.max(1.0);
         self.errors.add(experts::failed(stable), experts::failed(candidate), 1.0, noise);
         let slow = |counts| experts::slow(counts, self.tails.len());
         let Some(mark) = harm_mark(&rule.baseline) else { return };
-        let Some((b, g)) = slow(stable).zip(slow(candidate)) else { return };
-        let design = Designs::new(rule, &self.tails, (b.timed, g.timed)).alone[mark];
+        let Some((b, g)) = slow(stable).zip(slow(candidate)).filter(|_| like) else { return };
+        let speed = experts::learned_speed(&rule.baseline);
+        let designs = Designs::new(rule, &self.tails, speed, (b.timed, g.timed)).alone;
+        if let Some(last) = tail_mark(&rule.baseline).filter(|_| warm) {
+            let part = |slow: Slow<'_>| Part { part: slow.slower[last], whole: slow.timed };
+            self.tail.add(part(b), part(g), self.tails[last].odds, designs[last]);
+        }
+        let design = designs[mark];
         let (b, g) = (Part { part: b.slower[mark], whole: b.timed }, Part { part: g.slower[mark], whole: g.timed });
         let odds = self.tails[mark].odds;
         self.slow_ever.add(b, g, odds, design);
@@ -153,6 +207,7 @@ impl Totals {
         for (total, counts) in [(&mut self.stable, stable), (&mut self.candidate, candidate)] {
             total.requests += counts.requests;
             total.errors += counts.errors;
+            total.refused += counts.refused;
             if warm {
                 total.timed += counts.timed;
                 total.slower.resize(total.slower.len().max(counts.slower.len()), 0.0);
@@ -169,6 +224,12 @@ pub(super) fn harm_mark(baseline: &Baseline) -> Option<usize> {
         (threshold.quantile.unwrap_or(1.0 - threshold.share) - HARM_AT).abs()
     };
     (0..experts::marks(baseline)).reduce(|best, at| if off(at) < off(best) { at } else { best })
+}
+
+/// The highest mark, if only few answers are beyond it: what hangs a few requests shows there alone.
+pub(super) fn tail_mark(baseline: &Baseline) -> Option<usize> {
+    let last = experts::marks(baseline).checked_sub(1)?;
+    (baseline.thresholds[last].share <= TAIL).then_some(last)
 }
 
 fn both(bin: &Bin) -> Option<(&Counts, &Counts)> {

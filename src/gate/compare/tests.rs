@@ -21,12 +21,12 @@ fn share(permille: u16) -> Share {
 
 fn threshold(quantile: f64, stable: f64) -> Threshold {
     let candidate = stable * 1.03;
-    Threshold { quantile: Some(quantile), stable, candidate, odds: 1.0, share: 1.0 - quantile, noise: 0.0 }
+    Threshold { quantile: Some(quantile), stable, candidate, odds: 1.0, share: 1.0 - quantile, noise: 0.0, jitter: 0.0 }
 }
 
 fn rule() -> CompareRule {
     let thresholds = vec![threshold(0.5, 0.1), threshold(0.95, 0.2276)];
-    let baseline = Baseline { bins: 720, rate: 200.0, errors: 0.001, error_noise: 1.0, thresholds };
+    let baseline = Baseline { bins: 720, rate: 200.0, errors: 0.001, error_noise: 1.0, refused_noise: 1.0, thresholds };
     CompareRule { baseline, ..CompareRule::default() }
 }
 
@@ -42,7 +42,8 @@ impl Like {
     fn counts(self) -> Option<Counts> {
         let Like(requests, errors, slower) = self;
         let slower = slower.map(|share| requests * share).to_vec();
-        (requests > 0.0).then_some(Counts { requests, errors: requests * errors, timed: requests, slower })
+        let errors = requests * errors;
+        (requests > 0.0).then_some(Counts { requests, errors, timed: requests, slower, ..Counts::default() })
     }
 }
 
@@ -60,11 +61,12 @@ struct At {
     step: u64,
     deadline: u64,
     share: u16,
+    rules: u32,
 }
 
 impl At {
     fn minute(now: u64) -> Self {
-        Self { now, step: 0, deadline: 60, share: 500 }
+        Self { now, step: 0, deadline: 60, share: 500, rules: 1 }
     }
 }
 
@@ -72,7 +74,7 @@ impl At {
 fn look(comparison: &mut Comparison, rule: &CompareRule, bins: &[Bin], at: &At) -> Verdict {
     let course = [(START, share(at.share))];
     let window = Window {
-        rules: 1,
+        rules: at.rules,
         rollout: START,
         exposed: Some(START),
         step: minute(at.step),
@@ -334,7 +336,7 @@ fn one_replay_of_everything_equals_look_by_look_to_the_last_bit() {
             let (requests, errors) = (near(requests), near(requests * errors));
             let median = near(requests * slower[0]).min(requests);
             let slower = vec![median, near(requests * slower[1]).min(median)];
-            Some(Counts { requests, errors: errors.min(requests), timed: requests, slower })
+            Some(Counts { requests, errors: errors.min(requests), timed: requests, slower, ..Counts::default() })
         };
         let mut bins: Vec<Bin> = Vec::new();
         for n in 0..40 {
@@ -424,4 +426,60 @@ mod ramps {
         let next = Comparison::new().next_share(&rule(), &ramp(), &course, minute(5));
         assert_eq!(next, share(900));
     }
+}
+
+/// What a look at the minutes says by the rules that know of warm-ups and load.
+fn today(bins: &[Bin]) -> Verdict {
+    look(&mut Comparison::new(), &rule(), bins, &At { rules: PATIENT, ..At::minute(20) })
+}
+
+/// Twice as slow as the stable slot.
+const SLOW: [f64; 2] = [0.91, 0.4];
+
+#[test]
+fn a_release_that_is_slow_for_two_minutes_only_is_left_alone() {
+    let stable = Like(6000.0, 0.001, STABLE);
+    let mut run = bins(0..2, stable, Like(6000.0, 0.001, SLOW));
+    run.extend(bins(2..12, stable, Like(6000.0, 0.001, FAST)));
+    assert_eq!(verdict(&run).outcome, Outcome::Fail, "so it was by older rules");
+    assert_eq!(today(&run).outcome, Outcome::Pass);
+}
+
+#[test]
+fn a_release_that_stays_slow_goes_back_and_failures_do_not_wait_for_it_to_be_warm() {
+    let stable = Like(6000.0, 0.001, STABLE);
+    let cause = worse(today(&bins(0..6, stable, Like(6000.0, 0.001, SLOW))), true);
+    assert!(matches!(cause, Cause::Slower { .. }), "{cause:?}");
+    let cause = worse(today(&bins(0..1, stable, Like(6000.0, 0.2, SLOW))), true);
+    assert!(matches!(cause, Cause::Failing { .. }), "{cause:?}");
+}
+
+#[test]
+fn a_release_that_refuses_everybody_goes_back_with_the_first_data() {
+    let mut first = bin(0, Like(6000.0, 0.001, STABLE), Like(20.0, 0.0, FAST));
+    first.candidate.as_mut().unwrap().refused = 20.0;
+    let cause = worse(today(&[first]), true);
+    let Cause::Refused { stable, candidate } = cause else { panic!("{cause:?}") };
+    assert_eq!((stable.part, candidate.part), (0.0, 20.0));
+}
+
+#[test]
+fn a_release_with_most_of_the_load_is_not_worse_for_being_slower_by_it_but_for_becoming_slower() {
+    let (idle, loaded) = (Like(300.0, 0.001, STABLE), Like(5700.0, 0.001, [0.62, 0.08]));
+    let calm = bins(0..12, idle, loaded);
+    assert_ne!(today(&calm).outcome, Outcome::Fail, "{:?}", today(&calm));
+    let mut leaks = calm;
+    leaks.extend(bins(12..18, idle, Like(5700.0, 0.001, SLOW)));
+    assert!(matches!(worse(today(&leaks), true), Cause::Slower { .. }));
+}
+
+#[test]
+fn trouble_of_both_slots_may_hit_one_harder() {
+    let both = bins(0..8, Like(6000.0, 0.001, STABLE), Like(6000.0, 0.001, FAST));
+    let trouble = bins(8..13, Like(6000.0, 0.018, [0.66, 0.27]), Like(6000.0, 0.026, [0.74, 0.38]));
+    let run = [both.clone(), trouble.clone()].concat();
+    assert_eq!(verdict(&run).outcome, Outcome::Fail, "so it was by older rules");
+    assert_ne!(today(&run).outcome, Outcome::Fail, "{:?}", today(&run));
+    let alone = bins(8..13, Like(6000.0, 0.001, STABLE), Like(6000.0, 0.026, [0.74, 0.38]));
+    assert_eq!(today(&[both, alone].concat()).outcome, Outcome::Fail);
 }

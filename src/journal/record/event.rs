@@ -174,7 +174,14 @@ written! {
 
     struct Bin = count::Bin { at: Moment, stable: Option<Counts>, candidate: Option<Counts> }
 
-    struct Counts = count::Counts { requests: Number, errors: Number, timed: Number, slower: Vec<Number> }
+    struct Counts = count::Counts {
+        requests: Number,
+        errors: Number,
+        #[serde(default)]
+        refused: Number,
+        timed: Number,
+        slower: Vec<Number>,
+    }
 
     struct BurnReading = gate::BurnReading { until: Moment, long: Burnt, short: Burnt }
 

@@ -367,3 +367,10 @@ written_as! {
         |number| number.to_string(),
         |text| text.parse().map_err(|_| format!("`{}` is no number", text.escape_debug()));
 }
+
+/// What a number is where an older journal does not have it.
+impl Default for Number {
+    fn default() -> Self {
+        Self(0.0)
+    }
+}

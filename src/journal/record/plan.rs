@@ -168,11 +168,17 @@ written! {
     struct CompareRule = gate::CompareRule {
         feed: Feed,
         errors: ErrorTolerance,
+        #[serde(default = "untold")]
+        refused: ErrorTolerance,
         latency: LatencyTolerance,
         alpha: Number,
         margins: Margins,
         unproven: Unproven,
         warm_up: Span,
+        #[serde(default)]
+        budget: Option<Number>,
+        #[serde(default)]
+        hosts: Option<u32>,
         baseline: Baseline,
     }
 
@@ -210,6 +216,8 @@ written! {
         rate: Number,
         errors: Number,
         error_noise: Number,
+        #[serde(default)]
+        refused_noise: Number,
         thresholds: Vec<Threshold>,
     }
 
@@ -220,6 +228,8 @@ written! {
         odds: Number,
         share: Number,
         noise: Number,
+        #[serde(default)]
+        jitter: Number,
     }
 
     struct RampRule = compare::RampRule { budget: Number, floor: Permille, ceiling: Permille, blind: Span }
@@ -294,6 +304,11 @@ written! {
         drain: Span,
         retreat: Span,
     }
+}
+
+/// Older gates did not look for refusals.
+fn untold() -> ErrorTolerance {
+    Written::write(&compare::ErrorTolerance::default())
 }
 
 /// Journals of the versions before 3 know no other driver.

@@ -3,7 +3,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;
-use crate::gate::compare::{RampRule, Unproven};
+use crate::gate::compare::{PATIENT, RampRule, Unproven};
 use crate::gate::{Check, Standing};
 use crate::machine::effect::Observation;
 use crate::machine::limits::{BRISK_POLL, RAISE_LEAST};
@@ -59,7 +59,7 @@ impl Machine {
         }
     }
 
-    /// The share to raise to, if the comparison allows one that is worth a write.
+    /// The share to go to, if the comparison allows or wants one that is worth a write.
     fn next_share(&self, gate: usize, ramp: &RampRule) -> Option<Share> {
         let (Check::Compare(rule), Standing::Compare(comparison)) =
             (&self.plan.gates[gate].check, &self.memory.judged.standings[gate])
@@ -72,7 +72,9 @@ impl Machine {
         let worth = has == Share::NONE || next == ramp.ceiling || next.permille() >= has.permille() + least;
         // Two shares that differ by the rounding of weights cannot be told apart when they are read back.
         let told_apart = has == Share::NONE || next.permille() >= has.permille() + RAISE_LEAST;
-        (next > has && worth && told_apart).then_some(next)
+        // Back to where a candidate waits that is slow, and may be so because it is not warm.
+        let eases = self.plan.rules >= PATIENT && next.permille() + RAISE_LEAST <= has.permille();
+        (eases || (next > has && worth && told_apart)).then_some(next)
     }
 
     /// A raise was read back.

@@ -34,6 +34,13 @@ pub(super) fn drift(evidence: &DriftEvidence) -> String {
             percent(*stable),
             whole(*odds)
         ),
+        DriftEvidence::Worse { cause: Cause::Refused { stable, candidate }, odds } => format!(
+            "the release refuses more than at first: {} of its {} requests, then {}; odds of chance below 1 in {}",
+            percent(*candidate),
+            whole(candidate.whole),
+            percent(*stable),
+            whole(*odds)
+        ),
         DriftEvidence::Worse { cause: Cause::Slower { seconds, stable, candidate, .. }, odds } => format!(
             "the release is slower than at first: {} of its requests take longer than {} s, then {}; odds of chance \
              below 1 in {}",
@@ -52,6 +59,7 @@ fn bounded(bounds: Bounds, margins: Margins, proof: Proof) -> String {
             let missed = Bounds {
                 errors: bounds.errors.filter(|errors| *errors > margins.errors),
                 slow: bounds.slow.filter(|slow| *slow > margins.slow),
+                tail: bounds.tail.filter(|tail| *tail > margins.errors),
             };
             format!("not proven in time: {} at 95 %", at_most(missed))
         }
@@ -64,10 +72,10 @@ fn bounded(bounds: Bounds, margins: Margins, proof: Proof) -> String {
     }
 }
 
-fn at_most(Bounds { errors, slow }: Bounds) -> String {
+fn at_most(Bounds { errors, slow, tail }: Bounds) -> String {
     let known = |share: f64| format!("at most +{} pp", points(share));
     let said = |share: f64| if share < 1.0 { known(share) } else { "not bounded yet".to_owned() };
-    let parts = [("errors", errors), ("slow", slow)];
+    let parts = [("errors", errors), ("slow", slow), ("slowest", tail)];
     let parts = parts.into_iter().filter_map(|(name, share)| Some(format!("{name} {}", said(share?))));
     parts.collect::<Vec<_>>().join(", ")
 }
@@ -76,6 +84,13 @@ fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Failing { stable, candidate } => format!(
             "the candidate fails more: {} of its {} requests, stable {} of {}",
+            percent(*candidate),
+            whole(candidate.whole),
+            percent(*stable),
+            whole(stable.whole)
+        ),
+        Cause::Refused { stable, candidate } => format!(
+            "the candidate refuses more with 4XX: {} of its {} requests, stable {} of {}",
             percent(*candidate),
             whole(candidate.whole),
             percent(*stable),
@@ -124,6 +139,7 @@ pub(super) fn found(evidence: &CompareEvidence) -> &'static str {
         CompareEvidence::Unreachable { .. } => "unreachable",
         CompareEvidence::Worse { is_sure: false, .. } => "doubtful",
         CompareEvidence::Worse { cause: Cause::Failing { .. }, .. } => "fails_more",
+        CompareEvidence::Worse { cause: Cause::Refused { .. }, .. } => "refuses_more",
         CompareEvidence::Worse { cause: Cause::Slower { .. }, .. } => "slower",
         CompareEvidence::Bounded { proof: Proof::Given, .. } => "proven",
         CompareEvidence::Bounded { proof: Proof::Open, .. } => "not_yet_proven",

@@ -31,7 +31,11 @@ fn split(candidate: f64, says: SplitSays) -> SplitEvidence {
 
 fn bounded(bounds: (Option<f64>, Option<f64>), proof: Proof) -> CompareEvidence {
     let (errors, slow) = bounds;
-    CompareEvidence::Bounded { bounds: Bounds { errors, slow }, margins: Margins { errors: 0.003, slow: 0.01 }, proof }
+    CompareEvidence::Bounded {
+        bounds: Bounds { errors, slow, tail: None },
+        margins: Margins { errors: 0.003, slow: 0.01 },
+        proof,
+    }
 }
 
 fn slower(quantile: Option<f64>) -> Cause {

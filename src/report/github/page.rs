@@ -112,11 +112,12 @@ fn gates(progress: &Progress, plan: &Plan) -> String {
         let (sign, evidence) = match verdict {
             Some(verdict) => {
                 let word = match verdict.outcome {
+                    GateOutcome::Pass if verdict.is_undecided() => "passes undecided",
                     GateOutcome::Pass => "passes",
                     GateOutcome::Fail => "fails",
                     GateOutcome::Inconclusive => "cannot say yet",
                 };
-                let sign = Sign::of(verdict.outcome, gate.watch).glyph(true);
+                let sign = Sign::of(verdict, gate.watch).glyph(true);
                 (format!("{sign} {word}"), foreign(&evidence(&verdict.evidence)))
             }
             None => ("not asked yet".to_owned(), String::new()),

@@ -131,7 +131,7 @@ fn markdown_keeps_its_bound_and_says_what_is_left_out() {
 }
 
 fn counts(requests: f64, errors: f64, slow: f64) -> Counts {
-    Counts { requests, errors, timed: requests, slower: vec![0.0, slow] }
+    Counts { requests, errors, timed: requests, slower: vec![0.0, slow], ..Counts::default() }
 }
 
 #[test]
@@ -145,6 +145,7 @@ fn both_slots_are_drawn_from_what_a_comparing_gate_read() {
         odds: 1.15,
         share: 1.0 - quantile,
         noise: 0.0,
+        jitter: 0.0,
     };
     rule.baseline.thresholds = vec![mark(0.5, 0.1), mark(0.95, 0.24)];
     plan.gates.push(Gate { name: "compare".to_owned(), check: Check::Compare(Box::new(rule)), watch: false });

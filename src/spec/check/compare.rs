@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::Check;
 use super::units::HOUR;
-use crate::gate::compare::{self, Baseline};
+use crate::gate::compare;
 use crate::gate::{CompareRule, SplitRule};
 use crate::spec::document::{Compare, Errors, Latency, Margins, Percentage, Split, Unproven};
 use crate::spec::finding::Finding;
@@ -40,7 +40,7 @@ impl Check<'_> {
             margins: margins?,
             unproven,
             warm_up: warm_up?,
-            baseline: Baseline::default(),
+            ..CompareRule::default()
         })
     }
 

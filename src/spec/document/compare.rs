@@ -28,7 +28,8 @@ pub(crate) struct Compare {
     /// What a step does whose margins are not proven when its time is over, although nothing speaks against
     /// the candidate.
     pub(crate) unproven: Unproven,
-    /// How long response times do not count after the candidate's first request; errors always do. Up to 1h.
+    /// How long response times do not count after the candidate's first request, at least: a slow one has two to five
+    /// minutes to become warm. 0s is for one that needs no time. Errors always count. Up to 1h.
     pub(crate) warm_up: Time,
     /// Where requests, errors and response times are counted.
     pub(crate) feed: Feed,

@@ -39,7 +39,7 @@ const REREAD: usize = 2;
 /// The rule that a plan would hold, learned from the world's past.
 pub fn rule(world: &World) -> CompareRule {
     let feed = if world.span < Duration::from_secs(60) { Feed::Custom(custom(world.span)) } else { Feed::LoadBalancer };
-    CompareRule { feed, ..CompareRule::default() }.learned(&world.past())
+    CompareRule { feed, hosts: world.hosts(), ..CompareRule::default() }.learned(&world.past())
 }
 
 fn custom(period: Duration) -> CustomFeed {
@@ -156,7 +156,8 @@ pub struct Ramp {
 
 impl Ramp {
     pub fn new(world: &World) -> Self {
-        let gate = Gate::new(world);
+        let mut gate = Gate::new(world);
+        gate.rule.budget = Some(BUDGET);
         let feed = &gate.rule.feed;
         let blind = feed.span() + feed.delay() + ACTUATION;
         let floor = Share::from_permille(1).unwrap_or(Share::ALL);

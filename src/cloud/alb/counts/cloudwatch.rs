@@ -12,7 +12,7 @@ use crate::gate::Point;
 use crate::gate::compare::Feed;
 
 /// The quantiles that marks are taken from.
-pub(in crate::cloud::alb) const QUANTILES: [f64; 5] = [0.5, 0.75, 0.9, 0.95, 0.99];
+pub(in crate::cloud::alb) const QUANTILES: [f64; 6] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999];
 
 /// What is counted of one slot, as CloudWatch names it.
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ pub(in crate::cloud::alb) struct Slot {
     dimensions: Vec<(String, String)>,
     requests: String,
     errors: Vec<String>,
+    refused: Option<String>,
     latency: Option<String>,
     period: Duration,
     /// Where slow answers are counted, in seconds.
@@ -49,6 +50,7 @@ impl Slot {
                 ],
                 requests: "RequestCount".to_owned(),
                 errors: vec!["HTTPCode_Target_5XX_Count".to_owned(), "TargetConnectionErrorCount".to_owned()],
+                refused: Some("HTTPCode_Target_4XX_Count".to_owned()),
                 latency: Some("TargetResponseTime".to_owned()),
                 period,
                 marks,
@@ -59,6 +61,7 @@ impl Slot {
                 dimensions: feed.dimensions.iter().map(|(name, value)| (name.clone(), filled(value, place))).collect(),
                 requests: feed.requests.clone(),
                 errors: vec![feed.errors.clone()],
+                refused: None,
                 latency: feed.latency.clone(),
                 period,
                 marks,
@@ -79,6 +82,9 @@ impl Slot {
         let mut all = self.asked("requests", &self.requests, "Sum", self.period);
         for (n, metric) in self.errors.iter().enumerate() {
             all.extend(self.asked(&format!("errors{n}"), metric, "Sum", self.period));
+        }
+        if let Some(refused) = &self.refused {
+            all.extend(self.asked("refused", refused, "Sum", self.period));
         }
         if let Some(latency) = self.timed() {
             all.extend(self.asked("timed", latency, "SampleCount", self.period));
@@ -104,6 +110,7 @@ impl Slot {
         Ok(Columns {
             requests: self.column(series, "requests")?,
             errors: self.numbered(series, "errors", self.errors.len())?,
+            refused: if self.refused.is_some() { self.column(series, "refused")? } else { Vec::new() },
             timed: if self.timed().is_some() { self.column(series, "timed")? } else { Vec::new() },
             slower: self.slower_columns(series)?,
         })
@@ -131,7 +138,7 @@ impl Slot {
         let Some(latency) = &self.latency else { return Bundle::new() };
         let mut all = self.asked("of", latency, "SampleCount", period);
         for (n, quantile) in QUANTILES.iter().enumerate() {
-            let percentile = format!("p{}", (quantile * 100.0).round());
+            let percentile = format!("p{}", (quantile * 1000.0).round() / 10.0);
             all.extend(self.asked(&format!("quantile{n}"), latency, &percentile, period));
         }
         all

@@ -33,6 +33,8 @@ pub(super) struct Columns {
     pub requests: Vec<Point>,
     /// Failures are the sum of these.
     pub errors: Vec<Vec<Point>>,
+    /// Requests that were refused; empty where nobody counts them.
+    pub refused: Vec<Point>,
     /// Requests whose time was taken; empty when no times are.
     pub timed: Vec<Point>,
     /// Of those the slow ones, one series a mark.
@@ -51,7 +53,8 @@ impl Columns {
             let errors = self.errors.iter().map(|points| value(points, at)).sum();
             let timed = value(&self.timed, at);
             let slower = self.slower.iter().map(|points| at_most(value(points, at), timed)).collect();
-            (at, Counts { requests, errors: at_most(errors, requests), timed, slower })
+            let refused = at_most(value(&self.refused, at), requests);
+            (at, Counts { requests, errors: at_most(errors, requests), refused, timed, slower })
         });
         bins.collect()
     }
@@ -214,12 +217,14 @@ mod tests {
             errors: vec![series(&[(60, 5.0)]), series(&[(120, 2.0)])],
             timed: series(&[(0, 9.0), (120, 30.0)]),
             slower: vec![series(&[(120, 1.25)])],
+            ..Columns::default()
         };
         let candidate = Columns { requests: series(&[(60, 4.0), (180, 1.0)]), ..Columns::default() };
         let minute = Duration::from_secs(60);
         let bins = bins(&stable, &candidate, minute, (at(30), at(200)));
-        let of =
-            |requests, errors, timed, slower: &[f64]| Some(Counts { requests, errors, timed, slower: slower.to_vec() });
+        let of = |requests, errors, timed, slower: &[f64]| {
+            Some(Counts { requests, errors, timed, slower: slower.to_vec(), ..Counts::default() })
+        };
         let expected = [
             Bin { at: at(0), stable: of(10.0, 0.0, 9.0, &[0.0]), candidate: None },
             Bin { at: at(60), stable: None, candidate: of(4.0, 0.0, 0.0, &[]) },
@@ -235,6 +240,7 @@ mod tests {
             errors: vec![series(&[(0, 8.0), (60, f64::NAN)]), series(&[(0, 8.0)])],
             timed: series(&[(0, 10.0)]),
             slower: vec![series(&[(0, 10.1)])],
+            ..Columns::default()
         };
         let counts: Vec<Counts> = columns.counts().into_values().collect();
         assert_eq!((counts[0].errors, counts[0].slower[0]), (10.0, 10.0));

@@ -34,5 +34,5 @@ pub(in crate::cloud::alb) async fn read(
     let is_timed = |at| slower.iter().all(|points| points.iter().any(|point| point.at == at));
     let with_times = requests.iter().filter(|point| !slower.is_empty() && is_timed(point.at));
     let timed = with_times.copied().collect();
-    Ok(Columns { requests, errors: vec![errors], timed, slower })
+    Ok(Columns { requests, errors: vec![errors], refused: Vec::new(), timed, slower })
 }

@@ -70,7 +70,7 @@ fn cloudwatch(points: &'static [(&'static str, &'static [(i64, f64)])]) -> Fake 
 }
 
 fn threshold(stable: f64, candidate: f64) -> Threshold {
-    Threshold { quantile: None, stable, candidate, odds: 1.0, share: 0.05, noise: 0.0 }
+    Threshold { quantile: None, stable, candidate, odds: 1.0, share: 0.05, noise: 0.0, jitter: 0.0 }
 }
 
 fn rule(feed: Feed) -> CompareRule {
@@ -87,7 +87,7 @@ pub(super) fn split(feed: Feed) -> Gate {
 }
 
 fn counts(requests: f64, errors: f64, timed: f64, slower: &[f64]) -> Counts {
-    Counts { requests, errors, timed, slower: slower.to_vec() }
+    Counts { requests, errors, timed, slower: slower.to_vec(), ..Counts::default() }
 }
 
 fn ago(seconds: u64) -> Timestamp {
@@ -128,7 +128,7 @@ async fn everything_that_cloudwatch_measures_is_read_in_one_call() {
     assert_eq!(fake.operations(), ["GetMetricData"]);
     let sent = asked(&fake.seen()[0]);
     let find = |id: &str| sent.iter().find(|asked| asked.id == id).unwrap();
-    assert_eq!(sent.len(), 15);
+    assert_eq!(sent.len(), 17);
     assert_eq!(find("c0_stable_slower1").statistic, "TC(0.235:)");
     assert_eq!(find("c0_candidate_slower1").statistic, "TC(0.24205:)");
     let errors = find("c0_candidate_errors1");
