@@ -12,7 +12,7 @@ use crate::domain::fleet::Role;
 use crate::domain::traffic::Share;
 
 /// The fields, as they are written.
-const FIELDS: [&str; 8] = ["at", "slot", "requests", "errors_5xx", "errors_4xx", "slower_than", "timed", "share"];
+const FIELDS: [&str; 8] = ["at", "slot", "requests", "errors_4xx", "errors_5xx", "slower_than", "timed", "share"];
 /// How much alike two names are when one is taken for the other misspelt, from 0 to 1.
 const ALIKE: f64 = 0.8;
 /// The last moment that is taken, in seconds: the year 5138. What lies beyond is milliseconds.
