@@ -167,7 +167,7 @@ impl World {
             let condition = self.scenario.placed(condition, 1.0, 0.0, Duration::ZERO);
             let expected = self.rate * NOISE_SPAN.as_secs_f64();
             let burst = self.scenario.past_noise().burst.max(self.fault.burst);
-            let counts = self.count(expected, (condition, burst), &seconds, &mut dice)?;
+            let counts = count(expected, (condition, burst), &seconds, &mut dice)?;
             Some((START.before(NOISE_SPAN * PAST) + from, counts))
         });
         let bins = bins.collect();
@@ -191,36 +191,30 @@ impl World {
     fn location(&self) -> f64 {
         self.service.median.ln()
     }
+}
 
-    /// What a slot counts of so many `expected` requests whose failures come in bursts of this size on average;
-    /// nothing at all when none came.
-    fn count(
-        &self,
-        expected: f64,
-        (condition, burst): (Condition, f64),
-        marks: &[f64],
-        dice: &mut Pcg64Mcg,
-    ) -> Option<Counts> {
-        let requests = poisson(expected, dice);
-        if requests == 0.0 {
-            return None;
-        }
-        let errors = if burst > 1.0 {
-            bursts(requests, condition.errors, burst, dice)
-        } else {
-            binomial(requests, condition.errors, dice)
-        };
-        let (mut left, mut above) = (requests, 1.0);
-        let slower = marks.iter().map(|mark| {
-            let share = condition.slower_than(*mark);
-            left = binomial(left, if above > 0.0 { share / above } else { 0.0 }, dice);
-            above = share;
-            left
-        });
-        let slower = slower.collect();
-        let refused = if condition.refused > 0.0 { binomial(requests, condition.refused, dice) } else { 0.0 };
-        Some(Counts { requests, errors, refused, timed: requests, slower })
+/// What a slot counts of so many `expected` requests whose failures come in bursts of this size on average;
+/// nothing at all when none came.
+fn count(expected: f64, (condition, burst): (Condition, f64), marks: &[f64], dice: &mut Pcg64Mcg) -> Option<Counts> {
+    let requests = poisson(expected, dice);
+    if requests == 0.0 {
+        return None;
     }
+    let errors = if burst > 1.0 {
+        bursts(requests, condition.errors, burst, dice)
+    } else {
+        binomial(requests, condition.errors, dice)
+    };
+    let (mut left, mut above) = (requests, 1.0);
+    let slower = marks.iter().map(|mark| {
+        let share = condition.slower_than(*mark);
+        left = binomial(left, if above > 0.0 { share / above } else { 0.0 }, dice);
+        above = share;
+        left
+    });
+    let slower = slower.collect();
+    let refused = if condition.refused > 0.0 { binomial(requests, condition.refused, dice) } else { 0.0 };
+    Some(Counts { requests, errors, refused, timed: requests, slower })
 }
 
 impl Traffic {
@@ -245,8 +239,8 @@ impl Traffic {
         let burst = noise.burst.max(world.fault.burst);
         let bin = Bin {
             at: START + from,
-            stable: world.count(arrivals * (1.0 - share), (stable, burst), &marks.stable, &mut self.dice),
-            candidate: world.count(arrivals * share, (candidate, burst), &marks.candidate, &mut self.dice),
+            stable: count(arrivals * (1.0 - share), (stable, burst), &marks.stable, &mut self.dice),
+            candidate: count(arrivals * share, (candidate, burst), &marks.candidate, &mut self.dice),
         };
         self.served += arrivals * share;
         if share > 0.0 {

@@ -4,8 +4,8 @@ use super::capital::Capital;
 use super::experts::{self, Suspicion};
 use super::finding::{self, CompareEvidence, Proof};
 use super::intake::{Intake, Manner};
-use super::margins::Bounds;
-use super::tally::{self, Silence, Tally, Totals};
+use super::margins::{Bounds, DOUBT};
+use super::tally::{Silence, Tally, Totals};
 use super::{CompareRule, Margins, Unproven, flaw};
 use crate::domain::count::Bin;
 use crate::domain::traffic::Share;
@@ -13,8 +13,6 @@ use crate::gate::{Verdict, Window};
 
 /// Bounds are wrong with a chance of at most this.
 pub(super) const BETA: f64 = 0.05;
-/// From this capital on nothing passes.
-pub(super) const DOUBT: f64 = 3.0;
 /// From this capital on no share is raised.
 const HESITATION: f64 = 1.5;
 /// From this capital on, which only counts once the warm-up is over, the ramp goes back to its first share and waits there.
@@ -112,7 +110,7 @@ impl Comparison {
     /// How much worse the candidate can be at most; of slow answers, since the warm-up ended.
     pub fn bounds(&self, rule: &CompareRule) -> Bounds {
         let tally = self.intake.state();
-        let tail = tally::tail_mark(&rule.baseline).filter(|_| tally.patient && rule.latency.weight > 0.0);
+        let tail = experts::tail_mark(&rule.baseline).filter(|_| tally.patient && rule.latency.weight > 0.0);
         Bounds {
             tail: tail.map(|_| tally.tail.upper(BETA)),
             ..self.bounds_by(rule, tally.errors.upper(BETA), tally.slow.upper(BETA))
@@ -129,7 +127,7 @@ impl Comparison {
 
     fn bounds_by(&self, rule: &CompareRule, errors: f64, slow: f64) -> Bounds {
         let known = !self.intake.is_new();
-        let judged = rule.latency.weight > 0.0 && tally::harm_mark(&rule.baseline).is_some();
+        let judged = rule.latency.weight > 0.0 && experts::harm_mark(&rule.baseline).is_some();
         let errors = (rule.errors.weight > 0.0).then_some(if known { errors } else { 1.0 });
         Bounds { errors, tail: None, slow: judged.then_some(if known { slow } else { 1.0 }) }
     }

@@ -21,6 +21,11 @@ const TOGETHER: f64 = 0.5;
 /// The part that bets on nothing being wrong is at least this.
 const CASH: f64 = 0.01;
 
+/// The quantile whose slow answers count as harm.
+const HARM_AT: f64 = 0.95;
+/// The most answers that may lie beyond a mark which counts as the tail.
+const TAIL: f64 = 0.003;
+
 /// What an expert suspects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Suspicion {
@@ -79,6 +84,21 @@ pub(super) fn learned_speed(baseline: &Baseline) -> [f64; MARKS] {
 /// How many marks are judged.
 pub(super) fn marks(baseline: &Baseline) -> usize {
     baseline.thresholds.len().min(MARKS)
+}
+
+/// The threshold whose slow answers count as harm: the one nearest to the 95th percentile.
+pub(super) fn harm_mark(baseline: &Baseline) -> Option<usize> {
+    let off = |at: usize| {
+        let threshold = &baseline.thresholds[at];
+        (threshold.quantile.unwrap_or(1.0 - threshold.share) - HARM_AT).abs()
+    };
+    (0..marks(baseline)).reduce(|best, at| if off(at) < off(best) { at } else { best })
+}
+
+/// The highest mark, if only few answers are beyond it: what hangs a few requests shows there alone.
+pub(super) fn tail_mark(baseline: &Baseline) -> Option<usize> {
+    let last = marks(baseline).checked_sub(1)?;
+    (baseline.thresholds[last].share <= TAIL).then_some(last)
 }
 
 /// How many of the experts, counted from the first, do not look at response times.

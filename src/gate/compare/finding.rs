@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::evidence::Part;
-use super::experts::{self, Suspicion};
+use super::experts::{self, Suspicion, harm_mark};
 use super::margins::Bounds;
-use super::tally::{Tally, Totals, harm_mark};
+use super::tally::{Tally, Totals};
 use super::{CompareRule, Margins};
 use crate::domain::count::Counts;
 use crate::gate::{Bound, Measure, Unit};

@@ -2,6 +2,9 @@
 
 use super::Margins;
 
+/// From this capital on nothing passes.
+pub(super) const DOUBT: f64 = 3.0;
+
 /// How much worse the candidate can be at most, in shares of its requests; each wrong with a chance of at
 /// most 5 %, over all looks at once. 1 when nothing is known, `None` when it is not asked.
 #[derive(Clone, Copy, Debug, PartialEq)]

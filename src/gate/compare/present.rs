@@ -6,9 +6,8 @@ use std::time::Duration;
 use libm::{exp, log as ln};
 
 use super::evidence::{MARKS, Slow, Tail};
-use super::experts::{self, Noise};
+use super::experts::{self, Noise, harm_mark};
 use super::scatter::{BothBursts, Scatter};
-use super::tally::harm_mark;
 use super::{Baseline, CompareRule};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::Counts;

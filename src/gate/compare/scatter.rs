@@ -68,16 +68,16 @@ impl Scatter {
 
     fn compare(&mut self, one: &Minute, other: &Minute) {
         for (mark, wander) in self.marks.iter_mut().enumerate() {
-            let (x, y, n, m) = (one.slower[mark], other.slower[mark], one.timed, other.timed);
-            let p = (x + y) / (n + m);
-            let spread = p * (1.0 - p);
-            if !(n.min(m) * spread >= TELLING) {
-                continue;
+            let slower = (one.slower[mark], other.slower[mark]);
+            let share = (slower.0 + slower.1) / (one.timed + other.timed);
+            let spread = share * (1.0 - share);
+            // Where nothing was timed the share is no number, and tells nothing either.
+            if one.timed.min(other.timed) * spread >= TELLING {
+                let logit = |part: f64, whole: f64| ln((part + 0.5) / (whole - part + 0.5));
+                let apart = logit(slower.0, one.timed) - logit(slower.1, other.timed);
+                wander.beyond += apart * apart - (1.0 / one.timed + 1.0 / other.timed) / spread;
+                wander.pairs += 1.0;
             }
-            let logit = |part: f64, whole: f64| ln((part + 0.5) / (whole - part + 0.5));
-            let apart = logit(x, n) - logit(y, m);
-            wander.beyond += apart * apart - (1.0 / n + 1.0 / m) / spread;
-            wander.pairs += 1.0;
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::CompareRule;
 use super::bound::{self, Excess};
 use super::capital::Capital;
 use super::evidence::{Part, Slow, Tail};
 use super::experts::{self, Designs, Noise};
+use super::margins::DOUBT;
 use super::present::Present;
 use super::warming::Warming;
-use super::{Baseline, CompareRule};
 use crate::domain::clock::Timestamp;
 use crate::domain::count::{Bin, Counts};
 use crate::domain::traffic::Share;
@@ -22,10 +23,6 @@ const MEMORY: f64 = 500.0;
 const LEAST_SHARE: f64 = 1e-6;
 /// How long the rate of requests is averaged over.
 const RATE_OVER: Duration = Duration::from_secs(180);
-/// The most answers that may lie beyond a mark which counts as the tail.
-const TAIL: f64 = 0.003;
-/// The quantile whose slow answers count as harm.
-const HARM_AT: f64 = 0.95;
 
 /// What both slots answered over several bins.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -104,7 +101,7 @@ impl Tally {
         let (mut evidence, like) = self.evidence(rule, bin.at, (stable, candidate));
         let dealt_again = DEALT_AGAIN * span.as_secs_f64() / 60.0;
         let cold = self.cold.take();
-        if self.patient && warm && cold.as_ref().is_some_and(|cold| cold.amount() >= super::comparison::DOUBT) {
+        if self.patient && warm && cold.as_ref().is_some_and(|cold| cold.amount() >= DOUBT) {
             // What it was like while it was cold proves nothing of what it is like now.
             (self.slow, self.tail) = (Excess::new(bound::SLOW), Excess::new(bound::ERRORS));
         }
@@ -155,11 +152,11 @@ impl Tally {
         let noise = rule.baseline.error_noise.max(1.0);
         self.errors.add(experts::failed(stable), experts::failed(candidate), 1.0, noise);
         let slow = |counts| experts::slow(counts, self.tails.len());
-        let Some(mark) = harm_mark(&rule.baseline) else { return };
+        let Some(mark) = experts::harm_mark(&rule.baseline) else { return };
         let Some((b, g)) = slow(stable).zip(slow(candidate)).filter(|_| like) else { return };
         let speed = experts::learned_speed(&rule.baseline);
         let designs = Designs::new(rule, &self.tails, speed, (b.timed, g.timed)).alone;
-        if let Some(last) = tail_mark(&rule.baseline).filter(|_| warm) {
+        if let Some(last) = experts::tail_mark(&rule.baseline).filter(|_| warm) {
             let part = |slow: Slow<'_>| Part { part: slow.slower[last], whole: slow.timed };
             self.tail.add(part(b), part(g), self.tails[last].odds, designs[last]);
         }
@@ -215,21 +212,6 @@ impl Totals {
             }
         }
     }
-}
-
-/// The threshold whose slow answers count as harm: the one nearest to the 95th percentile.
-pub(super) fn harm_mark(baseline: &Baseline) -> Option<usize> {
-    let off = |at: usize| {
-        let threshold = &baseline.thresholds[at];
-        (threshold.quantile.unwrap_or(1.0 - threshold.share) - HARM_AT).abs()
-    };
-    (0..experts::marks(baseline)).reduce(|best, at| if off(at) < off(best) { at } else { best })
-}
-
-/// The highest mark, if only few answers are beyond it: what hangs a few requests shows there alone.
-pub(super) fn tail_mark(baseline: &Baseline) -> Option<usize> {
-    let last = experts::marks(baseline).checked_sub(1)?;
-    (baseline.thresholds[last].share <= TAIL).then_some(last)
 }
 
 fn both(bin: &Bin) -> Option<(&Counts, &Counts)> {
