@@ -212,5 +212,11 @@ fn past() -> Past {
 /// A minute at this many requests a second.
 fn counts(rate: f64, errors: f64) -> Counts {
     let requests = (60.0 * rate).round();
-    Counts { requests, errors: (requests * errors).round(), timed: requests, slower: vec![(requests * 0.05).round()] }
+    Counts {
+        requests,
+        errors: (requests * errors).round(),
+        refused: 0.0,
+        timed: requests,
+        slower: vec![(requests * 0.05).round()],
+    }
 }

@@ -69,8 +69,8 @@ fn counts(requests: f64, errors: f64, at: Timestamp, role: Role) -> Counts {
     let slow = scattered(requests * part, &mut dice).min(requests);
     Counts {
         requests,
-        errors: scattered(requests * errors,
-        refused: 0.0, &mut dice).min(requests),
+        errors: scattered(requests * errors, &mut dice).min(requests),
+        refused: 0.0,
         timed: requests,
         slower: FASTER.iter().map(|part| (slow * (1.0 - part) / (1.0 - FASTER[0])).round()).collect(),
     }
