@@ -32,7 +32,7 @@ fn ramp_took(ended: &Ended) -> Duration {
 
 #[test]
 fn a_good_release_is_promoted_in_rising_shares() {
-    for (rate, within) in [(20.0, 29), (200.0, 12), (2000.0, 12)] {
+    for (rate, within) in [(20.0, 29), (200.0, 15), (2000.0, 15)] {
         let plan = ramp(rate);
         assert!(matches!(plan.steps[RAMP].action, Action::Ramp { .. }));
         let ended = ended(&plan, Candidate::Healthy);
