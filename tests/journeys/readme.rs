@@ -1,5 +1,6 @@
 //! Every command that the README and the pages of `tidegate docs` show, run as it stands there; those of the README's
-//! section for a new service are run in [`super::beginnings`], reviewed plans in [`super::plans`].
+//! section for a new service are run in [`super::beginnings`], reviewed plans in [`super::plans`], and suites of recorded
+//! series in `tests/commands/backtest_suite.rs`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,7 @@ fn no_command_that_is_shown_is_left_out() {
             assert_eq!(command, ["cargo", "test"], "who runs this?");
             continue;
         };
-        let run = ["init", "doctor", "plan", "run", "rollback", "simulate"];
+        let run = ["init", "doctor", "plan", "run", "rollback", "simulate", "backtest"];
         assert!(run.contains(&words[0].as_str()), "no test runs {command:?}");
     }
 }
