@@ -32,7 +32,7 @@ pub(super) fn of(clock: LabClock) -> Clock {
     Clock::of_lab(Arc::new(Followed(clock)))
 }
 
-/// The file by which runners beside a lab follow its clock. It goes with the lab.
+/// The file by which runners beside a lab follow its clock. It goes with the lab, which holds a lock on it.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) path: PathBuf,
@@ -44,7 +44,7 @@ impl Kept {
         let path =
             std::env::temp_dir().join(format!("tidegate-lab-{}-{:08x}.clock", std::process::id(), fastrand::u32(..)));
         let made = OpenOptions::new().write(true).create_new(true).open(&path);
-        let made = made.and_then(|file| file.write_all_at(b"\n", 0).map(|()| file));
+        let made = made.and_then(|file| file.write_all_at(b"\n", 0).and_then(|()| file.lock()).map(|()| file));
         let file = made.map_err(|error| {
             let wrong = format!("the lab cannot keep its clock in {}: {error}", path.display());
             Failure::new(Exit::Unexpected, wrong).hint("name another folder for such files: `TMPDIR`")
@@ -67,7 +67,10 @@ pub(super) fn beside(path: &str) -> Result<Clock, Failure> {
         let mut line = [0; LINE_BYTES];
         file.read_exact_at(&mut line, 0).ok().map(|()| line)
     };
-    let clock = File::open(path).ok().and_then(|file| LabClock::following(move || line(&file)));
+    let file = File::open(path).ok().and_then(|file| Some((file.try_clone().ok()?, file)));
+    // The lab holds a lock on it for as long as it lives, also while it is frozen.
+    let is_gone = |file: &File| file.try_lock_shared().is_ok();
+    let clock = file.and_then(|(one, two)| LabClock::following(move || line(&one), move || is_gone(&two)));
     clock.map(of).ok_or_else(|| {
         let failure = Failure::new(Exit::Usage, format!("{VARIABLE} `{path}` is the clock of no lab"));
         failure.hint("a lab prints it when it starts and takes it along when it ends; without a lab, unset it")

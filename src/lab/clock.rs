@@ -31,7 +31,7 @@ struct State {
 /// What carries the line from the lab to clocks elsewhere.
 enum Shared {
     Kept(Keep),
-    Followed(Read),
+    Followed { line: Read, is_gone: Box<dyn Fn() -> bool + Send> },
 }
 
 /// Puts a line in the place of the one before.
@@ -72,11 +72,14 @@ impl LabClock {
         LabClock::of(line, Some(Shared::Kept(Box::new(keep))))
     }
 
-    /// The clock of a lab in another process, by the line that it keeps; nothing when that says no time.
-    pub fn following(line: impl Fn() -> Option<[u8; LINE_BYTES]> + Send + 'static) -> Option<LabClock> {
-        let shared = Shared::Followed(Box::new(line));
-        let line = shared.news()?;
-        Some(LabClock::of(line, Some(shared)))
+    /// The clock of a lab in another process, by the line that it keeps; nothing when that says no time. Once the lab
+    /// `is_gone` its time goes on at its last speed: then nobody's machine is waited for.
+    pub fn following(
+        line: impl Fn() -> Option<[u8; LINE_BYTES]> + Send + 'static,
+        is_gone: impl Fn() -> bool + Send + 'static,
+    ) -> Option<LabClock> {
+        let first = read(&line)?;
+        Some(LabClock::of(first, Some(Shared::Followed { line: Box::new(line), is_gone: Box::new(is_gone) })))
     }
 
     fn of(line: Line, shared: Option<Shared>) -> LabClock {
@@ -158,8 +161,12 @@ impl LabClock {
 impl State {
     /// The line at present: whoever follows reads first whether there is a new one.
     fn line(&mut self) -> Line {
-        if let Some(line) = self.shared.as_ref().and_then(Shared::news) {
-            self.line = line;
+        if let Some(Shared::Followed { line, is_gone }) = &self.shared {
+            self.line = read(line).unwrap_or(self.line);
+            if is_gone() {
+                self.line = self.line.bent(wall(), self.line.speed, Duration::MAX);
+                self.shared = None;
+            }
         }
         self.line
     }
@@ -171,12 +178,9 @@ impl fmt::Debug for Shared {
     }
 }
 
-impl Shared {
-    /// The line at present, if it was not just being written.
-    fn news(&self) -> Option<Line> {
-        let Shared::Followed(line) = self else { return None };
-        Line::parse(std::str::from_utf8(&line()?).ok()?)
-    }
+/// The line at present, if it was not just being written.
+fn read(line: impl Fn() -> Option<[u8; LINE_BYTES]>) -> Option<Line> {
+    Line::parse(std::str::from_utf8(&line()?).ok()?)
 }
 
 impl Line {
@@ -195,7 +199,7 @@ impl Line {
     /// The line that goes on from this one at another speed, which is vouched for so long.
     fn bent(&self, wall: Duration, speed: f64, span: Duration) -> Line {
         let wall = wall.max(self.wall);
-        Line { wall, lab: self.at(wall), speed: possible(speed), until: wall + span }
+        Line { wall, lab: self.at(wall), speed: possible(speed), until: wall.saturating_add(span) }
     }
 
     /// The moment stands at both ends: a line of which only a part was written yet has two of them.
@@ -291,10 +295,12 @@ mod tests {
             let from = Arc::clone(from);
             move || Some(*lock(&from))
         };
-        assert!(LabClock::following(|| None).is_none() && LabClock::following(read(&kept_line)).is_none());
+        let lives = || false;
+        assert!(LabClock::following(|| None, lives).is_none());
+        assert!(LabClock::following(read(&kept_line), lives).is_none());
         let there = Arc::clone(&kept_line);
         let kept = LabClock::kept(1_000.0, move |line| lock(&there).copy_from_slice(line));
-        let follower = LabClock::following(read(&kept_line)).expect("it says a time");
+        let follower = LabClock::following(read(&kept_line), lives).expect("it says a time");
         for speed in [1_000.0, 3.0, 500.0] {
             kept.vouch(speed, s(1_000));
             let (before, there, after) = (kept.now_ms(), follower.now_ms(), kept.now_ms());
@@ -303,6 +309,19 @@ mod tests {
         }
         lock(&kept_line)[..5].copy_from_slice(b"1 1 7");
         assert!((follower.speed() - 500.0).abs() < 1e-9, "half a line changes nothing");
+    }
+
+    #[test]
+    fn the_time_of_a_lab_that_is_gone_goes_on_from_where_it_stood() {
+        let mut state = State { line: line(40.0, s(2)), shared: None, told: Duration::ZERO };
+        let now = wall();
+        let stood = state.line.at(now);
+        let text = state.line.text();
+        let kept = move || text.as_bytes().try_into().ok();
+        state.shared = Some(Shared::Followed { line: Box::new(kept), is_gone: Box::new(|| true) });
+        let after = state.line();
+        assert!(after.at(now) >= stood && after.at(now) < stood + s(1), "no jump");
+        assert_eq!(after.at(after.wall + s(10)), after.lab + s(400));
     }
 
     #[test]

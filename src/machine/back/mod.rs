@@ -143,7 +143,8 @@ impl Machine {
 
     fn set_phase(&mut self, to: Phase) {
         if let State::Retreat { back, phase, .. } = &mut self.state {
-            debug_assert!(phase.leads_to(to, back.hurry), "{phase:?} does not lead to {to:?}");
+            // Held where this crate is tested. An old or edited journal may hold any answer, and must end no program.
+            debug_assert!(!cfg!(test) || phase.leads_to(to, back.hurry), "{phase:?} does not lead to {to:?}");
             *phase = to;
         }
     }

@@ -295,7 +295,8 @@ impl Machine {
 
     pub(super) fn set_stage(&mut self, to: Stage) {
         if let State::Forward { stage, .. } = &mut self.state {
-            debug_assert!(stage.leads_to(to), "{stage:?} does not lead to {to:?}");
+            // Held where this crate is tested. An old or edited journal may hold any answer, and must end no program.
+            debug_assert!(!cfg!(test) || stage.leads_to(to), "{stage:?} does not lead to {to:?}");
             *stage = to;
         }
     }
