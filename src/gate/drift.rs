@@ -172,6 +172,20 @@ mod tests {
         CompareRule { baseline, ..CompareRule::default() }
     }
 
+    /// What a look at `now` knows of the rollout.
+    fn window(now: Timestamp) -> Window<'static> {
+        Window {
+            rules: 1,
+            rollout: SINCE,
+            exposed: Some(SINCE),
+            step: SINCE,
+            deadline: SINCE + HOURS,
+            course: &[],
+            unseen: &[],
+            now,
+        }
+    }
+
     /// What is said of minutes that the candidate fills with these failures and slow answers of 1,800 requests.
     fn watched(minutes: u32, of: impl Fn(u32) -> (f64, f64)) -> Vec<Verdict> {
         let mut drift = Drift::new(&rule(), SINCE, HOURS);
@@ -190,18 +204,8 @@ mod tests {
             .flat_map(|minute| [(minute, 70), (minute, 100)])
             .map(|(minute, after)| {
                 let now = SINCE + MINUTE * (minute - 1) + MINUTE + Duration::from_secs(after);
-                let window = Window {
-                    rules: 1,
-                    rollout: SINCE,
-                    exposed: Some(SINCE),
-                    step: SINCE,
-                    deadline: SINCE + HOURS,
-                    course: &[],
-                    unseen: &[],
-                    now,
-                };
                 let from = (minute as usize).saturating_sub(10);
-                drift.take(&bins[from..minute as usize], window)
+                drift.take(&bins[from..minute as usize], window(now))
             })
             .collect()
     }
@@ -251,16 +255,6 @@ mod tests {
         let mut verdicts = watched(60, |_| (2.0, 90.0));
         assert!(verdicts.pop().is_some_and(|verdict| verdict.outcome == Outcome::Pass));
         let mut drift = Drift::new(&rule(), SINCE, HOURS);
-        let window = Window {
-            rules: 1,
-            rollout: SINCE,
-            exposed: Some(SINCE),
-            step: SINCE,
-            deadline: SINCE + HOURS,
-            course: &[],
-            unseen: &[],
-            now: SINCE + HOURS,
-        };
-        assert_eq!(drift.take(&[], window), Verdict::inconclusive(DriftEvidence::NoBin));
+        assert_eq!(drift.take(&[], window(SINCE + HOURS)), Verdict::inconclusive(DriftEvidence::NoBin));
     }
 }

@@ -236,7 +236,6 @@ fn wall() -> Duration {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     const fn s(seconds: u64) -> Duration {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::figures::Chance;
+use super::super::figures::{Chance, Figures};
 use super::super::grid::Cell;
 use super::PageContents;
 
@@ -34,27 +34,38 @@ pub fn json(told: &PageContents<'_>) -> Value {
 }
 
 fn cell(cell: &Cell) -> Value {
-    let figures = &cell.figures;
-    json!({
+    let about = json!({
         "regression": cell.regression.words,
         "errors": cell.regression.fault.errors,
         "slower": cell.regression.fault.slower,
         "grows_seconds": cell.regression.fault.grows.as_secs_f64(),
         "rps": cell.rate,
-        "rolled_back": chance(figures.rolled_back),
-        "undecided": chance(figures.undecided),
-        "promoted": chance(figures.promoted),
-        "harmed_requests": {"mean": figures.harmed, "within": figures.harmed_within, "p95": figures.harmed_p95},
-        "seconds_to_detect": {"median": seconds(figures.detected), "p95": seconds(figures.detected_p95)},
-        "seconds_to_promote": {"median": seconds(figures.to_promotion)},
-    })
+    });
+    with_figures(about, &cell.figures)
 }
 
-pub(super) fn chance(chance: Chance) -> Value {
+/// What `about` says of a cell, and what came of its rollouts.
+pub(super) fn with_figures(mut about: Value, figures: &Figures) -> Value {
+    let harmed = json!({"mean": figures.harmed, "within": figures.harmed_within, "p95": figures.harmed_p95});
+    let detected = json!({"median": seconds(figures.detected), "p95": seconds(figures.detected_p95)});
+    for (name, figure) in [
+        ("rolled_back", chance(figures.rolled_back)),
+        ("undecided", chance(figures.undecided)),
+        ("promoted", chance(figures.promoted)),
+        ("harmed_requests", harmed),
+        ("seconds_to_detect", detected),
+        ("seconds_to_promote", json!({"median": seconds(figures.to_promotion)})),
+    ] {
+        about[name] = figure;
+    }
+    about
+}
+
+fn chance(chance: Chance) -> Value {
     let (low, high) = chance.interval();
     json!({"of": chance.of, "runs": chance.runs, "share": chance.share(), "low": low, "high": high})
 }
 
-pub(super) fn seconds(span: Option<Duration>) -> Option<f64> {
+fn seconds(span: Option<Duration>) -> Option<f64> {
     span.map(|span| span.as_secs_f64())
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::figures::Figures;
 use super::super::rollout::Untried;
-use super::json::{chance, seconds};
+use super::json::with_figures;
 use super::table::{note, time};
 use super::{amount, percent};
 use crate::domain::text::{escape, many, pad};
@@ -135,17 +135,11 @@ fn line(cells: &[String; 8]) -> String {
 }
 
 fn cell(cell: &Judged) -> Value {
-    let figures = &cell.figures;
-    json!({
+    let about = json!({
         "world": cell.world,
         "truth": cell.truth.word(),
         "rps": cell.rate,
-        "runs": figures.rolled_back.runs,
-        "rolled_back": chance(figures.rolled_back),
-        "undecided": chance(figures.undecided),
-        "promoted": chance(figures.promoted),
-        "harmed_requests": {"mean": figures.harmed, "within": figures.harmed_within, "p95": figures.harmed_p95},
-        "seconds_to_detect": {"median": seconds(figures.detected), "p95": seconds(figures.detected_p95)},
-        "seconds_to_promote": {"median": seconds(figures.to_promotion)},
-    })
+        "runs": cell.figures.rolled_back.runs,
+    });
+    with_figures(about, &cell.figures)
 }
