@@ -129,7 +129,9 @@ impl Watch<'_> {
     /// Takes a rollout back, in the background.
     fn take_back(&mut self, lost: Lost, taken: Taken) {
         let (id, owner) = (lost.rollout().clone(), lost.owner().to_owned());
-        terminal::say(&format!("rollout {id}: {} is silent; taking the traffic back", escape(&owner)));
+        let next =
+            if lost.has_ended() { "the rollout is over, its lease is given back" } else { "taking the traffic back" };
+        terminal::say(&format!("rollout {id}: {} is silent; {next}", escape(&owner)));
         let found = Found { store: self.store.clone(), id, is_lab: false };
         let (context, clock) = (self.context.clone(), self.clock.clone());
         let rule = lost.rule.clone();

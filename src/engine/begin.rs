@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::takeover::{look_later, owner_watched};
 use super::{JournalOrNone, LeaseKeeper, Taken};
 use crate::cloud::Fence;
 use crate::domain::clock::Clock;
@@ -10,6 +11,7 @@ use crate::domain::name::RolloutId;
 use crate::journal::{self, Header, Journal, JournalEnd, JournalError};
 use crate::lease::{Control, Phase, Watch, of_service};
 use crate::plan::Plan;
+use crate::report::TakeoverNotice;
 use crate::store::{Claim, LeaseError, Store, this_owner};
 
 /// How often the journal's first line is written where the store does not answer, and how much longer each time before
@@ -80,21 +82,38 @@ pub(super) fn resources(plan: &Plan) -> (&str, Vec<String>) {
 }
 
 /// Who holds a rule: a runner, or a rollout that is not over although nobody drives it. One that came to its end and
-/// could not say so, or that never began, holds nothing, and its lease is closed.
+/// could not say so, or that never began, holds nothing, and its lease is closed. Where the runner of one that came to
+/// its end may live, its lease is watched until it gives that back, renews it, or was silent for a lease's time.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn holder(store: &Store, rule: &str, clock: &Clock) -> Result<Option<Control>, LeaseError> {
-    let standing = store.standing(rule).await?.filter(|standing| standing.control.phase != Phase::Over);
-    let Some(control) = standing.map(|standing| standing.control) else { return Ok(None) };
-    if control.owner.as_ref().is_some_and(|owner| !owner.is_gone()) || !has_ended(store, rule, &control).await {
-        return Ok(Some(control));
+pub async fn holder(
+    store: &Store,
+    rule: &str,
+    clock: &Clock,
+    tell: impl Fn(&TakeoverNotice),
+) -> Result<Option<Control>, LeaseError> {
+    let (mut watch, mut seen) = (Watch::default(), None);
+    loop {
+        let standing = store.standing(rule).await?.filter(|standing| standing.control.phase != Phase::Over);
+        let Some(control) = standing.map(|standing| standing.control) else { return Ok(None) };
+        let is_renewed = seen.is_some_and(|nonce| nonce != control.nonce);
+        if is_renewed || !has_ended(store, rule, &control).await {
+            return Ok(Some(control));
+        }
+        let owner = this_owner(String::from("tidegate"), clock);
+        let claim = Claim { rollout: &control.rollout, owner: &owner };
+        match store.take_over(rule, claim, &mut watch, clock).await {
+            Ok(mut lease) => return lease.renew(Phase::Over).await.map(|()| None),
+            // Its owner may live, or wrote just now: the next look tells.
+            Err(LeaseError::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        if seen.replace(control.nonce).is_none() {
+            tell(&owner_watched(&control, clock, false));
+        }
+        look_later(store, &watch, clock).await;
     }
-    let owner = this_owner(String::from("tidegate"), clock);
-    let mut lease =
-        store.take_over(rule, Claim { rollout: &control.rollout, owner: &owner }, &mut Watch::default(), clock).await?;
-    lease.renew(Phase::Over).await?;
-    Ok(None)
 }
 
 /// The plan of a rollout whose lease was just taken; `None` for one that never began. Its runner died before the journal's
@@ -121,14 +140,16 @@ async fn lines_known(store: &Store, rule: &str, id: &RolloutId) -> u64 {
     store.last_line(rule, id).await.map_or(0, |last| last.lines)
 }
 
-/// Whether the journal says that the rollout is over, or that it never began: one with no event in it asked for nothing.
+/// Whether the journal says that the rollout is over, or that it never began: one with no event in it asked for nothing,
+/// unless its runner may be about to write the first.
 async fn has_ended(store: &Store, rule: &str, control: &Control) -> bool {
+    let may_begin = control.owner.as_ref().is_some_and(|owner| !owner.is_gone());
     match journal::read(store, &control.rollout).await {
         Ok(recorded) if recorded.records.is_empty() => {
-            recorded.end == JournalEnd::Clean && lines_known(store, rule, &control.rollout).await <= 1
+            !may_begin && recorded.end == JournalEnd::Clean && lines_known(store, rule, &control.rollout).await <= 1
         }
         Ok(recorded) => journal::replay(recorded.header.plan, &recorded.records).outcome().is_some(),
-        Err(JournalError::NoHeader) => lines_known(store, rule, &control.rollout).await == 0,
+        Err(JournalError::NoHeader) => !may_begin && lines_known(store, rule, &control.rollout).await == 0,
         Err(_) => false,
     }
 }
@@ -158,7 +179,7 @@ mod tests {
         let mut taken = guard.take(&lost[0], "guard@ops".into()).await.unwrap();
         let rule = plan().target.rule;
         assert!(begun(&store, (&rule, &id), &mut taken).await.unwrap().is_none());
-        assert!(holder(&store, &plan().target.rule, &clock).await.unwrap().is_none(), "the rule is free");
+        assert!(holder(&store, &plan().target.rule, &clock, |_| ()).await.unwrap().is_none(), "the rule is free");
     }
 
     fn header(id: &RolloutId) -> Header {
@@ -175,7 +196,7 @@ mod tests {
         let mut lease = store.begin(&plan().target.rule, &[], claim, &clock).await.unwrap();
         Journal::create(&store, &header(&id)).await.unwrap();
         lease.hand_over().await.unwrap();
-        assert!(holder(&store, &plan().target.rule, &clock).await.unwrap().is_none(), "nothing was asked for");
+        assert!(holder(&store, &plan().target.rule, &clock, |_| ()).await.unwrap().is_none(), "nothing was asked for");
     }
 
     #[tokio::test(start_paused = true)]
@@ -196,7 +217,7 @@ mod tests {
         for file in &files {
             std::fs::write(file, "").unwrap();
         }
-        assert!(holder(&store, &rule, &clock).await.unwrap().is_some(), "its traffic may be anywhere");
+        assert!(holder(&store, &rule, &clock, |_| ()).await.unwrap().is_some(), "its traffic may be anywhere");
         let bo = this_owner("bo".into(), &clock);
         let lease =
             store.take_over(&rule, Claim { rollout: &id, owner: &bo }, &mut Watch::default(), &clock).await.unwrap();

@@ -92,7 +92,7 @@ impl<C: Cloud> Driven<C> {
 #[derive(Debug)]
 pub struct Ended {
     id: RolloutId,
-    keeper: Arc<LeaseKeeper>,
+    pub(super) keeper: Arc<LeaseKeeper>,
     ending: Result<Ending, EngineError>,
 }
 

@@ -59,12 +59,19 @@ pub struct Lost {
     control: Control,
     /// Whether its journal says that it goes back.
     goes_back: bool,
+    /// Whether its journal says how it ended: only its lease is left to be given back.
+    has_ended: bool,
 }
 
 impl Lost {
     /// The rollout.
     pub fn rollout(&self) -> &RolloutId {
         &self.control.rollout
+    }
+
+    /// Whether nothing is left of it but its lease.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// Who drove it.
@@ -113,8 +120,9 @@ impl Guard {
                 continue;
             }
             look.is_settled = false;
-            let goes_back = machine.is_some_and(|machine| machine.is_retreating());
-            look.lost.push(Lost { rule, control, goes_back });
+            let goes_back = machine.as_ref().is_some_and(Machine::is_retreating);
+            let has_ended = machine.is_some_and(|machine| machine.outcome().is_some());
+            look.lost.push(Lost { rule, control, goes_back, has_ended });
         }
         Ok(look)
     }

@@ -16,7 +16,7 @@ use super::people::whoami;
 use super::run::drive::drive;
 use super::saved::{self, Given};
 use super::target::{self, Compiled, compiled, surveyed};
-use super::{Exit, Failure, credentials, github, pipeline, terminal, windows};
+use super::{Exit, Failure, credentials, github, pipeline, takeover, terminal, windows};
 use crate::cloud::alb::ReleaseDocument;
 use crate::cloud::aws::Aws;
 use crate::domain::clock::Clock;
@@ -255,7 +255,7 @@ fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), Failure> {
 
 /// Refuses a target that a runner holds, or a rollout that is not over although nobody drives it.
 pub(in crate::cli) async fn refuse_held(store: &Store, rule: &str, clock: &Clock) -> Result<(), Failure> {
-    let Some(control) = holder(store, rule, clock).await? else { return Ok(()) };
+    let Some(control) = holder(store, rule, clock, takeover::say).await? else { return Ok(()) };
     let id = control.rollout;
     if let Some(owner) = control.owner.filter(|owner| !owner.is_gone()) {
         let wrong = format!("{rule} is being driven by {}, rollout {id}, since {}", owner.by, owner.since);

@@ -1,6 +1,6 @@
 //! Asks a runner that is about to commit to turn back, because only the runner itself may do that then.
 
-use super::lease::{LOOKS, owned};
+use super::lease::{LOOKS, look_later, owned, owner_watched};
 use super::{Drivers, Request, Takeover, TakeoverError};
 use crate::journal::{self, Tail};
 use crate::lease::{Control, Watch};
@@ -32,7 +32,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
             if left.is_none() {
                 left = Some(self.leave(request, control).await?);
             }
-            self.look_later(&watch).await;
+            look_later(self.store, &watch, &self.clock).await;
             taken = self.store.preempt(rule, Claim { rollout: self.id, owner: &owner }, &mut watch, &self.clock).await;
         }
         self.put_away(left).await;
@@ -43,7 +43,7 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         let Request { request, reason } = request.clone();
         let (request, by, at) = (request.as_str().to_owned(), self.by.clone(), self.clock.now());
         let left = self.store.leave_word(self.id, LeftRequest { request, by, reason, at, approves: None }).await?;
-        self.tell_watched(control, true);
+        self.tell(&owner_watched(control, &self.clock, true));
         Ok(left)
     }
 

@@ -9,7 +9,7 @@ use crate::domain::name::RolloutId;
 use crate::domain::safeguard::Beacon;
 use crate::lease::{Control, LEASE, LeaseRefusal, Owner, Phase, Watch};
 use crate::report::TakeoverNotice;
-use crate::store::{Claim, Lease, LeaseError, this_owner};
+use crate::store::{Claim, Lease, LeaseError, Store, this_owner};
 
 /// How long the store is waited for where the rule is enough to go on, in wall time: all its answers before the
 /// question together, and the lease after it. The first write is then out within 5 s although the store is silent.
@@ -95,9 +95,9 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
                 break;
             };
             if first.replace(control.nonce).is_none() {
-                self.tell_watched(control, false);
+                self.tell(&owner_watched(control, &self.clock, false));
             }
-            self.look_later(&watch).await;
+            look_later(self.store, &watch, &self.clock).await;
             taken =
                 self.store.take_over(rule, Claim { rollout: self.id, owner: &owner }, &mut watch, &self.clock).await;
         }
@@ -148,19 +148,6 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         this_owner(self.by.clone(), &self.clock)
     }
 
-    /// Says that the owner is watched.
-    pub(super) fn tell_watched(&self, control: &Control, commits: bool) {
-        let by = control.owner.as_ref().map_or_else(|| "nobody".to_owned(), |owner| owner.by.clone());
-        self.tell(&TakeoverNotice::OwnerWatched { by, at_most: LEASE.div_f64(self.clock.speed()), commits });
-    }
-
-    /// Waits until the owner's document is worth another look.
-    pub(super) async fn look_later(&self, watch: &Watch) {
-        let now = self.clock.now();
-        let pause = self.store.between_looks().mul_f64(self.clock.speed()).min(watch.patience(now));
-        self.clock.sleep_until(now + pause.max(Duration::from_millis(1))).await;
-    }
-
     /// Writes the weights without a lease, unless the rule's tags forbid it. True once that was tried.
     async fn write_unleased(&self, asked: &AskedAt) -> bool {
         if self.drivers.mark(self.plan).await.is_some_and(|mark| closes(&mark, self.id)) {
@@ -169,6 +156,19 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         self.first_write(Runner::unleased(self.id, &self.clock), asked).await;
         true
     }
+}
+
+/// That the owner is watched, for people.
+pub(in crate::engine) fn owner_watched(control: &Control, clock: &Clock, commits: bool) -> TakeoverNotice {
+    let by = control.owner.as_ref().map_or_else(|| "nobody".to_owned(), |owner| owner.by.clone());
+    TakeoverNotice::OwnerWatched { by, at_most: LEASE.div_f64(clock.speed()), commits }
+}
+
+/// Waits until the owner's document is worth another look.
+pub(in crate::engine) async fn look_later(store: &Store, watch: &Watch, clock: &Clock) {
+    let now = clock.now();
+    let pause = store.between_looks().mul_f64(clock.speed()).min(watch.patience(now));
+    clock.sleep_until(now + pause.max(Duration::from_millis(1))).await;
 }
 
 /// The document of an owner who may live.
@@ -191,7 +191,6 @@ fn closes(mark: &Mark, id: &RolloutId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
 
     #[test]
     fn without_a_lease_nothing_is_written_over_another_rollout_or_a_commit() {

@@ -21,6 +21,7 @@ use std::future::Future;
 pub use go_on::Going;
 pub use journal::JournalOrNone;
 pub use lease::{Patience, Taken};
+pub(super) use lease::{look_later, owner_watched};
 pub use tags::{ByTags, back_by_tags};
 
 use crate::cloud::{Cloud, Fence};

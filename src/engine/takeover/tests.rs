@@ -1,6 +1,8 @@
 //! Several processes contend for one rollout, in virtual time: the shipped loop, lease keeper, takeover, guard, lease
 //! and journal over one store and an account in miniature.
 
+mod ended;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,7 +16,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::fleet::{Capacity, Counted, Fleet, Role, RuleSeen, Served};
 use crate::domain::safeguard::{DeadMan, Scaling, TakenBack};
 use crate::domain::traffic::Share;
-use crate::engine::{Begun, Driven, Ending, First, Guard, Inbound, Inbox, begin, tests::plan};
+use crate::engine::{Begun, Driven, Ended, Ending, First, Guard, Inbound, Inbox, begin, tests::plan};
 use crate::gate::{Gate, ProbeReading, ProbeRule, Reading};
 use crate::journal::{self, Header, Record};
 use crate::lease::{LEASE, Phase};
@@ -259,10 +261,15 @@ impl Contest {
     }
 
     async fn drive(&self, driven: Driven<Driver>) -> Ending {
+        self.drive_on(driven).await.give_back(|_| ()).await.unwrap()
+    }
+
+    /// Drives it to its end; its lease is still held then.
+    async fn drive_on(&self, driven: Driven<Driver>) -> Ended {
         let inbox = Inbox::open();
         // Signals could come until the end.
         self.inbox.replace(Some(inbox.sender.clone()));
-        driven.run(Several::new(), inbox, |odd| panic!("{odd}")).await.give_back(|_| ()).await.unwrap()
+        driven.run(Several::new(), inbox, |odd| panic!("{odd}")).await
     }
 
     async fn go_on(&self, going: Going<Driver>) -> Ending {
@@ -274,6 +281,10 @@ impl Contest {
 
     /// Ana runs the rollout.
     async fn ana_runs(&self) -> Ending {
+        self.drive(self.ana_begins().await).await
+    }
+
+    async fn ana_begins(&self) -> Driven<Driver> {
         let header = Header {
             id: self.id.clone(),
             program: "0".into(),
@@ -288,7 +299,7 @@ impl Contest {
         let cloud = self.driver(Runner { id: &self.id, epoch, clock: clock.clone(), fence });
         let (machine, first) = (Machine::new(header.plan), First::New(Event::Started { by: "ana@laptop".into() }));
         let (store, id, trace, records, then) = (self.store.clone(), header.id, None, Vec::new(), None);
-        self.drive(Driven { store, id, trace, machine, first, records, journal, cloud, clock, keeper, then }).await
+        Driven { store, id, trace, machine, first, records, journal, cloud, clock, keeper, then }
     }
 
     fn takeover(&self, by: &str) -> Takeover<'_, &Self, impl Fn(&TakeoverNotice)> {
