@@ -79,6 +79,10 @@
 //! | says whether a slot holds one release | `cloud/alb/unproven.rs` |
 //! | finds rule, slots and alarms where there is no spec yet | `cloud/alb/scout.rs` |
 //! | writes the first spec | `cli/init` |
+//! | leads from the words of other tools to a command | `cli/wrong_word.rs` |
+//! | leads a shell, or one command, to a lab | `cli/lab_shell.rs` |
+//! | tells a screen times in the reader's zone | `domain/clock.rs`; `cli/mod.rs` says which commands are for a screen |
+//! | names the release with its images, and where it runs | `report/about.rs`; `cli/release.rs` reads the images |
 //! | proves a permission by a write that changes nothing | `cloud/alb/prove.rs` |
 //! | says what a comparison cannot see at the traffic there is | `plan/compared.rs` |
 //! | decides what a datapoint, or none, means | `gate`, one file per kind |

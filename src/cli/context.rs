@@ -45,6 +45,9 @@ pub(super) struct Globals {
     /// Where rollouts are kept that others can take over: s3://bucket/prefix [default: the state folder].
     #[arg(long, global = true, env = "TIDEGATE_STORE", hide_env_values = true, value_name = "URL")]
     pub(super) store: Option<String>,
+    /// Tell times in UTC on a screen too [default: this machine's zone, or that of TZ].
+    #[arg(long, global = true)]
+    utc: bool,
     /// Write for a pipeline's log [default: whose it is by CI, GITHUB_ACTIONS, GITLAB_CI, JENKINS_URL or BUILDKITE].
     #[arg(
         long,
@@ -118,6 +121,11 @@ impl Context {
     pub(super) fn note(&self) -> Option<&'static str> {
         let note = "note: TIDEGATE_CLOCK is set, but no AWS_ENDPOINT_URL of a lab: this follows the wall clock";
         self.is_leftover.then_some(note)
+    }
+
+    /// The zone in which a screen tells moments.
+    pub(super) fn zone(&self) -> jiff::tz::TimeZone {
+        if self.globals.utc { jiff::tz::TimeZone::UTC } else { jiff::tz::TimeZone::system() }
     }
 
     /// Whether output is for programs.

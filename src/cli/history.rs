@@ -18,7 +18,7 @@ use crate::report::{Lines, Stream};
 #[command(after_help = "\
 The figures are DORA's, as far as a rollout sees them: promoted rollouts in a week; the part of those with traffic
 that went back or was stranded; from the decision to go back to the traffic read back; from start to promoted.
-Rehearsals in a lab of the runner's own do not count.
+Rehearsals in a lab of the runner's own do not count. A rollout is abandoned where it is not over and nobody drives it.
 
 Examples:
   tidegate history
@@ -28,7 +28,7 @@ Examples:
   tidegate history --prometheus /var/lib/node_exporter/tidegate.prom")]
 pub(super) struct Args {
     /// The rollout to tell again: its id, the beginning of one, or a spec's name for the newest.
-    #[arg(conflicts_with_all = ["name", "limit", "days", "figures", "prometheus"])]
+    #[arg(conflicts_with_all = ["name", "limit", "days", "figures", "lab", "prometheus"])]
     pub(super) rollout: Option<String>,
     /// Only rollouts of this spec's name.
     #[arg(long, value_name = "NAME")]
@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// Say how often releases are made, how many fail, and how long they take, instead of the list.
     #[arg(long, conflicts_with = "prometheus")]
     figures: bool,
+    /// Rehearsals in a lab of the runner's own too.
+    #[arg(long)]
+    lab: bool,
     /// Write the figures of each name as metrics for Prometheus's textfile collector; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
@@ -52,11 +55,11 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     if let Some(text) = &args.rollout {
         return tell(context, &stores.find(Some(text)).await?).await;
     }
-    let (rows, more) = list::rows(context, &stores, args).await?;
+    let (rows, left) = list::rows(context, &stores, args).await?;
     match &args.prometheus {
         Some(file) => figures::export(context, &rows, file)?,
         None if args.figures => figures::show(context, &rows, args.name.as_deref())?,
-        None => list::show(context, &rows, more)?,
+        None => list::show(context, &rows, left)?,
     }
     Ok(Exit::Done)
 }

@@ -1,5 +1,6 @@
 //! `tidegate lab`, and the lab inside `run --lab`: a spec turned into a world to rehearse it in.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::lab_clock::{self, Kept};
+use super::lab_shell::{self, Reached};
 use super::{Exit, Failure, release, target, terminal};
 use crate::cloud::aws::Aws;
 use crate::domain::clock::Clock;
@@ -31,20 +33,48 @@ const ACCOUNT: &str = "123456789012";
 /// Serve an AWS account in miniature on a loopback port: ECS, CodeDeploy, load balancing, CloudWatch, S3, EventBridge
 /// Scheduler, Application Auto Scaling and STS in AWS's own wire formats, with live tasks and traffic behind them.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "In a shell, `eval \"$(tidegate lab up --spec rollout.yaml)\"` begins a lab and leads the shell's
+commands to it; `eval \"$(tidegate lab down)\"` ends it.
+
+Examples:
   tidegate lab --spec rollout.yaml --listen 127.0.0.1:4566
   tidegate lab --spec rollout.yaml --lab-candidate errors=5%,latency=+50ms --lab-rps 50
   tidegate lab --spec rollout.yaml --lab-errors 0.1% --lab-outage errors=20%@5m:2m
-  tidegate lab --spec rollout.yaml --lab-fault throttle=30%@ModifyRule --lab-speed 10")]
+  tidegate lab --spec rollout.yaml --lab-fault throttle=30%@ModifyRule --lab-speed 10
+  tidegate lab --spec rollout.yaml --lab-speed 10 -- tidegate run rollout.yaml --yes",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 pub(super) struct Args {
+    #[command(flatten)]
+    serve: Serve,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Begin a lab in the background, and print what a shell needs to reach it.
+    Up(Box<Serve>),
+    /// End the lab that `up` began, and print what makes the shell forget it.
+    Down,
+}
+
+/// What is served.
+#[derive(Debug, clap::Args)]
+struct Serve {
     /// The spec whose target the world is made of.
-    #[arg(long, value_name = "SPEC")]
-    spec: PathBuf,
+    #[arg(long, required = true, value_name = "SPEC")]
+    spec: Option<PathBuf>,
     /// Where the API listens, on the loopback; port 0 takes any.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
     #[command(flatten, next_help_heading = "The lab")]
     lab: ServedArgs,
+    /// Run this command with the lab's environment, end with its exit code, and end the lab with it.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
 }
 
 /// What a lab beside the runner plays.
@@ -386,47 +416,50 @@ fn seed_release(world: &mut WorldSeed, release: &Release, folder: &Path) -> Resu
     Ok(())
 }
 
-/// Serves until it is told to stop.
+/// Serves until it is told to stop, or as long as a command runs beside it.
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    match args.action {
+        Some(Action::Up(_)) => {
+            let (ready, pid) = lab_shell::up()?;
+            if context.json() {
+                return terminal::print_json(&ready).map(|()| Exit::Done);
+            }
+            terminal::print(&lab_shell::exports(&ready, pid)).map(|()| Exit::Done)
+        }
+        Some(Action::Down) => {
+            let forgets = lab_shell::down(|name| context.variable(name).map(ToOwned::to_owned))?;
+            terminal::print(&forgets).map(|()| Exit::Done)
+        }
+        None => serve(context, args.serve).await,
+    }
+}
+
+async fn serve(context: &Context, args: Serve) -> Result<Exit, Failure> {
     if !args.listen.ip().is_loopback() {
         let failure = Failure::new(Exit::Usage, format!("{} is not a loopback address", args.listen));
         return Err(failure.hint("a lab checks no signatures, so it serves this machine only: 127.0.0.1"));
     }
-    let spec = target::spec(context, &args.spec)?;
-    let folder = target::folder(&args.spec);
+    let path = args.spec.unwrap_or_default();
+    let spec = target::spec(context, &path)?;
+    let folder = target::folder(&path);
     let lab = LabArgs { play: args.lab.play, speed: args.lab.speed };
     let (clock, kept) = Kept::start(lab.speed)?;
     let running = start(&spec, &folder, &lab, Some((args.listen, clock))).await?;
     running.tells(terminal::say);
-    terminal::print_json(&ready(&running, &kept))?;
-    stop_signal().await;
+    let reached =
+        Reached { endpoint: running.lab.endpoint(), region: &running.region, listeners: running.connections() };
+    let ready = lab_shell::ready(&reached, &kept);
+    if args.command.is_empty() {
+        terminal::print_json(&ready)?;
+        stop_signal().await;
+        running.stop().await;
+        return Ok(Exit::Done);
+    }
+    let ended = lab_shell::beside(&ready, &args.command).await;
     running.stop().await;
-    Ok(Exit::Done)
-}
-
-/// Everything a client needs, in one line; `environment` is what to export.
-fn ready(running: &Running, clock: &Kept) -> Value {
-    let listeners = running.connections();
-    let connect_to: Vec<String> = listeners.iter().map(|(host, address)| format!("{host}={address}")).collect();
-    let listeners: serde_json::Map<String, Value> =
-        listeners.into_iter().map(|(host, address)| (host, json!(format!("http://{address}")))).collect();
-    let endpoint = running.lab.endpoint();
-    json!({
-        "endpoint": endpoint,
-        "region": running.region,
-        "listeners": listeners,
-        "traffic": format!("{endpoint}/_lab/traffic"),
-        "prometheus": format!("{endpoint}/_lab/prometheus"),
-        "environment": {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_REGION": running.region,
-            "AWS_DEFAULT_REGION": running.region,
-            "AWS_ACCESS_KEY_ID": "lab",
-            "AWS_SECRET_ACCESS_KEY": "lab",
-            lab_clock::VARIABLE: clock.path.display().to_string(),
-            "TIDEGATE_CONNECT_TO": connect_to.join(","),
-        },
-    })
+    drop(kept);
+    // The code is the command's, whatever it means.
+    ended.map(|code| std::process::exit(code.into()))
 }
 
 async fn stop_signal() {

@@ -22,6 +22,7 @@ mod iam_policy;
 mod init;
 mod lab;
 mod lab_clock;
+mod lab_shell;
 mod man;
 mod notify;
 mod panic;
@@ -55,6 +56,7 @@ mod why;
 mod windows;
 #[cfg(test)]
 mod workflows;
+mod wrong_word;
 
 #[cfg(test)]
 mod tests;
@@ -149,7 +151,7 @@ enum Command {
     /// Print the IAM policies that a spec's rollouts need, and nothing more.
     IamPolicy(iam_policy::Args),
     /// Serve an AWS account in miniature on a loopback port.
-    Lab(lab::Args),
+    Lab(Box<lab::Args>),
     /// Print the JSON Schema of specs.
     #[command(
         after_help = "Examples:\n  tidegate schema > tidegate.schema.json\n  tidegate schema --json\n  tidegate schema | jq .properties.strategy"
@@ -166,6 +168,11 @@ enum Command {
 }
 
 impl Command {
+    /// Whether it tells people on a screen how things are; the others write what is kept or passed on, in UTC.
+    fn is_for_a_screen(&self) -> bool {
+        !matches!(self, Command::Report(_) | Command::Backtest(_) | Command::Record(_) | Command::Lab(_))
+    }
+
     /// The rollout that is named, where the command takes one and one is.
     fn rollout(&mut self) -> Option<&mut String> {
         match self {
@@ -196,6 +203,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let error = wrong_word::led(error);
             let usage = error.use_stderr();
             let _ = error.print();
             // The word decides what 2 means, wherever the line is wrong.
@@ -213,6 +221,9 @@ pub fn main() -> ExitCode {
         Err(failure) => return fail(&failure, None),
     };
     terminal::read_by(context.pipeline());
+    if command.is_for_a_screen() && terminal::is_watched() && !context.json() {
+        crate::domain::clock::tell_in(context.zone());
+    }
     if let Some(note) = context.note() {
         terminal::say(note);
     }
@@ -262,7 +273,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> 
         Command::Record(args) => record::run(context, args).await,
         Command::Notify(args) => notify::run(context, args).await,
         Command::IamPolicy(args) => iam_policy::run(context, &args).await,
-        Command::Lab(args) => lab::run(context, args).await,
+        Command::Lab(args) => lab::run(context, *args).await,
         Command::Schema => schema::run(),
         Command::Explain(args) => explain::run(context, &args),
         Command::Docs(args) => docs::run(context, &args),

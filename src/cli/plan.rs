@@ -101,7 +101,7 @@ async fn plan(context: &Context, args: Args) -> Result<Exit, Failure> {
         let reviewed = Reviewed { plan: &plan, survey: &survey, spec: &spec, path: &args.spec, adopt };
         let until = saved::write(file, &reviewed, clock.now(), args.valid_for)?;
         let file = escape(&file.display().to_string());
-        terminal::say(&format!("kept in {file}: `tidegate run {file}` does exactly this, until {until}"));
+        terminal::say(&format!("kept in {file}: `tidegate run {file}` does exactly this, until {}", until.in_full()));
     }
     if let Some(lab) = lab {
         lab.stop().await;
@@ -126,7 +126,7 @@ fn again(context: &Context, args: &Args, saved: &Saved) -> Result<Exit, Failure>
     show(context, args, &saved.plan, None)?;
     if !context.json() {
         let Saved { at, until, .. } = saved;
-        terminal::say(&format!("made at {at}, valid until {until}"));
+        terminal::say(&format!("made at {}, valid until {}", at.in_full(), until.in_full()));
     }
     Ok(Exit::Done)
 }

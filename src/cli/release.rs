@@ -1,17 +1,23 @@
 //! The release a spec names, made ready: a document to register, or a revision that exists.
 
 use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::{Exit, Failure, file};
 use crate::cloud::alb::{ReleaseDocument, Slip, newest_deregistered, task_definition};
 use crate::cloud::aws::Aws;
 use crate::domain::fleet::{Entry, Slot, SlotView, Survey};
 use crate::domain::name::{last_part, same_definition};
-use crate::plan::{ReleasePlan, stable_slot};
+use crate::plan::{ImageChange, ReleasePlan, stable_slot};
 use crate::spec::Release;
 
 /// The largest task definition file that is read, in bytes; ECS takes 64 KiB.
 const FILE_LIMIT: u64 = 256 * 1024;
+
+/// How long the task definition that serves is waited for, where only its images are asked for.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// A release as a plan needs it, with the document if one will be registered.
 #[derive(Debug)]
@@ -74,6 +80,34 @@ pub(super) async fn prepare(aws: &Aws, release: &Release, folder: &Path) -> Resu
             })
         }
     }
+}
+
+/// The images that the release changes. What cannot be read in time is left out: nothing rests on it.
+pub(super) async fn images(aws: &Aws, ready: &Ready, survey: &Survey) -> Vec<ImageChange> {
+    let (Some((released, _)), Some(slot)) = (&ready.shape, stable_slot(survey)) else { return Vec::new() };
+    let serves = if slot == Slot::Blue { &survey.blue } else { &survey.green };
+    let read = tokio::time::timeout(READ_WITHIN, task_definition(aws, &serves.task_definition));
+    let Ok(Ok(Some(live))) = read.await else { return Vec::new() };
+    changed(&live["taskDefinition"]["containerDefinitions"], &released.fields()["containerDefinitions"])
+}
+
+/// Which images differ, in the order of the containers that serve, and then those that are new.
+fn changed(live: &Value, released: &Value) -> Vec<ImageChange> {
+    let (live, released) = (images_of(live), images_of(released));
+    let image = |of: &[(String, String)], name: &str| {
+        of.iter().find(|(container, _)| container == name).map(|(_, image)| image.clone())
+    };
+    let is_new = |(name, _): &&(String, String)| image(&live, name).is_none();
+    let names = live.iter().chain(released.iter().filter(is_new)).map(|(name, _)| name);
+    let change =
+        |name: &String| ImageChange { container: name.clone(), from: image(&live, name), to: image(&released, name) };
+    names.map(change).filter(|change| change.from != change.to).collect()
+}
+
+/// Each container with its image, by the names in a task definition.
+fn images_of(containers: &Value) -> Vec<(String, String)> {
+    let of = |one: &Value| Some((one["name"].as_str()?.to_owned(), one["image"].as_str()?.to_owned()));
+    containers.as_array().into_iter().flatten().filter_map(of).collect()
 }
 
 impl Ready {

@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<Exit, Failure>
     terminal::print(&status.text(terminal::page_style(context)))?;
     match driver {
         _ if present.machine.outcome().is_some() => {}
-        Some((by, since)) => terminal::print(&format!("\nDriven by {} since {since}\n", escape(by)))?,
+        Some((by, since)) => terminal::print(&format!("\nDriven by {} since {}\n", escape(by), since.in_full()))?,
         None => terminal::print(&format!("\nNobody drives it. To go on: tidegate resume {}\n", status.id))?,
     }
     Ok(Exit::Done)

@@ -122,11 +122,13 @@ pub(super) async fn compiled(
     adopt: Adopt,
 ) -> Result<Compiled, Failure> {
     let ready = release::prepare(aws, &spec.release, folder).await?;
+    let images = release::images(aws, &ready, &survey).await;
     let unfit = ready.objection(&survey).into_iter().chain(ready.misfits(&survey)).collect::<Vec<_>>();
     let Ready { plan: release, document, problems, notices, .. } = ready;
     survey.release_problems.extend(unfit.into_iter().chain(problems));
     let mut plan = compile(spec, &survey, release, adopt)?;
     plan.warnings.extend(notices);
+    plan.images = images;
     Ok(Compiled { plan, document })
 }
 

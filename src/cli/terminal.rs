@@ -67,6 +67,11 @@ pub(super) fn is_screen(context: &Context) -> bool {
     std::io::stdout().is_terminal() && context.variable("TERM") != Some("dumb")
 }
 
+/// Whether all that is said goes to a terminal, and to no pipeline's log.
+pub(super) fn is_watched() -> bool {
+    pipeline().is_none() && std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// How many lines the terminal shows.
 pub(super) fn rows() -> usize {
     terminal_size::terminal_size().map_or(ROWS, |(_, height)| usize::from(height.0)).max(1)

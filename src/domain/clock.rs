@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::ops::Add;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::tz::TimeZone;
 
 /// A moment, in milliseconds since the Unix epoch. It must outlive a process, so it is wall time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,15 +39,49 @@ impl Timestamp {
             .unwrap_or(jiff::Timestamp::MAX)
     }
 
-    /// The time of day in UTC, to the second: `14:05:09`.
+    /// When it is in its day, to the second: `14:05:09` in UTC. On a screen, see [`tell_in`], it is in the reader's zone
+    /// and says so, and has its date where that is not today's: `2026-11-24 00:05:09 CET`.
     pub fn time_of_day(self) -> String {
-        self.civil().strftime("%H:%M:%S").to_string()
+        let Some(zone) = SCREEN.get() else { return self.civil().strftime("%H:%M:%S").to_string() };
+        let (at, now) =
+            (self.civil().to_zoned_datetime(zone.clone()), wall_now().civil().to_zoned_datetime(zone.clone()));
+        let form = if at.date() == now.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
+        at.strftime(form).to_string()
+    }
+
+    /// Date and time: RFC 3339 in UTC. On a screen, see [`tell_in`], in the reader's zone: `2026-11-23 15:05:09 CET`.
+    pub fn in_full(self) -> String {
+        let Some(zone) = SCREEN.get() else { return self.to_string() };
+        self.civil().to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    }
+
+    /// The time of day at the head of a line of a log: `14:05:09`, on a screen in the reader's zone.
+    pub fn stamp(self) -> String {
+        self.on_screen().strftime("%H:%M:%S").to_string()
+    }
+
+    /// The date that a [`stamp`](Self::stamp) leaves out, with its zone: `2026-11-23 (UTC)`.
+    pub fn day(self) -> String {
+        self.on_screen().strftime("%Y-%m-%d (%Z)").to_string()
+    }
+
+    fn on_screen(self) -> jiff::ZonedDateTime {
+        self.civil().to_zoned_datetime(SCREEN.get().cloned().unwrap_or(TimeZone::UTC))
     }
 
     /// Date and time in UTC without punctuation, as part of a name: `20261123-140509`.
     pub fn compact(self) -> String {
         self.civil().strftime("%Y%m%d-%H%M%S").to_string()
     }
+}
+
+/// The zone in which a screen tells moments.
+static SCREEN: OnceLock<TimeZone> = OnceLock::new();
+
+/// From now on this process tells people moments in this zone, with its name. It is for a screen alone: what is kept, sent
+/// to others or read by programs stays in UTC, so it is not called where such a thing is the answer.
+pub fn tell_in(zone: TimeZone) {
+    let _ = SCREEN.set(zone);
 }
 
 fn millis(span: Duration) -> u64 {

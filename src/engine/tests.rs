@@ -84,6 +84,7 @@ pub(super) fn plan() -> Plan {
         windows: None,
         writer_role: None,
         undoes: None,
+        images: Vec::new(),
         rules: crate::plan::RULES,
         warnings: Vec::new(),
     }

@@ -107,6 +107,7 @@ fn plan(name: RolloutName) -> Plan {
         notify: recipients(),
         windows: Some(windows()),
         undoes: None,
+        images: Vec::new(),
         rules: 0,
         warnings: vec!["one \"quoted\" word\nand a line \u{202e}".into()],
     }

@@ -288,6 +288,8 @@ pub enum Doing {
 /// Where a rollout stands, for a live footer and for `status`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
+    /// The release's task definition, once registered.
+    pub registered: Option<String>,
     /// The index of the present step; the number of steps when all are done.
     pub step: usize,
     /// What it is doing.

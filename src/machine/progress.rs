@@ -16,6 +16,7 @@ impl Machine {
         let memory = &self.memory;
         let begun = self.state != State::Ready;
         Progress {
+            registered: memory.slots.task_definition.clone(),
             step: self.step(),
             doing: self.doing(),
             wanted: self.wanted_share(),

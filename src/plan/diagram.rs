@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use json::{json, reviewed_json};
 pub use markdown::{MARKDOWN_LIMIT, markdown};
 pub use mermaid::mermaid;
-pub use text::{reviewed, text};
+pub use text::{brief, reviewed, text};
 
 use super::{Action, Plan, ReleasePlan, Step};
 use crate::domain::driver::DriverKind;

@@ -25,7 +25,7 @@ pub use refusal::short;
 pub use refused::{PlanRefusal, Refused};
 pub use service::{Adopt, needs, sticky, unattended};
 pub use stale::{changes, renewed};
-pub use step::{Action, Before, Plan, ReleasePlan, Step, Undoes};
+pub use step::{Action, Before, ImageChange, Plan, ReleasePlan, Step, Undoes};
 pub use undo::undoing;
 pub use window::{CLOSED_NOW, windows};
 
@@ -80,6 +80,7 @@ pub fn compile(spec: &Spec, survey: &Survey, release: ReleasePlan, adopt: Adopt)
         },
         steps,
         release,
+        images: Vec::new(),
         gates,
         policies: spec.policies,
         limits: spec.limits,

@@ -27,6 +27,8 @@ pub fn changes(reviewed: &Plan, now: &Plan) -> Vec<String> {
         target,
         before,
         release,
+        // What is released is known by its name or fingerprint.
+        images: _,
         steps,
         gates,
         policies,

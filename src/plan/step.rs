@@ -28,6 +28,8 @@ pub struct Plan {
     pub before: Before,
     /// What is released.
     pub release: ReleasePlan,
+    /// The images that the release changes, as far as they could be read.
+    pub images: Vec<ImageChange>,
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// The questions, in the spec's order.
@@ -50,6 +52,17 @@ pub struct Plan {
     pub rules: u32,
     /// What the plan's reader should know although it refuses nothing.
     pub warnings: Vec<String>,
+}
+
+/// The image of a container, as it serves and as it is released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageChange {
+    /// The container's name.
+    pub container: String,
+    /// The image that serves; `None` where the container is new.
+    pub from: Option<String>,
+    /// The image that is released; `None` where the container goes.
+    pub to: Option<String>,
 }
 
 /// What a rollout takes back.

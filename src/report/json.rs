@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::evidence::{evidence, measured};
 use super::fields::{fault_fields, moment, outcome_word, percent, seconds, served_fields, verdict_word};
 use super::reasons::{self, reason_fields};
-use super::{Closed, Output, Report, rescue, sentence, undone};
+use super::{Closed, Output, Report, about, rescue, sentence, undone};
 use crate::domain::clock::Timestamp;
 use crate::domain::fleet::{Capacity, Place, Role, Served};
 use crate::domain::text::escape_json;
@@ -155,7 +155,7 @@ fn started(by: &str, plan: &Plan) -> Value {
         "cluster": plan.target.cluster,
         "stable": place(&plan.target.stable),
         "candidate": place(&plan.target.candidate),
-        "release": {"from": plan.before.stable_task_definition, "to": plan.release.called()},
+        "release": about::release_json(plan, None),
         "steps": titles,
         "gates": gates,
     })

@@ -99,11 +99,11 @@ impl Feed {
     }
 
     fn stamped(&mut self, at: Timestamp, sign: Sign, words: &str) -> String {
-        let date = at.to_string().split('T').next().unwrap_or_default().to_owned();
-        let turned = self.day.as_ref().is_some_and(|day| *day != date);
-        let mut text = if turned { format!("{date} (UTC)\n") } else { String::new() };
-        self.day = Some(date);
-        let time = at.time_of_day();
+        let day = at.day();
+        let turned = self.day.as_ref().is_some_and(|before| *before != day);
+        let mut text = if turned { format!("{day}\n") } else { String::new() };
+        self.day = Some(day);
+        let time = at.stamp();
         let indent = columns(&time) + columns(sign.glyph(self.style.unicode)) + 2;
         let prefix = format!("{time} {} ", sign.paint(self.style));
         text.push_str(&hang(&prefix, indent, &escape(words), self.style.width));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{command, fields, json, sentence};
+use super::{about, command, fields, json, sentence};
 use crate::domain::clock::Timestamp;
 use crate::domain::name::RolloutId;
 use crate::domain::notify::{Message, Occasion};
@@ -42,9 +42,11 @@ pub fn message(about: &About, at: Timestamp, notice: &Notice, machine: &Machine)
     let share = progress.configured.map_or(String::new(), |share| format!(", {share} on the candidate"));
     let target = &plan.target;
     let (stable, candidate) = (&target.stable.target_group_name, &target.candidate.target_group_name);
-    let place = escape(&format!("{}: {stable} to {candidate}{share}", target.cluster));
+    let registered = progress.registered.as_deref();
+    let release = escape(&about::release(plan, registered));
+    let place = escape(&format!("{}: {stable} to {candidate}{share}", about::place(plan)));
     let text = fit(&format!("{rehearsal}{title}"), LONGEST, true);
-    let text = format!("{text}\n{place}\nrollout {id}; {}", next(on, id));
+    let text = format!("{text}\n{release}\n{place}\nrollout {id}; {}", next(on, id));
     let number = match notice {
         Notice::StepPassed { step, .. } => format!("-{}", step + 1),
         _ => String::new(),
@@ -64,6 +66,7 @@ pub fn message(about: &About, at: Timestamp, notice: &Notice, machine: &Machine)
             "region": target.region,
             "account": target.account,
             "cluster": target.cluster,
+            "release": about::release_json(plan, registered),
             "rule": target.rule,
             "stable": json::place(&target.stable),
             "candidate": json::place(&target.candidate),

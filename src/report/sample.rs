@@ -365,6 +365,7 @@ pub(super) fn story() -> Vec<(Timestamp, Notice)> {
 /// In the middle of the first hold.
 pub(super) fn progress() -> Progress {
     Progress {
+        registered: None,
         step: 4,
         doing: Doing::Holding,
         wanted: share(25),

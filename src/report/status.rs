@@ -157,7 +157,7 @@ impl Status<'_> {
         let about = self.about();
         let mut rows = vec![("rollout", id.to_owned()), ("release", about.release())];
         if let Some((start, by)) = &summary.started {
-            rows.push(("started", format!("{start} by {by}, {} ago", span(at.since(*start)))));
+            rows.push(("started", format!("{} by {by}, {} ago", start.in_full(), span(at.since(*start)))));
         }
         if let Some((end, outcome)) = &summary.finished {
             rows.push(("finished", format!("{end}, {} ago", span(at.since(*end)))));

@@ -15,7 +15,7 @@ use super::reasons::{self, reason_fields};
 use super::sentence::{self, Sign};
 use super::trail::Trail;
 use super::undone::{undone, unstuck};
-use super::{Closed, Output, Report, Style, command, rescue, terraform};
+use super::{Closed, Output, Report, Style, about, command, rescue, terraform};
 use crate::domain::clock::{Timestamp, span};
 use crate::domain::fleet::Served;
 use crate::domain::text::{columns, escape, hang, pad};
@@ -123,13 +123,24 @@ impl Summary {
         }
     }
 
+    /// What was released in place of what, with the images that differ.
+    pub fn release(&self, plan: &Plan) -> String {
+        about::release(plan, self.registered.as_deref())
+    }
+
+    /// The same for programs.
+    pub fn release_json(&self, plan: &Plan) -> serde_json::Value {
+        about::release_json(plan, self.registered.as_deref())
+    }
+
     /// The account for people: of the rollout `id`, which followed `plan`.
     pub fn text(&self, id: &str, plan: &Plan, style: Style) -> String {
         let (sign, head) = self.headline(plan);
         let indent = columns(sign.glyph(style.unicode)) + 1;
         let mut text = hang(&format!("{} ", sign.paint(style)), indent, &escape(&head), style.width);
         text.push('\n');
-        for (label, words) in self.rows(plan) {
+        let subject = [("release", self.release(plan)), ("where", about::place(plan))];
+        for (label, words) in self.rows(plan).into_iter().chain(subject) {
             text.push_str(&row(label, &words, style));
         }
         if self.unstuck && !self.needs_person() {
@@ -290,8 +301,8 @@ impl Summary {
         let (start, by) = self.started.as_ref()?;
         let end = self.finished.as_ref().map(|(at, _)| *at).or(self.handed_over.as_ref().map(|(at, _)| *at));
         Some(match end {
-            Some(end) => format!("{}, {start} to {}, by {by}", span(end.since(*start)), until(*start, end)),
-            None => format!("since {start}, by {by}"),
+            Some(end) => format!("{}, {} to {}, by {by}", span(end.since(*start)), start.in_full(), until(*start, end)),
+            None => format!("since {}, by {by}", start.in_full()),
         })
     }
 
@@ -327,8 +338,8 @@ pub(super) fn left_fields((at, why): &(Timestamp, Leaving)) -> Value {
 
 /// The end of a stretch of time, without the date when it is the start's.
 fn until(start: Timestamp, end: Timestamp) -> String {
-    let (start, end) = (start.to_string(), end.to_string());
-    match (start.split_once('T'), end.split_once('T')) {
+    let (start, end) = (start.in_full(), end.in_full());
+    match (start.split_once(['T', ' ']), end.split_once(['T', ' '])) {
         (Some((day, _)), Some((same, time))) if day == same => time.to_owned(),
         _ => end,
     }

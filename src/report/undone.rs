@@ -39,7 +39,7 @@ fn keeps(slot: &str, why: &Kept) -> String {
         Kept::Unproven => ": no proof that its requests have ended".to_owned(),
         Kept::Entrances(there) => format!(": {}", there.join("; ")),
         Kept::EntrancesUnread => ": no proof of what else leads to it".to_owned(),
-        Kept::Cookies(until) => format!(": clients may hold cookies of the candidate until {until}"),
+        Kept::Cookies(until) => format!(": clients may hold cookies of the candidate until {}", until.in_full()),
         Kept::Refused(fault) => format!(": {fault}"),
         Kept::RunnerStopped => ", because the runner was told to stop".to_owned(),
         Kept::SparedFor(by) => format!(": {by} goes back to them"),
@@ -60,7 +60,7 @@ fn unmarked(beacon: Beacon) -> &'static str {
 /// That the rule's stickiness was not put back, with foreign text as it came.
 pub(super) fn unstuck(why: &StaysOff) -> String {
     let why = match why {
-        StaysOff::Cookies(until) => format!("clients may hold cookies of the candidate until {until}"),
+        StaysOff::Cookies(until) => format!("clients may hold cookies of the candidate until {}", until.in_full()),
         StaysOff::Foreign { found } => format!("somebody else changed the rule ({found})"),
         StaysOff::Refused(fault) => fault.to_string(),
         StaysOff::Switch => "the dead-man's switch may turn it off once more".to_owned(),

@@ -145,7 +145,7 @@ impl Why<'_> {
         rows.extend(self.others().map(|others| ("other gates", others)));
         if let Some(since) = self.since() {
             let place = sentence::place(self.step(), plan);
-            rows.push(("since", format!("{since}, {} ago, in {place}", span(at.since(since)))));
+            rows.push(("since", format!("{}, {} ago, in {place}", since.in_full(), span(at.since(since)))));
         }
         if let Some((back, took)) = summary.back {
             let stable = &plan.target.stable.target_group_name;
@@ -295,7 +295,7 @@ impl Why<'_> {
         }
         let last = span(at.since(self.last));
         match self.driver {
-            Some((by, since)) => format!("{by}, since {since}; the journal last grew {last} ago"),
+            Some((by, since)) => format!("{by}, since {}; the journal last grew {last} ago", since.in_full()),
             None => format!("nobody drives it; started by {started}, and the journal last grew {last} ago"),
         }
     }

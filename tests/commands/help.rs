@@ -91,6 +91,14 @@ fn a_wrong_word_is_answered_with_the_right_one() {
         assert_eq!(said.out, "");
     }
     sandbox.run(&["run", "--yess", "x.yaml"]).is(2).says(&["'--yes'"]);
+    let led =
+        [("undo", "rollback NAME --to previous"), ("deploy", "run SPEC"), ("diff", "plan SPEC"), ("ls", "history")];
+    for (wrong, right) in led {
+        let said =
+            sandbox.run(&[wrong]).is(2).says(&["unrecognized subcommand", &format!("`tidegate {right}` does that")]);
+        assert!(!said.err.contains("similar"), "{}", said.err);
+    }
+    sandbox.run(&["run", "x.yaml", "--dry-run"]).is(2).says(&["`tidegate plan SPEC` does that"]);
     sandbox.run(&[]).is(2).says(&["Usage: tidegate"]);
     sandbox.run(&["plan"]).is(2).says(&["<SPEC|PLAN>"]);
     sandbox.run(&["plan", "x", "--endpoint-url", "lab"]).is(2).says(&["http://"]);

@@ -63,13 +63,28 @@ fn the_list_has_a_line_for_each() {
     sandbox.rollout("broken-20261123-140509-beef", 0);
     let list = sandbox.run(&["history"]).is(0).harmless();
     assert_eq!(list.out.lines().count(), 3, "{}", list.out);
-    for (id, state) in [(OVER, "rolled back"), (WAITING, "not over"), ("broken-2", "unreadable")] {
+    for (id, state) in [(OVER, "rolled back"), (WAITING, "abandoned"), ("broken-2", "unreadable")] {
         assert!(list.out.lines().any(|line| line.contains(id) && line.contains(state)), "{}", list.out);
     }
     let json = sandbox.run(&["history", "--json"]).is(0).json();
     assert_eq!(json.len(), 3);
     assert!(json.iter().all(|line| line["lab"] == false));
+    let waiting = json.iter().find(|line| line["id"] == WAITING).unwrap();
+    assert_eq!((&waiting["state"], &waiting["driven"]), (&"not_over".into(), &false.into()));
+    let over = json.iter().find(|line| line["id"] == OVER).unwrap();
+    assert_eq!((&over["by"], &over["driven"]), (&"ana@laptop".into(), &serde_json::Value::Null));
+    assert!(list.out.contains(" in place of web:"), "names the release: {}", list.out);
     sandbox.run(&["status", "broken"]).says(&["error[TG0"]);
+}
+
+#[test]
+fn rehearsals_are_listed_where_they_are_asked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.rehearsal(OVER, WHOLE);
+    let list = sandbox.run(&["history"]).is(0).says(&["1 rehearsal not shown: `--lab` shows them too"]);
+    assert_eq!(list.out, "");
+    sandbox.run(&["history", "--lab"]).is(0).says(&[OVER, "(lab)"]);
+    assert_eq!(sandbox.run(&["history", "--lab", "--json"]).is(0).json()[0]["lab"], true);
 }
 
 #[test]

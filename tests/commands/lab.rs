@@ -30,6 +30,49 @@ fn a_labs_clock_that_is_left_in_a_shell_is_ignored_without_the_lab() {
 }
 
 #[test]
+fn a_command_beside_a_lab_reaches_it_and_its_code_is_the_labs() {
+    let sandbox = Sandbox::new();
+    let spec = example("approval.yaml");
+    let beside = |words: &[&str]| sandbox.run(&[&["lab", "--spec", &spec, "--"], words].concat());
+    let tidegate = env!("CARGO_BIN_EXE_tidegate");
+    beside(&[tidegate, "plan", &spec]).is(0).says(&["Plan for web-approval"]);
+    beside(&["sh", "-c", "exit 7"]).is(7);
+    beside(&["sh", "-c", "kill -TERM $$"]).is(143);
+    beside(&["nowhere-to-be-found"]).is(2).says(&["cannot run nowhere-to-be-found"]);
+    let left = std::fs::read_dir(sandbox.path()).unwrap().flatten().map(|entry| entry.file_name());
+    assert_eq!(left.filter(|name| name.to_string_lossy().ends_with(".clock")).count(), 0);
+}
+
+#[test]
+fn a_shell_reaches_a_lab_until_it_is_told_to_forget_it() {
+    let sandbox = Sandbox::new();
+    let script = r#"
+        set -eu
+        eval "$("$TIDEGATE" lab up --spec "$SPEC")"
+        test -e "$TIDEGATE_CLOCK"
+        clock=$TIDEGATE_CLOCK
+        "$TIDEGATE" plan "$SPEC"
+        eval "$("$TIDEGATE" lab down)"
+        test -z "${AWS_ENDPOINT_URL:-}${TIDEGATE_CLOCK:-}${TIDEGATE_LAB_PID:-}"
+        while test -e "$clock"; do :; done
+        "$TIDEGATE" lab down || echo "down: $?"
+        "$TIDEGATE" lab up --spec nowhere.yaml || echo "up: $?"
+    "#;
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script]).env_clear().env("PATH", std::env::var("PATH").unwrap()).env("TMPDIR", sandbox.path());
+    shell.env("TIDEGATE", env!("CARGO_BIN_EXE_tidegate")).env("SPEC", example("approval.yaml"));
+    shell.env("HOME", sandbox.path());
+    let said = support::end(shell).is(0);
+    said.says(&[
+        "Plan for web-approval",
+        "this shell has no lab",
+        "down: 2",
+        "cannot read the spec nowhere.yaml",
+        "up: 2",
+    ]);
+}
+
+#[test]
 fn it_serves_this_machine_only() {
     let sandbox = Sandbox::new();
     let spec = example("canary.yaml");

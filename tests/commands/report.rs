@@ -106,7 +106,7 @@ fn a_list_is_as_long_as_asked_and_of_the_name_that_is_asked() {
     sandbox.rollout("shop-20261123-150000-0001", 23);
     let list = sandbox.run(&["history"]).is(0).harmless().says(&["6 rollouts more: `--limit`"]);
     assert_eq!(list.out.lines().count(), 20);
-    assert!(list.out.lines().all(|line| line.contains("ana") || line.contains("not over")), "says why: {}", list.out);
+    assert!(list.out.lines().all(|line| line.contains("ana") || line.contains("abandoned")), "says why: {}", list.out);
     assert_eq!(sandbox.run(&["history", "--limit", "3"]).is(0).out.lines().count(), 3);
     assert_eq!(sandbox.run(&["history", "--json"]).is(0).json().len(), 26);
     let shop = sandbox.run(&["history", "--name", "shop", "--json"]).is(0).json();

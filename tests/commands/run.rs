@@ -65,7 +65,7 @@ fn a_rehearsal_tells_lines_and_an_account() {
         said.says(&["step 1 of 10: register the task definition", "10% on the candidate, read back", "clients sent"]);
     assert!(said.out.lines().all(|line| line.chars().count() <= 100), "{}", said.out);
     // It is kept, told again, and over.
-    sandbox.run(&["history"]).is(0).says(&["promoted", "(lab)"]);
+    sandbox.run(&["history", "--lab"]).is(0).says(&["promoted", "(lab)"]);
     sandbox.run(&["status"]).is(0).says(&["promoted: web is served by web-green"]);
     let id = first.strip_prefix("rollout ").and_then(|rest| rest.split([':', ' ']).next()).unwrap();
     sandbox.run(&["rollback", id]).is(15).says(&["was promoted at", "it was a rehearsal"]);

@@ -63,3 +63,24 @@ fn colours_are_for_terminals_that_want_them() {
     let ascii = in_terminal(&sandbox, 80, &[("LANG", "C"), ("NO_COLOR", "1")], &["history", "web"]).is(0);
     assert!(ascii.out.is_ascii(), "{}", ascii.out);
 }
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "it needs `script` of util-linux")]
+fn a_screen_tells_times_in_the_readers_zone_and_everything_else_in_utc() {
+    let sandbox = Sandbox::new();
+    sandbox.rollout("web-20261123-140509-beef", 23);
+    let new_york = [("TZ", "America/New_York"), ("NO_COLOR", "1")];
+    for words in [&["history"][..], &["history", "web"], &["status"], &["why"]] {
+        let said = in_terminal(&sandbox, 100, &new_york, words).is(0);
+        assert!(said.out.contains(" EST") && !said.out.contains("05:09Z"), "{}", said.out);
+        let utc = in_terminal(&sandbox, 100, &new_york, &[&["--utc"], words].concat()).is(0);
+        assert!(utc.out.contains("UTC") && !utc.out.contains(" EST"), "{}", utc.out);
+        let mut piped = sandbox.command(words);
+        piped.env("TZ", "America/New_York");
+        assert!(!end(piped).is(0).out.contains("EST"));
+    }
+    let json = in_terminal(&sandbox, 100, &new_york, &["status", "--json"]).is(0);
+    assert!(!json.out.contains("EST"), "{}", json.out);
+    let page = in_terminal(&sandbox, 100, &new_york, &["report"]).is(0);
+    assert!(!page.out.contains("EST"), "{}", page.out);
+}

@@ -297,3 +297,31 @@ fn a_read_that_is_not_allowed_is_named_and_done_without_where_that_can_be() {
     as_one("elasticloadbalancing:DescribeRules").ends(16, &["DescribeRules", "not authorized"]);
     as_one("ecs:ListServices").ends(16, &["ListServices", "`--service` twice names both services"]);
 }
+
+/// The lines of the page for the first hour, as a shell takes them.
+fn quickstart() -> String {
+    let page = text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/docs/quickstart.md"));
+    page.split("```").nth(1).expect("it has commands").trim_start_matches("console").to_owned()
+}
+
+#[test]
+fn the_quickstart_leads_from_nothing_to_an_undone_release() {
+    let place = Place::new();
+    let folder = place.state().parent().expect("it has one").to_owned();
+    let bin = folder.join("bin");
+    std::fs::create_dir(&bin).expect("it can be made");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tidegate"), bin.join("tidegate")).expect("it can be linked");
+    let specs = Path::new(env!("CARGO_MANIFEST_DIR")).join("rollout-specs");
+    std::os::unix::fs::symlink(specs, folder.join("rollout-specs")).expect("it can be linked");
+    let lines = quickstart();
+    assert_eq!(lines.lines().filter(|line| !line.is_empty()).count(), 10, "{lines}");
+    let mut shell = place.tidegate([""; 0]);
+    let environment: Vec<_> =
+        shell.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+    shell = std::process::Command::new("sh");
+    shell.args(["-euxc", &lines]).env_clear().current_dir(&folder);
+    shell.envs(environment.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    shell.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    let ended = crate::support::Process::start(&mut shell).end();
+    ended.ends(0, &["promoted: web is served by web-green", "promoted: web is served by web-blue, the release before"]);
+}

@@ -21,7 +21,7 @@ fn an_approval_is_given_from_another_process() {
     ended.ends(0, &[r#""outcome":"promoted""#]);
     assert_eq!(ended.traffic().failed(), 0, "{ended}");
     place.run(["rollback", &place.rehearsal(), "--yes"]).ends(15, &["was promoted", "it was a rehearsal"]);
-    place.run(["history"]).ends(0, &["promoted", "web-approval-"]);
+    place.run(["history", "--lab"]).ends(0, &["promoted", "web-approval-"]);
     let again = place.run(["history", "web-approval", "--json"]);
     assert!(again.has("approved") && again.last("finished")["outcome"] == "promoted", "{again}");
 }

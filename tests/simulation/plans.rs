@@ -49,6 +49,7 @@ pub fn canary(percents: &[f64]) -> Plan {
         windows: None,
         writer_role: None,
         undoes: None,
+        images: Vec::new(),
         rules: tidegate::plan::RULES,
         warnings: Vec::new(),
     }

@@ -21,6 +21,8 @@ pub(super) struct Args {
 /// What there is to read about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Topic {
+    /// Ten lines from nothing to an undone release, in the lab.
+    Quickstart,
     /// Every command in a sentence.
     Commands,
     /// Every term in a line.
@@ -76,6 +78,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Exit, Failure> {
 
 fn page(topic: Topic, width: usize) -> String {
     match topic {
+        Topic::Quickstart => include_str!("quickstart.md").to_owned(),
         Topic::Commands => include_str!("commands.md").to_owned(),
         Topic::Events => crate::report::json::EVENTS.to_owned(),
         Topic::Terms => include_str!("terms.md").to_owned(),

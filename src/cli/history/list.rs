@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Args;
-use crate::cli::context::{Context, Stores};
+use crate::cli::context::{Context, Found, Stores, is_driven};
 use crate::cli::present::fold;
 use crate::cli::{Exit, Failure, terminal};
 use crate::domain::clock::{Timestamp, span};
@@ -26,8 +26,17 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(super) struct Row {
     id: RolloutId,
     pub(super) is_lab: bool,
+    /// Whether somebody may drive it at this moment; asked only of one that is not over.
+    is_driven: bool,
     /// What could be read of it.
     told: Option<Replay>,
+}
+
+/// How many rollouts the list leaves out.
+#[derive(Clone, Copy)]
+pub(super) struct LeftOut {
+    older: usize,
+    rehearsals: usize,
 }
 
 struct Replay {
@@ -42,7 +51,7 @@ impl Row {
             let (machine, summary) = fold(recorded);
             Replay { begun: recorded.header.at, machine, summary }
         });
-        Self { id, is_lab, told }
+        Self { id, is_lab, is_driven: false, told }
     }
 
     /// What of it counts, if it can be read and has started.
@@ -54,7 +63,8 @@ impl Row {
     fn state(&self) -> &'static str {
         match self.told.as_ref().map(|told| told.machine.outcome()) {
             None => "unreadable",
-            Some(None) => "not over",
+            Some(None) if self.is_driven => "running",
+            Some(None) => "abandoned",
             Some(Some(Outcome::Promoted)) => "promoted",
             Some(Some(Outcome::RolledBack(_))) => "rolled back",
             Some(Some(Outcome::Stranded { .. })) => "stranded",
@@ -65,6 +75,17 @@ impl Row {
         let summary = &self.told.as_ref()?.summary;
         let ((started, _), (finished, _)) = (summary.started.as_ref()?, summary.finished.as_ref()?);
         Some(finished.since(*started))
+    }
+
+    fn is_over(&self) -> bool {
+        self.told.as_ref().is_none_or(|told| told.machine.outcome().is_some())
+    }
+
+    /// What was released in place of what, and who said so.
+    fn subject(&self) -> Option<String> {
+        let told = self.told.as_ref()?;
+        let by = told.summary.started.as_ref().map_or(String::new(), |(_, by)| format!(", by {by}"));
+        Some(format!("{}{by}", told.summary.release(told.machine.plan())))
     }
 
     /// Why it is not simply promoted.
@@ -80,7 +101,7 @@ impl Row {
 }
 
 /// The rollouts that are asked for, newest first, and how many more there are.
-pub(super) async fn rows(context: &Context, stores: &Stores, args: &Args) -> Result<(Vec<Row>, usize), Failure> {
+pub(super) async fn rows(context: &Context, stores: &Stores, args: &Args) -> Result<(Vec<Row>, LeftOut), Failure> {
     let mut ids = Vec::new();
     for (store, is_lab) in [(&stores.main, false), (&stores.lab, true)] {
         ids.extend(store.list().await?.into_iter().map(|id| (id, store, is_lab)));
@@ -90,49 +111,64 @@ pub(super) async fn rows(context: &Context, stores: &Stores, args: &Args) -> Res
         let from = context.clock().now().before(DAY * days).compact();
         ids.retain(|(id, ..)| id.started().is_some_and(|started| *started >= *from));
     }
+    let all = ids.len();
+    if !args.lab && !args.figures && args.prometheus.is_none() {
+        ids.retain(|(.., is_lab)| !is_lab);
+    }
+    let rehearsals = all - ids.len();
     ids.sort_by(|(a, ..), (b, ..)| b.started().cmp(&a.started()));
     let everything = context.json() || args.figures || args.prometheus.is_some();
     let usual = if everything { READ } else { LISTED };
     let limit = args.limit.map_or(usual, |limit| usize::try_from(limit).unwrap_or(READ).min(READ));
-    let more = ids.len().saturating_sub(limit);
+    let older = ids.len().saturating_sub(limit);
     ids.truncate(limit);
-    if let (Some(name), true) = (&args.name, ids.is_empty()) {
+    if let (Some(name), true) = (&args.name, all == 0) {
         let failure = Failure::new(Exit::Usage, format!("no rollout of `{name}` is in this store"));
         return Err(failure.hint("`tidegate history` lists all; a spec's name is the `name` in it"));
     }
     let mut rows = Vec::new();
     for (id, store, is_lab) in ids {
         let recorded = journal::read(store, &id).await.ok();
-        rows.push(Row::new(id, is_lab, recorded.as_ref()));
+        let mut row = Row::new(id, is_lab, recorded.as_ref());
+        if !row.is_over() {
+            row.is_driven = is_driven(&Found::new(store, row.id.clone(), is_lab)).await;
+        }
+        rows.push(row);
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.told.as_ref().map(|told| told.begun)));
-    Ok((rows, more))
+    Ok((rows, LeftOut { older, rehearsals }))
 }
 
 /// Shows the list.
-pub(super) fn show(context: &Context, rows: &[Row], more: usize) -> Result<(), Failure> {
+pub(super) fn show(context: &Context, rows: &[Row], left: LeftOut) -> Result<(), Failure> {
     if context.json() {
         return rows.iter().try_for_each(|row| terminal::print(&line(row)));
     }
     if rows.is_empty() {
         terminal::say("no rollouts yet");
     }
+    let LeftOut { older, rehearsals } = left;
     let style = terminal::stdout_style(context);
     // All rows are alike: where one does not fit on a line, each has several.
     let stacked = rows.iter().any(|row| columns(&one_line(row)) > style.width);
+    if !rows.is_empty() && !stacked && style.width != usize::MAX {
+        terminal::print(&format!("{}\n", line_of(["STATE", "STARTED", "TOOK", "ROLLOUT"])))?;
+    }
     for row in rows {
         terminal::print(&text(row, style, stacked))?;
     }
-    if more > 0 {
-        terminal::say(&format!("{} more: `--limit` says how many are shown", many(more as u64, "rollout")));
+    if older > 0 {
+        terminal::say(&format!("{} more: `--limit` says how many are shown", many(older as u64, "rollout")));
+    }
+    if rehearsals > 0 {
+        terminal::say(&format!("{} not shown: `--lab` shows them too", many(rehearsals as u64, "rehearsal")));
     }
     Ok(())
 }
 
 /// State, start and length of a rollout.
 fn facts(row: &Row) -> [String; 3] {
-    let begun = row.told.as_ref().map_or(String::new(), |told| told.begun.to_string());
-    let begun = begun.get(..16).unwrap_or_default().replace('T', " ");
+    let begun = row.told.as_ref().map_or(String::new(), |told| told.begun.in_full());
     let took = row.took().map_or(String::new(), |took| span(Duration::from_secs(took.as_secs())));
     [row.state().to_owned(), begun, took]
 }
@@ -140,12 +176,17 @@ fn facts(row: &Row) -> [String; 3] {
 fn one_line(row: &Row) -> String {
     let [state, begun, took] = facts(row);
     let lab = if row.is_lab { "  (lab)" } else { "" };
-    format!("{}  {}  {}  {}{lab}", pad(&state, 11), pad(&begun, 16), pad(&took, 8), row.id)
+    line_of([&state, &begun, &took, &format!("{}{lab}", row.id)])
+}
+
+fn line_of([state, begun, took, rollout]: [&str; 4]) -> String {
+    format!("{}  {}  {}  {rollout}", pad(state, 11), pad(begun, 23), pad(took, 8))
 }
 
 fn text(row: &Row, style: Style, stacked: bool) -> String {
     let line = one_line(row);
-    let why = row.why().map(|why| escape(&why));
+    let words: Vec<String> = [row.subject(), row.why()].into_iter().flatten().collect();
+    let why = (!words.is_empty()).then(|| escape(&words.join(": ")));
     if style.width == usize::MAX {
         // A line for each, for those who search it.
         return format!("{line}{}\n", why.map_or(String::new(), |why| format!("  {why}")));
@@ -165,7 +206,10 @@ fn line(row: &Row) -> String {
     let line = json!({
         "id": row.id.to_string(),
         "name": row.id.name(),
-        "state": row.state().replace(' ', "_"),
+        "state": if row.is_over() { row.state().replace(' ', "_") } else { "not_over".to_owned() },
+        "driven": (!row.is_over()).then_some(row.is_driven),
+        "release": told.map(|told| told.summary.release_json(told.machine.plan())),
+        "by": told.and_then(|told| told.summary.started.as_ref()).map(|(_, by)| by),
         "started": told.map(|told| told.begun.to_string()),
         "finished": told.and_then(|told| told.summary.finished.as_ref()).map(|(at, _)| at.to_string()),
         "took_seconds": row.took().map(|took| took.as_secs_f64()),

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::context::{Context, Found, Stores};
 use super::drivers::Reach;
 use super::exit::CommandAim;
+use super::facts::{self, Made, PlanOptions};
 use super::lab::{self, LabArgs, Running};
 use super::paths::absolute;
 use super::people::whoami;
@@ -20,12 +21,13 @@ use super::{Exit, Failure, credentials, github, pipeline, takeover, terminal, wi
 use crate::cloud::alb::ReleaseDocument;
 use crate::cloud::aws::Aws;
 use crate::domain::clock::Clock;
+use crate::domain::fleet::Survey;
 use crate::domain::name::RolloutId;
 use crate::domain::text::hex;
 use crate::engine::{Begun, Driven, Ending, First, Runner, begin, holder};
 use crate::journal::{Header, Saved};
 use crate::machine::{Event, Machine};
-use crate::plan::{Adopt, Plan, diagram};
+use crate::plan::{Adopt, Plan, Values, diagram};
 use crate::spec::Spec;
 use crate::store::Store;
 
@@ -39,6 +41,7 @@ use crate::store::Store;
   tidegate run rollout.yaml --lab --yes --lab-candidate errors=20%",
     mut_args(lab::with_lab)
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Args {
     /// The spec; or a plan that `plan --out` wrote: it is done as it was reviewed, without a question, and refused
     /// (exit 15) when the account is not as it was then.
@@ -47,6 +50,9 @@ pub(super) struct Args {
     /// Do not ask before starting.
     #[arg(long, short)]
     yes: bool,
+    /// Show the whole plan before the question, as `plan` does.
+    #[arg(long, conflicts_with = "yes")]
+    show_plan: bool,
     /// Rehearse in a lab inside this process, seeded from the spec; no account is needed.
     #[arg(long)]
     lab: bool,
@@ -74,14 +80,16 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     };
     let stores = context.stores(wanted.spec.store.as_deref()).await?;
     let store = store(&stores, args.lab);
-    let Compiled { mut plan, document } = compile(context, (&aws, &clock), store, (&args, &wanted)).await?;
+    let (survey, compiled) = compile(context, (&aws, &clock), store, (&args, &wanted)).await?;
+    let Compiled { mut plan, document } = compiled;
     plan.warnings.extend(credentials::warning(context, &aws, &plan, clock.now()).await);
     if args.lab {
         windows::rehearsed(&mut plan, clock.now());
     }
     windows::refuse_closed(&aws, &plan, (clock.now(), args.break_glass.as_deref())).await?;
     if wanted.reviewed.is_none() {
-        confirm(context, &args, &plan)?;
+        let made = Made { spec: &wanted.spec, plan: &plan, survey: &survey, document: document.as_ref() };
+        confirm(context, (&aws, &clock, connect_to.clone()), &args, &made).await?;
     }
     let url = context.store_url(wanted.spec.store.as_deref());
     let glass = windows::request(context, args.break_glass);
@@ -209,16 +217,17 @@ async fn compile(
     (aws, clock): (&Aws, &Clock),
     store: &Store,
     (args, wanted): (&Args, &Wanted),
-) -> Result<Compiled, Failure> {
+) -> Result<(Survey, Compiled), Failure> {
     let survey = surveyed(context, (aws, clock), &wanted.spec).await?;
     // Whose the target is comes first: half-way through a rollout it looks like nothing to plan for.
     if !args.lab {
         refuse_held(store, &survey.rule.arn, clock).await?;
     }
     let compiled = compiled(aws, (&wanted.spec, &wanted.folder), survey.clone(), wanted.adopt).await;
-    let Some(saved) = &wanted.reviewed else { return compiled };
+    let Some(saved) = &wanted.reviewed else { return Ok((survey, compiled?)) };
     let Compiled { plan, document } = compiled.map_err(|failure| saved::unfit(failure, saved, &args.spec))?;
-    Ok(Compiled { plan: saved::still(saved, &args.spec, &survey, &plan)?, document })
+    let plan = saved::still(saved, &args.spec, &survey, &plan)?;
+    Ok((survey, Compiled { plan, document }))
 }
 
 /// The fingerprint of a spec's text.
@@ -240,14 +249,29 @@ fn refuse_unasked(context: &Context, args: &Args) -> Result<(), Failure> {
         .hint("say so in advance: `--yes`; or look first: `tidegate plan SPEC --out FILE`, then `tidegate run FILE`"))
 }
 
-/// Shows the plan and asks.
-fn confirm(context: &Context, args: &Args, plan: &Plan) -> Result<(), Failure> {
+/// Shows what differs and what will be done, and asks. Where nothing differs the traffic moves all the same, which is
+/// said.
+async fn confirm(
+    context: &Context,
+    at: (&Aws, &Clock, Vec<(String, SocketAddr)>),
+    args: &Args,
+    made: &Made<'_>,
+) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
+    let asked = PlanOptions { values: Values::Masked, price: None, simulate: false };
+    let facts = facts::gather(context, at, made, asked).await;
     let style = terminal::page(terminal::stderr_style(context));
-    terminal::say(&diagram::text(plan, diagram::Page { width: style.width, unicode: style.unicode }));
-    if terminal::confirm("Start this rollout?") {
+    let page = diagram::Page { width: style.width, unicode: style.unicode };
+    if args.show_plan {
+        terminal::say(&diagram::reviewed(made.plan, &facts, page));
+    } else {
+        terminal::say(diagram::brief(made.plan, &facts, page).trim_end());
+    }
+    let nothing = facts.is_nothing_to_do(made.plan);
+    let question = if nothing { "Move the traffic to the other slot all the same?" } else { "Start this rollout?" };
+    if terminal::confirm(question) {
         return Ok(());
     }
     Err(Failure::new(Exit::Refused, "not started"))

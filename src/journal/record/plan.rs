@@ -14,6 +14,8 @@ written! {
         target: Target,
         before: Before,
         release: ReleasePlan,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        images: Vec<ImageChange>,
         steps: Vec<Step>,
         gates: Vec<Gate>,
         policies: Policies,
@@ -28,6 +30,8 @@ written! {
         rules: u32,
         warnings: Vec<String>,
     }
+
+    struct ImageChange = plan::ImageChange { container: String, from: Option<String>, to: Option<String> }
 
     struct Undoes = plan::Undoes { rollout: String, reason: Option<String> }
 

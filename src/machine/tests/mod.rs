@@ -96,6 +96,7 @@ fn plan(actions: &[Action]) -> Plan {
         windows: None,
         writer_role: None,
         undoes: None,
+        images: Vec::new(),
         rules: crate::plan::RULES,
         warnings: Vec::new(),
     }

@@ -167,6 +167,7 @@ pub(crate) fn plan() -> Plan {
         windows: None,
         writer_role: None,
         undoes: None,
+        images: Vec::new(),
         rules: crate::plan::RULES,
         warnings: vec!["the rule has no gate on latency: a slow release would pass".to_owned()],
     }

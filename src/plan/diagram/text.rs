@@ -22,6 +22,44 @@ pub fn reviewed(plan: &Plan, facts: &Facts, page: Page) -> String {
     whole(plan, Some(facts), page)
 }
 
+/// What differs, and the rollout in a sentence, for who is asked whether to start it.
+pub fn brief(plan: &Plan, facts: &Facts, page: Page) -> String {
+    let target = &plan.target;
+    let (least, most) = plan.duration();
+    let from = task_definition(&plan.before.stable_task_definition);
+    let arrow = arrow(page);
+    let course = course(plan).iter().map(ToString::to_string).collect::<Vec<_>>().join(&format!(" {arrow} "));
+    let sentence = format!(
+        "Release {from} {arrow} {} to {} in {}/{}, {course}, {} to {}.",
+        release(plan),
+        target.cluster,
+        target.account,
+        target.region,
+        span(least),
+        span(most),
+    );
+    let mut text = changes(plan, facts, page);
+    for warning in &plan.warnings {
+        text.push('\n');
+        text.push_str(&hang("! ", 2, &escape(warning), page.width));
+    }
+    text.push('\n');
+    text.push_str(&hang("", 0, &escape(&sentence), page.width));
+    text
+}
+
+/// The shares that the candidate gets one after the other. A ramp is told by where it ends.
+fn course(plan: &Plan) -> Vec<Share> {
+    let mut course = Vec::new();
+    for done in 0..=plan.steps.len() {
+        let share = plan.share_after(done);
+        if share > Share::NONE && course.last() != Some(&share) {
+            course.push(share);
+        }
+    }
+    course
+}
+
 fn whole(plan: &Plan, facts: Option<&Facts>, page: Page) -> String {
     let mut text = header(plan, page);
     if let Some(facts) = facts {

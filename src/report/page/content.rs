@@ -21,7 +21,8 @@ impl Page<'_> {
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let status = self.why.status;
         let (plan, summary) = (status.plan, status.summary);
-        let mut facts = vec![("rollout", status.id.to_owned())];
+        let about = status.about();
+        let mut facts = vec![("release", about.release()), ("where", about.place()), ("rollout", status.id.to_owned())];
         if let Some((at, by)) = &summary.started {
             facts.push(("started", format!("{at}, by {by}")));
         }
@@ -39,10 +40,9 @@ impl Page<'_> {
         facts.extend(self.exit.map(|(code, meaning)| ("exit code", format!("{code}: {meaning}"))));
         let known = ["traffic", "candidate", "promoted", "left undone"];
         facts.extend(summary.rows(plan).into_iter().filter(|(label, _)| known.contains(label)));
-        facts.push(("release", self.release()));
+        facts.push(("task definition", self.release()));
         facts.push(("before it", plan.before.stable_task_definition.clone()));
         let (target, slots) = (&plan.target, [&plan.target.stable, &plan.target.candidate]);
-        facts.push(("where", status.about().place()));
         let slots = slots.map(|place| format!("{} ({})", place.service, place.target_group_name));
         facts.push(("slots", format!("stable {}, candidate {}", slots[0], slots[1])));
         facts.push(("rule", target.rule.clone()));

@@ -30,25 +30,27 @@ pub(super) fn page(page: &Page<'_>) -> String {
          base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <title>{} ({title})</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <header class=\"{class}\">\n<p class=\"faint\">tidegate rollout</p>\n<h1>{title}</h1>\n\
          <p class=\"why\">{}</p>\n</header>\n",
         base64(&Sha256::digest(STYLE.as_bytes())),
+        html(&page.subject()),
         html(&page.why.because()),
     );
     for flaw in page.flawed() {
         let _ = writeln!(out, "<p class=\"note\">{}</p>", html(&flaw));
     }
+    out.push_str("<section>\n<h2>Facts</h2>\n<dl>\n");
+    for (label, words) in page.facts() {
+        let _ = writeln!(out, "<dt>{label}</dt><dd>{}</dd>", html(&words));
+    }
+    out.push_str("</dl>\n</section>\n");
     charts(&mut out, page);
     table(&mut out, &page.gates(), ROWS);
     table(&mut out, &page.steps(), ROWS);
     table(&mut out, &page.people(), ROWS);
     table(&mut out, &page.verdicts(), ROWS);
-    out.push_str("<section>\n<h2>Facts</h2>\n<dl>\n");
-    for (label, words) in page.facts() {
-        let _ = writeln!(out, "<dt>{label}</dt><dd>{}</dd>", html(&words));
-    }
-    out.push_str("</dl>\n</section>\n<details>\n<summary>Everything that happened</summary>\n");
+    out.push_str("<details>\n<summary>Everything that happened</summary>\n");
     table(&mut out, &page.told(), TOLD);
     let _ = write!(
         out,

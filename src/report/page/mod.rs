@@ -60,6 +60,12 @@ impl Page<'_> {
     }
 
     /// What it came to, in half a line.
+    /// What is released where, in a few words.
+    fn subject(&self) -> String {
+        let status = self.why.status;
+        format!("{}: {}, {}", status.plan.name, status.about().release(), status.plan.target.cluster)
+    }
+
     fn title(&self) -> String {
         self.why.status.line()
     }

@@ -37,6 +37,9 @@ fn a_rollback_says_why_and_what_it_cost() {
                candidate at most 25%
   candidate    served 1,204 requests, 238 of them failed (19.8%)
   time         7m 25s, 2026-11-23T14:05:09Z to 14:12:34Z, by alice@ci
+  release      family web with images app=registry.example.com/web:v2 in place
+               of web:41
+  where        eu-west-1, account 123456789012, cluster prod
 
   next         tidegate history web-20261123-140509-0a1b
 ",
@@ -97,6 +100,12 @@ fn a_rollback_fits_40_columns() {
   time         7m 25s,
                2026-11-23T14:05:09Z to
                14:12:34Z, by alice@ci
+  release      family web with images
+               app=registry.example.com/
+               web:v2 in place of web:41
+  where        eu-west-1, account
+               123456789012, cluster
+               prod
 
   next         tidegate history web-20261123-140509-0a1b
 ",
@@ -123,6 +132,9 @@ ok promoted: web is served by web-green, the new release
   candidate    served 52,114 requests, none of them failed
   time         20m, 2026-11-23T14:05:09Z to 14:25:09Z, by alice@ci
   left undone  the old stable slot keeps its tasks: ModifyRule: AccessDenied
+  release      family web with images app=registry.example.com/web:v2 in place
+               of web:41
+  where        eu-west-1, account 123456789012, cluster prod
 
   next         tidegate resume web-20261123-140509-0a1b
 ",
@@ -165,6 +177,9 @@ x  stranded: web needs a person, now
                at most 25%
   candidate    what it served was not counted
   time         32m 22s, 2026-11-23T14:05:09Z to 14:37:31Z, by alice@ci
+  release      family web with images app=registry.example.com/web:v2 in place
+               of web:41
+  where        eu-west-1, account 123456789012, cluster prod
 
   By hand, in this order:
   1. see whether the stable slot has healthy targets
