@@ -50,7 +50,10 @@ fn stopped_by(signal: &str) -> String {
 
 fn overdue_words(overdue: &Overdue) -> String {
     match overdue {
-        Overdue::Step { title, within } => format!("{title} was not done within {}", span(*within)),
+        Overdue::Step { title, within, lacked } => {
+            let lacked = lacked.as_ref().map_or(String::new(), |lack| format!("; it lacked {}", lacks(lack)));
+            format!("{title} was not done within {}{lacked}", span(*within))
+        }
         Overdue::Hook { hook, stage, within } => {
             format!("nobody answered hook {hook} of the service's own in {stage} within {}", span(*within))
         }

@@ -105,6 +105,7 @@ fn every_end_has_its_words() {
     let expected = [
         "gate x did not pass in time (x)",
         "the candidate lost capacity: 1 healthy candidate tasks, 2 needed for 50%",
+        "time limit: x was not done within 1h; it lacked the release on the candidate's service, which runs x",
         "time limit: x was not done within 1h",
         "time limit: nobody said how to go on within 1h",
         "time limit: nobody renewed the credentials within 1h",
