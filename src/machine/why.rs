@@ -73,6 +73,8 @@ pub enum Overdue {
         title: String,
         /// How long it may last.
         within: Duration,
+        /// What a slot lacked last, of what the step needs.
+        lacked: Option<Lack>,
     },
     /// A pause, in which nobody said how to go on.
     Pause(Duration),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::evidence::{evidence, measured};
 use super::fields::{fault_fields, moment, percent, seconds, verdict_word};
+use super::rescue::quote;
 use crate::domain::approval::Approval;
 use crate::domain::clock::span;
 use crate::domain::fleet::{Role, Stopped};
@@ -49,7 +50,10 @@ fn stopped_by(signal: &str) -> String {
 
 fn overdue_words(overdue: &Overdue) -> String {
     match overdue {
-        Overdue::Step { title, within } => format!("{title} was not done within {}", span(*within)),
+        Overdue::Step { title, within, lacked } => {
+            let lacked = lacked.as_ref().map_or(String::new(), |lack| format!("; it lacked {}", lacks(lack)));
+            format!("{title} was not done within {}{lacked}", span(*within))
+        }
         Overdue::Hook { hook, stage, within } => {
             format!("nobody answered hook {hook} of the service's own in {stage} within {}", span(*within))
         }
@@ -237,7 +241,7 @@ pub fn objection(objection: &Objection) -> String {
             let said: Vec<String> = gates.iter().map(|(gate, found)| format!("{gate} ({})", evidence(found))).collect();
             let names: Vec<&str> = gates.iter().map(|(gate, _)| gate.as_str()).collect();
             let (said, names) = (said.join(", "), names.join(","));
-            return format!("undecided: {said}; to pass it all the same, say `--undecided {names}`");
+            return format!("undecided: {said}; to pass it all the same, say `--undecided {}`", quote(&names));
         }
         Objection::NoReason => "it has to say why",
         Objection::NoWindows => "it has no windows",

@@ -192,7 +192,7 @@ fn call(plan: &Plan, does: &str, operation: &str, arguments: &[&str]) -> Call {
 
 /// Quotes a word for a POSIX shell, when it needs it. Characters that cannot be seen are shown instead: no name
 /// in AWS holds any, and what cannot be seen must not be pasted.
-fn quote(word: &str) -> String {
+pub(super) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

@@ -80,7 +80,8 @@ pub(super) fn reasons_of(text: &str) -> Vec<Reason> {
     vec![
         Reason::Breach { gate: foul(), evidence: Evidence::Said(foul()), outcome: GateOutcome::Inconclusive },
         Reason::Capacity(short()),
-        Reason::TimeLimit(Overdue::Step { title: foul(), within: HOUR }),
+        Reason::TimeLimit(Overdue::Step { title: foul(), within: HOUR, lacked: Some(Lack::Release { runs: foul() }) }),
+        Reason::TimeLimit(Overdue::Step { title: foul(), within: HOUR, lacked: None }),
         Reason::TimeLimit(Overdue::Pause(HOUR)),
         Reason::TimeLimit(Overdue::Credentials(HOUR)),
         Reason::TimeLimit(Overdue::Hook { hook: foul(), stage: foul(), within: HOUR }),

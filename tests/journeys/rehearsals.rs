@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::support::{Ended, INSIDE, Lab, Place, heavy, until};
 
 fn rehearse(place: &Place, spec: &Path, behaviour: &str) -> Ended {
@@ -75,6 +77,21 @@ fn rehearsals_of_one_spec_run_at_once_and_one_that_died_keeps_nobody_from_the_ne
     let next = begun();
     next.signal("INT");
     next.end().ends(11, &[r#""outcome":"rolled_back""#]);
+}
+
+#[test]
+fn metrics_that_come_two_minutes_late_cost_nobody_a_request_through_a_whole_release() {
+    let place = Place::new();
+    let ended = place.rehearse(&place.spec(""), &[&INSIDE[..], &["--lab-delay", "125s"]].concat()).end();
+    ended.ends(0, &[r#""outcome":"promoted""#, "the proof that the old stable slot has no requests left"]);
+    assert_eq!(ended.traffic().failed(), 0, "{ended}");
+    let quiet = ended.last("quiet");
+    let taken = ended.last("scaled");
+    assert_eq!(
+        (&quiet["role"], &taken["role"], &taken["count"]),
+        (&json!("stable"), &json!("stable"), &json!(0)),
+        "{ended}"
+    );
 }
 
 fn is_never_given_a_request(behaviour: &str) -> Ended {

@@ -1,6 +1,6 @@
-//! Somebody else writes the rule in the middle of a rollout.
+//! Somebody else writes the rule, or takes tasks, in the middle of a rollout.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Lab, Place, RPS, until};
 
@@ -38,6 +38,29 @@ fn a_stable_slot_in_the_middle_of_a_deployment_is_refused() {
     lab.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &body);
     let planned = lab.run(&place, ["plan", spec.to_str().expect("it is UTF-8")]);
     planned.ends(15, &["the stable slot web-blue does not hold one proven release", "is under way"]);
+}
+
+#[test]
+fn spot_tasks_that_aws_takes_back_are_no_crash_of_the_release() {
+    let place = Place::new();
+    let spec = place.spec("");
+    let lab = Lab::start(&place, &spec);
+    let spot = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]);
+    let body = json!({"cluster": "prod", "service": "web-green", "capacityProviderStrategy": spot,
+        "forceNewDeployment": true});
+    lab.ask_json("AmazonEC2ContainerServiceV20141113.UpdateService", &body);
+    let mut runner = lab.roll_out(&place, &spec);
+    runner.event("scaled");
+    // More than the gate on tasks lets crash.
+    let mut taken = 0;
+    until("tasks were taken back often enough", || {
+        let answer = lab.ask("POST /_lab/interrupt", "");
+        taken += serde_json::from_str::<Value>(&answer).expect("it is JSON")["interrupted"].as_array()?.len();
+        (taken >= 8).then_some(())
+    });
+    let ended = runner.end();
+    ended.ends(0, &[r#""outcome":"promoted""#]);
+    assert_eq!(lab.traffic().failed(), 0, "{:?}", lab.traffic());
 }
 
 #[test]

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::alarm_data::{Metric, Published};
 use super::composed::ringers;
+use super::promql;
 use crate::cloud::aws::cloudwatch::{self, Alarms};
 use crate::cloud::aws::timestamp;
 use crate::domain::clock::Timestamp;
@@ -84,7 +85,7 @@ fn metric(alarm: &MetricAlarm) -> Alarm {
     let (window, looks_at) = match alarm.evaluation_criteria() {
         Some(criteria) => {
             let every = alarm.evaluation_interval().map_or(EVERY, seconds);
-            (every + pending(criteria), LooksAt::Hidden(every))
+            (every + looks_back(criteria), LooksAt::Hidden(every))
         }
         None => {
             let metric = Metric::of(alarm);
@@ -95,10 +96,13 @@ fn metric(alarm: &MetricAlarm) -> Alarm {
     Alarm { trouble: trouble(alarm.evaluation_state()), ..build(named, window, changed, looks_at) }
 }
 
-/// How long what PromQL gives must break the threshold before the alarm rings.
-fn pending(criteria: &EvaluationCriteria) -> Duration {
+/// How far back an evaluation of PromQL looks, and how long what it gives must break the threshold before the alarm rings.
+fn looks_back(criteria: &EvaluationCriteria) -> Duration {
     match criteria {
-        EvaluationCriteria::PromQlCriteria(promql) => promql.pending_period().map_or(Duration::ZERO, seconds),
+        EvaluationCriteria::PromQlCriteria(promql) => {
+            promql.pending_period().map_or(Duration::ZERO, seconds)
+                + promql::looks_back(promql.query().unwrap_or_default())
+        }
         _ => Duration::ZERO,
     }
 }

@@ -50,6 +50,13 @@ pub(super) fn ringers(rule: &str) -> Vec<String> {
                 }
                 (turned, rest) = (around.last() == Some(&true), after.trim_start());
             }
+            "AT_LEAST" => {
+                let Some((rings, counted, after)) = counted(rest) else { return Vec::new() };
+                if turned != rings {
+                    names.extend(counted);
+                }
+                (turned, rest) = (around.last() == Some(&true), after.trim_start());
+            }
             "NOT" => turned = !turned,
             "AND" | "OR" | "TRUE" | "FALSE" => turned = around.last() == Some(&true),
             "" if first == '(' => {
@@ -69,17 +76,51 @@ pub(super) fn ringers(rule: &str) -> Vec<String> {
 
 /// The alarm's name in `(name)`, `("name")` or `(ARN)`, and what follows.
 fn argument(text: &str) -> Option<(String, &str)> {
-    let inside = text.strip_prefix('(')?.trim_start();
-    let (name, after) = match inside.strip_prefix('"') {
-        Some(quoted) => {
-            let (name, after) = quoted.split_once('"')?;
-            (name, after.trim_start().strip_prefix(')')?)
-        }
-        None => inside.split_once(')')?,
+    let (name, after) = reference(text.strip_prefix('(')?)?;
+    Some((name, after.strip_prefix(')')?))
+}
+
+/// The alarms of `(2, ALARM, (a, b))`, or of `(50%, NOT OK, (a, b))`, whether one that rings brings the count nearer, and
+/// what follows ("Composite alarms" in the CloudWatch user guide).
+fn counted(text: &str) -> Option<(bool, Vec<String>, &str)> {
+    let (_, after) = text.strip_prefix('(')?.split_once(',')?;
+    let (condition, after) = after.split_once(',')?;
+    let (negated, state) = match condition.trim().strip_prefix("NOT ") {
+        Some(state) => (true, state.trim()),
+        None => (false, condition.trim()),
     };
-    let name = name.trim();
-    let name = if name.starts_with("arn:") { name.split_once(":alarm:")?.1 } else { name };
-    Some((name.to_owned(), after))
+    let is_state = matches!(state, "ALARM" | "OK" | "INSUFFICIENT_DATA");
+    let mut rest = after.trim_start().strip_prefix('(').filter(|_| is_state)?;
+    let mut names = Vec::new();
+    loop {
+        let (name, after) = reference(rest)?;
+        names.push(name);
+        if let Some(after) = after.strip_prefix(')') {
+            return Some((negated != (state == "ALARM"), names, after.trim_start().strip_prefix(')')?));
+        }
+        rest = after.strip_prefix(',')?;
+    }
+}
+
+/// An alarm by name or ARN, in quotes or not, and what follows. In quotes a backslash stands before a quote.
+fn reference(text: &str) -> Option<(String, &str)> {
+    let text = text.trim_start();
+    let (name, after) = match text.strip_prefix('"') {
+        Some(quoted) => {
+            let ends = |(at, _): &(usize, char)| !quoted[..*at].ends_with('\\');
+            let (end, _) = quoted.char_indices().filter(|(_, c)| *c == '"').find(ends)?;
+            (quoted[..end].replace("\\\"", "\""), &quoted[end + 1..])
+        }
+        None => {
+            let end = text.find([',', ')'])?;
+            (text[..end].trim().to_owned(), &text[end..])
+        }
+    };
+    let name = match name.strip_prefix("arn:") {
+        Some(arn) => arn.split_once(":alarm:")?.1.to_owned(),
+        None => name,
+    };
+    Some((name, after.trim_start()))
 }
 
 #[cfg(test)]
@@ -100,6 +141,23 @@ mod tests {
         for broken in ["", "FALSE", "ALARM(a", "ALARM(a) XOR ALARM(b)", "ALARM a", ")", "alarm(a)"] {
             check(broken, &[]);
         }
+    }
+
+    #[test]
+    fn a_count_of_alarms_names_those_that_it_counts() {
+        let check = |rule: &str, names: &[&str]| assert_eq!(ringers(rule), names, "{rule}");
+        check("AT_LEAST(2, ALARM, (a, b, c)) AND NOT ALARM(d)", &["a", "b", "c"]);
+        check("AT_LEAST(50%, NOT OK, (\"a, b\", \"arn:aws:cloudwatch:eu-west-1:1:alarm:c\"))", &["a, b", "c"]);
+        check("AT_LEAST( 1 , OK , ( a ) ) OR NOT AT_LEAST(\"50%\", NOT ALARM, (b))", &["b"]);
+        check("NOT (AT_LEAST(1, INSUFFICIENT_DATA, (a, b)))", &["a", "b"]);
+        for broken in ["AT_LEAST", "AT_LEAST(2, ALARM, a, b)", "AT_LEAST(2, RED, (a))", "AT_LEAST(2, ALARM, (a, b)"] {
+            check(broken, &[]);
+        }
+    }
+
+    #[test]
+    fn a_name_in_quotes_may_hold_anything() {
+        assert_eq!(ringers(r#"ALARM("a) \"b\"") OR ALARM("c")"#), ["a) \"b\"", "c"]);
     }
 
     #[test]

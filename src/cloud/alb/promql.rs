@@ -97,6 +97,70 @@ fn selector_end(text: &str) -> Option<usize> {
     None
 }
 
+/// How far before its own moment an evaluation of `query` looks: the longest range of a selector, the longest of a
+/// subquery around it, and the longest offset of either.
+pub(super) fn looks_back(query: &str) -> Duration {
+    let [mut range, mut subquery, mut offset] = [Duration::ZERO; 3];
+    let mut rest = query;
+    while let Some(at) = rest.find(['[', '"', '\'', '`', 'o']) {
+        let (found, after) = (rest.as_bytes()[at], &rest[at + 1..]);
+        rest = match found {
+            b'[' => {
+                let (inside, after) = after.split_once(']').unwrap_or((after, ""));
+                let (length, longest) = match inside.split_once(':') {
+                    Some((length, _)) => (length, &mut subquery),
+                    None => (inside, &mut range),
+                };
+                *longest = (*longest).max(duration(length));
+                after
+            }
+            b'o' => {
+                let word = after.strip_prefix("ffset ").filter(|_| rest[..at].ends_with(char::is_whitespace));
+                offset = offset.max(word.map_or(Duration::ZERO, duration));
+                after
+            }
+            quote => behind(after, char::from(quote)),
+        };
+    }
+    range + subquery + offset
+}
+
+/// What follows a text in quotes, of which the first is gone.
+fn behind(text: &str, quote: char) -> &str {
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        if c == quote && !escaped {
+            return &text[at + 1..];
+        }
+        escaped = c == '\\' && !escaped && quote != '`';
+    }
+    ""
+}
+
+/// The length that `text` begins with: `1h30m`, or a number of seconds (the durations of
+/// <https://prometheus.io/docs/prometheus/latest/querying/basics/#time-durations>).
+fn duration(text: &str) -> Duration {
+    let mut length = Duration::ZERO;
+    let mut rest = text.trim_start();
+    loop {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let Ok(count) = rest[..digits].parse::<u32>() else { return length };
+        rest = &rest[digits..];
+        let letters = rest.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(rest.len());
+        length += count
+            * match &rest[..letters] {
+                "ms" => Duration::from_millis(1),
+                "m" => Duration::from_secs(60),
+                "h" => Duration::from_secs(3_600),
+                "d" => Duration::from_secs(86_400),
+                "w" => Duration::from_secs(7 * 86_400),
+                "y" => Duration::from_secs(365 * 86_400),
+                _ => Duration::from_secs(1),
+            };
+        rest = &rest[letters..];
+    }
+}
+
 /// The values of `query` for the bins of `span` that begin no earlier than the one `since` lies in and have ended
 /// at `now`, each at the start of its bin.
 pub(super) async fn bins(
@@ -189,6 +253,18 @@ mod tests {
         let native = "histogram_count(increase(a[<window>]))";
         let place = crate::cloud::alb::tests::place(crate::domain::fleet::Slot::Blue, "x");
         assert_eq!(windowed(native, &place, minute), "histogram_count(increase(a[60s]))");
+    }
+
+    #[test]
+    fn an_evaluation_looks_back_by_its_ranges_and_offsets() {
+        let check = |query: &str, seconds| assert_eq!(looks_back(query), Duration::from_secs(seconds), "{query}");
+        check("up", 0);
+        check("sum(rate(errors[5m])) / sum(rate(requests[1h30m]))", 5_400);
+        check("max_over_time(rate(a[5m])[30m:1m]) > 1", 35 * 60);
+        check("rate(a[2m] offset 1d) - rate(a[90])", 86_400 + 120);
+        check(r#"a{b="[9h]\"[8h]", c='offset 7h', d=`\`}[10s]"#, 10);
+        check("offset_total[1m", 60);
+        check("rate(a[99999999999999y])", 0);
     }
 
     #[test]

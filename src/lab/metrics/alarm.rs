@@ -70,7 +70,10 @@ pub(crate) struct HistoryItem {
 const HISTORY_LIMIT: usize = 5_000;
 impl Alarm {
     /// A fresh metric or composite alarm.
+    ///
+    /// One on PromQL begins as OK ("PutMetricAlarm" in the API reference).
     pub(crate) fn new(names: &Names, name: &str, body: Members, rule: AlarmRule, now: u64) -> Alarm {
+        let state = if matches!(rule, AlarmRule::PromQl) { State::Ok } else { State::InsufficientData };
         Alarm {
             name: name.to_owned(),
             arn: names.arn("cloudwatch", &format!("alarm:{name}")),
@@ -79,7 +82,7 @@ impl Alarm {
                 .is_none_or(|_| flag(&Value::Object(body.clone()), "ActionsEnabled").unwrap_or(true)),
             body,
             rule,
-            state: State::InsufficientData,
+            state,
             reason: "Unchecked: Initial alarm creation".to_owned(),
             reason_data: String::new(),
             updated_at: now,
@@ -221,5 +224,12 @@ mod tests {
         evaluate(&mut alarms, &mut history, &store, 120_000);
         assert_eq!(alarms[0].state, State::Alarm);
         assert_eq!(history.len(), 2);
+    }
+
+    #[test]
+    fn an_alarm_begins_without_a_verdict_and_one_on_promql_as_ok() {
+        let names = Names { region: "eu-west-1".into(), account: "1".into() };
+        let born = |rule| Alarm::new(&names, "x", Members::new(), rule, 0).state;
+        assert_eq!((born(AlarmRule::Log), born(AlarmRule::PromQl)), (State::InsufficientData, State::Ok));
     }
 }

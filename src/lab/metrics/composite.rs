@@ -1,7 +1,6 @@
 //! The rule language of composite alarms: states of other alarms, `AND`, `OR`, `NOT`.
 
 use super::alarm_state::State;
-use super::expression::NOT_PLAYED;
 
 /// A rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +15,17 @@ pub(crate) enum Rule {
     And(Box<Rule>, Box<Rule>),
     /// Either.
     Or(Box<Rule>, Box<Rule>),
+    /// So many of these hold.
+    AtLeast(Least, Vec<Rule>),
+}
+
+/// How many.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Least {
+    /// So many.
+    Count(usize),
+    /// So many of a hundred.
+    Percent(f64),
 }
 
 /// Parentheses may lie this deep in each other.
@@ -26,9 +36,6 @@ const DEPTH_LIMIT: usize = 32;
 /// # Errors
 /// Says where it is not understood.
 pub(crate) fn parse(text: &str) -> Result<Rule, String> {
-    if text.contains("AT_LEAST") {
-        return Err(format!("{NOT_PLAYED}AT_LEAST in the rules of composite alarms."));
-    }
     let mut reader = Reader { rest: text, depth: 0 };
     let rule = reader.either()?;
     match reader.rest.trim() {
@@ -92,19 +99,66 @@ impl Reader<'_> {
         }
         if self.word("(") {
             let inner = self.either()?;
-            return if self.word(")") { Ok(inner) } else { Err(self.malformed()) };
+            self.expect(")")?;
+            return Ok(inner);
         }
-        let states = [State::InsufficientData, State::Alarm, State::Ok];
-        let Some(state) = states.into_iter().find(|state| self.word(state.word())) else {
-            return Err(self.malformed());
-        };
-        if !self.word("(") {
-            return Err(self.malformed());
+        if self.word("AT_LEAST") {
+            return self.at_least();
         }
-        let (name, after) = self.rest.split_once(')').ok_or_else(|| self.malformed())?;
-        let name = name.trim().trim_matches(['"', '\'']).to_owned();
-        self.rest = after;
+        let state = self.state()?;
+        self.expect("(")?;
+        let name = self.name()?;
+        self.expect(")")?;
         Ok(Rule::Is(state, name))
+    }
+
+    /// What follows `AT_LEAST`: `(2, ALARM, (a, b))` or `(50%, NOT OK, (a, b))`.
+    fn at_least(&mut self) -> Result<Rule, String> {
+        self.expect("(")?;
+        let (least, after) = self.rest.split_once(',').ok_or_else(|| self.malformed())?;
+        let least = least.trim().trim_matches('"');
+        let least = match least.strip_suffix('%') {
+            Some(percent) => percent.parse().ok().filter(|percent| (0.0..=100.0).contains(percent)).map(Least::Percent),
+            None => least.parse().ok().map(Least::Count),
+        };
+        let least = least.ok_or_else(|| self.malformed())?;
+        self.rest = after;
+        let is_not = self.word("NOT");
+        let state = self.state()?;
+        self.expect(",")?;
+        self.expect("(")?;
+        let mut all = Vec::new();
+        loop {
+            let one = Rule::Is(state, self.name()?);
+            all.push(if is_not { Rule::Not(Box::new(one)) } else { one });
+            if self.word(")") {
+                self.expect(")")?;
+                return Ok(Rule::AtLeast(least, all));
+            }
+            self.expect(",")?;
+        }
+    }
+
+    fn state(&mut self) -> Result<State, String> {
+        let states = [State::InsufficientData, State::Alarm, State::Ok];
+        states.into_iter().find(|state| self.word(state.word())).ok_or_else(|| self.malformed())
+    }
+
+    /// An alarm by name or ARN, which may stand in quotes.
+    fn name(&mut self) -> Result<String, String> {
+        let rest = self.rest.trim_start();
+        let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''));
+        let (name, after) = match quote {
+            Some(quote) => rest[1..].split_once(quote),
+            None => rest.find([',', ')']).map(|end| rest.split_at(end)),
+        }
+        .ok_or_else(|| self.malformed())?;
+        self.rest = after;
+        Ok(name.trim().to_owned())
+    }
+
+    fn expect(&mut self, word: &str) -> Result<(), String> {
+        if self.word(word) { Ok(()) } else { Err(self.malformed()) }
     }
 
     fn malformed(&self) -> String {
@@ -121,6 +175,13 @@ impl Rule {
             Rule::Not(inner) => !inner.holds(state),
             Rule::And(left, right) => left.holds(state) && right.holds(state),
             Rule::Or(left, right) => left.holds(state) || right.holds(state),
+            Rule::AtLeast(least, all) => {
+                let holding = all.iter().filter(|one| one.holds(state)).count();
+                match least {
+                    Least::Count(count) => holding >= *count,
+                    Least::Percent(percent) => holding as f64 * 100.0 >= percent * all.len() as f64,
+                }
+            }
         }
     }
 
@@ -131,6 +192,7 @@ impl Rule {
             Rule::Is(_, name) => vec![name],
             Rule::Not(inner) => inner.names(),
             Rule::And(left, right) | Rule::Or(left, right) => [left.names(), right.names()].concat(),
+            Rule::AtLeast(_, all) => all.iter().flat_map(Rule::names).collect(),
         }
     }
 }
@@ -155,11 +217,21 @@ mod tests {
         check("NOT ALARM(hot) OR OK(hot)", false);
         check("(ALARM(cold) OR ALARM(hot)) AND NOT INSUFFICIENT_DATA(hot)", true);
         check("TRUE AND NOT FALSE", true);
+        check("OK(\"cold\") AND NOT ALARM(\"a (b), c\")", true);
+    }
+
+    #[test]
+    fn so_many_of_several_alarms_ring() {
+        check("AT_LEAST(2, ALARM, (hot, cold))", false);
+        check("AT_LEAST(1, ALARM, (\"hot\", \"cold\")) AND TRUE", true);
+        check("AT_LEAST(50%, OK, (hot, cold))", true);
+        check("NOT AT_LEAST(\"51%\", NOT OK, (hot, cold))", true);
     }
 
     #[test]
     fn malformed_rules_are_refused() {
-        for rule in ["", "ALARM", "ALARM(", "ALARM(a) AND", "(OK(a)", "hot", "OK(a) OK(b)"] {
+        let counts = ["AT_LEAST(2, ALARM, a)", "AT_LEAST(x, OK, (a))", "AT_LEAST(101%, OK, (a))", "AT_LEAST(1, (a))"];
+        for rule in ["", "ALARM", "ALARM(", "ALARM(a) AND", "(OK(a)", "hot", "OK(a) OK(b)"].into_iter().chain(counts) {
             assert!(parse(rule).is_err(), "{rule}");
         }
     }

@@ -97,32 +97,48 @@ pub(crate) enum Function {
     TimeSeries,
     /// A list without the series that have no values.
     RemoveEmpty,
+    /// The standard deviation.
+    Deviation,
+    /// How many series a list has.
+    MetricCount,
+    /// The time of every period, in this unit.
+    Time(Unit),
+}
+
+/// A part of a time, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Seconds since 1970.
+    Epoch,
+    /// 0 to 59.
+    Minute,
+    /// 0 to 23.
+    Hour,
+    /// 1 to 7, from Monday on.
+    Day,
+    /// The day of the month.
+    Date,
+    /// 1 to 12.
+    Month,
+    /// The year.
+    Year,
 }
 
 /// Functions of CloudWatch that the lab does not compute.
-const UNPLAYED: [&str; 17] = [
+const UNPLAYED: [&str; 8] = [
     "ANOMALY_DETECTION_BAND",
-    "DATE",
-    "DAY",
     "DB_PERF_INSIGHTS",
-    "EPOCH",
-    "HOUR",
     "INSIGHT_RULE_METRIC",
     "LAMBDA",
-    "METRIC_COUNT",
-    "MINUTE",
-    "MONTH",
     "SEARCH",
     "SERVICE_QUOTA",
     "SLICE",
     "SORT",
-    "STDDEV",
-    "YEAR",
 ];
 /// How the message begins about what CloudWatch computes and the lab does not.
 pub(crate) const NOT_PLAYED: &str = "The lab does not play ";
 
-const FUNCTIONS: [(&str, Function); 22] = [
+const FUNCTIONS: [(&str, Function); 31] = [
     ("ABS", Function::Abs),
     ("CEIL", Function::Ceil),
     ("FLOOR", Function::Floor),
@@ -145,6 +161,15 @@ const FUNCTIONS: [(&str, Function); 22] = [
     ("RUNNING_SUM", Function::RunningSum),
     ("TIME_SERIES", Function::TimeSeries),
     ("REMOVE_EMPTY", Function::RemoveEmpty),
+    ("STDDEV", Function::Deviation),
+    ("METRIC_COUNT", Function::MetricCount),
+    ("EPOCH", Function::Time(Unit::Epoch)),
+    ("MINUTE", Function::Time(Unit::Minute)),
+    ("HOUR", Function::Time(Unit::Hour)),
+    ("DAY", Function::Time(Unit::Day)),
+    ("DATE", Function::Time(Unit::Date)),
+    ("MONTH", Function::Time(Unit::Month)),
+    ("YEAR", Function::Time(Unit::Year)),
 ];
 
 /// Operators by how tightly they bind, loosest first; longer signs before their beginnings.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
+
 use super::Series;
-use super::expression::{Expression, Function, Operator};
+use super::expression::{Expression, Function, Operator, Unit};
 
 /// What an expression is worth.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,9 +88,23 @@ impl Scope<'_> {
                 _ => Err("Error in expression: TIME_SERIES takes a number".to_owned()),
             },
             (Function::First | Function::Last | Function::RemoveEmpty, [one]) => self.compute(one)?.picked(function),
-            (Function::Average | Function::Sum | Function::Least | Function::Greatest | Function::Count, [one]) => {
-                Ok(gather(function, self.compute(one)?))
-            }
+            (
+                Function::Average
+                | Function::Sum
+                | Function::Least
+                | Function::Greatest
+                | Function::Count
+                | Function::Deviation,
+                [one],
+            ) => Ok(gather(function, self.compute(one)?)),
+            (Function::MetricCount, [one]) => match self.compute(one)? {
+                Worth::Many(many) => Ok(Worth::Scalar(many.len() as f64)),
+                _ => Err("Error in expression: METRIC_COUNT takes a list".to_owned()),
+            },
+            (Function::Time(unit), [one]) => match self.compute(one)? {
+                Worth::One(_) => Ok(Worth::One(self.grid.iter().map(|at| (*at, time(unit, *at))).collect())),
+                _ => Err(format!("Error in expression: {unit:?} takes one series")),
+            },
             _ => Err(format!("Error in expression: wrong arguments of {function:?}")),
         }
     }
@@ -268,6 +284,27 @@ fn calculate(operator: Operator, left: f64, right: f64) -> f64 {
     }
 }
 
+/// A part of the time that a period starts at.
+fn time(unit: Unit, at: u64) -> f64 {
+    let start = jiff::Timestamp::from_second(i64::try_from(at).unwrap_or_default()).unwrap_or_default();
+    let start = TimeZone::UTC.to_datetime(start);
+    match unit {
+        Unit::Epoch => at as f64,
+        Unit::Minute => f64::from(start.minute()),
+        Unit::Hour => f64::from(start.hour()),
+        Unit::Day => f64::from(start.weekday().to_monday_one_offset()),
+        Unit::Date => f64::from(start.day()),
+        Unit::Month => f64::from(start.month()),
+        Unit::Year => f64::from(start.year()),
+    }
+}
+
+/// The deviation of all values from their mean. AWS does not say whether it means that of a sample; this is not.
+fn deviation(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+}
+
 /// Of one series a number, of several a series.
 fn gather(function: Function, worth: Worth) -> Worth {
     let over = |values: &[f64]| -> f64 {
@@ -275,6 +312,7 @@ fn gather(function: Function, worth: Worth) -> Worth {
             Function::Sum => values.iter().sum(),
             Function::Count => values.len() as f64,
             Function::Average => values.iter().sum::<f64>() / values.len() as f64,
+            Function::Deviation => deviation(values),
             Function::Least => values.iter().copied().fold(f64::INFINITY, f64::min),
             _ => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         }
@@ -360,8 +398,28 @@ mod tests {
     }
 
     #[test]
+    fn deviations_are_of_all_values_or_between_series() {
+        let Ok(Worth::Scalar(found)) = compute("STDDEV(r)") else { panic!("it is a number") };
+        assert!((found - (5_000.0_f64 / 3.0).sqrt()).abs() < 1e-9, "{found}");
+        check("STDDEV([e, r])", &[(0, 0.0), (60, 22.5), (120, 0.0)]);
+        assert_eq!(compute("METRIC_COUNT([e, r, none])"), Ok(Worth::Scalar(3.0)));
+    }
+
+    #[test]
+    fn a_series_tells_the_time_of_every_period() {
+        check("EPOCH(e)", &[(0, 0.0), (60, 60.0), (120, 120.0)]);
+        check("MINUTE(none) + HOUR(e) / 10", &[(0, 0.0), (60, 1.0), (120, 2.0)]);
+        // The first of January 1970 was a Thursday.
+        check(
+            "YEAR(e) * 10000 + MONTH(e) * 100 + DATE(e)",
+            &[(0, 19_700_101.0), (60, 19_700_101.0), (120, 19_700_101.0)],
+        );
+        check("IF(DAY(r) == 4, r)", &[(0, 100.0), (60, 50.0), (120, 0.0)]);
+    }
+
+    #[test]
     fn what_cloudwatch_computes_and_the_lab_does_not_is_said_plainly() {
-        for text in ["SEARCH('{A} b', 'Sum', 60)", "STDDEV(r)", "SELECT AVG(a) FROM \"b\""] {
+        for text in ["SEARCH('{A} b', 'Sum', 60)", "SORT([e, r], MAX, DESC)", "SELECT AVG(a) FROM \"b\""] {
             assert!(compute(text).is_err_and(|error| error.starts_with("The lab does not play ")), "{text}");
         }
     }

@@ -336,7 +336,11 @@ impl Machine {
             return false;
         }
         let Some(step) = self.plan.steps.get(step) else { return false };
-        let overdue = Overdue::Step { title: step.title(&self.plan.gates), within: step.within };
+        let lacked = match &self.memory.told.waiting {
+            Some(Awaited::Lack(lack)) => Some(lack.clone()),
+            _ => None,
+        };
+        let overdue = Overdue::Step { title: step.title(&self.plan.gates), within: step.within, lacked };
         self.retreat(Reason::TimeLimit(overdue), out);
         true
     }

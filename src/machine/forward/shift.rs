@@ -75,9 +75,10 @@ impl Machine {
         true
     }
 
-    /// What everything is that shares are of: as many tasks as the stable slot has by now, if it has grown.
+    /// What everything is that shares are of: as many tasks as the stable slot has by now, if it has grown, or if one
+    /// service fills both slots.
     fn whole(&self, stable: &Capacity) -> u32 {
-        self.memory.slots.wanted.max(stable.desired)
+        self.of_today(self.memory.slots.wanted.max(stable.desired), stable)
     }
 
     /// What the candidate lacks to be given this share.

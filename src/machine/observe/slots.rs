@@ -21,41 +21,45 @@ impl Machine {
         }
         self.memory.slots.fleet = Some((asked, fleet.clone()));
         if !self.memory.committed {
-            self.examine_drift(Role::Stable, &fleet.stable.task_definition, out);
+            self.examine_drift(Role::Stable, &fleet.stable, out);
         }
         if self.memory.slots.wanted == 0 {
             return;
         }
         self.examine_release(candidate, out);
         if self.memory.slots.setbacks == 0 {
-            self.examine_drift(Role::Candidate, &candidate.task_definition, out);
+            self.examine_drift(Role::Candidate, candidate, out);
         }
         if self.memory.slots.candidate_drifts + self.memory.slots.setbacks == 0 {
             self.memory.slots.all_started |= candidate.healthy >= self.memory.slots.wanted;
-            self.examine_tasks(candidate, out);
+            self.examine_tasks(fleet, out);
         }
         self.examine_capacity(fleet, out);
     }
 
-    fn examine_tasks(&mut self, candidate: &Capacity, out: &mut Reaction) {
+    fn examine_tasks(&mut self, fleet: &Fleet, out: &mut Reaction) {
         for index in 0..self.plan.gates.len() {
             if matches!(self.plan.gates[index].check, Check::Tasks(_)) && self.is_forward() {
-                let reading = self.tasks_reading(candidate.clone());
+                let reading = self.tasks_reading(fleet);
                 self.examine_reading(index, &reading, out);
             }
         }
     }
 
-    fn tasks_reading(&self, capacity: Capacity) -> Reading {
-        let (wanted, asked) = (self.memory.slots.wanted, self.memory.slots.asked);
+    fn tasks_reading(&self, fleet: &Fleet) -> Reading {
+        let (capacity, asked) = (fleet.candidate.clone(), self.memory.slots.asked);
+        let wanted = self.of_today(self.memory.slots.wanted, &fleet.stable);
         Reading::Tasks(TasksReading { capacity, wanted, asked, started: self.memory.slots.all_started })
     }
 
     /// A service that runs something else than it should: an old read, or somebody else's deployment. How many
-    /// tasks the stable slot wants is nobody's foreign write: autoscaling may change that.
-    fn examine_drift(&mut self, role: Role, runs: &str, out: &mut Reaction) {
+    /// tasks the stable slot wants is nobody's foreign write, as autoscaling may change that, unless it serves and is to
+    /// have none.
+    fn examine_drift(&mut self, role: Role, tasks: &Capacity, out: &mut Reaction) {
+        let runs = &tasks.task_definition;
+        let emptied = role == Role::Stable && self.is_emptied(tasks);
         let as_it_should = match role {
-            Role::Stable => self.runs_before(runs),
+            Role::Stable => self.runs_before(runs) && !emptied,
             Role::Candidate => self.runs_release(runs),
         };
         let memory = &mut self.memory;
@@ -76,9 +80,18 @@ impl Machine {
         };
         if again && theirs && self.is_forward() {
             let service = &self.plan.target.place(role).service;
-            let found = format!("the {role} slot's service {service} runs {}", last_part(runs));
+            let what =
+                if emptied { "is to have no tasks any more".to_owned() } else { format!("runs {}", last_part(runs)) };
+            let found = format!("the {role} slot's service {service} {what}");
             self.foreign(Foreign::Service(role), found, out);
         }
+    }
+
+    /// Whether the stable slot serves and is to have no tasks, which the way back gives it again. Where AWS deploys, it
+    /// takes them itself.
+    fn is_emptied(&self, stable: &Capacity) -> bool {
+        let serves = self.memory.rule.accepted.rest() > Share::NONE;
+        serves && stable.desired == 0 && self.plan.before.stable_desired > 0 && !self.plan.driver.is_aws()
     }
 
     /// Each slot must have the healthy targets that its share needs. Where the candidate lacks them, the traffic
@@ -86,7 +99,8 @@ impl Machine {
     /// candidate serves at all. Where only the stable slot lacks them, no more weight is given.
     fn examine_capacity(&mut self, fleet: &Fleet, out: &mut Reaction) {
         let candidate = &fleet.candidate;
-        let need = self.memory.rule.accepted.need(self.memory.slots.whole);
+        let whole = self.of_today(self.memory.slots.whole, &fleet.stable);
+        let need = self.memory.rule.accepted.need(whole);
         if candidate.healthy >= need {
             self.memory.slots.short_since = None;
             return;
@@ -122,11 +136,19 @@ impl Machine {
         self.stable_lacks(stable).map(|shortage| Lack::Tasks(Role::Stable, shortage))
     }
 
-    /// What the stable slot lacks for the share it has, of the tasks it had before the rollout.
+    /// What the stable slot lacks for the share it has, of the tasks it had before the rollout, or of those that it is to
+    /// have today, if somebody made them fewer.
     fn stable_lacks(&self, stable: &Capacity) -> Option<Shortage> {
         let share = self.memory.rule.accepted.rest();
-        let need = share.need(self.plan.before.stable_desired);
+        let need = share.need(fewer(self.plan.before.stable_desired, stable));
         (stable.healthy < need).then_some(Shortage { healthy: stable.healthy, need, share })
+    }
+
+    /// What everything is that shares are of, today: where one service fills both slots, whoever scales it in scales both.
+    pub(in crate::machine) fn of_today(&self, whole: u32, stable: &Capacity) -> u32 {
+        let target = &self.plan.target;
+        let both = target.stable.service == target.candidate.service && !self.memory.committed;
+        if both { fewer(whole, stable) } else { whole }
     }
 
     /// Whether the tasks are worth a look before their time.
@@ -151,6 +173,11 @@ impl Machine {
     pub(in crate::machine) fn ran_before(&self, task_definition: &str) -> bool {
         is_same(&self.plan.before.candidate_task_definition, task_definition)
     }
+}
+
+/// `count`, or what the stable slot is to have, if that is fewer. None is what a slot has of which nothing is known.
+fn fewer(count: u32, stable: &Capacity) -> u32 {
+    if stable.desired > 0 { count.min(stable.desired) } else { count }
 }
 
 fn is_same(before: &str, task_definition: &str) -> bool {

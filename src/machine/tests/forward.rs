@@ -54,8 +54,18 @@ fn a_step_that_lasts_too_long_goes_back() {
     run.candidate.healthy = 2;
     let reason = reason(run.end());
     let title = "prepare 4 candidate tasks".into();
-    assert_eq!(reason, Reason::TimeLimit(Overdue::Step { title, within: MINUTE * 5 }));
+    assert_eq!(reason, Reason::TimeLimit(Overdue::Step { title, within: MINUTE * 5, lacked: None }));
     assert_eq!(run.routes(), []);
+}
+
+#[test]
+fn a_share_that_is_not_given_in_time_says_what_was_lacking() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.stable.healthy = 2;
+    let Reason::TimeLimit(Overdue::Step { lacked, .. }) = reason(run.end()) else { panic!("another reason") };
+    let shortage = Shortage { healthy: 2, need: FULL, share: tenth().rest() };
+    assert_eq!(lacked, Some(Lack::Tasks(Role::Stable, shortage)));
 }
 
 #[test]

@@ -201,7 +201,7 @@ fn an_idle_slot_whose_revision_is_deregistered_still_gets_its_count_back() {
 fn a_barren_stable_slot_whose_revision_is_deregistered_gets_its_tasks_back() {
     let mut run = Run::of(canary());
     run.until_step(2);
-    (run.errors, run.stable) = (Some(20.0), capacity(0, BEFORE));
-    assert!(matches!(reason(refuse_revisions(&mut run)), Reason::Breach { .. }));
+    run.stable = capacity(0, BEFORE);
+    assert!(matches!(reason(refuse_revisions(&mut run)), Reason::ForeignWrite { .. }));
     assert_eq!((run.stable.desired, run.share), (FULL, Share::NONE));
 }

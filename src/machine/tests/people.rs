@@ -219,7 +219,7 @@ fn an_approval_after_a_hold_rests_on_what_the_hold_was_passed_on() {
 fn an_approval_that_nobody_gives_goes_back() {
     let mut run = Run::of(plan(&[Action::Approve("go on?".into())]));
     let title = "wait for approval".into();
-    assert_eq!(reason(run.end()), Reason::TimeLimit(Overdue::Step { title, within: MINUTE * 5 }));
+    assert_eq!(reason(run.end()), Reason::TimeLimit(Overdue::Step { title, within: MINUTE * 5, lacked: None }));
 }
 
 #[test]

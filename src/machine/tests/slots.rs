@@ -82,9 +82,57 @@ fn more_or_fewer_stable_tasks_are_nobodys_foreign_write() {
         let mut run = Run::of(canary());
         run.until_step(2);
         run.stable = capacity(count, BEFORE);
-        run.until(|run| run.machine.outcome().is_some() || run.now.since(START) > MINUTE * 30);
+        assert_eq!(run.end(), Outcome::Promoted, "{count} tasks");
         assert!(!run.is_told(is_foreign), "{count} tasks");
     }
+}
+
+#[test]
+fn a_stable_slot_is_short_of_what_it_is_to_have_today() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.stable = Capacity { healthy: 1, ..capacity(2, BEFORE) };
+    run.until_step(3);
+    run.pass(MINUTE);
+    let shortage = Shortage { healthy: 1, need: 2, share: tenth().rest() };
+    let on = Awaited::Lack(Lack::Tasks(Role::Stable, shortage));
+    assert!(run.is_told(|notice| *notice == Notice::Waiting { on: on.clone() }), "{:?}", run.notices);
+}
+
+#[test]
+fn whoever_scales_a_service_of_both_slots_scales_what_shares_are_of() {
+    let mut plan = canary();
+    (plan.target.stable.service, plan.target.candidate.service) = ("web".into(), "web".into());
+    for step in [2, 4] {
+        let mut run = Run::of(plan.clone());
+        run.until_step(step);
+        (run.stable, run.candidate) = (capacity(2, BEFORE), capacity(2, RELEASE));
+        assert_eq!(run.end(), Outcome::Promoted, "step {step}");
+    }
+    let mut run = Run::of(plan);
+    run.until_step(4);
+    (run.stable, run.candidate) = (capacity(2, BEFORE), Capacity { healthy: 1, ..capacity(2, RELEASE) });
+    assert!(matches!(reason(run.end()), Reason::Capacity(Shortage { healthy: 1, need: 2, .. })));
+}
+
+#[test]
+fn a_stable_slot_that_serves_and_is_to_have_no_tasks_gets_them_back() {
+    let mut run = Run::of(canary());
+    run.until_step(2);
+    run.stable = capacity(0, BEFORE);
+    look_at_tasks(&mut run);
+    assert!(!run.is_told(is_foreign), "one read may be old");
+    let Reason::ForeignWrite { found } = reason(run.end()) else { panic!("another reason") };
+    assert_eq!(found, "the stable slot's service web-blue is to have no tasks any more");
+    assert_eq!((run.stable.desired, run.share), (FULL, Share::NONE));
+}
+
+#[test]
+fn a_stable_slot_that_serves_nobody_may_lose_its_tasks() {
+    let mut run = Run::of(canary());
+    run.until_step(4);
+    run.stable = capacity(0, BEFORE);
+    assert_eq!(run.end(), Outcome::Promoted);
 }
 
 #[test]

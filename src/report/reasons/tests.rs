@@ -57,6 +57,15 @@ fn every_pause_has_its_words() {
 }
 
 #[test]
+fn undecided_gates_are_named_as_a_shell_takes_them() {
+    let undecided = ["candidate errors", "5xx"].map(|gate| (gate.to_owned(), crate::gate::Evidence::Said("x".into())));
+    let words = objection(&super::Objection::Undecided(undecided.to_vec()));
+    let said = "undecided: candidate errors (x), 5xx (x); to pass it all the same, say \
+                `--undecided 'candidate errors,5xx'`";
+    assert_eq!(words, said);
+}
+
+#[test]
 fn every_objection_has_its_words() {
     let words: Vec<String> = objections_of(X).iter().map(objection).collect();
     assert_eq!(
@@ -96,6 +105,7 @@ fn every_end_has_its_words() {
     let expected = [
         "gate x did not pass in time (x)",
         "the candidate lost capacity: 1 healthy candidate tasks, 2 needed for 50%",
+        "time limit: x was not done within 1h; it lacked the release on the candidate's service, which runs x",
         "time limit: x was not done within 1h",
         "time limit: nobody said how to go on within 1h",
         "time limit: nobody renewed the credentials within 1h",

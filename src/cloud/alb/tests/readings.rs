@@ -207,7 +207,7 @@ async fn alarms_over_logs_and_promql_have_the_time_of_their_own_evaluation() {
     let criteria = json!({ "PromQLCriteria": { "Query": "sum(rate(errors[5m])) > 1", "PendingPeriod": 120 } });
     let promql = json!({ "EvaluationCriteria": criteria, "EvaluationInterval": 30 });
     let (found, sent) = data_of(json!({ "MetricAlarms": [ok("it", &promql)] }), &[]).await;
-    assert_eq!((found, sent.len()), (vec![watched("it", 150, 30, AlarmData::Hidden)], 0));
+    assert_eq!((found, sent.len()), (vec![watched("it", 300 + 150, 30, AlarmData::Hidden)], 0));
     for state in ["PARTIAL_DATA", "EVALUATION_FAILURE", "EVALUATION_ERROR"] {
         let mut promql = promql.clone();
         promql["EvaluationState"] = json!(state);
