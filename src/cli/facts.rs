@@ -8,29 +8,21 @@ use serde_json::Value;
 use super::context::Context;
 use super::credentials;
 use super::drivers::Reach;
+use super::foreseen::foreseen;
 use crate::cloud::Cloud as _;
 use crate::cloud::alb::{AlbDriver, ReleaseDocument, task_definition};
 use crate::cloud::aws::Aws;
-use crate::domain::clock::{Clock, Timestamp, span, wall_now};
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::fleet::{Role, Survey};
 use crate::domain::name::RolloutId;
-use crate::domain::text::count;
 use crate::engine::Runner;
 use crate::gate::{Check, Evidence, Gate, MetricEvidence, MetricSource, Of, Outcome, Reading, Standing, Window};
 use crate::plan::{Difference, Facts, Plan, Price, ReleasePlan, Size, Values, differences};
 use crate::report;
-use crate::simulate::world::Service;
-use crate::simulate::{Case, Course, Figures, Regression, Rehearsal};
 use crate::spec::Spec;
 
 /// How long the world may take to answer what a plan asks beside the survey.
 const ASKED_WITHIN: Duration = Duration::from_secs(5);
-/// How long the simulation may take.
-const FORESEEN_WITHIN: Duration = Duration::from_millis(1500);
-/// How many rollouts it simulates at most, and below how many it says nothing.
-const FORESEEN: std::ops::Range<usize> = 20..400;
-/// What is wrong with the simulated release.
-const REGRESSION: &str = "errors=1%";
 /// How late a datapoint may be published and still be taken for the present.
 const LATE: Duration = Duration::from_secs(5 * 60);
 /// So many closed minutes are counted to know how many requests there are.
@@ -79,7 +71,7 @@ pub(super) async fn gather(
         foreseen: None,
     };
     if asked.simulate {
-        facts.foreseen = foreseen(spec, plan, facts.rate);
+        facts.foreseen = facts.rate.and_then(|rate| foreseen(spec, plan, rate));
     }
     facts
 }
@@ -205,45 +197,4 @@ async fn release(
 /// A registered definition as one that could be registered.
 fn normal(described: &Value) -> Result<ReleaseDocument, String> {
     ReleaseDocument::from_images(described, &[])
-}
-
-/// What simulated rollouts of this spec come to at this traffic, in as many as there is time for.
-fn foreseen(spec: &Spec, plan: &Plan, rate: Option<f64>) -> Option<String> {
-    let rate = rate?;
-    if rate <= 0.01 {
-        return Some("no requests to speak of: no gate on requests can tell a bad release from a good one".to_owned());
-    }
-    let learned = plan.gates.iter().find_map(|gate| match &gate.check {
-        Check::Compare(rule) if rule.baseline.bins > 0 => Some(&rule.baseline),
-        _ => None,
-    });
-    let usual = Service::default();
-    let service = Service { errors: learned.map_or(usual.errors, |learned| learned.errors.clamp(0.0, 0.5)), ..usual };
-    let rehearsal = Rehearsal::new(spec).ok()?;
-    let fault = REGRESSION.parse::<Regression>().ok()?.of(&service);
-    let case = Case { rate, fault, scenario: crate::simulate::scenario::Scenario::Healthy, service };
-    let began = wall_now();
-    let in_time = |_: &usize| wall_now().since(began) < FORESEEN_WITHIN;
-    let seeds = (0..FORESEEN.end).take_while(in_time).map(|seed| seed as u64 + 1);
-    let courses: Vec<Course> = seeds.map(|seed| rehearsal.run(case, seed)).collect();
-    if courses.len() < FORESEEN.start {
-        return Some("not simulated: it takes longer than a plan should; `tidegate simulate` does it".to_owned());
-    }
-    Some(told(&Figures::of(&courses), rate))
-}
-
-fn told(figures: &Figures, rate: f64) -> String {
-    let (least, most) = figures.rolled_back.interval();
-    let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    let after = figures.detected.map_or(String::new(), |after| format!(", half of them within {}", span(after)));
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of counts")]
-    let harmed = count(figures.harmed.round() as u64);
-    format!(
-        "a release with 1 % more errors goes back in {} of {} simulated rollouts at {rate:.1} requests a second ({} to \
-         {}){after}; {harmed} harmed requests on average within the hour",
-        count(figures.rolled_back.of),
-        count(figures.rolled_back.runs),
-        percent(least),
-        percent(most),
-    )
 }

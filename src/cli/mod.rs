@@ -15,6 +15,7 @@ mod failure;
 mod file;
 mod find;
 mod follow;
+mod foreseen;
 mod github;
 mod guard;
 mod history;

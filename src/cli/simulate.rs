@@ -33,9 +33,14 @@ pub(super) struct Args {
     /// commas; once for each row [default: none and seven others].
     #[arg(long = "regression", value_name = "WORDS")]
     regressions: Vec<Regression>,
-    /// What the stable slot is like; spread is the standard deviation of the logarithm of response times.
-    #[arg(long, value_name = "WORDS", default_value = "errors=0.1%,median=100ms,spread=0.5")]
+    /// What the stable slot is like; spread is the standard deviation of the logarithm of response times, bursts the mean
+    /// number of failures that come together, wander how far a slot's speed is off from minute to minute. `plan` says
+    /// these words of a live service.
+    #[arg(long, value_name = "WORDS", default_value = "errors=0.1%,median=100ms,spread=0.5,bursts=1,wander=0%")]
     stable: Service,
+    /// How many hosts a slot has: few may be slower by chance, which is no regression then [default: many].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    hosts: Option<u32>,
     /// How often each regression is rolled out at each rate.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     runs: u64,
@@ -65,7 +70,7 @@ fn rps(text: &str) -> Result<f64, String> {
 
 pub(super) fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     let spec = target::spec(context, &args.spec)?;
-    let rehearsal = Rehearsal::new(&spec)?;
+    let rehearsal = Rehearsal::new(&spec)?.on_hosts(args.hosts);
     let Args { rps: rates, stable: service, runs, seed, out, .. } = args;
     let regressions = if args.regressions.is_empty() { Regression::usual() } else { args.regressions };
     let grid = Grid { rates, regressions, runs, seed, service };

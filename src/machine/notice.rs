@@ -36,6 +36,8 @@ pub enum Notice {
         step: usize,
         /// How long it took.
         took: Duration,
+        /// The gates that proved nothing in time and let it pass all the same, by name.
+        undecided: Vec<String>,
     },
     /// The task definition is registered.
     Registered(String),

@@ -225,7 +225,7 @@ fn whole(number: f64) -> u64 {
 }
 
 /// A part in percent with two digits that count, rounded up.
-fn percent(part: f64) -> String {
+pub(super) fn percent(part: f64) -> String {
     let percent = part * 100.0;
     let unit = 10_f64.powf(percent.log10().floor() - 1.0);
     let digits = if unit < 1.0 { usize::try_from(whole(-unit.log10())).unwrap_or(0) } else { 0 };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::difference::{Difference, units};
+use super::foreseen::Foreseen;
 use super::step::{Action, Plan, ReleasePlan};
 
 /// What was found out beside a plan; what is absent was not asked, or not answered in time.
@@ -25,8 +26,8 @@ pub struct Facts {
     pub size: Option<Size>,
     /// What that costs, where it was said.
     pub price: Option<Price>,
-    /// What a simulation says of this spec at this traffic.
-    pub foreseen: Option<String>,
+    /// What a simulation says of this spec in this service; in words why there is none.
+    pub foreseen: Option<Result<Foreseen, String>>,
 }
 
 impl Facts {

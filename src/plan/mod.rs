@@ -8,6 +8,7 @@ mod difference;
 mod driver;
 mod entrances;
 mod facts;
+mod foreseen;
 mod lower;
 mod refusal;
 mod refused;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use difference::{Difference, Values, differences};
 pub use facts::{Doubling, Facts, Price, Size, doubling};
+pub use foreseen::{Foreseen, Release, assumed};
 pub use refusal::short;
 pub use refused::{PlanRefusal, Refused};
 pub use service::{Adopt, needs, sticky, unattended};
@@ -113,7 +115,8 @@ fn weight_of(survey: &Survey, slot: &SlotView) -> Option<u16> {
 /// The spec's gates, with what the stable slot's past teaches the one that compares.
 fn gates(spec: &Spec, survey: &Survey) -> Vec<Gate> {
     let mut gates = spec.gates.clone();
-    let hosts = survey.blue.desired.min(survey.green.desired);
+    // The candidate gets as many tasks as serve now, whatever its slot has before.
+    let hosts = survey.serving().map_or(0, |slot| slot.desired);
     for gate in &mut gates {
         if let Check::Compare(rule) = &mut gate.check {
             if let Strategy::HarmBudget { budget, .. } = &spec.strategy {

@@ -176,6 +176,20 @@ fn a_watch_follows_warm_and_has_half_of_what_may_go_wrong() {
 }
 
 #[test]
+fn a_comparison_knows_how_many_tasks_serve_although_the_candidates_slot_is_empty() {
+    let mut spec = blue_green();
+    spec.gates.push(Gate { name: "compare".into(), check: Check::Compare(Box::default()), watch: false });
+    let survey = survey();
+    assert_eq!((survey.blue.desired, survey.green.desired), (4, 0));
+    let plan = compile(&spec, &survey, registered()).unwrap();
+    let hosts = plan.gates.iter().find_map(|gate| match &gate.check {
+        Check::Compare(rule) => Some(rule.hosts),
+        _ => None,
+    });
+    assert_eq!(hosts, Some(Some(4)));
+}
+
+#[test]
 fn linear_steps_are_equal_and_stop_short_of_everything() {
     let shifts = |step| {
         let all = actions(Strategy::Linear { step: share(step), every: minutes(1), warm: minutes(1) });

@@ -76,8 +76,8 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
     match notice {
         Notice::Started { by } => ("started", started(by, plan)),
         Notice::Recovered { by, epoch } => ("recovered", json!({"by": by, "epoch": epoch})),
-        Notice::StepStarted(step) => ("step_started", step_fields(*step, plan, None)),
-        Notice::StepPassed { step, took } => ("step_passed", step_fields(*step, plan, Some(*took))),
+        Notice::StepStarted(step) => ("step_started", step_fields(*step, plan)),
+        Notice::StepPassed { step, took, undecided } => ("step_passed", passed(*step, plan, *took, undecided)),
         Notice::Registered(arn) => ("registered", json!({"task_definition": arn})),
         Notice::CapacityChanged { role, seen, wanted } => ("capacity", capacity(*role, seen, *wanted)),
         Notice::Shifted { share, took } => {
@@ -93,7 +93,7 @@ fn fields(notice: &Notice, plan: &Plan, served: Option<Served>) -> (&'static str
         Notice::Approved { by } => ("approved", json!({"by": by})),
         Notice::Promoting { by, reason } => ("promoting", json!({"by": by, "said": reason})),
         Notice::Skipped { step, by } => {
-            let mut fields = step_fields(*step, plan, None);
+            let mut fields = step_fields(*step, plan);
             fields["by"] = json!(by);
             ("skipped", fields)
         }
@@ -170,12 +170,15 @@ pub(super) fn place(place: &Place) -> Value {
     })
 }
 
-fn step_fields(step: usize, plan: &Plan, took: Option<Duration>) -> Value {
+fn step_fields(step: usize, plan: &Plan) -> Value {
     let title = plan.steps.get(step).map(|step| step.title(&plan.gates));
-    let mut fields = json!({"step": step + 1, "of": plan.steps.len(), "title": title});
-    if let Some(took) = took {
-        fields["took_seconds"] = seconds(took);
-    }
+    json!({"step": step + 1, "of": plan.steps.len(), "title": title})
+}
+
+fn passed(step: usize, plan: &Plan, took: Duration, undecided: &[String]) -> Value {
+    let mut fields = step_fields(step, plan);
+    fields["took_seconds"] = seconds(took);
+    fields["undecided"] = json!(undecided);
     fields
 }
 

@@ -173,7 +173,7 @@ mod tests {
     fn an_id_names_rollout_occasion_and_moment() {
         let machine = machine();
         let id = |notice: &Notice| message(&about(), sample::at(1), notice, &machine).unwrap().id;
-        let step = |step| Notice::StepPassed { step, took: std::time::Duration::ZERO };
+        let step = |step| Notice::StepPassed { step, took: std::time::Duration::ZERO, undecided: Vec::new() };
         assert_ne!(id(&step(1)), id(&step(2)));
         assert_eq!(id(&step(1)), id(&step(1)));
         assert!(

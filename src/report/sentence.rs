@@ -85,6 +85,7 @@ pub(super) fn sign(notice: &Notice, plan: &Plan) -> Sign {
                 Sign::Heed
             }
         }
+        Notice::StepPassed { undecided, .. } if !undecided.is_empty() => Sign::Heed,
         Notice::Finished(Outcome::Promoted)
         | Notice::StepPassed { .. }
         | Notice::Registered(_)
@@ -128,8 +129,9 @@ pub(super) fn words(notice: &Notice, plan: &Plan) -> String {
         Notice::Started { by } => started(by, plan),
         Notice::Recovered { by, epoch } => format!("{by} takes over as runner {epoch}"),
         Notice::StepStarted(step) => place(*step, plan),
-        Notice::StepPassed { step, took } => {
-            format!("step {} of {} passed after {}", step + 1, plan.steps.len(), span(*took))
+        Notice::StepPassed { step, took, undecided } => {
+            let passed = format!("step {} of {} passed after {}", step + 1, plan.steps.len(), span(*took));
+            if undecided.is_empty() { passed } else { format!("{passed}, undecided by {}", undecided.join(", ")) }
         }
         Notice::Registered(arn) => format!("task definition {} is registered", task_definition(arn)),
         Notice::CapacityChanged { role, seen, wanted } => capacity(*role, seen, *wanted),

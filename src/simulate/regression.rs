@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::scenario::Fault;
-use super::world::Service;
+use super::world::{P95, Service};
+use crate::gate::CompareRule;
 
 /// What is wrong with the candidate, in the words it was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +19,7 @@ pub struct Regression {
     pub longer: Duration,
 }
 
-/// What the stable slot is like, in words: `errors=0.1%,median=100ms,spread=0.5`.
+/// What the stable slot is like, in words: `errors=0.1%,median=100ms,spread=0.5,bursts=1,wander=0%`.
 impl FromStr for Service {
     type Err = RegressionError;
 
@@ -36,10 +37,42 @@ impl FromStr for Service {
                 "spread" => {
                     service.sigma = value.parse().ok().filter(|s| (0.01..=3.0).contains(s)).ok_or_else(wrong)?;
                 }
+                "bursts" => {
+                    service.burst = value.parse().ok().filter(|of| (1.0..=10_000.0).contains(of)).ok_or_else(wrong)?;
+                }
+                "wander" => service.wander = percent(value).filter(|part| *part <= 0.5).ok_or_else(wrong)?,
                 _ => return Err(wrong()),
             }
         }
         Ok(service)
+    }
+}
+
+impl Service {
+    /// The service that a comparison learned from, as far as its past tells; otherwise the usual one.
+    pub fn learned(rule: &CompareRule) -> Self {
+        let (usual, baseline) = (Self::default(), &rule.baseline);
+        let at = |quantile: f64| baseline.thresholds.iter().find(|mark| mark.quantile == Some(quantile));
+        let spread = at(0.5).zip(at(0.95)).map(|(median, p95)| (p95.stable / median.stable).ln() / P95);
+        Self {
+            errors: if baseline.bins > 0 { baseline.errors.clamp(0.0, 0.5) } else { usual.errors },
+            median: at(0.5).map_or(usual.median, |median| median.stable),
+            sigma: spread.filter(|spread| (0.01..=3.0).contains(spread)).unwrap_or(usual.sigma),
+            // Bursts of geometric size, m on average, scatter 2m - 1 times as much as chance.
+            burst: f64::midpoint(baseline.error_noise.max(1.0), 1.0),
+            wander: rule.wander().unwrap_or(usual.wander).min(0.5),
+        }
+    }
+
+    /// The words that mean it, with as many digits as tell something.
+    pub fn words(&self) -> String {
+        let Self { errors, median, sigma, burst, wander } = self;
+        format!(
+            "errors={:.3}%,median={:.1}ms,spread={sigma:.2},bursts={burst:.1},wander={:.1}%",
+            100.0 * errors,
+            1000.0 * median,
+            100.0 * wander
+        )
     }
 }
 
@@ -53,8 +86,9 @@ pub struct RegressionError {
 }
 
 const WORDS: &str = "the words are none, errors=1%, latency=+10%, latency=+20ms, grows=30m, joined by commas";
-const SERVICE: &str = "the words are errors=0.1%, median=100ms, spread=0.5, joined by commas; spread is the standard \
-                       deviation of the logarithm of response times";
+const SERVICE: &str = "the words are errors=0.1%, median=100ms, spread=0.5, bursts=1, wander=0%, joined by commas; \
+                       spread is the standard deviation of the logarithm of response times, bursts the mean number of \
+                       failures that come together, wander how far a slot's speed is off from minute to minute";
 const TASKS: &str = "tasks are not simulated, only requests; `run --lab --lab-candidate` plays it. Use none, errors=1%, \
                      latency=+10%, latency=+20ms, grows=30m";
 
@@ -180,8 +214,12 @@ mod tests {
     #[test]
     fn a_service_is_described_in_words() {
         let read: Service = "errors=1%, median=40ms,spread=0.8".parse().expect("the words are right");
-        assert_eq!(read, Service { errors: 0.01, median: 0.04, sigma: 0.8 });
-        for words in ["", "errors=100%", "median=0s", "median=40", "spread=0", "spread=NaN", "speed=1"] {
+        assert_eq!(read, Service { errors: 0.01, median: 0.04, sigma: 0.8, ..Service::default() });
+        let rough: Service = "bursts=4,wander=5%".parse().expect("the words are right");
+        assert_eq!((rough.burst, rough.wander), (4.0, 0.05));
+        for words in
+            ["", "errors=100%", "median=0s", "median=40", "spread=0", "spread=NaN", "bursts=0", "wander=60%", "speed=1"]
+        {
             assert!(words.parse::<Service>().is_err(), "{words}");
         }
     }

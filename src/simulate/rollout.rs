@@ -88,6 +88,7 @@ pub struct Rehearsal {
     spec: Spec,
     meters: Vec<Option<Meter>>,
     compare: Option<CompareRule>,
+    hosts: Option<u32>,
 }
 
 impl Rehearsal {
@@ -104,8 +105,14 @@ impl Rehearsal {
             Check::Compare(rule) => Some((**rule).clone()),
             _ => None,
         });
-        let rehearsal = Self { meters: meters.collect(), compare, spec: spec.clone() };
+        let rehearsal = Self { meters: meters.collect(), compare, spec: spec.clone(), hosts: None };
         rehearsal.plan(None).map(|_| rehearsal)
+    }
+
+    /// The same for slots of so many hosts; otherwise they are so many that they make up for each other.
+    #[must_use]
+    pub fn on_hosts(self, hosts: Option<u32>) -> Self {
+        Self { hosts, ..self }
     }
 
     /// The same for recorded series, which count and tell no other figure of response times.
@@ -154,7 +161,7 @@ impl Rehearsal {
         let world =
             World { seed, rate: case.rate, span, service: case.service, scenario: case.scenario, fault: case.fault };
         let past = self.compare.as_ref().map(|rule| past(rule, &world));
-        let Ok(plan) = self.plan(past) else {
+        let Ok(plan) = self.plan(past.as_ref()) else {
             return Course { end: End::Undecided, detected: None, promoted: None, harmed: 0.0 };
         };
         self.play(&plan, Source::of(world), seed, HARM_WITHIN)
@@ -166,7 +173,7 @@ impl Rehearsal {
     /// # Errors
     /// Every reason for which no account could take this spec.
     pub fn replay(&self, series: &Series) -> Result<Course, Refused> {
-        let plan = self.plan(self.compare.is_some().then(|| series.past.clone()))?;
+        let plan = self.plan(self.compare.is_some().then_some(&series.past))?;
         Ok(self.play(&plan, Source::Recorded(series.replay()), series.seed, series.length()))
     }
 
@@ -181,11 +188,20 @@ impl Rehearsal {
         Run { machine, account, now: start(seed), decided: None, held: false, harm_within }.end()
     }
 
-    fn plan(&self, past: Option<Past>) -> Result<Plan, Refused> {
+    fn plan(&self, past: Option<&Past>) -> Result<Plan, Refused> {
         // The shares and the gates are what is tried, and those are the same whoever moves the weights.
         let spec = Spec { driver: DriverSpec::Pair, windows: None, ..self.spec.clone() };
         let release = ReleasePlan::Registered("release:2".to_owned());
-        compile(&spec, &survey(&spec, START, past), release, Adopt::Never)
+        let mut plan = compile(&spec, &survey(&spec, START, past.cloned()), release, Adopt::Never)?;
+        for gate in &mut plan.gates {
+            if let Check::Compare(rule) = &mut gate.check {
+                rule.hosts = self.hosts;
+                if let Some(past) = past {
+                    **rule = rule.learned(past);
+                }
+            }
+        }
+        Ok(plan)
     }
 
     /// The longest span that every gate's bins are a multiple of.
@@ -222,7 +238,7 @@ fn past(rule: &CompareRule, world: &World) -> Past {
     // A server that counts by buckets knows no other times than their edges.
     let calm = World { seed: world.seed.rotate_left(17), span: MINUTE, ..world.with(Fault::NONE) };
     let mut traffic = calm.traffic();
-    let Service { errors, median, sigma } = world.service;
+    let Service { errors, median, sigma, .. } = world.service;
     let usual = Condition { errors, refused: 0.0, location: median.ln(), sigma, apart: Apart::default() };
     let telling = |mark: &f64| TELLING.contains(&usual.slower_than(*mark));
     let stable: Vec<f64> = marks.into_iter().filter(telling).collect();

@@ -202,6 +202,10 @@ impl Fault {
     /// Nothing is wrong.
     pub const NONE: Fault = Fault::errors(0.0);
 
+    /// From the twentieth minute on it gets slower, until it is three times as slow after an hour.
+    pub const LEAK: Fault =
+        Fault { from: Duration::from_secs(1200), grows: Duration::from_secs(2400), ..Fault::slower(2.0) };
+
     /// All that are measured, by the names they have in tables.
     pub const ALL: [(&str, Fault); 12] = [
         ("err0.5", Fault::errors(0.005)),
@@ -212,7 +216,7 @@ impl Fault {
         ("lat25", Fault::slower(0.25)),
         ("lat100", Fault::slower(1.0)),
         ("gradual", Fault { grows: Duration::from_secs(1800), ..Fault::errors(0.051) }),
-        ("leak20m", Fault { from: Duration::from_secs(1200), grows: Duration::from_secs(2400), ..Fault::slower(2.0) }),
+        ("leak20m", Fault::LEAK),
         ("burst20", Fault { burst: 20.0, ..Fault::errors(0.01) }),
         ("404", Fault { refused: 1.0, ..Fault::NONE }),
         ("tail0.3", Fault { stuck: 0.003, ..Fault::NONE }),

@@ -34,7 +34,7 @@ const QUANTILES: [(f64, f64); 6] = [
 const STABLE_IN_ZONE: f64 = 1.0 / 3.0;
 const CANDIDATE_IN_ZONE: f64 = 0.5;
 /// The standard normal deviate of the 95th percentile, beyond which an answer counts as slow.
-const P95: f64 = QUANTILES[3].1;
+pub(super) const P95: f64 = QUANTILES[3].1;
 
 /// What the stable slot is like when nothing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,11 +45,15 @@ pub struct Service {
     pub median: f64,
     /// The standard deviation of the natural logarithm of response times.
     pub sigma: f64,
+    /// The mean number of failures in a burst; 1 when they come one by one.
+    pub burst: f64,
+    /// The standard deviation of a slot's speed from minute to minute, as a part of it.
+    pub wander: f64,
 }
 
 impl Default for Service {
     fn default() -> Self {
-        Self { errors: 0.001, median: 0.1, sigma: 0.5 }
+        Self { errors: 0.001, median: 0.1, sigma: 0.5, burst: 1.0, wander: 0.0 }
     }
 }
 
@@ -161,12 +165,12 @@ impl World {
         let seconds: Vec<f64> = marks.iter().map(|mark| mark.seconds).collect();
         let bins = (0..PAST).filter_map(|minute| {
             let from = NOISE_SPAN * minute;
-            noise.step(self.scenario.past_noise(), from, &mut dice);
+            noise.step(self.rough(self.scenario.past_noise()), from, &mut dice);
             let usual = self.usual();
             let condition = Condition { location: usual.location + noise.stable, ..usual };
             let condition = self.scenario.placed(condition, 1.0, 0.0, Duration::ZERO);
             let expected = self.rate * NOISE_SPAN.as_secs_f64();
-            let burst = self.scenario.past_noise().burst.max(self.fault.burst);
+            let burst = self.rough(self.scenario.past_noise()).burst;
             let counts = count(expected, (condition, burst), &seconds, &mut dice)?;
             Some((START.before(NOISE_SPAN * PAST) + from, counts))
         });
@@ -186,6 +190,13 @@ impl World {
     fn usual(&self) -> Condition {
         let Service { errors, sigma, .. } = self.service;
         Condition { errors, refused: 0.0, location: self.location(), sigma, apart: Apart::default() }
+    }
+
+    /// The noise of a scenario, but at least the service's own.
+    fn rough(&self, noise: Noise) -> Noise {
+        let Service { burst, wander, .. } = self.service;
+        let (deviation, burst) = (noise.deviation.max(wander), noise.burst.max(burst).max(self.fault.burst));
+        Noise { deviation, burst, ..noise }
     }
 
     fn location(&self) -> f64 {
@@ -229,14 +240,14 @@ impl Traffic {
         let new = world.fault.worsen(new, world.service.errors, middle);
         let arrivals = world.rate * world.scenario.traffic(middle) * world.span.as_secs_f64();
         let harm = arrivals * share * excess(both, new);
-        let noise = world.scenario.noise();
+        let noise = world.rough(world.scenario.noise());
         self.noise.step(noise, from, &mut self.dice);
         let own = self.noise.candidate * world.scenario.own_noise();
         let stable = Condition { location: both.location + self.noise.stable, ..both };
         let candidate = Condition { location: new.location + own + self.luck, ..new };
         let stable = world.scenario.placed(stable, 1.0 - share, STABLE_IN_ZONE, middle);
         let candidate = world.scenario.placed(candidate, share, CANDIDATE_IN_ZONE, middle);
-        let burst = noise.burst.max(world.fault.burst);
+        let burst = noise.burst;
         let bin = Bin {
             at: START + from,
             stable: count(arrivals * (1.0 - share), (stable, burst), &marks.stable, &mut self.dice),

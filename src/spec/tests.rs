@@ -135,6 +135,19 @@ fn a_default_is_the_same_when_it_is_written_out() {
 }
 
 #[test]
+fn judge_chooses_what_is_judged_and_by_how_much_of_the_evidence() {
+    let parts = |gate: &str| {
+        let spec = text(format!("{LEAST}gates: [{{ compare: {gate} }}]")).unwrap();
+        let Check::Compare(rule) = &spec.gates[0].check else { panic!("it compares") };
+        [rule.errors.weight, rule.refused.weight, rule.latency.weight]
+    };
+    assert_eq!(parts("{}"), [0.45, 0.05, 0.45]);
+    assert_eq!(parts("{ judge: { errors: 45%, refused: 5%, latency: 45% } }"), parts("{}"));
+    assert_eq!(parts("{ judge: { errors: 60%, refused: 20% } }"), [0.6, 0.2, 0.0]);
+    assert_eq!(parts("{ errors: { weight: 90% }, latency: { weight: 0% } }"), [0.9, 0.05, 0.0]);
+}
+
+#[test]
 fn naming_any_gate_leaves_out_the_comparison_unless_the_budget_needs_it() {
     let names = |text: String| self::text(text).unwrap().gates.into_iter().map(|gate| (gate.name, gate.watch));
     let check = |strategy: &str, gates: &str, expected: &[(&str, bool)]| {

@@ -24,7 +24,7 @@ fn ended(plan: &Plan, candidate: Candidate) -> Ended {
 
 fn ramp_took(ended: &Ended) -> Duration {
     let took = |notice: &Notice| match notice {
-        Notice::StepPassed { step: RAMP, took } => Some(*took),
+        Notice::StepPassed { step: RAMP, took, .. } => Some(*took),
         _ => None,
     };
     ended.notices.iter().find_map(took).expect("the ramp passed")

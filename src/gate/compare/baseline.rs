@@ -120,7 +120,7 @@ impl super::CompareRule {
             let share = *shares.get(mark).filter(|share| (LEAST..=1.0 - LEAST).contains(*share))?;
             let wander = WANDER * steepness(&past.marks, &shares, mark);
             let assumed = if little { wander * wander } else { 0.0 };
-            let slower = self.latency.slower.max(self.luck());
+            let slower = self.latency.slower.max(self.by_hosts());
             let (candidate, odds) =
                 if past.resolves { (seconds * (1.0 + slower), 1.0) } else { (*seconds, self.latency.odds) };
             let lengths = || lengths(past.span);
@@ -133,9 +133,9 @@ impl super::CompareRule {
 }
 
 impl super::CompareRule {
-    /// By how much a slot of few hosts may be slower by its hosts alone: 2.33 standard deviations, which one slot in a
-    /// hundred exceeds.
-    fn luck(&self) -> f64 {
+    /// By how much a slot of few hosts may be slower by its hosts alone, as a part: 2.33 standard deviations, which one
+    /// slot in a hundred exceeds. Zero where their number is not known.
+    pub fn by_hosts(&self) -> f64 {
         self.hosts.map_or(0.0, |hosts| LUCK * HOSTS_DIFFER * (2.0 / f64::from(hosts.max(1))).sqrt())
     }
 }

@@ -111,10 +111,9 @@ impl Comparison {
     pub fn bounds(&self, rule: &CompareRule) -> Bounds {
         let tally = self.intake.state();
         let tail = experts::tail_mark(&rule.baseline).filter(|_| tally.patient && rule.latency.weight > 0.0);
-        Bounds {
-            tail: tail.map(|_| tally.tail.upper(BETA)),
-            ..self.bounds_by(rule, tally.errors.upper(BETA), tally.slow.upper(BETA))
-        }
+        // What is slow and may only be cold has not shown yet what it is like when it is warm.
+        let slow = if tally.is_cold(rule) { 1.0 } else { tally.slow.upper(BETA) };
+        Bounds { tail: tail.map(|_| tally.tail.upper(BETA)), ..self.bounds_by(rule, tally.errors.upper(BETA), slow) }
     }
 
     /// The same with other chances of being wrong, and with the better of two bounds on slow answers, with and

@@ -121,6 +121,12 @@ impl Tally {
         self.predict(stable);
     }
 
+    /// Whether response times do not count yet, speak against the candidate, and did so in the last minute.
+    pub(super) fn is_cold(&self, rule: &CompareRule) -> bool {
+        let suspected = self.cold.as_ref().is_some_and(|cold| cold.amount() >= DOUBT);
+        self.patient && suspected && self.warming.is_slow(rule)
+    }
+
     /// What each expert makes of a bin, and whether response times can be compared in it.
     fn evidence(&self, rule: &CompareRule, at: Timestamp, bin: (&Counts, &Counts)) -> (Vec<f64>, bool) {
         if !self.patient {

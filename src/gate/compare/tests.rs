@@ -455,6 +455,19 @@ fn a_release_that_stays_slow_goes_back_and_failures_do_not_wait_for_it_to_be_war
 }
 
 #[test]
+fn a_release_that_may_only_be_cold_gets_no_more_on_what_it_showed_while_it_was() {
+    let stable = Like(6000.0, 0.001, STABLE);
+    let a_little_slow = bins(0..3, stable, Like(6000.0, 0.0, [0.67, 0.115]));
+    let at = |deadline| At { rules: PATIENT, share: 50, deadline, ..At::minute(5) };
+    let early = look(&mut Comparison::new(), &rule(), &a_little_slow, &at(60));
+    assert_eq!(early.outcome, Outcome::Inconclusive, "6.5 points more are slow, 8 would be allowed: {early:?}");
+    let older = At { rules: 1, ..at(60) };
+    assert_eq!(look(&mut Comparison::new(), &rule(), &a_little_slow, &older).outcome, Outcome::Fail);
+    let late = look(&mut Comparison::new(), &rule(), &a_little_slow, &at(4));
+    assert!(late.is_undecided(), "{late:?}");
+}
+
+#[test]
 fn a_release_that_refuses_everybody_goes_back_with_the_first_data() {
     let mut first = bin(0, Like(6000.0, 0.001, STABLE), Like(20.0, 0.0, FAST));
     first.candidate.as_mut().unwrap().refused = 20.0;

@@ -4,7 +4,7 @@
 //! slow answers tells a slow release from a cold one before the time is over. What can be bounded is the time. A
 //! candidate that is r times as slow as the stable slot has `115 s / (r - 1)`, at least two minutes and at most
 //! five. Where no harm budget bounds what that costs, one that is slow then has until its first 4,000 timed answers,
-//! but for twenty minutes at most, and only while its own curve may still come down by then.
+//! but for 22 minutes at most, and only while its own curve may still come down by then.
 //!
 //! Whether a bin counts depends on earlier bins only, so that the capital stays a supermartingale from the
 //! bin on that is the first to count, for a candidate that is no worse once it is warm.
@@ -14,7 +14,7 @@ use std::time::Duration;
 use libm::{exp, log as ln};
 
 use super::evidence::Slow;
-use super::{Baseline, CompareRule};
+use super::{Baseline, CompareRule, Threshold};
 
 /// How long being twice as slow may last; the more it is, the shorter.
 const LOSS: f64 = 115.0;
@@ -24,7 +24,7 @@ pub(super) const MOST: f64 = 300.0;
 /// A release that warms by use is warm after so many answers …
 const USE: f64 = 4000.0;
 /// … or after so many seconds.
-const USE_MOST: f64 = 1200.0;
+const USE_MOST: f64 = 1320.0;
 /// A candidate that is surely less slower than this, and whose curve does not come down, is not cold at all.
 const SLIGHT: f64 = 0.2;
 /// A candidate that is less slower than this is not cold.
@@ -33,8 +33,10 @@ const COLD: f64 = 0.04;
 const SURE: f64 = 4.0;
 /// Over how many seconds the present slowness is averaged.
 const RECENT: f64 = 120.0;
-/// The variance of the logarithm of an answer's time, as its logit at the median tells it.
-const SPREAD: f64 = 1.0;
+/// How many seconds are the last minute.
+const LATELY: f64 = 60.0;
+/// The variance of a logit near the median, times the answers: `1 / (p (1-p))`, and a little for the stable slot's.
+const SPREAD: f64 = 5.0;
 /// How steep the logit of slow answers is where marks do not tell.
 const STEEP: f64 = 4.0;
 
@@ -75,9 +77,10 @@ impl Warming {
 
     fn ends(&self, rule: &CompareRule, after: f64) -> bool {
         let own = rule.warm_up.as_secs_f64();
-        let error = (SPREAD / self.recent.answers.max(1.0)).sqrt();
+        let spread = spread(&rule.baseline);
+        let error = (spread / self.recent.answers.max(1.0)).sqrt();
         let times = |slower: f64| exp(slower) - 1.0;
-        if times(self.recent.slower + 2.0 * error) < SLIGHT && !self.falls() {
+        if times(self.recent.slower + 2.0 * error) < SLIGHT && !self.falls(spread) {
             return after >= own;
         }
         // Not above what is sure but for one standard error: the less is known, the more patience.
@@ -86,7 +89,16 @@ impl Warming {
         if after < loss.clamp(LEAST, MOST).max(own) {
             return false;
         }
-        rule.budget.is_some() || times(self.recent.slower + error) < COLD || after >= USE_MOST || self.stays()
+        rule.budget.is_some() || times(self.recent.slower + error) < COLD || after >= USE_MOST || self.stays(spread)
+    }
+
+    /// Whether the candidate was surely slower in the last minute.
+    pub(super) fn is_slow(&self, rule: &CompareRule) -> bool {
+        let bins = (LATELY / rule.feed.span().as_secs_f64()).ceil().max(1.0);
+        let lately = self.curve.iter().rev().zip(1_u32..).take_while(|(_, n)| f64::from(*n) <= bins);
+        let lately = lately.fold(Mean::default(), |sum, (bin, _)| sum.with(*bin));
+        let error = (spread(&rule.baseline) / lately.answers.max(1.0)).sqrt();
+        exp(lately.slower - 2.0 * error) - 1.0 > COLD
     }
 
     /// The first and the second half of the answers.
@@ -103,12 +115,12 @@ impl Warming {
     }
 
     /// Whether the curve comes down, for all one knows.
-    fn falls(&self) -> bool {
-        self.halves().is_some_and(|[early, late]| early.slower - late.slower > 2.0 * fall_error([early, late]))
+    fn falls(&self, spread: f64) -> bool {
+        self.halves().is_some_and(|[early, late]| early.slower - late.slower > 2.0 * fall_error([early, late], spread))
     }
 
     /// Whether the curve cannot come down by the time so many answers were given that it must have.
-    fn stays(&self) -> bool {
+    fn stays(&self, spread: f64) -> bool {
         let all = Mean::of(&self.curve);
         if all.answers >= USE {
             return true;
@@ -117,7 +129,7 @@ impl Warming {
         let excess = (exp(all.slower) - 1.0) / (1.0 - all.answers / USE / 2.0);
         let at = |answers: f64| ln(1.0 + (excess * (1.0 - answers / USE)).max(0.0));
         let fall = at(early.answers / 2.0) - at(early.answers + late.answers / 2.0);
-        early.slower - late.slower + SURE * fall_error([early, late]) < fall
+        early.slower - late.slower + SURE * fall_error([early, late], spread) < fall
     }
 
     /// Learns from a bin, for the bins after it.
@@ -125,9 +137,10 @@ impl Warming {
         if self.over {
             return;
         }
-        let Some(mark) = baseline.thresholds.first() else { return };
-        let logit = |slow: Slow<'_>| ln((slow.slower[0] + 0.5) / (slow.timed - slow.slower[0] + 0.5));
-        let slower = (logit(candidate) - logit(stable)) / steepness(baseline) + ln(mark.candidate / mark.stable);
+        let marks = &baseline.thresholds;
+        let median = |slow, at: fn(&Threshold) -> f64| median(slow, marks.iter().map(at), steepness(baseline));
+        let medians = median(candidate, |mark| mark.candidate).zip(median(stable, |mark| mark.stable));
+        let Some(slower) = medians.map(|(candidate, stable)| candidate - stable) else { return };
         let bin = Mean { answers: candidate.timed, slower };
         let kept = (1.0 - span.as_secs_f64() / RECENT).max(0.0);
         self.recent = Mean { answers: self.recent.answers * kept, ..self.recent }.with(bin);
@@ -136,8 +149,30 @@ impl Warming {
 }
 
 /// The standard error of how far the curve comes down from one half to the other.
-fn fall_error(halves: [Mean; 2]) -> f64 {
-    halves.map(|half| SPREAD / half.answers).iter().sum::<f64>().sqrt()
+fn fall_error(halves: [Mean; 2], spread: f64) -> f64 {
+    halves.map(|half| spread / half.answers).iter().sum::<f64>().sqrt()
+}
+
+/// The variance of the logarithm of a median time, times the answers that it is of.
+fn spread(baseline: &Baseline) -> f64 {
+    SPREAD / steepness(baseline).powi(2)
+}
+
+/// The logarithm of the time that half of the answers take longer than, as the mark nearest to it tells: of answers that
+/// are all twice as slow most lie beyond the first mark, which then says little.
+fn median(slow: Slow<'_>, seconds: impl Iterator<Item = f64>, steep: f64) -> Option<f64> {
+    let logit = |part: f64| ln((part + 0.5) / (slow.timed - part + 0.5));
+    let marks = seconds.zip(slow.slower).map(|(seconds, part)| (ln(seconds), logit(*part)));
+    let (at, logit) = marks.min_by(|one, other| one.1.abs().total_cmp(&other.1.abs()))?;
+    Some(at + logit / steep)
+}
+
+impl CompareRule {
+    /// By how much a slot's speed wanders from minute to minute, as a part of it; `None` where nothing is known of speed.
+    pub fn wander(&self) -> Option<f64> {
+        let mark = self.baseline.thresholds.first()?;
+        Some(mark.noise.max(0.0).sqrt() / steepness(&self.baseline))
+    }
 }
 
 /// How the logit of the share of slow answers falls with the logarithm of the time, at the first mark.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::traffic::Share;
-use crate::gate::{Check, Drift, Evidence, Gate, Outcome as GateOutcome};
+use crate::gate::{Check, Drift, Evidence, Gate, Outcome as GateOutcome, Verdict};
 use crate::machine::effect::Observation;
 use crate::machine::limits::{BRISK_POLL, FAST_COUNT_BACK};
 use crate::machine::notice::Notice;
 use crate::machine::why::{Awaited, Reason};
 use crate::machine::{Machine, Reaction};
+use crate::plan::Action;
 
 impl Machine {
     pub(in crate::machine) fn check_hold(&mut self, until: Timestamp, seen: &Observation, out: &mut Reaction) {
@@ -66,6 +67,22 @@ impl Machine {
             return Vec::new();
         }
         self.unproven_gates().map(|index| self.said(index)).collect()
+    }
+
+    /// The gates that let a step pass although nothing is proven: in a hold, what its share asks; in a ramp, what
+    /// everything asks.
+    pub(in crate::machine) fn passed_undecided(&self, step: usize) -> Vec<String> {
+        let Some(action) = self.plan.steps.get(step).map(|step| &step.action) else { return Vec::new() };
+        let undecided = |(at, gate): (usize, &Gate)| {
+            let late = self.memory.judged.verdicts[at].as_ref().is_some_and(Verdict::is_undecided);
+            match action {
+                Action::Hold(_) => late,
+                Action::Ramp { gate: ramps, .. } if *ramps == at => late || !self.is_proven(at),
+                _ => false,
+            }
+            .then(|| gate.name.clone())
+        };
+        self.plan.gates.iter().enumerate().filter(|(_, gate)| gate.decides()).filter_map(undecided).collect()
     }
 
     /// The step has lasted as long as it may, and this gate never let it pass.

@@ -256,7 +256,8 @@ impl Machine {
 
     pub(super) fn pass_step(&mut self, out: &mut Reaction) {
         let State::Forward { step, began, .. } = self.state else { return };
-        out.notices.push(Notice::StepPassed { step, took: self.memory.now.since(began) });
+        let (took, undecided) = (self.memory.now.since(began), self.passed_undecided(step));
+        out.notices.push(Notice::StepPassed { step, took, undecided });
         self.enter_step(step + 1, out);
     }
 

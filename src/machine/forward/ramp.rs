@@ -50,11 +50,14 @@ impl Machine {
     /// Whether the comparison lets the candidate have everything: proven, or when the ramp's time is over and
     /// the spec does not ask for proof. What passes a hold at the present share is not enough.
     fn may_end(&self, gate: usize) -> bool {
+        let passes = matches!(&self.plan.gates[gate].check, Check::Compare(rule) if rule.unproven == Unproven::Pass);
+        self.is_proven(gate) || (passes && self.memory.now >= self.last_call())
+    }
+
+    /// Whether this comparison has proven that the candidate may have everything.
+    pub(in crate::machine) fn is_proven(&self, gate: usize) -> bool {
         match (&self.plan.gates[gate].check, &self.memory.judged.standings[gate]) {
-            (Check::Compare(rule), Standing::Compare(comparison)) => {
-                let late = self.memory.now >= self.last_call();
-                comparison.is_proven(rule) || (late && rule.unproven == Unproven::Pass)
-            }
+            (Check::Compare(rule), Standing::Compare(comparison)) => comparison.is_proven(rule),
             _ => false,
         }
     }

@@ -73,6 +73,29 @@ fn a_good_release_gets_rising_shares_up_to_the_ceiling_and_then_all_but_the_hold
     assert!(run.notices.contains(&Notice::StepStarted(RAMP + 2)));
 }
 
+/// Which gates let each step pass undecided, of those steps that some did.
+fn undecided(run: &Run) -> Vec<(usize, Vec<String>)> {
+    let undecided = |notice: &Notice| match notice {
+        Notice::StepPassed { step, undecided, .. } if !undecided.is_empty() => Some((*step, undecided.clone())),
+        _ => None,
+    };
+    run.notices.iter().filter_map(undecided).collect()
+}
+
+#[test]
+fn a_ramp_and_a_hold_that_prove_nothing_in_time_pass_undecided() {
+    let mut run = Run::of(by_the_minute());
+    assert_eq!(run.end(), Outcome::Promoted);
+    assert_eq!(undecided(&run), []);
+    let mut plan = by_the_minute();
+    let Check::Compare(rule) = &mut plan.gates[COMPARE].check else { panic!("it compares") };
+    rule.margins.errors = 1e-6;
+    let mut run = Run::of(plan);
+    assert_eq!(run.end(), Outcome::Promoted);
+    let compare = || vec!["compare".to_owned()];
+    assert_eq!(undecided(&run), [(RAMP, compare()), (RAMP + 2, compare())]);
+}
+
 #[test]
 fn a_bad_release_goes_back_from_the_ramp() {
     let mut run = Run::of(by_the_minute());

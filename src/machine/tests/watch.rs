@@ -63,6 +63,18 @@ fn what_starts_late_goes_back_to_the_tasks_that_were_kept() {
 }
 
 #[test]
+fn an_old_slot_that_is_scaled_down_meanwhile_gets_its_tasks_back_before_the_release_does() {
+    let mut run = watching(watched());
+    run.pass(MINUTE * 20);
+    run.stable = capacity(0, BEFORE);
+    run.pass(MINUTE * 20);
+    assert_eq!(run.share, Share::ALL, "nothing is wrong with the release: {:?}", run.notices);
+    run.errors = Some(3.0);
+    assert!(matches!(reason(run.end()), Reason::Breach { outcome: GateOutcome::Fail, .. }), "{:?}", run.notices);
+    assert_eq!((run.share, run.stable.healthy), (Share::NONE, FULL));
+}
+
+#[test]
 fn what_was_seen_before_a_takeover_still_counts_after_it() {
     let mut run = watching(watched());
     run.pass(MINUTE * 20);

@@ -14,7 +14,9 @@ use crate::gate::compare::{Feed, Unproven};
 use crate::gate::{
     AtStart, Bound, Check, CloudWatchMetric, CompareRule, Gate, Insufficient, MetricRule, MetricSource, MissingData, Of,
 };
-use crate::plan::{Action, Difference, Doubling, Facts, Plan, ReleasePlan, calls, doubling};
+use crate::plan::{
+    Action, Difference, Doubling, Facts, Foreseen, Plan, Release, ReleasePlan, assumed, calls, doubling,
+};
 use crate::spec::OnTrouble;
 
 /// The version of the format; within it fields are only ever added.
@@ -100,8 +102,33 @@ pub fn reviewed_json(plan: &Plan, facts: &Facts) -> Value {
     value["requests_per_second"] = json!(facts.rate);
     value["credentials"] = json!(facts.credentials);
     value["denied"] = json!(facts.denied);
-    value["foreseen"] = json!(facts.foreseen);
+    foresee(&mut value, plan, facts);
     value
+}
+
+/// Which releases it finds in this service, and what it takes for granted.
+fn foresee(value: &mut Value, plan: &Plan, facts: &Facts) {
+    value["foreseen"] = match &facts.foreseen {
+        None => Value::Null,
+        Some(Err(why)) => json!(why),
+        Some(Ok(foreseen)) => json!(foreseen.missed()),
+    };
+    let release = |release: &Release| {
+        let (least, most) = release.within;
+        json!({
+            "release": release.does,
+            "is_bad": release.is_bad,
+            "rolled_back": {"share": release.back, "least": least, "most": most},
+            "found_seconds": release.found.map(seconds),
+            "promoted_seconds": release.promoted.map(seconds),
+            "harmed_requests": release.harmed,
+        })
+    };
+    if let Some(Ok(Foreseen { rate, runs, releases, command })) = &facts.foreseen {
+        let releases: Vec<Value> = releases.iter().map(release).collect();
+        value["finds"] = json!({"requests_per_second": rate, "runs": runs, "releases": releases, "command": command});
+    }
+    value["assumes"] = assumed(plan).into_iter().map(|(what, said)| (what.to_owned(), json!(said))).collect();
 }
 
 fn capacity(plan: &Plan, facts: &Facts) -> Value {

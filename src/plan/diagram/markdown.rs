@@ -7,7 +7,7 @@ use super::{Entry, asked, needs, release, retreat, review, task_definition, time
 use crate::domain::clock::span;
 use crate::domain::text::{fit, markdown as markdown_words, markdown_code};
 use crate::domain::traffic::Share;
-use crate::plan::{Facts, Plan};
+use crate::plan::{Facts, Foreseen, Plan, assumed};
 
 /// The most that is written, in bytes: GitHub refuses a comment above 65,536 characters, and whoever posts it may want
 /// to say something, too.
@@ -26,6 +26,7 @@ pub fn markdown(plan: &Plan, facts: &Facts) -> String {
         warnings(plan),
         gates(plan, facts),
         takes(plan, facts),
+        finds(plan, facts),
         back(plan),
     ];
     let mut text = String::new();
@@ -149,6 +150,32 @@ fn takes(plan: &Plan, facts: &Facts) -> String {
         let _ = writeln!(text, "- **{label}**: {}", plain(&said));
     }
     text.push_str("\n</details>\n");
+    text
+}
+
+/// Which releases it finds in this service, and what it takes for granted.
+fn finds(plan: &Plan, facts: &Facts) -> String {
+    let mut text = String::new();
+    if let Some(Ok(foreseen)) = &facts.foreseen {
+        let Foreseen { rate, runs, releases, .. } = foreseen;
+        let _ = writeln!(
+            text,
+            "\n**What it finds** at {rate:.1} requests a second, by {runs} simulated rollouts of each\n"
+        );
+        text.push_str("| a release that | goes back | half within | harmed |\n|---|---|---|---|\n");
+        for row in releases.iter().map(review::release_row) {
+            let _ = writeln!(text, "| {} |", row.join(" | "));
+        }
+        let _ = writeln!(text, "\n{}", foreseen.missed());
+    }
+    let assumed = assumed(plan);
+    if !assumed.is_empty() {
+        text.push_str("\n<details><summary>What the comparison assumes</summary>\n\n");
+        for (label, said) in assumed {
+            let _ = writeln!(text, "- **{label}**: {}", plain(&said));
+        }
+        text.push_str("\n</details>\n");
+    }
     text
 }
 

@@ -7,7 +7,7 @@ use crate::domain::driver::DriverKind;
 use crate::domain::text::{count, many};
 use crate::domain::traffic::Share;
 use crate::gate::{Check, MetricSource};
-use crate::plan::{Action, Difference, Facts, Plan, Price, Size, calls, doubling};
+use crate::plan::{Action, Difference, Facts, Plan, Price, Release, Size, calls, doubling};
 
 /// How many differences between task definitions are listed; the rest are counted.
 const DIFFERENCES: usize = 40;
@@ -70,13 +70,29 @@ fn words(text: Option<&String>) -> &str {
     text.map_or("", String::as_str)
 }
 
+/// A kind of release, how often it goes back, when, and what it harms until then.
+pub(super) fn release_row(release: &Release) -> [String; 4] {
+    let percent = |share: f64| format!("{:.0}", 100.0 * share);
+    let Release { does, back, within: (least, most), found, harmed, .. } = release;
+    let seconds = |time: std::time::Duration| span(std::time::Duration::from_secs(time.as_secs()));
+    let found = found.map_or("-".to_owned(), seconds);
+    [
+        (*does).to_owned(),
+        format!("{} % ({} to {})", percent(*back), percent(*least), percent(*most)),
+        found,
+        number(*harmed),
+    ]
+}
+
 /// What a rollout takes, by label.
 pub(super) fn takes(plan: &Plan, facts: &Facts) -> Vec<(&'static str, String)> {
     let mut found = vec![("calls", called(plan))];
     found.extend(doubled(plan, facts).map(|said| ("capacity", said)));
     found.push(("allowed", allowed(facts)));
     found.extend(facts.credentials.clone().map(|said| ("keys", said)));
-    found.extend(facts.foreseen.clone().map(|said| ("foreseen", said)));
+    if let Some(Err(why)) = &facts.foreseen {
+        found.push(("foreseen", why.clone()));
+    }
     found
 }
 

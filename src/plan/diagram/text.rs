@@ -9,7 +9,7 @@ use crate::domain::name::Arn;
 use crate::domain::text::{columns, escape, hang, pad};
 use crate::domain::traffic::Share;
 use crate::domain::window::{WhenClosed, Windows};
-use crate::plan::{Action, Facts, Plan};
+use crate::plan::{Action, Facts, Foreseen, Plan, assumed};
 use crate::spec::OnTrouble;
 
 /// The plan on one page.
@@ -74,6 +74,7 @@ fn whole(plan: &Plan, facts: Option<&Facts>, page: Page) -> String {
             text.push_str(&row(label, &said, page));
         }
     }
+    text.push_str(&finds(plan, facts, page));
     for warning in &plan.warnings {
         text.push('\n');
         text.push_str(&hang("! ", 2, &escape(warning), page.width));
@@ -110,6 +111,33 @@ fn header(plan: &Plan, page: Page) -> String {
     text.push_str(&row("driver", &asked::sentence(plan), page));
     if plan.driver.kind().can().writer_role {
         text.push_str(&row("fence", &fence(plan), page));
+    }
+    text
+}
+
+/// Which releases it finds in this service, and what it takes for granted.
+fn finds(plan: &Plan, facts: Option<&Facts>, page: Page) -> String {
+    let mut text = String::new();
+    if let Some(Ok(foreseen)) = facts.and_then(|facts| facts.foreseen.as_ref()) {
+        let Foreseen { rate, runs, releases, command } = foreseen;
+        let head = format!("What it finds at {rate:.1} requests a second, by {runs} simulated rollouts of each");
+        text.push_str(&hang("\n", 0, &head, page.width));
+        let head = ["a release that", "goes back", "half within", "harmed"].map(str::to_owned);
+        for row in std::iter::once(head).chain(releases.iter().map(review::release_row)) {
+            let [does, back, within, harmed] = row;
+            let line = format!("  {}  {}  {}  {harmed}", pad(&does, 23), pad(&back, 18), pad(&within, 11));
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text.push_str(&hang("  ", 2, &foreseen.missed(), page.width));
+        text.push_str(&hang("  ", 2, &format!("More: {command}"), page.width));
+    }
+    let assumed = assumed(plan);
+    if !assumed.is_empty() {
+        text.push_str("\nWhat the comparison assumes\n");
+    }
+    for (label, said) in assumed {
+        text.push_str(&row(label, &said, page));
     }
     text
 }

@@ -24,6 +24,7 @@ const CELL: usize = 400;
 enum Done {
     Begun,
     Passed(Duration),
+    Undecided(Duration),
     Skipped,
 }
 
@@ -47,7 +48,8 @@ impl Page {
     pub(super) fn take(&mut self, notice: &Notice) {
         let (step, done) = match notice {
             Notice::StepStarted(step) => (*step, Done::Begun),
-            Notice::StepPassed { step, took } => (*step, Done::Passed(*took)),
+            Notice::StepPassed { step, took, undecided } if undecided.is_empty() => (*step, Done::Passed(*took)),
+            Notice::StepPassed { step, took, .. } => (*step, Done::Undecided(*took)),
             Notice::Skipped { step, .. } => (*step, Done::Skipped),
             _ => return,
         };
@@ -91,6 +93,7 @@ impl Page {
         for (n, step) in plan.steps.iter().enumerate().take(ROWS) {
             let words = match self.steps.get(n).copied().flatten() {
                 Some(Done::Passed(took)) => format!("{} {}", Sign::Good.glyph(true), span(took)),
+                Some(Done::Undecided(took)) => format!("{} {}, undecided", Sign::Heed.glyph(true), span(took)),
                 Some(Done::Begun) if stopped => format!("{} ended here", Sign::Back.glyph(true)),
                 Some(Done::Begun) => format!("{} now", Sign::Step.glyph(true)),
                 Some(Done::Skipped) => format!("{} skipped", Sign::Heed.glyph(true)),

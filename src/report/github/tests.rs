@@ -82,6 +82,14 @@ fn the_page_tells_outcome_and_evidence_first_and_each_step() {
 }
 
 #[test]
+fn a_step_that_passed_undecided_has_no_tick_on_the_page() {
+    let undecided = vec!["compare".to_owned()];
+    let passed = Notice::StepPassed { step: 4, took: std::time::Duration::from_secs(600), undecided };
+    let page = told(plan(), &[(at(0), passed)]).1.page();
+    assert!(page.contains("<td>! 10m, undecided</td>") && !page.contains('✔'), "{page}");
+}
+
+#[test]
 fn a_page_is_there_from_the_first_notice_on() {
     let mut machine = Machine::new(plan());
     let kept = Kept::default();

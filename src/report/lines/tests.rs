@@ -2,7 +2,8 @@
 
 use super::super::sample::{ASCII, FINE, FOUL, NARROW, Page, all, at, plan, progress, story};
 use super::*;
-use crate::gate::{Evidence, Outcome as GateOutcome, Verdict};
+use crate::gate::compare::{Bounds, Proof};
+use crate::gate::{CompareEvidence, CompareRule, Evidence, Outcome as GateOutcome, Verdict};
 use crate::machine::Leaving;
 
 fn told(style: Style, notices: &[(Timestamp, Notice)]) -> String {
@@ -113,6 +114,22 @@ fn colour_is_given_to_the_sign_only() {
     let style = Style { color: true, ..FINE };
     let text = told(style, &[(at(0), Notice::Committed)]);
     assert!(text.starts_with("14:05:09 \u{1b}[1m\u{1b}[32m✔\u{1b}[0m committed"), "{text:?}");
+}
+
+#[test]
+fn a_step_that_passes_undecided_is_never_green() {
+    let style = Style { color: true, ..FINE };
+    let passed = |undecided: Vec<String>| Notice::StepPassed { step: 4, took: Duration::from_secs(600), undecided };
+    let bounds = Bounds { errors: Some(0.02), slow: None, tail: None };
+    let found = CompareEvidence::Bounded { bounds, margins: CompareRule::default().margins, proof: Proof::Late };
+    let verdict = Verdict { outcome: GateOutcome::Pass, evidence: Evidence::Compare(found), data_from: Some(at(0)) };
+    let late = Notice::Judged { gate: "compare".to_owned(), verdict };
+    let text = told(style, &[(at(0), late), (at(0), passed(vec!["compare".to_owned()]))]);
+    assert!(!text.contains("\u{1b}[32m") && !text.contains('✔'), "{text:?}");
+    let plain = told(FINE, &[(at(0), passed(vec!["compare".to_owned()]))]);
+    assert_eq!(plain, "14:05:09 ! step 5 of 9 passed after 10m, undecided by compare\n");
+    assert!(text.contains("lets the step pass undecided: not proven in time"), "{text:?}");
+    assert!(told(style, &[(at(0), passed(Vec::new()))]).contains("\u{1b}[32m"));
 }
 
 #[test]

@@ -93,6 +93,9 @@ impl Page<'_> {
             let how = match went.map(|went| &went.end) {
                 None => "not reached".to_owned(),
                 Some(End::Passed(took)) => format!("passed after {}", span(*took)),
+                Some(End::Undecided(took, gates)) => {
+                    format!("passed after {}, undecided by {}", span(*took), gates.join(", "))
+                }
                 Some(End::Skipped(by)) => format!("skipped on {by}'s word"),
                 Some(End::Open) if turned => "turned back here".to_owned(),
                 Some(End::Open) if status.summary.finished.is_some() => "not passed".to_owned(),

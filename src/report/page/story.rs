@@ -33,6 +33,8 @@ pub(super) enum End {
     Open,
     /// It passed, after so long.
     Passed(Duration),
+    /// It passed after so long, and these gates proved nothing.
+    Undecided(Duration, Vec<String>),
     /// It was left on this person's word.
     Skipped(String),
 }
@@ -109,7 +111,8 @@ impl Story {
                 self.steps.insert(*step, Went { began: at, end: End::Open });
                 return;
             }
-            Notice::StepPassed { step, took } => (step, End::Passed(*took)),
+            Notice::StepPassed { step, took, undecided } if undecided.is_empty() => (step, End::Passed(*took)),
+            Notice::StepPassed { step, took, undecided } => (step, End::Undecided(*took, undecided.clone())),
             Notice::Skipped { step, by } => (step, End::Skipped(by.clone())),
             _ => return,
         };

@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::figures::{Chance, Figures};
+use super::super::{Cell, Regression};
 use super::{PageContents, amount, percent, trust};
 use crate::domain::clock::span;
 use crate::domain::text::{count, escape, hang, many, pad};
 
+/// From this share of the rollouts on a bad release counts as found.
+const FOUND: f64 = 0.95;
 /// The width of notes.
 const WIDTH: usize = 80;
 
@@ -32,6 +35,7 @@ pub fn table(told: &PageContents<'_>) -> String {
         }
     }
     text.push('\n');
+    text.push_str(&missed(told));
     text.push_str(&worth(grid.runs));
     if let (driver, Some(otherwise)) = told.driver {
         text.push_str(&note("not simulated", &format!("driver {driver}: {otherwise}")));
@@ -68,6 +72,21 @@ fn line(cells: &[String; 7]) -> String {
         .enumerate()
         .map(|(n, (cell, width))| if n == 0 { format!("{cell:>width$}") } else { pad(cell, width) });
     padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+}
+
+/// Which bad releases are not found for sure, and at which rates.
+fn missed(told: &PageContents<'_>) -> String {
+    let is_missed = |cell: &&Cell| cell.regression.is_fault() && cell.figures.rolled_back.share() < FOUND;
+    let one = |regression: &Regression| {
+        let cells = told.cells.iter().filter(|cell| cell.regression == *regression).filter(is_missed);
+        let rates: Vec<String> = cells.map(|cell| cell.rate.to_string()).collect();
+        (!rates.is_empty()).then(|| format!("{} at {} rps", escape(&regression.words), rates.join(", ")))
+    };
+    let missed: Vec<String> = told.grid.regressions.iter().filter_map(one).collect();
+    if missed.is_empty() {
+        return String::new();
+    }
+    note("not found", &format!("in more than 1 of 20 rollouts: {}", missed.join("; ")))
 }
 
 /// What the figures mean, and how far they can be trusted.

@@ -6,7 +6,7 @@ use super::Check;
 use super::units::HOUR;
 use crate::gate::compare;
 use crate::gate::{CompareRule, SplitRule};
-use crate::spec::document::{Compare, Errors, Latency, Margins, Percentage, Split, Unproven};
+use crate::spec::document::{Compare, Errors, Judge, Latency, Margins, Percentage, Split, Unproven};
 use crate::spec::finding::Finding;
 use crate::spec::tree::Node;
 use crate::spec::words;
@@ -21,7 +21,10 @@ const MOST_WEIGHT: f64 = 95.0;
 impl Check<'_> {
     pub(super) fn compare(&mut self, gate: Compare, at: &Node) -> Option<CompareRule> {
         let alpha = self.percentage(&gate.alpha, at.field("alpha"), CHANCE);
-        let weights = self.weights(&gate, at);
+        let weights = match &gate.judge {
+            Some(judge) => self.judged(judge, at),
+            None => self.weights(&gate, at),
+        };
         let errors = self.error_tolerance(&gate.errors, at.field("errors"));
         let latency = self.latency_tolerance(&gate.latency, at.field("latency"));
         let margins = self.margins(&gate.margins, at.field("margins"));
@@ -31,10 +34,11 @@ impl Check<'_> {
             Unproven::Pass => compare::Unproven::Pass,
             Unproven::Fail => compare::Unproven::Fail,
         };
-        let (for_errors, for_latency) = weights?;
+        let [for_errors, for_refused, for_latency] = weights?;
         Some(CompareRule {
             feed: feed?,
             errors: compare::ErrorTolerance { weight: for_errors, ..errors? },
+            refused: compare::ErrorTolerance { weight: for_refused, ..CompareRule::default().refused },
             latency: compare::LatencyTolerance { weight: for_latency, ..latency? },
             alpha: alpha?,
             margins: margins?,
@@ -49,8 +53,35 @@ impl Check<'_> {
         Some(SplitRule { alpha, odds: gate.odds, ..SplitRule::default() })
     }
 
-    /// The parts of the evidence that are looked for in errors and in response times.
-    fn weights(&mut self, gate: &Compare, at: &Node) -> Option<(f64, f64)> {
+    /// The parts of the evidence that `judge` gives to errors, refusals and response times.
+    fn judged(&mut self, judge: &Judge, at: &Node) -> Option<[f64; 3]> {
+        let twice = ["errors", "latency"].into_iter().find_map(|of| at.field(of).get("weight"));
+        if let Some(twice) = twice {
+            let wrong = "`judge` says already how much of the evidence that has";
+            return self.wrong(twice.value(), wrong, "leave the weight out, or leave `judge` out");
+        }
+        let at = at.field("judge");
+        let mut part = |written: &Option<Percentage>, of| match written {
+            Some(written) => self.percentage(written, at.field(of), 0.0..=MOST_WEIGHT),
+            None => Some(0.0),
+        };
+        let (errors, latency) = (part(&judge.errors, "errors"), part(&judge.latency, "latency"));
+        let parts = [errors?, part(&judge.refused, "refused")?, latency?];
+        let all = 100.0 * parts.iter().sum::<f64>();
+        // The ramp and the steps rest on what is proven of errors or of response times.
+        if parts[0] + parts[2] == 0.0 {
+            let wrong = "neither errors nor response times are judged, and nothing else can be proven";
+            return self.wrong(at.value(), wrong, "give errors or response times some of the evidence, or both");
+        }
+        if all > MOST_WEIGHT + 1e-9 {
+            let wrong = format!("what is judged adds up to {all:.0}%");
+            return self.wrong(at.value(), wrong, format!("at most {MOST_WEIGHT}% together"));
+        }
+        Some(parts)
+    }
+
+    /// The parts of the evidence that are looked for in errors, refusals and response times where nothing chooses.
+    fn weights(&mut self, gate: &Compare, at: &Node) -> Option<[f64; 3]> {
         let [errors, latency] = [at.field("errors").field("weight"), at.field("latency").field("weight")];
         let for_errors = self.percentage(&gate.errors.weight, errors, 0.0..=MOST_WEIGHT);
         let for_latency = self.percentage(&gate.latency.weight, latency, 0.0..=MOST_WEIGHT);
@@ -67,7 +98,7 @@ impl Check<'_> {
             let wrong = format!("the weights of errors and latency add up to {all:.0}%");
             return self.wrong(place.value(), wrong, format!("at most {MOST_WEIGHT}% together"));
         }
-        Some((for_errors, for_latency))
+        Some([for_errors, CompareRule::default().refused.weight, for_latency])
     }
 
     fn error_tolerance(&mut self, errors: &Errors, at: &Node) -> Option<compare::ErrorTolerance> {

@@ -19,6 +19,9 @@ pub(crate) struct Compare {
     pub(crate) name: Option<String>,
     /// The chance, per rollout and over all looks, that a release which is no worse is sent back. From 0.01% to 10%.
     pub(crate) alpha: Percentage,
+    /// Which measures are judged, each with its part of the evidence, at most 95% together: of `alpha` it may spend that
+    /// part. What is not named is not judged. Without it errors have 45%, refusals 5% and response times 45%.
+    pub(crate) judge: Option<Judge>,
     /// How many more errors are no regression.
     pub(crate) errors: Errors,
     /// How much slower is no regression.
@@ -36,6 +39,19 @@ pub(crate) struct Compare {
     /// Whether it only watches: its verdicts are told, and nothing follows from them.
     #[schemars(extend("examples" = [true]))]
     pub(crate) watch: bool,
+}
+
+/// What is judged, and by how much of the evidence each.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("examples" = [{"errors": "60%", "latency": "30%"}]))]
+pub(crate) struct Judge {
+    /// Requests that fail: answers with a 5XX, and connections that no target took.
+    pub(crate) errors: Option<Percentage>,
+    /// Requests that are refused: answers with a 4XX.
+    pub(crate) refused: Option<Percentage>,
+    /// Response times.
+    pub(crate) latency: Option<Percentage>,
 }
 
 /// The candidate may fail `ratio` times as often as the stable slot, and `excess` more.
@@ -192,6 +208,7 @@ impl Default for Compare {
         Self {
             name: None,
             alpha: Percentage::of(alpha),
+            judge: None,
             errors: Errors::default(),
             latency: Latency::default(),
             margins: Margins::default(),

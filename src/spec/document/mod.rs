@@ -16,7 +16,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use compare::{Compare, CustomFeed, Errors, Feed, Latency, Margins, PrometheusFeed, Split, Unproven};
+pub(super) use compare::{Compare, CustomFeed, Errors, Feed, Judge, Latency, Margins, PrometheusFeed, Split, Unproven};
 pub(super) use driver::{CodeDeploy, Driver};
 pub(super) use gate::{
     Absent, Alarm, AtStart, Gate, Input, InsufficientData, Metric, MissingData, Of, Probe, Prometheus, Tasks,

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::super::sample;
 use super::*;
+use crate::gate::compare::{Baseline, CompareRule, Threshold};
+use crate::gate::{Check, Gate};
+use crate::plan::Release;
 
 const NARROW: &str = "
 Plan for web
@@ -233,4 +236,62 @@ The way back, from any step before the commit; a person is called after 30m.
 ";
     assert!(text.contains(expected), "{text}");
     assert!(text.contains("secure the way back") && text.contains("restore what was changed"), "{text}");
+}
+
+/// What a plan finds and assumes that compares, on a page of 80 columns.
+const FINDS: &str = "
+What it finds at 20.1 requests a second, by 60 simulated rollouts of each
+  a release that           goes back           half within  harmed
+  is no worse              0 % (0 to 6)        -            0
+  fails 1 %                98 % (91 to 100)    6m           13
+  fails 0.5 %              40 % (29 to 53)     17m          210
+  slows down from 20m on   0 % (0 to 6)        -            16,240
+  Do not rely on it to find a release that fails 0.5 %, or one that slows down
+  from 20m on.
+  More: tidegate simulate SPEC --rps 20.1 --stable errors=0.100%,median=100.0ms
+
+What the comparison assumes
+  judged     failures 0.45%, refusals 0.05%, response times 0.45%: so often at
+             most a release that is no worse goes back for it
+  warm-up    response times do not count for 1m; if the release is slow, for 2m
+             to 5m; up to its first 4,000 answers, 22m at most, while it gets
+             faster. Errors count from the first request. Nothing is learned
+             from earlier rollouts
+  hosts      4 tasks a slot are few: their hosts may be faster or slower by 4%
+             each, so only above 6.6% slower is worse
+  noise      failures scatter 1.0 times as much as chance, speed by 3.1% a
+             minute: as in the stable slot's past. Where the rollout's own
+             minutes scatter more, those count
+";
+
+#[test]
+fn what_is_found_and_what_is_not_is_said_in_a_few_plain_lines() {
+    let mut plan = sample::plan();
+    let mark = |share: f64, stable| Threshold {
+        quantile: Some(1.0 - share),
+        stable,
+        candidate: stable,
+        odds: 1.0,
+        share,
+        noise: 0.01,
+        jitter: 0.0,
+    };
+    let baseline = Baseline { bins: 720, thresholds: vec![mark(0.5, 0.1), mark(0.25, 0.14)], ..Baseline::default() };
+    let rule = CompareRule { baseline, hosts: Some(4), ..CompareRule::default() };
+    plan.gates = vec![Gate { name: "compare".to_owned(), check: Check::Compare(Box::new(rule)), watch: false }];
+    let release = |does, is_bad, back, within, minutes: Option<u64>, harmed| {
+        let found = minutes.map(|minutes| Duration::from_millis(60_000 * minutes + 400));
+        Release { does, is_bad, back, within, found, promoted: None, harmed }
+    };
+    let releases = vec![
+        release("is no worse", false, 0.0, (0.0, 0.06), None, 0.0),
+        release("fails 1 %", true, 0.983, (0.91, 0.997), Some(6), 13.2),
+        release("fails 0.5 %", true, 0.4, (0.29, 0.53), Some(17), 210.0),
+        release("slows down from 20m on", true, 0.0, (0.0, 0.06), None, 16_240.0),
+    ];
+    let command = "tidegate simulate SPEC --rps 20.1 --stable errors=0.100%,median=100.0ms".to_owned();
+    let foreseen = Foreseen { rate: 20.1, runs: 60, releases, command };
+    let facts = Facts { foreseen: Some(Ok(foreseen)), ..Facts::default() };
+    let text = finds(&plan, Some(&facts), Page { width: 80, unicode: true });
+    assert_eq!(text, FINDS, "\n{text}");
 }
