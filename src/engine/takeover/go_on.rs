@@ -114,8 +114,9 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
             if is_told {
                 self.refuse_forward_from_damage(&opened.recorded).await?;
             }
-            let back = back.filter(|_| !is_told);
             let machine = journal::replay(self.plan.clone(), &opened.recorded.records);
+            // Where the journal says it too, whoever asked is told that it is too late.
+            let back = back.filter(|_| !is_told || machine.is_committed());
             // The runner before may have had a clock that was ahead of ours: time in the journal never goes back.
             let clock = self.clock.not_before(machine.now());
             let runner = |clock| Runner { id: self.id, epoch, clock, fence: keeper.fence().clone() };
