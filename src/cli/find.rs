@@ -153,6 +153,10 @@ async fn find_in(store: &Store, text: Option<&str>, is_lab: bool) -> Result<Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::clock::Clock;
+    use crate::journal::{Header, Journal};
+    use crate::lease::{Owner, Phase};
+    use crate::store::Claim;
 
     const WEB: &str = "web-20261123-140509-0001";
     const WEB_LATER: &str = "web-20261124-140509-0002";
@@ -208,5 +212,87 @@ mod tests {
         let known = known(&[(WEB_LATER, Standing::Over), (WEB, Standing::Over)]);
         assert_eq!(one(&known, None).as_deref(), Some(WEB_LATER));
         assert_eq!(meant(&[], None), Meant::None);
+    }
+
+    /// Rollouts and rehearsals of two names, in the store of each.
+    struct Worlds {
+        _folder: tempfile::TempDir,
+        stores: Stores,
+        /// In the account's store, and whether each is over.
+        live: Vec<(RolloutId, bool)>,
+        rehearsals: Vec<RolloutId>,
+    }
+
+    impl Worlds {
+        async fn throw(die: &mut fastrand::Rng) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let stores = Stores {
+                main: Store::in_folder(folder.path().join("main")).unwrap(),
+                lab: Store::in_folder(folder.path().join("lab")).unwrap(),
+            };
+            let mut worlds = Self { _folder: folder, stores, live: Vec::new(), rehearsals: Vec::new() };
+            for minute in 10..10 + die.u32(0..6) {
+                let (name, is_over) = (["web", "web-api"][die.usize(0..2)], die.bool());
+                let id = RolloutId::parse(&format!("{name}-20261123-14{minute}00-00aa")).unwrap();
+                let is_lab = die.bool();
+                let store = if is_lab { worlds.stores.lab.of_rehearsal(&id) } else { worlds.stores.main.clone() };
+                keep(&store, &id, is_over).await;
+                if is_lab { worlds.rehearsals.push(id) } else { worlds.live.push((id, is_over)) }
+            }
+            worlds
+        }
+
+        /// What somebody may type.
+        fn texts(&self) -> Vec<Option<String>> {
+            let ids = self.live.iter().map(|(id, _)| id).chain(&self.rehearsals);
+            let parts = ids.flat_map(|id| [id.to_string(), id.as_str()[..id.as_str().len() - 3].to_owned()]);
+            let names = ["web", "web-api", "we", "web-", "api"].map(str::to_owned);
+            std::iter::once(None).chain(names.into_iter().chain(parts).map(Some)).collect()
+        }
+
+        /// What an acting command must mean.
+        fn meant(&self, text: Option<&str>) -> Option<RolloutId> {
+            let all = self.live.iter().map(|(id, _)| id).chain(&self.rehearsals);
+            if let Some(exact) = all.into_iter().find(|id| Some(id.as_str()) == text) {
+                return Some(exact.clone());
+            }
+            let named = self.live.iter().filter(|(id, _)| text.is_none_or(|text| id.name() == text));
+            let mut unfinished = named.clone().filter(|(_, is_over)| !is_over);
+            match (unfinished.next(), unfinished.next()) {
+                (Some((only, _)), None) => Some(only.clone()),
+                (Some(_), Some(_)) => None,
+                (None, _) => named.map(|(id, _)| id).max_by_key(|id| id.started()).cloned(),
+            }
+        }
+    }
+
+    /// Writes a journal's first line, and a lease that is over or not.
+    async fn keep(store: &Store, id: &RolloutId, is_over: bool) {
+        let (clock, mut plan) = (Clock::wall(), crate::plan::diagram::sample::plan());
+        plan.target.rule = format!("arn:{id}");
+        let (program, spec, at) = ("0".to_owned(), "web.yaml".to_owned(), clock.now());
+        let owner = Owner { by: "ana@elsewhere".into(), process: String::new(), since: at };
+        let claim = Claim { rollout: id, owner: &owner };
+        let mut lease = store.begin(&plan.target.rule, &[], claim, &clock).await.unwrap();
+        let header = Header { id: id.clone(), program, at, spec, spec_digest: None, trace: None, plan };
+        Journal::create(store, &header).await.unwrap();
+        if is_over {
+            lease.renew(Phase::Over).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_acting_command_reaches_one_rollout_of_an_account_however_many_there_are_and_were_rehearsed() {
+        let mut die = fastrand::Rng::with_seed(7);
+        for world in 0..60 {
+            let worlds = Worlds::throw(&mut die).await;
+            for text in worlds.texts() {
+                let found = worlds.stores.find_to_act(text.as_deref()).await.ok();
+                let said = format!("world {world}, {text:?} of {:?} and {:?}", worlds.live, worlds.rehearsals);
+                assert_eq!(found.as_ref().map(|found| &found.id), worlds.meant(text.as_deref()).as_ref(), "{said}");
+                let is_rehearsed = found.as_ref().is_some_and(|found| worlds.rehearsals.contains(&found.id));
+                assert_eq!(found.is_some_and(|found| found.is_lab), is_rehearsed, "{said}");
+            }
+        }
     }
 }

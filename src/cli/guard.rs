@@ -114,6 +114,13 @@ impl Watch<'_> {
             terminal::say(&format!("rollout {rollout} is stranded and waits for a person: {why}"));
             terminal::say(&format!("what to do: tidegate status {rollout}"));
         }
+        for rollout in look.given_up {
+            self.strands = true;
+            terminal::say(&format!(
+                "rollout {rollout} was taken again and again, and its way back fails: a person must"
+            ));
+            terminal::say(&format!("what to do: tidegate status {rollout}"));
+        }
         for lost in look.lost {
             if self.rescues.len() >= AT_ONCE {
                 break;

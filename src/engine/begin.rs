@@ -14,9 +14,9 @@ use crate::plan::Plan;
 use crate::report::TakeoverNotice;
 use crate::store::{Claim, LeaseError, Store, this_owner};
 
-/// How often the journal's first line is written where the store does not answer, and how much longer each time before
-/// the next.
-const FIRST_LINE_TRIES: u32 = 3;
+/// How often each of the journal's first two lines, with which a rollout begins, is written where the store does not
+/// answer; and how much longer each time before the next try of the first.
+pub(super) const FIRST_LINE_TRIES: u32 = 3;
 const FIRST_LINE_PAUSE: Duration = Duration::from_millis(500);
 
 /// A rollout that has a lease and a journal, and nothing in it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::begin::FIRST_LINE_TRIES;
 use super::ending::{Ending, EngineError, JournalSink};
 use super::in_flight::{InFlight, answer};
 use super::inbox::Inbound;
@@ -139,15 +140,19 @@ impl<T: JournalSink, R: Report> EventLoop<T, R> {
     }
 
     /// Waits until everything is in the journal, or until a word to go back comes, which waits for no journal, or until
-    /// the store fails or is slow. A rollout that `begins` waits for it, and does not begin when it fails.
+    /// the store fails or is slow. A rollout that `begins` waits for it, and does not begin when it fails again and again.
     async fn settle(&mut self, begins: bool) -> Result<Settled, JournalError> {
         let late = self.clock.now() + SLOW.mul_f64(self.clock.speed());
+        let mut times = 1;
         while !self.journal_writer.is_idle() {
             tokio::select! {
                 biased;
                 tried = self.journal_writer.next() => match tried? {
                     Tried::Written => {}
-                    Tried::Failed(error) if begins => return Err(error.into()),
+                    Tried::Failed(error) if begins && (times == FIRST_LINE_TRIES || error.fault().kind.is_lasting()) => {
+                        return Err(error.into());
+                    }
+                    Tried::Failed(_) if begins => times += 1,
                     Tried::Failed(error) => return Ok(Settled::Behind(error.fault())),
                 },
                 () = self.clock.sleep_until(late), if !begins => {

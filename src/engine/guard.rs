@@ -4,14 +4,21 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Taken;
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::name::RolloutId;
 use crate::journal;
 use crate::lease::{Control, Life, Owner, Phase, Watch};
 use crate::machine::{Machine, Outcome, Stranding};
 use crate::store::{Claim, LeaseError, Sighted, Store, StoreError, this_owner};
+
+/// How often one guard takes the same rollout, whose way back fails again and again; then a person must.
+const TAKES: u32 = 60;
+/// How long after it took a rollout it takes that again: twice as long after each time, and never longer than this.
+const PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// What a rule's document has been seen to do.
 #[derive(Debug, Default)]
@@ -29,6 +36,8 @@ pub struct Guard {
     store: Store,
     clock: Clock,
     watches: BTreeMap<String, Seen>,
+    /// How often this guard took the rollout that is not over on a rule, and when it may do so again.
+    takes: BTreeMap<String, (u32, Timestamp)>,
 }
 
 /// What one look found.
@@ -40,6 +49,8 @@ pub struct Look {
     pub lost: Vec<Lost>,
     /// The rollouts that this look was the first to find stranded. They wait for a person, and nobody else writes.
     pub stranded: Vec<StrandedRollout>,
+    /// The rollouts that this guard took so often in vain that it leaves them to a person from this look on.
+    pub given_up: Vec<RolloutId>,
 }
 
 /// A rollout that waits for a person.
@@ -83,7 +94,7 @@ impl Lost {
 impl Guard {
     /// A guard that has seen nothing yet.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, watches: BTreeMap::new() }
+        Self { store, clock, watches: BTreeMap::new(), takes: BTreeMap::new() }
     }
 
     /// One look at all leases but those of rules that the guard itself has `in_hand`: when it was frozen or suspended,
@@ -92,10 +103,11 @@ impl Guard {
     /// # Errors
     /// When the store cannot be read.
     pub async fn look(&mut self, in_hand: impl Fn(&str) -> bool) -> Result<Look, StoreError> {
-        let mut look = Look { is_settled: true, lost: Vec::new(), stranded: Vec::new() };
+        let mut look = Look { is_settled: true, lost: Vec::new(), stranded: Vec::new(), given_up: Vec::new() };
         for Sighted { rule, control, looked } in self.store.standings(&self.clock).await? {
             if control.phase == Phase::Over || (control.owner.is_none() && control.phase == Phase::Active) {
                 self.watches.remove(&rule);
+                self.takes.remove(&rule);
                 continue;
             }
             if in_hand(&rule) {
@@ -119,7 +131,16 @@ impl Guard {
                 look.stranded.push(StrandedRollout { rollout: control.rollout, why: why.clone() });
                 continue;
             }
+            let (takes, next) = self.takes.get(&rule).copied().unwrap_or_default();
+            if takes >= TAKES {
+                seen.stranded = Some(control.nonce);
+                look.given_up.push(control.rollout);
+                continue;
+            }
             look.is_settled = false;
+            if self.clock.now() < next {
+                continue;
+            }
             let goes_back = machine.as_ref().is_some_and(Machine::is_retreating);
             let has_ended = machine.is_some_and(|machine| machine.outcome().is_some());
             look.lost.push(Lost { rule, control, goes_back, has_ended });
@@ -137,6 +158,9 @@ impl Guard {
         let who = Claim { rollout: &lost.control.rollout, owner: &owner };
         let lease = self.store.rescue(&lost.rule, who, lost.control.nonce, &self.clock).await?;
         self.watches.remove(&lost.rule);
+        let (takes, next) = self.takes.entry(lost.rule.clone()).or_default();
+        *next = self.clock.now() + PAUSE.saturating_mul(1 << (*takes).min(16)).min(LONGEST_PAUSE);
+        *takes += 1;
         Ok(Taken { lease, is_written: lost.goes_back, tidies: false })
     }
 

@@ -1,6 +1,8 @@
 //! The loop, in virtual time: what is written before what is done, and what may overtake what.
 
 mod behind;
+mod first_lines;
+pub(super) mod memory;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -253,9 +253,12 @@ impl Held {
         now > self.sure_until()
     }
 
-    /// Whether `found` shows that somebody else decides now.
+    /// Whether `found` shows that somebody else decides now. Where somebody removed the document the next one counts its
+    /// owners from the first again, so that an owner of the same epoch need not be this one.
     pub fn is_fenced_by(&self, found: &Control) -> bool {
-        found.epoch != self.control.epoch || found.rollout != self.control.rollout
+        let (ours, other) = (&self.control, found.owner.as_ref());
+        let is_other = other.is_some_and(|other| ours.owner.as_ref().is_some_and(|owner| owner != other));
+        is_other || found.epoch != ours.epoch || found.rollout != ours.rollout
     }
 }
 

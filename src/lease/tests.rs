@@ -123,9 +123,12 @@ fn a_renewal_counts_from_when_it_was_asked_for_and_never_backwards() {
 }
 
 #[test]
-fn a_higher_epoch_or_another_rollout_fences() {
+fn another_epoch_owner_or_rollout_fences() {
     let held = Held::new(begun(), START);
     assert!(!held.is_fenced_by(&held.next(Phase::Aborting, 5)));
     assert!(held.is_fenced_by(&Control { epoch: 2, ..begun() }));
     assert!(held.is_fenced_by(&Control { rollout: id("web-2"), ..begun() }));
+    // The document was removed, and somebody else began another.
+    assert!(held.is_fenced_by(&Control { owner: Some(owner("ben")), ..begun() }));
+    assert!(!held.is_fenced_by(&held.handed_over(6)), "it was this owner who left");
 }

@@ -15,8 +15,11 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::backend::{Appended, Backend, Document, JournalPlace, Pending, Swapped, Version};
 use super::error::StoreError;
+use crate::domain::text::hex;
 
 /// How many bodies of a document are kept, so that one who read an old one cannot write the next again.
 const KEPT: u64 = 16;
@@ -64,7 +67,7 @@ impl Folder {
             let Some(number) = latest(&folder)? else { return Ok(None) };
             let path = numbered(&folder, number);
             match fs::read(&path) {
-                Ok(body) => return Ok(Some(Document { body, version: Version(number.to_string()) })),
+                Ok(body) => return Ok(Some(Document { version: version(number, &body), body })),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(StoreError::io("read", &path)(error)),
             }
@@ -75,14 +78,16 @@ impl Folder {
 
     fn swap_document(&self, key: &str, body: &[u8], over: Option<&Version>) -> Result<Swapped, StoreError> {
         let folder = self.path(key);
-        // The body that is replaced is kept for longer than anybody takes: where it is gone, somebody removed it.
-        if let Some(Version(number)) = over
-            && number.parse().is_ok_and(|number| !numbered(&folder, number).exists())
+        let before = over.and_then(number_of).unwrap_or(0);
+        // The body that is replaced is kept for longer than anybody takes: where it is gone, or another is in its place,
+        // somebody removed it.
+        if let Some(over) = over
+            && read(&numbered(&folder, before))?.is_none_or(|body| version(before, &body) != *over)
         {
             return Ok(Swapped::Taken);
         }
         make_folder(&folder)?;
-        let number = over.and_then(|version| version.0.parse().ok()).unwrap_or(0) + 1;
+        let number = before + 1;
         let path = numbered(&folder, number);
         if !create(&folder, &path, body).map_err(StoreError::io("write", &path))? {
             return Ok(Swapped::Taken);
@@ -95,7 +100,7 @@ impl Folder {
         if let Some(old) = number.checked_sub(KEPT) {
             let _ = fs::remove_file(numbered(&folder, old));
         }
-        Ok(Swapped::Done(Version(number.to_string())))
+        Ok(Swapped::Done(version(number, body)))
     }
 
     fn append_line(&self, recorded: &str, at: JournalPlace, after: &[u8], line: &[u8]) -> Result<Appended, StoreError> {
@@ -281,6 +286,15 @@ impl Backend for Folder {
     fn between_looks(&self) -> Duration {
         BETWEEN_LOOKS
     }
+}
+
+/// What a body is called: its number, and what it says, since numbers begin anew where somebody removed a document.
+fn version(number: u64, body: &[u8]) -> Version {
+    Version(format!("{number} {}", hex(&Sha256::digest(body)[..8])))
+}
+
+fn number_of(version: &Version) -> Option<u64> {
+    version.0.split_once(' ')?.0.parse().ok()
 }
 
 fn numbered(folder: &Path, number: u64) -> PathBuf {

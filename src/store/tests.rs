@@ -365,3 +365,16 @@ async fn a_lease_that_somebody_removed_is_the_stores_trouble_and_nobodys_turn() 
     assert!(matches!(gone, LeaseError::Store(StoreError::Strange { .. })), "{gone}");
     assert!(!folder.path().join("tidegate/control").exists(), "it is not made anew");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_on_with_a_document_that_was_removed_fences_the_owner_before() {
+    let (folder, store) = store();
+    let (clock, web) = (Clock::starting_at(START, 1.0), id("web-1"));
+    let mut ana = store.begin(RULE, &[], Claim { rollout: &web, owner: &owner("ana") }, &clock).await.unwrap();
+    std::fs::remove_dir_all(folder.path().join("tidegate/control")).unwrap();
+    let (mut watch, ben) = (Watch::default(), owner("ben"));
+    let mut ben = store.take_over(RULE, Claim { rollout: &web, owner: &ben }, &mut watch, &clock).await.unwrap();
+    let fenced = ana.renew(Phase::Active).await.unwrap_err();
+    assert!(matches!(&fenced, LeaseError::Fenced(_)), "{fenced}");
+    ben.renew(Phase::Active).await.unwrap();
+}

@@ -2,6 +2,8 @@
 //! Rollouts are kept in the lab's bucket, and every process but the first has nothing but endpoint, keys and store.
 //!
 //! `TIDEGATE_DRILLS=100 cargo test --test journeys drill -- --nocapture` repeats each drill and prints its figures.
+//! A process starts no sooner because the lab's time is fast: what is measured from a command on is the truth at
+//! `TIDEGATE_DRILL_SPEED=1`.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
@@ -16,6 +18,10 @@ const DRILLS: u64 = 2;
 const AT_ONCE: u64 = 3;
 /// Half of the traffic is on the candidate, and stays there for a while.
 const HALF: &str = "shift: 50%, hold: 30m";
+/// Commands for the same rollout in one drill, each from a machine that knows nothing of it.
+const COMMANDS: usize = 20;
+/// The speed at which commands are measured in an ordinary test.
+const SPEED: u64 = 10;
 /// A switch as a spec names it.
 const SWITCH: &str = "dead_man: { role: 'arn:aws:iam::123456789012:role/tidegate-switch', after: 5m }\n";
 /// The trouble of the API during a drill.
@@ -54,8 +60,13 @@ impl Half {
     }
 }
 
-/// Repeats a drill and prints the least, p50, p99 and the most of what it measured, in the lab's time.
+/// Repeats a drill that measures once.
 fn drill(name: &str, one: impl Fn() -> Duration + Sync) -> Vec<Duration> {
+    drills(name, || vec![one()])
+}
+
+/// Repeats a drill and prints the least, p50, p99 and the most of what it measured, in the lab's time.
+fn drills(name: &str, one: impl Fn() -> Vec<Duration> + Sync) -> Vec<Duration> {
     let times = number("TIDEGATE_DRILLS").unwrap_or(DRILLS);
     let (begun, figures) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -63,7 +74,7 @@ fn drill(name: &str, one: impl Fn() -> Duration + Sync) -> Vec<Duration> {
             scope.spawn(|| {
                 while begun.fetch_add(1, Relaxed) < times {
                     let took = one();
-                    figures.lock().expect("nobody panics with it").push(took);
+                    figures.lock().expect("nobody panics with it").extend(took);
                 }
             });
         }
@@ -75,6 +86,31 @@ fn drill(name: &str, one: impl Fn() -> Duration + Sync) -> Vec<Duration> {
     let (least, p50, p99, most) = (figures[0], percentile(50), percentile(99), percentile(100));
     println!("{name}: {} times, least {least:.2?}, p50 {p50:.2?}, p99 {p99:.2?}, most {most:.2?}", figures.len());
     figures
+}
+
+#[test]
+fn drill_each_command_from_another_machine_has_its_weights_accepted() {
+    let speed = number("TIDEGATE_DRILL_SPEED").unwrap_or(SPEED);
+    let figures = drills(&format!("rollback, command to accepted, lab at {speed}x"), || {
+        let half = Half::reach("", &speed.to_string());
+        let Half { lab, runner, .. } = &half;
+        runner.signal("STOP");
+        let figures = (0..COMMANDS).map(|_| {
+            lab.dial(TROUBLE);
+            let since = lab.now();
+            let back = lab.begin(&Place::new(), ["rollback", "web", "--yes", "--reason", "checkout is slow"]);
+            let took = lab.is_back_since(since);
+            back.kill();
+            lab.dial("none");
+            // The next is asked for what this one was.
+            lab.write_weights(50, 50);
+            took
+        });
+        figures.collect()
+    });
+    // Ten seconds.
+    let patience = Duration::from_secs(10 * speed);
+    assert!(figures.iter().all(|took| *took < patience), "{figures:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tidegate::domain::fault::{Fault, FaultKind};
 use tidegate::domain::fleet::{Counted, Fleet, Role, RuleSeen, Served};
 use tidegate::domain::safeguard::{Beacon, DeadMan, Scaling};
 use tidegate::domain::traffic::Share;
-use tidegate::gate::{Gate, ProbeReading, ProbeRule, Reading};
+use tidegate::gate::{AlarmData, AlarmReading, Gate, ProbeReading, ProbeRule, Reading, Watched};
 use tidegate::lease::{LEASE, SEND_WITHIN, WRITE_WINDOW};
 use tidegate::machine::{Answer, Effect, FIRST_READ_WITHIN, Issued, Route, Stickiness};
 
@@ -434,12 +434,20 @@ impl Cloud for Account {
 impl Account {
     /// What AWS dates is told in the process's own time.
     fn dates(&self, reading: &mut Reading, now: Timestamp) {
+        let mine = |at: &mut Timestamp| *at = self.to_mine(*at, now);
         match reading {
-            Reading::Metric(metric) => {
-                metric.values.iter_mut().for_each(|point| point.at = self.to_mine(point.at, now));
+            Reading::Metric(metric) => metric.values.iter_mut().for_each(|point| mine(&mut point.at)),
+            Reading::Counts(bins) => bins.iter_mut().for_each(|bin| mine(&mut bin.at)),
+            Reading::Burn(burn) => mine(&mut burn.until),
+            Reading::Alarm(AlarmReading { changed, rang, read, watched, .. }) => {
+                [changed, read].into_iter().chain(rang).for_each(mine);
+                for Watched { data, .. } in watched {
+                    if let AlarmData::Read { until, broken } = data {
+                        until.iter_mut().chain(broken).for_each(mine);
+                    }
+                }
             }
-            Reading::Counts(bins) => bins.iter_mut().for_each(|bin| bin.at = self.to_mine(bin.at, now)),
-            _ => {}
+            Reading::Tasks(_) | Reading::Said(_) | Reading::Unreadable(_) => {}
         }
     }
 }

@@ -85,6 +85,8 @@ pub struct Objects {
     is_cut: bool,
     /// What somebody did to the journal.
     damage: Option<Damage>,
+    /// Whether the rule's document means nothing.
+    pub is_garbled: bool,
     pub trouble: Trouble,
     /// The rule's document, as it reads.
     pub control: Option<Control>,
@@ -131,6 +133,11 @@ impl Objects {
     /// Whether somebody changed the journal.
     pub fn is_damaged(&self) -> bool {
         self.damage.is_some()
+    }
+
+    /// Whether nobody changed journal or document.
+    pub fn is_untouched(&self) -> bool {
+        self.damage.is_none() && !self.is_garbled
     }
 
     /// Whether whoever opens the journal must see that somebody changed it.
@@ -184,6 +191,24 @@ impl Objects {
             _ => drop(self.journal.remove(&0)),
         }
         self.damage = Some(Damage { shows: true, beheads: true });
+    }
+
+    /// Somebody writes nonsense over the rule's document.
+    pub fn garbles(&mut self, die: &mut Die, hits: &mut Hits) {
+        hits.hit(Point::DocumentGarbled);
+        let bodies: [&[u8]; 4] = [b"", b"{", b"<html>502 Bad Gateway</html>", br#"{"schema":2}"#];
+        self.version += 1;
+        for document in self.documents.values_mut().filter(|(body, _)| control(body).is_some()) {
+            *document = (die.one_of(&bodies).to_vec(), self.version);
+        }
+        self.is_garbled = true;
+    }
+
+    /// A person does what the refusal says, once nobody moves the rule: the document is removed.
+    pub fn repairs(&mut self, hits: &mut Hits) {
+        hits.hit(Point::DocumentRepaired);
+        self.documents.retain(|_, (body, _)| is_followers(body));
+        (self.is_garbled, self.control) = (false, None);
     }
 
     fn way(&self, now: Timestamp, die: &mut Die, hits: &mut Hits) -> Way {
@@ -377,6 +402,11 @@ fn lines_known(body: &[u8]) -> Option<u64> {
 
 fn contains(line: &[u8], text: &[u8]) -> bool {
     line.windows(text.len()).any(|window| window == text)
+}
+
+/// Whether it is a service's document.
+fn is_followers(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|file| file["rule"].is_string())
 }
 
 /// What a control document of a rule says; nothing for one of a service.

@@ -79,7 +79,7 @@ fn moves(scene: &Arc<Scene>, crowd: &mut JoinSet<()>, one: Move) {
         // The machine breaks down with the disk, so that nobody who does not see it goes on.
         Move::Damage => {
             let sim = &mut *scene.sim();
-            if sim.invariants.is_before_commit() {
+            if sim.invariants.is_before_commit() && !sim.objects.is_garbled {
                 for process in sim.processes.iter_mut().filter(|process| process.is_driving()) {
                     process.strike = Some((0, Strike::Kill));
                 }
@@ -93,12 +93,24 @@ fn moves(scene: &Arc<Scene>, crowd: &mut JoinSet<()>, one: Move) {
         // The same of the first line: what the rollout is nobody knows then.
         Move::Behead => {
             let sim = &mut *scene.sim();
-            if sim.invariants.is_before_commit() && sim.objects.lines() > 1 && !sim.objects.is_damaged() {
+            if sim.invariants.is_before_commit() && sim.objects.lines() > 1 && sim.objects.is_untouched() {
                 for process in sim.processes.iter_mut().filter(|process| process.is_driving()) {
                     process.strike = Some((0, Strike::Kill));
                 }
                 sim.objects.beheads(&mut sim.die, &mut sim.hits);
                 sim.invariants.damaged = Some(sim.world.now);
+            }
+        }
+        Move::Garble => {
+            let sim = &mut *scene.sim();
+            if sim.invariants.is_before_commit() && sim.control().is_some() && !sim.objects.is_damaged() {
+                // With its machine, or while it goes on.
+                if sim.die.chance(0.5) {
+                    for process in sim.processes.iter_mut().filter(|process| process.is_driving()) {
+                        process.strike = Some((0, Strike::Kill));
+                    }
+                }
+                sim.objects.garbles(&mut sim.die, &mut sim.hits);
             }
         }
         Move::Deploy => scene.sim().world.deploy(),
@@ -121,8 +133,9 @@ fn tends(scene: &Arc<Scene>, crowd: &mut JoinSet<()>) {
         let mut sim = scene.sim();
         sim.after(TENDED_EVERY, Move::Tend);
         let watches = |one: &Process| one.alive && one.kind == Kind::Guard && !one.busy;
+        let garbled = sim.is_tended_garbled();
         // A journal that was changed leads back only, and what is stranded waits for a person.
-        let stranded = sim.control().is_some_and(|control| sim.invariants.is_stranded(control));
+        let stranded = garbled || sim.control().is_some_and(|control| sim.invariants.is_stranded(control));
         let kind = if stranded || sim.objects.is_damaged() { Kind::Operator } else { Kind::Resumer };
         let is_there = |one: &Process| one.is_busy() && one.kind == kind;
         let left = sim.control().is_some_and(|control| control.owner.is_none() && control.phase == Phase::Active);
@@ -135,6 +148,19 @@ fn tends(scene: &Arc<Scene>, crowd: &mut JoinSet<()>) {
 }
 
 impl Sim {
+    /// Whether a person is needed because the rule's document means nothing, or did: one who takes the traffic back, and
+    /// one who removes the document once nobody moves the rule, and then finishes what is left.
+    fn is_tended_garbled(&mut self) -> bool {
+        let idle = !self.processes.iter().any(Process::is_busy);
+        let lasts = self.healed.is_some_and(|healed| self.now().since(healed) > RESCUED_WITHIN);
+        if self.objects.is_garbled && idle && lasts && self.world.share() == Share::NONE {
+            self.objects.repairs(&mut self.hits);
+            self.invariants.counts_anew();
+            return true;
+        }
+        self.objects.is_garbled && self.world.share() > Share::NONE
+    }
+
     /// What is due, or when the next is.
     fn due(&mut self) -> Next {
         let now = self.now();
@@ -170,9 +196,9 @@ impl Sim {
         let over = self
             .control()
             .is_none_or(|control| control.phase == Phase::Over || (stranded && self.invariants.is_stranded(control)));
-        // What is left of one whose journal means nothing waits for a person.
-        let is_left = self.world.share() == Share::NONE || self.is_unmarked();
+        // What is left of one whose journal means nothing waits for a person; and nobody takes back what AWS has ended.
+        let is_left = self.world.share() == Share::NONE || self.is_unmarked() || self.world.is_ended_by_aws();
         let left = self.objects.is_beheaded() && stranded && is_left;
-        ((over || left) && !busy) || self.now().since(healed) > Options::bound(&self.plan)
+        ((over || left) && !busy && !self.objects.is_garbled) || self.now().since(healed) > Options::bound(&self.plan)
     }
 }

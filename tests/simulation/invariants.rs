@@ -87,6 +87,12 @@ impl Invariants {
         is_new
     }
 
+    /// Somebody removed the document while nobody moved the rule: whoever comes next counts from the first again.
+    pub fn counts_anew(&mut self) {
+        self.epochs.clear();
+        (self.phase, self.forward) = (None, Default::default());
+    }
+
     /// A write that the fence let through. Whether it is an older owner's.
     pub fn sent(&mut self, world: &World, (epoch, effect): (u64, &Effect), lands: Timestamp) -> bool {
         let now = world.now;
@@ -188,18 +194,20 @@ impl Sim {
         self.world.safeguard.beacon() == Beacon::Absent
     }
 
-    /// Whether the world is as it was.
+    /// Whether the world is as it was, or as somebody else has made it.
     fn is_untouched(&self) -> bool {
         let world = &self.world;
-        world.shares.len() == 1 && world.candidate.desired == 0 && world.stable.desired >= FULL
+        (world.shares.len() == 1 || world.meddled.is_some())
+            && world.candidate.desired == 0
+            && world.stable.desired >= FULL
     }
 
     /// It is over, or should be: how it ended, if it began.
     pub fn end(&mut self) {
         let control = self.control().cloned();
         if self.objects.is_beheaded() {
-            let is_back =
-                self.world.share() == Share::NONE || self.invariants.committed.is_some() || self.is_unmarked();
+            let is_closed = self.invariants.committed.is_some() || self.world.is_ended_by_aws();
+            let is_back = self.world.share() == Share::NONE || is_closed || self.is_unmarked();
             assert!(is_back, "nobody took the traffic back whose journal means nothing: {control:?}");
             return;
         }
@@ -219,8 +227,9 @@ impl Sim {
             return;
         };
         self.note(|| format!("it ended for {who}: {outcome:?}"));
-        let control = control.expect("somebody began");
-        let over = control.phase == Phase::Over || self.invariants.is_stranded(&control);
+        // Whoever found it over needed no other document than the one that was removed.
+        let is_over = |control: &Control| control.phase == Phase::Over || self.invariants.is_stranded(control);
+        let over = control.as_ref().is_none_or(is_over);
         assert!(over, "nobody ended it: {control:?}, {outcome:?}");
         let live = self.processes.get(who).and_then(|process| process.seat.as_ref());
         let whole = !self.objects.is_damaged();

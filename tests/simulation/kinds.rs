@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use tidegate::cloud::Fence;
 use tidegate::domain::clock::Clock;
+use tidegate::domain::name::RolloutId;
 use tidegate::domain::safeguard::Beacon;
 use tidegate::domain::traffic::Share;
 use tidegate::engine::{
-    AskedAt, BeginError, Begun, ByTags, Driven, Drivers, First, Going, Guard, Inbox, Mark, Patience, Request, Runner,
-    Takeover, TakeoverError, back_by_tags, begin, begun,
+    AskedAt, BeginError, Begun, ByTags, Driven, Drivers, First, Going, Guard, Inbox, JournalSink as _, Mark, Patience,
+    Request, Runner, Takeover, TakeoverError, back_by_tags, begin, begun,
 };
 use tidegate::journal::{self, Header, Recorded};
 use tidegate::lease::{LeaseRefusal, Phase};
@@ -87,6 +88,7 @@ impl Work {
                 Kind::Blind => {
                     work.goes_by_tags().await;
                 }
+                Kind::Rehearsal => work.rehearses().await,
             }
         };
         (who, does)
@@ -135,6 +137,25 @@ impl Work {
         let (machine, first) = (Machine::new(header.plan), First::New(Event::Started { by: self.by() }));
         let (store, trace, records, then) = (self.store.clone(), None, Vec::new(), None);
         self.drives(Driven { store, id, trace, machine, first, records, journal, cloud, clock, keeper, then }).await;
+    }
+
+    /// `tidegate run --lab`: it has the rule of the same name in a lab of its own, whoever else rehearses, and is nobody's
+    /// business who looks for live rollouts.
+    async fn rehearses(&self) {
+        let at = self.clock.now();
+        let id = RolloutId::parse(&format!("web-20261123-140509-{:04x}", 0xb000 + self.who)).expect("an id");
+        let store = self.scene.store_of_rehearsal(&id);
+        let (program, spec) = ("0".to_owned(), "web.yaml".to_owned());
+        let header = Header { id: id.clone(), program, at, spec, spec_digest: None, trace: None, plan: self.plan() };
+        let begun = begin(&store, &header, self.by(), &self.clock).await;
+        let Begun { keeper, mut journal } = begun.expect("no rehearsal waits for another");
+        self.hit(Point::Rehearsed);
+        // One that is killed meanwhile leaves its lease behind.
+        for event in [Event::Started { by: self.by() }, Event::Woken] {
+            journal.append(self.clock.now(), &event).await.expect("nobody else writes it");
+            self.clock.sleep_until(self.clock.now() + Duration::from_secs(40)).await;
+        }
+        keeper.release(true).await.expect("nobody else decides");
     }
 
     /// Drives a rollout to its end, as far as it is for this process to do.

@@ -105,6 +105,10 @@ points! {
         JournalHeaderLost,
         JournalTailLost,
         JournalSalvaged,
+        CommitUnwritten,
+        DocumentGarbled,
+        DocumentRepaired,
+        Rehearsed,
         // What happens to a process.
         Frozen,
         FrozenForLong,

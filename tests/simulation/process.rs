@@ -26,6 +26,8 @@ pub enum Kind {
     Guard,
     /// A rollback that goes by the rule's beacon alone.
     Blind,
+    /// A rollout of the same spec in a lab of its own, which this machine's store of rehearsals keeps.
+    Rehearsal,
 }
 
 /// What happens to a process.
@@ -36,9 +38,12 @@ pub enum Strike {
 }
 
 /// A rollout that a process drives, as one who looks over its shoulder knows it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Seat {
     /// The machine that the events so far lead to.
     pub shadow: Machine,
+    /// What time it is for that.
+    pub clock: Clock,
     pub checks: Checks,
     /// How many lines there were before the first event, and how many events since.
     pub lines: usize,
@@ -51,6 +56,8 @@ pub struct Seat {
     pub back_since: Option<Timestamp>,
     /// Whether the event before was taken in before it was in the journal.
     pub was_ahead: bool,
+    /// Whether it has committed, and the journal does not say so yet.
+    pub commits: bool,
     /// Whether the loop still turns.
     pub turns: bool,
 }

@@ -1,8 +1,9 @@
 //! What the processes of a contested rollout share: the world, the store's contents, chance, and what was seen so far.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tidegate::domain::clock::{Clock, Timestamp};
 use tidegate::domain::name::RolloutId;
 use tidegate::lease::{Control, LEASE, Phase};
@@ -36,6 +37,8 @@ pub enum Move {
     Damage,
     /// Somebody changes the journal's first line.
     Behead,
+    /// Somebody writes nonsense over the rule's document.
+    Garble,
     /// Faults end here.
     Heal,
     /// Somebody sees whether somebody is needed.
@@ -68,6 +71,8 @@ pub struct Scene {
     sim: Mutex<Sim>,
     /// Something is to come sooner than was known.
     pub stirred: Notify,
+    /// Where this machine keeps its rehearsals, once there is one.
+    rehearsals: OnceLock<(TempDir, Store)>,
 }
 
 /// The one rollout.
@@ -96,7 +101,7 @@ impl Scene {
             moves,
             broken: None,
         };
-        Arc::new(Self { sim: Mutex::new(sim), stirred: Notify::new() })
+        Arc::new(Self { sim: Mutex::new(sim), stirred: Notify::new(), rehearsals: OnceLock::new() })
     }
 
     /// All of it, as it is now.
@@ -109,6 +114,16 @@ impl Scene {
     /// The store as a process reaches it.
     pub fn store(self: &Arc<Self>, who: usize) -> Store {
         Store::at(Arc::new(Backend::of(self, Some(who))))
+    }
+
+    /// The store of rehearsals, as one of them uses it.
+    pub fn store_of_rehearsal(&self, id: &RolloutId) -> Store {
+        let (_, store) = self.rehearsals.get_or_init(|| {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            let store = Store::in_folder(folder.path().join("lab")).expect("it is ours");
+            (folder, store)
+        });
+        store.of_rehearsal(id)
     }
 
     /// The store as nobody's calls fail.

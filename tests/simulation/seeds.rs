@@ -71,7 +71,12 @@ pub fn all<S: Default + Send, O>(
             }
             match catch_unwind(AssertUnwindSafe(|| run(seed))) {
                 Ok(one) => add(&mut harvest.sum, one),
-                Err(panic) => harvest.failed.entry(words(panic.as_ref())).or_default().push(seed),
+                Err(panic) => {
+                    let words = words(panic.as_ref());
+                    // Whoever looks on need not wait for the rest.
+                    println!("seed {seed} failed: {words}");
+                    harvest.failed.entry(words).or_default().push(seed);
+                }
             }
         }
     };

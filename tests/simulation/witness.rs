@@ -65,6 +65,7 @@ impl Sim {
         let is_journaled = matches!(driven.journal, tidegate::engine::JournalOrNone::Journal(_));
         self.processes[who].seat = Some(Seat {
             shadow,
+            clock: driven.clock.clone(),
             checks,
             lines: 1 + driven.records.len(),
             heard: 0,
@@ -72,6 +73,7 @@ impl Sim {
             calm_since: None,
             back_since: None,
             was_ahead: false,
+            commits: false,
             turns: true,
         });
     }
@@ -94,11 +96,16 @@ impl Sim {
 
     /// Whether the event is in the journal, and what that is called.
     fn counts(&mut self, who: usize, event: &Event) {
-        let lines = self.objects.lines();
+        let (lines, is_owner) = (self.objects.lines(), self.is_owner(who));
         let Some(seat) = &mut self.processes[who].seat else { return };
         seat.heard += 1;
         let ahead = seat.is_journaled && lines < seat.lines + seat.heard;
         let overtaken = std::mem::replace(&mut seat.was_ahead, ahead);
+        let is_told = seat.commits && (!ahead || !seat.is_journaled);
+        seat.commits &= !is_told;
+        if is_told && is_owner {
+            self.has_committed(who);
+        }
         let back = matches!(
             event,
             Event::Interrupted { .. }
@@ -137,7 +144,9 @@ impl Sim {
             seat.checks.taken_over(at);
         }
         let reaction = seat.shadow.apply(at, event.clone());
-        let published = Some(self.world.newest_minute());
+        // What AWS dates is told in the process's own time.
+        let newest = self.world.newest_minute().as_millis() + seat.clock.now().as_millis();
+        let published = Some(Timestamp::from_millis(newest.saturating_sub(now.as_millis())));
         seat.checks.told(&reaction.notices, &seat.shadow, (at.max(seat.shadow.now()), published));
         let urgent = seat.shadow.is_urgent();
         seat.back_since = seat.shadow.is_retreating().then(|| seat.back_since.unwrap_or(now).max(frozen));
@@ -164,10 +173,13 @@ impl Sim {
         assert!(!(stranger && nobody && knows), "a write of whoever took over is taken for a stranger's");
         if reaction.notices.contains(&Notice::Committed) {
             self.world.may_commit();
-            // What AWS has ended no document can keep open.
-            if !self.world.is_ended_by_aws() {
-                let phase = self.control().map(|control| control.phase);
-                self.invariants.committed(now, who, phase);
+            // Until the journal says so, whoever goes on from it may not know.
+            let ahead = self.processes[who].seat.as_ref().is_some_and(|seat| seat.was_ahead);
+            if ahead {
+                self.hits.hit(Point::CommitUnwritten);
+                self.processes[who].seat.iter_mut().for_each(|seat| seat.commits = true);
+            } else {
+                self.has_committed(who);
             }
         }
         if reaction.notices.iter().any(|notice| matches!(notice, Notice::CarriedOn { .. })) {
@@ -185,6 +197,14 @@ impl Sim {
         }
         self.invariants.notices.extend(reaction.notices.iter().cloned());
         self.invariants_hold();
+    }
+
+    /// The journal says that it is committed. What AWS has ended no document can keep open.
+    fn has_committed(&mut self, who: usize) {
+        if !self.world.is_ended_by_aws() {
+            let (now, phase) = (self.now(), self.control().map(|control| control.phase));
+            self.invariants.committed(now, who, phase);
+        }
     }
 
     /// What chance does to a runner that has taken something in, and will do something because of it.

@@ -1,17 +1,25 @@
 //! Goes on with a rollout under a lease that was just taken: forward, or, when asked, back.
 
+use std::time::Duration;
+
 use super::journal::{Opened, write};
 use super::{Drivers, JournalOrNone, Request, Runner, Taken, Takeover, TakeoverError};
 use crate::cloud::Fence;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::engine::{Driven, First, LeaseKeeper};
 use crate::journal::{self, JournalError};
+use crate::lease::Phase;
 use crate::machine::{Event, Machine, Outcome};
 use crate::report::TakeoverNotice;
+use crate::store::Lease;
 
 /// How often a journal is opened anew because the runner before wrote another line meanwhile. One that was
 /// preempted writes a few more at most before it notices.
 const TRIES: u32 = 20;
+
+/// How often the rule's tags are read that may say that a rollout is committed, and how long between two tries.
+const TAG_TRIES: u32 = 3;
+const TAG_PAUSE: Duration = Duration::from_secs(1);
 
 /// What stands after a rollout was taken over.
 #[derive(Debug)]
@@ -48,8 +56,9 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         then: Option<Event>,
     ) -> Result<Going<D::Driver>, TakeoverError<D::Refusal>> {
         let Taken { lease, tidies, .. } = taken;
+        let is_told = back.is_some() && self.is_committed_by_tag(&lease).await;
         let keeper = LeaseKeeper::new(lease, Fence::new(self.clock.clone()), self.clock.clone());
-        match self.join(&keeper, back.as_ref(), tidies).await {
+        match self.join(&keeper, back.as_ref(), is_told, tidies).await {
             Ok(Join::Over(outcome)) => {
                 let _ = keeper.release(true).await;
                 Ok(Going::Over(outcome))
@@ -77,16 +86,37 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
         }
     }
 
+    /// Whether the rule's tag says that it is committed. The journal may not: its store failed the owner before, who was
+    /// about to commit by the document, right then. What others were told is finished, and not taken back.
+    async fn is_committed_by_tag(&self, lease: &Lease) -> bool {
+        if lease.held().control().phase != Phase::Committing {
+            return false;
+        }
+        for _ in 0..TAG_TRIES {
+            if let Some(mark) = self.drivers.mark(self.plan).await {
+                return self.commits(&mark);
+            }
+            self.clock.sleep_until(self.clock.now() + TAG_PAUSE).await;
+        }
+        false
+    }
+
     async fn join(
         &self,
         keeper: &LeaseKeeper,
         back: Option<&Request>,
+        is_told: bool,
         tidies: bool,
     ) -> Result<Join<D::Driver>, TakeoverError<D::Refusal>> {
         let epoch = keeper.epoch();
         for _ in 0..TRIES {
             let mut opened = self.open(back.is_some()).await?;
+            if is_told {
+                self.refuse_forward_from_damage(&opened.recorded).await?;
+            }
             let machine = journal::replay(self.plan.clone(), &opened.recorded.records);
+            // Where the journal says it too, whoever asked is told that it is too late.
+            let back = back.filter(|_| !is_told || machine.is_committed());
             // The runner before may have had a clock that was ahead of ours: time in the journal never goes back.
             let clock = self.clock.not_before(machine.now());
             let runner = |clock| Runner { id: self.id, epoch, clock, fence: keeper.fence().clone() };

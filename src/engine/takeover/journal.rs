@@ -82,12 +82,20 @@ impl<D: Drivers, N: Fn(&TakeoverNotice)> Takeover<'_, D, N> {
             return Ok(());
         }
         let mark = self.drivers.mark(self.plan).await;
-        let is_committed = |mark: &Mark| mark.phase == Beacon::Committed && mark.rollout == self.id.as_str();
-        if mark.as_ref().is_some_and(is_committed) { Err(TakeoverError::Committed(self.id.clone())) } else { Ok(()) }
+        let is_committed = mark.is_some_and(|mark| self.commits(&mark));
+        if is_committed { Err(TakeoverError::Committed(self.id.clone())) } else { Ok(()) }
+    }
+
+    /// Whether the rule's tags say that this rollout is committed.
+    pub(super) fn commits(&self, mark: &Mark) -> bool {
+        mark.phase == Beacon::Committed && mark.rollout == self.id.as_str()
     }
 
     /// What is left of a damaged journal leads back only, whoever comes after the one who began the way back.
-    async fn refuse_forward_from_damage(&self, recorded: &Recorded) -> Result<(), TakeoverError<D::Refusal>> {
+    pub(super) async fn refuse_forward_from_damage(
+        &self,
+        recorded: &Recorded,
+    ) -> Result<(), TakeoverError<D::Refusal>> {
         if !self.store.is_cut(self.id).await? {
             return Ok(());
         }

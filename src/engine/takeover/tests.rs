@@ -2,6 +2,7 @@
 //! and journal over one store and an account in miniature.
 
 mod ended;
+mod unbegun;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -279,13 +280,8 @@ impl Contest {
         }
     }
 
-    /// Ana runs the rollout.
-    async fn ana_runs(&self) -> Ending {
-        self.drive(self.ana_begins().await).await
-    }
-
-    async fn ana_begins(&self) -> Driven<Driver> {
-        let header = Header {
+    fn header(&self) -> Header {
+        Header {
             id: self.id.clone(),
             program: "0".into(),
             at: self.clock.now(),
@@ -293,7 +289,16 @@ impl Contest {
             spec_digest: None,
             trace: None,
             plan: self.plan.clone(),
-        };
+        }
+    }
+
+    /// Ana runs the rollout.
+    async fn ana_runs(&self) -> Ending {
+        self.drive(self.ana_begins().await).await
+    }
+
+    async fn ana_begins(&self) -> Driven<Driver> {
+        let header = self.header();
         let Begun { keeper, journal } = begin(&self.store, &header, "ana@laptop".into(), &self.clock).await.unwrap();
         let (epoch, fence, clock) = (keeper.epoch(), keeper.fence().clone(), self.clock.clone());
         let cloud = self.driver(Runner { id: &self.id, epoch, clock: clock.clone(), fence });
@@ -540,6 +545,8 @@ async fn a_commit_that_is_held_is_taken_back_by_its_own_runner_as_soon_as_somebo
 #[tokio::test(start_paused = true)]
 async fn a_commit_whose_runner_froze_is_taken_over_when_its_lease_is_over() {
     let contest = Contest::new();
+    let rollout = contest.id.to_string();
+    contest.account().mark = Some(Mark { rollout, phase: Beacon::Active });
     let (freeze, frozen) = watch::channel(false);
     let ben = async {
         contest.until_lease_says(Phase::Committing).await;
@@ -554,6 +561,25 @@ async fn a_commit_whose_runner_froze_is_taken_over_when_its_lease_is_over() {
     assert!(matches!(ben.outcome, Some(Outcome::RolledBack(Reason::Operator { .. }))), "{ben:?}");
     assert!(took >= LEASE && took <= LEASE + SECOND * 2, "taken back after {took:?}");
     contest.is_sound(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_the_tag_tells_and_the_journal_does_not_is_finished() {
+    let contest = Contest::new();
+    let (freeze, frozen) = watch::channel(false);
+    let guard = async {
+        contest.until_lease_says(Phase::Committing).await;
+        freeze.send_replace(true);
+        let rollout = contest.id.to_string();
+        contest.account().mark = Some(Mark { rollout, phase: Beacon::Committed });
+        contest.guard_takes_it_back().await
+    };
+    let guard = tokio::select! {
+        guard = guard => guard,
+        ana = freezable(contest.ana_runs(), frozen) => panic!("{ana:?}"),
+    };
+    assert_eq!(guard.outcome, Some(Outcome::Promoted), "{guard:?}");
+    assert_eq!(contest.account().share, Share::ALL);
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,3 +117,23 @@ async fn trouble_past_the_commit_hands_over_once_its_limit_is_over() {
     assert_eq!((share, tasks["stable"].0, ending.is_untold), (Share::ALL, 4, true));
     assert!(fake.clock.now().since(commit) > BEHIND_WITHIN);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_for_a_second_as_the_rollout_begins_ends_nothing() {
+    for (span, kind, begins) in [
+        (SECOND, FaultKind::Transient, true),
+        (MINUTE, FaultKind::Transient, false),
+        (SECOND, FaultKind::Denied, false),
+    ] {
+        let fake = Fake::new();
+        fake.world().store_fails = Some((START, START + span, kind));
+        let (engine, _sender) = engine(&fake);
+        let ending = engine.run().await;
+        assert_eq!(ending.is_ok(), begins, "{span:?} of {kind:?}: {ending:?}");
+        if begins {
+            is_whole(&fake, Some(&Outcome::Promoted));
+        } else {
+            assert!(fake.world().diary.iter().all(|(_, entry)| entry == "the store fails"), "nothing is done");
+        }
+    }
+}
