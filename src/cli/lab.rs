@@ -418,16 +418,17 @@ fn seed_release(world: &mut WorldSeed, release: &Release, folder: &Path) -> Resu
 
 /// Serves until it is told to stop, or as long as a command runs beside it.
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let variable = |name: &str| context.variable(name).map(ToOwned::to_owned);
     match args.action {
         Some(Action::Up(_)) => {
-            let (ready, pid) = lab_shell::up()?;
+            let (ready, pid) = lab_shell::up(variable)?;
             if context.json() {
                 return terminal::print_json(&ready).map(|()| Exit::Done);
             }
             terminal::print(&lab_shell::exports(&ready, pid)).map(|()| Exit::Done)
         }
         Some(Action::Down) => {
-            let forgets = lab_shell::down(|name| context.variable(name).map(ToOwned::to_owned))?;
+            let forgets = lab_shell::down(variable)?;
             terminal::print(&forgets).map(|()| Exit::Done)
         }
         None => serve(context, args.serve).await,

@@ -70,8 +70,13 @@ pub(super) async fn beside(ready: &Value, command: &[OsString]) -> Result<u8, Fa
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
-/// Begins a lab of its own process, with the words of this command line but `up`, and returns its ready line.
-pub(super) fn up() -> Result<(Value, u32), Failure> {
+/// Begins a lab of its own process, with the words of this command line but `up`, and returns its ready line. A second
+/// one in the same shell would leave the first to nobody.
+pub(super) fn up(variable: impl Fn(&str) -> Option<String>) -> Result<(Value, u32), Failure> {
+    if own(&variable).is_some() {
+        let failure = Failure::new(Exit::Usage, "this shell has a lab already");
+        return Err(failure.hint("`eval \"$(tidegate lab down)\"` ends it"));
+    }
     let unexpected = |what: &str| Failure::new(Exit::Unexpected, format!("the lab did not start: {what}"));
     let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let lab = words.iter().position(|word| word == "lab").unwrap_or_default();
@@ -110,20 +115,23 @@ pub(super) fn down(variable: impl Fn(&str) -> Option<String>) -> Result<String, 
         let failure = Failure::new(Exit::Usage, "this shell has no lab");
         failure.hint("`eval \"$(tidegate lab up --spec SPEC)\"` begins one")
     };
-    let pid = variable(PID).ok_or_else(none)?;
-    let clock = variable(VARIABLE).unwrap_or_default();
-    // The clock's file goes with its lab, so another process that has its number by now is left alone.
-    let is_its_own = Path::new(&clock)
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with(&format!("tidegate-lab-{pid}-")));
-    let process = pid.parse().ok().and_then(Pid::from_raw).filter(|_| is_its_own && Path::new(&clock).exists());
-    match process {
+    variable(PID).ok_or_else(none)?;
+    match own(&variable) {
         Some(process) => {
             kill_process(process, Signal::TERM).map_err(|error| Failure::new(Exit::Unexpected, error.to_string()))?;
         }
         None => terminal::say("the lab of this shell is gone already"),
     }
     Ok(format!("unset {PID} {}\n", VARIABLES.join(" ")))
+}
+
+/// The process of the lab that this shell reaches, if it is there. The clock's file goes with its lab, so another process
+/// that has its number by now is left alone.
+fn own(variable: &impl Fn(&str) -> Option<String>) -> Option<Pid> {
+    let (pid, clock) = (variable(PID)?, variable(VARIABLE)?);
+    let clock = Path::new(&clock);
+    let is_its_own = clock.file_name()?.to_string_lossy().starts_with(&format!("tidegate-lab-{pid}-"));
+    pid.parse().ok().and_then(Pid::from_raw).filter(|_| is_its_own && clock.exists())
 }
 
 fn environment(ready: &Value) -> impl Iterator<Item = (String, String)> {

@@ -267,7 +267,7 @@ fn nothing(rule: &MetricRule, reading: &MetricReading, window: Window<'_>) -> Ve
         return Verdict::fail(MetricEvidence::NoData { is_breach: true });
     }
     let sparse = rule.samples().and_then(|(id, least)| {
-        let last = reading.samples.iter().rev().find(|s| s.at >= window.step)?;
+        let last = reading.samples.iter().rev().find(|s| s.at >= window.step).filter(|last| last.value < *least)?;
         Some(MetricEvidence::TooFewSamples { samples: ReadCount(last.value), id: id.clone(), least: *least })
     });
     Verdict::inconclusive(sparse.unwrap_or(MetricEvidence::NoData { is_breach: false }))
@@ -361,6 +361,8 @@ mod tests {
         let (samples, id) = (ReadCount(3.0), "r".to_owned());
         assert_eq!(sparse.evidence, MetricEvidence::TooFewSamples { samples, id, least: 50.0 }.into());
         assert_eq!(verdict(&rule, &[(120, 9.0)], &[(120, 50.0)]).outcome, Outcome::Fail);
+        // The value is still to be published.
+        assert_eq!(verdict(&rule, &[], &[(120, 50.0)]).evidence, MetricEvidence::NoData { is_breach: false }.into());
     }
 
     #[test]

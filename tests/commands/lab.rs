@@ -48,10 +48,12 @@ fn a_shell_reaches_a_lab_until_it_is_told_to_forget_it() {
     let sandbox = Sandbox::new();
     let script = r#"
         set -eu
+        trap 'test -z "${TIDEGATE_LAB_PID:-}" || kill "$TIDEGATE_LAB_PID"' EXIT
         eval "$("$TIDEGATE" lab up --spec "$SPEC")"
         test -e "$TIDEGATE_CLOCK"
         clock=$TIDEGATE_CLOCK
         "$TIDEGATE" plan "$SPEC"
+        "$TIDEGATE" lab up --spec "$SPEC" || echo "again: $?"
         eval "$("$TIDEGATE" lab down)"
         test -z "${AWS_ENDPOINT_URL:-}${TIDEGATE_CLOCK:-}${TIDEGATE_LAB_PID:-}"
         while test -e "$clock"; do :; done
@@ -65,6 +67,8 @@ fn a_shell_reaches_a_lab_until_it_is_told_to_forget_it() {
     let said = support::end(shell).is(0);
     said.says(&[
         "Plan for web-approval",
+        "has a lab already",
+        "again: 2",
         "this shell has no lab",
         "down: 2",
         "cannot read the spec nowhere.yaml",

@@ -122,15 +122,12 @@ fn finds(plan: &Plan, facts: Option<&Facts>, page: Page) -> String {
         let Foreseen { rate, runs, releases, command } = foreseen;
         let head = format!("What it finds at {rate:.1} requests a second, by {runs} simulated rollouts of each");
         text.push_str(&hang("\n", 0, &head, page.width));
-        let head = ["a release that", "goes back", "half within", "harmed"].map(str::to_owned);
-        for row in std::iter::once(head).chain(releases.iter().map(review::release_row)) {
-            let [does, back, within, harmed] = row;
-            let line = format!("  {}  {}  {}  {harmed}", pad(&does, 23), pad(&back, 18), pad(&within, 11));
-            text.push_str(line.trim_end());
-            text.push('\n');
+        for line in releases_found(releases.iter().map(review::release_row), page) {
+            text.push_str(&line);
         }
         text.push_str(&hang("  ", 2, &foreseen.missed(), page.width));
-        text.push_str(&hang("  ", 2, &format!("More: {command}"), page.width));
+        // A command is never broken: half of one could not be pasted.
+        let _ = writeln!(text, "  {command}");
     }
     let assumed = assumed(plan);
     if !assumed.is_empty() {
@@ -140,6 +137,22 @@ fn finds(plan: &Plan, facts: Option<&Facts>, page: Page) -> String {
         text.push_str(&row(label, &said, page));
     }
     text
+}
+
+/// What each release comes to: a table, or where that does not fit, a paragraph for each.
+fn releases_found(releases: impl Iterator<Item = [String; 4]>, page: Page) -> Vec<String> {
+    if page.width < TABLE {
+        let paragraph = |[does, back, within, harmed]: [String; 4]| {
+            hang("  ", 4, &format!("{does}: goes back in {back}, half within {within}, {harmed} harmed"), page.width)
+        };
+        return releases.map(paragraph).collect();
+    }
+    let head = ["a release that", "goes back", "half within", "harmed"].map(str::to_owned);
+    let line = |[does, back, within, harmed]: [String; 4]| {
+        let line = format!("  {}  {}  {}  {harmed}", pad(&does, 23), pad(&back, 18), pad(&within, 11));
+        format!("{}\n", line.trim_end())
+    };
+    std::iter::once(head).chain(releases).map(line).collect()
 }
 
 /// What is released, as it differs from what serves.

@@ -248,7 +248,7 @@ What it finds at 20.1 requests a second, by 60 simulated rollouts of each
   slows down from 20m on   0 % (0 to 6)        -            16,240
   Do not rely on it to find a release that fails 0.5 %, or one that slows down
   from 20m on.
-  More: tidegate simulate SPEC --rps 20.1 --stable errors=0.100%,median=100.0ms
+  tidegate simulate SPEC --rps 20.1 --stable errors=0.100%,median=100.0ms
 
 What the comparison assumes
   judged     failures 0.45%, refusals 0.05%, response times 0.45%: so often at
