@@ -111,7 +111,9 @@ fn every_example_has_a_page_a_picture_and_json() {
         let spec = example(&format!("{name}.yaml"));
         let page = sandbox.run(&["plan", &spec, "--lab"]).is(0).harmless();
         let page = page.says(&["The way back", "Gates. No data is never a pass.", "Forward in "]);
-        assert!(page.out.lines().all(|line| line.chars().count() <= 100), "{}", page.out);
+        // A command is never broken: half of one could not be pasted.
+        let fits = |line: &str| line.chars().count() <= 100 || line.starts_with("  tidegate ");
+        assert!(page.out.lines().all(fits), "{}", page.out);
         let picture = sandbox.run(&["plan", &spec, "--lab", "--format", "mermaid"]).is(0).harmless().out;
         assert!(picture.starts_with("stateDiagram-v2\n"), "{picture}");
         for part in ["[*] --> s1", "--> promoted", "--> back", "back --> rolled_back", "stranded --> [*]"] {
