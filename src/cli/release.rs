@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::{Exit, Failure, file};
 use crate::cloud::alb::{ReleaseDocument, Slip, newest_deregistered, task_definition};
 use crate::cloud::aws::Aws;
@@ -88,26 +86,20 @@ pub(super) async fn images(aws: &Aws, ready: &Ready, survey: &Survey) -> Vec<Ima
     let serves = if slot == Slot::Blue { &survey.blue } else { &survey.green };
     let read = tokio::time::timeout(READ_WITHIN, task_definition(aws, &serves.task_definition));
     let Ok(Ok(Some(live))) = read.await else { return Vec::new() };
-    changed(&live["taskDefinition"]["containerDefinitions"], &released.fields()["containerDefinitions"])
+    let Ok(live) = ReleaseDocument::from_images(&live, &[]) else { return Vec::new() };
+    changed(&live.images(), &released.images())
 }
 
 /// Which images differ, in the order of the containers that serve, and then those that are new.
-fn changed(live: &Value, released: &Value) -> Vec<ImageChange> {
-    let (live, released) = (images_of(live), images_of(released));
+fn changed(live: &[(String, String)], released: &[(String, String)]) -> Vec<ImageChange> {
     let image = |of: &[(String, String)], name: &str| {
         of.iter().find(|(container, _)| container == name).map(|(_, image)| image.clone())
     };
-    let is_new = |(name, _): &&(String, String)| image(&live, name).is_none();
+    let is_new = |(name, _): &&(String, String)| image(live, name).is_none();
     let names = live.iter().chain(released.iter().filter(is_new)).map(|(name, _)| name);
     let change =
-        |name: &String| ImageChange { container: name.clone(), from: image(&live, name), to: image(&released, name) };
+        |name: &String| ImageChange { container: name.clone(), from: image(live, name), to: image(released, name) };
     names.map(change).filter(|change| change.from != change.to).collect()
-}
-
-/// Each container with its image, by the names in a task definition.
-fn images_of(containers: &Value) -> Vec<(String, String)> {
-    let of = |one: &Value| Some((one["name"].as_str()?.to_owned(), one["image"].as_str()?.to_owned()));
-    containers.as_array().into_iter().flatten().filter_map(of).collect()
 }
 
 impl Ready {
